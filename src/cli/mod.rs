@@ -1,0 +1,8 @@
+//! The command line: one file per verb.
+
+use std::process::ExitCode;
+
+/// Runs the program and returns its exit code.
+pub fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}

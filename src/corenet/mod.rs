@@ -1,0 +1,1 @@
+//! The core network: MME, HSS and gateway.

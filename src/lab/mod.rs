@@ -1,0 +1,1 @@
+//! Scenarios, benches, runs and verdicts.

@@ -1,0 +1,1 @@
+//! The device registry: an EVM chain in process, on disk.

@@ -1,0 +1,1 @@
+//! The IP host, TLS, HTTP and MQTT that run over the user plane.

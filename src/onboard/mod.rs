@@ -1,0 +1,1 @@
+//! The zero-touch procedure, composed of everything below it.

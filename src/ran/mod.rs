@@ -1,0 +1,1 @@
+//! The protocol UE and the base station.
