@@ -57,14 +57,14 @@ impl AirModel {
         }
     }
 
-    /// How long an uplink packet of `bytes` takes to the base station.
-    pub fn uplink(&self, bytes: usize) -> Duration {
-        self.data + serialisation(bytes, self.uplink_bps)
+    /// How long an uplink packet of `bytes` occupies the air.
+    pub fn serialise_up(&self, bytes: usize) -> Duration {
+        serialisation(bytes, self.uplink_bps)
     }
 
-    /// How long a downlink packet of `bytes` takes to the device.
-    pub fn downlink(&self, bytes: usize) -> Duration {
-        self.data + serialisation(bytes, self.downlink_bps)
+    /// How long a downlink packet of `bytes` occupies the air.
+    pub fn serialise_down(&self, bytes: usize) -> Duration {
+        serialisation(bytes, self.downlink_bps)
     }
 }
 

@@ -1,11 +1,13 @@
 //! Virtual time, seeded randomness, the event queue and the models of what is not simulated in bytes.
 
 mod air;
+mod card;
 mod queue;
 mod rng;
 mod time;
 
 pub use air::{AirModel, Rat};
+pub use card::CardModel;
 pub use queue::Queue;
 pub use rng::RngTree;
 pub use std::time::Duration;

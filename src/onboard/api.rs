@@ -1,0 +1,96 @@
+//! The registration API between device and registrar: HTTP/1.1 over TLS, JSON bodies.
+//!
+//! `GET /registration` tells the device what to sign, `POST /registration` carries what its card signed.
+//! Every refusal is a [`Problem`] (RFC 9457) whose `reason` is one stable word.
+
+use serde::{Deserialize, Serialize};
+
+/// Where the registration lives.
+pub const REGISTRATION_PATH: &str = "/registration";
+
+/// What the card is to sign, besides its own public key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// The chain that the registration is meant for (EIP-155).
+    pub chain_id: u64,
+    /// The registry contract, 20 octets in hex.
+    pub registry: String,
+    /// The salted identifier under which the ledger will know the device, 32 octets in hex.
+    pub id: String,
+    /// The model of the device.
+    pub model: String,
+}
+
+/// The card's half of a registration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    pub id: String,
+    /// P-256 public key X || Y, 64 octets in hex.
+    pub public_key: String,
+    /// ECDSA signature r || s by that key, 64 octets in hex.
+    pub signature: String,
+}
+
+/// Where the registration stands on the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    pub id: String,
+    pub block: u64,
+    /// The transaction, 32 octets in hex.
+    pub transaction: String,
+}
+
+/// Why a request was refused (RFC 9457, with `reason` as extension member).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    pub status: u16,
+    /// One stable word, as in `not-on-allow-list`.
+    pub reason: String,
+    /// A sentence for people.
+    pub detail: String,
+}
+
+impl Problem {
+    /// Media type of a problem.
+    pub const MEDIA_TYPE: &'static str = "application/problem+json";
+
+    /// A refusal: 403 unless the reason says otherwise.
+    pub fn new(status: u16, reason: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { status, reason: reason.into(), detail: detail.into() }
+    }
+
+    /// The body.
+    pub fn to_json(&self) -> Vec<u8> {
+        // Three plain members always serialise.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// Reads `N` octets in hex.
+pub fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut octets = [0; N];
+    hex::decode_to_slice(text, &mut octets).ok()?;
+    Some(octets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn octets_take_their_exact_length() {
+        assert_eq!(octets::<2>("0a0B"), Some([10, 11]));
+        assert_eq!(octets::<2>("0a0b0c"), None);
+        assert_eq!(octets::<2>("0g00"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_panics(body: Vec<u8>) {
+            let _ = serde_json::from_slice::<Claim>(&body);
+            let _ = serde_json::from_slice::<Offer>(&body);
+            let _ = serde_json::from_slice::<Problem>(&body);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! A device: modem, card and the application above the modem, with its own IP stack.
+
+use std::net::Ipv4Addr;
+
+use super::OnboardError;
+use super::procedure::Procedure;
+use crate::card::{CardHandle, Exchange};
+use crate::event::{Actor, Body, Message, Outcome, StateChange, Step};
+use crate::net::Host;
+use crate::ran::{Downlink, Ue, UeInput, UeOutput, Uplink};
+use crate::sim::{Instant, RngTree};
+
+/// What reaches a device.
+#[derive(Debug)]
+pub enum DeviceInput {
+    PowerOn,
+    Air(Downlink),
+    Timer,
+}
+
+/// What a device does, in the order in which it does it.
+#[derive(Debug)]
+pub enum DeviceOutput {
+    Air(Uplink),
+    Event(Body),
+    /// The card was busy with this; whatever follows happens after it.
+    Card {
+        from: Actor,
+        exchange: Exchange,
+    },
+    /// The modem has this address now.
+    Address(Ipv4Addr),
+    StepStarted(Step),
+    StepEnded(Step, Outcome),
+}
+
+/// One device of the run.
+pub struct Device {
+    number: u32,
+    ue: Ue,
+    card: CardHandle,
+    host: Option<Host>,
+    procedure: Procedure,
+    rng: RngTree,
+}
+
+impl Device {
+    /// A device that is switched off. `rng` is its own branch.
+    pub fn new(number: u32, ue: Ue, card: CardHandle, procedure: Procedure, rng: RngTree) -> Self {
+        Self { number, ue, card, host: None, procedure, rng }
+    }
+
+    /// Whether the procedure has come to its end, good or bad.
+    pub fn finished(&self) -> bool {
+        self.procedure.finished()
+    }
+
+    /// When this device wants to be woken.
+    pub fn deadline(&mut self, now: Instant) -> Option<Instant> {
+        let host = self.host.as_mut().and_then(|host| host.deadline(now));
+        [host, self.ue.deadline(), self.procedure.deadline()].into_iter().flatten().min()
+    }
+
+    /// Takes one input and everything that follows from it without time passing.
+    ///
+    /// # Errors
+    /// Only where the bench itself is at fault, such as a card that was pulled out.
+    pub fn handle(
+        &mut self,
+        now: Instant,
+        input: DeviceInput,
+        out: &mut Vec<DeviceOutput>,
+    ) -> Result<(), OnboardError> {
+        match input {
+            DeviceInput::PowerOn => {
+                self.procedure.begin(now, out);
+                self.modem(now, UeInput::PowerOn, out)?;
+            }
+            DeviceInput::Air(message) => self.modem(now, UeInput::Air(message), out)?,
+            DeviceInput::Timer => {
+                if self.ue.deadline().is_some_and(|at| at <= now) {
+                    self.modem(now, UeInput::Timer, out)?;
+                }
+            }
+        }
+        self.settle(now, out)
+    }
+
+    /// Lets application, IP stack and modem work until none of them has anything left to do.
+    fn settle(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) -> Result<(), OnboardError> {
+        let mut packets = Vec::new();
+        loop {
+            let mut idle = true;
+            if let Some(host) = &mut self.host {
+                host.poll(now, &mut packets);
+                let mut steps = Vec::new();
+                idle &= !self.procedure.poll(now, host, &mut steps)?;
+                host.poll(now, &mut packets);
+                self.record_card(Actor::Device(self.number), out);
+                out.append(&mut steps);
+            }
+            idle &= packets.is_empty();
+            for packet in packets.drain(..) {
+                self.modem(now, UeInput::SendIp(packet), out)?;
+            }
+            if self.procedure.take_detach_request() {
+                self.modem(now, UeInput::Detach, out)?;
+                idle = false;
+            }
+            self.procedure.check_deadline(now, out);
+            if idle {
+                return Ok(());
+            }
+        }
+    }
+
+    fn modem(&mut self, now: Instant, input: UeInput, out: &mut Vec<DeviceOutput>) -> Result<(), OnboardError> {
+        let mut answers = Vec::new();
+        self.ue.handle(now, input, &mut answers)?;
+        let actor = Actor::Ue(self.number);
+        self.record_card(actor, out);
+        for answer in answers {
+            match answer {
+                UeOutput::Air(message) => out.push(DeviceOutput::Air(message)),
+                UeOutput::Nas { to_network, label, bytes } => {
+                    let (from, to) = if to_network { (actor, Actor::Mme) } else { (Actor::Mme, actor) };
+                    out.push(DeviceOutput::Event(Body::Message(Message { from, to, label, bytes })));
+                }
+                UeOutput::State { machine, change, fields } => {
+                    out.push(DeviceOutput::Event(Body::State(StateChange { actor, machine, change, fields })));
+                }
+                UeOutput::Attached { ip, mtu, apn, .. } => {
+                    self.host = Some(Host::new(&[ip], mtu, self.rng.branch("ip")));
+                    out.push(DeviceOutput::Address(ip));
+                    self.procedure.attached(now, ip, &apn, out);
+                }
+                UeOutput::ReceiveIp(packet) => {
+                    if let Some(host) = &mut self.host {
+                        host.receive(packet);
+                    }
+                }
+                UeOutput::AttachFailed { reason, detail, retry } => {
+                    self.procedure.attach_failed(reason, detail, retry, out);
+                }
+                UeOutput::Detached => {
+                    self.host = None;
+                    self.procedure.detached(now, out);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn record_card(&self, from: Actor, out: &mut Vec<DeviceOutput>) {
+        // A poisoned slot means that a thread died while it held the card; there is one thread.
+        if let Ok(mut slot) = self.card.lock() {
+            out.extend(slot.take_log().into_iter().map(|exchange| DeviceOutput::Card { from, exchange }));
+        }
+    }
+}

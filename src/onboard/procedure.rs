@@ -1,0 +1,197 @@
+//! The zero-touch procedure as the device runs it: attach, keys, register, enrol, ready, detach.
+//!
+//! Every step has a deadline, and every refusal has a reason of one stable word. After a refusal the
+//! procedure is over: a device that was told no does not try its luck.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::device::DeviceOutput;
+use super::steps::{Flow, NetworkStep, Tools};
+use super::{OnboardError, Refusal};
+use crate::event::{Outcome, Step};
+use crate::net::Host;
+use crate::sim::Instant;
+
+/// Longer than any step takes in a cell with coverage: a step that is not done by then is refused.
+const STEP_TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// The procedure of one device.
+pub struct Procedure {
+    steps: Vec<Step>,
+    position: usize,
+    started: Instant,
+    tools: Tools,
+    network_step: Option<NetworkStep>,
+    last_failure: Option<Refusal>,
+    wants_detach: bool,
+    over: bool,
+}
+
+impl Procedure {
+    /// A procedure that runs `steps` in their order.
+    pub fn new(steps: Vec<Step>, tools: Tools) -> Self {
+        Self {
+            steps,
+            position: 0,
+            started: Instant::ZERO,
+            tools,
+            network_step: None,
+            last_failure: None,
+            wants_detach: false,
+            over: false,
+        }
+    }
+
+    /// Whether the procedure has come to its end.
+    pub fn finished(&self) -> bool {
+        self.over
+    }
+
+    /// When the running step is given up.
+    pub fn deadline(&self) -> Option<Instant> {
+        (!self.over).then(|| self.started + STEP_TIME_LIMIT)
+    }
+
+    /// The device was switched on.
+    pub fn begin(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) {
+        self.start(now, out);
+    }
+
+    /// The modem has an IP session.
+    pub fn attached(&mut self, now: Instant, ip: Ipv4Addr, apn: &str, out: &mut Vec<DeviceOutput>) {
+        self.tools.address = Some(ip);
+        if self.step() == Some(Step::Attach) {
+            self.done(now, format!("EPS-AKA by the card, {ip} on APN {apn}"), out);
+        }
+    }
+
+    /// The modem failed to attach. Where it will try again by itself the step goes on.
+    pub fn attach_failed(
+        &mut self,
+        reason: String,
+        detail: String,
+        retry: bool,
+        out: &mut Vec<DeviceOutput>,
+    ) {
+        let refusal = Refusal { reason, detail };
+        if retry {
+            self.last_failure = Some(refusal);
+        } else if !self.over {
+            self.refused(refusal, out);
+        }
+    }
+
+    /// The modem has left the network.
+    pub fn detached(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) {
+        match self.step() {
+            Some(Step::Detach) => self.done(now, "session and context released".to_owned(), out),
+            Some(_) if !self.over => {
+                let detail = "the network detached the device".to_owned();
+                self.refused(Refusal { reason: "network-detach".to_owned(), detail }, out);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the modem is to detach now; asked once.
+    pub fn take_detach_request(&mut self) -> bool {
+        std::mem::take(&mut self.wants_detach)
+    }
+
+    /// Does what can be done now. Returns whether anything was done.
+    ///
+    /// # Errors
+    /// Where the bench is at fault.
+    pub fn poll(
+        &mut self,
+        now: Instant,
+        host: &mut Host,
+        out: &mut Vec<DeviceOutput>,
+    ) -> Result<bool, OnboardError> {
+        let Some(step) = self.step().filter(|_| !self.over) else {
+            return Ok(false);
+        };
+        let result = match step {
+            Step::Attach | Step::Detach => return Ok(false),
+            Step::Keys => self.tools.make_keys().map(Flow::Done),
+            Step::Register | Step::Enrol | Step::Ready => self.poll_network_step(now, step, host, out),
+        };
+        match result {
+            Ok(Flow::Waiting) => Ok(false),
+            Ok(Flow::Progress) => Ok(true),
+            Ok(Flow::Done(proof)) => {
+                self.network_step = None;
+                self.done(now, proof, out);
+                Ok(true)
+            }
+            Err(OnboardError::Refused(refusal)) => {
+                self.network_step = None;
+                self.refused(refusal, out);
+                Ok(true)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn poll_network_step(
+        &mut self,
+        now: Instant,
+        step: Step,
+        host: &mut Host,
+        out: &mut Vec<DeviceOutput>,
+    ) -> Result<Flow, OnboardError> {
+        let running = match &mut self.network_step {
+            Some(running) => running,
+            None => self.network_step.insert(NetworkStep::start(step, &self.tools, host)?),
+        };
+        running.poll(now, &mut self.tools, host, out)
+    }
+
+    /// Gives the running step up when its time is over.
+    pub fn check_deadline(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) {
+        if self.over || self.deadline().is_none_or(|at| now < at) {
+            return;
+        }
+        let seconds = STEP_TIME_LIMIT.as_secs();
+        let refusal = self.last_failure.take().unwrap_or_else(|| Refusal {
+            reason: "timeout".to_owned(),
+            detail: format!("not done after {seconds} s"),
+        });
+        self.refused(refusal, out);
+    }
+
+    fn step(&self) -> Option<Step> {
+        self.steps.get(self.position).copied()
+    }
+
+    fn start(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) {
+        self.started = now;
+        self.last_failure = None;
+        let Some(step) = self.step() else {
+            self.over = true;
+            return;
+        };
+        out.push(DeviceOutput::StepStarted(step));
+        self.wants_detach = step == Step::Detach;
+    }
+
+    fn done(&mut self, now: Instant, proof: String, out: &mut Vec<DeviceOutput>) {
+        self.end(Outcome::Done { proof }, out);
+        self.position += 1;
+        self.start(now, out);
+    }
+
+    fn refused(&mut self, refusal: Refusal, out: &mut Vec<DeviceOutput>) {
+        let Refusal { reason, detail } = refusal;
+        self.end(Outcome::Refused { reason, detail }, out);
+        self.over = true;
+    }
+
+    fn end(&mut self, outcome: Outcome, out: &mut Vec<DeviceOutput>) {
+        if let Some(step) = self.step() {
+            out.push(DeviceOutput::StepEnded(step, outcome));
+        }
+    }
+}
+

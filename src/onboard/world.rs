@@ -1,0 +1,511 @@
+//! The world of the virtual bench: every actor of a run on one event heap.
+//!
+//! The world owns no behaviour. It carries what one machine puts out to the machine that takes it in,
+//! after the time that the way takes, and wakes machines at their deadlines.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::OnboardError;
+use super::device::{Device, DeviceInput, DeviceOutput};
+use super::factory::Factory;
+use super::service::{ServiceInput, ServiceOutput, Services};
+use crate::card::Exchange;
+use crate::corenet::{Epc, EpcInput, EpcOutput};
+use crate::event::{Actor, Body, Event, Message, StateChange, Step};
+use crate::ran::{Downlink, Enb, EnbInput, EnbOutput, Uplink};
+use crate::sim::{AirModel, CardModel, Instant, Queue};
+use crate::wire::apdu::Namer;
+
+/// The one base station of the virtual bench.
+const ENB: u32 = 1;
+
+/// How long a message takes on each wire of the bench, one way.
+#[derive(Debug, Clone)]
+pub struct Wires {
+    /// Base station to core: S1-MME and S1-U.
+    pub backhaul: Duration,
+    /// Gateway to the service network (SGi).
+    pub services: Duration,
+}
+
+impl Default for Wires {
+    /// A backhaul within a region, and services in a data centre of the same country.
+    fn default() -> Self {
+        Self { backhaul: Duration::from_millis(2), services: Duration::from_millis(5) }
+    }
+}
+
+/// How a run came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every device is through with its procedure and nothing is under way.
+    Settled,
+    /// The time limit of the scenario.
+    TimeLimit,
+}
+
+/// Something on its way.
+enum Delivery {
+    ToDevice(u32, DeviceInput),
+    /// The device's card is through; what came meanwhile is taken in now.
+    DeviceReady(u32),
+    Up(u32, Uplink),
+    S1ToEpc(Vec<u8>),
+    S1ToEnb(Vec<u8>),
+    GtpToGateway(Vec<u8>),
+    GtpToEnb(Vec<u8>),
+    ToServices(Vec<u8>),
+    FromServices(Vec<u8>),
+    Timer(Node),
+    Emit(Body),
+}
+
+impl Delivery {
+    /// Whether this keeps a run alive: timers alone do not.
+    fn is_traffic(&self) -> bool {
+        !matches!(self, Self::Timer(_))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Node {
+    Device(u32),
+    Enb,
+    Epc,
+    Services,
+}
+
+/// The seat of one device in the world.
+#[derive(Default)]
+struct Seat {
+    device: Option<Box<Running>>,
+    finished: bool,
+}
+
+struct Running {
+    device: Device,
+    namer: Namer,
+    inbox: VecDeque<DeviceInput>,
+    busy_until: Instant,
+    armed: Option<Instant>,
+    /// The uplink and the downlink carry one packet at a time.
+    up_free: Instant,
+    down_free: Instant,
+    accessed: bool,
+    steps: BTreeMap<Step, Instant>,
+    address: Option<Ipv4Addr>,
+}
+
+/// Everything that takes part in a run of the virtual bench.
+pub struct World {
+    queue: Queue<Delivery>,
+    traffic: usize,
+    now: Instant,
+    factory: Factory,
+    seats: Vec<Seat>,
+    unfinished: usize,
+    enb: Enb,
+    epc: Epc,
+    services: Services,
+    addresses: BTreeMap<Ipv4Addr, u32>,
+    air: AirModel,
+    card: CardModel,
+    wires: Wires,
+    armed: [Option<Instant>; 3],
+    scratch: Vec<DeviceOutput>,
+}
+
+impl World {
+    /// A world in which nothing has happened yet. `starts` are the moments at which the devices, in their
+    /// order, are switched on.
+    pub fn new(factory: Factory, enb: Enb, epc: Epc, services: Services, air: AirModel, starts: &[Duration]) -> Self {
+        let mut world = Self {
+            queue: Queue::default(),
+            traffic: 0,
+            now: Instant::ZERO,
+            factory,
+            seats: starts.iter().map(|_| Seat::default()).collect(),
+            unfinished: starts.len(),
+            enb,
+            epc,
+            services,
+            addresses: BTreeMap::new(),
+            air,
+            card: CardModel::default(),
+            wires: Wires::default(),
+            armed: [None; 3],
+            scratch: Vec::new(),
+        };
+        for (number, start) in (1..).zip(starts) {
+            world.push(Instant::ZERO + *start, Delivery::ToDevice(number, DeviceInput::PowerOn));
+        }
+        world
+    }
+
+    /// The services, with ledger and authority, for what is left of them after a run.
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// The virtual time of the last event.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Runs until every device is through, or until `limit`.
+    ///
+    /// # Errors
+    /// Where the bench is at fault; the world is of no use afterwards.
+    pub fn run(&mut self, limit: Duration, sink: &mut dyn FnMut(Event)) -> Result<Ended, OnboardError> {
+        self.connect_s1(sink)?;
+        let end = Instant::ZERO + limit;
+        while let Some((at, delivery)) = self.queue.pop() {
+            if at > end {
+                self.now = end;
+                return Ok(Ended::TimeLimit);
+            }
+            if delivery.is_traffic() {
+                self.traffic -= 1;
+            } else if self.unfinished == 0 && self.traffic == 0 {
+                return Ok(Ended::Settled);
+            }
+            self.now = at;
+            self.deliver(delivery, sink)?;
+        }
+        Ok(Ended::Settled)
+    }
+
+    fn push(&mut self, at: Instant, delivery: Delivery) {
+        if delivery.is_traffic() {
+            self.traffic += 1;
+        }
+        self.queue.push(at, delivery);
+    }
+
+    fn after(&mut self, delay: Duration, delivery: Delivery) {
+        self.push(self.now + delay, delivery);
+    }
+
+    fn emit(&self, sink: &mut dyn FnMut(Event), body: Body) {
+        sink(Event { at: self.now, body });
+    }
+
+    fn connect_s1(&mut self, sink: &mut dyn FnMut(Event)) -> Result<(), OnboardError> {
+        self.core(EpcInput::S1Connected { enb: ENB }, sink)?;
+        self.base_station(EnbInput::S1Connected, sink)
+    }
+
+    fn deliver(&mut self, delivery: Delivery, sink: &mut dyn FnMut(Event)) -> Result<(), OnboardError> {
+        match delivery {
+            Delivery::ToDevice(number, input) => self.to_device(number, input, sink),
+            Delivery::DeviceReady(number) => self.work_device(number, sink),
+            Delivery::Up(ue, message) => self.base_station(EnbInput::Air { ue, message }, sink),
+            Delivery::S1ToEpc(bytes) => self.core(EpcInput::S1 { enb: ENB, bytes: &bytes }, sink),
+            Delivery::S1ToEnb(bytes) => self.base_station(EnbInput::S1(&bytes), sink),
+            Delivery::GtpToGateway(bytes) => {
+                let from = Actor::Enb(ENB).transport_address();
+                self.core(EpcInput::GtpU { from, bytes: &bytes }, sink)
+            }
+            Delivery::GtpToEnb(bytes) => self.base_station(EnbInput::GtpU(&bytes), sink),
+            Delivery::ToServices(packet) => self.service(ServiceInput::Packet(packet), sink),
+            Delivery::FromServices(packet) => self.core(EpcInput::Sgi(&packet), sink),
+            Delivery::Timer(node) => self.wake(node, sink),
+            Delivery::Emit(body) => {
+                self.emit(sink, body);
+                Ok(())
+            }
+        }
+    }
+
+    // ---- devices ----
+
+    fn to_device(&mut self, number: u32, input: DeviceInput, sink: &mut dyn FnMut(Event)) -> Result<(), OnboardError> {
+        let now = self.now;
+        let Some(seat) = self.seats.get_mut(number as usize - 1) else { return Ok(()) };
+        if seat.finished {
+            return Ok(());
+        }
+        let running = match &mut seat.device {
+            Some(running) => running,
+            // Devices are built when they are switched on and dropped when they are through, so that memory
+            // holds those that are under way.
+            empty => empty.insert(Box::new(Running {
+                device: self.factory.build(number)?,
+                namer: Namer::default(),
+                inbox: VecDeque::new(),
+                busy_until: now,
+                armed: None,
+                up_free: now,
+                down_free: now,
+                accessed: false,
+                steps: BTreeMap::new(),
+                address: None,
+            })),
+        };
+        running.inbox.push_back(input);
+        if running.busy_until <= now { self.work_device(number, sink) } else { Ok(()) }
+    }
+
+    /// Lets a device take in what has come, until its card is busy or its inbox is empty.
+    fn work_device(&mut self, number: u32, sink: &mut dyn FnMut(Event)) -> Result<(), OnboardError> {
+        let now = self.now;
+        loop {
+            let Some(running) = self.running(number) else { return Ok(()) };
+            if running.busy_until > now {
+                return Ok(());
+            }
+            let Some(input) = running.inbox.pop_front() else { break };
+            let mut out = std::mem::take(&mut self.scratch);
+            let result = match self.running(number) {
+                Some(running) => running.device.handle(now, input, &mut out),
+                None => Ok(()),
+            };
+            self.carry_device(number, &mut out, sink);
+            out.clear();
+            self.scratch = out;
+            result?;
+        }
+        self.close_or_arm(number);
+        Ok(())
+    }
+
+    /// Carries what a device put out. Whatever follows a card exchange happens when the card is through.
+    fn carry_device(&mut self, number: u32, out: &mut Vec<DeviceOutput>, sink: &mut dyn FnMut(Event)) {
+        let mut at = self.now;
+        for output in out.drain(..) {
+            match output {
+                DeviceOutput::Air(message) => self.send_up(number, at, message),
+                DeviceOutput::Event(body) => self.emit_at(at, body, sink),
+                DeviceOutput::Address(ip) => {
+                    self.addresses.insert(ip, number);
+                    if let Some(running) = self.running(number) {
+                        running.address = Some(ip);
+                    }
+                }
+                DeviceOutput::Card { from, exchange } => at = self.card_exchange(number, at, from, exchange, sink),
+                DeviceOutput::StepStarted(step) => {
+                    if let Some(running) = self.running(number) {
+                        running.steps.insert(step, at);
+                    }
+                    self.emit_at(at, Body::StepStarted { device: number, step }, sink);
+                }
+                DeviceOutput::StepEnded(step, outcome) => {
+                    let started = self.running(number).and_then(|running| running.steps.get(&step).copied());
+                    let took = at.since(started.unwrap_or(at));
+                    self.emit_at(at, Body::StepEnded { device: number, step, took, outcome }, sink);
+                }
+            }
+        }
+        if at > self.now {
+            if let Some(running) = self.running(number) {
+                running.busy_until = at;
+            }
+            self.push(at, Delivery::DeviceReady(number));
+        }
+    }
+
+    fn emit_at(&mut self, at: Instant, body: Body, sink: &mut dyn FnMut(Event)) {
+        if at > self.now { self.push(at, Delivery::Emit(body)) } else { self.emit(sink, body) }
+    }
+
+    fn card_exchange(
+        &mut self,
+        number: u32,
+        at: Instant,
+        from: Actor,
+        exchange: Exchange,
+        sink: &mut dyn FnMut(Event),
+    ) -> Instant {
+        let Exchange { command, response } = exchange;
+        let until = at + self.card.exchange(&command, &response);
+        let Some(running) = self.running(number) else { return until };
+        let (asked, answered) = running.namer.describe(&command, &response);
+        let card = Actor::Card(number);
+        self.emit_at(at, Body::Message(Message { from, to: card, label: asked, bytes: command }), sink);
+        self.emit_at(until, Body::Message(Message { from: card, to: from, label: answered, bytes: response }), sink);
+        until
+    }
+
+    fn send_up(&mut self, number: u32, at: Instant, message: Uplink) {
+        let air = self.air.clone();
+        let Some(running) = self.running(number) else { return };
+        let start = at.max(running.up_free);
+        let arrival = match &message {
+            Uplink::Data(packet) => {
+                running.up_free = start + air.serialise_up(packet.len());
+                running.up_free + air.data
+            }
+            Uplink::ConnectionRequest { .. } => {
+                let search = if running.accessed { Duration::ZERO } else { air.cell_search };
+                running.accessed = true;
+                at + search + air.connection_setup
+            }
+            _ => start + air.signalling,
+        };
+        self.push(arrival, Delivery::Up(number, message));
+    }
+
+    fn send_down(&mut self, number: u32, message: Downlink) {
+        let (now, air) = (self.now, self.air.clone());
+        let Some(running) = self.running(number) else { return };
+        let start = now.max(running.down_free);
+        let arrival = match &message {
+            Downlink::Data(packet) => {
+                running.down_free = start + air.serialise_down(packet.len());
+                running.down_free + air.data
+            }
+            _ => start + air.signalling,
+        };
+        self.push(arrival, Delivery::ToDevice(number, DeviceInput::Air(message)));
+    }
+
+    /// Drops a device that is through; arms the timer of one that is not.
+    fn close_or_arm(&mut self, number: u32) {
+        let now = self.now;
+        let Some(seat) = self.seats.get_mut(number as usize - 1) else { return };
+        let Some(running) = &mut seat.device else { return };
+        if running.device.finished() && running.busy_until <= now {
+            if let Some(ip) = running.address.filter(|ip| self.addresses.get(ip) == Some(&number)) {
+                self.addresses.remove(&ip);
+            }
+            seat.device = None;
+            seat.finished = true;
+            self.unfinished -= 1;
+            return;
+        }
+        let deadline = running.device.deadline(now);
+        if let Some(at) = due(&mut running.armed, deadline, now) {
+            self.push(at, Delivery::Timer(Node::Device(number)));
+        }
+    }
+
+    fn running(&mut self, number: u32) -> Option<&mut Running> {
+        self.seats.get_mut(number as usize - 1)?.device.as_deref_mut()
+    }
+
+    // ---- network ----
+
+    fn base_station(&mut self, input: EnbInput<'_>, sink: &mut dyn FnMut(Event)) -> Result<(), OnboardError> {
+        let mut out = Vec::new();
+        self.enb.handle(self.now, input, &mut out)?;
+        let actor = Actor::Enb(ENB);
+        for output in out {
+            match output {
+                EnbOutput::S1 { bytes, label } => {
+                    let body = Body::Message(Message { from: actor, to: Actor::Mme, label, bytes: bytes.clone() });
+                    self.emit(sink, body);
+                    self.after(self.wires.backhaul, Delivery::S1ToEpc(bytes));
+                }
+                EnbOutput::GtpU { bytes, label, .. } => {
+                    let body =
+                        Body::Message(Message { from: actor, to: Actor::Gateway, label, bytes: bytes.clone() });
+                    self.emit(sink, body);
+                    self.after(self.wires.backhaul, Delivery::GtpToGateway(bytes));
+                }
+                EnbOutput::Air { ue, message } => self.send_down(ue, message),
+                EnbOutput::State { machine, change, fields } => {
+                    self.emit(sink, Body::State(StateChange { actor, machine, change, fields }));
+                }
+                EnbOutput::Ready => {}
+            }
+        }
+        let deadline = self.enb.deadline();
+        self.arm(Node::Enb, deadline);
+        Ok(())
+    }
+
+    fn core(&mut self, input: EpcInput<'_>, sink: &mut dyn FnMut(Event)) -> Result<(), OnboardError> {
+        let mut out = Vec::new();
+        self.epc.handle(self.now, input, &mut out)?;
+        for output in out {
+            match output {
+                EpcOutput::S1 { bytes, label, .. } => {
+                    let (from, to) = (Actor::Mme, Actor::Enb(ENB));
+                    self.emit(sink, Body::Message(Message { from, to, label, bytes: bytes.clone() }));
+                    self.after(self.wires.backhaul, Delivery::S1ToEnb(bytes));
+                }
+                EpcOutput::GtpU { bytes, label, .. } => {
+                    let (from, to) = (Actor::Gateway, Actor::Enb(ENB));
+                    self.emit(sink, Body::Message(Message { from, to, label, bytes: bytes.clone() }));
+                    self.after(self.wires.backhaul, Delivery::GtpToEnb(bytes));
+                }
+                EpcOutput::Sgi(packet) => self.after(self.wires.services, Delivery::ToServices(packet)),
+                EpcOutput::State { actor, machine, change, fields } => {
+                    self.emit(sink, Body::State(StateChange { actor, machine, change, fields }));
+                }
+                EpcOutput::Call { from, to, label } => {
+                    self.emit(sink, Body::Message(Message { from, to, label, bytes: Vec::new() }));
+                }
+                EpcOutput::SessionUp { .. } => {}
+                EpcOutput::SessionDown { ip, .. } => self.services.forget(ip),
+            }
+        }
+        let deadline = self.epc.deadline();
+        self.arm(Node::Epc, deadline);
+        Ok(())
+    }
+
+    fn service(&mut self, input: ServiceInput, sink: &mut dyn FnMut(Event)) -> Result<(), OnboardError> {
+        let mut out = Vec::new();
+        self.services.handle(self.now, input, &self.epc, &self.addresses, &mut out)?;
+        for output in out {
+            match output {
+                ServiceOutput::Packet(packet) => self.after(self.wires.services, Delivery::FromServices(packet)),
+                ServiceOutput::Event(body) => self.emit(sink, body),
+            }
+        }
+        let deadline = self.services.deadline();
+        self.arm(Node::Services, deadline);
+        Ok(())
+    }
+
+    // ---- timers ----
+
+    fn wake(&mut self, node: Node, sink: &mut dyn FnMut(Event)) -> Result<(), OnboardError> {
+        match node {
+            Node::Device(number) => match self.running(number) {
+                Some(running) => {
+                    running.armed = None;
+                    self.to_device(number, DeviceInput::Timer, sink)
+                }
+                None => Ok(()),
+            },
+            Node::Enb => {
+                self.armed[0] = None;
+                self.base_station(EnbInput::Timer, sink)
+            }
+            Node::Epc => {
+                self.armed[1] = None;
+                self.core(EpcInput::Timer, sink)
+            }
+            Node::Services => {
+                self.armed[2] = None;
+                self.service(ServiceInput::Timer, sink)
+            }
+        }
+    }
+
+    fn arm(&mut self, node: Node, deadline: Option<Instant>) {
+        let now = self.now;
+        let armed = match node {
+            Node::Enb => &mut self.armed[0],
+            Node::Epc => &mut self.armed[1],
+            Node::Services | Node::Device(_) => &mut self.armed[2],
+        };
+        if let Some(at) = due(armed, deadline, now) {
+            self.push(at, Delivery::Timer(node));
+        }
+    }
+}
+
+/// The moment for which a timer is to be pushed: none where one that is early enough is under way.
+fn due(armed: &mut Option<Instant>, deadline: Option<Instant>, now: Instant) -> Option<Instant> {
+    let at = deadline?.max(now);
+    if armed.is_some_and(|armed| armed <= at) {
+        return None;
+    }
+    *armed = Some(at);
+    Some(at)
+}
