@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::net::http::Response;
+
 /// Where the registration lives.
 pub const REGISTRATION_PATH: &str = "/registration";
 
@@ -54,15 +56,16 @@ impl Problem {
     /// Media type of a problem.
     pub const MEDIA_TYPE: &'static str = "application/problem+json";
 
-    /// A refusal: 403 unless the reason says otherwise.
+    /// A refusal with an HTTP status.
     pub fn new(status: u16, reason: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { status, reason: reason.into(), detail: detail.into() }
     }
 
-    /// The body.
-    pub fn to_json(&self) -> Vec<u8> {
+    /// The HTTP response that carries it.
+    pub fn response(&self) -> Response {
         // Three plain members always serialise.
-        serde_json::to_vec(self).unwrap_or_default()
+        let body = serde_json::to_vec(self).unwrap_or_default();
+        Response::new(self.status).body(Self::MEDIA_TYPE, body)
     }
 }
 

@@ -1,1 +1,70 @@
 //! The zero-touch procedure, composed of everything below it.
+//!
+//! [`Device`](device::Device) is one device with its modem, card and application;
+//! [`Services`](service::Services) is what it talks to; [`World`](world::World) carries messages between
+//! them and the network on one event heap.
+
+pub mod api;
+pub mod backend;
+pub mod device;
+pub mod factory;
+pub mod inventory;
+pub mod iot_safe;
+pub mod link;
+pub mod peer;
+pub mod procedure;
+pub mod service;
+pub mod setup;
+pub mod steps;
+pub mod world;
+
+use crate::ca::CaError;
+use crate::card::{CardError, PortError};
+use crate::corenet::CoreError;
+use crate::crypto::CryptoError;
+use crate::ledger::LedgerError;
+use crate::net::NetError;
+use crate::ran::RanError;
+use iot_safe::IotSafeError;
+
+/// Somebody said no, for a reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// One stable word, as in `not-on-allow-list`.
+    pub reason: String,
+    /// A sentence for people.
+    pub detail: String,
+}
+
+/// Why the procedure cannot go on. Only [`Refused`](Self::Refused) is a result; all others are faults of the
+/// bench.
+#[derive(Debug, thiserror::Error)]
+pub enum OnboardError {
+    #[error("refused: {} ({})", .0.reason, .0.detail)]
+    Refused(Refusal),
+    #[error("device {device} does not exist: this run has {devices}")]
+    NoSuchDevice { device: u32, devices: usize },
+    #[error("the card's slot is unusable: its holder died")]
+    Slot,
+    #[error(transparent)]
+    Port(#[from] PortError),
+    #[error(transparent)]
+    Card(#[from] CardError),
+    #[error(transparent)]
+    Ran(#[from] RanError),
+    #[error(transparent)]
+    Core(#[from] CoreError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Ca(#[from] CaError),
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+impl OnboardError {
+    /// A refusal.
+    pub fn refused(reason: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Refused(Refusal { reason: reason.into(), detail: detail.into() })
+    }
+}

@@ -19,7 +19,7 @@ use crate::sim::{AirModel, CardModel, Instant, Queue};
 use crate::wire::apdu::Namer;
 
 /// The one base station of the virtual bench.
-const ENB: u32 = 1;
+pub const ENB: u32 = 1;
 
 /// How long a message takes on each wire of the bench, one way.
 #[derive(Debug, Clone)]

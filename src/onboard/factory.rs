@@ -1,0 +1,74 @@
+//! Builds the devices of a run, each when it is switched on.
+
+use std::sync::Arc;
+
+use super::OnboardError;
+use super::device::Device;
+use super::procedure::Procedure;
+use super::steps::{Identity, Tools};
+use crate::card::{CardOp, CardSlot, SimProfile, Uicc};
+use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
+use crate::crypto::{Op, Tally};
+use crate::event::{Actor, Step};
+use crate::ran::{Ue, UeConfig};
+use crate::sim::RngTree;
+
+/// What distinguishes one device from another.
+#[derive(Debug, Clone)]
+pub struct Blueprint {
+    pub profile: Arc<SimProfile>,
+    /// Which card of the profile it carries, from 0.
+    pub index: u32,
+}
+
+/// Everything that a device is made from.
+pub struct Factory {
+    pub blueprints: Vec<Blueprint>,
+    pub steps: Vec<Step>,
+    /// The root that the operator leaves on every card, DER.
+    pub trust_anchor: Vec<u8>,
+    pub clock: VirtualClock,
+    pub key_log: Option<KeyLogSink>,
+    pub tally: Tally,
+    pub rng: RngTree,
+}
+
+impl Factory {
+    /// Device `number`, switched off, with a fresh card in it.
+    ///
+    /// # Errors
+    /// Where there is no such device, or its card cannot be personalised.
+    pub fn build(&self, number: u32) -> Result<Device, OnboardError> {
+        let blueprint = (number as usize).checked_sub(1).and_then(|index| self.blueprints.get(index)).ok_or(
+            OnboardError::NoSuchDevice { device: number, devices: self.blueprints.len() },
+        )?;
+        let personalisation = blueprint.profile.personalise(blueprint.index)?;
+        let tally = self.tally.clone();
+        let uicc = Uicc::new(&personalisation, self.rng.branch(Actor::Card(number)), &self.trust_anchor)?
+            .with_tally(Arc::new(move |op| tally.count(counted(op))));
+        let card = CardSlot::shared(Box::new(uicc));
+        let config = UeConfig { apn: Some(personalisation.apn.clone()), ..UeConfig::new(number) };
+        let ue = Ue::new(config, card.clone(), self.rng.branch(Actor::Ue(number)));
+        let rng = self.rng.branch(Actor::Device(number));
+        let tools = Tools {
+            number,
+            card: card.clone(),
+            provider: tls::provider(rng.branch("tls"), &self.tally),
+            clock: self.clock.clone(),
+            key_log: self.key_log.clone(),
+            address: None,
+            identity: Identity::default(),
+        };
+        Ok(Device::new(number, ue, card, Procedure::new(self.steps.clone(), tools), rng))
+    }
+}
+
+/// What the card computes, in the words of the tally.
+fn counted(op: CardOp) -> Op {
+    match op {
+        CardOp::KeyGen => Op::P256KeyGen,
+        CardOp::Sign => Op::P256Sign,
+        CardOp::Agree => Op::P256Agree,
+        CardOp::Verify => Op::P256Verify,
+    }
+}

@@ -1,0 +1,140 @@
+//! A device's TLS connection to one service, with HTTP or MQTT inside.
+
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+
+use super::OnboardError;
+use super::device::DeviceOutput;
+use super::steps::Endpoint;
+use crate::ca::csr::{CHANNEL_BINDING_LABEL, ChannelBinding};
+use crate::event::{Actor, Body, Label, Message};
+use crate::net::http::{self, Limits, Request, Response, ResponseParser};
+use crate::net::{Host, NetError, TlsStream};
+
+/// A connection to a service.
+pub struct Link {
+    tls: TlsStream,
+    from: Actor,
+    to: Actor,
+    secured: bool,
+    incoming: Vec<u8>,
+    responses: ResponseParser,
+}
+
+impl Link {
+    /// Opens a connection from device `number` to `endpoint`; the handshake follows by itself.
+    ///
+    /// # Errors
+    /// A refusal where the host cannot connect.
+    pub fn open(
+        host: &mut Host,
+        endpoint: Endpoint,
+        config: Arc<ClientConfig>,
+        number: u32,
+    ) -> Result<Self, OnboardError> {
+        let connection = host.connect(endpoint.socket()).map_err(refusal)?;
+        let tls = TlsStream::client(config, endpoint.name, connection).map_err(refusal)?;
+        Ok(Self {
+            tls,
+            from: Actor::Device(number),
+            to: endpoint.actor,
+            secured: false,
+            incoming: Vec::new(),
+            responses: ResponseParser::new(Limits::default()),
+        })
+    }
+
+    /// Moves bytes in both directions; says whether the session is secured.
+    ///
+    /// # Errors
+    /// A refusal where the connection or the session has failed with nothing left to read.
+    pub fn pump(&mut self, host: &mut Host, out: &mut Vec<DeviceOutput>) -> Result<bool, OnboardError> {
+        let result = self.tls.pump(host);
+        if let Some(handshake) = self.tls.take_handshake() {
+            self.secured = true;
+            self.emit(handshake.label(), Vec::new(), out);
+        }
+        let arrived = self.tls.read(&mut self.incoming);
+        match result {
+            Err(error) if arrived == 0 => Err(refusal(error)),
+            _ => Ok(self.secured),
+        }
+    }
+
+    /// Sends what was written meanwhile.
+    ///
+    /// # Errors
+    /// A refusal where the connection has failed.
+    pub fn flush(&mut self, host: &mut Host) -> Result<(), OnboardError> {
+        self.tls.pump(host).map_err(refusal)
+    }
+
+    /// Ends the session in order, after what was written.
+    pub fn close(&mut self, host: &mut Host) {
+        self.tls.close();
+        // The step is over: how the peer takes the farewell changes nothing.
+        let _ = self.tls.pump(host);
+        host.remove(self.tls.connection());
+    }
+
+    /// The value that binds a CSR to this session (RFC 9266).
+    ///
+    /// # Errors
+    /// A refusal before the handshake is complete.
+    pub fn channel_binding(&self) -> Result<ChannelBinding, OnboardError> {
+        let label = std::str::from_utf8(CHANNEL_BINDING_LABEL).unwrap_or_default();
+        self.tls.exporter(label).map_err(refusal)
+    }
+
+    /// Sends an HTTP request.
+    ///
+    /// # Errors
+    /// A refusal where the session has failed.
+    pub fn request(&mut self, request: &Request, out: &mut Vec<DeviceOutput>) -> Result<(), OnboardError> {
+        self.send(http::label(request), request.encode(), out)
+    }
+
+    /// The next HTTP response, once it is complete.
+    ///
+    /// # Errors
+    /// A refusal where the bytes are no HTTP response.
+    pub fn response(&mut self) -> Result<Option<Response>, OnboardError> {
+        self.responses.push(&self.incoming);
+        self.incoming.clear();
+        self.responses.next().map_err(refusal)
+    }
+
+    /// What has come in since the last call.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.incoming)
+    }
+
+    /// Sends application data under the name of `label`.
+    ///
+    /// # Errors
+    /// A refusal where the session has failed.
+    pub fn send(&mut self, label: Label, bytes: Vec<u8>, out: &mut Vec<DeviceOutput>) -> Result<(), OnboardError> {
+        self.tls.write(&bytes).map_err(refusal)?;
+        self.emit(label, bytes, out);
+        Ok(())
+    }
+
+    fn emit(&self, label: Label, bytes: Vec<u8>, out: &mut Vec<DeviceOutput>) {
+        let message = Message { from: self.from, to: self.to, label, bytes };
+        out.push(DeviceOutput::Event(Body::Message(message)));
+    }
+}
+
+/// A failed connection as the end of a step, with one stable word.
+pub fn refusal(error: NetError) -> OnboardError {
+    let reason = match &error {
+        NetError::Refused { .. } => "connection-refused".to_owned(),
+        NetError::Reset { .. } => "connection-reset".to_owned(),
+        NetError::TimedOut { .. } => "connection-timeout".to_owned(),
+        NetError::Tls(fault) => format!("tls-{}", fault.alert.replace('_', "-")),
+        NetError::Mqtt(fault) => format!("mqtt-{}", fault.reason),
+        _ => "connection-failed".to_owned(),
+    };
+    OnboardError::refused(reason, error.to_string())
+}

@@ -1,0 +1,295 @@
+//! One device's address as the service network sees it: an IP host, and the connections that it has open.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use super::OnboardError;
+use super::api::Problem;
+use super::backend::{Answer, Backend, Caller, note, short};
+use super::service::{ServiceOutput, Servers};
+use super::steps::{BROKER, EST, Endpoint, REGISTRAR};
+use crate::ca::csr::CHANNEL_BINDING_LABEL;
+use crate::ca::DeviceCertificate;
+use crate::corenet::Attestation;
+use crate::event::{Actor, Body, Label, Message};
+use crate::ledger::TxHash;
+use crate::net::http::{self, Limits, Request, RequestParser, Response};
+use crate::net::mqtt::{MqttServer, ServerEvent};
+use crate::net::{ConnId, Host, NetError, TlsStream};
+use crate::sim::{Instant, RngTree};
+
+/// What a peer needs of the services while it works.
+pub struct Desk<'a> {
+    pub now: Instant,
+    pub backend: &'a mut Backend,
+    pub servers: &'a Servers,
+    pub attestation: Option<&'a Attestation>,
+    pub waiting: &'a mut BTreeMap<TxHash, (Ipv4Addr, ConnId)>,
+}
+
+/// The far end of one device address.
+pub struct Peer {
+    device: u32,
+    ip: Ipv4Addr,
+    host: Host,
+    sessions: Vec<Session>,
+    /// When this peer is to be woken, as the services have scheduled it.
+    pub scheduled: Option<Instant>,
+}
+
+/// One TLS session.
+struct Session {
+    tls: TlsStream,
+    office: Actor,
+    incoming: Vec<u8>,
+    protocol: Protocol,
+    closing: bool,
+}
+
+enum Protocol {
+    /// HTTP, with the request that is being answered.
+    Http { parser: RequestParser, asked: Option<Request> },
+    Mqtt { server: MqttServer, admitted: Option<[u8; 32]> },
+}
+
+impl Peer {
+    /// The far end of `ip`, which is device number `device`, with these services on it.
+    pub fn new(device: u32, ip: Ipv4Addr, services: [Endpoint; 3], mtu: u16, rng: RngTree) -> Self {
+        let addresses = services.map(|service| service.actor.transport_address());
+        let mut host = Host::new(&addresses, mtu, rng);
+        for service in services {
+            host.listen(service.socket());
+        }
+        Self { device, ip, host, sessions: Vec::new(), scheduled: None }
+    }
+
+    /// Takes a packet from the device.
+    pub fn receive(&mut self, packet: Vec<u8>) {
+        self.host.receive(packet);
+    }
+
+    /// Answers the request that `connection` is waiting for.
+    pub fn answer(&mut self, connection: ConnId, response: Response, out: &mut Vec<ServiceOutput>) {
+        let device = self.device;
+        if let Some(session) = self.sessions.iter_mut().find(|session| session.tls.connection() == connection) {
+            session.respond(device, &response, out);
+        }
+    }
+
+    /// Lets host and sessions work until nothing is left to do.
+    ///
+    /// # Errors
+    /// Where the bench is at fault.
+    pub fn work(&mut self, desk: &mut Desk<'_>, out: &mut Vec<ServiceOutput>) -> Result<(), OnboardError> {
+        let mut packets = Vec::new();
+        loop {
+            self.host.poll(desk.now, &mut packets);
+            let mut moved = self.accept(desk.servers);
+            for session in &mut self.sessions {
+                moved |= session.work(&mut self.host, self.device, self.ip, desk, out)?;
+            }
+            self.host.poll(desk.now, &mut packets);
+            if !moved {
+                break;
+            }
+        }
+        let host = &mut self.host;
+        self.sessions.retain(|session| !session.over(host));
+        out.extend(packets.into_iter().map(ServiceOutput::Packet));
+        self.scheduled = self.host.deadline(desk.now);
+        Ok(())
+    }
+
+    fn accept(&mut self, servers: &Servers) -> bool {
+        let mut moved = false;
+        while let Some((connection, local, _)) = self.host.accept() {
+            let (office, config) = match local {
+                local if local == EST.socket() => (Actor::Ca, &servers.est),
+                local if local == BROKER.socket() => (Actor::Cloud, &servers.broker),
+                _ => (REGISTRAR.actor, &servers.registrar),
+            };
+            match TlsStream::server(config.clone(), connection) {
+                Ok(tls) => self.sessions.push(Session::new(tls, office)),
+                Err(_) => self.host.abort(connection),
+            }
+            moved = true;
+        }
+        moved
+    }
+}
+
+impl Session {
+    fn new(tls: TlsStream, office: Actor) -> Self {
+        let protocol = match office {
+            Actor::Cloud => Protocol::Mqtt { server: MqttServer::new(), admitted: None },
+            _ => Protocol::Http { parser: RequestParser::new(Limits::default()), asked: None },
+        };
+        Self { tls, office, incoming: Vec::new(), protocol, closing: false }
+    }
+
+    /// Whether nothing more can happen; lets the host forget the connection then.
+    fn over(&self, host: &mut Host) -> bool {
+        let connection = self.tls.connection();
+        let over = host.state(connection).is_final();
+        if over {
+            host.remove(connection);
+        }
+        over
+    }
+
+    /// Reads, decides and writes. Says whether anything was done.
+    fn work(
+        &mut self,
+        host: &mut Host,
+        device: u32,
+        ip: Ipv4Addr,
+        desk: &mut Desk<'_>,
+        out: &mut Vec<ServiceOutput>,
+    ) -> Result<bool, OnboardError> {
+        let failed = self.tls.pump(host).is_err();
+        let arrived = self.tls.read(&mut self.incoming) > 0;
+        if failed && !arrived {
+            return Ok(false);
+        }
+        let done = match self.office {
+            Actor::Cloud => self.broker(device, desk, out),
+            _ => self.http(device, ip, desk, out)?,
+        };
+        if self.tls.peer_closed() && !self.closing && !self.is_answering() {
+            self.closing = true;
+            self.tls.close();
+        }
+        // A failure shows in the host's state, where `over` finds it.
+        let _ = self.tls.pump(host);
+        Ok(done)
+    }
+
+    fn is_answering(&self) -> bool {
+        matches!(self.protocol, Protocol::Http { asked: Some(_), .. })
+    }
+
+    // ---- HTTP: registrar and onboarding service ----
+
+    fn http(
+        &mut self,
+        device: u32,
+        ip: Ipv4Addr,
+        desk: &mut Desk<'_>,
+        out: &mut Vec<ServiceOutput>,
+    ) -> Result<bool, OnboardError> {
+        let Protocol::Http { parser, asked } = &mut self.protocol else { return Ok(false) };
+        parser.push(&self.incoming);
+        self.incoming.clear();
+        if asked.is_some() {
+            return Ok(false);
+        }
+        let request = match parser.next() {
+            Ok(Some(request)) => request,
+            Ok(None) => return Ok(false),
+            Err(error) => {
+                let status = if let NetError::Http(fault) = &error { fault.status() } else { 400 };
+                let response = Problem::new(status, "malformed-request", error.to_string()).response().last();
+                self.respond(device, &response, out);
+                return Ok(true);
+            }
+        };
+        *asked = Some(request.clone());
+        let label = std::str::from_utf8(CHANNEL_BINDING_LABEL).unwrap_or_default();
+        let channel_binding = self.tls.exporter(label).unwrap_or_default();
+        let caller = Caller { ip, attestation: desk.attestation, channel_binding };
+        let mut events = Vec::new();
+        let answer = match self.office {
+            Actor::Ca => desk.backend.est(desk.now, &caller, &request, &mut events)?,
+            _ => desk.backend.registration(desk.now, &caller, &request, &mut events)?,
+        };
+        out.extend(events.into_iter().map(ServiceOutput::Event));
+        match answer {
+            Answer::Now(response) => self.respond(device, &response, out),
+            Answer::OnceSealed(hash) => {
+                desk.waiting.insert(hash, (ip, self.tls.connection()));
+            }
+        }
+        Ok(true)
+    }
+
+    fn respond(&mut self, device: u32, response: &Response, out: &mut Vec<ServiceOutput>) {
+        let Protocol::Http { asked, .. } = &mut self.protocol else { return };
+        let label = match asked.take() {
+            Some(request) => http::response_label(&request, response),
+            None => Label::new(crate::event::Proto::Http, format!("{} {}", response.status, response.reason)),
+        };
+        let close = !response.keep_alive;
+        self.send(device, label, response.encode(), out);
+        if close {
+            self.closing = true;
+            self.tls.close();
+        }
+    }
+
+    // ---- MQTT: the cloud ----
+
+    fn broker(&mut self, device: u32, desk: &mut Desk<'_>, out: &mut Vec<ServiceOutput>) -> bool {
+        let incoming = std::mem::take(&mut self.incoming);
+        let Protocol::Mqtt { server, .. } = &mut self.protocol else { return false };
+        if incoming.is_empty() {
+            return false;
+        }
+        let events = server.receive(desk.now, &incoming);
+        for event in events {
+            self.broker_event(device, desk, event, out);
+        }
+        self.drain_broker(device, out);
+        true
+    }
+
+    fn broker_event(&mut self, device: u32, desk: &mut Desk<'_>, event: ServerEvent, out: &mut Vec<ServiceOutput>) {
+        let identity = self.identity();
+        let Protocol::Mqtt { server, admitted } = &mut self.protocol else { return };
+        match event {
+            ServerEvent::Connect { client_id } => match admit(desk.backend, identity.as_ref(), &client_id) {
+                Ok(id) => {
+                    *admitted = Some(id);
+                    server.accept();
+                    let change = "client admitted: certificate under the CA, active on the ledger";
+                    out.push(ServiceOutput::Event(note(Actor::Cloud, change, vec![("id", short(&id))])));
+                }
+                Err(problem) => server.refuse(&problem.reason, &problem.detail),
+            },
+            ServerEvent::Publish { topic, payload, packet_id } => {
+                let own = admitted.map(|id| format!("devices/{}/", hex::encode(id)));
+                let allowed = own.is_some_and(|own| topic.starts_with(&own));
+                server.acknowledge(packet_id, allowed);
+                if allowed {
+                    desk.backend.count_telemetry();
+                    let fields = vec![("octets", payload.len().to_string())];
+                    out.push(ServiceOutput::Event(note(Actor::Cloud, "telemetry received", fields)));
+                }
+            }
+            ServerEvent::Closed => {
+                self.closing = true;
+                self.tls.close();
+            }
+        }
+    }
+
+    fn drain_broker(&mut self, device: u32, out: &mut Vec<ServiceOutput>) {
+        let Protocol::Mqtt { server, .. } = &mut self.protocol else { return };
+        for (label, bytes) in server.take_output() {
+            self.send(device, label, bytes, out);
+        }
+    }
+
+    /// Who the client certificate says this is.
+    fn identity(&self) -> Option<DeviceCertificate> {
+        let leaf = self.tls.peer_certificates()?.first()?;
+        DeviceCertificate::parse(leaf).ok()
+    }
+
+    fn send(&mut self, device: u32, label: Label, bytes: Vec<u8>, out: &mut Vec<ServiceOutput>) {
+        // Where the session has failed nobody is left to read this.
+        if self.tls.write(&bytes).is_ok() {
+            let message = Message { from: self.office, to: Actor::Device(device), label, bytes };
+            out.push(ServiceOutput::Event(Body::Message(message)));
+        }
+    }
+}

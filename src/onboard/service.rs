@@ -1,0 +1,174 @@
+//! The service network: registrar, onboarding service and broker, as devices reach them over IP.
+//!
+//! Each device address has an IP host of its own on this side, so that a packet costs the same whatever the
+//! number of devices.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+
+use super::OnboardError;
+use super::backend::Backend;
+use super::peer::{Desk, Peer};
+use super::steps::{BROKER, EST, REGISTRAR};
+use crate::corenet::Epc;
+use crate::crypto::tls::VirtualClock;
+use crate::event::Body;
+use crate::ledger::TxHash;
+use crate::net::ConnId;
+use crate::sim::{Instant, RngTree};
+
+/// What reaches the service network.
+#[derive(Debug)]
+pub enum ServiceInput {
+    /// An IP packet from a device.
+    Packet(Vec<u8>),
+    Timer,
+}
+
+/// What the service network puts out.
+#[derive(Debug)]
+pub enum ServiceOutput {
+    /// An IP packet to a device.
+    Packet(Vec<u8>),
+    Event(Body),
+}
+
+/// The TLS servers of the services.
+pub struct Servers {
+    pub registrar: Arc<ServerConfig>,
+    pub est: Arc<ServerConfig>,
+    /// Asks for a client certificate: mutual TLS.
+    pub broker: Arc<ServerConfig>,
+}
+
+/// Everything that devices talk to, and what stands behind it.
+pub struct Services {
+    backend: Backend,
+    servers: Servers,
+    clock: VirtualClock,
+    rng: RngTree,
+    mtu: u16,
+    peers: BTreeMap<Ipv4Addr, Peer>,
+    schedule: BTreeSet<(Instant, Ipv4Addr)>,
+    waiting: BTreeMap<TxHash, (Ipv4Addr, ConnId)>,
+}
+
+impl Services {
+    /// Services that nobody has talked to yet.
+    pub fn new(backend: Backend, servers: Servers, clock: VirtualClock, mtu: u16, rng: RngTree) -> Self {
+        Self {
+            backend,
+            servers,
+            clock,
+            rng,
+            mtu,
+            peers: BTreeMap::new(),
+            schedule: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+        }
+    }
+
+    /// What stands behind the services.
+    pub fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    /// When the services want to be woken.
+    pub fn deadline(&self) -> Option<Instant> {
+        let peers = self.schedule.first().map(|(at, _)| *at);
+        [peers, self.backend.deadline()].into_iter().flatten().min()
+    }
+
+    /// Drops what is kept for a device whose IP session has ended.
+    pub fn forget(&mut self, ip: Ipv4Addr) {
+        if let Some(peer) = self.peers.remove(&ip) {
+            self.unschedule(&peer, ip);
+        }
+    }
+
+    /// Takes one input. `epc` attests who holds an address; `devices` only names them in events.
+    ///
+    /// # Errors
+    /// Only where the bench is at fault, such as a ledger that cannot be written.
+    pub fn handle(
+        &mut self,
+        now: Instant,
+        input: ServiceInput,
+        epc: &Epc,
+        devices: &BTreeMap<Ipv4Addr, u32>,
+        out: &mut Vec<ServiceOutput>,
+    ) -> Result<(), OnboardError> {
+        self.clock.set(now.unix_s());
+        match input {
+            ServiceInput::Packet(packet) => {
+                let Some(ip) = source(&packet) else { return Ok(()) };
+                let device = devices.get(&ip).copied().unwrap_or_default();
+                let (rng, mtu) = (&self.rng, self.mtu);
+                let peer = self.peers.entry(ip).or_insert_with(|| {
+                    Peer::new(device, ip, [REGISTRAR, EST, BROKER], mtu, rng.branch(ip))
+                });
+                peer.receive(packet);
+                self.serve(now, ip, epc, out)
+            }
+            ServiceInput::Timer => self.wake(now, epc, out),
+        }
+    }
+
+    fn wake(&mut self, now: Instant, epc: &Epc, out: &mut Vec<ServiceOutput>) -> Result<(), OnboardError> {
+        let mut events = Vec::new();
+        let answers = self.backend.seal(now, &mut events)?;
+        out.extend(events.into_iter().map(ServiceOutput::Event));
+        for (hash, response) in answers {
+            let Some((ip, connection)) = self.waiting.remove(&hash) else { continue };
+            if let Some(peer) = self.peers.get_mut(&ip) {
+                peer.answer(connection, response, out);
+                self.serve(now, ip, epc, out)?;
+            }
+        }
+        while let Some((at, ip)) = self.schedule.first().copied().filter(|(at, _)| *at <= now) {
+            self.schedule.remove(&(at, ip));
+            self.serve(now, ip, epc, out)?;
+        }
+        Ok(())
+    }
+
+    /// Lets one peer's connections do what they can.
+    fn serve(
+        &mut self,
+        now: Instant,
+        ip: Ipv4Addr,
+        epc: &Epc,
+        out: &mut Vec<ServiceOutput>,
+    ) -> Result<(), OnboardError> {
+        let Some(mut peer) = self.peers.remove(&ip) else { return Ok(()) };
+        self.unschedule(&peer, ip);
+        let mut desk = Desk {
+            now,
+            backend: &mut self.backend,
+            servers: &self.servers,
+            attestation: epc.attestation(ip),
+            waiting: &mut self.waiting,
+        };
+        let result = peer.work(&mut desk, out);
+        if let Some(at) = peer.scheduled {
+            self.schedule.insert((at, ip));
+        }
+        self.peers.insert(ip, peer);
+        result
+    }
+
+    fn unschedule(&mut self, peer: &Peer, ip: Ipv4Addr) {
+        if let Some(at) = peer.scheduled {
+            self.schedule.remove(&(at, ip));
+        }
+    }
+}
+
+/// The source address of an IPv4 packet (RFC 791 clause 3.1).
+fn source(packet: &[u8]) -> Option<Ipv4Addr> {
+    let octets: [u8; 4] = packet.get(12..16)?.try_into().ok()?;
+    (packet[0] >> 4 == 4).then(|| octets.into())
+}

@@ -1,0 +1,174 @@
+//! Sets the virtual bench up: network, services, ledger and authority, and the devices that will use them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand_core::RngCore;
+
+use super::OnboardError;
+use super::backend::Backend;
+use super::factory::{Blueprint, Factory};
+use super::inventory::{Entry, Inventory};
+use super::service::{Servers, Services};
+use super::steps::{BROKER, EST, Endpoint, REGISTRAR};
+use super::world::{ENB, World};
+use crate::ca::Authority;
+use crate::card::{Personalisation, SimProfile};
+use crate::corenet::{Epc, EpcConfig, HssFault, Subscriber};
+use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
+use crate::crypto::{Op, SoftKey, Tally};
+use crate::event::{Actor, Step};
+use crate::id::Plmn;
+use crate::ledger::{CheckpointKey, Genesis, Ledger, LedgerOp, Operators, Store};
+use crate::ran::{Enb, EnbConfig};
+use crate::sim::{AirModel, EPOCH_UNIX_S, Rat, RngTree};
+
+/// The chain identifier of a bench's ledger (EIP-155): "cell" in a private range.
+pub const CHAIN_ID: u64 = 0x6365_6c6c;
+/// The tracking area of the virtual bench.
+const TAC: u16 = 1;
+/// The model that the registrar records for every virtual device.
+const MODEL: &str = "cellbed-virtual-1";
+
+/// One device, as the scenario wants it.
+#[derive(Debug, Clone)]
+pub struct DeviceSetup {
+    pub profile: Arc<SimProfile>,
+    /// Which card of the profile it carries, from 0.
+    pub index: u32,
+    /// Whether the owner expects it.
+    pub allowed: bool,
+    /// Whether its subscriber is provisioned in the HSS.
+    pub subscribed: bool,
+    /// When it is switched on.
+    pub start: Duration,
+    pub fault: HssFault,
+    /// Whether its identity is another device's.
+    pub clone: bool,
+}
+
+/// Everything that a run depends on.
+pub struct Setup {
+    pub seed: u64,
+    pub rat: Rat,
+    pub plmn: Plmn,
+    /// EIA and EEA numbers that the MME allows, the most wanted first.
+    pub integrity: Vec<u8>,
+    pub ciphering: Vec<u8>,
+    pub steps: Vec<Step>,
+    pub devices: Vec<DeviceSetup>,
+    pub key_log: Option<KeyLogSink>,
+    pub tally: Tally,
+}
+
+impl World {
+    /// Sets up the bench that `setup` describes, with its ledger in `store`.
+    ///
+    /// # Errors
+    /// Where the store is not empty or fails, or a profile has no card of that number.
+    pub fn set_up(setup: Setup, store: Box<dyn Store>) -> Result<Self, OnboardError> {
+        let rng = RngTree::new(setup.seed);
+        let clock = VirtualClock::new(EPOCH_UNIX_S);
+        let tally = setup.tally.clone();
+        let mut authority = Authority::new(rng.branch(Actor::Ca), &tally, EPOCH_UNIX_S)?;
+        let servers = servers(&mut authority, &rng, &tally, &clock, setup.key_log.as_ref())?;
+        let (ledger, operators) = ledger(&rng, &tally, store)?;
+        let (epc, inventory) = network(&setup, &rng)?;
+        let factory = Factory {
+            blueprints: setup.devices.iter().map(blueprint).collect(),
+            steps: setup.steps.clone(),
+            trust_anchor: authority.root_der().to_vec(),
+            clock: clock.clone(),
+            key_log: setup.key_log.clone(),
+            tally: tally.clone(),
+            rng: rng.clone(),
+        };
+        let mtu = epc.mtu();
+        let backend = Backend::new(inventory, ledger, operators, authority, tally);
+        let services = Services::new(backend, servers, clock, mtu, rng.branch("services"));
+        let enb = Enb::new(EnbConfig::new(ENB, setup.plmn, TAC), rng.branch(Actor::Enb(ENB)));
+        let starts: Vec<Duration> = setup.devices.iter().map(|device| device.start).collect();
+        Ok(Self::new(factory, enb, epc, services, AirModel::of(setup.rat), &starts))
+    }
+}
+
+fn blueprint(device: &DeviceSetup) -> Blueprint {
+    Blueprint { profile: device.profile.clone(), index: device.index }
+}
+
+fn servers(
+    authority: &mut Authority,
+    rng: &RngTree,
+    tally: &Tally,
+    clock: &VirtualClock,
+    key_log: Option<&KeyLogSink>,
+) -> Result<Servers, OnboardError> {
+    let roots = [authority.root_der().to_vec()];
+    let mut server = |endpoint: Endpoint, mutual: bool| {
+        let rng = rng.branch(endpoint.actor);
+        let key = SoftKey::from_stream(&mut rng.stream("tls-key")).counted(tally);
+        let (names, addresses) = ([endpoint.name], [endpoint.actor.transport_address()]);
+        let certificate = authority.issue_server(&names, &addresses, &key.public(), EPOCH_UNIX_S)?;
+        let chain = vec![certificate];
+        let signer = tls::signing_key(key.sign_fn(), key.public());
+        let client_roots = mutual.then_some(&roots[..]);
+        let provider = tls::provider(rng, tally);
+        tls::server_config(provider, chain, signer, client_roots, clock.clone(), key_log.cloned())
+            .map_err(OnboardError::from)
+    };
+    Ok(Servers { registrar: server(REGISTRAR, false)?, est: server(EST, false)?, broker: server(BROKER, true)? })
+}
+
+fn ledger(rng: &RngTree, tally: &Tally, store: Box<dyn Store>) -> Result<(Ledger, Operators), OnboardError> {
+    let rng = rng.branch(Actor::Ledger);
+    let tally = tally.clone();
+    let count: Arc<dyn Fn(LedgerOp) + Send + Sync> = Arc::new(move |op| {
+        tally.count(match op {
+            LedgerOp::P256Verify => Op::P256Verify,
+            LedgerOp::Secp256k1Sign => Op::Secp256k1Sign,
+            LedgerOp::Secp256k1Recover => Op::Secp256k1Recover,
+        });
+    });
+    let mut operators = Operators::from_rng(&mut rng.stream("operators")).counted(&count);
+    let key = CheckpointKey::from_rng(&mut rng.stream("checkpoint"));
+    let genesis = Genesis::new(CHAIN_ID, EPOCH_UNIX_S - 1, &operators, &key);
+    let mut ledger = Ledger::create(&genesis, &mut operators, key, store)?;
+    ledger.count_with(count);
+    Ok((ledger, operators))
+}
+
+/// The core with its subscribers, and what operator and owner know of the devices.
+fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory), OnboardError> {
+    let mut config = EpcConfig::new(setup.plmn, TAC);
+    config.eia = setup.integrity.clone();
+    config.eea = setup.ciphering.clone();
+    let mut epc = Epc::new(config, rng.clone());
+    let mut inventory = Inventory::default();
+    for (number, device) in (1..).zip(&setup.devices) {
+        if device.clone {
+            continue;
+        }
+        let card = device.profile.personalise(device.index)?;
+        if device.subscribed {
+            epc.provision(subscriber(&card, device.fault))?;
+        }
+        let mut salt = [0; 32];
+        rng.branch(Actor::Registrar).stream(&format!("salt-{number}")).fill_bytes(&mut salt);
+        let entry = Entry { eid: card.eid.clone(), model: MODEL.to_owned(), salt, allowed: device.allowed };
+        inventory.add(card.iccid.clone(), entry);
+    }
+    Ok((epc, inventory))
+}
+
+fn subscriber(card: &Personalisation, fault: HssFault) -> Subscriber {
+    Subscriber {
+        imsi: card.imsi.clone(),
+        iccid: card.iccid.clone(),
+        k: card.k,
+        opc: card.opc,
+        amf: card.amf,
+        sqn: card.sqn,
+        apn: card.apn.clone(),
+        fault,
+    }
+}

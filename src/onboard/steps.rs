@@ -1,0 +1,380 @@
+//! The steps that need the card or the services, as the device's application does them.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::crypto::CryptoProvider;
+use serde::de::DeserializeOwned;
+
+use super::OnboardError;
+use super::api::{Claim, Offer, Problem, REGISTRATION_PATH, Registered, octets};
+use super::device::DeviceOutput;
+use super::iot_safe::{CERTIFICATE_FILE, IotSafe, KEY_ID, TRUST_ANCHOR_FILE};
+use super::link::Link;
+use crate::ca::est::{self, Enrolment, EstRequest};
+use crate::ca::{CsrBuilder, DeviceCertificate};
+use crate::card::CardHandle;
+use crate::crypto::tls::{self, KeyLogSink, SignFn, VirtualClock};
+use crate::event::{Actor, Step};
+use crate::ledger::{Contract, Model, registration_message};
+use crate::net::Host;
+use crate::net::http::{Request, Response};
+use crate::net::mqtt::{ClientEvent, MqttClient};
+use crate::sim::Instant;
+
+/// Where the registrar listens, and the name that its certificate carries.
+pub const REGISTRAR: Endpoint = Endpoint { actor: Actor::Registrar, port: 443, name: "registrar.cellbed.test" };
+/// The same of the onboarding service (EST).
+pub const EST: Endpoint = Endpoint { actor: Actor::Ca, port: 443, name: "est.cellbed.test" };
+/// The same of the MQTT broker.
+pub const BROKER: Endpoint = Endpoint { actor: Actor::Cloud, port: 8883, name: "mqtt.cellbed.test" };
+
+/// Where a service is.
+#[derive(Debug, Clone, Copy)]
+pub struct Endpoint {
+    pub actor: Actor,
+    pub port: u16,
+    pub name: &'static str,
+}
+
+impl Endpoint {
+    /// Its address and port.
+    pub fn socket(&self) -> (Ipv4Addr, u16) {
+        (self.actor.transport_address(), self.port)
+    }
+}
+
+/// How far a step has come.
+pub enum Flow {
+    /// Something has to come in first.
+    Waiting,
+    /// Something was done; there may be more to do.
+    Progress,
+    /// The step is done; this is what it proves.
+    Done(String),
+}
+
+/// What the application of one device has at hand.
+pub struct Tools {
+    pub number: u32,
+    pub card: CardHandle,
+    pub provider: Arc<CryptoProvider>,
+    pub clock: VirtualClock,
+    pub key_log: Option<KeyLogSink>,
+    pub address: Option<Ipv4Addr>,
+    pub identity: Identity,
+}
+
+/// What the device has learnt of itself so far.
+#[derive(Default)]
+pub struct Identity {
+    pub applet: Option<IotSafe>,
+    pub public_key: Option<[u8; 64]>,
+    /// The root that the operator left on the card, DER.
+    pub trust_anchor: Vec<u8>,
+    /// The name under which the ledger knows the device.
+    pub id: Option<[u8; 32]>,
+    /// The device's own certificate, DER.
+    pub certificate: Option<Vec<u8>>,
+}
+
+impl Tools {
+    /// The `keys` step: the applet makes a key pair, and the application reads whom to trust.
+    ///
+    /// # Errors
+    /// A refusal where the applet refuses; a fault of the bench where the card is gone.
+    pub fn make_keys(&mut self) -> Result<Flow, OnboardError> {
+        let mut slot = self.card.lock().map_err(|_| OnboardError::Slot)?;
+        let applet = IotSafe::select(&mut slot)?;
+        let made = applet.generate_key_pair(&mut slot, KEY_ID)?;
+        let public_key = applet.read_public_key(&mut slot, KEY_ID)?;
+        if made != public_key {
+            return Err(OnboardError::refused("key-mismatch", "the applet reads out another key than it made"));
+        }
+        let trust_anchor = applet.read_file(&mut slot, TRUST_ANCHOR_FILE)?;
+        drop(slot);
+        let proof = format!("P-256 key pair made in the card, public key {}…", hex::encode(&public_key[..4]));
+        self.identity.applet = Some(applet);
+        self.identity.public_key = Some(public_key);
+        self.identity.trust_anchor = trust_anchor;
+        Ok(Flow::Done(proof))
+    }
+
+    fn public_key(&self) -> Result<[u8; 64], OnboardError> {
+        self.identity.public_key.ok_or_else(no_applet)
+    }
+
+    /// Has the card sign `message` (ECDSA, P-256, SHA-256): r || s.
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], OnboardError> {
+        let applet = self.identity.applet.as_ref().ok_or_else(no_applet)?;
+        let mut slot = self.card.lock().map_err(|_| OnboardError::Slot)?;
+        Ok(applet.sign(&mut slot, KEY_ID, message)?)
+    }
+
+    /// The TLS client of this device; with its certificate and the card's key where `mutual`.
+    fn tls_client(&self, mutual: bool) -> Result<Arc<ClientConfig>, OnboardError> {
+        let client = match (&self.identity.certificate, mutual) {
+            (Some(certificate), true) => {
+                let key = tls::signing_key(self.card_signer()?, self.public_key()?);
+                Some((vec![certificate.clone()], key))
+            }
+            (None, true) => return Err(OnboardError::refused("no-certificate", "the step `enrol` was not run")),
+            (_, false) => None,
+        };
+        let roots = [self.identity.trust_anchor.clone()];
+        Ok(tls::client_config(self.provider.clone(), &roots, client, self.clock.clone(), self.key_log.clone())?)
+    }
+
+    /// The card's key as something that signs: every signature is an exchange with the applet.
+    fn card_signer(&self) -> Result<SignFn, OnboardError> {
+        let applet = self.identity.applet.clone().ok_or_else(no_applet)?;
+        let card = self.card.clone();
+        Ok(Arc::new(move |message: &[u8]| {
+            let mut slot = card.lock().map_err(|_| OnboardError::Slot.to_string())?;
+            applet.sign(&mut slot, KEY_ID, message).map_err(|error| error.to_string())
+        }))
+    }
+}
+
+/// A step that talks to a service: a link to it, and where the conversation stands.
+pub struct NetworkStep {
+    link: Link,
+    stage: Stage,
+}
+
+enum Stage {
+    Register,
+    OfferAsked,
+    ClaimSent,
+    Enrol,
+    TrustAsked,
+    CsrSent,
+    Connect,
+    Connecting(MqttClient),
+    Publishing(MqttClient),
+}
+
+impl NetworkStep {
+    /// Opens the connection that `step` needs.
+    ///
+    /// # Errors
+    /// A refusal where an earlier step is missing.
+    pub fn start(step: Step, tools: &Tools, host: &mut Host) -> Result<Self, OnboardError> {
+        let (endpoint, stage) = match step {
+            Step::Enrol => (EST, Stage::Enrol),
+            Step::Ready => (BROKER, Stage::Connect),
+            _ => (REGISTRAR, Stage::Register),
+        };
+        let config = tools.tls_client(step == Step::Ready)?;
+        Ok(Self { link: Link::open(host, endpoint, config, tools.number)?, stage })
+    }
+
+    /// Does what can be done now.
+    ///
+    /// # Errors
+    /// A refusal with its reason, or a fault of the bench.
+    pub fn poll(
+        &mut self,
+        now: Instant,
+        tools: &mut Tools,
+        host: &mut Host,
+        out: &mut Vec<DeviceOutput>,
+    ) -> Result<Flow, OnboardError> {
+        tools.clock.set(now.unix_s());
+        if !self.link.pump(host, out)? {
+            return Ok(Flow::Waiting);
+        }
+        let flow = match self.stage {
+            Stage::Register | Stage::OfferAsked | Stage::ClaimSent => self.register(tools, out),
+            Stage::Enrol | Stage::TrustAsked | Stage::CsrSent => self.enrol(tools, out),
+            Stage::Connect | Stage::Connecting(_) | Stage::Publishing(_) => self.report(now, tools, out),
+        }?;
+        match flow {
+            Flow::Done(_) => self.link.close(host),
+            _ => self.link.flush(host)?,
+        }
+        Ok(flow)
+    }
+
+    // ---- register ----
+
+    fn register(&mut self, tools: &mut Tools, out: &mut Vec<DeviceOutput>) -> Result<Flow, OnboardError> {
+        match self.stage {
+            Stage::OfferAsked => {
+                let Some(response) = self.link.response()? else { return Ok(Flow::Waiting) };
+                let offer: Offer = accepted(&response)?;
+                let claim = self.claim(tools, &offer)?;
+                let body = serde_json::to_vec(&claim).unwrap_or_default();
+                let request = Request::new("POST", REGISTRATION_PATH, REGISTRAR.name).body("application/json", body);
+                self.link.request(&request, out)?;
+                self.stage = Stage::ClaimSent;
+                Ok(Flow::Progress)
+            }
+            Stage::ClaimSent => {
+                let Some(response) = self.link.response()? else { return Ok(Flow::Waiting) };
+                let registered: Registered = accepted(&response)?;
+                tools.identity.id = octets(&registered.id);
+                Ok(Flow::Done(format!(
+                    "key on the ledger as {}…, block {}, contract checked the card's signature",
+                    registered.id.get(..8).unwrap_or_default(),
+                    registered.block
+                )))
+            }
+            _ => {
+                self.link.request(&Request::new("GET", REGISTRATION_PATH, REGISTRAR.name), out)?;
+                self.stage = Stage::OfferAsked;
+                Ok(Flow::Progress)
+            }
+        }
+    }
+
+    fn claim(&self, tools: &Tools, offer: &Offer) -> Result<Claim, OnboardError> {
+        let malformed = || OnboardError::refused("malformed-offer", "the registrar's offer is not what it should be");
+        let id: [u8; 32] = octets(&offer.id).ok_or_else(malformed)?;
+        let registry: [u8; 20] = octets(&offer.registry).ok_or_else(malformed)?;
+        let model = Model::new(&offer.model).map_err(|_| malformed())?;
+        let contract = Contract { chain_id: offer.chain_id, address: registry.into() };
+        let public_key = tools.public_key()?;
+        let (x, y) = halves(&public_key);
+        let message = registration_message(contract, &id, model, &x, &y);
+        let signature = tools.sign(&message)?;
+        Ok(Claim { id: hex::encode(id), public_key: hex::encode(public_key), signature: hex::encode(signature) })
+    }
+
+    // ---- enrol (RFC 7030) ----
+
+    fn enrol(&mut self, tools: &mut Tools, out: &mut Vec<DeviceOutput>) -> Result<Flow, OnboardError> {
+        match self.stage {
+            Stage::TrustAsked => {
+                let Some(response) = self.link.response()? else { return Ok(Flow::Waiting) };
+                let kind = response.headers.get("content-type");
+                let roots = est::read_cacerts_response(kind, &response.body).map_err(bad_est)?;
+                if !roots.contains(&tools.identity.trust_anchor) {
+                    let detail = "EST's CA certificates lack the trust anchor of the card";
+                    return Err(OnboardError::refused("trust-anchor-mismatch", detail));
+                }
+                let csr = self.csr(tools)?;
+                self.link.request(&http_request(EstRequest::simple_enroll(&csr)), out)?;
+                self.stage = Stage::CsrSent;
+                Ok(Flow::Progress)
+            }
+            Stage::CsrSent => {
+                let Some(response) = self.link.response()? else { return Ok(Flow::Waiting) };
+                let (kind, retry) = (response.headers.get("content-type"), response.headers.get("retry-after"));
+                match est::read_enroll_response(response.status, kind, retry, &response.body).map_err(bad_est)? {
+                    Enrolment::Issued(certificate) => keep_certificate(tools, certificate),
+                    Enrolment::Retry { .. } => {
+                        let detail = "the service asks to come again later, which this device does not do";
+                        Err(OnboardError::refused("enrolment-pending", detail))
+                    }
+                    Enrolment::Refused { status, reason } => Err(refused_by_est(status, &reason)),
+                }
+            }
+            _ => {
+                self.link.request(&http_request(EstRequest::cacerts()), out)?;
+                self.stage = Stage::TrustAsked;
+                Ok(Flow::Progress)
+            }
+        }
+    }
+
+    /// A CSR for the card's key, signed by the card, bound to this TLS session (RFC 7030 clause 3.5).
+    fn csr(&self, tools: &Tools) -> Result<Vec<u8>, OnboardError> {
+        let name = match tools.identity.id {
+            Some(id) => hex::encode(id),
+            None => format!("unregistered-{}", tools.number),
+        };
+        let binding = self.link.channel_binding()?;
+        let builder = CsrBuilder::new(&name, &tools.public_key()?, Some(&binding))?;
+        let signature = tools.sign(builder.tbs())?;
+        Ok(builder.finish(&signature)?)
+    }
+
+    // ---- ready ----
+
+    fn report(&mut self, now: Instant, tools: &Tools, out: &mut Vec<DeviceOutput>) -> Result<Flow, OnboardError> {
+        let id = tools.identity.id.map(hex::encode).unwrap_or_default();
+        let events = match &mut self.stage {
+            Stage::Connecting(client) | Stage::Publishing(client) => self.link.mqtt(client)?,
+            _ => {
+                let mut client = MqttClient::new(now);
+                self.link.send_mqtt(&mut client, out, |client| client.connect(&id, 60))?;
+                self.stage = Stage::Connecting(client);
+                return Ok(Flow::Progress);
+            }
+        };
+        let mut flow = Flow::Waiting;
+        for event in events {
+            match event {
+                ClientEvent::Connected => {
+                    let Stage::Connecting(client) = &mut self.stage else { continue };
+                    let topic = format!("devices/{id}/telemetry");
+                    let payload = format!("{{\"uptime_ms\":{}}}", now.as_micros() / 1000);
+                    self.link.send_mqtt(client, out, |client| client.publish(&topic, payload.as_bytes()))?;
+                    flow = Flow::Progress;
+                }
+                ClientEvent::Acknowledged => {
+                    return Ok(Flow::Done("mutual TLS with the card's key; the cloud has the telemetry".to_owned()));
+                }
+                ClientEvent::Refused { reason, detail } => return Err(OnboardError::refused(reason, detail)),
+            }
+        }
+        Ok(flow)
+    }
+}
+
+/// Checks that the certificate is for the card's key and puts it into the applet's file.
+fn keep_certificate(tools: &mut Tools, certificate: Vec<u8>) -> Result<Flow, OnboardError> {
+    let issued = DeviceCertificate::parse(&certificate).map_err(bad_est)?;
+    issued.check_key(&tools.public_key()?).map_err(bad_est)?;
+    let applet = tools.identity.applet.as_ref().ok_or_else(no_applet)?;
+    let mut slot = tools.card.lock().map_err(|_| OnboardError::Slot)?;
+    applet.write_file(&mut slot, CERTIFICATE_FILE, &certificate)?;
+    drop(slot);
+    let proof = format!("ledger, network and owner agree; certificate {} is in the card", issued.serial());
+    tools.identity.certificate = Some(certificate);
+    Ok(Flow::Done(proof))
+}
+
+fn no_applet() -> OnboardError {
+    OnboardError::refused("no-key", "the step `keys` was not run")
+}
+
+fn bad_est(error: crate::ca::CaError) -> OnboardError {
+    OnboardError::refused("bad-est-response", error.to_string())
+}
+
+/// EST carries a refusal as text; ours reads `word: sentence`.
+fn refused_by_est(status: u16, text: &str) -> OnboardError {
+    match text.split_once(": ") {
+        Some((word, sentence)) if !word.contains(' ') => OnboardError::refused(word, sentence),
+        _ => OnboardError::refused(format!("est-{status}"), text),
+    }
+}
+
+/// A JSON answer, or the refusal that it carries.
+fn accepted<T: DeserializeOwned>(response: &Response) -> Result<T, OnboardError> {
+    if response.is_success() {
+        return serde_json::from_slice(&response.body)
+            .map_err(|error| OnboardError::refused("malformed-answer", error.to_string()));
+    }
+    match serde_json::from_slice::<Problem>(&response.body) {
+        Ok(problem) => Err(OnboardError::refused(problem.reason, problem.detail)),
+        Err(_) => Err(OnboardError::refused(format!("http-{}", response.status), response.reason.clone())),
+    }
+}
+
+fn http_request(request: EstRequest) -> Request {
+    let base = Request::new(request.operation.method(), request.operation.path(), EST.name);
+    let with_headers = request.headers.iter().fold(base, |base, (name, value)| base.header(name, value));
+    Request { body: request.body, ..with_headers }
+}
+
+/// X and Y of a public key.
+pub fn halves(key: &[u8; 64]) -> ([u8; 32], [u8; 32]) {
+    let mut halves = ([0; 32], [0; 32]);
+    halves.0.copy_from_slice(&key[..32]);
+    halves.1.copy_from_slice(&key[32..]);
+    halves
+}
