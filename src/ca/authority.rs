@@ -22,7 +22,8 @@ use super::{CaError, CrlReason, der_error};
 use crate::crypto::{SoftKey, Tally};
 use crate::sim::RngTree;
 
-/// The common name of the root.
+/// What the common name of a root begins with. The rest tells one root from another: two authorities of
+/// one name would be taken for one.
 const ROOT_NAME: &str = "cellbed test root";
 
 const DAY_S: u64 = 86_400;
@@ -79,7 +80,7 @@ impl Authority {
     pub fn new(rng: RngTree, tally: &Tally, now_unix_s: u64) -> Result<Self, CaError> {
         let key = SoftKey::from_stream(&mut rng.stream("ca-key")).counted(tally);
         let mut authority = Self {
-            name: x509::common_name(ROOT_NAME)?,
+            name: x509::common_name(&format!("{ROOT_NAME} {}", hex::encode(&key.public()[..4])))?,
             key,
             root_der: Vec::new(),
             serials: rng.stream("ca-serial"),
@@ -344,7 +345,7 @@ mod tests {
     #[test]
     fn revocation_is_by_serial_or_by_device() {
         let (mut ca, _) = authority(7);
-        let mut serial_of = |ca: &mut Authority, device: [u8; 32]| {
+        let serial_of = |ca: &mut Authority, device: [u8; 32]| {
             let der = ca.issue_device(&csr(&device_key()), &device_uri(&device), EPOCH_UNIX_S).unwrap();
             DeviceCertificate::parse(&der).unwrap().serial()
         };

@@ -104,7 +104,7 @@ mod tests {
         let serial = Serial::draw(&mut RngTree::new(7).stream("serial"));
         let issuer = x509::common_name("issuer").unwrap();
         let mut revocations = Revocations::default();
-        let mut list = |revocations: &mut Revocations| {
+        let list = |revocations: &mut Revocations| {
             let der = revocations
                 .sign_list(&issuer, &signer.public(), EPOCH_UNIX_S, |tbs| signer.sign(tbs))
                 .unwrap();

@@ -32,20 +32,23 @@ use super::{CryptoError, key};
 /// the message itself, hashes it, and returns `r || s`; or says why it did not sign.
 pub type SignFn = Arc<dyn Fn(&[u8]) -> Result<[u8; 64], String> + Send + Sync>;
 
+/// What a party proves itself with: its certificate chain (DER, its own certificate first) and its key.
+pub type Credential = (Vec<Vec<u8>>, Arc<dyn SigningKey>);
+
 /// The key `public` (`X || Y`), used through `sign`, as rustls wants it: ecdsa_secp256r1_sha256 only.
 pub fn signing_key(sign: SignFn, public: [u8; 64]) -> Arc<dyn SigningKey> {
     Arc::new(RemoteKey { sign, spki: key::spki_der(&public) })
 }
 
-/// A client that trusts `roots` (DER) and, where `client` is given, proves itself with that chain (DER,
-/// its own certificate first) and key. With `keylog`, the secrets of its sessions are written there.
+/// A client that trusts `roots` (DER) and, where `client` is given, proves itself with that. With
+/// `keylog`, the secrets of its sessions are written there.
 ///
 /// # Errors
 /// [`CryptoError::Tls`] where a root or the chain is not usable, or the key is not the certificate's.
 pub fn client_config(
     provider: Arc<CryptoProvider>,
     roots: &[Vec<u8>],
-    client: Option<(Vec<Vec<u8>>, Arc<dyn SigningKey>)>,
+    client: Option<Credential>,
     clock: VirtualClock,
     keylog: Option<KeyLogSink>,
 ) -> Result<Arc<ClientConfig>, CryptoError> {
