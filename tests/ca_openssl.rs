@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use cellbed::ca::est::{self, EstRequest, EstResponse};
-use cellbed::ca::{Authority, CrlReason, Csr, CsrBuilder, DeviceCertificate, device_uri};
+use cellbed::ca::{Authority, Csr, CsrBuilder, DeviceCertificate, RevocationReason, device_uri};
 use cellbed::crypto::{SoftKey, Tally};
 use cellbed::sim::{EPOCH_UNIX_S, RngTree};
 use tempfile::TempDir;
@@ -160,7 +160,7 @@ fn openssl_obeys_the_revocation_list() {
     bench.passes(&format!("{verify} device.pem"));
 
     let serial = DeviceCertificate::parse(&device).unwrap().serial();
-    ca.revoke(serial, CrlReason::PrivilegeWithdrawn, EPOCH_UNIX_S).unwrap();
+    ca.revoke(serial, RevocationReason::PrivilegeWithdrawn, EPOCH_UNIX_S).unwrap();
     let text = list(&mut ca);
     assert!(text.to_lowercase().contains(&serial.to_string()), "{text}");
     assert!(text.contains("Privilege Withdrawn"), "{text}");

@@ -15,10 +15,10 @@ use x509_cert::ext::{Extension, Extensions};
 use x509_cert::name::Name;
 use x509_cert::time::Validity;
 
-use super::crl::Revocations;
+use super::crl::{RevocationReason, Revocations};
 use super::csr::Csr;
 use super::x509::{self, DEVICE_URN, Serial};
-use super::{CaError, CrlReason, der_error};
+use super::{CaError, der_error};
 use crate::crypto::{SoftKey, Tally};
 use crate::sim::RngTree;
 
@@ -161,12 +161,17 @@ impl Authority {
         &self.issued
     }
 
-    /// Revokes the certificate with this serial number. A certificate that is revoked already keeps its
-    /// first date and reason.
+    /// Revokes the certificate with this serial number. One that is revoked for good keeps its first date
+    /// and reason; one that is on hold takes the new reason.
     ///
     /// # Errors
     /// [`CaError::UnknownSerial`] where this authority did not issue it.
-    pub fn revoke(&mut self, serial: Serial, reason: CrlReason, now_unix_s: u64) -> Result<(), CaError> {
+    pub fn revoke(
+        &mut self,
+        serial: Serial,
+        reason: RevocationReason,
+        now_unix_s: u64,
+    ) -> Result<(), CaError> {
         if !self.issued.contains_key(&serial) {
             return Err(CaError::UnknownSerial { serial });
         }
@@ -174,15 +179,16 @@ impl Authority {
         Ok(())
     }
 
-    /// Revokes every certificate of a device that is not revoked yet, and returns how many they were.
-    pub fn revoke_device(&mut self, device: &[u8; 32], reason: CrlReason, now_unix_s: u64) -> usize {
-        let before = self.revocations.len();
-        for (serial, issued) in &self.issued {
-            if issued.device.as_ref() == Some(device) {
-                self.revocations.add(*serial, reason, now_unix_s);
-            }
-        }
-        self.revocations.len() - before
+    /// Revokes the certificates of a device, and returns how many of them that changed.
+    pub fn revoke_device(&mut self, device: &[u8; 32], reason: RevocationReason, now_unix_s: u64) -> usize {
+        let serials = serials_of(&self.issued, device);
+        serials.filter(|serial| self.revocations.add(*serial, reason, now_unix_s)).count()
+    }
+
+    /// Releases the certificates of a device that are on hold, and returns how many they were.
+    pub fn release_device(&mut self, device: &[u8; 32]) -> usize {
+        let serials = serials_of(&self.issued, device);
+        serials.filter(|serial| self.revocations.release(serial)).count()
     }
 
     /// Whether the certificate with this serial number is revoked.
@@ -249,6 +255,14 @@ impl Authority {
             x509::authority_key_id(&self.key.public())?,
         ])
     }
+}
+
+/// The serial numbers of a device's certificates.
+fn serials_of<'a>(
+    issued: &'a BTreeMap<Serial, Issued>,
+    device: &'a [u8; 32],
+) -> impl Iterator<Item = Serial> + 'a {
+    issued.iter().filter(move |(_, issued)| issued.device.as_ref() == Some(device)).map(|(serial, _)| *serial)
 }
 
 fn root_extensions(public: &[u8; 64]) -> Result<Extensions, CaError> {
@@ -351,13 +365,18 @@ mod tests {
         };
         let [one, two, three] = [[1; 32], [1; 32], [3; 32]].map(|device| serial_of(&mut ca, device));
         assert_eq!(ca.issued()[&three].device, Some([3; 32]));
-        ca.revoke(one, CrlReason::Superseded, EPOCH_UNIX_S + 1).unwrap();
-        assert_eq!(ca.revoke_device(&[1; 32], CrlReason::PrivilegeWithdrawn, EPOCH_UNIX_S + 2), 1);
+        ca.revoke(one, RevocationReason::Superseded, EPOCH_UNIX_S + 1).unwrap();
+        assert_eq!(ca.revoke_device(&[1; 32], RevocationReason::PrivilegeWithdrawn, EPOCH_UNIX_S + 2), 1);
         assert!(ca.is_revoked(&one) && ca.is_revoked(&two) && !ca.is_revoked(&three));
+
+        assert_eq!(ca.revoke_device(&[3; 32], RevocationReason::CertificateHold, EPOCH_UNIX_S + 3), 1);
+        assert!(ca.is_revoked(&three));
+        assert_eq!((ca.release_device(&[3; 32]), ca.release_device(&[1; 32])), (1, 0));
+        assert!(!ca.is_revoked(&three) && ca.is_revoked(&one));
 
         let (mut other, _) = authority(8);
         assert_eq!(
-            other.revoke(one, CrlReason::Superseded, EPOCH_UNIX_S),
+            other.revoke(one, RevocationReason::Superseded, EPOCH_UNIX_S),
             Err(CaError::UnknownSerial { serial: one })
         );
     }

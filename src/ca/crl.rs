@@ -17,25 +17,72 @@ const LIST_LIFETIME_S: u64 = 86_400;
 
 const WHAT: &str = "revocation list";
 
+/// Why a certificate is revoked: the reasons of RFC 5280 section 5.3.1 that a device or a server can give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RevocationReason {
+    /// Somebody else may hold the key.
+    KeyCompromise,
+    /// Another certificate has taken its place.
+    Superseded,
+    /// The device is out of use.
+    CessationOfOperation,
+    /// The device is cut off for now and may be released: the one reason that can be taken back.
+    CertificateHold,
+    /// The device may no longer do what the certificate was for.
+    PrivilegeWithdrawn,
+}
+
+impl RevocationReason {
+    const fn to_x509(self) -> CrlReason {
+        match self {
+            Self::KeyCompromise => CrlReason::KeyCompromise,
+            Self::Superseded => CrlReason::Superseded,
+            Self::CessationOfOperation => CrlReason::CessationOfOperation,
+            Self::CertificateHold => CrlReason::CertificateHold,
+            Self::PrivilegeWithdrawn => CrlReason::PrivilegeWithdrawn,
+        }
+    }
+}
+
 /// The revoked certificates of an authority, and the number of its last list.
 #[derive(Debug, Default)]
 pub(super) struct Revocations {
-    entries: BTreeMap<Serial, (CrlReason, u64)>,
+    entries: BTreeMap<Serial, Entry>,
     number: u64,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    reason: RevocationReason,
+    since_unix_s: u64,
+}
+
 impl Revocations {
-    /// Adds a certificate. One that is there already keeps its first date and reason.
-    pub(super) fn add(&mut self, serial: Serial, reason: CrlReason, now_unix_s: u64) {
-        self.entries.entry(serial).or_insert((reason, now_unix_s));
+    /// Adds a certificate, and returns whether that changed anything: one that is revoked for good keeps
+    /// its first date and reason, and a hold is not held twice.
+    pub(super) fn add(&mut self, serial: Serial, reason: RevocationReason, now_unix_s: u64) -> bool {
+        let held = self.on_hold(&serial);
+        let changes = match self.entries.get(&serial) {
+            None => true,
+            Some(_) => held && reason != RevocationReason::CertificateHold,
+        };
+        if changes {
+            self.entries.insert(serial, Entry { reason, since_unix_s: now_unix_s });
+        }
+        changes
+    }
+
+    /// Takes a certificate off hold, and returns whether it was on hold.
+    pub(super) fn release(&mut self, serial: &Serial) -> bool {
+        self.on_hold(serial) && self.entries.remove(serial).is_some()
+    }
+
+    fn on_hold(&self, serial: &Serial) -> bool {
+        self.entries.get(serial).is_some_and(|entry| entry.reason == RevocationReason::CertificateHold)
     }
 
     pub(super) fn contains(&self, serial: &Serial) -> bool {
         self.entries.contains_key(serial)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
     }
 
     /// Writes the list of `issuer`, whose public point is `public` and who signs by `sign`.
@@ -71,15 +118,11 @@ impl Revocations {
 
     /// The entries; none at all where nothing is revoked, since the field may not be empty.
     fn revoked(&self) -> Result<Option<Vec<RevokedCert>>, CaError> {
-        let entry = |(serial, (reason, unix_s)): (&Serial, &(CrlReason, u64))| {
+        let entry = |(serial, entry): (&Serial, &Entry)| {
             Ok(RevokedCert {
                 serial_number: serial.to_x509()?,
-                revocation_date: x509::time(*unix_s)?,
-                crl_entry_extensions: match reason {
-                    // RFC 5280 section 5.3.1: the reason is left out rather than unspecified.
-                    CrlReason::Unspecified => None,
-                    reason => Some(vec![x509::extension(false, reason)?]),
-                },
+                revocation_date: x509::time(entry.since_unix_s)?,
+                crl_entry_extensions: Some(vec![x509::extension(false, &entry.reason.to_x509())?]),
             })
         };
         let entries: Vec<_> = self.entries.iter().map(entry).collect::<Result<_, CaError>>()?;
@@ -116,13 +159,29 @@ mod tests {
 
         let first = list(&mut revocations);
         assert_eq!(first.revoked_certificates, None);
-        revocations.add(serial, CrlReason::KeyCompromise, EPOCH_UNIX_S + 5);
-        revocations.add(serial, CrlReason::Unspecified, EPOCH_UNIX_S + 9);
+        assert!(revocations.add(serial, RevocationReason::KeyCompromise, EPOCH_UNIX_S + 5));
+        assert!(!revocations.add(serial, RevocationReason::Superseded, EPOCH_UNIX_S + 9));
         let second = list(&mut revocations);
         let entries = second.revoked_certificates.unwrap();
         assert_eq!(entries.len(), 1);
         assert_eq!(Serial::of(&entries[0].serial_number), Some(serial));
         assert_eq!(entries[0].revocation_date, x509::time(EPOCH_UNIX_S + 5).unwrap());
         assert_ne!(first.crl_extensions, second.crl_extensions, "the number moves on");
+    }
+
+    #[test]
+    fn only_a_hold_is_released_and_a_hold_can_become_final() {
+        let serial = Serial::draw(&mut RngTree::new(7).stream("serial"));
+        let mut revocations = Revocations::default();
+        assert!(!revocations.release(&serial));
+        assert!(revocations.add(serial, RevocationReason::CertificateHold, 1));
+        assert!(!revocations.add(serial, RevocationReason::CertificateHold, 2));
+        assert!(revocations.release(&serial));
+        assert!(!revocations.contains(&serial));
+
+        assert!(revocations.add(serial, RevocationReason::CertificateHold, 3));
+        assert!(revocations.add(serial, RevocationReason::PrivilegeWithdrawn, 4));
+        assert!(!revocations.release(&serial));
+        assert!(revocations.contains(&serial));
     }
 }

@@ -10,10 +10,10 @@ pub mod verify;
 mod x509;
 
 pub use authority::{Authority, Issued};
+pub use crl::RevocationReason;
 pub use csr::{Csr, CsrBuilder};
 pub use verify::DeviceCertificate;
 pub use x509::{DEVICE_URN, Serial, device_uri};
-pub use x509_cert::ext::pkix::CrlReason;
 
 use crate::crypto::CryptoError;
 
