@@ -1,1 +1,58 @@
-//! The certificate authority: X.509 issuance and EST (RFC 7030).
+//! The certificate authority of a run: X.509 issuance and revocation (RFC 5280), certification requests
+//! (PKCS #10, RFC 2986), the content of EST (RFC 7030, RFC 8951), and what a relying party reads out of a
+//! device's certificate.
+
+mod authority;
+mod crl;
+pub mod csr;
+pub mod est;
+pub mod verify;
+mod x509;
+
+pub use authority::{Authority, Issued};
+pub use crl::RevocationReason;
+pub use csr::{Csr, CsrBuilder};
+pub use verify::DeviceCertificate;
+pub use x509::{DEVICE_URN, Serial, device_uri};
+
+use crate::crypto::CryptoError;
+
+/// Why a request, a certificate or an EST message was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CaError {
+    #[error("{what} is not valid DER: {reason}")]
+    Der { what: &'static str, reason: String },
+    #[error("the {what} carries {found}, only ecdsa-with-SHA256 on P-256 is taken")]
+    Algorithm { what: &'static str, found: String },
+    #[error("the {what}: {source}")]
+    Crypto { what: &'static str, source: CryptoError },
+    #[error("the common name {name:?} has to be 1 to 64 characters")]
+    CommonName { name: String },
+    #[error("{found:?} is no device URI: urn:cellbed:device: and 64 lower-case hexadecimal digits")]
+    DeviceUri { found: String },
+    #[error("the host name {name:?} is not a DNS name")]
+    HostName { name: String },
+    #[error("the certificate has no {missing}: it was not issued to a device by this authority")]
+    NotADevice { missing: &'static str },
+    #[error("the certificate is not valid under this root at {unix_s} s: {reason}")]
+    Untrusted { unix_s: u64, reason: String },
+    #[error("the certificate holds another key than the one that was asked for: throw it away")]
+    OtherKey,
+    #[error("this authority issued no certificate with serial {serial}")]
+    UnknownSerial { serial: Serial },
+    #[error("{unix_s} s is outside the years that X.509 can write")]
+    Time { unix_s: u64 },
+    #[error("the body of {found} bytes is over the limit of {limit}")]
+    TooLarge { found: usize, limit: usize },
+    #[error("the body is neither base64 nor DER")]
+    Encoding,
+    #[error("the EST response has content type {found:?}, {expected} is expected")]
+    ContentType { found: String, expected: &'static str },
+    #[error("the EST response holds {found} certificates, {expected}")]
+    CertificateCount { found: usize, expected: &'static str },
+}
+
+/// Names what was being read or written when DER failed.
+fn der_error(what: &'static str) -> impl Fn(der::Error) -> CaError {
+    move |error| CaError::Der { what, reason: error.to_string() }
+}

@@ -1,0 +1,364 @@
+//! Enrollment over Secure Transport (RFC 7030 with the clarifications of RFC 8951), without its transport:
+//! which operation a request names, what its body holds, and what both sides put into bodies and headers.
+//! HTTP and TLS belong to the caller.
+//!
+//! Bodies are base64 with a line break every 64 characters. What is received may have any white space or
+//! none, and may also be plain DER, which is told by its first octet. Content-Transfer-Encoding is sent,
+//! since clients of RFC 7030 as first published ask for it, and ignored on receipt, as RFC 8951 has it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cms::cert::CertificateChoices;
+use cms::content_info::{CmsVersion, ContentInfo};
+use cms::signed_data::{CertificateSet, EncapsulatedContentInfo, SignedData, SignerInfos};
+use der::asn1::{Any, ObjectIdentifier, SetOfVec};
+use der::{Decode, Encode};
+use x509_cert::certificate::Certificate;
+
+use super::csr::Csr;
+use super::{CaError, der_error};
+
+/// The limit of a request's body, in bytes. A request for a P-256 key takes under 600.
+pub const REQUEST_MAX: usize = 8 * 1024;
+/// The limit of a response's body, in bytes.
+pub const RESPONSE_MAX: usize = 64 * 1024;
+
+/// Header fields, with names in the upper and lower case that the strictest peers want.
+pub type Headers = Vec<(&'static str, String)>;
+
+const PKCS10: &str = "application/pkcs10";
+const PKCS7: &str = "application/pkcs7-mime";
+const CSRATTRS: &str = "application/csrattrs";
+
+/// id-data and id-signedData (RFC 5652 sections 4 and 5.1).
+const ID_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
+const ID_SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
+
+/// What the authority wants of a request (RFC 7030 section 4.5.2): challengePassword, an id-ecPublicKey on
+/// secp256r1, and ecdsa-with-SHA256.
+const CSR_ATTRIBUTES: [u8; 46] = [
+    0x30, 0x2c, //
+    0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x07, //
+    0x30, 0x15, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, //
+    0x31, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, //
+    0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02,
+];
+
+/// The operations of EST that are offered here (RFC 7030 section 3.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// The trust anchors (section 4.1).
+    CaCerts,
+    /// A first certificate (section 4.2.1).
+    SimpleEnroll,
+    /// A further certificate for who has one already (section 4.2.2).
+    SimpleReenroll,
+    /// What a request should hold (section 4.5).
+    CsrAttrs,
+}
+
+impl Operation {
+    const ALL: [Self; 4] = [Self::CaCerts, Self::SimpleEnroll, Self::SimpleReenroll, Self::CsrAttrs];
+
+    /// The operation that the request line names; a query is ignored.
+    pub fn of(method: &str, target: &str) -> Result<Self, Refusal> {
+        let path = target.split('?').next().unwrap_or(target);
+        let operation = Self::ALL.into_iter().find(|operation| operation.path() == path);
+        match operation {
+            Some(operation) if operation.method() == method => Ok(operation),
+            Some(operation) => Err(Refusal::Method { allowed: operation.method() }),
+            None => Err(Refusal::NotFound),
+        }
+    }
+
+    /// The path of the operation.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::CaCerts => "/.well-known/est/cacerts",
+            Self::SimpleEnroll => "/.well-known/est/simpleenroll",
+            Self::SimpleReenroll => "/.well-known/est/simplereenroll",
+            Self::CsrAttrs => "/.well-known/est/csrattrs",
+        }
+    }
+
+    /// The HTTP method of the operation.
+    pub const fn method(self) -> &'static str {
+        match self {
+            Self::CaCerts | Self::CsrAttrs => "GET",
+            Self::SimpleEnroll | Self::SimpleReenroll => "POST",
+        }
+    }
+}
+
+/// A request, as far as EST decides it. The caller adds Host and Content-Length.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EstRequest {
+    pub operation: Operation,
+    pub headers: Headers,
+    pub body: Vec<u8>,
+}
+
+impl EstRequest {
+    /// Asks for the trust anchors.
+    pub fn cacerts() -> Self {
+        let headers = vec![("Accept", PKCS7.to_owned())];
+        Self { operation: Operation::CaCerts, headers, body: Vec::new() }
+    }
+
+    /// Asks for a first certificate with this request in DER.
+    pub fn simple_enroll(csr_der: &[u8]) -> Self {
+        Self::enroll(Operation::SimpleEnroll, csr_der)
+    }
+
+    /// Asks for a further certificate with this request in DER.
+    pub fn simple_reenroll(csr_der: &[u8]) -> Self {
+        Self::enroll(Operation::SimpleReenroll, csr_der)
+    }
+
+    fn enroll(operation: Operation, csr_der: &[u8]) -> Self {
+        let mut headers = encoded(PKCS10);
+        headers.push(("Accept", PKCS7.to_owned()));
+        Self { operation, headers, body: encode(csr_der) }
+    }
+}
+
+/// A response, as far as EST decides it. The caller adds Content-Length.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EstResponse {
+    pub status: u16,
+    pub headers: Headers,
+    pub body: Vec<u8>,
+}
+
+impl EstResponse {
+    /// The trust anchors, each in DER (RFC 7030 section 4.1.3).
+    ///
+    /// # Errors
+    /// [`CaError::Der`] where one of them is no certificate.
+    pub fn cacerts(roots_der: &[&[u8]]) -> Result<Self, CaError> {
+        Ok(Self { status: 200, headers: encoded(PKCS7), body: encode(&certs_only(roots_der)?) })
+    }
+
+    /// An issued certificate in DER (RFC 7030 section 4.2.3).
+    ///
+    /// # Errors
+    /// [`CaError::Der`] where it is no certificate.
+    pub fn enrolled(certificate_der: &[u8]) -> Result<Self, CaError> {
+        let body = encode(&certs_only(&[certificate_der])?);
+        Ok(Self { status: 200, headers: encoded("application/pkcs7-mime; smime-type=certs-only"), body })
+    }
+
+    /// What a request should hold (RFC 7030 section 4.5.2).
+    pub fn csrattrs() -> Self {
+        Self { status: 200, headers: encoded(CSRATTRS), body: encode(&CSR_ATTRIBUTES) }
+    }
+
+    /// The request is being looked at: come again after `after_s` seconds (RFC 7030 section 4.2.3).
+    pub fn retry(after_s: u32) -> Self {
+        Self { status: 202, headers: vec![("Retry-After", after_s.to_string())], body: Vec::new() }
+    }
+}
+
+/// Why a request gets no certificate, as the client is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The request is not what the operation takes.
+    BadRequest { reason: String },
+    /// The server does not know who asks.
+    NotAuthenticated { reason: String },
+    /// The server knows who asks, and the answer is no.
+    Forbidden { reason: String },
+    /// There is no such operation.
+    NotFound,
+    /// The operation has another method.
+    Method { allowed: &'static str },
+    /// The body is over the limit, in bytes.
+    TooLarge { limit: usize },
+    /// The body is said to be something else.
+    MediaType { found: String },
+}
+
+impl Refusal {
+    /// The HTTP status code.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::BadRequest { .. } => 400,
+            Self::NotAuthenticated { .. } => 401,
+            Self::Forbidden { .. } => 403,
+            Self::NotFound => 404,
+            Self::Method { .. } => 405,
+            Self::TooLarge { .. } => 413,
+            Self::MediaType { .. } => 415,
+        }
+    }
+
+    /// The reason in words, one line.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::BadRequest { reason } | Self::NotAuthenticated { reason } | Self::Forbidden { reason } => {
+                reason.clone()
+            }
+            Self::NotFound => "no such EST operation".to_owned(),
+            Self::Method { allowed } => format!("the operation takes {allowed}"),
+            Self::TooLarge { limit } => format!("the body is over {limit} bytes"),
+            Self::MediaType { found } => format!("content type {found:?}, {PKCS10} is expected"),
+        }
+    }
+
+    /// The response, with the reason as its text (RFC 7030 section 4.2.3).
+    pub fn response(&self) -> EstResponse {
+        let mut headers = vec![("Content-Type", "text/plain; charset=utf-8".to_owned())];
+        match self {
+            // RFC 9110 section 11.6.1 wants a challenge. No password helps here, so none is asked for:
+            // the client is known by its subscription and by its key.
+            Self::NotAuthenticated { .. } => {
+                headers.push(("WWW-Authenticate", "Attestation realm=\"EST\"".to_owned()));
+            }
+            Self::Method { allowed } => headers.push(("Allow", (*allowed).to_owned())),
+            _ => {}
+        }
+        let body = format!("{}\n", self.reason()).into_bytes();
+        EstResponse { status: self.status(), headers, body }
+    }
+}
+
+/// The certification request in the body of a simpleenroll or simplereenroll (RFC 7030 section 4.2.1).
+/// The request is read and not yet verified.
+pub fn read_enroll_request(content_type: Option<&str>, body: &[u8]) -> Result<Csr, Refusal> {
+    let content_type = content_type.unwrap_or_default();
+    if !is_media_type(content_type, PKCS10) {
+        return Err(Refusal::MediaType { found: content_type.chars().take(80).collect() });
+    }
+    let csr = decode(body, REQUEST_MAX).and_then(|der| Csr::parse(&der));
+    csr.map_err(|error| match error {
+        CaError::TooLarge { limit, .. } => Refusal::TooLarge { limit },
+        error => Refusal::BadRequest { reason: error.to_string() },
+    })
+}
+
+/// What became of a request for a certificate, as the client reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Enrolment {
+    /// The certificate in DER.
+    Issued(Vec<u8>),
+    /// Come again, after this many seconds where the server says so in seconds.
+    Retry { after_s: Option<u32> },
+    /// No; the reason is the server's own first line, shortened to 200 characters.
+    Refused { status: u16, reason: String },
+}
+
+/// Reads the response to a simpleenroll or simplereenroll (RFC 7030 section 4.2.3), from its status, the
+/// header fields Content-Type and Retry-After, and its body.
+///
+/// # Errors
+/// [`CaError`] where the response is a success that does not hold exactly one certificate.
+pub fn read_enroll_response(
+    status: u16,
+    content_type: Option<&str>,
+    retry_after: Option<&str>,
+    body: &[u8],
+) -> Result<Enrolment, CaError> {
+    match status {
+        200 => {
+            let certificates = read_certs_only(content_type, body)?;
+            let found = certificates.len();
+            let one: Result<[Vec<u8>; 1], _> = certificates.try_into();
+            let [certificate] =
+                one.map_err(|_| CaError::CertificateCount { found, expected: "exactly one is expected" })?;
+            Ok(Enrolment::Issued(certificate))
+        }
+        202 => Ok(Enrolment::Retry { after_s: retry_after.and_then(|text| text.trim().parse().ok()) }),
+        _ => Ok(Enrolment::Refused { status, reason: first_line(body) }),
+    }
+}
+
+/// Reads the body of a successful response to cacerts (RFC 7030 section 4.1.3): certificates in DER.
+///
+/// # Errors
+/// [`CaError`] where it does not hold at least one certificate.
+pub fn read_cacerts_response(content_type: Option<&str>, body: &[u8]) -> Result<Vec<Vec<u8>>, CaError> {
+    let certificates = read_certs_only(content_type, body)?;
+    if certificates.is_empty() {
+        return Err(CaError::CertificateCount { found: 0, expected: "at least one is expected" });
+    }
+    Ok(certificates)
+}
+
+const WHAT: &str = "certs-only CMS message";
+
+/// The CMS message that carries certificates and nothing else: SignedData without signers
+/// (RFC 5272 section 4.1, RFC 5652 section 5.1).
+fn certs_only(certificates: &[&[u8]]) -> Result<Vec<u8>, CaError> {
+    let mut set = SetOfVec::new();
+    for der in certificates {
+        let certificate = Certificate::from_der(der).map_err(der_error("certificate"))?;
+        set.insert(CertificateChoices::Certificate(certificate)).map_err(der_error(WHAT))?;
+    }
+    let signed = SignedData {
+        version: CmsVersion::V1,
+        digest_algorithms: SetOfVec::new(),
+        encap_content_info: EncapsulatedContentInfo { econtent_type: ID_DATA, econtent: None },
+        certificates: Some(CertificateSet(set)),
+        crls: None,
+        signer_infos: SignerInfos(SetOfVec::new()),
+    };
+    let content = Any::encode_from(&signed).map_err(der_error(WHAT))?;
+    ContentInfo { content_type: ID_SIGNED_DATA, content }.to_der().map_err(der_error(WHAT))
+}
+
+fn read_certs_only(content_type: Option<&str>, body: &[u8]) -> Result<Vec<Vec<u8>>, CaError> {
+    let content_type = content_type.unwrap_or_default();
+    if !is_media_type(content_type, PKCS7) {
+        let found = content_type.chars().take(80).collect();
+        return Err(CaError::ContentType { found, expected: PKCS7 });
+    }
+    let der = decode(body, RESPONSE_MAX)?;
+    let message = ContentInfo::from_der(&der).map_err(der_error(WHAT))?;
+    if message.content_type != ID_SIGNED_DATA {
+        let reason = format!("content of type {} is not SignedData", message.content_type);
+        return Err(CaError::Der { what: WHAT, reason });
+    }
+    let signed: SignedData = message.content.decode_as().map_err(der_error(WHAT))?;
+    let set = signed.certificates.map(|set| set.0.into_vec()).unwrap_or_default();
+    let certificates = set.iter().filter_map(|choice| match choice {
+        CertificateChoices::Certificate(certificate) => Some(certificate.to_der()),
+        CertificateChoices::Other(_) => None,
+    });
+    certificates.collect::<Result<_, _>>().map_err(der_error(WHAT))
+}
+
+fn encoded(content_type: &str) -> Headers {
+    vec![("Content-Type", content_type.to_owned()), ("Content-Transfer-Encoding", "base64".to_owned())]
+}
+
+fn encode(der: &[u8]) -> Vec<u8> {
+    let text = STANDARD.encode(der);
+    text.as_bytes().chunks(64).flat_map(|line| [line, b"\n"]).flatten().copied().collect()
+}
+
+/// Reads base64 or DER. No base64 of a SEQUENCE begins with the octet of a SEQUENCE: it begins with `M`.
+fn decode(body: &[u8], limit: usize) -> Result<Vec<u8>, CaError> {
+    if body.len() > limit {
+        return Err(CaError::TooLarge { found: body.len(), limit });
+    }
+    if body.first() == Some(&0x30) {
+        return Ok(body.to_vec());
+    }
+    let text: Vec<u8> = body.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    STANDARD.decode(text).map_err(|_| CaError::Encoding)
+}
+
+/// Whether a Content-Type names this media type, whatever its parameters.
+fn is_media_type(content_type: &str, media_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case(media_type)
+}
+
+fn first_line(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(1024)]);
+    let line = text.lines().next().unwrap_or_default();
+    line.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+use super::*;
+use crate::ca::{Authority, CsrBuilder, device_uri};
+use crate::crypto::{SoftKey, Tally};
+use crate::sim::{EPOCH_UNIX_S, RngTree};
+use proptest::prelude::*;
+
+fn key() -> SoftKey {
+    SoftKey::from_stream(&mut RngTree::new(7).stream("keys"))
+}
+
+fn csr_der() -> Vec<u8> {
+    let builder = CsrBuilder::new("device 1", &key().public(), Some(&[5; 32])).unwrap();
+    let signature = key().sign(builder.tbs());
+    builder.finish(&signature).unwrap()
+}
+
+fn authority() -> Authority {
+    Authority::new(RngTree::new(7), &Tally::new(), EPOCH_UNIX_S).unwrap()
+}
+
+fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
+    headers.iter().find(|(found, _)| *found == name).map(|(_, value)| value.as_str())
+}
+
+#[test]
+fn a_request_goes_through_to_its_certificate() {
+    let request = EstRequest::simple_enroll(&csr_der());
+    assert_eq!(
+        Operation::of(request.operation.method(), request.operation.path()),
+        Ok(Operation::SimpleEnroll)
+    );
+    let csr = read_enroll_request(header(&request.headers, "Content-Type"), &request.body).unwrap();
+    let mut ca = authority();
+    let certificate = ca.issue_device(&csr, &device_uri(&[1; 32]), EPOCH_UNIX_S).unwrap();
+    let response = EstResponse::enrolled(&certificate).unwrap();
+    assert_eq!(header(&response.headers, "Content-Transfer-Encoding"), Some("base64"));
+    let read = read_enroll_response(
+        response.status,
+        header(&response.headers, "Content-Type"),
+        None,
+        &response.body,
+    );
+    assert_eq!(read, Ok(Enrolment::Issued(certificate)));
+}
+
+#[test]
+fn trust_anchors_are_read_back() {
+    let (one, two) = (authority(), Authority::new(RngTree::new(8), &Tally::new(), EPOCH_UNIX_S).unwrap());
+    let response = EstResponse::cacerts(&[one.root_der(), two.root_der()]).unwrap();
+    let content_type = header(&response.headers, "Content-Type");
+    let mut read = read_cacerts_response(content_type, &response.body).unwrap();
+    let mut expected = vec![one.root_der().to_vec(), two.root_der().to_vec()];
+    // A SET has the order of DER, not the sender's.
+    read.sort();
+    expected.sort();
+    assert_eq!(read, expected);
+
+    let none = encode(&certs_only(&[]).unwrap());
+    assert!(matches!(
+        read_cacerts_response(content_type, &none),
+        Err(CaError::CertificateCount { found: 0, .. })
+    ));
+}
+
+#[test]
+fn bodies_may_have_any_white_space_or_be_der() {
+    let der = csr_der();
+    let one_line = STANDARD.encode(&der);
+    let mime = one_line.as_bytes().chunks(76).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\r\n");
+    for body in [encode(&der), one_line.clone().into_bytes(), mime.into_bytes(), der.clone()] {
+        assert!(read_enroll_request(Some("Application/PKCS10; charset=x"), &body).is_ok());
+    }
+    assert_eq!(decode(&encode(&der), REQUEST_MAX), Ok(der));
+}
+
+#[test]
+fn refusals_have_the_status_that_names_them() {
+    let enroll = |content_type, body: &[u8]| read_enroll_request(content_type, body).unwrap_err();
+    assert_eq!(enroll(Some(PKCS10), b"!").status(), 400);
+    assert_eq!(enroll(Some(PKCS10), b"").status(), 400);
+    assert_eq!(enroll(Some(PKCS10), b"MAA=").status(), 400);
+    assert_eq!(enroll(Some(PKCS10), &vec![b'M'; REQUEST_MAX + 1]).status(), 413);
+    assert_eq!(enroll(Some("text/plain"), &csr_der()).status(), 415);
+    assert_eq!(enroll(None, &csr_der()).status(), 415);
+    assert_eq!(Operation::of("GET", "/.well-known/est/simpleenroll").unwrap_err().status(), 405);
+    assert_eq!(Operation::of("GET", "/.well-known/est/serverkeygen").unwrap_err().status(), 404);
+    assert_eq!(Operation::of("GET", "/.well-known/est/cacerts?x=1"), Ok(Operation::CaCerts));
+
+    let reason = "the ledger knows no device with this key".to_owned();
+    let response = Refusal::NotAuthenticated { reason: reason.clone() }.response();
+    assert_eq!(response.status, 401);
+    assert!(header(&response.headers, "WWW-Authenticate").is_some());
+    let forbidden = Refusal::Forbidden { reason: reason.clone() }.response();
+    assert_eq!(
+        read_enroll_response(forbidden.status, None, None, &forbidden.body),
+        Ok(Enrolment::Refused { status: 403, reason })
+    );
+}
+
+#[test]
+fn the_client_is_told_to_come_again() {
+    let response = EstResponse::retry(30);
+    let retry_after = header(&response.headers, "Retry-After");
+    assert_eq!(
+        read_enroll_response(response.status, None, retry_after, &response.body),
+        Ok(Enrolment::Retry { after_s: Some(30) })
+    );
+    let dated = Some("Thu, 01 Jan 2026 00:00:00 GMT");
+    assert_eq!(read_enroll_response(202, None, dated, b""), Ok(Enrolment::Retry { after_s: None }));
+}
+
+#[test]
+fn a_success_without_exactly_one_certificate_is_an_error() {
+    let ca = authority();
+    let other = Authority::new(RngTree::new(8), &Tally::new(), EPOCH_UNIX_S).unwrap();
+    let two = EstResponse::cacerts(&[ca.root_der(), other.root_der()]).unwrap();
+    assert!(matches!(
+        read_enroll_response(200, Some(PKCS7), None, &two.body),
+        Err(CaError::CertificateCount { found: 2, .. })
+    ));
+    assert!(matches!(
+        read_enroll_response(200, Some("text/html"), None, &two.body),
+        Err(CaError::ContentType { .. })
+    ));
+}
+
+#[test]
+fn csr_attributes_are_der() {
+    let Ok(any) = Any::from_der(&CSR_ATTRIBUTES) else { panic!("not one DER value") };
+    assert_eq!(der::Tagged::tag(&any), der::Tag::Sequence);
+    let elements: Vec<Any> = Vec::from_der(&CSR_ATTRIBUTES).unwrap();
+    assert_eq!(elements.len(), 3);
+    assert_eq!(header(&EstResponse::csrattrs().headers, "Content-Type"), Some(CSRATTRS));
+}
+
+proptest! {
+    #[test]
+    fn readers_take_any_bytes(body in proptest::collection::vec(any::<u8>(), 0..600), status in 0u16..600) {
+        let _ = read_enroll_request(Some(PKCS10), &body);
+        let _ = read_enroll_request(Some(PKCS10), &encode(&body));
+        let _ = read_cacerts_response(Some(PKCS7), &body);
+        let _ = read_cacerts_response(Some(PKCS7), &encode(&body));
+        let _ = read_enroll_response(status, Some(PKCS7), Some("7"), &body);
+    }
+
+    #[test]
+    fn readers_take_changed_messages(at in any::<prop::sample::Index>(), octet in any::<u8>()) {
+        let ca = authority();
+        let mut message = certs_only(&[ca.root_der()]).unwrap();
+        let at_message = at.index(message.len());
+        message[at_message] = octet;
+        let _ = read_cacerts_response(Some(PKCS7), &message);
+        let mut csr = csr_der();
+        let at_csr = at.index(csr.len());
+        csr[at_csr] = octet;
+        let _ = read_enroll_request(Some(PKCS10), &csr);
+    }
+
+    #[test]
+    fn targets_take_any_text(method in ".{0,10}", target in ".{0,60}") {
+        let _ = Operation::of(&method, &target);
+    }
+}

@@ -1,0 +1,185 @@
+//! OpenSSL reads and verifies what the authority and a device write, and the authority takes what OpenSSL
+//! writes. Where `openssl` is not installed, the tests say so and pass.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use cellbed::ca::est::{self, EstRequest, EstResponse};
+use cellbed::ca::{Authority, Csr, CsrBuilder, DeviceCertificate, RevocationReason, device_uri};
+use cellbed::crypto::{SoftKey, Tally};
+use cellbed::sim::{EPOCH_UNIX_S, RngTree};
+use tempfile::TempDir;
+
+/// A directory in which `openssl` works; none where it is not installed.
+struct Bench {
+    folder: TempDir,
+}
+
+impl Bench {
+    fn new() -> Option<Self> {
+        if Command::new("openssl").arg("version").output().is_err() {
+            eprintln!("skipped: openssl is not installed");
+            return None;
+        }
+        Some(Self { folder: TempDir::new().unwrap() })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) {
+        std::fs::write(self.path(name), bytes).unwrap();
+    }
+
+    /// Runs one openssl command in the directory; returns whether it succeeded, and all that it said.
+    fn openssl(&self, arguments: &str) -> (bool, String) {
+        let output = run(self.folder.path(), arguments);
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    }
+
+    fn passes(&self, arguments: &str) -> String {
+        let (passed, text) = self.openssl(arguments);
+        assert!(passed, "openssl {arguments}: {text}");
+        text
+    }
+
+    fn put_certificate(&self, name: &str, der: &[u8]) {
+        self.put("certificate.der", der);
+        self.passes(&format!("x509 -inform DER -in certificate.der -out {name}"));
+    }
+}
+
+fn run(folder: &Path, arguments: &str) -> Output {
+    Command::new("openssl").current_dir(folder).args(arguments.split(' ')).output().unwrap()
+}
+
+fn key(purpose: &str) -> SoftKey {
+    SoftKey::from_stream(&mut RngTree::new(7).stream(purpose))
+}
+
+fn authority() -> Authority {
+    Authority::new(RngTree::new(7), &Tally::new(), EPOCH_UNIX_S).unwrap()
+}
+
+fn csr_der() -> Vec<u8> {
+    let builder = CsrBuilder::new("device 1", &key("device").public(), Some(&[5; 32])).unwrap();
+    let signature = key("device").sign(builder.tbs());
+    builder.finish(&signature).unwrap()
+}
+
+fn issue_device(ca: &mut Authority) -> Vec<u8> {
+    ca.issue_device(&Csr::parse(&csr_der()).unwrap(), &device_uri(&[1; 32]), EPOCH_UNIX_S).unwrap()
+}
+
+#[test]
+fn certificates_verify_for_their_purpose_only() {
+    let Some(bench) = Bench::new() else { return };
+    let mut ca = authority();
+    let server = ca.issue_server(
+        &["est.cellbed.test", "mqtt.cellbed.test"],
+        &["10.0.0.1".parse().unwrap()],
+        &key("server").public(),
+        EPOCH_UNIX_S,
+    );
+    bench.put_certificate("root.pem", ca.root_der());
+    bench.put_certificate("server.pem", &server.unwrap());
+    bench.put_certificate("device.pem", &issue_device(&mut ca));
+
+    let verify = format!("verify -x509_strict -CAfile root.pem -attime {EPOCH_UNIX_S}");
+    bench.passes(&format!("{verify} -purpose sslserver -verify_hostname mqtt.cellbed.test server.pem"));
+    bench.passes(&format!("{verify} -purpose sslserver -verify_ip 10.0.0.1 server.pem"));
+    bench.passes(&format!("{verify} -purpose sslclient device.pem"));
+    assert!(!bench.openssl(&format!("{verify} -purpose sslclient server.pem")).0);
+    assert!(!bench.openssl(&format!("{verify} -purpose sslserver device.pem")).0);
+    assert!(!bench.openssl(&format!("{verify} -verify_hostname cellbed.test server.pem")).0);
+    let expired = EPOCH_UNIX_S + 400 * 86_400;
+    assert!(!bench.openssl(&format!("verify -CAfile root.pem -attime {expired} device.pem")).0);
+
+    let text = bench.passes("x509 -in device.pem -noout -text");
+    for part in [
+        "Version: 3 (0x2)",
+        &format!("URI:{}", device_uri(&[1; 32])),
+        "TLS Web Client Authentication",
+        "CA:FALSE",
+        "Digital Signature",
+        "Subject Key Identifier",
+        "Authority Key Identifier",
+        "Not Before: Jan  1 00:00:00 2026 GMT",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+}
+
+#[test]
+fn openssl_verifies_a_devices_request() {
+    let Some(bench) = Bench::new() else { return };
+    bench.put("csr.der", &csr_der());
+    let text = bench.passes("req -inform DER -in csr.der -noout -verify -text");
+    assert!(text.contains("verify OK"), "{text}");
+    assert!(text.contains("challengePassword"), "{text}");
+}
+
+#[test]
+fn openssl_reads_the_bodies_of_est() {
+    let Some(bench) = Bench::new() else { return };
+    let mut ca = authority();
+    let cacerts = EstResponse::cacerts(&[ca.root_der()]).unwrap();
+    let enrolled = EstResponse::enrolled(&issue_device(&mut ca)).unwrap();
+    for (body, name) in [(cacerts.body, "cellbed test root"), (enrolled.body, &"01".repeat(32))] {
+        bench.put("body.txt", &body);
+        bench.passes("base64 -d -in body.txt -out body.der");
+        let text = bench.passes("pkcs7 -inform DER -in body.der -print_certs -noout");
+        assert!(text.contains(name), "{text}");
+    }
+    bench.put("body.txt", &EstRequest::simple_enroll(&csr_der()).body);
+    bench.passes("base64 -d -in body.txt -out body.der");
+    bench.passes("req -inform DER -in body.der -noout -verify");
+    bench.put("body.txt", &EstResponse::csrattrs().body);
+    bench.passes("base64 -d -in body.txt -out body.der");
+    assert!(bench.passes("asn1parse -inform DER -in body.der").contains("challengePassword"));
+}
+
+#[test]
+fn openssl_obeys_the_revocation_list() {
+    let Some(bench) = Bench::new() else { return };
+    let mut ca = authority();
+    let device = issue_device(&mut ca);
+    bench.put_certificate("root.pem", ca.root_der());
+    bench.put_certificate("device.pem", &device);
+    let verify =
+        format!("verify -x509_strict -crl_check -CAfile root.pem -CRLfile list.pem -attime {EPOCH_UNIX_S}");
+    let list = |ca: &mut Authority| {
+        bench.put("list.der", &ca.revocation_list(EPOCH_UNIX_S).unwrap());
+        bench.passes("crl -inform DER -in list.der -out list.pem");
+        bench.passes("crl -in list.pem -CAfile root.pem -noout -text")
+    };
+
+    assert!(list(&mut ca).contains("No Revoked Certificates"));
+    bench.passes(&format!("{verify} device.pem"));
+
+    let serial = DeviceCertificate::parse(&device).unwrap().serial();
+    ca.revoke(serial, RevocationReason::PrivilegeWithdrawn, EPOCH_UNIX_S).unwrap();
+    let text = list(&mut ca);
+    assert!(text.to_lowercase().contains(&serial.to_string()), "{text}");
+    assert!(text.contains("Privilege Withdrawn"), "{text}");
+    let (passed, text) = bench.openssl(&format!("{verify} device.pem"));
+    assert!(!passed && text.contains("certificate revoked"), "{text}");
+}
+
+#[test]
+fn the_authority_takes_a_request_of_openssl() {
+    let Some(bench) = Bench::new() else { return };
+    bench.passes("ecparam -name prime256v1 -genkey -noout -out key.pem");
+    bench.passes("req -new -key key.pem -subj /CN=device -outform DER -out csr.der");
+    bench.passes("base64 -in csr.der -out body.txt");
+    let body = std::fs::read(bench.path("body.txt")).unwrap();
+    let csr = est::read_enroll_request(Some("application/pkcs10"), &body).unwrap();
+    let mut ca = authority();
+    let device = ca.issue_device(&csr, &device_uri(&[1; 32]), EPOCH_UNIX_S).unwrap();
+    bench.put_certificate("root.pem", ca.root_der());
+    bench.put_certificate("device.pem", &device);
+    bench.passes(&format!("verify -CAfile root.pem -attime {EPOCH_UNIX_S} device.pem"));
+    assert_eq!(bench.passes("x509 -in device.pem -noout -pubkey"), bench.passes("pkey -in key.pem -pubout"),);
+}
