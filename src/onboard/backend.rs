@@ -12,9 +12,8 @@ use super::inventory::{Entry, Inventory};
 use super::steps::halves;
 use crate::ca::csr::ChannelBinding;
 use crate::ca::est::{EstResponse, Refusal};
-use crate::ca::{Authority, Csr, DeviceCertificate, device_uri, est};
+use crate::ca::{Authority, CaError, Csr, DeviceCertificate, device_uri, est};
 use crate::corenet::Attestation;
-use crate::crypto::Tally;
 use crate::event::{Actor, Body, Fields, Label, Message, Proto, StateChange};
 use crate::ledger::{Ledger, Model, Operators, Registration, Status, TxHash, TxReceipt, device_id};
 use crate::net::http::{Request, Response};
@@ -51,7 +50,6 @@ pub struct Backend {
     ledger: Ledger,
     operators: Operators,
     authority: Authority,
-    tally: Tally,
     pending: BTreeMap<TxHash, Pending>,
     commit_at: Option<Instant>,
     telemetry: u64,
@@ -59,13 +57,12 @@ pub struct Backend {
 
 impl Backend {
     /// Offices that have not yet been asked anything.
-    pub fn new(inventory: Inventory, ledger: Ledger, operators: Operators, authority: Authority, tally: Tally) -> Self {
+    pub fn new(inventory: Inventory, ledger: Ledger, operators: Operators, authority: Authority) -> Self {
         Self {
             inventory,
             ledger,
             operators,
             authority,
-            tally,
             pending: BTreeMap::new(),
             commit_at: None,
             telemetry: 0,
@@ -213,7 +210,15 @@ impl Backend {
                 return Ok(Answer::Now(http_response(refusal.response())));
             }
         };
-        let der = self.authority.issue_device(&csr, &device_uri(&id), now.unix_s())?;
+        // Issuing checks that the CSR is signed with its own key.
+        let der = match self.authority.issue_device(&csr, &device_uri(&id), now.unix_s()) {
+            Ok(der) => der,
+            Err(error @ CaError::Crypto { .. }) => {
+                let refusal = Refusal::BadRequest { reason: format!("bad-csr: {error}") };
+                return Ok(Answer::Now(http_response(refusal.response())));
+            }
+            Err(error) => return Err(error.into()),
+        };
         let digest = *DeviceCertificate::parse(&der)?.fingerprint();
         let change = "identity verified: ledger, network and owner agree";
         events.push(note(Actor::Ca, change, vec![("id", short(&id))]));
@@ -229,7 +234,6 @@ impl Backend {
     fn identify(&self, caller: &Caller<'_>, request: &Request) -> Result<(Csr, [u8; 32]), Refusal> {
         let bad = |reason: String| Refusal::BadRequest { reason };
         let csr = est::read_enroll_request(request.headers.get("content-type"), &request.body)?;
-        csr.verify(&self.tally).map_err(|error| bad(format!("bad-csr: {error}")))?;
         if !csr.is_bound_to(&caller.channel_binding) {
             return Err(bad("csr-not-bound: the CSR was not signed for this TLS session (RFC 9266)".to_owned()));
         }

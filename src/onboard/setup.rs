@@ -84,7 +84,7 @@ impl World {
             rng: rng.clone(),
         };
         let mtu = epc.mtu();
-        let backend = Backend::new(inventory, ledger, operators, authority, tally);
+        let backend = Backend::new(inventory, ledger, operators, authority);
         let services = Services::new(backend, servers, clock, mtu, rng.branch("services"));
         let enb = Enb::new(EnbConfig::new(ENB, setup.plmn, TAC), rng.branch(Actor::Enb(ENB)));
         let starts: Vec<Duration> = setup.devices.iter().map(|device| device.start).collect();

@@ -1,0 +1,133 @@
+//! Takes down what a run's summary needs, while the events pass.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::verdict::{Judge, Judgement, Subject};
+use super::Scenario;
+use crate::crypto::Tally;
+use crate::event::{Body, Event, Outcome, Step};
+use crate::io::clock::thread_cpu_time;
+use crate::report::{Counters, ExpectationRow, RunFacts, RunSummary, StepRow, Version};
+use crate::sim::Instant;
+
+/// Observes a run and draws up its summary.
+pub struct Recorder {
+    judge: Judge,
+    counters: Counters,
+    steps: BTreeMap<(u32, Step), Taken>,
+    /// Processor time can be told apart by step only where one device runs at a time.
+    measure_cpu: bool,
+}
+
+#[derive(Default)]
+struct Taken {
+    started: Instant,
+    ended: Option<(Duration, String)>,
+    cpu_before: Option<Duration>,
+    cpu: Option<Duration>,
+}
+
+impl Recorder {
+    /// A recorder for a run of `scenario`.
+    pub fn new(scenario: &Scenario) -> Self {
+        Self {
+            judge: Judge::new(scenario),
+            counters: Counters::default(),
+            steps: BTreeMap::new(),
+            measure_cpu: scenario.device_count() == 1,
+        }
+    }
+
+    /// Takes an event down.
+    pub fn observe(&mut self, event: &Event) {
+        self.judge.observe(event);
+        self.counters.count(event);
+        match &event.body {
+            Body::StepStarted { device, step } => {
+                let cpu_before = if self.measure_cpu { thread_cpu_time() } else { None };
+                let taken = Taken { started: event.at, cpu_before, ..Taken::default() };
+                self.steps.insert((*device, *step), taken);
+            }
+            Body::StepEnded { device, step, took, outcome } => {
+                let Some(taken) = self.steps.get_mut(&(*device, *step)) else { return };
+                taken.ended = Some((*took, finding(outcome)));
+                taken.cpu = taken
+                    .cpu_before
+                    .and_then(|before| Some(thread_cpu_time()?.saturating_sub(before)));
+            }
+            Body::Message(_) | Body::State(_) => {}
+        }
+    }
+
+    /// The bench is at fault.
+    pub fn bench_error(&mut self, reason: String) {
+        self.judge.bench_error(reason);
+    }
+
+    /// The summary of a run that stopped at `end`.
+    pub fn finish(self, facts: RunFacts, end: Instant, tally: &Tally) -> RunSummary {
+        let judgement = self.judge.finish(end);
+        let steps = step_rows(&judgement, &self.steps, end);
+        let expectations = judgement
+            .rulings
+            .iter()
+            .map(|ruling| ExpectationRow {
+                text: match ruling.device {
+                    Some(device) => format!("device {device}: {}", ruling.subject),
+                    None => ruling.subject.to_string(),
+                },
+                verdict: ruling.verdict,
+                found: ruling.found.clone(),
+            })
+            .collect();
+        let mut counters = self.counters.into_map();
+        counters.extend(tally.snapshot().into_iter().map(|(op, count)| (format!("crypto.{op}"), count)));
+        RunSummary {
+            facts,
+            verdict: judgement.verdict,
+            reason: judgement.reason,
+            steps,
+            expectations,
+            versions: versions(),
+            rerun: String::new(),
+            virtual_time: end.since(Instant::ZERO),
+            cpu_time: None,
+            wall_time: None,
+            counters,
+        }
+    }
+}
+
+/// A row for each step that was begun, in the order of devices and steps.
+fn step_rows(judgement: &Judgement, steps: &BTreeMap<(u32, Step), Taken>, end: Instant) -> Vec<StepRow> {
+    let row = |ruling: &super::verdict::Ruling| {
+        let (Some(device), Subject::Step { step, .. }) = (ruling.device, &ruling.subject) else { return None };
+        let taken = steps.get(&(device, *step))?;
+        let (virtual_time, finding) = match &taken.ended {
+            Some((took, finding)) => (*took, finding.clone()),
+            None => (end.since(taken.started), ruling.found.clone()),
+        };
+        let verdict = ruling.verdict;
+        Some(StepRow { device, step: *step, verdict, finding, virtual_time, cpu_time: taken.cpu })
+    };
+    judgement.rulings.iter().filter_map(row).collect()
+}
+
+fn finding(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Done { proof } => proof.clone(),
+        Outcome::Refused { reason, detail } if detail.is_empty() => format!("refused: {reason}"),
+        Outcome::Refused { reason, detail } => format!("refused: {reason} ({detail})"),
+    }
+}
+
+fn versions() -> Vec<Version> {
+    let version = |name: &str, value: &str| Version { name: name.to_owned(), value: value.to_owned() };
+    let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+    vec![
+        version("cellbed", env!("CARGO_PKG_VERSION")),
+        version("build", profile),
+        version("target", &format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)),
+    ]
+}

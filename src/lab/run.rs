@@ -1,0 +1,256 @@
+//! The run driver: a scenario on a bench, from its files to a verdict.
+//!
+//! [`Run::load`] reads and checks what is asked for, [`Run::simulate`] does it and feeds every event to views,
+//! [`Run::into_folder`] does it with all views, into a run folder.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::recorder::Recorder;
+use super::scenario::{Ciphering, FaultKind, Integrity};
+use super::{Bench, LabError, Scenario, catalogue};
+use crate::card::SimProfile;
+use crate::corenet::HssFault;
+use crate::crypto::Tally;
+use crate::crypto::tls::KeyLogSink;
+use crate::event::Event;
+use crate::io::clock::{Stopwatch, thread_cpu_time};
+use crate::io::files;
+use crate::io::ledger_store::FileStore;
+use crate::io::run_folder::RunFolder;
+use crate::ledger::Store;
+use crate::onboard::setup::{DeviceSetup, Setup};
+use crate::onboard::world::{Ended, World};
+use crate::report::{
+    EventLog, Html, Junit, Metrics, Pcapng, RunFacts, RunSummary, Style, Terminal, Transcript, View,
+};
+
+/// What is asked for, checked.
+pub struct Run {
+    pub scenario: Scenario,
+    pub bench: Bench,
+    profiles: BTreeMap<String, Arc<SimProfile>>,
+    /// The command that does the same again.
+    rerun: String,
+}
+
+/// Where the live view of a run goes.
+pub struct Screen {
+    pub out: Box<dyn Write>,
+    pub style: Style,
+}
+
+/// What a run has left behind.
+pub struct Finished {
+    pub folder: PathBuf,
+    pub summary: RunSummary,
+}
+
+impl Run {
+    /// Reads and checks a scenario, a bench and the SIM profiles that the scenario names.
+    ///
+    /// # Errors
+    /// [`LabError`] with everything that is wrong.
+    pub fn load(scenario: &Path, bench: &Path) -> Result<Self, LabError> {
+        let folder = catalogue::folder_of(scenario);
+        let rerun = format!("cellbed run {} --bench {}", scenario.display(), bench.display());
+        let (scenario, bench) = (Scenario::load(scenario)?, Bench::load(bench)?);
+        let mut profiles = BTreeMap::new();
+        for device in scenario.devices() {
+            let name = device.profile.to_string();
+            if !profiles.contains_key(&name) {
+                let path = folder.join(format!("{name}.toml"));
+                let text = files::read_text(&path)?;
+                let profile = SimProfile::parse(&text)
+                    .map_err(|error| LabError::Profile { path, cause: error.to_string() })?;
+                profiles.insert(name, Arc::new(profile));
+            }
+        }
+        Ok(Self { scenario, bench, profiles, rerun })
+    }
+
+    /// The same with another number of devices.
+    ///
+    /// # Errors
+    /// Where the scenario's devices are not all alike.
+    pub fn with_devices(mut self, count: u32) -> Result<Self, LabError> {
+        self.scenario = self.scenario.with_devices(count)?;
+        self.rerun.push_str(&format!(" --devices {count}"));
+        Ok(self)
+    }
+
+    /// The same with another seed.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.scenario.seed = seed;
+        self
+    }
+
+    /// What is known before the first event.
+    pub fn facts(&self) -> RunFacts {
+        RunFacts {
+            scenario: self.scenario.name.clone(),
+            summary: self.scenario.summary.clone(),
+            bench: self.bench.name.clone(),
+            seed: self.scenario.seed,
+            rat: self.scenario.rat,
+            devices: self.scenario.device_count(),
+            plan: self.scenario.steps.clone(),
+        }
+    }
+
+    /// Runs the scenario with its ledger in `store`, and feeds every event to `views`.
+    ///
+    /// A fault of the bench while it runs is the verdict `error`, not an error here.
+    ///
+    /// # Errors
+    /// Where the bench cannot be set up, or a view cannot be written.
+    pub fn simulate(
+        &self,
+        store: Box<dyn Store>,
+        key_log: Option<KeyLogSink>,
+        views: &mut [Box<dyn View + '_>],
+    ) -> Result<RunSummary, LabError> {
+        let (watch, cpu) = (Stopwatch::start(), thread_cpu_time());
+        let tally = Tally::new();
+        let mut world = World::set_up(self.setup(key_log, tally.clone()), store)?;
+        let mut recorder = Recorder::new(&self.scenario);
+        let mut failure: Option<std::io::Error> = None;
+        let mut sink = |event: Event| {
+            recorder.observe(&event);
+            for view in views.iter_mut() {
+                if let Err(error) = view.event(&event) {
+                    failure.get_or_insert(error);
+                }
+            }
+        };
+        let limit = Duration::from_secs(self.scenario.time_limit_s.into());
+        match world.run(limit, &mut sink) {
+            Ok(Ended::Settled | Ended::TimeLimit) => {}
+            Err(error) => recorder.bench_error(error.to_string()),
+        }
+        if let Some(error) = failure {
+            return Err(LabError::Output(error));
+        }
+        let mut summary = recorder.finish(self.facts(), world.now(), &tally);
+        summary.rerun = format!("{} --seed {}", self.rerun, self.scenario.seed);
+        summary.wall_time = Some(watch.elapsed());
+        summary.cpu_time = thread_cpu_time().zip(cpu).map(|(after, before)| after.saturating_sub(before));
+        for view in views.iter_mut() {
+            view.finish(&summary).map_err(LabError::Output)?;
+        }
+        Ok(summary)
+    }
+
+    /// Runs the scenario into a new folder below `runs`, with every view, and points `runs/last` at it.
+    ///
+    /// # Errors
+    /// Where the bench cannot be set up, or the folder cannot be written.
+    pub fn into_folder(&self, runs: &Path, screen: Option<Screen>) -> Result<Finished, LabError> {
+        let folder = RunFolder::create(runs, &self.scenario.name)?;
+        let facts = self.facts();
+        let store = FileStore::open(&folder.path().join("ledger")).map_err(|error| LabError::Ledger(error.into()))?;
+        let key_log = self.bench.capture.key_log.then(KeyLogSink::new);
+        let file = |name: &str| -> Result<BufWriter<File>, LabError> { Ok(BufWriter::new(folder.file(name)?)) };
+        let mut views: Vec<Box<dyn View>> = vec![
+            Box::new(Transcript::new(file("transcript.txt")?, &facts).map_err(LabError::Output)?),
+            Box::new(Pcapng::new(file("trace.pcapng")?, &facts).map_err(LabError::Output)?),
+            Box::new(EventLog::new(file("events.jsonl")?)),
+            Box::new(Junit::new(file("junit.xml")?)),
+            Box::new(Metrics::new(file("metrics.json")?)),
+            Box::new(Html::new(file("report.html")?)),
+        ];
+        if let Some(sink) = &key_log {
+            views.push(Box::new(KeyLogFile { out: file("sslkeylog.txt")?, sink: sink.clone() }));
+        }
+        if let Some(Screen { out, style }) = screen {
+            views.push(Box::new(Terminal::new(out, &facts, style).map_err(LabError::Output)?));
+        }
+        let summary = self.simulate(Box::new(store), key_log, &mut views)?;
+        drop(views);
+        folder.publish()?;
+        Ok(Finished { folder: folder.path().to_owned(), summary })
+    }
+
+    fn setup(&self, key_log: Option<KeyLogSink>, tally: Tally) -> Setup {
+        let scenario = &self.scenario;
+        let devices = scenario.devices().into_iter().filter_map(|device| {
+            let profile = self.profiles.get(&*device.profile)?.clone();
+            Some(DeviceSetup {
+                profile,
+                index: device.index,
+                allowed: device.allow,
+                subscribed: device.subscribed,
+                start: device.start,
+                fault: scenario.fault_of(device.number).map_or(HssFault::None, hss_fault),
+                clone: device.clone_of.is_some(),
+            })
+        });
+        Setup {
+            seed: scenario.seed,
+            rat: scenario.rat,
+            plmn: scenario.network.plmn,
+            integrity: scenario.network.integrity.iter().map(|one| integrity(*one)).collect(),
+            ciphering: scenario.network.ciphering.iter().map(|one| ciphering(*one)).collect(),
+            steps: scenario.steps.clone(),
+            devices: devices.collect(),
+            key_log,
+            tally,
+        }
+    }
+}
+
+fn hss_fault(kind: FaultKind) -> HssFault {
+    match kind {
+        FaultKind::HssWrongMac => HssFault::WrongMac,
+        FaultKind::HssWrongKey => HssFault::WrongKey,
+        FaultKind::HssSqnBehind => HssFault::SqnBehind,
+    }
+}
+
+fn integrity(algorithm: Integrity) -> u8 {
+    match algorithm {
+        Integrity::Eia1 => 1,
+        Integrity::Eia2 => 2,
+        Integrity::Eia3 => 3,
+    }
+}
+
+fn ciphering(algorithm: Ciphering) -> u8 {
+    match algorithm {
+        Ciphering::Eea0 => 0,
+        Ciphering::Eea1 => 1,
+        Ciphering::Eea2 => 2,
+        Ciphering::Eea3 => 3,
+    }
+}
+
+/// Writes the TLS secrets as they come (the `SSLKEYLOGFILE` format, RFC 9850), so that memory does not keep
+/// them.
+struct KeyLogFile<W> {
+    out: W,
+    sink: KeyLogSink,
+}
+
+impl<W: Write> KeyLogFile<W> {
+    fn drain(&mut self) -> std::io::Result<()> {
+        self.sink.take().iter().try_for_each(|line| writeln!(self.out, "{line}"))
+    }
+}
+
+impl<W: Write> View for KeyLogFile<W> {
+    fn event(&mut self, event: &Event) -> std::io::Result<()> {
+        match event.body {
+            crate::event::Body::StepEnded { .. } => self.drain(),
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, _: &RunSummary) -> std::io::Result<()> {
+        self.drain()?;
+        self.out.flush()
+    }
+}
