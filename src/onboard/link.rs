@@ -10,6 +10,7 @@ use super::steps::Endpoint;
 use crate::ca::csr::{CHANNEL_BINDING_LABEL, ChannelBinding};
 use crate::event::{Actor, Body, Label, Message};
 use crate::net::http::{self, Limits, Request, Response, ResponseParser};
+use crate::net::mqtt::{MqttEvent, MqttOutput};
 use crate::net::{Host, NetError, TlsStream};
 
 /// A connection to a service.
@@ -118,6 +119,25 @@ impl Link {
         self.tls.write(&bytes).map_err(refusal)?;
         self.emit(label, bytes, out);
         Ok(())
+    }
+
+    /// Sends the packets among `outputs`, and returns the events among them.
+    ///
+    /// # Errors
+    /// A refusal where the session has failed.
+    pub fn send_mqtt(
+        &mut self,
+        outputs: Vec<MqttOutput>,
+        out: &mut Vec<DeviceOutput>,
+    ) -> Result<Vec<MqttEvent>, OnboardError> {
+        let mut events = Vec::new();
+        for output in outputs {
+            match output {
+                MqttOutput::Send { label, bytes } => self.send(label, bytes, out)?,
+                MqttOutput::Event(event) => events.push(event),
+            }
+        }
+        Ok(events)
     }
 
     fn emit(&self, label: Label, bytes: Vec<u8>, out: &mut Vec<DeviceOutput>) {

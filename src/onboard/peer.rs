@@ -14,7 +14,7 @@ use crate::corenet::Attestation;
 use crate::event::{Actor, Body, Label, Message};
 use crate::ledger::TxHash;
 use crate::net::http::{self, Limits, Request, RequestParser, Response};
-use crate::net::mqtt::{MqttServer, ServerEvent};
+use crate::net::mqtt::{MqttEvent, MqttOutput, MqttServer, RefuseReason};
 use crate::net::{ConnId, Host, NetError, TlsStream};
 use crate::sim::{Instant, RngTree};
 
@@ -43,13 +43,15 @@ struct Session {
     office: Actor,
     incoming: Vec<u8>,
     protocol: Protocol,
-    closing: bool,
+    /// Whether our direction is to be ended once everything is written, and whether it has been.
+    wants_end: bool,
+    ended: bool,
 }
 
 enum Protocol {
     /// HTTP, with the request that is being answered.
     Http { parser: RequestParser, asked: Option<Request> },
-    Mqtt { server: MqttServer, admitted: Option<[u8; 32]> },
+    Mqtt(Box<MqttServer>),
 }
 
 impl Peer {
@@ -96,7 +98,8 @@ impl Peer {
         let host = &mut self.host;
         self.sessions.retain(|session| !session.over(host));
         out.extend(packets.into_iter().map(ServiceOutput::Packet));
-        self.scheduled = self.host.deadline(desk.now);
+        let mqtt = self.sessions.iter().filter_map(Session::deadline).min();
+        self.scheduled = [self.host.deadline(desk.now), mqtt].into_iter().flatten().min();
         Ok(())
     }
 
@@ -121,10 +124,10 @@ impl Peer {
 impl Session {
     fn new(tls: TlsStream, office: Actor) -> Self {
         let protocol = match office {
-            Actor::Cloud => Protocol::Mqtt { server: MqttServer::new(), admitted: None },
+            Actor::Cloud => Protocol::Mqtt(Box::default()),
             _ => Protocol::Http { parser: RequestParser::new(Limits::default()), asked: None },
         };
-        Self { tls, office, incoming: Vec::new(), protocol, closing: false }
+        Self { tls, office, incoming: Vec::new(), protocol, wants_end: false, ended: false }
     }
 
     /// Whether nothing more can happen; lets the host forget the connection then.
@@ -155,13 +158,21 @@ impl Session {
             Actor::Cloud => self.broker(device, desk, out),
             _ => self.http(device, ip, desk, out)?,
         };
-        if self.tls.peer_closed() && !self.closing && !self.is_answering() {
-            self.closing = true;
+        self.wants_end |= self.tls.peer_closed() && !self.is_answering();
+        if self.wants_end && !self.ended {
+            self.ended = true;
             self.tls.close();
         }
         // A failure shows in the host's state, where `over` finds it.
         let _ = self.tls.pump(host);
         Ok(done)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.protocol {
+            Protocol::Mqtt(server) => server.deadline(),
+            Protocol::Http { .. } => None,
+        }
     }
 
     fn is_answering(&self) -> bool {
@@ -221,8 +232,7 @@ impl Session {
         let close = !response.keep_alive;
         self.send(device, label, response.encode(), out);
         if close {
-            self.closing = true;
-            self.tls.close();
+            self.end();
         }
     }
 
@@ -230,53 +240,78 @@ impl Session {
 
     fn broker(&mut self, device: u32, desk: &mut Desk<'_>, out: &mut Vec<ServiceOutput>) -> bool {
         let incoming = std::mem::take(&mut self.incoming);
-        let Protocol::Mqtt { server, .. } = &mut self.protocol else { return false };
-        if incoming.is_empty() {
-            return false;
+        let Protocol::Mqtt(server) = &mut self.protocol else { return false };
+        let mut outputs = Vec::new();
+        let due = server.deadline().is_some_and(|at| at <= desk.now);
+        let mut broken = due && server.on_timer(desk.now, &mut outputs).is_err();
+        broken |= !incoming.is_empty() && server.receive(desk.now, &incoming, &mut outputs).is_err();
+        let moved = broken || !outputs.is_empty();
+        self.broker_outputs(device, desk, outputs, out);
+        if broken {
+            self.end();
         }
-        let events = server.receive(desk.now, &incoming);
-        for event in events {
-            self.broker_event(device, desk, event, out);
-        }
-        self.drain_broker(device, out);
-        true
+        moved
     }
 
-    fn broker_event(&mut self, device: u32, desk: &mut Desk<'_>, event: ServerEvent, out: &mut Vec<ServiceOutput>) {
-        let identity = self.identity();
-        let Protocol::Mqtt { server, admitted } = &mut self.protocol else { return };
-        match event {
-            ServerEvent::Connect { client_id } => match admit(desk.backend, identity.as_ref(), &client_id) {
-                Ok(id) => {
-                    *admitted = Some(id);
-                    server.accept();
-                    let change = "client admitted: certificate under the CA, active on the ledger";
-                    out.push(ServiceOutput::Event(note(Actor::Cloud, change, vec![("id", short(&id))])));
+    fn broker_outputs(
+        &mut self,
+        device: u32,
+        desk: &mut Desk<'_>,
+        outputs: Vec<MqttOutput>,
+        out: &mut Vec<ServiceOutput>,
+    ) {
+        for output in outputs {
+            match output {
+                MqttOutput::Send { label, bytes } => self.send(device, label, bytes, out),
+                MqttOutput::Event(MqttEvent::ConnectRequested { client_id, .. }) => {
+                    let answers = self.admission(desk, &client_id, out);
+                    self.broker_outputs(device, desk, answers, out);
                 }
-                Err(problem) => server.refuse(&problem.reason, &problem.detail),
-            },
-            ServerEvent::Publish { topic, payload, packet_id } => {
-                let own = admitted.map(|id| format!("devices/{}/", hex::encode(id)));
-                let allowed = own.is_some_and(|own| topic.starts_with(&own));
-                server.acknowledge(packet_id, allowed);
-                if allowed {
+                MqttOutput::Event(MqttEvent::Published { payload, .. }) => {
                     desk.backend.count_telemetry();
                     let fields = vec![("octets", payload.len().to_string())];
                     out.push(ServiceOutput::Event(note(Actor::Cloud, "telemetry received", fields)));
                 }
-            }
-            ServerEvent::Closed => {
-                self.closing = true;
-                self.tls.close();
+                MqttOutput::Event(MqttEvent::Disconnected { .. }) => self.end(),
+                MqttOutput::Event(_) => {}
             }
         }
     }
 
-    fn drain_broker(&mut self, device: u32, out: &mut Vec<ServiceOutput>) {
-        let Protocol::Mqtt { server, .. } = &mut self.protocol else { return };
-        for (label, bytes) in server.take_output() {
-            self.send(device, label, bytes, out);
+    /// Lets a client in, or turns it away: its certificate has to name it, and the ledger has to agree.
+    fn admission(
+        &mut self,
+        desk: &mut Desk<'_>,
+        client_id: &str,
+        out: &mut Vec<ServiceOutput>,
+    ) -> Vec<MqttOutput> {
+        let verdict = match self.identity() {
+            Some(identity) if hex::encode(identity.device()) == client_id => desk.backend.admit(&identity),
+            _ => Err(Problem::new(403, "client-identity-mismatch", "the certificate names another client")),
+        };
+        let Protocol::Mqtt(server) = &mut self.protocol else { return Vec::new() };
+        let mut answers = Vec::new();
+        let done = match verdict {
+            Ok(id) => {
+                let change = "client admitted: certificate under the CA, active on the ledger";
+                out.push(ServiceOutput::Event(note(Actor::Cloud, change, vec![("id", short(&id))])));
+                server.accept(desk.now, &format!("devices/{client_id}"), &mut answers)
+            }
+            Err(problem) => {
+                let fields = vec![("reason", problem.reason)];
+                out.push(ServiceOutput::Event(note(Actor::Cloud, "client turned away", fields)));
+                server.refuse(desk.now, RefuseReason::NotAuthorized, &mut answers)
+            }
+        };
+        if done.is_err() || !server.is_connected() {
+            self.end();
         }
+        answers
+    }
+
+    /// Ends our direction after what was written.
+    fn end(&mut self) {
+        self.wants_end = true;
     }
 
     /// Who the client certificate says this is.

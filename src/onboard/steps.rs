@@ -11,7 +11,7 @@ use super::OnboardError;
 use super::api::{Claim, Offer, Problem, REGISTRATION_PATH, Registered, octets};
 use super::device::DeviceOutput;
 use super::iot_safe::{CERTIFICATE_FILE, IotSafe, KEY_ID, TRUST_ANCHOR_FILE};
-use super::link::Link;
+use super::link::{Link, refusal};
 use crate::ca::est::{self, Enrolment, EstRequest};
 use crate::ca::{CsrBuilder, DeviceCertificate};
 use crate::card::CardHandle;
@@ -20,7 +20,7 @@ use crate::event::{Actor, Step};
 use crate::ledger::{Contract, Model, registration_message};
 use crate::net::Host;
 use crate::net::http::{Request, Response};
-use crate::net::mqtt::{ClientEvent, MqttClient};
+use crate::net::mqtt::{ConnectOptions, MqttClient, MqttEvent, MqttOutput, Qos};
 use crate::sim::Instant;
 
 /// Where the registrar listens, and the name that its certificate carries.
@@ -29,6 +29,9 @@ pub const REGISTRAR: Endpoint = Endpoint { actor: Actor::Registrar, port: 443, n
 pub const EST: Endpoint = Endpoint { actor: Actor::Ca, port: 443, name: "est.cellbed.test" };
 /// The same of the MQTT broker.
 pub const BROKER: Endpoint = Endpoint { actor: Actor::Cloud, port: 8883, name: "mqtt.cellbed.test" };
+
+/// How long the device may be silent before it pings the broker, in seconds.
+const KEEP_ALIVE_S: u16 = 60;
 
 /// Where a service is.
 #[derive(Debug, Clone, Copy)]
@@ -151,8 +154,7 @@ enum Stage {
     TrustAsked,
     CsrSent,
     Connect,
-    Connecting(MqttClient),
-    Publishing(MqttClient),
+    Mqtt(MqttClient),
 }
 
 impl NetworkStep {
@@ -188,7 +190,7 @@ impl NetworkStep {
         let flow = match self.stage {
             Stage::Register | Stage::OfferAsked | Stage::ClaimSent => self.register(tools, out),
             Stage::Enrol | Stage::TrustAsked | Stage::CsrSent => self.enrol(tools, out),
-            Stage::Connect | Stage::Connecting(_) | Stage::Publishing(_) => self.report(now, tools, out),
+            Stage::Connect | Stage::Mqtt(_) => self.report(now, tools, out),
         }?;
         match flow {
             Flow::Done(_) => self.link.close(host),
@@ -295,32 +297,59 @@ impl NetworkStep {
 
     fn report(&mut self, now: Instant, tools: &Tools, out: &mut Vec<DeviceOutput>) -> Result<Flow, OnboardError> {
         let id = tools.identity.id.map(hex::encode).unwrap_or_default();
-        let events = match &mut self.stage {
-            Stage::Connecting(client) | Stage::Publishing(client) => self.link.mqtt(client)?,
+        let mut outputs = Vec::new();
+        let result = match &mut self.stage {
+            Stage::Mqtt(client) => client.receive(now, &self.link.take(), &mut outputs),
             _ => {
-                let mut client = MqttClient::new(now);
-                self.link.send_mqtt(&mut client, out, |client| client.connect(&id, 60))?;
-                self.stage = Stage::Connecting(client);
-                return Ok(Flow::Progress);
+                let options = ConnectOptions { client_id: id.clone(), keep_alive_s: KEEP_ALIVE_S };
+                let client = MqttClient::connect(now, &options, &mut outputs).map_err(refusal)?;
+                self.stage = Stage::Mqtt(client);
+                Ok(())
             }
         };
-        let mut flow = Flow::Waiting;
+        let mut flow = if outputs.is_empty() { Flow::Waiting } else { Flow::Progress };
+        let events = self.link.send_mqtt(outputs, out)?;
+        result.map_err(refusal)?;
         for event in events {
-            match event {
-                ClientEvent::Connected => {
-                    let Stage::Connecting(client) = &mut self.stage else { continue };
-                    let topic = format!("devices/{id}/telemetry");
-                    let payload = format!("{{\"uptime_ms\":{}}}", now.as_micros() / 1000);
-                    self.link.send_mqtt(client, out, |client| client.publish(&topic, payload.as_bytes()))?;
-                    flow = Flow::Progress;
-                }
-                ClientEvent::Acknowledged => {
-                    return Ok(Flow::Done("mutual TLS with the card's key; the cloud has the telemetry".to_owned()));
-                }
-                ClientEvent::Refused { reason, detail } => return Err(OnboardError::refused(reason, detail)),
+            if let Some(proof) = self.react(now, &id, event, out)? {
+                flow = Flow::Done(proof);
             }
         }
         Ok(flow)
+    }
+
+    /// What follows from an event of the MQTT session; the proof, once the telemetry is acknowledged.
+    fn react(
+        &mut self,
+        now: Instant,
+        id: &str,
+        event: MqttEvent,
+        out: &mut Vec<DeviceOutput>,
+    ) -> Result<Option<String>, OnboardError> {
+        let Stage::Mqtt(client) = &mut self.stage else { return Ok(None) };
+        let mut outputs = Vec::new();
+        let mut proof = None;
+        match event {
+            MqttEvent::Connected => {
+                let topic = format!("devices/{id}/telemetry");
+                let payload = format!("{{\"uptime_ms\":{}}}", now.as_micros() / 1000);
+                let qos = Qos::AtLeastOnce;
+                client.publish(now, &topic, payload.as_bytes(), qos, &mut outputs).map_err(refusal)?;
+            }
+            MqttEvent::Acknowledged { success: true, .. } => {
+                client.disconnect(now, &mut outputs).map_err(refusal)?;
+                proof = Some("mutual TLS with the card's key; the cloud has the telemetry".to_owned());
+            }
+            MqttEvent::Acknowledged { reason, .. } | MqttEvent::Refused { reason } => {
+                return Err(OnboardError::refused(format!("mqtt-{reason}"), "the cloud refused"));
+            }
+            MqttEvent::Disconnected { reason } => {
+                return Err(OnboardError::refused(format!("mqtt-{reason}"), "the cloud ended the session"));
+            }
+            _ => {}
+        }
+        self.link.send_mqtt(outputs, out)?;
+        Ok(proof)
     }
 }
 
