@@ -10,8 +10,9 @@ use smoltcp::socket::tcp;
 use super::NetError;
 use crate::sim::Instant;
 
-/// Bytes that a connection buffers each way, while it lives.
-pub(super) const BUFFER: usize = 4096;
+/// Full segments that a connection buffers each way, while it lives. A window that is no multiple of a
+/// segment would end each flight with a runt.
+pub(super) const BUFFERED_SEGMENTS: usize = 3;
 
 /// How long the peer may stay silent while it owes an answer: an acknowledgement, or the end of a
 /// connection that is closed here. The user timeout of RFC 9293, clause 3.8.3.

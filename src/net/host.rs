@@ -14,10 +14,12 @@ use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
 use smoltcp::phy::{self, DeviceCapabilities, Medium};
 use smoltcp::socket::tcp;
 use smoltcp::time::Instant as WireInstant;
-use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, IpProtocol, Ipv4Packet, TcpPacket};
+use smoltcp::wire::{
+    HardwareAddress, IPV4_HEADER_LEN, IpAddress, IpCidr, IpProtocol, Ipv4Packet, TCP_HEADER_LEN, TcpPacket,
+};
 
 use super::NetError;
-use super::connection::{ACK_DELAY, BUFFER, ConnId, ConnState, Connection, Endpoint};
+use super::connection::{ACK_DELAY, BUFFERED_SEGMENTS, ConnId, ConnState, Connection, Endpoint};
 use crate::sim::{Instant, RngTree};
 
 /// How many addresses a host can have.
@@ -139,7 +141,7 @@ impl Host {
             return Err(NetError::Unaddressable { address: remote.0, port: remote.1 });
         }
         let local = (address, self.ephemeral_port());
-        let mut socket = new_socket();
+        let mut socket = self.new_socket();
         socket
             .connect(self.interface.context(), remote, local)
             .map_err(|_| NetError::Unaddressable { address: remote.0, port: remote.1 })?;
@@ -178,14 +180,19 @@ impl Host {
     ///
     /// Where nothing is left and the connection has failed, or is unknown.
     pub fn recv(&mut self, id: ConnId, into: &mut Vec<u8>) -> Result<usize, NetError> {
-        let before = into.len();
+        let mut total = 0;
         // A ring buffer has its content in up to two pieces.
-        while self.recv_with(id, |bytes| {
-            into.extend_from_slice(bytes);
-            bytes.len()
-        })? > 0
-        {}
-        Ok(into.len() - before)
+        loop {
+            let taken = self.recv_with(id, |bytes| {
+                into.extend_from_slice(bytes);
+                bytes.len()
+            });
+            match taken {
+                Ok(size) if size > 0 => total += size,
+                Err(error) if total == 0 => return Err(error),
+                _ => return Ok(total),
+            }
+        }
     }
 
     /// Ends our direction of the connection, after what was sent before. The other stays open.
@@ -238,7 +245,7 @@ impl Host {
         let unread: usize = self.connections.iter().map(|c| c.unread.capacity()).sum();
         let queued: usize = self.inbound.iter().map(Vec::capacity).sum();
         size_of::<Self>()
-            + sockets * (size_of::<tcp::Socket<'_>>() + 2 * BUFFER)
+            + sockets * (size_of::<tcp::Socket<'_>>() + 2 * self.buffer_size())
             + self.connections.capacity() * size_of::<Connection>()
             + self.listening.capacity() * size_of::<Endpoint>()
             + unread
@@ -277,7 +284,7 @@ impl Host {
         if !wanted || self.connections.len() >= MAX_CONNECTIONS {
             return None;
         }
-        let mut socket = new_socket();
+        let mut socket = self.new_socket();
         socket.listen(segment.to).ok()?;
         Some((self.sockets.add(socket), segment.clone()))
     }
@@ -391,6 +398,19 @@ impl Host {
         self.connections.push(Connection::new(id, handle, local, remote, active));
         self.disturbed = true;
         id
+    }
+
+    fn new_socket(&self) -> tcp::Socket<'static> {
+        let buffer = || tcp::SocketBuffer::new(vec![0; self.buffer_size()]);
+        let mut socket = tcp::Socket::new(buffer(), buffer());
+        // Our writers hand over whole messages, which should leave at once.
+        socket.set_nagle_enabled(false);
+        socket.set_ack_delay(Some(ACK_DELAY.into()));
+        socket
+    }
+
+    fn buffer_size(&self) -> usize {
+        BUFFERED_SEGMENTS * (self.mtu - IPV4_HEADER_LEN - TCP_HEADER_LEN)
     }
 
     fn ephemeral_port(&mut self) -> u16 {
@@ -514,15 +534,6 @@ impl phy::TxToken for Outbound<'_> {
     }
 }
 
-fn new_socket() -> tcp::Socket<'static> {
-    let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER]);
-    let mut socket = tcp::Socket::new(buffer(), buffer());
-    // Our writers hand over whole messages, which should leave at once.
-    socket.set_nagle_enabled(false);
-    socket.set_ack_delay(Some(ACK_DELAY.into()));
-    socket
-}
-
 fn wire_instant(now: Instant) -> WireInstant {
     WireInstant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
 }
@@ -530,3 +541,7 @@ fn wire_instant(now: Instant) -> WireInstant {
 fn is_unicast(address: Ipv4Addr) -> bool {
     !(address.is_unspecified() || address.is_multicast() || address.is_broadcast())
 }
+
+#[cfg(test)]
+#[path = "host_tests.rs"]
+pub(super) mod tests;
