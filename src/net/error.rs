@@ -1,0 +1,126 @@
+//! What can go wrong between two hosts, and whose fault it is.
+
+use std::net::Ipv4Addr;
+
+use super::ConnId;
+
+/// An error of the IP host or of a protocol above it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NetError {
+    /// The connection was removed, or belongs to another host.
+    #[error("tcp: no connection {0}: it was removed, or belongs to another host")]
+    NoConnection(ConnId),
+    /// The host was made without a usable address.
+    #[error("ip: the host has no unicast IPv4 address; give it the one that the network assigned")]
+    NoAddress,
+    /// Nothing can be sent there.
+    #[error("tcp: {address}:{port} is no place to connect to; it takes a unicast address and a port above 0")]
+    Unaddressable { address: Ipv4Addr, port: u16 },
+    /// The host has no room for another connection.
+    #[error("tcp: {limit} connections are open, which is the limit; remove one first")]
+    TooManyConnections { limit: usize },
+    /// The peer answered SYN with RST.
+    #[error("tcp: {address}:{port} refused the connection: nothing listens there")]
+    Refused { address: Ipv4Addr, port: u16 },
+    /// The peer reset the connection.
+    #[error("tcp: {address}:{port} reset the connection")]
+    Reset { address: Ipv4Addr, port: u16 },
+    /// The peer fell silent.
+    #[error("tcp: {address}:{port} did not answer for 30 s; is the path to it up?")]
+    TimedOut { address: Ipv4Addr, port: u16 },
+    /// Our direction of the connection is ended.
+    #[error("tcp: connection {0} is closed on this side; open another")]
+    Closed(ConnId),
+    /// A TLS session failed.
+    #[error("tls: {0}")]
+    Tls(TlsFault),
+    /// The peer ended the connection without `close_notify` (RFC 8446, clause 6.1).
+    #[error("tls: the peer ended the connection without close_notify; what it sent may be incomplete")]
+    TlsTruncated,
+    /// More was written than a stream buffers.
+    #[error("tls: {size} bytes exceed the {room} that the stream has room for; pump it, or write less")]
+    TlsBufferFull { size: usize, room: usize },
+    /// An HTTP message cannot be taken.
+    #[error("http: {0}")]
+    Http(#[from] HttpFault),
+    /// An MQTT session failed.
+    #[error("mqtt: {0}")]
+    Mqtt(MqttFault),
+}
+
+/// Whose fault an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// The peer broke the protocol.
+    PeerBrokeProtocol,
+    /// The peer cannot do what is asked of it.
+    PeerIncapable,
+    /// The peer is not who it should be, or did not prove it.
+    PeerUntrusted,
+    /// The peer refused us.
+    PeerRefused,
+    /// This side is wrong.
+    Ours,
+}
+
+impl Blame {
+    /// The words for a report.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::PeerBrokeProtocol => "the peer broke the protocol",
+            Self::PeerIncapable => "the peer cannot do what is asked",
+            Self::PeerUntrusted => "the peer is not trusted",
+            Self::PeerRefused => "the peer refused us",
+            Self::Ours => "this side is wrong",
+        }
+    }
+}
+
+/// Why a TLS session failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("alert {alert} {}: {detail} ({})", if *received { "received" } else { "sent" }, blame.describe())]
+pub struct TlsFault {
+    /// The alert's name in RFC 8446, clause 6, as in `certificate_required`.
+    pub alert: String,
+    /// Whether the alert came from the peer; else it went to the peer.
+    pub received: bool,
+    pub blame: Blame,
+    pub detail: String,
+}
+
+/// Why an HTTP message cannot be taken. The numbers are limits in bytes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HttpFault {
+    #[error("malformed message: {0}")]
+    Malformed(&'static str),
+    #[error("the header is longer than {0} bytes")]
+    HeaderTooLong(usize),
+    #[error("the body is longer than {0} bytes")]
+    BodyTooLong(usize),
+    #[error("unsupported transfer coding: only chunked is understood")]
+    UnsupportedCoding,
+    #[error("the connection ended within a message")]
+    Truncated,
+}
+
+impl HttpFault {
+    /// The status with which a server answers such a request (RFC 9110, clause 15.5).
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Malformed(_) | Self::Truncated => 400,
+            Self::HeaderTooLong(_) => 431,
+            Self::BodyTooLong(_) => 413,
+            Self::UnsupportedCoding => 501,
+        }
+    }
+}
+
+/// Why an MQTT session failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} ({})", blame.describe())]
+pub struct MqttFault {
+    /// The reason code's name (MQTT 5.0, clause 2.4) as one word: `malformed-packet`, `not-authorized`.
+    pub reason: String,
+    pub blame: Blame,
+}
