@@ -1,5 +1,7 @@
 //! The command line: one file per verb.
 
+pub mod ledger;
+
 use std::process::ExitCode;
 
 /// Runs the program and returns its exit code.

@@ -1,1 +1,3 @@
 //! Everything with an effect: files, clock, processes.
+
+pub mod ledger_store;
