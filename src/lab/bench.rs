@@ -131,3 +131,41 @@ pub fn check(source: &str, name: &str) -> Result<Bench, Vec<Diagnostic>> {
     }
     document.finish(bench)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_left_out_are_played_by_the_embedded_vendors() {
+        let bench = check("summary = \"x\"\n[roles]\nair = \"model\"\n", "lab/benches/x.toml").unwrap();
+        assert_eq!((bench.name.as_str(), bench.roles), ("x", Roles::default()));
+        assert!(bench.capture.key_log);
+    }
+
+    #[test]
+    fn an_unknown_vendor_or_role_names_the_known_ones() {
+        let source = "summary = \"x\"\n[roles]\ncard = \"pcsc\"\nbasestation = \"srs\"\n";
+        let problems = check(source, "x.toml").unwrap_err();
+        insta::assert_snapshot!(problems.iter().map(|p| p.render(false, 90)).collect::<String>(), @r##"
+     × `card` cannot be "pcsc"
+      ╭─[x.toml:3:8]
+    2 │ [roles]
+    3 │ card = "pcsc"
+      ·        ───┬──
+      ·           ╰── unknown value
+    4 │ basestation = "srs"
+      ╰────
+     help: the only one known here is `virtual`
+     × unknown key `basestation` in `roles`
+      ╭─[x.toml:4:1]
+    3 │ card = "pcsc"
+    4 │ basestation = "srs"
+      · ─────┬─────
+      ·      ╰── not a key here
+      ╰────
+     help: did you mean `base_station`? known here: `card`, `modem`, `base_station`,
+           `core`, `air`, `ledger`, `ca`
+    "##);
+    }
+}

@@ -118,6 +118,11 @@ impl<'d, 'a> Place<'d, 'a> {
         Self { value, span: value.map_or(self.span, Spanned::span) }
     }
 
+    /// Whether the key or item is there.
+    pub(super) fn exists(&self) -> bool {
+        self.value.is_some()
+    }
+
     /// The bytes of the source that this place covers.
     pub(super) fn span(self) -> Range<usize> {
         self.span

@@ -3,6 +3,9 @@
 //! A verdict only worsens and keeps its first reason. What could not be put to the test because the device
 //! failed earlier is inconclusive; a fault of the bench is an error, whatever else was found.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalogue::ProfileInfo;
-use super::diagnostic::suggest;
-use super::document::Document;
-use super::scenario::{DEVICES_MAX, DeviceGroup, Expectation, ExpectedOutcome, Scenario};
+use super::{DEVICES_MAX, DeviceGroup, Expectation, ExpectedOutcome, Scenario};
 use crate::event::{Proto, Step};
 use crate::id::Imsi;
+use crate::lab::catalogue::ProfileInfo;
+use crate::lab::diagnostic::suggest;
+use crate::lab::document::Document;
 
 /// Notes every broken rule in `document`, which `scenario` was read from.
 pub(super) fn check(
@@ -19,6 +19,7 @@ pub(super) fn check(
     let sizes_known = device_groups(scenario, document, profiles);
     if sizes_known {
         identities(scenario, document, profiles);
+        clone_profiles(scenario, document);
     }
     faults(scenario, document);
     expectations(scenario, document);
@@ -115,6 +116,22 @@ fn identities(scenario: &Scenario, document: &mut Document<'_>, profiles: &BTree
             taken.insert(imsi, (i, name));
         }
         *first += group.count;
+    }
+}
+
+/// Checks that a clone which names a profile names that of its original.
+fn clone_profiles(scenario: &Scenario, document: &mut Document<'_>) {
+    let devices = scenario.devices();
+    for (i, group) in scenario.device.iter().enumerate() {
+        let original = group.clone_of.and_then(|n| devices.get((n as usize).checked_sub(1)?));
+        if let (Some(name), Some(original)) = (&group.profile, original)
+            && **name != *original.profile
+        {
+            let span = document.root().key("device").item(i).key("profile").span();
+            let message = format!("a clone of device {} cannot be of profile `{name}`", original.number);
+            let help = format!("leave `profile` out, or say \"{}\" as the original does", original.profile);
+            document.problem(span, message, "not the original's profile", Some(help));
+        }
     }
 }
 

@@ -1,6 +1,10 @@
 //! A scenario: which devices there are, what they do, what goes wrong, and what is expected. It speaks of
 //! roles only; who plays them is the bench's business.
 
+mod rules;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +17,6 @@ use super::LabError;
 use super::catalogue::{self, ProfileInfo};
 use super::diagnostic::Diagnostic;
 use super::document::Document;
-use super::scenario_rules;
 use crate::event::Step;
 use crate::id::Plmn;
 use crate::io::files;
@@ -319,7 +322,7 @@ pub fn check(
     let mut scenario = document.read::<Scenario>();
     if let Some(scenario) = &mut scenario {
         scenario.name = super::file_stem(name).to_owned();
-        scenario_rules::check(scenario, &mut document, profiles);
+        rules::check(scenario, &mut document, profiles);
     }
     document.finish(scenario)
 }
