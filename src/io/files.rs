@@ -40,6 +40,11 @@ pub fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
     std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path)).map_err(error)
 }
 
+/// Whether there is a folder at `path`.
+pub fn is_folder(path: &Path) -> bool {
+    path.is_dir()
+}
+
 /// The files in `folder` whose names end in `.extension`, sorted by name.
 pub fn list(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, FileError> {
     let error = |cause| FileError::Read { path: folder.to_owned(), cause };
@@ -71,7 +76,7 @@ mod tests {
         write_text(&file, "x = 1\n").unwrap();
         write_text(&file, "x = 2\n").unwrap();
         assert_eq!(read_text(&file).unwrap(), "x = 2\n");
-        assert_eq!(list(file.parent().unwrap(), "toml").unwrap(), [file.clone()]);
+        assert_eq!(list(file.parent().unwrap(), "toml").unwrap(), std::slice::from_ref(&file));
         assert_eq!(
             folder_above(&file, "er").unwrap(),
             std::fs::canonicalize(file.parent().unwrap()).unwrap()

@@ -34,7 +34,7 @@ pub fn folder_of(scenario: &Path) -> PathBuf {
 /// The profiles in `folder`, by name. A folder that is not there holds none.
 pub fn read(folder: &Path) -> Result<BTreeMap<String, ProfileInfo>, LabError> {
     let mut profiles = BTreeMap::new();
-    if !folder.is_dir() {
+    if !files::is_folder(folder) {
         return Ok(profiles);
     }
     for path in files::list(folder, "toml")? {

@@ -24,6 +24,12 @@ fn done(judge: &mut Judge, device: u32, step: Step) {
     end(judge, device, step, Outcome::Done { proof: "proved".to_owned() });
 }
 
+fn all_done(judge: &mut Judge, device: u32) {
+    for step in [Step::Attach, Step::Enrol, Step::Ready] {
+        done(judge, device, step);
+    }
+}
+
 fn refused(judge: &mut Judge, device: u32, step: Step, reason: &str) {
     end(judge, device, step, Outcome::Refused { reason: reason.to_owned(), detail: String::new() });
 }
@@ -49,7 +55,7 @@ const REFUSED: &str =
 #[test]
 fn a_step_that_nothing_is_said_about_must_be_done() {
     let mut judge = judge(ONE);
-    [Step::Attach, Step::Enrol, Step::Ready].map(|step| done(&mut judge, 1, step));
+    all_done(&mut judge, 1);
     let judgement = judge.finish(END);
     assert_eq!((judgement.verdict, judgement.reason), (Verdict::Pass, None));
     assert_eq!(judgement.rulings.len(), 3);
@@ -125,7 +131,7 @@ fn a_message_counts_for_the_device_that_sends_or_receives_it() {
     let with = |from| {
         let mut judge = judge(expects);
         for device in [1, 2] {
-            [Step::Attach, Step::Enrol, Step::Ready].map(|step| done(&mut judge, device, step));
+            all_done(&mut judge, device);
         }
         message(&mut judge, from, "Attach Reject");
         judge.finish(END)
