@@ -111,6 +111,21 @@ pub enum Proto {
 }
 
 impl Proto {
+    /// Every protocol, in the order of the stack.
+    pub const ALL: [Self; 11] = [
+        Self::Apdu,
+        Self::Emm,
+        Self::Esm,
+        Self::S1ap,
+        Self::GtpU,
+        Self::S6a,
+        Self::Tls,
+        Self::Http,
+        Self::Est,
+        Self::Mqtt,
+        Self::Evm,
+    ];
+
     /// The name that transcripts print.
     pub fn name(self) -> &'static str {
         match self {
@@ -233,6 +248,54 @@ pub enum Outcome {
     Refused { reason: String, detail: String },
 }
 
+/// How good a run, or a part of one, is: the worst of what was found. It only ever worsens.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Everything that was expected happened.
+    #[default]
+    Pass,
+    /// What was expected could not be put to the test.
+    Inconclusive,
+    /// Something else happened than what was expected.
+    Fail,
+    /// The bench itself is at fault: nothing is said about what it tested.
+    Error,
+}
+
+impl Verdict {
+    /// The name that tables print.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Inconclusive => "inconclusive",
+            Self::Fail => "fail",
+            Self::Error => "error",
+        }
+    }
+
+    /// Takes `found` into account. True where it made this verdict worse, so that the caller may keep the
+    /// reason of the first time.
+    pub fn worsen(&mut self, found: Self) -> bool {
+        let worse = found > *self;
+        *self = (*self).max(found);
+        worse
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
@@ -257,4 +320,20 @@ pub enum Body {
 pub struct Event {
     pub at: Instant,
     pub body: Body,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_only_worsens() {
+        let mut verdict = Verdict::default();
+        assert!(!verdict.worsen(Verdict::Pass));
+        assert!(verdict.worsen(Verdict::Fail));
+        assert!(!verdict.worsen(Verdict::Inconclusive));
+        assert_eq!(verdict, Verdict::Fail);
+        assert!(verdict.worsen(Verdict::Error));
+        assert_eq!(verdict.name(), "error");
+    }
 }

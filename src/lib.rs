@@ -9,7 +9,7 @@
 //! Each folder may use only what stands to its right; siblings do not import each other.
 //!
 //! ```text
-//! cli -> lab -> {io, report} -> onboard -> {corenet, ran, net} -> {card, ca, ledger} -> {wire, crypto, event} -> {sim, id}
+//! cli -> lab -> {io, report} -> onboard -> {corenet, ran, net} -> {card, ca, ledger} -> {wire, crypto} -> event -> {sim, id}
 //! ```
 //!
 //! # Invariants
@@ -21,7 +21,10 @@
 //! * **Real bytes.** Where a standard defines the encoding, the bytes exist and end up in the capture.
 //! * **One event stream.** Terminal, transcript, capture, JUnit, report and metrics are views of
 //!   [`event::Event`]. No view computes a verdict.
+//!
+//! The first is enforced by `clippy.toml`, the order of the folders by `tests/house.rs`, which reads it above.
 #![forbid(unsafe_code)]
+#![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod ca;
 pub mod card;

@@ -222,6 +222,11 @@ impl FromStr for Plmn {
 }
 
 impl Plmn {
+    /// The test network 001-01.
+    pub const fn test() -> Self {
+        Self { digits: *b"001010", mnc_len: 2 }
+    }
+
     /// The Mobile Country Code.
     pub fn mcc(&self) -> &str {
         std::str::from_utf8(&self.digits[..3]).unwrap_or("000")
@@ -282,6 +287,7 @@ mod tests {
     #[test]
     fn plmn_keeps_the_length_of_its_mnc() {
         assert_eq!("001-01".parse::<Plmn>().unwrap().to_string(), "001-01");
+        assert_eq!("001-01".parse::<Plmn>().unwrap(), Plmn::test());
         assert_eq!("310-410".parse::<Plmn>().unwrap().mnc(), "410");
         assert!("1-01".parse::<Plmn>().is_err());
     }

@@ -1,1 +1,74 @@
-//! Scenarios, benches, runs and verdicts.
+//! Scenarios, benches, runs and verdicts: what the lab is asked to do, and what it finds.
+
+pub mod bench;
+pub mod catalogue;
+mod conform;
+pub mod diagnostic;
+mod document;
+pub mod scenario;
+pub mod schema;
+pub mod verdict;
+
+use document::Document;
+
+pub use bench::Bench;
+pub use catalogue::ProfileInfo;
+pub use diagnostic::Diagnostic;
+pub use scenario::Scenario;
+pub use verdict::{Judge, Judgement};
+
+/// Why the lab cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// A scenario or bench file says something that cannot be done.
+    #[error("{}", diagnostic::count(.0))]
+    Invalid(Vec<Diagnostic>),
+    /// A file could not be read.
+    #[error(transparent)]
+    File(#[from] crate::io::files::FileError),
+    /// A SIM profile is not one.
+    #[error("{} is not a SIM profile: {cause}", path.display())]
+    Profile { path: std::path::PathBuf, cause: String },
+    /// The number of devices of this scenario is not one number.
+    #[error("{0}")]
+    Devices(String),
+}
+
+/// What a file of the lab is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    Scenario,
+    Bench,
+}
+
+impl FileKind {
+    /// What `source` is, by the tables that only one kind has; `None` where it has none of them.
+    pub fn of(source: &str) -> Option<Self> {
+        let document = Document::parse(source, "");
+        let has = |keys: &[&str]| keys.iter().any(|key| document.root().key(key).exists());
+        if has(&["roles", "capture"]) {
+            Some(Self::Bench)
+        } else {
+            has(&["device", "steps", "expect", "fault", "network"]).then_some(Self::Scenario)
+        }
+    }
+}
+
+/// The name of a scenario or bench: that of its file, without folders and ending.
+fn file_stem(path: &str) -> &str {
+    let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    file.strip_suffix(".toml").unwrap_or(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_what_its_tables_say() {
+        assert_eq!(FileKind::of("[roles]\ncard = 5"), Some(FileKind::Bench));
+        assert_eq!(FileKind::of("summary = \"x\"\n[[device]]"), Some(FileKind::Scenario));
+        assert_eq!(FileKind::of("summary = \"x\""), None);
+        assert_eq!(FileKind::of("= = ["), None);
+    }
+}

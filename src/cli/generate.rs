@@ -1,0 +1,43 @@
+//! `cellbed schema`, `completions` and `man`: files made from what the program knows of itself.
+
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+
+use super::args::{Cli, CompletionsArgs, FolderArgs};
+use super::{exit, terminal};
+use crate::io::files;
+use crate::lab::{LabError, schema};
+
+/// Writes the JSON Schemas of the lab's files.
+pub fn schemas(args: &FolderArgs) -> ExitCode {
+    for (name, text) in schema::all() {
+        let path = args.dir.join(name);
+        if let Err(error) = files::write_text(&path, &text) {
+            return terminal::set_up_error(&LabError::File(error));
+        }
+        terminal::line(path.display());
+    }
+    exit::PASS.into()
+}
+
+/// Prints the completions of a shell.
+pub fn completions(args: &CompletionsArgs) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "cellbed", &mut script);
+    terminal::raw(&String::from_utf8_lossy(&script));
+    exit::PASS.into()
+}
+
+/// Writes a manual page for the program and one for each of its verbs.
+pub fn man_pages(args: &FolderArgs) -> ExitCode {
+    let written = std::fs::create_dir_all(&args.dir)
+        .and_then(|()| clap_mangen::generate_to(Cli::command().disable_help_subcommand(true), &args.dir));
+    match written {
+        Ok(()) => exit::PASS.into(),
+        Err(cause) => {
+            let path = args.dir.clone();
+            terminal::set_up_error(&LabError::File(files::FileError::Write { path, cause }))
+        }
+    }
+}

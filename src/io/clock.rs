@@ -1,0 +1,64 @@
+//! The real clock, and what this process has used of the machine. Nothing here may reach a transcript.
+
+use std::time::{Duration, Instant};
+
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+/// Measures real time from its start.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts one.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Real time since the start.
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// The date and time in UTC as a word that sorts and that any file system takes: `20260131T235959Z`.
+pub fn stamp() -> String {
+    OffsetDateTime::now_utc()
+        .format(format_description!("[year][month][day]T[hour][minute][second]Z"))
+        .unwrap_or_else(|_| "undated".to_owned())
+}
+
+/// CPU time that the calling thread has used; `None` where the kernel does not say (Linux does, in
+/// nanoseconds, as the first word of `schedstat`).
+pub fn thread_cpu_time() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+}
+
+/// The most memory that this process has held at once, in bytes; `None` where the kernel does not say.
+pub fn peak_memory_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let kib = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    kib.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stamp_sorts_as_time_does() {
+        let stamp = stamp();
+        assert_eq!(stamp.len(), "20260131T235959Z".len());
+        assert!(stamp.as_str() > "20250101T000000Z");
+    }
+
+    #[test]
+    fn usage_only_grows() {
+        let watch = Stopwatch::start();
+        let (before, peak) = (thread_cpu_time(), peak_memory_bytes());
+        let work: Vec<u64> = (0..200_000).map(|n| n * n).collect();
+        assert!(work.len() == 200_000 && watch.elapsed() > Duration::ZERO);
+        assert!(thread_cpu_time() >= before && peak_memory_bytes() >= peak);
+    }
+}

@@ -1,0 +1,130 @@
+//! A TOML file read against the JSON Schema of a type, so that everything that is wrong with it is named at
+//! once and where it stands. The schema comes from the type itself: what editors are told, what is checked
+//! here and what is read are one.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use miette::NamedSource;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Deserializer};
+
+use super::conform;
+use super::diagnostic::Diagnostic;
+
+/// A parsed file and the problems found in it so far.
+pub(super) struct Document<'a> {
+    source: Arc<NamedSource<String>>,
+    root: Spanned<DeValue<'a>>,
+    problems: Vec<Diagnostic>,
+}
+
+impl<'a> Document<'a> {
+    /// Parses `text`, the content of the file called `name`.
+    pub(super) fn parse(text: &'a str, name: &str) -> Self {
+        let source = Arc::new(NamedSource::new(name, text.to_owned()).with_language("TOML"));
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let problems = errors
+            .iter()
+            .map(|e| Diagnostic::new(&source, e.span().unwrap_or(0..0), e.message(), "not TOML", None))
+            .collect();
+        let span = table.span();
+        Self { source, root: Spanned::new(span, DeValue::Table(table.into_inner())), problems }
+    }
+
+    /// Reads a `T`. Unknown keys are reported and left out, so that the rest can still be judged; `None`
+    /// where what remains is not a `T`.
+    pub(super) fn read<T: DeserializeOwned + JsonSchema>(&mut self) -> Option<T> {
+        if !self.problems.is_empty() {
+            return None;
+        }
+        let schema = schemars::schema_for!(T).to_value();
+        let findings = conform::check(&mut self.root, &schema, &self.source);
+        self.problems = findings.problems;
+        if findings.unreadable {
+            return None;
+        }
+        let DeValue::Table(table) = self.root.get_ref().clone() else { return None };
+        match T::deserialize(Deserializer::from(Spanned::new(self.root.span(), table))) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let span = error.span().unwrap_or(0..0);
+                self.problems.push(Diagnostic::new(&self.source, span, error.message(), "here", None));
+                None
+            }
+        }
+    }
+
+    /// The top of the file, to look up places from.
+    pub(super) fn root(&self) -> Place<'_, 'a> {
+        Place { value: Some(&self.root), span: 0..0 }
+    }
+
+    /// Notes a problem at `span`.
+    pub(super) fn problem(
+        &mut self,
+        span: Range<usize>,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: Option<String>,
+    ) {
+        self.problems.push(Diagnostic::new(&self.source, span, message, label, help));
+    }
+
+    /// `value` where nothing is wrong, or else everything that is, in the order of the file.
+    pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, Vec<Diagnostic>> {
+        match value {
+            Some(value) if self.problems.is_empty() => Ok(value),
+            _ => {
+                if self.problems.is_empty() {
+                    self.problem(0..0, "the file cannot be read", "here", None);
+                }
+                self.problems.sort_by_key(|p| p.span.start);
+                Err(self.problems)
+            }
+        }
+    }
+}
+
+/// A place in a file. Where a key or item is absent, the place of what should hold it.
+#[derive(Clone)]
+pub(super) struct Place<'d, 'a> {
+    value: Option<&'d Spanned<DeValue<'a>>>,
+    span: Range<usize>,
+}
+
+impl<'d, 'a> Place<'d, 'a> {
+    /// The value of `key` in this table.
+    pub(super) fn key(self, key: &str) -> Self {
+        let value = match self.value.map(Spanned::get_ref) {
+            Some(DeValue::Table(table)) => table.get(key),
+            _ => None,
+        };
+        self.step_to(value)
+    }
+
+    /// Item `index` of this array, counted from 0.
+    pub(super) fn item(self, index: usize) -> Self {
+        let value = match self.value.map(Spanned::get_ref) {
+            Some(DeValue::Array(items)) => items.get(index),
+            _ => None,
+        };
+        self.step_to(value)
+    }
+
+    fn step_to(self, value: Option<&'d Spanned<DeValue<'a>>>) -> Self {
+        Self { value, span: value.map_or(self.span, Spanned::span) }
+    }
+
+    /// Whether the key or item is there.
+    pub(super) fn exists(&self) -> bool {
+        self.value.is_some()
+    }
+
+    /// The bytes of the source that this place covers.
+    pub(super) fn span(self) -> Range<usize> {
+        self.span
+    }
+}

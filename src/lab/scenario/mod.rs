@@ -1,0 +1,328 @@
+//! A scenario: which devices there are, what they do, what goes wrong, and what is expected. It speaks of
+//! roles only; who plays them is the bench's business.
+
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::LabError;
+use super::catalogue::{self, ProfileInfo};
+use super::diagnostic::Diagnostic;
+use super::document::Document;
+use crate::event::Step;
+use crate::id::Plmn;
+use crate::io::files;
+use crate::sim::Rat;
+
+/// The most devices that one scenario may have.
+pub const DEVICES_MAX: u32 = 100_000;
+
+/// A cellbed scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// The name of the file, without its ending.
+    #[serde(skip)]
+    pub name: String,
+    /// What the scenario shows, in one line.
+    #[schemars(length(min = 1))]
+    pub summary: String,
+    /// The radio access technology.
+    #[serde(default = "Scenario::default_rat")]
+    pub rat: Rat,
+    /// What every random value of the run is drawn from.
+    #[serde(default = "Scenario::default_seed")]
+    pub seed: u64,
+    /// When to stop at the latest, in virtual seconds.
+    #[serde(default = "Scenario::default_time_limit_s")]
+    #[schemars(range(min = 1, max = 31_536_000))]
+    pub time_limit_s: u32,
+    /// What every device does, in the order of the zero-touch procedure; a step may be left out.
+    #[serde(default = "Scenario::default_steps")]
+    #[schemars(length(min = 1))]
+    pub steps: Vec<Step>,
+    /// The mobile network.
+    #[serde(default)]
+    pub network: Network,
+    /// The devices, in groups of equal ones, numbered from 1 through all groups.
+    #[schemars(length(min = 1))]
+    pub device: Vec<DeviceGroup>,
+    /// What goes wrong on purpose.
+    #[serde(default)]
+    pub fault: Vec<Fault>,
+    /// What is expected. A step that nothing is said about must be done, unless an earlier step of the
+    /// same device is expected to be refused: then it must not be reached.
+    #[serde(default)]
+    pub expect: Vec<Expectation>,
+}
+
+impl Scenario {
+    fn default_rat() -> Rat {
+        Rat::Lte
+    }
+
+    fn default_seed() -> u64 {
+        7
+    }
+
+    fn default_time_limit_s() -> u32 {
+        120
+    }
+
+    fn default_steps() -> Vec<Step> {
+        Step::ALL.to_vec()
+    }
+}
+
+/// The mobile network of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// The network's identity, `MCC-MNC`.
+    #[schemars(with = "String", regex(pattern = "^[0-9]{3}-[0-9]{2,3}$"))]
+    pub plmn: Plmn,
+    /// Integrity algorithms that the MME allows, the most wanted first (TS 33.401 clause 5.1.4.2).
+    #[schemars(length(min = 1))]
+    pub integrity: Vec<Integrity>,
+    /// Ciphering algorithms that the MME allows, the most wanted first (TS 33.401 clause 5.1.3.2).
+    #[schemars(length(min = 1))]
+    pub ciphering: Vec<Ciphering>,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self { plmn: Plmn::test(), integrity: vec![Integrity::Eia2], ciphering: vec![Ciphering::Eea2] }
+    }
+}
+
+/// An EPS integrity algorithm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Integrity {
+    /// SNOW 3G.
+    Eia1,
+    /// AES-128 in CMAC mode.
+    Eia2,
+    /// ZUC.
+    Eia3,
+}
+
+/// An EPS ciphering algorithm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ciphering {
+    /// None.
+    Eea0,
+    /// SNOW 3G.
+    Eea1,
+    /// AES-128 in CTR mode.
+    Eea2,
+    /// ZUC.
+    Eea3,
+}
+
+/// Devices that are alike.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceGroup {
+    /// The SIM profile: the name of a file in `sim-profiles/`. Groups with one profile count on through it,
+    /// so that no identity is used twice. May be left out where `clone_of` stands.
+    pub profile: Option<String>,
+    /// How many of them there are.
+    #[serde(default = "DeviceGroup::default_count")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub count: u32,
+    /// Whether they are on the owner's allow list.
+    #[serde(default = "DeviceGroup::default_true")]
+    pub allow: bool,
+    /// Whether their subscribers are provisioned in the HSS.
+    #[serde(default = "DeviceGroup::default_true")]
+    pub subscribed: bool,
+    /// When they are switched on, in virtual milliseconds.
+    #[serde(default)]
+    pub start_ms: u32,
+    /// The number of an earlier device whose identity (IMSI, K, ICCID, EID) these carry as well.
+    pub clone_of: Option<u32>,
+}
+
+impl DeviceGroup {
+    fn default_count() -> u32 {
+        1
+    }
+
+    fn default_true() -> bool {
+        true
+    }
+}
+
+/// Something that goes wrong on purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// What goes wrong.
+    pub kind: FaultKind,
+    /// The number of the device that it happens to.
+    pub device: u32,
+}
+
+/// What can go wrong on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// The first authentication vector of the HSS carries a wrong MAC.
+    HssWrongMac,
+    /// The HSS holds another K than the card.
+    HssWrongKey,
+    /// The sequence number of the HSS is behind the card's, so that the card asks to resynchronise.
+    HssSqnBehind,
+}
+
+/// One expectation: of a step (`step`, `outcome`, and `reason` where refused), or of a message (`seen`).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// The number of the device. Absent: every device; for `seen`: anybody.
+    pub device: Option<u32>,
+    /// The step that must end in `outcome`.
+    pub step: Option<Step>,
+    /// How the step must end.
+    pub outcome: Option<ExpectedOutcome>,
+    /// The stable word that names why the step is refused, as in `emm-cause-8`.
+    pub reason: Option<String>,
+    /// A message that must be sent or received, as in `EMM Authentication Failure`.
+    pub seen: Option<String>,
+}
+
+/// How a step is expected to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExpectedOutcome {
+    /// It is done.
+    Done,
+    /// The other side refuses, for `reason`.
+    Refused,
+    /// The device does not get that far.
+    NotReached,
+}
+
+/// One device of a scenario, with its groups resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its number, from 1.
+    pub number: u32,
+    /// The profile that its card is personalised from.
+    pub profile: Arc<str>,
+    /// Which card of that profile it is, from 0.
+    pub index: u32,
+    /// Whether it is on the owner's allow list.
+    pub allow: bool,
+    /// Whether its subscriber is provisioned in the HSS.
+    pub subscribed: bool,
+    /// When it is switched on, since the start of the run.
+    pub start: Duration,
+    /// The number of the device whose identity it carries.
+    pub clone_of: Option<u32>,
+}
+
+impl Scenario {
+    /// Reads and checks the scenario at `path`, against the SIM profiles that lie beside it.
+    pub fn load(path: &Path) -> Result<Self, LabError> {
+        let profiles = catalogue::read(&catalogue::folder_of(path))?;
+        let text = files::read_text(path)?;
+        check(&text, &path.to_string_lossy(), &profiles).map_err(LabError::Invalid)
+    }
+
+    /// The devices, in the order of their numbers.
+    pub fn devices(&self) -> Vec<Device> {
+        let mut devices: Vec<Device> = Vec::new();
+        let mut next_index: BTreeMap<Arc<str>, u32> = BTreeMap::new();
+        for group in &self.device {
+            let original = group.clone_of.and_then(|n| devices.get((n as usize).checked_sub(1)?)).cloned();
+            let profile: Arc<str> = match &original {
+                Some(device) => Arc::clone(&device.profile),
+                None => group.profile.as_deref().unwrap_or_default().into(),
+            };
+            for _ in 0..group.count {
+                let index = match &original {
+                    Some(device) => device.index,
+                    None => {
+                        let next = next_index.entry(Arc::clone(&profile)).or_default();
+                        *next += 1;
+                        *next - 1
+                    }
+                };
+                devices.push(Device {
+                    number: devices.len() as u32 + 1,
+                    profile: Arc::clone(&profile),
+                    index,
+                    allow: group.allow,
+                    subscribed: group.subscribed,
+                    start: Duration::from_millis(group.start_ms.into()),
+                    clone_of: group.clone_of,
+                });
+            }
+        }
+        devices
+    }
+
+    /// How many devices there are.
+    pub fn device_count(&self) -> u32 {
+        self.device.iter().fold(0, |sum, group| sum.saturating_add(group.count))
+    }
+
+    /// What goes wrong on purpose with device `number`.
+    pub fn fault_of(&self, number: u32) -> Option<FaultKind> {
+        self.fault.iter().find(|fault| fault.device == number).map(|fault| fault.kind)
+    }
+
+    /// The same scenario with `count` devices in place of its own, where these are all alike.
+    pub fn with_devices(mut self, count: u32) -> Result<Self, LabError> {
+        if !(1..=DEVICES_MAX).contains(&count) {
+            return Err(LabError::Devices(format!(
+                "{count} devices were asked for; a run takes 1 to {DEVICES_MAX}"
+            )));
+        }
+        let named =
+            self.expect.iter().filter_map(|e| e.device).chain(self.fault.iter().map(|f| f.device)).max();
+        match (self.device.as_mut_slice(), named) {
+            ([_], Some(named)) if named > count => Err(LabError::Devices(format!(
+                "scenario {} speaks of device {named}, so that it cannot run with {count} devices",
+                self.name
+            ))),
+            ([group], _) => {
+                group.count = count;
+                Ok(self)
+            }
+            (groups, _) => Err(LabError::Devices(format!(
+                "scenario {} has {} groups of devices, so that their number cannot be set from outside: \
+                 write it in the file",
+                self.name,
+                groups.len()
+            ))),
+        }
+    }
+}
+
+/// Reads a scenario out of `source`, the content of the file called `name`, whose profiles are among
+/// `profiles`. All problems that can be told apart are named at once.
+pub fn check(
+    source: &str,
+    name: &str,
+    profiles: &BTreeMap<String, ProfileInfo>,
+) -> Result<Scenario, Vec<Diagnostic>> {
+    let mut document = Document::parse(source, name);
+    let mut scenario = document.read::<Scenario>();
+    if let Some(scenario) = &mut scenario {
+        scenario.name = super::file_stem(name).to_owned();
+        rules::check(scenario, &mut document, profiles);
+    }
+    document.finish(scenario)
+}

@@ -1,0 +1,255 @@
+//! The rules of a scenario that its schema cannot say: what refers to what, and what would never happen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{DEVICES_MAX, DeviceGroup, Expectation, ExpectedOutcome, Scenario};
+use crate::event::{Proto, Step};
+use crate::id::Imsi;
+use crate::lab::catalogue::ProfileInfo;
+use crate::lab::diagnostic::suggest;
+use crate::lab::document::Document;
+
+/// Notes every broken rule in `document`, which `scenario` was read from.
+pub(super) fn check(
+    scenario: &Scenario,
+    document: &mut Document<'_>,
+    profiles: &BTreeMap<String, ProfileInfo>,
+) {
+    step_order(scenario, document);
+    let sizes_known = device_groups(scenario, document, profiles);
+    if sizes_known {
+        identities(scenario, document, profiles);
+        clone_profiles(scenario, document);
+    }
+    faults(scenario, document);
+    expectations(scenario, document);
+}
+
+fn step_order(scenario: &Scenario, document: &mut Document<'_>) {
+    for (i, pair) in scenario.steps.windows(2).enumerate() {
+        if pair[0] >= pair[1] {
+            let order = Step::ALL.map(Step::name).join(", ");
+            let span = document.root().key("steps").item(i + 1).span();
+            let message = if pair[0] == pair[1] {
+                format!("step `{}` stands twice", pair[1].name())
+            } else {
+                format!("step `{}` cannot come after `{}`", pair[1].name(), pair[0].name())
+            };
+            document.problem(span, message, "out of order", Some(format!("the order is {order}")));
+        }
+    }
+}
+
+/// Checks profile and clone references and the total. False where the sizes make no sense, so that
+/// nothing should be computed from them.
+fn device_groups(
+    scenario: &Scenario,
+    document: &mut Document<'_>,
+    profiles: &BTreeMap<String, ProfileInfo>,
+) -> bool {
+    let mut before: u32 = 0;
+    for (i, group) in scenario.device.iter().enumerate() {
+        let span = |document: &Document<'_>, key| document.root().key("device").item(i).key(key).span();
+        match (&group.profile, group.clone_of) {
+            (None, None) => {
+                let known = profiles.keys().map(|p| format!("`{p}`")).collect::<Vec<_>>().join(", ");
+                let help = format!("name a file of sim-profiles/: {known}");
+                let span = span(document, "profile");
+                document.problem(span, "the device has no `profile`", "it belongs here", Some(help));
+            }
+            (Some(name), _) if !profiles.contains_key(name) => {
+                let help = suggest(name, profiles.keys().map(String::as_str))
+                    .unwrap_or_else(|| "there is no file in sim-profiles/".to_owned());
+                let span = span(document, "profile");
+                document.problem(span, format!("there is no SIM profile `{name}`"), "unknown", Some(help));
+            }
+            _ => {}
+        }
+        if let Some(original) = group.clone_of
+            && !(1..=before).contains(&original)
+        {
+            let help = match before {
+                0 => "put the device to be cloned first".to_owned(),
+                1 => "device 1 is the only one before this".to_owned(),
+                _ => format!("the devices before this are 1 to {before}"),
+            };
+            let span = span(document, "clone_of");
+            let message = format!("`clone_of` is {original}, which is no earlier device");
+            document.problem(span, message, "not an earlier device", Some(help));
+        }
+        before = before.saturating_add(group.count);
+        if before > DEVICES_MAX {
+            let span = span(document, "count");
+            let message = format!("the scenario has more than {DEVICES_MAX} devices");
+            document.problem(span, message, "too many with this group", None);
+            return false;
+        }
+    }
+    true
+}
+
+/// Checks that every card that is not a clone has an IMSI, and one of its own.
+fn identities(scenario: &Scenario, document: &mut Document<'_>, profiles: &BTreeMap<String, ProfileInfo>) {
+    let mut taken: BTreeMap<Imsi, (usize, &str)> = BTreeMap::new();
+    let mut used: BTreeMap<&str, u32> = BTreeMap::new();
+    for (i, group) in scenario.device.iter().enumerate() {
+        let Some((name, info)) = own_profile(group, profiles) else { continue };
+        let first = used.entry(name).or_default();
+        let span = document.root().key("device").item(i).key("profile").span();
+        for index in *first..*first + group.count {
+            let Some(imsi) = info.base_imsi.plus(index) else {
+                let message = format!("profile `{name}` runs out of IMSIs at its card {}", index + 1);
+                let help = format!("it starts at {}", info.base_imsi);
+                document.problem(span, message, "too many cards of this profile", Some(help));
+                break;
+            };
+            if let Some((group, other)) = taken.get(&imsi) {
+                let message = format!("IMSI {imsi} would belong to two devices");
+                let help = format!(
+                    "profile `{other}` of device group {} reaches it too; use fewer devices, another profile, \
+                     or `clone_of` for a clone on purpose",
+                    group + 1
+                );
+                document.problem(span, message, "this profile reaches it", Some(help));
+                break;
+            }
+            taken.insert(imsi, (i, name));
+        }
+        *first += group.count;
+    }
+}
+
+/// Checks that a clone which names a profile names that of its original.
+fn clone_profiles(scenario: &Scenario, document: &mut Document<'_>) {
+    let devices = scenario.devices();
+    for (i, group) in scenario.device.iter().enumerate() {
+        let original = group.clone_of.and_then(|n| devices.get((n as usize).checked_sub(1)?));
+        if let (Some(name), Some(original)) = (&group.profile, original)
+            && **name != *original.profile
+        {
+            let span = document.root().key("device").item(i).key("profile").span();
+            let message = format!("a clone of device {} cannot be of profile `{name}`", original.number);
+            let help = format!("leave `profile` out, or say \"{}\" as the original does", original.profile);
+            document.problem(span, message, "not the original's profile", Some(help));
+        }
+    }
+}
+
+fn own_profile<'a>(
+    group: &DeviceGroup,
+    profiles: &'a BTreeMap<String, ProfileInfo>,
+) -> Option<(&'a str, &'a ProfileInfo)> {
+    let name = group.profile.as_ref().filter(|_| group.clone_of.is_none())?;
+    profiles.get_key_value(name).map(|(name, info)| (name.as_str(), info))
+}
+
+fn faults(scenario: &Scenario, document: &mut Document<'_>) {
+    let mut faulty = BTreeSet::new();
+    for (i, fault) in scenario.fault.iter().enumerate() {
+        let span = document.root().key("fault").item(i).key("device").span();
+        if !device_exists(scenario, document, span.clone(), fault.device) {
+            continue;
+        }
+        if !faulty.insert(fault.device) {
+            let message = format!("device {} has two faults", fault.device);
+            let help = "one fault per device: use another device for the other one".to_owned();
+            document.problem(span, message, "the second", Some(help));
+        }
+    }
+}
+
+fn device_exists(
+    scenario: &Scenario,
+    document: &mut Document<'_>,
+    span: std::ops::Range<usize>,
+    number: u32,
+) -> bool {
+    let count = scenario.device_count();
+    let exists = (1..=count).contains(&number);
+    if !exists {
+        let help = match count {
+            1 => "the scenario has one device, number 1".to_owned(),
+            _ => format!("the scenario's devices are 1 to {count}"),
+        };
+        document.problem(span, format!("there is no device {number}"), "no such device", Some(help));
+    }
+    exists
+}
+
+fn expectations(scenario: &Scenario, document: &mut Document<'_>) {
+    let mut said = BTreeSet::new();
+    for (i, expect) in scenario.expect.iter().enumerate() {
+        if let Some(number) = expect.device {
+            let span = document.root().key("expect").item(i).key("device").span();
+            device_exists(scenario, document, span, number);
+        }
+        match (&expect.step, &expect.seen) {
+            (Some(step), None) => {
+                step_expectation(scenario, document, i, expect, *step);
+                if !said.insert((expect.device, *step)) {
+                    let span = document.root().key("expect").item(i).key("step").span();
+                    let message = format!("step `{}` is already spoken of", step.name());
+                    document.problem(span, message, "the second time for the same device", None);
+                }
+            }
+            (None, Some(seen)) => seen_expectation(document, i, expect, seen),
+            (found, _) => {
+                let span = document.root().key("expect").item(i).span();
+                let message = match found {
+                    None => "the expectation says neither `step` nor `seen`",
+                    Some(_) => "the expectation says both `step` and `seen`",
+                };
+                let help = "write two expectations, one with `step` and `outcome`, one with `seen`";
+                let help = found.map_or("write `step` and `outcome`, or `seen`", |_| help);
+                document.problem(span, message, "this expectation", Some(help.to_owned()));
+            }
+        }
+    }
+}
+
+fn step_expectation(
+    scenario: &Scenario,
+    document: &mut Document<'_>,
+    i: usize,
+    expect: &Expectation,
+    step: Step,
+) {
+    let span = |document: &Document<'_>, key| document.root().key("expect").item(i).key(key).span();
+    if !scenario.steps.contains(&step) {
+        let span = span(document, "step");
+        let steps = scenario.steps.iter().map(|s| s.name()).collect::<Vec<_>>().join(", ");
+        let message = format!("step `{}` is not run", step.name());
+        document.problem(span, message, "not among `steps`", Some(format!("the steps are {steps}")));
+    }
+    let (message, help) = match (expect.outcome, &expect.reason) {
+        (None, _) => ("the expectation lacks `outcome`", "say done, refused or not-reached"),
+        (Some(ExpectedOutcome::Refused), None) => (
+            "`refused` lacks its `reason`",
+            "name the stable word of the refusal, as in reason = \"emm-cause-8\"",
+        ),
+        (Some(ExpectedOutcome::Done | ExpectedOutcome::NotReached), Some(_)) => {
+            ("`reason` goes with outcome = \"refused\" only", "leave it out, or expect a refusal")
+        }
+        _ => return,
+    };
+    let key = if expect.reason.is_some() { "reason" } else { "outcome" };
+    let span = span(document, key);
+    document.problem(span, message, "here", Some(help.to_owned()));
+}
+
+fn seen_expectation(document: &mut Document<'_>, i: usize, expect: &Expectation, seen: &str) {
+    let here = |document: &Document<'_>, key| document.root().key("expect").item(i).key(key).span();
+    if expect.outcome.is_some() || expect.reason.is_some() {
+        let key = if expect.outcome.is_some() { "outcome" } else { "reason" };
+        let span = here(document, key);
+        document.problem(span, format!("`{key}` does not go with `seen`"), "leave it out", None);
+    }
+    let span = here(document, "seen");
+    let known = || Proto::ALL.map(Proto::name);
+    let help = match seen.split_once(' ') {
+        Some((proto, name)) if known().contains(&proto) && !name.trim().is_empty() => return,
+        Some((proto, _)) if !known().contains(&proto) => suggest(proto, known()),
+        _ => Some("write the protocol and the message's name, as in \"EMM Attach Reject\"".to_owned()),
+    };
+    document.problem(span, format!("\"{seen}\" names no message"), "protocol and name wanted", help);
+}

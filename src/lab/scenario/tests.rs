@@ -1,0 +1,346 @@
+//! What the author of a scenario is told.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const VALID: &str = r#"
+summary = "Two devices and a clone"
+rat = "lte"
+seed = 7
+time_limit_s = 60
+steps = ["attach", "keys", "enrol"]
+
+[network]
+plmn = "001-01"
+integrity = ["eia2", "eia1"]
+ciphering = ["eea2", "eea0"]
+
+[[device]]
+profile = "lte-test"
+count = 2
+
+[[device]]
+clone_of = 1
+start_ms = 10_000
+allow = false
+
+[[fault]]
+kind = "hss-sqn-behind"
+device = 1
+
+[[expect]]
+device = 3
+step = "enrol"
+outcome = "refused"
+reason = "not-on-allow-list"
+
+[[expect]]
+seen = "EMM Authentication Failure"
+"#;
+
+fn profiles() -> BTreeMap<String, ProfileInfo> {
+    [("lte-test", "001010000000001"), ("nb-test", "001010000000006"), ("full", "001019999999999")]
+        .into_iter()
+        .map(|(name, imsi)| (name.to_owned(), ProfileInfo { base_imsi: imsi.parse().unwrap() }))
+        .collect()
+}
+
+fn read(source: &str) -> Result<Scenario, Vec<Diagnostic>> {
+    check(source, "lab/scenarios/trial.toml", &profiles())
+}
+
+/// What the author of `source` sees, without colour.
+fn told(source: &str) -> String {
+    let problems = read(source).expect_err("something is wrong");
+    problems.iter().map(|problem| problem.render(false, 90)).collect()
+}
+
+/// The messages alone.
+fn messages(source: &str) -> Vec<String> {
+    read(source).err().unwrap_or_default().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_valid_file_is_read_with_its_defaults() {
+    let scenario = read(VALID).unwrap();
+    assert_eq!(scenario.name, "trial");
+    assert_eq!(scenario.network.integrity, [Integrity::Eia2, Integrity::Eia1]);
+    assert_eq!(scenario.fault_of(1), Some(FaultKind::HssSqnBehind));
+    assert_eq!(scenario.fault_of(2), None);
+    let least = read("summary = \"x\"\n[[device]]\nprofile = \"lte-test\"").unwrap();
+    assert_eq!((least.seed, least.time_limit_s, least.steps.len()), (7, 120, 6));
+    assert_eq!(least.network, Network::default());
+}
+
+#[test]
+fn groups_count_on_through_their_profile_and_clones_share_an_identity() {
+    let scenario = read(VALID).unwrap();
+    let devices = scenario.devices();
+    let identities: Vec<_> = devices.iter().map(|d| (d.number, &*d.profile, d.index, d.clone_of)).collect();
+    assert_eq!(identities, [(1, "lte-test", 0, None), (2, "lte-test", 1, None), (3, "lte-test", 0, Some(1))]);
+    assert_eq!(devices[2].start, Duration::from_secs(10));
+    assert!(!devices[2].allow && devices[2].subscribed);
+}
+
+#[test]
+fn the_number_of_devices_is_set_from_outside_only_where_they_are_alike() {
+    let one = || read("summary = \"x\"\n[[device]]\nprofile = \"lte-test\"").unwrap();
+    assert_eq!(one().with_devices(1000).unwrap().devices().len(), 1000);
+    assert!(one().with_devices(0).is_err());
+    let refused = read(VALID).unwrap().with_devices(5).unwrap_err().to_string();
+    assert!(refused.contains("2 groups of devices"), "{refused}");
+    let named = VALID.replace("clone_of = 1", "profile = \"full\"").replace("count = 2", "");
+    assert!(read(&named.replace("device = 3", "device = 2")).unwrap().with_devices(2).is_err());
+}
+
+#[test]
+fn unknown_keys_are_named_all_at_once_with_their_nearest() {
+    insta::assert_snapshot!(told(
+        "summary = \"x\"\nseeds = 3\n\n[[device]]\nprofil = \"lte-test\"\ncont = 2\n"
+    ), @r##"
+     × unknown key `seeds` in the file
+      ╭─[lab/scenarios/trial.toml:2:1]
+    1 │ summary = "x"
+    2 │ seeds = 3
+      · ──┬──
+      ·   ╰── not a key here
+    3 │ 
+      ╰────
+     help: did you mean `seed`? known here: `summary`, `rat`, `seed`, `time_limit_s`,
+           `steps`, `network`, `device`, `fault`, `expect`
+     × the device has no `profile`
+      ╭─[lab/scenarios/trial.toml:4:1]
+    3 │ 
+    4 │ [[device]]
+      · ─────┬────
+      ·      ╰── it belongs here
+    5 │ profil = "lte-test"
+      ╰────
+     help: name a file of sim-profiles/: `full`, `lte-test`, `nb-test`
+     × unknown key `profil` in `device` 1
+      ╭─[lab/scenarios/trial.toml:5:1]
+    4 │ [[device]]
+    5 │ profil = "lte-test"
+      · ───┬──
+      ·    ╰── not a key here
+    6 │ cont = 2
+      ╰────
+     help: did you mean `profile`? known here: `profile`, `count`, `allow`, `subscribed`,
+           `start_ms`, `clone_of`
+     × unknown key `cont` in `device` 1
+      ╭─[lab/scenarios/trial.toml:6:1]
+    5 │ profil = "lte-test"
+    6 │ cont = 2
+      · ──┬─
+      ·   ╰── not a key here
+      ╰────
+     help: did you mean `count`? known here: `profile`, `count`, `allow`, `subscribed`,
+           `start_ms`, `clone_of`
+    "##);
+}
+
+#[test]
+fn wrong_types_and_values_say_what_is_taken() {
+    insta::assert_snapshot!(told(
+        "summary = 5\nrat = \"lt\"\nseed = \"7\"\nsteps = [\"attach\", \"enroll\"]\n\n[device]\nprofile = \"lte-test\"\n"
+    ), @r##"
+     × `summary` takes a string, not an integer
+      ╭─[lab/scenarios/trial.toml:1:11]
+    1 │ summary = 5
+      ·           ┬
+      ·           ╰── this is an integer
+    2 │ rat = "lt"
+      ╰────
+     help: write it in quotes
+     × `rat` cannot be "lt"
+      ╭─[lab/scenarios/trial.toml:2:7]
+    1 │ summary = 5
+    2 │ rat = "lt"
+      ·       ──┬─
+      ·         ╰── unknown value
+    3 │ seed = "7"
+      ╰────
+     help: the only one known here is `lte`
+     × `seed` takes an integer, not a string
+      ╭─[lab/scenarios/trial.toml:3:8]
+    2 │ rat = "lt"
+    3 │ seed = "7"
+      ·        ─┬─
+      ·         ╰── this is a string
+    4 │ steps = ["attach", "enroll"]
+      ╰────
+     help: write it without quotes
+     × `steps` 2 cannot be "enroll"
+      ╭─[lab/scenarios/trial.toml:4:20]
+    3 │ seed = "7"
+    4 │ steps = ["attach", "enroll"]
+      ·                    ────┬───
+      ·                        ╰── unknown value
+    5 │ 
+      ╰────
+     help: did you mean `enrol`? known here: `attach`, `keys`, `register`, `enrol`,
+           `ready`, `detach`
+     × `device` takes an array, not a table
+      ╭─[lab/scenarios/trial.toml:6:1]
+    5 │ 
+    6 │ [device]
+      · ────┬───
+      ·     ╰── this is a table
+    7 │ profile = "lte-test"
+      ╰────
+     help: write the header with two brackets: [[device]]
+    "##);
+}
+
+#[test]
+fn a_file_that_is_not_toml_says_where() {
+    insta::assert_snapshot!(told("summary = \"x\nseed = = 3\n[[device]\n"), @r##"
+     × invalid basic string, expected `"`
+      ╭─[lab/scenarios/trial.toml:1:13]
+    1 │ summary = "x
+      ·             ▲
+      ·             ╰── not TOML
+    2 │ seed = = 3
+      ╰────
+     × extra `=`, expected nothing
+      ╭─[lab/scenarios/trial.toml:2:8]
+    1 │ summary = "x
+    2 │ seed = = 3
+      ·        ┬
+      ·        ╰── not TOML
+    3 │ [[device]
+      ╰────
+     × unexpected key or value, expected newline, `#`
+      ╭─[lab/scenarios/trial.toml:2:10]
+    1 │ summary = "x
+    2 │ seed = = 3
+      ·          ▲
+      ·          ╰── not TOML
+    3 │ [[device]
+      ╰────
+     × unclosed array table, expected `]`
+      ╭─[lab/scenarios/trial.toml:3:10]
+    2 │ seed = = 3
+    3 │ [[device]
+      ·          ▲
+      ·          ╰── not TOML
+      ╰────
+    "##);
+}
+
+#[test]
+fn an_unknown_profile_names_the_nearest() {
+    insta::assert_snapshot!(told("summary = \"x\"\n[[device]]\nprofile = \"lte_test\"\n"), @r##"
+     × there is no SIM profile `lte_test`
+      ╭─[lab/scenarios/trial.toml:3:11]
+    2 │ [[device]]
+    3 │ profile = "lte_test"
+      ·           ─────┬────
+      ·                ╰── unknown
+      ╰────
+     help: did you mean `lte-test`? known here: `full`, `lte-test`, `nb-test`
+    "##);
+}
+
+#[test]
+fn an_identity_belongs_to_one_device() {
+    insta::assert_snapshot!(told(
+        "summary = \"x\"\n[[device]]\nprofile = \"lte-test\"\ncount = 6\n[[device]]\nprofile = \"nb-test\"\n"
+    ), @r##"
+     × IMSI 001010000000006 would belong to two devices
+      ╭─[lab/scenarios/trial.toml:6:11]
+    5 │ [[device]]
+    6 │ profile = "nb-test"
+      ·           ────┬────
+      ·               ╰── this profile reaches it
+      ╰────
+     help: profile `lte-test` of device group 1 reaches it too; use fewer devices, another
+           profile, or `clone_of` for a clone on purpose
+    "##);
+    assert_eq!(
+        messages("summary = \"x\"\n[[device]]\nprofile = \"full\"\ncount = 2\n"),
+        ["profile `full` runs out of IMSIs at its card 2"]
+    );
+}
+
+#[test]
+fn a_clone_is_of_its_originals_profile() {
+    let of = |profile: &str| {
+        messages(&format!(
+            "summary = \"x\"\n[[device]]\nprofile = \"lte-test\"\n[[device]]\nprofile = \"{profile}\"\nclone_of = 1"
+        ))
+    };
+    assert_eq!(of("lte-test"), [] as [&str; 0]);
+    assert_eq!(of("nb-test"), ["a clone of device 1 cannot be of profile `nb-test`"]);
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    for deep in ["a = ".to_owned() + &"[".repeat(100_000), "a.".repeat(100_000) + "a = 1"] {
+        assert!(!messages(&deep).is_empty());
+    }
+}
+
+#[test]
+fn what_refers_to_nothing_is_named() {
+    let source = "summary = \"x\"\nsteps = [\"keys\", \"attach\"]\n\
+        [[device]]\nclone_of = 2\n[[device]]\nclone_of = 1\n[[device]]\n\
+        [[fault]]\nkind = \"hss-wrong-key\"\ndevice = 9\n\
+        [[expect]]\nstep = \"ready\"\noutcome = \"done\"\n\
+        [[expect]]\nstep = \"keys\"\noutcome = \"refused\"\n\
+        [[expect]]\nstep = \"attach\"\noutcome = \"done\"\nreason = \"emm-cause-8\"\n\
+        [[expect]]\nstep = \"attach\"\n\
+        [[expect]]\ndevice = 4\n\
+        [[expect]]\nseen = \"EMN Attach Reject\"\n";
+    insta::assert_debug_snapshot!(messages(source), @r##"
+    [
+        "step `attach` cannot come after `keys`",
+        "`clone_of` is 2, which is no earlier device",
+        "the device has no `profile`",
+        "there is no device 9",
+        "step `ready` is not run",
+        "`refused` lacks its `reason`",
+        "`reason` goes with outcome = \"refused\" only",
+        "the expectation lacks `outcome`",
+        "step `attach` is already spoken of",
+        "the expectation says neither `step` nor `seen`",
+        "there is no device 4",
+        "\"EMN Attach Reject\" names no message",
+    ]
+    "##);
+}
+
+#[test]
+fn counts_have_bounds() {
+    let of = |count: &str| {
+        messages(&format!("summary = \"x\"\n[[device]]\nprofile = \"lte-test\"\ncount = {count}"))
+    };
+    assert_eq!(of("0"), ["`count` is 0, it takes 1 to 100000"]);
+    assert_eq!(of("100_001"), ["`count` is 100001, it takes 1 to 100000"]);
+    assert_eq!(of("-3"), ["`count` is -3, it takes 1 to 100000"]);
+    assert_eq!(of("99999999999999999999999999999999999999999999999").len(), 1);
+    let both = "summary = \"x\"\n[[device]]\nprofile = \"lte-test\"\ncount = 60_000\n\
+        [[device]]\nprofile = \"lte-test\"\ncount = 60_000\n";
+    assert_eq!(messages(both), ["the scenario has more than 100000 devices"]);
+    assert_eq!(messages("summary = \"x\"\ndevice = []"), ["`device` is empty"]);
+    assert_eq!(messages("summary = \" \""), ["the file lacks `device`", "`summary` is empty"]);
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_answered(source in "\\PC{0,200}") {
+        let _ = read(&source);
+    }
+
+    #[test]
+    fn any_damage_to_a_valid_file_is_answered(at in 0..VALID.len(), cut in 0usize..40, put in "[\\PC\n]{0,8}") {
+        let end = (at + cut).min(VALID.len());
+        if let Err(problems) = read(&format!("{}{put}{}", &VALID[..at], &VALID[end..])) {
+            prop_assert!(!problems.is_empty());
+            for problem in problems {
+                prop_assert!(problem.render(true, 80).contains("trial.toml"));
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The program as its user meets it: exit codes, streams, and the files that stand in the repository.
+#![allow(clippy::disallowed_methods, reason = "a test starts programs and reads files")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use cellbed::lab::schema;
+
+fn cellbed(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cellbed"))
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("the program starts")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn toml_files(folder: &str) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut files: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().to_string_lossy().into_owned())
+        .filter(|path| path.ends_with(".toml"))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_scenario_and_bench_is_in_order() {
+    let files = [toml_files("lab/scenarios"), toml_files("lab/benches")].concat();
+    let args: Vec<&str> = ["check"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    let output = cellbed(&args);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stdout(&output).lines().filter(|line| line.ends_with("in order")).count(), files.len());
+}
+
+#[test]
+fn the_schemas_in_the_repository_are_those_of_the_types() {
+    for (name, text) in schema::all() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("lab/schema").join(name);
+        let committed = fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(committed, text, "{name} is out of step: run `cargo run -- schema lab/schema`");
+    }
+}
+
+#[test]
+fn a_broken_file_is_a_set_up_error_that_names_every_problem() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broken.toml");
+    fs::write(&file, "summary = \"x\"\nseeds = 1\n[[device]]\nprofil = \"lte-test\"\n").unwrap();
+    let output = cellbed(&["check", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(96));
+    let told = stderr(&output);
+    assert!(told.contains("did you mean `seed`?") && told.contains("did you mean `profile`?"), "{told}");
+    assert!(!told.contains('\u{1b}'), "no colour where no person looks");
+}
+
+#[test]
+fn a_missing_file_is_a_set_up_error() {
+    for args in [&["check", "no/such.toml"][..], &["run", "no/such.toml"], &["report", "no/such/run"]] {
+        let output = cellbed(args);
+        assert_eq!(output.status.code(), Some(96), "{args:?}");
+        assert!(stderr(&output).contains("no/such"), "{args:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_wrong_argument_is_a_set_up_error_and_help_is_none() {
+    assert_eq!(cellbed(&["run", "--devices", "0"]).status.code(), Some(96));
+    assert_eq!(cellbed(&["rum"]).status.code(), Some(96));
+    for args in [&["--help"][..], &["--version"], &["run", "--help"], &["ledger", "verify", "--help"]] {
+        let output = cellbed(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(!stdout(&output).is_empty());
+    }
+    for code in ["0 ", "4 ", "96 ", "100 "] {
+        assert!(stdout(&cellbed(&["run", "--help"])).contains(&format!("\n  {code}")), "{code} is explained");
+    }
+}
+
+#[test]
+fn the_doctor_answers_programs_too() {
+    let output = cellbed(&["doctor", "--json"]);
+    assert_eq!(output.status.code(), Some(0));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let findings = json["findings"].as_array().expect("findings");
+    assert!(findings.iter().any(|f| f["name"] == "tshark" && f["found"].is_boolean()));
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_verb() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = cellbed(&["completions", shell]);
+        assert!(stdout(&output).contains("doctor"), "{shell}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(cellbed(&["man", folder.path().to_str().unwrap()]).status.code(), Some(0));
+    for page in ["cellbed.1", "cellbed-run.1", "cellbed-ledger-verify.1"] {
+        assert!(folder.path().join(page).is_file(), "{page}");
+    }
+}

@@ -1,0 +1,205 @@
+//! The house rules that no compiler checks: who may import whom, how long a file may be, and what a tracked
+//! file may not say. A new edge between folders shows up as a changed snapshot.
+#![allow(clippy::disallowed_methods, reason = "a test reads files")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+/// Folder -> folders that it imports.
+type Graph = BTreeMap<String, BTreeSet<String>>;
+
+const LINES_MAX: usize = 620;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files_under(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if !["target", "runs", "node_modules"].contains(&name.as_str()) && !name.starts_with(".git") {
+                found.extend(files_under(&path));
+            }
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn rust_sources() -> Vec<PathBuf> {
+    let mut files = files_under(&root().join("src"));
+    files.retain(|file| file.extension().is_some_and(|e| e == "rs"));
+    files
+}
+
+/// The path of a source file inside `src`, as module names: `src/card/slot.rs` is `[card, slot]`.
+fn module_path(file: &Path) -> Vec<String> {
+    let inside = file.strip_prefix(root().join("src")).unwrap().with_extension("");
+    let mut path: Vec<String> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    if ["mod", "lib", "main"].contains(&path.last().unwrap().as_str()) {
+        path.pop();
+    }
+    path
+}
+
+/// The code of a file as it ships: no comments, and no test module at its end.
+fn shipped_code(text: &str) -> String {
+    let mut code = String::new();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let opens_tests = lines.peek().is_some_and(|next| next.trim_start().starts_with("mod tests {"));
+        if line.trim() == "#[cfg(test)]" && opens_tests {
+            break;
+        }
+        code += line.split("//").next().unwrap_or(line);
+        code.push('\n');
+    }
+    code
+}
+
+/// The names that stand at the root of the crate in `code`, which belongs to the module `path`.
+fn roots_named(code: &str, path: &[String]) -> BTreeSet<String> {
+    let up_to_root = "super::".repeat(path.len());
+    let mut named = BTreeSet::new();
+    let mut prefixes = vec!["crate::"];
+    if !path.is_empty() {
+        prefixes.push(&up_to_root);
+    }
+    for prefix in prefixes {
+        for (at, _) in code.match_indices(prefix) {
+            named.extend(first_names(&code[at + prefix.len()..]));
+        }
+    }
+    named
+}
+
+/// The first name of a path, or the first names of every path in a group: `{a::b, c}` names a and c.
+fn first_names(rest: &str) -> Vec<String> {
+    let name = |text: &str| -> String {
+        text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+    };
+    let Some(group) = rest.strip_prefix('{') else { return vec![name(rest)] };
+    let mut names = vec![name(group)];
+    let mut depth = 1;
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 1 => names.push(name(&group[at + 1..])),
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    names
+}
+
+fn module_graph() -> Graph {
+    let sources = rust_sources();
+    let folders: BTreeSet<String> = sources.iter().filter_map(|f| module_path(f).first().cloned()).collect();
+    let mut graph: Graph = folders.iter().map(|folder| (folder.clone(), BTreeSet::new())).collect();
+    for file in &sources {
+        let path = module_path(file);
+        let (Some(folder), false) = (path.first(), path.iter().any(|part| part == "tests")) else { continue };
+        let code = shipped_code(&fs::read_to_string(file).unwrap());
+        for name in roots_named(&code, &path) {
+            if folders.contains(&name) && name != *folder {
+                graph.get_mut(folder).unwrap().insert(name);
+            }
+        }
+    }
+    graph
+}
+
+/// The layers that the documentation of the crate promises, the lowest first.
+fn layers() -> Vec<Vec<String>> {
+    let map = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let line = map.lines().find(|line| line.starts_with("//! cli ->")).expect("lib.rs tells the order");
+    let layer = |text: &str| {
+        text.trim().trim_matches(['{', '}']).split(',').map(|name| name.trim().to_owned()).collect()
+    };
+    line.trim_start_matches("//!").rsplit("->").map(layer).collect()
+}
+
+#[test]
+fn the_module_graph_is_the_one_that_was_reviewed() {
+    let lines = module_graph().into_iter().map(|(folder, imports)| {
+        let imports: Vec<String> = imports.into_iter().collect();
+        format!(
+            "{folder} -> {}\n",
+            if imports.is_empty() { "nothing".to_owned() } else { imports.join(", ") }
+        )
+    });
+    insta::assert_snapshot!("module_graph", lines.collect::<String>());
+}
+
+#[test]
+fn each_folder_imports_only_what_stands_below_it() {
+    let layers = layers();
+    let layer_of = |folder: &str| layers.iter().position(|layer| layer.iter().any(|name| name == folder));
+    for (folder, imports) in module_graph() {
+        let own =
+            layer_of(&folder).unwrap_or_else(|| panic!("src/{folder} has no place in the map of lib.rs"));
+        for import in imports {
+            assert!(
+                layer_of(&import).is_some_and(|layer| layer < own),
+                "src/{folder} imports src/{import}, which does not stand below it"
+            );
+        }
+    }
+}
+
+#[test]
+fn imports_are_found_however_they_are_written() {
+    let path = ["card".to_owned(), "slot".to_owned()];
+    let code = shipped_code(
+        "use crate::event::Event; // crate::never\nuse crate::{id::{Imsi, Eid}, sim};\n\
+         fn f() { crate::wire::go(); super::super::ca::go(); super::own(); }\n\
+         #[cfg(test)]\nmod tests { use crate::net; }\n",
+    );
+    let found: Vec<String> = roots_named(&code, &path).into_iter().collect();
+    assert_eq!(found, ["ca", "event", "id", "sim", "wire"]);
+}
+
+#[test]
+fn no_source_file_is_too_long() {
+    let lines = |file: &PathBuf| fs::read_to_string(file).unwrap().lines().count();
+    let long: Vec<_> = rust_sources().into_iter().filter(|file| lines(file) > LINES_MAX).collect();
+    assert!(long.is_empty(), "over {LINES_MAX} lines: {long:?}");
+}
+
+/// What git tracks, or everything where this is no checkout.
+fn tracked_files() -> Vec<PathBuf> {
+    let git = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
+    match git {
+        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout)
+            .split_terminator('\0')
+            .map(|name| root().join(name))
+            .filter(|file| file.is_file())
+            .collect(),
+        _ => files_under(root()),
+    }
+}
+
+#[test]
+fn no_tracked_file_names_a_place_of_one_machine() {
+    let mut places: Vec<String> = ["home", "root", "Users"].map(|folder| format!("/{folder}/")).into();
+    places.push(format!("{}/", root().display()));
+    for file in tracked_files() {
+        // What is not text has no paths to read.
+        let Ok(text) = fs::read_to_string(&file) else { continue };
+        for (number, line) in text.lines().enumerate() {
+            if let Some(place) = places.iter().find(|place| line.contains(place.as_str())) {
+                panic!("{}:{} says {place}", file.display(), number + 1);
+            }
+        }
+    }
+}
