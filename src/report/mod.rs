@@ -8,6 +8,9 @@ use std::io;
 
 use crate::event::Event;
 
+mod events;
+mod junit;
+mod metrics;
 mod pcapng;
 mod summary;
 mod text;
@@ -16,6 +19,9 @@ mod transcript;
 #[cfg(test)]
 mod sample;
 
+pub use events::{EventLog, read_events};
+pub use junit::Junit;
+pub use metrics::{Metrics, read_metrics};
 pub use pcapng::Pcapng;
 pub use summary::{Counters, ExpectationRow, RunFacts, RunSummary, StepRow, StepTimes, Version, step_times};
 pub use transcript::Transcript;
@@ -27,4 +33,18 @@ pub trait View {
 
     /// Takes the end of the run and flushes the output. Called once, last.
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()>;
+}
+
+/// Why what a run left behind cannot be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// A line of the event log is not an event.
+    #[error("line {line} is not an event: {cause}; the log was cut off or changed after the run wrote it")]
+    Event { line: u64, cause: String },
+    /// The event log could not be read.
+    #[error("line {line} could not be read: {source}")]
+    Input { line: u64, source: io::Error },
+    /// The metrics are not a summary of a run.
+    #[error("the metrics are not those of a run: {0}")]
+    Metrics(#[source] serde_json::Error),
 }
