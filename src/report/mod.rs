@@ -9,10 +9,12 @@ use std::io;
 use crate::event::Event;
 
 mod events;
+mod html;
 mod junit;
 mod metrics;
 mod pcapng;
 mod summary;
+mod terminal;
 mod text;
 mod transcript;
 
@@ -20,10 +22,12 @@ mod transcript;
 mod sample;
 
 pub use events::{EventLog, read_events};
+pub use html::Html;
 pub use junit::Junit;
 pub use metrics::{Metrics, read_metrics};
 pub use pcapng::Pcapng;
 pub use summary::{Counters, ExpectationRow, RunFacts, RunSummary, StepRow, StepTimes, Version, step_times};
+pub use terminal::{Style, Terminal};
 pub use transcript::Transcript;
 
 /// What is fed the events of a run and makes something readable of them.

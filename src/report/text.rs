@@ -77,6 +77,12 @@ pub(super) fn seconds(duration: Duration) -> String {
     format!("{}.{:03}", ms / 1000, ms % 1000)
 }
 
+/// Two durations in seconds, as one where they print alike.
+pub(super) fn seconds_range(min: Duration, max: Duration) -> String {
+    let (min, max) = (seconds(min), seconds(max));
+    if min == max { format!("{min} s") } else { format!("{min} to {max} s") }
+}
+
 /// A duration for a reader: seconds, or the smaller unit that keeps three digits.
 pub(super) fn readable(duration: Duration) -> String {
     let ns = duration.as_nanos();
