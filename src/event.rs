@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::sim::Instant;
@@ -59,12 +60,46 @@ impl fmt::Display for Actor {
     }
 }
 
+/// Why a text is not the name of an actor.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not an actor; actors are called as in dev1, ue1, card1, enb1, mme or ledger")]
+pub struct UnknownActor(String);
+
+impl FromStr for Actor {
+    type Err = UnknownActor;
+
+    /// Reads what `Display` prints.
+    fn from_str(text: &str) -> Result<Self, UnknownActor> {
+        let unknown = || UnknownActor(text.to_owned());
+        let (name, number) = text.split_at(text.find(|c: char| c.is_ascii_digit()).unwrap_or(text.len()));
+        let number = match number {
+            "" => None,
+            digits => Some(digits.parse::<u32>().map_err(|_| unknown())?),
+        };
+        Ok(match (name, number) {
+            ("dev", Some(n)) => Self::Device(n),
+            ("ue", Some(n)) => Self::Ue(n),
+            ("card", Some(n)) => Self::Card(n),
+            ("enb", Some(n)) => Self::Enb(n),
+            ("mme", None) => Self::Mme,
+            ("hss", None) => Self::Hss,
+            ("gw", None) => Self::Gateway,
+            ("registrar", None) => Self::Registrar,
+            ("ledger", None) => Self::Ledger,
+            ("ca", None) => Self::Ca,
+            ("cloud", None) => Self::Cloud,
+            ("lab", None) => Self::Lab,
+            _ => return Err(unknown()),
+        })
+    }
+}
+
 impl Actor {
     /// The transport address of a network node: on S1-MME, S1-U and the service network. Devices have none
     /// of their own; theirs is given by the gateway.
     pub fn transport_address(self) -> Ipv4Addr {
         match self {
-            Self::Enb(n) => Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 53, 2, 0)) + n),
+            Self::Enb(n) => Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 53, 2, 0)).wrapping_add(n)),
             Self::Mme => Ipv4Addr::new(10, 53, 1, 1),
             Self::Gateway => Ipv4Addr::new(10, 53, 1, 2),
             Self::Registrar => Ipv4Addr::new(10, 99, 0, 10),

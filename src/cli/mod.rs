@@ -10,12 +10,10 @@ mod check;
 mod doctor;
 pub mod exit;
 mod generate;
-mod ledger;
+pub mod ledger;
 mod report;
 mod run;
 mod terminal;
-
-pub mod ledger;
 
 use std::process::ExitCode;
 

@@ -1,1 +1,54 @@
-//! Views of the event stream.
+//! Views of the event stream: transcript, capture, event log, terminal, JUnit, metrics and the HTML page.
+//!
+//! A view is fed every [`Event`] as it happens and the [`RunSummary`] at the end, and writes to what it was
+//! given. No view computes a verdict. All but the HTML page write as they go and keep nothing that grows with
+//! the number of messages; the page keeps a bounded number and says what it left out.
+
+use std::io;
+
+use crate::event::Event;
+
+mod events;
+mod html;
+mod junit;
+mod metrics;
+mod pcapng;
+mod summary;
+mod terminal;
+mod text;
+mod transcript;
+
+#[cfg(test)]
+mod sample;
+
+pub use events::{EventLog, read_events};
+pub use html::Html;
+pub use junit::Junit;
+pub use metrics::{Metrics, read_metrics};
+pub use pcapng::Pcapng;
+pub use summary::{Counters, ExpectationRow, RunFacts, RunSummary, StepRow, StepTimes, Version, step_times};
+pub use terminal::{Style, Terminal};
+pub use transcript::Transcript;
+
+/// What is fed the events of a run and makes something readable of them.
+pub trait View {
+    /// Takes the next event. Errors are those of the output.
+    fn event(&mut self, event: &Event) -> io::Result<()>;
+
+    /// Takes the end of the run and flushes the output. Called once, last.
+    fn finish(&mut self, summary: &RunSummary) -> io::Result<()>;
+}
+
+/// Why what a run left behind cannot be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// A line of the event log is not an event.
+    #[error("line {line} is not an event: {cause}; the log was cut off or changed after the run wrote it")]
+    Event { line: u64, cause: String },
+    /// The event log could not be read.
+    #[error("line {line} could not be read: {source}")]
+    Input { line: u64, source: io::Error },
+    /// The metrics are not a summary of a run.
+    #[error("the metrics are not those of a run: {0}")]
+    Metrics(#[source] serde_json::Error),
+}

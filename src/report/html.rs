@@ -1,0 +1,221 @@
+//! The page of a run: verdict, facts, steps, time, and the ladder of every message, in one file that needs no
+//! network. It is made once the run has ended, from what was kept of it: a run of a thousand devices has
+//! far more messages than a reader, so the page keeps the first devices and says what it left out.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::{RunFacts, RunSummary, View, text};
+use crate::event::{Actor, Body, Event, Fields, Message, Outcome, Proto, StateChange, Step};
+use crate::sim::{Duration, Instant};
+
+mod chart;
+mod ladder;
+mod page;
+
+/// Messages and state changes are kept of the devices up to this one.
+const DEVICES_KEPT: u32 = 3;
+/// How many messages and state changes of these devices are kept.
+const DEVICE_ROWS_MAX: usize = 4000;
+/// How many are kept of those that say no device: network nodes, services and ledger among themselves.
+const NETWORK_ROWS_MAX: usize = 1000;
+/// How much is kept of the bytes of a message.
+const DUMP_BYTES_MAX: usize = 256;
+/// Step times are kept one by one of the devices up to this one; of more devices only the spread is shown.
+const DEVICES_TIMED: u32 = 10;
+
+/// Writes the page.
+pub struct Html<W> {
+    out: W,
+    several: bool,
+    rows: Vec<Row>,
+    device_rows: usize,
+    network_rows: usize,
+    left_out: LeftOut,
+    begun: BTreeMap<(u32, Step), Instant>,
+    spans: Vec<Span>,
+}
+
+/// What the page does not show.
+#[derive(Default)]
+struct LeftOut {
+    /// Of devices that are not kept.
+    of_other_devices: u64,
+    /// Of what came after the page was full.
+    too_late: u64,
+}
+
+/// A step of a device on the time axis.
+struct Span {
+    device: u32,
+    step: Step,
+    from: Instant,
+    to: Instant,
+}
+
+/// One row of the ladder.
+struct Row {
+    at: Instant,
+    device: Option<u32>,
+    content: Content,
+}
+
+enum Content {
+    Message(Arrow),
+    Tunnel(Tunnel),
+    State(StateChange),
+    StepStarted(Step),
+    StepEnded(Step, Duration, Outcome),
+}
+
+/// A message as far as the page shows it.
+struct Arrow {
+    from: Actor,
+    to: Actor,
+    proto: Proto,
+    name: Cow<'static, str>,
+    fields: Fields,
+    length: usize,
+    digest: String,
+    /// The first bytes.
+    head: Vec<u8>,
+}
+
+/// User-plane packets with no other message between them: one row for all.
+struct Tunnel {
+    up: (u64, u64),
+    down: (u64, u64),
+    last: Instant,
+}
+
+impl<W: Write> Html<W> {
+    /// Will write to `out` once the run has ended.
+    pub fn new(out: W, facts: &RunFacts) -> Self {
+        Self {
+            out,
+            several: facts.devices > 1,
+            rows: Vec::new(),
+            device_rows: 0,
+            network_rows: 0,
+            left_out: LeftOut::default(),
+            begun: BTreeMap::new(),
+            spans: Vec::new(),
+        }
+    }
+
+    /// Whether there is room for one more row of `device`.
+    fn has_room(&mut self, device: Option<u32>) -> bool {
+        let (rows, max) = match device {
+            Some(device) if device > DEVICES_KEPT => {
+                self.left_out.of_other_devices += 1;
+                return false;
+            }
+            Some(_) => (&mut self.device_rows, DEVICE_ROWS_MAX),
+            None => (&mut self.network_rows, NETWORK_ROWS_MAX),
+        };
+        if *rows >= max {
+            self.left_out.too_late += 1;
+            return false;
+        }
+        *rows += 1;
+        true
+    }
+
+    fn message(&mut self, at: Instant, message: &Message) {
+        if message.label.proto == Proto::GtpU {
+            return self.tunnelled(at, message);
+        }
+        let device = message.from.device().or(message.to.device());
+        if !self.has_room(device) {
+            return;
+        }
+        let arrow = Arrow {
+            from: message.from,
+            to: message.to,
+            proto: message.label.proto,
+            name: message.label.name.clone(),
+            fields: message.label.fields.clone(),
+            length: message.bytes.len(),
+            digest: text::digest(&message.bytes),
+            head: message.bytes[..message.bytes.len().min(DUMP_BYTES_MAX)].to_vec(),
+        };
+        self.rows.push(Row { at, device, content: Content::Message(arrow) });
+    }
+
+    fn tunnelled(&mut self, at: Instant, message: &Message) {
+        let joins = matches!(self.rows.last(), Some(Row { content: Content::Tunnel(_), .. }));
+        if !joins {
+            if !self.has_room(None) {
+                return;
+            }
+            let content = Content::Tunnel(Tunnel { up: (0, 0), down: (0, 0), last: at });
+            self.rows.push(Row { at, device: None, content });
+        }
+        let Some(Row { content: Content::Tunnel(tunnel), .. }) = self.rows.last_mut() else { return };
+        let up = matches!(message.from, Actor::Enb(_));
+        let (packets, bytes) = if up { &mut tunnel.up } else { &mut tunnel.down };
+        *packets += 1;
+        *bytes += message.bytes.len() as u64;
+        tunnel.last = at;
+    }
+
+    fn state(&mut self, at: Instant, state: &StateChange) {
+        let device = state.actor.device();
+        if self.has_room(device) {
+            self.rows.push(Row { at, device, content: Content::State(state.clone()) });
+        }
+    }
+
+    fn step_started(&mut self, at: Instant, device: u32, step: Step) {
+        if device <= DEVICES_TIMED {
+            self.begun.insert((device, step), at);
+        }
+        if device <= DEVICES_KEPT {
+            self.rows.push(Row { at, device: Some(device), content: Content::StepStarted(step) });
+        }
+    }
+
+    fn step_ended(&mut self, at: Instant, device: u32, step: Step, took: Duration, outcome: &Outcome) {
+        if let Some(from) = self.begun.remove(&(device, step)) {
+            self.spans.push(Span { device, step, from, to: at });
+        }
+        if device <= DEVICES_KEPT {
+            let content = Content::StepEnded(step, took, outcome.clone());
+            self.rows.push(Row { at, device: Some(device), content });
+        }
+    }
+}
+
+impl<W: Write> View for Html<W> {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        match &event.body {
+            Body::Message(message) => self.message(event.at, message),
+            Body::State(state) => self.state(event.at, state),
+            Body::StepStarted { device, step } => self.step_started(event.at, *device, *step),
+            Body::StepEnded { device, step, took, outcome } => {
+                self.step_ended(event.at, *device, *step, *took, outcome);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
+        // A step that never ended took until the end of the run.
+        let end = Instant::ZERO + summary.virtual_time;
+        let open = std::mem::take(&mut self.begun);
+        self.spans.extend(open.into_iter().map(|((device, step), from)| Span {
+            device,
+            step,
+            from,
+            to: end,
+        }));
+        page::write(&mut self.out, summary, &self.spans, |out| {
+            ladder::write(out, &self.rows, self.several, &self.left_out)
+        })?;
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests;

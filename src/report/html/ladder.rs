@@ -1,0 +1,342 @@
+//! The ladder: parties as columns, messages as arrows, time downwards. Each message opens to its fields and
+//! bytes. Filters are check boxes and style rules, so that they work without any script.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::{Arrow, Content, DEVICES_KEPT, DUMP_BYTES_MAX, LeftOut, Row, Tunnel};
+use crate::event::{Actor, Outcome, Proto, StateChange};
+use crate::report::text::{count, fields, html, one_line, seconds};
+use crate::sim::Instant;
+
+/// Columns from the card outwards: name and what it stands for.
+const LANES: [(&str, &str); 12] = [
+    ("Card", "card"),
+    ("Device", "dev"),
+    ("Modem", "ue"),
+    ("eNB", "enb"),
+    ("MME", "mme"),
+    ("HSS", "hss"),
+    ("Gateway", "gw"),
+    ("CA", "ca"),
+    ("Registrar", "registrar"),
+    ("Ledger", "ledger"),
+    ("Cloud", "cloud"),
+    ("Lab", "lab"),
+];
+
+/// The class, and name in filters, of a protocol.
+pub(super) fn class(proto: Proto) -> &'static str {
+    match proto {
+        Proto::Apdu => "apdu",
+        Proto::Emm => "emm",
+        Proto::Esm => "esm",
+        Proto::S1ap => "s1ap",
+        Proto::GtpU => "gtpu",
+        Proto::S6a => "s6a",
+        Proto::Tls => "tls",
+        Proto::Http => "http",
+        Proto::Est => "est",
+        Proto::Mqtt => "mqtt",
+        Proto::Evm => "evm",
+    }
+}
+
+/// Writes the section.
+pub(super) fn write(out: &mut impl Write, rows: &[Row], several: bool, left_out: &LeftOut) -> io::Result<()> {
+    let lanes = Lanes::of(rows);
+    writeln!(out, "<section aria-labelledby=\"ladder\" class=\"ladder\">\n<h2 id=\"ladder\">Ladder</h2>")?;
+    notice(out, left_out)?;
+    filters(out, rows, several)?;
+    writeln!(out, "<div class=\"scroll\"><div class=\"lanes\" style=\"--n:{}\">", lanes.places.len().max(1))?;
+    lanes.write_head(out)?;
+    for row in rows {
+        let at = seconds(row.at - Instant::ZERO);
+        match &row.content {
+            Content::Message(arrow) => message(out, &lanes, row, &at, arrow, several)?,
+            Content::Tunnel(tunnel) => tunnelled(out, &lanes, &at, tunnel)?,
+            Content::State(state) => note(out, &lanes, row, state, several)?,
+            Content::StepStarted(step) => {
+                let of = if several {
+                    format!(" <small>device {}</small>", row.device.unwrap_or(0))
+                } else {
+                    String::new()
+                };
+                writeln!(out, "<h3 class=\"row step\"{}>{}{of}</h3>", data(row), step.name())?;
+            }
+            Content::StepEnded(step, took, outcome) => {
+                let (word, why) = match outcome {
+                    Outcome::Done { proof } => ("done", proof.clone()),
+                    Outcome::Refused { reason, detail } => ("refused", format!("{reason}: {detail}")),
+                };
+                let of =
+                    if several { format!(", device {}", row.device.unwrap_or(0)) } else { String::new() };
+                writeln!(
+                    out,
+                    "<p class=\"row end {word}\"{}><b>{}{of} {word}</b> in {} s <span>{}</span></p>",
+                    data(row),
+                    step.name(),
+                    seconds(*took),
+                    html(&why)
+                )?;
+            }
+        }
+    }
+    writeln!(out, "</div></div>\n</section>")
+}
+
+/// Which parties have a column, and which.
+struct Lanes {
+    /// Place of each used lane in [`LANES`], and the parties seen on it.
+    places: BTreeMap<usize, Vec<Actor>>,
+}
+
+impl Lanes {
+    fn of(rows: &[Row]) -> Self {
+        let mut places: BTreeMap<usize, Vec<Actor>> = BTreeMap::new();
+        let mut see = |actor: Actor| {
+            let seen = places.entry(lane(actor)).or_default();
+            if let Err(at) = seen.binary_search(&actor) {
+                seen.insert(at, actor);
+            }
+        };
+        for row in rows {
+            match &row.content {
+                Content::Message(arrow) => {
+                    see(arrow.from);
+                    see(arrow.to);
+                }
+                Content::State(state) => see(state.actor),
+                Content::Tunnel(_) => {
+                    see(Actor::Enb(1));
+                    see(Actor::Gateway);
+                }
+                Content::StepStarted(_) | Content::StepEnded(..) => {}
+            }
+        }
+        Self { places }
+    }
+
+    /// The column of `actor`, from 0.
+    fn column(&self, actor: Actor) -> usize {
+        self.places.range(..lane(actor)).count()
+    }
+
+    fn write_head(&self, out: &mut impl Write) -> io::Result<()> {
+        write!(out, "<div class=\"heads\"><span class=\"t\">s</span>")?;
+        for (place, actors) in &self.places {
+            let (title, name) = LANES[*place];
+            let who = match actors.as_slice() {
+                [one] => one.to_string(),
+                all => format!("{} {name}", all.len()),
+            };
+            write!(out, "<span><b>{title}</b><small>{who}</small></span>")?;
+        }
+        writeln!(out, "</div>")
+    }
+
+    /// Whether what begins or ends at these columns has its text at the left, where there is more room.
+    fn reads_rightwards(&self, from: usize, to: usize) -> bool {
+        from + to < self.places.len()
+    }
+}
+
+fn lane(actor: Actor) -> usize {
+    match actor {
+        Actor::Card(_) => 0,
+        Actor::Device(_) => 1,
+        Actor::Ue(_) => 2,
+        Actor::Enb(_) => 3,
+        Actor::Mme => 4,
+        Actor::Hss => 5,
+        Actor::Gateway => 6,
+        Actor::Ca => 7,
+        Actor::Registrar => 8,
+        Actor::Ledger => 9,
+        Actor::Cloud => 10,
+        Actor::Lab => 11,
+    }
+}
+
+fn notice(out: &mut impl Write, left_out: &LeftOut) -> io::Result<()> {
+    let LeftOut { of_other_devices, too_late } = *left_out;
+    if of_other_devices + too_late == 0 {
+        return Ok(());
+    }
+    write!(out, "<p class=\"notice\">Not on this page:")?;
+    if of_other_devices > 0 {
+        write!(out, " {} of devices after device {DEVICES_KEPT};", count(of_other_devices, "row"))?;
+    }
+    if too_late > 0 {
+        write!(out, " {} that came after the page was full;", count(too_late, "row"))?;
+    }
+    writeln!(out, " events.jsonl and transcript.txt have them all.</p>")
+}
+
+fn filters(out: &mut impl Write, rows: &[Row], several: bool) -> io::Result<()> {
+    let mut counts: BTreeMap<Proto, u64> = BTreeMap::new();
+    for row in rows {
+        match &row.content {
+            Content::Message(arrow) => *counts.entry(arrow.proto).or_default() += 1,
+            Content::Tunnel(tunnel) => *counts.entry(Proto::GtpU).or_default() += tunnel.up.0 + tunnel.down.0,
+            _ => {}
+        }
+    }
+    writeln!(out, "<form class=\"filters\">\n<fieldset><legend>Show</legend>")?;
+    for (proto, n) in counts {
+        let class = class(proto);
+        writeln!(
+            out,
+            "<label class=\"p {class}\"><input type=\"checkbox\" id=\"f-{class}\" checked>{} <small>{n}</small></label>",
+            proto.name()
+        )?;
+    }
+    writeln!(
+        out,
+        "<label class=\"p\"><input type=\"checkbox\" id=\"f-state\" checked>States</label></fieldset>"
+    )?;
+    if several {
+        writeln!(
+            out,
+            "<fieldset><legend>Device</legend>\n\
+             <label class=\"p\"><input type=\"radio\" name=\"d\" id=\"d-all\" checked>All</label>"
+        )?;
+        for device in 1..=DEVICES_KEPT {
+            if rows.iter().any(|row| row.device == Some(device)) {
+                writeln!(
+                    out,
+                    "<label class=\"p\"><input type=\"radio\" name=\"d\" id=\"d-{device}\">{device}</label>"
+                )?;
+            }
+        }
+        writeln!(out, "</fieldset>")?;
+    }
+    writeln!(
+        out,
+        "<fieldset id=\"tools\" hidden><input type=\"search\" id=\"find\" placeholder=\"Find a message\" \
+         aria-label=\"Find a message\"><button type=\"button\" id=\"open\">Open all</button>\
+         <button type=\"button\" id=\"close\">Close all</button></fieldset>\n</form>"
+    )
+}
+
+fn data(row: &Row) -> String {
+    row.device.map_or_else(String::new, |device| format!(" data-d=\"{device}\""))
+}
+
+/// Which device a row belongs to, where that may be in doubt.
+fn badge(row: &Row, several: bool) -> String {
+    match row.device {
+        Some(device) if several => format!("<i>{device}</i>"),
+        _ => String::new(),
+    }
+}
+
+fn message(
+    out: &mut impl Write,
+    lanes: &Lanes,
+    row: &Row,
+    at: &str,
+    arrow: &Arrow,
+    several: bool,
+) -> io::Result<()> {
+    let (class, from, to) = (class(arrow.proto), lanes.column(arrow.from), lanes.column(arrow.to));
+    let direction = match from.cmp(&to) {
+        std::cmp::Ordering::Less => "right",
+        std::cmp::Ordering::Equal => "self",
+        std::cmp::Ordering::Greater => "left",
+    };
+    let side = if lanes.reads_rightwards(from, to) { "" } else { " flip" };
+    writeln!(
+        out,
+        "<details class=\"row m {class}\"{}><summary><span class=\"t\">{}{at}</span>\
+         <span class=\"lane {direction}{side}\" style=\"--a:{};--b:{}\"><span class=\"sr\">{} to {}: </span>\
+         <span class=\"label\"><small>{}</small> <b>{}</b> <em>{}</em></span><span class=\"arrow\"></span></span>\
+         </summary>",
+        data(row),
+        badge(row, several),
+        from.min(to),
+        from.max(to),
+        arrow.from,
+        arrow.to,
+        arrow.proto.name(),
+        html(&one_line(&arrow.name)),
+        html(&fields(&arrow.fields)),
+    )?;
+    inside(out, arrow)?;
+    writeln!(out, "</details>")
+}
+
+/// What a message opens to.
+fn inside(out: &mut impl Write, arrow: &Arrow) -> io::Result<()> {
+    write!(out, "<div class=\"in\"><p><b>{}</b> {} &gt; {}", html(&arrow.name), arrow.from, arrow.to)?;
+    if arrow.length > 0 {
+        write!(out, " · {} · SHA-256 {}…", count(arrow.length as u64, "byte"), arrow.digest)?;
+    }
+    write!(out, "</p>")?;
+    if !arrow.fields.is_empty() {
+        write!(out, "<dl>")?;
+        for (name, value) in &arrow.fields {
+            write!(out, "<dt>{}</dt><dd>{}</dd>", html(name), html(value))?;
+        }
+        write!(out, "</dl>")?;
+    }
+    if !arrow.head.is_empty() {
+        write!(out, "<pre>{}</pre>", html(&dump(&arrow.head)))?;
+    }
+    if arrow.length > arrow.head.len() {
+        let more = arrow.length - DUMP_BYTES_MAX;
+        write!(out, "<p>{} more in events.jsonl</p>", count(more as u64, "byte"))?;
+    }
+    write!(out, "</div>")
+}
+
+/// Offset, hexadecimal, printable characters: sixteen bytes a line.
+fn dump(bytes: &[u8]) -> String {
+    let line = |(i, bytes): (usize, &[u8])| {
+        let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = bytes.iter().map(|byte| if matches!(byte, 0x20..=0x7e) { char::from(*byte) } else { '.' });
+        format!("{:04x}  {:47}  {}", i * 16, hex.join(" "), text.collect::<String>())
+    };
+    bytes.chunks(16).enumerate().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn tunnelled(out: &mut impl Write, lanes: &Lanes, at: &str, tunnel: &Tunnel) -> io::Result<()> {
+    let (from, to) = (lanes.column(Actor::Enb(1)), lanes.column(Actor::Gateway));
+    let side = if lanes.reads_rightwards(from, to) { "" } else { " flip" };
+    let of = |(packets, bytes): (u64, u64)| format!("{}, {bytes} B", count(packets, "packet"));
+    writeln!(
+        out,
+        "<div class=\"row tunnel gtpu\"><span class=\"t\">{at}</span>\
+         <span class=\"lane both{side}\" style=\"--a:{from};--b:{to}\"><span class=\"label\"><small>GTP-U</small> \
+         <em>user plane until {} s: up {}; down {}</em></span><span class=\"arrow\"></span></span></div>",
+        seconds(tunnel.last - Instant::ZERO),
+        of(tunnel.up),
+        of(tunnel.down)
+    )
+}
+
+fn note(
+    out: &mut impl Write,
+    lanes: &Lanes,
+    row: &Row,
+    state: &StateChange,
+    several: bool,
+) -> io::Result<()> {
+    let column = lanes.column(state.actor);
+    let side = if lanes.reads_rightwards(column, column) { "" } else { " flip" };
+    let machine = if state.machine.is_empty() {
+        String::new()
+    } else {
+        format!("<small>{}</small> ", html(state.machine))
+    };
+    writeln!(
+        out,
+        "<div class=\"row note\"{}><span class=\"t\">{}</span><span class=\"lane{side}\" style=\"--a:{column};--b:{column}\">\
+         <span class=\"sr\">{}: </span><span class=\"label\">{machine}{} <em>{}</em></span></span></div>",
+        data(row),
+        badge(row, several),
+        state.actor,
+        html(&one_line(&state.change)).replace("-&gt;", "→"),
+        html(&fields(&state.fields)),
+    )
+}

@@ -1,0 +1,280 @@
+//! The page around its chart and ladder.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use base64::Engine as _;
+use sha2::{Digest, Sha256};
+
+use super::{DEVICES_TIMED, Span, chart};
+use crate::event::{Proto, Verdict};
+use crate::report::summary::verdict_name;
+use crate::report::text::{count, html, readable};
+use crate::report::{ExpectationRow, RunSummary, StepRow, StepTimes, step_times};
+
+const STYLE: &str = include_str!("../assets/report.css");
+const SCRIPT: &str = include_str!("../assets/report.js");
+
+/// Rows of the table of steps where not every device has its own: those that did not pass.
+const EXCEPTIONS_MAX: usize = 50;
+
+/// What lies beside the page in the directory of its run.
+const FILES: [&str; 5] = ["transcript.txt", "trace.pcapng", "events.jsonl", "metrics.json", "junit.xml"];
+
+/// Writes the page, with what `ladder` writes as its last section.
+pub(super) fn write<W: Write>(
+    out: &mut W,
+    summary: &RunSummary,
+    spans: &[Span],
+    ladder: impl FnOnce(&mut W) -> io::Result<()>,
+) -> io::Result<()> {
+    head(out, summary)?;
+    banner(out, summary)?;
+    writeln!(out, "<main>")?;
+    facts(out, summary)?;
+    steps(out, summary)?;
+    chart::write(out, summary, spans)?;
+    ladder(out)?;
+    about(out, summary)?;
+    write!(out, "</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n")
+}
+
+fn head(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
+    // The page asks nothing of any network, and no script but its own can run in it.
+    let script = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(SCRIPT));
+    write!(
+        out,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
+         style-src 'unsafe-inline'; script-src 'sha256-{script}'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <title>{} · {} · cellbed</title>\n<style>\n{STYLE}</style>\n</head>\n",
+        html(&summary.facts.scenario),
+        verdict_name(summary.verdict)
+    )
+}
+
+fn banner(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
+    let verdict = verdict_name(summary.verdict);
+    let passed = |verdicts: &mut dyn Iterator<Item = Verdict>| {
+        let all: Vec<Verdict> = verdicts.collect();
+        (all.iter().filter(|verdict| **verdict == Verdict::Pass).count(), all.len())
+    };
+    let (steps, of_steps) = passed(&mut summary.steps.iter().map(|row| row.verdict));
+    let (met, expected) = passed(&mut summary.expectations.iter().map(|row| row.verdict));
+    write!(
+        out,
+        "<body class=\"is-{verdict}\">\n<header class=\"banner\">\n\
+         <p class=\"mark\">{MARK}<span>cellbed</span> run report</p>\n\
+         <h1>{}</h1>\n<p class=\"lead\">{}</p>\n\
+         <div class=\"verdict\" role=\"status\">{}<div><strong>{verdict}</strong>\
+         <span>{steps} of {} passed, {met} of {} met</span></div></div>\n",
+        html(&summary.facts.scenario),
+        html(&summary.facts.summary),
+        icon(summary.verdict),
+        count(of_steps as u64, "step"),
+        count(expected as u64, "expectation"),
+    )?;
+    if let Some(reason) = &summary.reason {
+        writeln!(out, "<p class=\"reason\"><b>First reason</b> {}</p>", html(reason))?;
+    }
+    writeln!(out, "</header>")
+}
+
+fn facts(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
+    let facts = &summary.facts;
+    let time = |time: Option<_>| time.map_or_else(|| "not measured".to_owned(), readable);
+    let list = [
+        ("Bench", html(&facts.bench).into_owned()),
+        ("Radio", facts.rat.name().to_owned()),
+        ("Devices", facts.devices.to_string()),
+        ("Seed", facts.seed.to_string()),
+        ("Virtual time", readable(summary.virtual_time)),
+        ("Processor time", time(summary.cpu_time)),
+        ("Wall clock", time(summary.wall_time)),
+    ];
+    writeln!(out, "<section aria-label=\"Run\" class=\"facts\">\n<dl>")?;
+    for (name, value) in list {
+        writeln!(out, "<div><dt>{name}</dt><dd>{value}</dd></div>")?;
+    }
+    writeln!(
+        out,
+        "</dl>\n<p class=\"rerun\"><span>Rerun</span><code id=\"rerun\">{}</code>\
+         <button type=\"button\" id=\"copy\" hidden>Copy</button></p>\n</section>",
+        html(&summary.rerun)
+    )
+}
+
+fn steps(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
+    let several = summary.facts.devices > 1;
+    writeln!(out, "<section aria-labelledby=\"steps\">\n<h2 id=\"steps\">Steps</h2>")?;
+    if summary.facts.devices <= DEVICES_TIMED {
+        step_rows(out, several, summary.steps.iter())?;
+    } else {
+        spread_rows(out, &step_times(&summary.steps))?;
+        let exceptions = || summary.steps.iter().filter(|row| row.verdict != Verdict::Pass);
+        let number = exceptions().count();
+        if number > 0 {
+            let shown = number.min(EXCEPTIONS_MAX);
+            writeln!(out, "<h3>What did not pass <small>{shown} of {number}</small></h3>")?;
+            step_rows(out, several, exceptions().take(EXCEPTIONS_MAX))?;
+        }
+    }
+    expectations(out, &summary.expectations)?;
+    writeln!(out, "</section>")
+}
+
+fn step_rows<'a>(
+    out: &mut impl Write,
+    several: bool,
+    rows: impl Iterator<Item = &'a StepRow>,
+) -> io::Result<()> {
+    let device = if several { "<th scope=\"col\">Device</th>" } else { "" };
+    writeln!(
+        out,
+        "<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">Verdict</th>{device}<th scope=\"col\">Step</th>\
+         <th scope=\"col\">What was found</th><th scope=\"col\" class=\"n\">Virtual time</th>\
+         <th scope=\"col\" class=\"n\">CPU time</th></tr></thead>\n<tbody>"
+    )?;
+    for row in rows {
+        let device = if several { format!("<td>{}</td>", row.device) } else { String::new() };
+        writeln!(
+            out,
+            "<tr><td>{}</td>{device}<th scope=\"row\">{}</th><td>{}</td><td class=\"n\">{}</td>\
+             <td class=\"n\">{}</td></tr>",
+            pill(row.verdict),
+            row.step.name(),
+            html(&row.finding),
+            readable(row.virtual_time),
+            row.cpu_time.map_or_else(|| "–".to_owned(), readable)
+        )?;
+    }
+    writeln!(out, "</tbody>\n</table></div>")
+}
+
+fn spread_rows(out: &mut impl Write, steps: &[StepTimes]) -> io::Result<()> {
+    writeln!(
+        out,
+        "<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">Step</th>\
+         <th scope=\"col\" class=\"n\">Passed</th><th scope=\"col\" class=\"n\">Began</th>\
+         <th scope=\"col\" class=\"n\">Least</th><th scope=\"col\" class=\"n\">Median</th>\
+         <th scope=\"col\" class=\"n\">Most</th><th scope=\"col\" class=\"n\">CPU time, all</th></tr></thead>\n<tbody>"
+    )?;
+    for times in steps {
+        writeln!(
+            out,
+            "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
+             <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
+            times.step.name(),
+            times.passed,
+            times.devices,
+            readable(times.min),
+            readable(times.median),
+            readable(times.max),
+            times.cpu_time.map_or_else(|| "–".to_owned(), readable)
+        )?;
+    }
+    writeln!(out, "</tbody>\n</table></div>")
+}
+
+fn expectations(out: &mut impl Write, rows: &[ExpectationRow]) -> io::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "<h3>Expectations</h3>\n<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">Verdict</th>\
+         <th scope=\"col\">Expected</th><th scope=\"col\">Found</th></tr></thead>\n<tbody>"
+    )?;
+    for row in rows {
+        let (verdict, text, found) = (pill(row.verdict), html(&row.text), html(&row.found));
+        writeln!(out, "<tr><td>{verdict}</td><th scope=\"row\">{text}</th><td>{found}</td></tr>")?;
+    }
+    writeln!(out, "</tbody>\n</table></div>")
+}
+
+/// Traffic, other counts, versions and where the rest is.
+fn about(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
+    writeln!(out, "<div class=\"columns\">")?;
+    traffic(out, &summary.counters)?;
+    let others = summary.counters.iter().filter(|(name, _)| !is_traffic(name));
+    pairs(out, "Counts", others.map(|(name, value)| (name.as_str(), value.to_string())))?;
+    pairs(out, "Versions", summary.versions.iter().map(|v| (v.name.as_str(), v.value.clone())))?;
+    writeln!(
+        out,
+        "<section aria-labelledby=\"files\">\n<h2 id=\"files\">Beside this page</h2>\n<ul class=\"files\">"
+    )?;
+    for file in FILES {
+        writeln!(out, "<li><a href=\"{file}\">{file}</a></li>")?;
+    }
+    writeln!(out, "</ul>\n</section>\n</div>")
+}
+
+fn is_traffic(name: &str) -> bool {
+    name.starts_with("events.") || name.starts_with("bytes.")
+}
+
+fn traffic(out: &mut impl Write, counters: &BTreeMap<String, u64>) -> io::Result<()> {
+    let of = |what: &str, proto: Proto| counters.get(&format!("{what}.{}", proto.name())).copied();
+    let rows =
+        Proto::ALL.into_iter().filter_map(|proto| Some((proto, of("events", proto)?, of("bytes", proto)?)));
+    let rows: Vec<(Proto, u64, u64)> = rows.collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "<section aria-labelledby=\"traffic\">\n<h2 id=\"traffic\">Traffic</h2>\n<table>\n<thead><tr>\
+         <th scope=\"col\">Protocol</th><th scope=\"col\" class=\"n\">Messages</th>\
+         <th scope=\"col\" class=\"n\">Bytes</th></tr></thead>\n<tbody>"
+    )?;
+    for (proto, messages, bytes) in rows {
+        let (name, class) = (proto.name(), super::ladder::class(proto));
+        writeln!(
+            out,
+            "<tr><th scope=\"row\"><span class=\"p {class}\">{name}</span></th><td class=\"n\">{messages}</td>\
+             <td class=\"n\">{bytes}</td></tr>"
+        )?;
+    }
+    writeln!(out, "</tbody>\n</table>\n</section>")
+}
+
+fn pairs<'a>(
+    out: &mut impl Write,
+    title: &str,
+    rows: impl Iterator<Item = (&'a str, String)>,
+) -> io::Result<()> {
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() {
+        return Ok(());
+    }
+    writeln!(out, "<section aria-label=\"{title}\">\n<h2>{title}</h2>\n<table>\n<tbody>")?;
+    for (name, value) in rows {
+        writeln!(out, "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td></tr>", html(name), html(&value))?;
+    }
+    writeln!(out, "</tbody>\n</table>\n</section>")
+}
+
+fn pill(verdict: Verdict) -> String {
+    let name = verdict_name(verdict);
+    format!("<span class=\"pill is-{name}\">{}{name}</span>", icon(verdict))
+}
+
+/// A verdict must not rest on colour alone: each has its own sign.
+fn icon(verdict: Verdict) -> String {
+    let path = match verdict {
+        Verdict::Pass => "M6 12.5l4 4 8-9",
+        Verdict::Inconclusive => "M9 9.5a3 3 0 1 1 4.2 2.7c-.8.4-1.2.9-1.2 1.8M12 17.2v.1",
+        Verdict::Fail => "M7.5 7.5l9 9M16.5 7.5l-9 9",
+        Verdict::Error => "M12 6.5v7M12 17v.1",
+    };
+    format!(
+        "<svg class=\"icon\" viewBox=\"0 0 24 24\" aria-hidden=\"true\"><circle cx=\"12\" cy=\"12\" r=\"12\"/>\
+         <path d=\"{path}\"/></svg>"
+    )
+}
+
+/// Four bars of reception.
+const MARK: &str = "<svg viewBox=\"0 0 20 16\" aria-hidden=\"true\"><path d=\"M0 11h4v5H0zM5.3 7.5h4V16h-4zM10.7 \
+                    4h4v12h-4zM16 0h4v16h-4z\"/></svg>";

@@ -1,0 +1,220 @@
+//! The capture: a pcapng file (draft-ietf-opsawg-pcapng) that Wireshark dissects without being told how.
+//!
+//! Three interfaces, all of raw IPv4 (LINKTYPE_IPV4, 228), with time stamps of virtual time in nanoseconds:
+//!
+//! * `s1-mme`: S1AP in SCTP DATA chunks (RFC 9260, PPID 18), port 36412;
+//! * `s1-u`: GTP-U in UDP, port 2152, with the packets of the devices inside;
+//! * `card`: APDUs in GSMTAP (UDP port 4729, type SIM), one packet per exchange: command, then response.
+//!
+//! What is inside these is not written again: NAS is in S1AP, TLS and all that it protects is in GTP-U. The
+//! lower layers are synthesised, as the bench has none: only their checksums and counters are real.
+//! Names of actors stand in a comment on each packet and in name resolution blocks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::net::Ipv4Addr;
+
+use super::summary::title;
+use super::{RunFacts, RunSummary, View, text};
+use crate::event::{Actor, Body, Event, Message, Proto};
+use crate::sim::{EPOCH_UNIX_S, Instant};
+
+mod packet;
+
+/// Interfaces, in the order in which they are declared.
+const INTERFACES: [&str; 3] = ["s1-mme", "s1-u", "card"];
+const S1_MME: u32 = 0;
+const S1_U: u32 = 1;
+const CARD: u32 = 2;
+
+/// LINKTYPE_IPV4.
+const LINKTYPE_IPV4: u16 = 228;
+
+/// Block types (clause 11.1).
+const SECTION_HEADER: u32 = 0x0a0d_0d0a;
+const INTERFACE_DESCRIPTION: u32 = 1;
+const NAME_RESOLUTION: u32 = 4;
+const ENHANCED_PACKET: u32 = 6;
+
+/// Option codes (clauses 3.5, 4.1 and 4.2).
+const OPT_COMMENT: u16 = 1;
+const SHB_USERAPPL: u16 = 4;
+const IF_NAME: u16 = 2;
+const IF_TSRESOL: u16 = 9;
+
+/// Writes the capture.
+pub struct Pcapng<W> {
+    out: W,
+    /// Next TSN and stream sequence number of each direction of each S1 association.
+    associations: BTreeMap<(Actor, Actor), packet::Sequence>,
+    /// Commands that wait for their response, by card.
+    commands: BTreeMap<u32, Vec<u8>>,
+    named: BTreeSet<Ipv4Addr>,
+}
+
+impl<W: Write> Pcapng<W> {
+    /// Begins a capture in `out`.
+    pub fn new(mut out: W, facts: &RunFacts) -> io::Result<Self> {
+        // Byte order magic, version 1.0, section length unknown.
+        let mut header = Vec::new();
+        header.extend_from_slice(&0x1a2b_3c4du32.to_le_bytes());
+        header.extend_from_slice(&1u16.to_le_bytes());
+        header.extend_from_slice(&0u16.to_le_bytes());
+        header.extend_from_slice(&u64::MAX.to_le_bytes());
+        option(&mut header, OPT_COMMENT, title(facts).as_bytes());
+        option(&mut header, SHB_USERAPPL, b"cellbed");
+        end_of_options(&mut header);
+        block(&mut out, SECTION_HEADER, &header)?;
+
+        for name in INTERFACES {
+            let mut description = Vec::new();
+            description.extend_from_slice(&LINKTYPE_IPV4.to_le_bytes());
+            description.extend_from_slice(&[0; 6]);
+            option(&mut description, IF_NAME, name.as_bytes());
+            // A power of ten: nanoseconds.
+            option(&mut description, IF_TSRESOL, &[9]);
+            end_of_options(&mut description);
+            block(&mut out, INTERFACE_DESCRIPTION, &description)?;
+        }
+        Ok(Self { out, associations: BTreeMap::new(), commands: BTreeMap::new(), named: BTreeSet::new() })
+    }
+
+    fn message(&mut self, at: Instant, message: &Message) -> io::Result<()> {
+        match message.label.proto {
+            Proto::S1ap => self.s1ap(at, message),
+            Proto::GtpU => self.gtp_u(at, message),
+            Proto::Apdu => self.apdu(at, message),
+            _ => Ok(()),
+        }
+    }
+
+    fn s1ap(&mut self, at: Instant, message: &Message) -> io::Result<()> {
+        let (from, to) = (address(message.from), address(message.to));
+        let comment = comment(message);
+        let sequence = self.associations.entry((message.from, message.to)).or_default();
+        for datagram in packet::sctp(from, to, &message.bytes, sequence) {
+            self.names(message)?;
+            self.packet(S1_MME, at, &datagram, &comment)?;
+        }
+        Ok(())
+    }
+
+    fn gtp_u(&mut self, at: Instant, message: &Message) -> io::Result<()> {
+        let (from, to) = (address(message.from), address(message.to));
+        let datagram = packet::udp((from, packet::GTP_U_PORT), (to, packet::GTP_U_PORT), &message.bytes)?;
+        self.names(message)?;
+        self.packet(S1_U, at, &datagram, &comment(message))
+    }
+
+    /// Keeps a command until its response is there: the dissector reads both from one packet.
+    fn apdu(&mut self, at: Instant, message: &Message) -> io::Result<()> {
+        if let Actor::Card(card) = message.to {
+            self.commands.insert(card, message.bytes.clone());
+            return Ok(());
+        }
+        let Actor::Card(card) = message.from else { return Ok(()) };
+        let Some(command) = self.commands.remove(&card) else { return Ok(()) };
+        let exchange = [packet::GSMTAP_SIM_HEADER.as_slice(), &command, &message.bytes].concat();
+        // The card is the one that is asked: command and response go under the command's direction.
+        let (from, to) = (address(message.to), address(message.from));
+        let datagram = packet::udp((from, packet::GSMTAP_PORT), (to, packet::GSMTAP_PORT), &exchange)?;
+        self.names(message)?;
+        self.packet(CARD, at, &datagram, &format!("{} > {}", message.to, message.from))
+    }
+
+    fn packet(&mut self, interface: u32, at: Instant, data: &[u8], comment: &str) -> io::Result<()> {
+        let time = (EPOCH_UNIX_S * 1_000_000_000).saturating_add(at.as_nanos());
+        let length = u32::try_from(data.len()).map_err(io::Error::other)?;
+        let mut body = Vec::with_capacity(data.len() + comment.len() + 40);
+        body.extend_from_slice(&interface.to_le_bytes());
+        body.extend_from_slice(&((time >> 32) as u32).to_le_bytes());
+        body.extend_from_slice(&(time as u32).to_le_bytes());
+        body.extend_from_slice(&length.to_le_bytes());
+        body.extend_from_slice(&length.to_le_bytes());
+        body.extend_from_slice(data);
+        pad(&mut body);
+        option(&mut body, OPT_COMMENT, comment.as_bytes());
+        end_of_options(&mut body);
+        block(&mut self.out, ENHANCED_PACKET, &body)
+    }
+
+    /// Says, before an address is first used, whose it is (clause 4.5).
+    fn names(&mut self, message: &Message) -> io::Result<()> {
+        for actor in [message.from, message.to] {
+            if !self.named.insert(address(actor)) {
+                continue;
+            }
+            let mut record = address(actor).octets().to_vec();
+            record.extend_from_slice(actor.to_string().as_bytes());
+            record.push(0);
+            let mut body = Vec::new();
+            // nrb_record_ipv4.
+            body.extend_from_slice(&1u16.to_le_bytes());
+            body.extend_from_slice(&(record.len() as u16).to_le_bytes());
+            body.extend_from_slice(&record);
+            pad(&mut body);
+            // nrb_record_end.
+            body.extend_from_slice(&[0; 4]);
+            block(&mut self.out, NAME_RESOLUTION, &body)?;
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write> View for Pcapng<W> {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        match &event.body {
+            Body::Message(message) => self.message(event.at, message),
+            Body::State(_) | Body::StepStarted { .. } | Body::StepEnded { .. } => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, _: &RunSummary) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// The address that stands for `actor` in a capture. Devices and cards have no transport address of their
+/// own; they get one here, in 10.54/16 (who commands the card) and 10.55/16 (the card), by their number.
+fn address(actor: Actor) -> Ipv4Addr {
+    let numbered = |second: u8, n: u32| Ipv4Addr::new(10, second, (n >> 8) as u8, n as u8);
+    match actor {
+        Actor::Device(n) | Actor::Ue(n) => numbered(54, n),
+        Actor::Card(n) => numbered(55, n),
+        actor => actor.transport_address(),
+    }
+}
+
+fn comment(message: &Message) -> String {
+    format!("{} > {}: {}", message.from, message.to, text::one_line(&message.label.name))
+}
+
+/// Writes one block: type, length, body, length again (clause 3.1).
+fn block(out: &mut impl Write, kind: u32, body: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(body.len() + 12).map_err(io::Error::other)?.to_le_bytes();
+    out.write_all(&kind.to_le_bytes())?;
+    out.write_all(&length)?;
+    out.write_all(body)?;
+    out.write_all(&length)
+}
+
+/// Adds one option. A value that an option cannot hold is cut.
+fn option(body: &mut Vec<u8>, code: u16, value: &[u8]) {
+    let value = &value[..value.len().min(0xfff0)];
+    body.extend_from_slice(&code.to_le_bytes());
+    body.extend_from_slice(&(value.len() as u16).to_le_bytes());
+    body.extend_from_slice(value);
+    pad(body);
+}
+
+fn end_of_options(body: &mut Vec<u8>) {
+    body.extend_from_slice(&[0; 4]);
+}
+
+/// Fills up to a multiple of four bytes.
+fn pad(body: &mut Vec<u8>) {
+    body.resize(body.len().next_multiple_of(4), 0);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+//! What is known of a run before it starts and once it has ended. `lab` fills these in; views print them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Body, Event, Step, Verdict};
+use crate::sim::Rat;
+
+/// What is known of a run before its first event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunFacts {
+    /// The name of the scenario.
+    pub scenario: String,
+    /// What the scenario is about, in one sentence.
+    pub summary: String,
+    /// The name of the bench.
+    pub bench: String,
+    pub seed: u64,
+    pub rat: Rat,
+    /// How many devices take part.
+    pub devices: u32,
+    /// The steps that each device is to go through, in order.
+    pub plan: Vec<Step>,
+}
+
+/// How one step of one device went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepRow {
+    pub device: u32,
+    pub step: Step,
+    pub verdict: Verdict,
+    /// What was proved, or why it was refused or did not end.
+    pub finding: String,
+    #[serde(rename = "virtual_ns", with = "nanos")]
+    pub virtual_time: Duration,
+    /// Processor time, where it was measured. Never in a transcript.
+    #[serde(rename = "cpu_ns", with = "nanos_or_none", default)]
+    pub cpu_time: Option<Duration>,
+}
+
+/// How one expectation of the scenario went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectationRow {
+    /// The expectation as the scenario states it.
+    pub text: String,
+    pub verdict: Verdict,
+    /// What was found.
+    pub found: String,
+}
+
+/// The version of something that took part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    pub name: String,
+    pub value: String,
+}
+
+/// What is known of a run once it has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSummary {
+    pub facts: RunFacts,
+    pub verdict: Verdict,
+    /// The first reason for a verdict that is not a pass.
+    pub reason: Option<String>,
+    pub steps: Vec<StepRow>,
+    pub expectations: Vec<ExpectationRow>,
+    pub versions: Vec<Version>,
+    /// The command that does the same again.
+    pub rerun: String,
+    /// Virtual time from the first event to the last.
+    #[serde(rename = "virtual_ns", with = "nanos")]
+    pub virtual_time: Duration,
+    /// Processor time of the whole run.
+    #[serde(rename = "cpu_ns", with = "nanos_or_none", default)]
+    pub cpu_time: Option<Duration>,
+    /// Time on the wall clock.
+    #[serde(rename = "wall_ns", with = "nanos_or_none", default)]
+    pub wall_time: Option<Duration>,
+    /// Counts by name, as in `events.APDU`, `bytes.APDU` (see [`Counters`]) or `crypto.P256Sign`.
+    pub counters: BTreeMap<String, u64>,
+}
+
+/// Counts messages and bytes of each protocol as `events.PROTO` and `bytes.PROTO`, and state changes as
+/// `events.state`.
+#[derive(Debug, Clone, Default)]
+pub struct Counters {
+    messages: BTreeMap<&'static str, (u64, u64)>,
+    states: u64,
+}
+
+impl Counters {
+    /// Counts one event.
+    pub fn count(&mut self, event: &Event) {
+        match &event.body {
+            Body::Message(message) => {
+                let (events, bytes) = self.messages.entry(message.label.proto.name()).or_default();
+                *events += 1;
+                *bytes += message.bytes.len() as u64;
+            }
+            Body::State(_) => self.states += 1,
+            Body::StepStarted { .. } | Body::StepEnded { .. } => {}
+        }
+    }
+
+    /// The counts by name, for [`RunSummary::counters`].
+    pub fn into_map(self) -> BTreeMap<String, u64> {
+        let states = (self.states > 0).then(|| ("events.state".to_owned(), self.states));
+        let messages = self.messages.into_iter().flat_map(|(proto, (events, bytes))| {
+            [(format!("events.{proto}"), events), (format!("bytes.{proto}"), bytes)]
+        });
+        messages.chain(states).collect()
+    }
+}
+
+/// What one step cost over all devices that passed through it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepTimes {
+    pub step: Step,
+    /// How many devices began it.
+    pub devices: u64,
+    /// For how many of them the row is a pass.
+    pub passed: u64,
+    #[serde(rename = "virtual_ns_min", with = "nanos")]
+    pub min: Duration,
+    /// The lower median: a value that was seen.
+    #[serde(rename = "virtual_ns_median", with = "nanos")]
+    pub median: Duration,
+    #[serde(rename = "virtual_ns_max", with = "nanos")]
+    pub max: Duration,
+    /// The sum over the devices, where it was measured.
+    #[serde(rename = "cpu_ns", with = "nanos_or_none", default)]
+    pub cpu_time: Option<Duration>,
+}
+
+/// The cost of each step over all devices, in the order of the procedure. Steps that nobody began are absent.
+pub fn step_times(rows: &[StepRow]) -> Vec<StepTimes> {
+    let of_step = |step| {
+        let rows: Vec<&StepRow> = rows.iter().filter(|row| row.step == step).collect();
+        let mut times: Vec<Duration> = rows.iter().map(|row| row.virtual_time).collect();
+        times.sort_unstable();
+        Some(StepTimes {
+            step,
+            devices: rows.len() as u64,
+            passed: rows.iter().filter(|row| row.verdict == Verdict::Pass).count() as u64,
+            min: *times.first()?,
+            median: times[(times.len() - 1) / 2],
+            max: *times.last()?,
+            cpu_time: rows.iter().filter_map(|row| row.cpu_time).reduce(|a, b| a + b),
+        })
+    };
+    Step::ALL.into_iter().filter_map(of_step).collect()
+}
+
+/// The name that every view prints for a verdict.
+pub(super) fn verdict_name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Inconclusive => "inconclusive",
+        Verdict::Fail => "fail",
+        Verdict::Error => "error",
+    }
+}
+
+/// The first line of a transcript, a terminal and a capture.
+pub(super) fn title(facts: &RunFacts) -> String {
+    format!(
+        "scenario {} · bench {} · seed {}",
+        super::text::one_line(&facts.scenario),
+        super::text::one_line(&facts.bench),
+        facts.seed
+    )
+}
+
+/// Durations as whole nanoseconds, so that what is read equals what was written.
+mod nanos {
+    use super::{Deserialize, Duration};
+
+    pub fn serialize<S: serde::Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(u64::try_from(value.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    pub fn deserialize<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_nanos)
+    }
+}
+
+/// The same where a duration may not have been measured.
+mod nanos_or_none {
+    use super::{Deserialize, Duration, Serialize};
+
+    pub fn serialize<S: serde::Serializer>(value: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        value.map(|v| u64::try_from(v.as_nanos()).unwrap_or(u64::MAX)).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(from)?.map(Duration::from_nanos))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(device: u32, ms: u64, verdict: Verdict) -> StepRow {
+        StepRow {
+            device,
+            step: Step::Keys,
+            verdict,
+            finding: String::new(),
+            virtual_time: Duration::from_millis(ms),
+            cpu_time: Some(Duration::from_millis(1)),
+        }
+    }
+
+    #[test]
+    fn step_times_are_the_order_statistics() {
+        let rows = [
+            row(1, 30, Verdict::Pass),
+            row(2, 10, Verdict::Fail),
+            row(3, 20, Verdict::Pass),
+            row(4, 40, Verdict::Pass),
+        ];
+        let times = step_times(&rows);
+        let [keys] = times.as_slice() else { panic!("one step was taken, {} were found", times.len()) };
+        assert_eq!((keys.step, keys.devices, keys.passed), (Step::Keys, 4, 3));
+        let ms = |d: Duration| d.as_millis();
+        assert_eq!((ms(keys.min), ms(keys.median), ms(keys.max)), (10, 20, 40));
+        assert_eq!(keys.cpu_time, Some(Duration::from_millis(4)));
+        assert!(step_times(&[]).is_empty());
+    }
+
+    #[test]
+    fn messages_and_bytes_are_counted_by_protocol() {
+        let mut counters = Counters::default();
+        super::super::sample::run(1).0.iter().for_each(|event| counters.count(event));
+        let map = counters.into_map();
+        assert!(map["events.APDU"] > 0 && map["bytes.S1AP"] > 0 && map["events.state"] > 0);
+        assert_eq!(map["bytes.S6a"], 0);
+    }
+}

@@ -1,0 +1,230 @@
+//! The live view: steps as they start and end, then the verdict table, and what went wrong repeated last.
+//!
+//! A run of few devices shows a line per step of each device. A run of many shows one line per step, once
+//! the last device is through with it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use owo_colors::Style as Paint;
+
+use super::summary::verdict_name;
+use super::{RunFacts, RunSummary, View, text};
+use crate::event::{Body, Event, Outcome, Step, Verdict};
+use crate::sim::Duration;
+
+mod table;
+
+/// The most devices whose steps are shown one by one.
+const DEVICES_SHOWN_MAX: u32 = 5;
+/// Where the words at the left end: as wide as `INCONCLUSIVE`.
+const WORD: usize = 12;
+/// The narrowest terminal that is laid out for.
+const WIDTH_MIN: usize = 60;
+
+/// What the terminal can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Whether to use ANSI colours.
+    pub colour: bool,
+    /// Whether the line at the bottom may be overwritten, to show what runs now.
+    pub live: bool,
+    /// Columns.
+    pub width: usize,
+}
+
+/// Writes the live view.
+pub struct Terminal<W> {
+    out: W,
+    style: Style,
+    facts: RunFacts,
+    ended: u64,
+    /// Steps that have begun and not ended, by device, for the line at the bottom.
+    running: BTreeMap<u32, Step>,
+    /// What is not shown yet of each step, where there are many devices.
+    gathered: BTreeMap<Step, Gathered>,
+    bottom_shown: bool,
+}
+
+/// One step over many devices.
+#[derive(Default)]
+struct Gathered {
+    times: Vec<Duration>,
+    refused: u64,
+    first_reason: Option<String>,
+}
+
+impl<W: Write> Terminal<W> {
+    /// Begins the view in `out` with what the run is about.
+    pub fn new(out: W, facts: &RunFacts, style: Style) -> io::Result<Self> {
+        let style = Style { width: style.width.max(WIDTH_MIN), ..style };
+        let mut view = Self {
+            out,
+            style,
+            facts: facts.clone(),
+            ended: 0,
+            running: BTreeMap::new(),
+            gathered: BTreeMap::new(),
+            bottom_shown: false,
+        };
+        let about = format!(
+            "{} on {} · {} · {} · seed {}",
+            view.paint(&text::one_line(&facts.scenario), Paint::new().bold()),
+            text::one_line(&facts.bench),
+            facts.rat.name(),
+            text::count(facts.devices.into(), "device"),
+            facts.seed
+        );
+        view.worded("Running", Paint::new().bold().green(), &about)?;
+        if !facts.summary.is_empty() {
+            let summary = text::one_line(&facts.summary).into_owned();
+            view.worded("", Paint::new(), &summary)?;
+        }
+        view.rule()?;
+        Ok(view)
+    }
+
+    fn step_ended(&mut self, device: u32, step: Step, took: Duration, outcome: &Outcome) -> io::Result<()> {
+        self.ended += 1;
+        self.running.remove(&device);
+        if self.facts.devices <= DEVICES_SHOWN_MAX {
+            return self.step_line(device, step, took, outcome);
+        }
+        let gathered = self.gathered.entry(step).or_default();
+        gathered.times.push(took);
+        if let Outcome::Refused { reason, .. } = outcome {
+            gathered.refused += 1;
+            gathered.first_reason.get_or_insert_with(|| reason.clone());
+        }
+        if gathered.times.len() as u64 >= u64::from(self.facts.devices) {
+            self.gathered_line(step)?;
+        }
+        Ok(())
+    }
+
+    /// One step of one device.
+    fn step_line(&mut self, device: u32, step: Step, took: Duration, outcome: &Outcome) -> io::Result<()> {
+        let of = if self.facts.devices > 1 { format!("dev{device} ") } else { String::new() };
+        let total = u64::from(self.facts.devices) * self.facts.plan.len() as u64;
+        let (word, paint, why) = match outcome {
+            Outcome::Done { proof } => ("DONE", Paint::new().bold().green(), text::one_line(proof)),
+            Outcome::Refused { reason, .. } => {
+                ("REFUSED", Paint::new().bold().yellow(), text::one_line(reason))
+            }
+        };
+        let head = format!("[{:>8}s] {:>2}/{total} ", text::seconds(took), self.ended);
+        let name = format!("{of}{:<8}", step.name());
+        let room =
+            self.style.width.saturating_sub(WORD + 1 + head.chars().count() + name.chars().count() + 1);
+        let line = format!("{head}{} {}", self.paint(&name, Paint::new().bold()), table::cut(&why, room));
+        self.worded(word, paint, line.trim_end())
+    }
+
+    /// One step of all devices that got to it.
+    fn gathered_line(&mut self, step: Step) -> io::Result<()> {
+        let Some(mut gathered) = self.gathered.remove(&step) else { return Ok(()) };
+        gathered.times.sort_unstable();
+        let times = &gathered.times;
+        let (Some(min), Some(max)) = (times.first(), times.last()) else { return Ok(()) };
+        let median = times[(times.len() - 1) / 2];
+        let done = times.len() as u64 - gathered.refused;
+        let mut line = format!(
+            "[{:>8}s] {done:>4}/{} {} {}",
+            text::seconds(median),
+            self.facts.devices,
+            self.paint(&format!("{:<8}", step.name()), Paint::new().bold()),
+            text::seconds_range(*min, *max)
+        );
+        if let Some(reason) = &gathered.first_reason {
+            line.push_str(&format!(", {} refused: {}", gathered.refused, text::one_line(reason)));
+        }
+        let paint =
+            if gathered.refused > 0 { Paint::new().bold().yellow() } else { Paint::new().bold().green() };
+        self.worded(if done > 0 { "DONE" } else { "REFUSED" }, paint, &line)
+    }
+
+    /// What runs now, on a line that the next one overwrites.
+    fn bottom(&mut self) -> io::Result<()> {
+        if !self.style.live {
+            return Ok(());
+        }
+        let now = match self.running.len() {
+            0 => return Ok(()),
+            1..=3 => {
+                let each = self.running.iter().map(|(device, step)| format!("dev{device} {}", step.name()));
+                each.collect::<Vec<_>>().join(", ")
+            }
+            n => format!("{n} devices on their way, {} steps ended", self.ended),
+        };
+        let line = table::cut(&format!("{:>WORD$} {now}", "…"), self.style.width - 1);
+        let erase = if self.bottom_shown { "\r\x1b[K" } else { "" };
+        self.bottom_shown = true;
+        write!(self.out, "{erase}{line}")?;
+        self.out.flush()
+    }
+
+    /// A line with a right-aligned word at its left, as nextest has them.
+    fn worded(&mut self, word: &str, paint: Paint, rest: &str) -> io::Result<()> {
+        if std::mem::take(&mut self.bottom_shown) {
+            write!(self.out, "\r\x1b[K")?;
+        }
+        let word = self.paint(&format!("{word:>WORD$}"), paint);
+        writeln!(self.out, "{}", format!("{word} {rest}").trim_end())
+    }
+
+    fn rule(&mut self) -> io::Result<()> {
+        let rule = "─".repeat(self.style.width.min(100));
+        writeln!(self.out, "{}", self.paint(&rule, Paint::new().dimmed()))
+    }
+
+    fn paint(&self, text: &str, paint: Paint) -> String {
+        if self.style.colour && !text.trim().is_empty() {
+            paint.style(text).to_string()
+        } else {
+            text.to_owned()
+        }
+    }
+
+    fn verdict(&mut self, verdict: Verdict, rest: &str) -> io::Result<()> {
+        self.worded(&verdict_name(verdict).to_uppercase(), verdict_paint(verdict), rest)
+    }
+}
+
+impl<W: Write> View for Terminal<W> {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        match &event.body {
+            Body::StepStarted { device, step } => {
+                self.running.insert(*device, *step);
+                self.bottom()
+            }
+            Body::StepEnded { device, step, took, outcome } => {
+                self.step_ended(*device, *step, *took, outcome)?;
+                self.bottom()
+            }
+            Body::Message(_) | Body::State(_) => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
+        self.running.clear();
+        for step in Step::ALL {
+            self.gathered_line(step)?;
+        }
+        self.table(summary)?;
+        self.totals(summary)?;
+        self.failures(summary)?;
+        self.out.flush()
+    }
+}
+
+fn verdict_paint(verdict: Verdict) -> Paint {
+    match verdict {
+        Verdict::Pass => Paint::new().bold().green(),
+        Verdict::Inconclusive => Paint::new().bold().yellow(),
+        Verdict::Fail => Paint::new().bold().red(),
+        Verdict::Error => Paint::new().bold().magenta(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

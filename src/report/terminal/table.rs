@@ -1,0 +1,198 @@
+//! What the terminal shows once the run has ended: the verdict table, the totals, and the failures again.
+
+use std::io::{self, Write};
+
+use owo_colors::Style as Paint;
+
+use super::{DEVICES_SHOWN_MAX, Terminal, WORD};
+use crate::event::Verdict;
+use crate::report::{RunSummary, step_times, text};
+use crate::sim::Duration;
+
+/// The most failures that are repeated.
+const FAILURES_MAX: usize = 20;
+/// Columns of a duration.
+const TIME: usize = 10;
+
+/// One line of the table.
+struct Row {
+    verdict: Verdict,
+    name: String,
+    proved: String,
+    virtual_time: Option<Duration>,
+    cpu_time: Option<Duration>,
+}
+
+impl<W: Write> Terminal<W> {
+    /// Step, what was proved, virtual time, processor time.
+    pub(super) fn table(&mut self, summary: &RunSummary) -> io::Result<()> {
+        if std::mem::take(&mut self.bottom_shown) {
+            write!(self.out, "\r\x1b[K")?;
+        }
+        self.rule()?;
+        let rows = rows(summary);
+        let name = rows.iter().map(|row| row.name.chars().count()).chain([4]).max().unwrap_or(4);
+        let width = self.style.width.min(140);
+        let proved = width.saturating_sub(WORD + 1 + name + 2 + 2 * (TIME + 2)).max(16);
+
+        let virtual_time = if summary.facts.devices > DEVICES_SHOWN_MAX { "median" } else { "virtual" };
+        let heading = format!(
+            "{:name$}  {:proved$}  {virtual_time:>TIME$}  {:>TIME$}",
+            "step", "what was proved", "CPU"
+        );
+        self.worded("", Paint::new(), &self.paint(&heading, Paint::new().dimmed()))?;
+        for row in rows {
+            let time = |time: Option<Duration>| time.map_or_else(|| "-".to_owned(), text::readable);
+            let (virtual_time, cpu_time) = (time(row.virtual_time), time(row.cpu_time));
+            let lines = wrap(&text::one_line(&row.proved), proved);
+            let first = lines.first().map_or("", String::as_str);
+            let label = self.paint(&format!("{:name$}", row.name), Paint::new().bold());
+            let line = format!("{label}  {first:proved$}  {virtual_time:>TIME$}  {cpu_time:>TIME$}");
+            self.verdict(row.verdict, &line)?;
+            for line in lines.iter().skip(1) {
+                self.worded("", Paint::new(), &format!("{:name$}  {line}", ""))?;
+            }
+        }
+        for row in &summary.expectations {
+            let line = format!("{}: {}", text::one_line(&row.text), text::one_line(&row.found));
+            self.verdict(row.verdict, &line)?;
+        }
+        self.rule()
+    }
+
+    pub(super) fn totals(&mut self, summary: &RunSummary) -> io::Result<()> {
+        let passed = summary.steps.iter().filter(|row| row.verdict == Verdict::Pass).count();
+        let mut line = format!(
+            "[{:>8}s] {}: {passed} of {} passed",
+            text::seconds(summary.virtual_time),
+            self.paint(&text::one_line(&summary.facts.scenario), Paint::new().bold()),
+            text::count(summary.steps.len() as u64, "step")
+        );
+        if let Some(cpu) = summary.cpu_time {
+            line.push_str(&format!(", {} CPU", text::readable(cpu)));
+        }
+        if let Some(wall) = summary.wall_time {
+            line.push_str(&format!(", {} wall", text::readable(wall)));
+        }
+        self.verdict(summary.verdict, &line)
+    }
+
+    /// What went wrong, once more, so that it is the last thing on the screen; and how to see it again.
+    pub(super) fn failures(&mut self, summary: &RunSummary) -> io::Result<()> {
+        if summary.verdict == Verdict::Pass {
+            return Ok(());
+        }
+        let steps = summary.steps.iter().filter(|row| row.verdict != Verdict::Pass).map(|row| {
+            (row.verdict, format!("dev{} {}: {}", row.device, row.step.name(), text::one_line(&row.finding)))
+        });
+        let expectations = summary.expectations.iter().filter(|row| row.verdict != Verdict::Pass);
+        let expectations = expectations.map(|row| {
+            (row.verdict, format!("expected {}: {}", text::one_line(&row.text), text::one_line(&row.found)))
+        });
+        let all: Vec<(Verdict, String)> = steps.chain(expectations).collect();
+        for (verdict, line) in all.iter().take(FAILURES_MAX) {
+            self.verdict(*verdict, line)?;
+        }
+        if all.len() > FAILURES_MAX {
+            self.worded(
+                "",
+                Paint::new(),
+                &format!("and {} more; junit.xml has them all", all.len() - FAILURES_MAX),
+            )?;
+        }
+        if let Some(reason) = &summary.reason {
+            self.worded("Reason", Paint::new().bold(), &text::one_line(reason))?;
+        }
+        self.worded("Rerun", Paint::new().bold(), &text::one_line(&summary.rerun))
+    }
+}
+
+/// A row per step and device, or per step where there are many devices.
+fn rows(summary: &RunSummary) -> Vec<Row> {
+    let devices = summary.facts.devices;
+    if devices <= DEVICES_SHOWN_MAX {
+        let rows = summary.steps.iter().map(|row| Row {
+            verdict: row.verdict,
+            name: match devices {
+                1 => row.step.name().to_owned(),
+                _ => format!("dev{} {}", row.device, row.step.name()),
+            },
+            proved: row.finding.clone(),
+            virtual_time: Some(row.virtual_time),
+            cpu_time: row.cpu_time,
+        });
+        return rows.collect();
+    }
+    let of_step = |times: crate::report::StepTimes| {
+        let rows = summary.steps.iter().filter(|row| row.step == times.step);
+        Row {
+            verdict: rows.map(|row| row.verdict).max().unwrap_or(Verdict::Pass),
+            name: times.step.name().to_owned(),
+            proved: format!(
+                "{} of {devices} devices, in {}",
+                times.passed,
+                text::seconds_range(times.min, times.max)
+            ),
+            virtual_time: Some(times.median),
+            cpu_time: times.cpu_time,
+        }
+    };
+    step_times(&summary.steps).into_iter().map(of_step).collect()
+}
+
+/// `text` in at most `width` columns; an ellipsis says that something was cut.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+/// `text` in lines of at most `width` columns, broken between words where that is possible.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut used = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > width {
+            lines.push(std::mem::take(&mut line));
+            used = 0;
+        }
+        if used > 0 {
+            line.push(' ');
+            used += 1;
+        }
+        for c in word.chars() {
+            // Only a word that is longer than a whole line gets here with the line full.
+            if used == width {
+                lines.push(std::mem::take(&mut line));
+                used = 0;
+            }
+            line.push(c);
+            used += 1;
+        }
+    }
+    lines.push(line);
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_wrap_and_long_ones_break() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("a abcdefghij b", 4), ["a", "abcd", "efgh", "ij b"]);
+        assert_eq!(wrap("", 4), [""]);
+    }
+
+    #[test]
+    fn a_cut_shows() {
+        assert_eq!(cut("abcdef", 6), "abcdef");
+        assert_eq!(cut("abcdef", 4), "abc…");
+    }
+}

@@ -1,0 +1,92 @@
+//! Every status line, as the terminal shows it.
+
+use super::super::sample;
+use super::*;
+
+const PLAIN: Style = Style { colour: false, live: false, width: 100 };
+
+fn screen(devices: u32, style: Style) -> String {
+    let (events, summary) = sample::run(devices);
+    show(&events, &summary, style)
+}
+
+fn show(events: &[Event], summary: &RunSummary, style: Style) -> String {
+    let mut out = Vec::new();
+    let mut view = Terminal::new(&mut out, &summary.facts, style).expect("memory takes it");
+    events.iter().for_each(|event| view.event(event).expect("memory takes it"));
+    view.finish(summary).expect("memory takes it");
+    String::from_utf8(out).expect("a screen is text")
+}
+
+#[test]
+fn one_device() {
+    insta::assert_snapshot!(screen(1, PLAIN));
+}
+
+#[test]
+fn a_refusal_on_a_narrow_screen() {
+    insta::assert_snapshot!(screen(2, Style { width: 72, ..PLAIN }));
+}
+
+#[test]
+fn many_devices_are_a_line_per_step() {
+    insta::assert_snapshot!(screen(12, PLAIN));
+}
+
+#[test]
+fn every_verdict() {
+    let (_, mut summary) = sample::run(1);
+    let verdicts = [Verdict::Pass, Verdict::Inconclusive, Verdict::Fail, Verdict::Error];
+    summary.steps.truncate(verdicts.len());
+    for (row, verdict) in summary.steps.iter_mut().zip(verdicts) {
+        row.verdict = verdict;
+        row.cpu_time = None;
+    }
+    summary.verdict = Verdict::Error;
+    summary.reason = Some("dev1 keys: nothing was proved".to_owned());
+    insta::assert_snapshot!(show(&[], &summary, PLAIN));
+}
+
+#[test]
+fn the_line_at_the_bottom_is_overwritten_and_gone_in_the_end() {
+    let screen = screen(2, Style { live: true, ..PLAIN });
+    assert!(screen.contains("… dev1 attach, dev2 attach"), "{screen}");
+    // What a terminal would show: each line after its last erasure.
+    let shown: Vec<&str> =
+        screen.lines().map(|line| line.rsplit("\r\x1b[K").next().unwrap_or(line)).collect();
+    assert_eq!(shown, self::screen(2, PLAIN).lines().collect::<Vec<_>>());
+}
+
+#[test]
+fn colours_change_nothing_but_colour() {
+    let coloured = screen(2, Style { colour: true, ..PLAIN });
+    assert!(coloured.contains("\x1b["));
+    let mut plain = String::new();
+    let mut in_escape = false;
+    for c in coloured.chars() {
+        match (in_escape, c) {
+            (false, '\x1b') => in_escape = true,
+            (false, c) => plain.push(c),
+            (true, c) => in_escape = c != 'm',
+        }
+    }
+    assert_eq!(plain, screen(2, PLAIN));
+}
+
+#[test]
+fn nothing_from_outside_moves_the_cursor() {
+    let (mut events, mut summary) = sample::run(1);
+    let hostile = "\x1b[2J\r\nPASS";
+    for event in &mut events {
+        if let Body::StepEnded { outcome, .. } = &mut event.body {
+            *outcome = Outcome::Refused { reason: hostile.to_owned(), detail: hostile.to_owned() };
+        }
+    }
+    summary.facts.scenario = hostile.to_owned();
+    summary.verdict = Verdict::Fail;
+    summary.reason = Some(hostile.to_owned());
+    summary.rerun = hostile.to_owned();
+    summary.steps.iter_mut().for_each(|row| row.finding = hostile.to_owned());
+    summary.expectations.iter_mut().for_each(|row| row.found = hostile.to_owned());
+    assert!(!show(&events, &summary, PLAIN).contains(['\x1b', '\r']));
+}

@@ -1,0 +1,137 @@
+//! Texts from outside made safe for the view that shows them, and numbers as every view prints them.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+/// `text` on one line: whatever could move a cursor, break a line or turn the reading order is escaped.
+pub(super) fn one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_disruptive) {
+        return Cow::Borrowed(text);
+    }
+    let mut line = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_disruptive(c) { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    Cow::Owned(line)
+}
+
+fn is_disruptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// `name=value` pairs on one line; a value that would be misread bare stands in quotes.
+pub(super) fn fields<N: AsRef<str>>(fields: &[(N, String)]) -> String {
+    let mut line = String::new();
+    for (name, value) in fields {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(&one_line(name.as_ref()));
+        line.push('=');
+        let value = one_line(value);
+        if value.is_empty() || value.contains([' ', '"', '=']) {
+            line.push('"');
+            line.push_str(&value.replace('"', "\\\""));
+            line.push('"');
+        } else {
+            line.push_str(&value);
+        }
+    }
+    line
+}
+
+/// `text` as HTML character data or a quoted attribute value.
+pub(super) fn html(text: &str) -> Cow<'_, str> {
+    let line = one_line_but_breaks(text);
+    if !line.contains(['&', '<', '>', '"', '\'']) {
+        return line;
+    }
+    let mut safe = String::with_capacity(line.len() + 16);
+    for c in line.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            c => safe.push(c),
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// As [`one_line`], with line feeds kept: a page may wrap where a log line must not.
+fn one_line_but_breaks(text: &str) -> Cow<'_, str> {
+    if !text.contains('\n') {
+        return one_line(text);
+    }
+    Cow::Owned(text.split('\n').map(one_line).collect::<Vec<_>>().join("\n"))
+}
+
+/// A duration in seconds with three decimals, rounded to the nearest.
+pub(super) fn seconds(duration: Duration) -> String {
+    let ms = (duration.as_nanos() + 500_000) / 1_000_000;
+    format!("{}.{:03}", ms / 1000, ms % 1000)
+}
+
+/// Two durations in seconds, as one where they print alike.
+pub(super) fn seconds_range(min: Duration, max: Duration) -> String {
+    let (min, max) = (seconds(min), seconds(max));
+    if min == max { format!("{min} s") } else { format!("{min} to {max} s") }
+}
+
+/// A duration for a reader: seconds, or the smaller unit that keeps three digits.
+pub(super) fn readable(duration: Duration) -> String {
+    let ns = duration.as_nanos();
+    match ns {
+        0 => "0 s".to_owned(),
+        1..1_000_000 => format!("{:.0} µs", (ns as f64 / 1e3).max(1.0)),
+        1_000_000..1_000_000_000 => format!("{:.1} ms", ns as f64 / 1e6),
+        _ => format!("{:.3} s", ns as f64 / 1e9),
+    }
+}
+
+/// The first six hexadecimal digits of the SHA-256 of `bytes`.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    hex::encode(&Sha256::digest(bytes)[..3])
+}
+
+/// `1 device`, `2 devices`.
+pub(super) fn count(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_leaves_its_line() {
+        assert_eq!(one_line("plain · text"), "plain · text");
+        assert_eq!(one_line("a\r\n\x1b[31mb\u{202e}c"), "a\\r\\n\\u{1b}[31mb\\u{202e}c");
+    }
+
+    #[test]
+    fn a_field_reads_back_without_doubt() {
+        let list =
+            [("imsi", "001".to_owned()), ("detail", "no \"x\" y".to_owned()), ("empty", String::new())];
+        assert_eq!(fields(&list), "imsi=001 detail=\"no \\\"x\\\" y\" empty=\"\"");
+    }
+
+    #[test]
+    fn markup_is_text() {
+        assert_eq!(html("<b a='\"'>&\n\u{7}"), "&lt;b a=&#39;&quot;&#39;&gt;&amp;\n\\u{7}");
+    }
+
+    #[test]
+    fn seconds_are_rounded_once() {
+        assert_eq!(seconds(Duration::from_micros(1_999_499)), "1.999");
+        assert_eq!(seconds(Duration::from_micros(1_999_500)), "2.000");
+        assert_eq!(readable(Duration::from_micros(250)), "250 µs");
+        assert_eq!(readable(Duration::from_micros(2_500)), "2.5 ms");
+        assert_eq!(readable(Duration::from_millis(2_500)), "2.500 s");
+    }
+}
