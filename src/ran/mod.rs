@@ -1,1 +1,26 @@
-//! The protocol UE and the base station.
+//! The radio access network: the protocol UE, the base station, and the modelled radio between them.
+
+pub mod enb;
+mod security;
+pub mod ue;
+pub mod usim;
+pub mod uu;
+
+pub use enb::{Enb, EnbConfig, EnbInput, EnbOutput};
+pub use ue::{Ue, UeConfig, UeInput, UeOutput};
+pub use uu::{Downlink, ReleaseCause, Uplink};
+
+use crate::card::PortError;
+
+/// What stops a machine of this folder. What a peer does wrong is answered in its protocol and is no error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RanError {
+    #[error("{command}: the slot gave no answer: {cause}; put a working card in")]
+    Card { command: &'static str, cause: PortError },
+    #[error("{command}: the card answered {status:04x}; its USIM must be selectable without a PIN")]
+    CardStatus { command: &'static str, status: u16 },
+    #[error("{command}: the card answered {length} bytes that are no {expected} ({clause})")]
+    CardData { command: &'static str, length: usize, expected: &'static str, clause: &'static str },
+    #[error("{place}: cannot encode {what}: {cause}")]
+    Encode { place: &'static str, what: &'static str, cause: String },
+}

@@ -1,1 +1,5 @@
 //! Codecs that no crate gives us.
+
+pub mod gtpu;
+pub mod nas;
+pub mod s1ap;

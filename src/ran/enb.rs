@@ -1,0 +1,362 @@
+//! The protocol base station: S1AP towards the MME (TS 36.413), GTP-U towards the gateway (TS 29.281), and the
+//! modelled radio towards its UEs.
+
+mod messages;
+mod s1;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use oxirush_s1ap::s1ap::{Cause, CauseRadioNetwork, CauseTransport, S1AP_PDU, S1APPDU};
+use oxirush_security::nas_eps::KEnb;
+
+use super::{Downlink, RanError, ReleaseCause, Uplink};
+use crate::event::{Actor, Fields, Label};
+use crate::id::Plmn;
+use crate::sim::{Duration, Instant};
+use crate::wire::{gtpu, s1ap};
+
+/// How long the base station waits for the answer to an S1 SETUP REQUEST before it asks again.
+pub const S1_SETUP_RETRY: Duration = Duration::from_secs(10);
+
+/// What a base station is.
+#[derive(Debug, Clone)]
+pub struct EnbConfig {
+    /// Its number from 1; also its macro eNB ID.
+    pub number: u32,
+    pub plmn: Plmn,
+    pub tac: u16,
+    /// Access stratum integrity algorithms, best first.
+    pub eia: Vec<u8>,
+    /// Access stratum ciphering algorithms, best first.
+    pub eea: Vec<u8>,
+}
+
+impl EnbConfig {
+    /// Base station `number` of tracking area `tac`, which prefers AES, then SNOW 3G, then ZUC.
+    pub fn new(number: u32, plmn: Plmn, tac: u16) -> Self {
+        Self { number, plmn, tac, eia: vec![2, 1, 3], eea: vec![2, 1, 3, 0] }
+    }
+}
+
+/// What happens to a base station.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EnbInput<'a> {
+    /// The association to the MME is up.
+    S1Connected,
+    /// A PDU of the MME.
+    S1(&'a [u8]),
+    /// The association to the MME is gone.
+    S1Lost,
+    /// A message of device `ue`.
+    Air { ue: u32, message: Uplink },
+    /// A datagram on the GTP-U port, from the gateway.
+    GtpU(&'a [u8]),
+    /// The moment of [`Enb::deadline`] has come.
+    Timer,
+}
+
+/// What a base station does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EnbOutput {
+    /// A PDU for the MME.
+    S1 { bytes: Vec<u8>, label: Label },
+    /// A message for device `ue`.
+    Air { ue: u32, message: Downlink },
+    /// A datagram for the GTP-U port of `to`.
+    GtpU { to: Ipv4Addr, bytes: Vec<u8>, label: Label },
+    /// A change of state, or a note with an empty `machine`.
+    State { machine: &'static str, change: Cow<'static, str>, fields: Fields },
+    /// S1 is set up: the cell takes connections.
+    Ready,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum S1State {
+    Down,
+    SettingUp,
+    Ready,
+}
+
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// RRCConnectionSetup was sent.
+    Connecting,
+    /// NAS messages pass.
+    Connected,
+    /// SecurityModeCommand was sent.
+    Securing,
+    /// RRCConnectionReconfiguration was sent.
+    Reconfiguring,
+    /// The bearer stands.
+    Active,
+}
+
+#[derive(Debug)]
+struct Context {
+    /// The device; `None` once its radio connection is gone.
+    ue: Option<u32>,
+    mme_id: Option<u32>,
+    stage: Stage,
+    kenb: Option<KEnb>,
+    bearer: Option<Bearer>,
+    /// The NAS message that travels with the next reconfiguration.
+    nas: Option<Vec<u8>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bearer {
+    erab: u64,
+    local: u32,
+    remote: u32,
+    gateway: Ipv4Addr,
+}
+
+/// A base station with the connections of its UEs.
+pub struct Enb {
+    config: EnbConfig,
+    address: Ipv4Addr,
+    s1: S1State,
+    setup_at: Option<Instant>,
+    contexts: BTreeMap<u32, Context>,
+    /// From device to eNB UE S1AP ID.
+    by_ue: BTreeMap<u32, u32>,
+    /// From local TEID to eNB UE S1AP ID.
+    by_teid: BTreeMap<u32, u32>,
+    /// From the gateway's end of a tunnel to eNB UE S1AP ID.
+    by_remote: BTreeMap<(Ipv4Addr, u32), u32>,
+    next_id: u32,
+    next_teid: u32,
+}
+
+impl Enb {
+    /// A base station without an association.
+    pub fn new(config: EnbConfig) -> Self {
+        let address = Actor::Enb(config.number).transport_address();
+        Self {
+            config,
+            address,
+            s1: S1State::Down,
+            setup_at: None,
+            contexts: BTreeMap::new(),
+            by_ue: BTreeMap::new(),
+            by_teid: BTreeMap::new(),
+            by_remote: BTreeMap::new(),
+            next_id: 1,
+            next_teid: 1,
+        }
+    }
+
+    /// Takes one input. Fails where a codec lets the base station down; what its peers do wrong is answered in
+    /// the protocol.
+    pub fn handle(
+        &mut self,
+        now: Instant,
+        input: EnbInput<'_>,
+        out: &mut Vec<EnbOutput>,
+    ) -> Result<(), RanError> {
+        match input {
+            EnbInput::S1Connected => self.set_up(now, out),
+            EnbInput::S1(bytes) => self.receive_s1(now, bytes, out),
+            EnbInput::S1Lost => {
+                self.lost(out);
+                Ok(())
+            }
+            EnbInput::Air { ue, message } => self.air(ue, message, out),
+            EnbInput::GtpU(bytes) => self.receive_gtpu(bytes, out),
+            EnbInput::Timer => match self.setup_at.filter(|at| *at <= now) {
+                Some(_) => self.set_up(now, out),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// When the next timer expires.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.setup_at
+    }
+
+    /// How many UEs have a connection, or one that the MME has not released yet.
+    pub fn connections(&self) -> usize {
+        self.contexts.len()
+    }
+
+    fn set_up(&mut self, now: Instant, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
+        self.s1 = S1State::SettingUp;
+        self.setup_at = Some(now + S1_SETUP_RETRY);
+        let pdu = messages::s1_setup_request(&self.config);
+        self.send_s1("S1SetupRequest", pdu, out)
+    }
+
+    fn lost(&mut self, out: &mut Vec<EnbOutput>) {
+        self.s1 = S1State::Down;
+        self.setup_at = None;
+        let ids: Vec<u32> = self.contexts.keys().copied().collect();
+        for id in ids {
+            self.release(id, ReleaseCause::S1Lost, out);
+        }
+        Self::note("s1", "DOWN", out);
+    }
+
+    fn air(&mut self, ue: u32, message: Uplink, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
+        if message == Uplink::ConnectionRequest {
+            return self.connection_requested(ue, out);
+        }
+        let Some(&id) = self.by_ue.get(&ue) else { return Ok(()) };
+        let Some(context) = self.contexts.get_mut(&id) else { return Ok(()) };
+        match (message, context.stage) {
+            (Uplink::ConnectionSetupComplete { nas }, Stage::Connecting) => {
+                context.stage = Stage::Connected;
+                let pdu = messages::initial_ue_message(&self.config, id, nas);
+                self.send_s1("InitialUEMessage", pdu, out)
+            }
+            (Uplink::Information { nas }, _) => match context.mme_id {
+                Some(mme_id) => {
+                    let pdu = messages::uplink_nas_transport(&self.config, mme_id, id, nas);
+                    self.send_s1("UplinkNASTransport", pdu, out)
+                }
+                None => Ok(()),
+            },
+            (Uplink::SecurityModeComplete, Stage::Securing) => {
+                context.stage = Stage::Reconfiguring;
+                let message = Downlink::Reconfiguration { bearer: Some(true), nas: context.nas.take() };
+                out.push(EnbOutput::Air { ue, message });
+                Ok(())
+            }
+            (Uplink::SecurityModeFailure, Stage::Securing) => {
+                context.stage = Stage::Connected;
+                let cause = Cause::radioNetwork(CauseRadioNetwork::failure_in_radio_interface_procedure);
+                self.fail_context_setup(id, cause, out)
+            }
+            (Uplink::ReconfigurationComplete, Stage::Reconfiguring) => {
+                context.stage = Stage::Active;
+                self.confirm_context_setup(id, out)
+            }
+            (Uplink::Data(packet), Stage::Active) => self.uplink(id, &packet, out),
+            _ => Ok(()),
+        }
+    }
+
+    fn connection_requested(&mut self, ue: u32, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
+        if self.s1 != S1State::Ready {
+            out.push(EnbOutput::Air { ue, message: Downlink::ConnectionReject });
+            return Ok(());
+        }
+        // A UE that asks again has left its old connection.
+        if let Some(old) = self.by_ue.remove(&ue) {
+            self.radio_lost(old, out)?;
+        }
+        let id = self.next_id;
+        // The eNB UE S1AP ID has 24 bits (TS 36.413 clause 9.2.3.4).
+        self.next_id = (self.next_id + 1) & 0x00ff_ffff;
+        let context =
+            Context { ue: Some(ue), mme_id: None, stage: Stage::Connecting, kenb: None, bearer: None, nas: None };
+        self.contexts.insert(id, context);
+        self.by_ue.insert(ue, id);
+        let message = Downlink::ConnectionSetup { plmn: self.config.plmn, tac: self.config.tac };
+        out.push(EnbOutput::Air { ue, message });
+        Ok(())
+    }
+
+    /// The radio connection of a context is gone; the MME releases the rest, where it knows of the UE.
+    fn radio_lost(&mut self, id: u32, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
+        let Some(context) = self.contexts.get_mut(&id) else { return Ok(()) };
+        context.ue = None;
+        match context.mme_id {
+            Some(mme_id) => {
+                let cause = Cause::radioNetwork(CauseRadioNetwork::radio_connection_with_ue_lost);
+                let pdu = messages::ue_context_release_request(mme_id, id, cause);
+                self.send_s1("UEContextReleaseRequest", pdu, out)
+            }
+            None => {
+                self.forget(id);
+                Ok(())
+            }
+        }
+    }
+
+    /// Releases the radio connection of a context and forgets it.
+    fn release(&mut self, id: u32, cause: ReleaseCause, out: &mut Vec<EnbOutput>) {
+        if let Some(ue) = self.forget(id) {
+            out.push(EnbOutput::Air { ue, message: Downlink::Release { cause } });
+        }
+    }
+
+    /// Forgets a context and returns its device, where it still has one.
+    fn forget(&mut self, id: u32) -> Option<u32> {
+        self.drop_bearer(id);
+        let ue = self.contexts.remove(&id)?.ue?;
+        self.by_ue.remove(&ue);
+        Some(ue)
+    }
+
+    fn drop_bearer(&mut self, id: u32) -> Option<Bearer> {
+        let bearer = self.contexts.get_mut(&id)?.bearer.take()?;
+        self.by_teid.remove(&bearer.local);
+        self.by_remote.remove(&(bearer.gateway, bearer.remote));
+        Some(bearer)
+    }
+
+    fn uplink(&mut self, id: u32, packet: &[u8], out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
+        let Some(bearer) = self.contexts.get(&id).and_then(|context| context.bearer) else { return Ok(()) };
+        let (bytes, label) = gtpu::user(bearer.remote, packet).map_err(|e| fault("G-PDU", &e))?;
+        out.push(EnbOutput::GtpU { to: bearer.gateway, bytes, label });
+        Ok(())
+    }
+
+    fn receive_gtpu(&mut self, bytes: &[u8], out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
+        let gateway = Actor::Gateway.transport_address();
+        let Ok(received) = gtpu::decode(bytes) else { return Ok(()) };
+        let (bytes, label) = match received {
+            gtpu::Received::User { teid, packet } => match self.by_teid.get(&teid) {
+                Some(id) => {
+                    if let Some(ue) = self.contexts.get(id).and_then(|context| context.ue) {
+                        out.push(EnbOutput::Air { ue, message: Downlink::Data(packet.to_vec()) });
+                    }
+                    return Ok(());
+                }
+                None => gtpu::error_indication(teid, self.address).map_err(|e| fault("Error Indication", &e))?,
+            },
+            gtpu::Received::EchoRequest { sequence } => {
+                gtpu::echo_response(sequence).map_err(|e| fault("Echo Response", &e))?
+            }
+            gtpu::Received::ErrorIndication { teid, address } => {
+                return self.tunnel_lost(address, teid, out);
+            }
+            gtpu::Received::Other => return Ok(()),
+        };
+        out.push(EnbOutput::GtpU { to: gateway, bytes, label });
+        Ok(())
+    }
+
+    /// The gateway does not know the tunnel any more: the UE's context is of no use (TS 23.007 clause 22).
+    fn tunnel_lost(&mut self, gateway: Ipv4Addr, teid: u32, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
+        let Some(&id) = self.by_remote.get(&(gateway, teid)) else { return Ok(()) };
+        self.drop_bearer(id);
+        let Some(mme_id) = self.contexts.get(&id).and_then(|context| context.mme_id) else { return Ok(()) };
+        let cause = Cause::transport(CauseTransport::transport_resource_unavailable);
+        self.send_s1("UEContextReleaseRequest", messages::ue_context_release_request(mme_id, id, cause), out)
+    }
+
+    fn send_s1(
+        &mut self,
+        what: &'static str,
+        pdu: Result<S1APPDU<'static>, oxirush_s1ap::Error>,
+        out: &mut Vec<EnbOutput>,
+    ) -> Result<(), RanError> {
+        let pdu: S1AP_PDU = pdu.map_err(|e| fault(what, &e))?;
+        let bytes = pdu.encode().map_err(|e| fault(what, &e))?;
+        out.push(EnbOutput::S1 { bytes: bytes.to_vec(), label: s1ap::label(&pdu) });
+        Ok(())
+    }
+
+    fn note(machine: &'static str, change: impl Into<Cow<'static, str>>, out: &mut Vec<EnbOutput>) {
+        out.push(EnbOutput::State { machine, change: change.into(), fields: Vec::new() });
+    }
+}
+
+fn fault(what: &'static str, cause: &impl std::fmt::Display) -> RanError {
+    RanError::Encode { place: "eNB", what, cause: cause.to_string() }
+}

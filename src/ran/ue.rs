@@ -1,0 +1,369 @@
+//! The protocol UE: EPS mobility and session management (TS 24.301) above the modelled radio, with the real
+//! card behind it.
+//!
+//! It attaches with a PDN connection, keeps it, and detaches. Not built: tracking area update, service request
+//! (a UE that lost its connection and has something to send attaches again), paging, dedicated bearers.
+
+mod attach;
+mod authentication;
+mod detach;
+mod nas;
+mod session;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use oxirush_nas::nas_eps::{NasEpsMessage, NasUeNetworkCapability};
+use oxirush_security::identity::GutiEps;
+use oxirush_security::nas_eps::KEnb;
+use rand_core::RngCore;
+
+use super::security::mac_i;
+use super::usim::{self, Subscriber};
+use super::{Downlink, RanError, Uplink};
+use crate::card::CardHandle;
+use crate::event::{Actor, Fields, Label};
+use crate::id::{Imei, Plmn};
+use crate::sim::{Duration, Instant, RngTree};
+use crate::wire::nas::AlgorithmSet;
+
+/// Guards the attach procedure (TS 24.301 table 10.2.1).
+pub const T3410: Duration = Duration::from_secs(15);
+/// Time to the next attach attempt.
+pub const T3411: Duration = Duration::from_secs(10);
+/// Time to the next attach attempt after five that failed.
+pub const T3402: Duration = Duration::from_secs(12 * 60);
+/// How long the last RAND and RES are kept.
+pub const T3416: Duration = Duration::from_secs(30);
+/// How long a network that failed the MAC check has to do better.
+pub const T3418: Duration = Duration::from_secs(20);
+/// How long the network has to answer a synchronisation failure.
+pub const T3420: Duration = Duration::from_secs(15);
+/// Time to the next detach request.
+pub const T3421: Duration = Duration::from_secs(15);
+/// How long a cell stays barred whose network failed authentication (TS 36.304 clause 5.3.1).
+pub const BARRED: Duration = Duration::from_secs(300);
+/// How many attach attempts are made before T3402.
+pub const ATTACH_ATTEMPTS: u8 = 5;
+
+/// What a UE is.
+#[derive(Debug, Clone)]
+pub struct UeConfig {
+    pub actor: Actor,
+    pub imei: Imei,
+    /// Integrity algorithms it supports. EIA0 is never accepted: it is for emergency calls.
+    pub eia: AlgorithmSet,
+    /// Ciphering algorithms it supports.
+    pub eea: AlgorithmSet,
+    /// The access point name to ask for, sent ciphered; `None` leaves the choice to the subscription.
+    pub apn: Option<String>,
+}
+
+impl UeConfig {
+    /// Device `number` with its test IMEI and every algorithm.
+    pub fn new(number: u32) -> Self {
+        Self {
+            actor: Actor::Ue(number),
+            imei: Imei::test(number),
+            eia: AlgorithmSet::PROTECTING,
+            eea: AlgorithmSet::ALL,
+            apn: None,
+        }
+    }
+}
+
+/// What happens to a UE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UeInput {
+    /// The device was switched on and has found a cell: read the card, attach.
+    PowerOn,
+    /// A message of the base station.
+    Air(Downlink),
+    /// The device has an IP packet to send. Dropped where there is no bearer.
+    SendIp(Vec<u8>),
+    /// The device wants to leave the network and stay on.
+    Detach,
+    /// The moment of [`Ue::deadline`] has come.
+    Timer,
+}
+
+/// What a UE does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UeOutput {
+    /// A message for the base station.
+    Air(Uplink),
+    /// A NAS PDU that the UE sent, or received, as it was on the air, with what the UE knows of it.
+    Nas { to_network: bool, label: Label, bytes: Vec<u8> },
+    /// A change of state.
+    State { machine: &'static str, change: Cow<'static, str>, fields: Fields },
+    /// Registered, with an IP session.
+    Attached { ip: Ipv4Addr, dns: Option<Ipv4Addr>, mtu: u16, apn: String },
+    /// An IP packet for the device.
+    ReceiveIp(Vec<u8>),
+    /// An attempt to attach failed. `reason` is one stable word: `emm-cause-N`, `esm-cause-N`, `mac-failure`,
+    /// `sync-failure`, `authentication-reject`, `security-mode-reject-N`, `timeout-t3410`,
+    /// `lower-layer-failure`, `cell-barred`. `retry` says whether the UE tries again by itself.
+    AttachFailed { reason: String, detail: String, retry: bool },
+    /// Not registered any more, by its own wish or the network's.
+    Detached,
+}
+
+/// EMM states (TS 24.301 clause 5.1.3.2), with the substates that tell why nothing happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Emm {
+    Off,
+    Deregistered(Substate),
+    RegisteredInitiated,
+    Registered,
+    DeregisteredInitiated,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Substate {
+    NormalService,
+    AttemptingToAttach,
+    PlmnSearch,
+    LimitedService,
+    NoImsi,
+}
+
+impl Emm {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Off => "NULL",
+            Self::Deregistered(Substate::NormalService) => "DEREGISTERED",
+            Self::Deregistered(Substate::AttemptingToAttach) => "DEREGISTERED.ATTEMPTING_TO_ATTACH",
+            Self::Deregistered(Substate::PlmnSearch) => "DEREGISTERED.PLMN_SEARCH",
+            Self::Deregistered(Substate::LimitedService) => "DEREGISTERED.LIMITED_SERVICE",
+            Self::Deregistered(Substate::NoImsi) => "DEREGISTERED.NO_IMSI",
+            Self::RegisteredInitiated => "REGISTERED_INITIATED",
+            Self::Registered => "REGISTERED",
+            Self::DeregisteredInitiated => "DEREGISTERED_INITIATED",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rrc {
+    Idle,
+    Connecting,
+    Connected,
+}
+
+/// A running timer, named as in the specification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    T3402,
+    T3410,
+    T3411,
+    T3418,
+    T3420,
+    T3421,
+    T3346,
+    Barred,
+}
+
+/// A UE with its card.
+pub struct Ue {
+    config: UeConfig,
+    card: CardHandle,
+    subscriber: Option<Subscriber>,
+    emm: Emm,
+    rrc: Rrc,
+    timers: BTreeMap<Timer, Instant>,
+    /// The attach attempt counter, or that of the detach procedure while detaching.
+    attempts: u8,
+    guti: Option<GutiEps>,
+    /// The initial NAS message that waits for the radio connection.
+    pending: Option<NasEpsMessage>,
+    nas: nas::Security,
+    kenb: Option<KEnb>,
+    authentication: authentication::Progress,
+    session: session::Session,
+    /// The PLMN of the serving cell.
+    plmn: Option<Plmn>,
+}
+
+impl Ue {
+    /// A UE that is switched off.
+    pub fn new(config: UeConfig, card: CardHandle, rng: RngTree) -> Self {
+        let first_pti = 1 + (rng.stream("esm/pti").next_u32() % 254) as u8;
+        Self {
+            config,
+            card,
+            subscriber: None,
+            emm: Emm::Off,
+            rrc: Rrc::Idle,
+            timers: BTreeMap::new(),
+            attempts: 0,
+            guti: None,
+            pending: None,
+            nas: nas::Security::default(),
+            kenb: None,
+            authentication: authentication::Progress::default(),
+            session: session::Session::new(first_pti),
+            plmn: None,
+        }
+    }
+
+    /// Takes one input. Fails where the card or a codec lets the UE down; what the network does wrong is
+    /// answered in the protocol.
+    pub fn handle(&mut self, now: Instant, input: UeInput, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
+        match input {
+            UeInput::PowerOn => self.power_on(now, out),
+            UeInput::Air(message) => self.air(now, message, out),
+            UeInput::SendIp(packet) => self.send_ip(now, packet, out),
+            UeInput::Detach => self.detach(now, out),
+            UeInput::Timer => self.expire(now, out),
+        }
+    }
+
+    /// When the next timer expires.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timers.values().min().copied()
+    }
+
+    fn power_on(&mut self, now: Instant, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
+        if self.emm != Emm::Off {
+            return Ok(());
+        }
+        self.subscriber = Some(usim::activate(&self.card)?);
+        self.enter(Emm::Deregistered(Substate::NormalService), out);
+        self.start_attach(now, out)
+    }
+
+    fn air(&mut self, now: Instant, message: Downlink, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
+        match message {
+            Downlink::ConnectionSetup { plmn, .. } => self.connected(plmn, out),
+            Downlink::ConnectionReject => self.released(now, "the cell rejected the connection", out),
+            Downlink::Information { nas } => self.receive_nas(now, &nas, out),
+            Downlink::SecurityMode { eia, eea, mac_i } => {
+                self.access_security(eia, eea, mac_i, out);
+                Ok(())
+            }
+            Downlink::Reconfiguration { bearer, nas } => {
+                if self.rrc != Rrc::Connected {
+                    return Ok(());
+                }
+                if let Some(present) = bearer {
+                    self.session.radio_bearer = present;
+                }
+                out.push(UeOutput::Air(Uplink::ReconfigurationComplete));
+                nas.map_or(Ok(()), |nas| self.receive_nas(now, &nas, out))
+            }
+            Downlink::Release { .. } => self.released(now, "the connection was released", out),
+            Downlink::Data(packet) => {
+                if self.session.radio_bearer {
+                    out.push(UeOutput::ReceiveIp(packet));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn connected(&mut self, plmn: Plmn, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
+        if self.rrc != Rrc::Connecting {
+            return Ok(());
+        }
+        self.rrc = Rrc::Connected;
+        self.plmn = Some(plmn);
+        let Some(message) = self.pending.take() else { return Ok(()) };
+        let nas = self.protect_initial(&message, out)?;
+        out.push(UeOutput::Air(Uplink::ConnectionSetupComplete { nas }));
+        Ok(())
+    }
+
+    fn access_security(&mut self, eia: u8, eea: u8, received: [u8; 4], out: &mut Vec<UeOutput>) {
+        if self.rrc != Rrc::Connected {
+            return;
+        }
+        let supported = self.config.eia.contains(eia) && self.config.eea.contains(eea);
+        let expected = self.kenb.as_ref().and_then(|kenb| mac_i(kenb, eia, eea));
+        out.push(UeOutput::Air(if supported && expected == Some(received) {
+            Uplink::SecurityModeComplete
+        } else {
+            Uplink::SecurityModeFailure
+        }));
+    }
+
+    /// The radio connection is gone: by the network, or because it never came about.
+    fn released(&mut self, now: Instant, why: &str, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
+        self.leave_connection();
+        match self.emm {
+            Emm::RegisteredInitiated => {
+                self.attach_failed(now, "lower-layer-failure", why, out);
+                Ok(())
+            }
+            Emm::DeregisteredInitiated => {
+                self.detached(out);
+                Ok(())
+            }
+            _ if self.session.reattach => {
+                self.session.reattach = false;
+                self.start_attach(now, out)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn send_ip(&mut self, now: Instant, packet: Vec<u8>, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
+        if self.emm != Emm::Registered {
+            return Ok(());
+        }
+        match self.rrc {
+            Rrc::Connected if self.session.radio_bearer => out.push(UeOutput::Air(Uplink::Data(packet))),
+            Rrc::Idle => {
+                self.session.clear();
+                self.start_attach(now, out)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn expire(&mut self, now: Instant, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
+        while let Some(timer) = self.timers.iter().find(|(_, at)| **at <= now).map(|(timer, _)| *timer) {
+            self.timers.remove(&timer);
+            match timer {
+                Timer::T3410 => {
+                    self.leave_connection();
+                    self.attach_failed(now, "timeout-t3410", "the network did not answer in 15 s", out);
+                }
+                Timer::T3402 | Timer::T3411 | Timer::T3346 | Timer::Barred => self.start_attach(now, out)?,
+                Timer::T3418 | Timer::T3420 => self.network_failed_authentication(now, out),
+                Timer::T3421 => self.retry_detach(now, out)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets the radio connection and what lives and dies with it.
+    fn leave_connection(&mut self) {
+        self.rrc = Rrc::Idle;
+        self.pending = None;
+        self.session.radio_bearer = false;
+        self.kenb = None;
+        self.nas.connection_ended();
+    }
+
+    fn enter(&mut self, next: Emm, out: &mut Vec<UeOutput>) {
+        self.enter_with(next, Vec::new(), out);
+    }
+
+    fn enter_with(&mut self, next: Emm, fields: Fields, out: &mut Vec<UeOutput>) {
+        if self.emm != next {
+            let change = format!("{} -> {}", self.emm.name(), next.name()).into();
+            out.push(UeOutput::State { machine: "emm", change, fields });
+            self.emm = next;
+        }
+    }
+
+    fn note(machine: &'static str, change: impl Into<Cow<'static, str>>, out: &mut Vec<UeOutput>) {
+        out.push(UeOutput::State { machine, change: change.into(), fields: Vec::new() });
+    }
+
+    fn capability(&self) -> NasUeNetworkCapability {
+        NasUeNetworkCapability::from_eea_eia(self.config.eea.octet(), self.config.eia.octet())
+    }
+}

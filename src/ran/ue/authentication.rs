@@ -1,0 +1,138 @@
+//! EPS authentication and key agreement (TS 24.301 clause 5.4.2, TS 33.401 clause 6.1), computed by the card.
+
+use oxirush_nas::nas_eps::{
+    EmmCause, NasAuthenticationFailure, NasAuthenticationFailureParameter, NasAuthenticationRequest,
+    NasAuthenticationResponse, NasAuthenticationResponseParameter, NasEmmCause, NasEpsMessage,
+};
+use oxirush_security::Autn;
+use oxirush_security::nas_eps::derive_kasme;
+
+use super::{Emm, Substate, T3410, T3416, T3418, T3420, Timer, Ue, UeOutput};
+use crate::ran::RanError;
+use crate::ran::usim::{self, AuthenticateAnswer};
+use crate::sim::Instant;
+use crate::wire::nas::plmn;
+
+/// How many wrong challenges in a row the UE takes before it leaves the cell.
+const FAILURES: u8 = 3;
+
+/// How far authentication has come in this attach.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    failures: u8,
+    last_failure: Option<&'static str>,
+    /// The last challenge and its answer, until T3416: a repeated challenge does not reach the card.
+    answered: Option<([u8; 16], Vec<u8>, Instant)>,
+}
+
+impl Progress {
+    pub(super) fn begin(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The stable word for what went wrong last.
+    pub(super) fn last_failure(&self) -> Option<&'static str> {
+        self.last_failure
+    }
+}
+
+impl Ue {
+    pub(super) fn authentication_requested(
+        &mut self,
+        now: Instant,
+        request: &NasAuthenticationRequest,
+        out: &mut Vec<UeOutput>,
+    ) -> Result<(), RanError> {
+        let (Some(&rand), Some(&autn)) = (
+            request.authentication_parameter_rand.rand(),
+            request.authentication_parameter_autn.autn(),
+        ) else {
+            return Ok(());
+        };
+        self.timers.remove(&Timer::T3418);
+        self.timers.remove(&Timer::T3420);
+        let ksi = request.nas_key_set_identifier_asme.ksi();
+        let repeated = self.authentication.answered.as_ref().filter(|(known, _, until)| *known == rand && now < *until);
+        if let Some((_, res, _)) = repeated {
+            let res = res.clone();
+            return self.answer_challenge(&res, out);
+        }
+        // The separation bit of AMF must be set for E-UTRAN (TS 33.401 clause 6.1.1).
+        if !request.authentication_parameter_autn.amf_separation_bit().unwrap_or(false) {
+            return self.challenge_failed(now, EmmCause::NonEpsAuthenticationUnacceptable, None, out);
+        }
+        match usim::authenticate(&self.card, &rand, &autn)? {
+            AuthenticateAnswer::Success { res, ck, ik } => {
+                let Some(serving) = self.plmn else { return Ok(()) };
+                let kasme = derive_kasme(&ck, &ik, plmn(serving), &Autn::new(&autn));
+                self.nas.authenticated(ksi, kasme);
+                self.authentication.failures = 0;
+                self.authentication.last_failure = None;
+                self.authentication.answered = Some((rand, res.clone(), now + T3416));
+                if self.emm == Emm::RegisteredInitiated {
+                    self.timers.entry(Timer::T3410).or_insert(now + T3410);
+                }
+                self.answer_challenge(&res, out)
+            }
+            AuthenticateAnswer::SynchronisationFailure { auts } => {
+                self.challenge_failed(now, EmmCause::SynchFailure, Some(auts), out)
+            }
+            AuthenticateAnswer::MacFailure => self.challenge_failed(now, EmmCause::MacFailure, None, out),
+        }
+    }
+
+    fn answer_challenge(&mut self, res: &[u8], out: &mut Vec<UeOutput>) -> Result<(), RanError> {
+        let parameter = NasAuthenticationResponseParameter::from_res(res).map_err(|e| RanError::Encode {
+            place: "UE",
+            what: "AUTHENTICATION RESPONSE",
+            cause: e.to_string(),
+        })?;
+        self.send(&NasEpsMessage::new_emm(NasAuthenticationResponse::new(parameter)), out)
+    }
+
+    /// Tells the network that its challenge failed (clause 5.4.2.6) and gives it T3418 or T3420 to do better.
+    /// T3410 stops meanwhile.
+    fn challenge_failed(
+        &mut self,
+        now: Instant,
+        cause: EmmCause,
+        auts: Option<[u8; 14]>,
+        out: &mut Vec<UeOutput>,
+    ) -> Result<(), RanError> {
+        let (word, timer, wait) = match cause {
+            EmmCause::SynchFailure => ("sync-failure", Timer::T3420, T3420),
+            EmmCause::MacFailure => ("mac-failure", Timer::T3418, T3418),
+            _ => ("non-eps-authentication", Timer::T3418, T3418),
+        };
+        let mut failure = NasAuthenticationFailure::new(NasEmmCause::from_cause(cause));
+        if let Some(auts) = auts {
+            failure.set_authentication_failure_parameter(NasAuthenticationFailureParameter::from_auts(auts));
+        }
+        self.authentication.failures += 1;
+        self.authentication.last_failure = Some(word);
+        self.authentication.answered = None;
+        self.send(&NasEpsMessage::new_emm(failure), out)?;
+        self.timers.remove(&Timer::T3410);
+        if self.authentication.failures >= FAILURES {
+            self.network_failed_authentication(now, out);
+        } else {
+            self.timers.insert(timer, now + wait);
+        }
+        Ok(())
+    }
+
+    /// AUTHENTICATION REJECT (clause 5.4.2.5): the USIM is invalid until the device is switched off. The UE's
+    /// maximum of forgiven rejects without integrity protection (clause 5.3.7b) is zero.
+    pub(super) fn authentication_rejected(&mut self, out: &mut Vec<UeOutput>) {
+        if self.emm != Emm::RegisteredInitiated {
+            return;
+        }
+        let reason = self.authentication.last_failure().unwrap_or("authentication-reject");
+        let detail = match reason {
+            "mac-failure" => "AUTHENTICATION REJECT after the card found the MAC of AUTN wrong: do the keys of HSS and card differ?",
+            "sync-failure" => "AUTHENTICATION REJECT after resynchronisation failed: do the keys of HSS and card differ?",
+            _ => "AUTHENTICATION REJECT: the network did not accept the card's answer",
+        };
+        self.refused(Substate::NoImsi, reason, detail, out);
+    }
+}

@@ -1,0 +1,101 @@
+//! Detach (TS 24.301 clause 5.5.2), by the UE and by the network.
+
+use oxirush_nas::nas_eps::{
+    KeySetIdentifier, NasDetachAccept, NasDetachRequestUeOriginating, NasDetachRequestUeTerminated,
+    NasDetachType, NasEpsMessage, NasEpsMobileIdentity, NasKeySetIdentifier, NetworkDetachKind, UeDetachKind,
+};
+
+use super::{Emm, Rrc, Substate, T3421, Timer, Ue, UeOutput};
+use crate::ran::RanError;
+use crate::sim::Instant;
+
+/// How often T3421 may expire before the UE detaches without an answer.
+const ATTEMPTS: u8 = 5;
+
+impl Ue {
+    pub(super) fn detach(&mut self, now: Instant, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
+        match (self.emm, self.rrc) {
+            (Emm::Registered, Rrc::Connected) => {
+                self.attempts = 0;
+                self.enter(Emm::DeregisteredInitiated, out);
+                self.request_detach(now, out)
+            }
+            (Emm::DeregisteredInitiated | Emm::Off, _) => Ok(()),
+            // Without a connection there is nobody to tell without a service request; the network learns of it
+            // at the next attach.
+            _ => {
+                self.timers.clear();
+                self.leave_connection();
+                self.detached(out);
+                Ok(())
+            }
+        }
+    }
+
+    fn request_detach(&mut self, now: Instant, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
+        let fault = |cause: String| RanError::Encode { place: "UE", what: "DETACH REQUEST", cause };
+        let identity = match (&self.guti, &self.subscriber) {
+            (Some(guti), _) => NasEpsMobileIdentity::from_guti(*guti),
+            (None, Some(subscriber)) => NasEpsMobileIdentity::from_imsi(subscriber.imsi.as_str())
+                .map_err(|e| fault(e.to_string()))?,
+            (None, None) => return Err(fault("the card has not been read".into())),
+        };
+        let ksi = self.nas.ksi().map_or(KeySetIdentifier::NoKey, KeySetIdentifier::Native);
+        let request = NasDetachRequestUeOriginating::new(
+            NasDetachType::from_ue_detach_kind(UeDetachKind::EpsDetach, false),
+            NasKeySetIdentifier::from_key_set_identifier(ksi).map_err(|e| fault(e.to_string()))?,
+            identity,
+        );
+        self.timers.insert(Timer::T3421, now + T3421);
+        self.send(&NasEpsMessage::new_emm(request), out)
+    }
+
+    pub(super) fn retry_detach(&mut self, now: Instant, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
+        if self.emm != Emm::DeregisteredInitiated {
+            return Ok(());
+        }
+        self.attempts += 1;
+        if self.attempts < ATTEMPTS {
+            return self.request_detach(now, out);
+        }
+        self.leave_connection();
+        self.detached(out);
+        Ok(())
+    }
+
+    pub(super) fn detach_accepted(&mut self, out: &mut Vec<UeOutput>) {
+        if self.emm == Emm::DeregisteredInitiated {
+            self.detached(out);
+        }
+    }
+
+    pub(super) fn detach_requested(
+        &mut self,
+        now: Instant,
+        request: &NasDetachRequestUeTerminated,
+        out: &mut Vec<UeOutput>,
+    ) -> Result<(), RanError> {
+        if !matches!(self.emm, Emm::Registered | Emm::DeregisteredInitiated | Emm::RegisteredInitiated) {
+            return Ok(());
+        }
+        let kind = request.detach_type.network_detach_kind();
+        let attaching = self.emm == Emm::RegisteredInitiated;
+        self.send(&NasEpsMessage::new_emm(NasDetachAccept::new()), out)?;
+        if attaching {
+            self.attach_failed(now, "network-detach", "the network detached the UE during the attach", out);
+        } else {
+            self.detached(out);
+        }
+        self.session.reattach = kind == NetworkDetachKind::ReattachRequired && !attaching;
+        Ok(())
+    }
+
+    /// Not registered any more. The GUTI and the security context stay for the next attach.
+    pub(super) fn detached(&mut self, out: &mut Vec<UeOutput>) {
+        self.timers.clear();
+        self.attempts = 0;
+        self.session.clear();
+        self.enter(Emm::Deregistered(Substate::NormalService), out);
+        out.push(UeOutput::Detached);
+    }
+}

@@ -1,0 +1,119 @@
+//! GTP-U (TS 29.281) as both ends of S1-U share it: the names of its messages and the signalling answers.
+//!
+//! The codec is `oxirush-gtp-u`; no endpoint, no socket.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use oxirush_gtp_u::{Error, InformationElement, MessageType, Packet};
+
+use crate::event::{Label, Proto};
+
+/// A GTP-U message as a node of the testbed treats it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received<'a> {
+    /// A user packet in tunnel `teid`.
+    User { teid: u32, packet: &'a [u8] },
+    /// Is the path alive?
+    EchoRequest { sequence: u16 },
+    /// The peer `address` has no tunnel `teid`.
+    ErrorIndication { teid: u32, address: Ipv4Addr },
+    /// Something that asks for nothing: an Echo Response, an End Marker, a notification.
+    Other,
+}
+
+/// Reads a GTP-U message. Octets that are none, and versions other than 1, are an error; they are dropped
+/// silently (TS 29.281 clause 11).
+pub fn decode(bytes: &[u8]) -> Result<Received<'_>, Error> {
+    let packet = Packet::decode_borrowed(bytes)?;
+    Ok(match packet.message_type {
+        MessageType::G_PDU => Received::User { teid: packet.teid, packet: packet.payload },
+        MessageType::ECHO_REQUEST => Received::EchoRequest { sequence: packet.sequence.unwrap_or(0) },
+        MessageType::ERROR_INDICATION => {
+            let mut found = (None, None);
+            for element in packet.information_elements()? {
+                match element {
+                    InformationElement::TeidDataI(teid) => found.0 = Some(teid),
+                    InformationElement::GtpUPeerAddress(IpAddr::V4(address)) => found.1 = Some(address),
+                    _ => {}
+                }
+            }
+            match found {
+                (Some(teid), Some(address)) => Received::ErrorIndication { teid, address },
+                _ => Received::Other,
+            }
+        }
+        _ => Received::Other,
+    })
+}
+
+/// A user packet for tunnel `teid` of the peer. Fails on packets over 65,535 bytes.
+pub fn user(teid: u32, packet: &[u8]) -> Result<(Vec<u8>, Label), Error> {
+    let label = Label::new(Proto::GtpU, "G-PDU").with("teid", format!("{teid:08x}"));
+    Ok((Packet::g_pdu(teid, packet).encode()?, label))
+}
+
+/// The answer to an Echo Request.
+pub fn echo_response(sequence: u16) -> Result<(Vec<u8>, Label), Error> {
+    Ok((Packet::echo_response(sequence).encode()?, Label::new(Proto::GtpU, "Echo Response")))
+}
+
+/// The answer to a user packet on a tunnel that `own` does not have.
+pub fn error_indication(teid: u32, own: Ipv4Addr) -> Result<(Vec<u8>, Label), Error> {
+    let label = Label::new(Proto::GtpU, "Error Indication").with("teid", format!("{teid:08x}"));
+    Ok((Packet::error_indication(teid, IpAddr::V4(own)).encode()?, label))
+}
+
+/// The source address of an IPv4 packet, and its destination. `None` for anything that is no IPv4 packet.
+pub fn ipv4_addresses(packet: &[u8]) -> Option<(Ipv4Addr, Ipv4Addr)> {
+    let header = packet.first_chunk::<20>()?;
+    if header[0] >> 4 != 4 {
+        return None;
+    }
+    let at = |i: usize| Ipv4Addr::new(header[i], header[i + 1], header[i + 2], header[i + 3]);
+    Some((at(12), at(16)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_packets_have_the_eight_octet_header() {
+        // TS 29.281 clause 5.1: version 1, PT 1, message type 255, length, TEID.
+        let (bytes, label) = user(0x1234_5678, b"an IP packet").unwrap();
+        assert_eq!(bytes[..8], [0x30, 0xff, 0x00, 0x0c, 0x12, 0x34, 0x56, 0x78]);
+        assert_eq!(decode(&bytes).unwrap(), Received::User { teid: 0x1234_5678, packet: b"an IP packet" });
+        assert_eq!(label.name, "G-PDU");
+    }
+
+    #[test]
+    fn signalling_survives() {
+        let (bytes, _) = echo_response(7).unwrap();
+        assert_eq!(decode(&bytes).unwrap(), Received::Other);
+        let echo = Packet::echo_request(7).encode().unwrap();
+        assert_eq!(decode(&echo).unwrap(), Received::EchoRequest { sequence: 7 });
+        let own = Ipv4Addr::new(10, 53, 1, 2);
+        let (bytes, _) = error_indication(9, own).unwrap();
+        assert_eq!(decode(&bytes).unwrap(), Received::ErrorIndication { teid: 9, address: own });
+    }
+
+    #[test]
+    fn addresses_of_ipv4_alone() {
+        let mut packet = [0u8; 20];
+        packet[0] = 0x45;
+        packet[12..20].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
+        let expected = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
+        assert_eq!(ipv4_addresses(&packet), Some(expected));
+        packet[0] = 0x65;
+        assert_eq!(ipv4_addresses(&packet), None);
+        assert_eq!(ipv4_addresses(&packet[..19]), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_octets_are_read_or_refused(bytes: Vec<u8>) {
+            let _ = decode(&bytes);
+            let _ = ipv4_addresses(&bytes);
+        }
+    }
+}
