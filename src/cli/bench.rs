@@ -1,13 +1,90 @@
-//! `cellbed bench`: what cellbed itself costs.
+//! `cellbed bench`: what cellbed itself costs, in ratios of one run.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use super::args::{BenchArgs, BenchVerb};
+use super::args::{BenchArgs, BenchVerb, OnboardArgs};
+use super::yardstick::{self, Cost};
 use super::{exit, terminal};
+use crate::event::Verdict;
+use crate::io::clock::peak_memory_bytes;
+use crate::io::ledger_store::FileStore;
+use crate::lab::{LabError, Run};
+use crate::report::RunSummary;
 
-/// There is no driver to measure yet, and the program says so.
+const SCENARIO: &str = "lab/scenarios/zero-touch.toml";
+const BENCH: &str = "lab/benches/virtual.toml";
+
+/// Measures what is asked for.
 pub fn main(args: &BenchArgs) -> ExitCode {
     let BenchVerb::Onboard(args) = &args.what;
-    terminal::failure(format!("this build has no driver to onboard {} devices with", args.devices));
-    exit::NOTHING_RAN.into()
+    match onboard(args) {
+        Ok(Verdict::Pass) => exit::PASS.into(),
+        Ok(_) => exit::SCENARIO_FAILED.into(),
+        Err(error) => terminal::set_up_error(&error),
+    }
+}
+
+fn onboard(args: &OnboardArgs) -> Result<Verdict, LabError> {
+    let run = Run::load(Path::new(SCENARIO), Path::new(BENCH))?.with_devices(args.devices)?;
+    let run = run.with_time_limit(Duration::from_secs(120) + Duration::from_millis(20) * args.devices);
+    let idle = peak_memory_bytes();
+    let folder = Scratch::new()?;
+    let store = FileStore::open(&folder.0).map_err(|error| LabError::Ledger(error.into()))?;
+    let summary = run.simulate(Box::new(store), None, &mut [])?;
+    let peak = peak_memory_bytes();
+    report(&summary, idle, peak);
+    Ok(summary.verdict)
+}
+
+fn report(summary: &RunSummary, idle: Option<u64>, peak: Option<u64>) {
+    let devices = summary.facts.devices;
+    let each = |total: Duration| total.as_secs_f64() * 1e3 / f64::from(devices);
+    let ready = summary.steps.iter().filter(|row| row.step.name() == "ready" && row.verdict == Verdict::Pass).count();
+    terminal::line(format_args!("onboard {devices} devices: {}", summary.verdict.name()));
+    terminal::line(format_args!("  ready        {ready} of {devices}"));
+    if let Some(wall) = summary.wall_time {
+        let rate = f64::from(devices) / wall.as_secs_f64();
+        terminal::line(format_args!("  wall clock   {:8.2} s  {rate:9.1} devices/s", wall.as_secs_f64()));
+    }
+    let virtual_s = summary.virtual_time.as_secs_f64();
+    terminal::line(format_args!("  virtual      {virtual_s:8.2} s"));
+    if let (Some(idle), Some(peak)) = (idle, peak) {
+        let of_each = peak.saturating_sub(idle) / u64::from(devices);
+        let (peak, of_each) = (peak / 1024, of_each as f64 / 1024.0);
+        terminal::line(format_args!("  peak memory  {peak:8} KiB {of_each:8.1} KiB/device above idle"));
+    }
+    let Some(cpu) = summary.cpu_time else { return };
+    terminal::line(format_args!("  CPU          {:8.2} s  {:9.3} ms/device", cpu.as_secs_f64(), each(cpu)));
+    let costs = yardstick::costs(&summary.counters);
+    let alone: Duration = costs.iter().map(Cost::total).sum();
+    let share = 100.0 * alone.as_secs_f64() / cpu.as_secs_f64();
+    terminal::line(format_args!(
+        "  public-key   {:8.2} s  {:9.3} ms/device  {share:.1} % of the CPU time: the same operations alone",
+        alone.as_secs_f64(),
+        each(alone)
+    ));
+    for cost in costs {
+        let (name, count, unit) = (cost.op, cost.count, cost.unit.as_nanos() as f64 / 1e3);
+        terminal::line(format_args!("    {name:18} {count:8} x {unit:8.1} us = {:6.3} s", cost.total().as_secs_f64()));
+    }
+}
+
+/// A folder that goes when it is dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self, LabError> {
+        let path = std::env::temp_dir().join(format!("cellbed-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&path).map_err(LabError::Output)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed now is in the folder for temporary things anyway.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

@@ -14,6 +14,7 @@ pub mod ledger;
 mod report;
 mod run;
 mod terminal;
+mod yardstick;
 
 use std::process::ExitCode;
 

@@ -1,34 +1,73 @@
 //! `cellbed run`: a scenario on a bench.
 
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use super::args::RunArgs;
 use super::{exit, terminal};
-use crate::lab::{Bench, LabError, Scenario};
+use crate::event::Verdict;
+use crate::lab::{LabError, Run, Screen};
+use crate::report::Style;
 
-/// Checks what is asked for. There is no driver that runs it yet, and the program says so.
+/// How wide the table is where the terminal does not say, in columns.
+const WIDTH: usize = 100;
+
+/// Runs what is asked for and says what became of it.
 pub fn main(args: &RunArgs) -> ExitCode {
-    match set_up(args) {
-        Ok((scenario, bench)) => {
-            terminal::failure(format!(
-                "scenario {} and bench {} are in order, but this build has no driver to run them",
-                scenario.name, bench.name
-            ));
-            exit::NOTHING_RAN.into()
-        }
-        Err(error) => terminal::set_up_error(&error),
+    let finished = set_up(args).and_then(|run| run.into_folder(&args.runs, screen(args)));
+    let finished = match finished {
+        Ok(finished) => finished,
+        Err(error) => return terminal::set_up_error(&error),
+    };
+    let verdict = finished.summary.verdict;
+    if args.quiet {
+        terminal::line(format_args!("{} {}", verdict.name(), finished.folder.display()));
+    } else {
+        let folder = finished.folder.display();
+        terminal::line(format_args!("\nreport    {folder}/report.html\ncapture   {folder}/trace.pcapng"));
     }
+    match verdict {
+        Verdict::Pass => exit::PASS,
+        Verdict::Inconclusive | Verdict::Fail => exit::SCENARIO_FAILED,
+        Verdict::Error => exit::SET_UP_ERROR,
+    }
+    .into()
 }
 
-fn set_up(args: &RunArgs) -> Result<(Scenario, Bench), LabError> {
-    let mut scenario = Scenario::load(&args.scenario)?;
-    let mut bench = Bench::load(&args.bench)?;
+fn set_up(args: &RunArgs) -> Result<Run, LabError> {
+    let mut run = Run::load(&args.scenario, &args.bench)?;
     if let Some(count) = args.devices {
-        scenario = scenario.with_devices(count)?;
+        run = run.with_devices(count)?;
     }
     if let Some(seed) = args.seed {
-        scenario.seed = seed;
+        run = run.with_seed(seed);
     }
-    bench.capture.key_log &= !args.no_key_log;
-    Ok((scenario, bench))
+    run.bench.capture.key_log &= !args.no_key_log;
+    Ok(run)
+}
+
+fn screen(args: &RunArgs) -> Option<Screen> {
+    let stdout = io::stdout();
+    let live = stdout.is_terminal();
+    let style = Style { colour: terminal::colours(&stdout), live, width: terminal::width().unwrap_or(WIDTH) };
+    (!args.quiet).then(|| Screen { out: Box::new(Lenient(stdout)), style })
+}
+
+/// Standard output whose reader may go away: the run goes on, and its folder is complete.
+struct Lenient<W>(W);
+
+impl<W: Write> Write for Lenient<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
+            other => other,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
+    }
 }

@@ -15,6 +15,11 @@ pub fn colours(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
+/// The width of the terminal in columns; `None` where there is none.
+pub fn width() -> Option<usize> {
+    terminal_size::terminal_size().map(|(width, _)| width.0.into())
+}
+
 /// Prints a line.
 pub fn line(text: impl Display) {
     raw(&format!("{text}\n"));

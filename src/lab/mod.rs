@@ -5,6 +5,8 @@ pub mod catalogue;
 mod conform;
 pub mod diagnostic;
 mod document;
+mod recorder;
+pub mod run;
 pub mod scenario;
 pub mod schema;
 pub mod verdict;
@@ -14,6 +16,7 @@ use document::Document;
 pub use bench::Bench;
 pub use catalogue::ProfileInfo;
 pub use diagnostic::Diagnostic;
+pub use run::{Finished, Run, Screen};
 pub use scenario::Scenario;
 pub use verdict::{Judge, Judgement};
 
@@ -32,6 +35,15 @@ pub enum LabError {
     /// The number of devices of this scenario is not one number.
     #[error("{0}")]
     Devices(String),
+    /// The ledger's folder cannot be used.
+    #[error("the ledger cannot be created: {0}")]
+    Ledger(#[from] crate::ledger::LedgerError),
+    /// The bench cannot be set up.
+    #[error("the bench cannot be set up: {0}")]
+    SetUp(#[from] crate::onboard::OnboardError),
+    /// A result could not be written.
+    #[error("a result of the run cannot be written: {0}; is the disk full?")]
+    Output(std::io::Error),
 }
 
 /// What a file of the lab is.

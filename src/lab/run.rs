@@ -89,6 +89,12 @@ impl Run {
         self
     }
 
+    /// The same with another time limit.
+    pub fn with_time_limit(mut self, limit: Duration) -> Self {
+        self.scenario.time_limit_s = u32::try_from(limit.as_secs()).unwrap_or(u32::MAX);
+        self
+    }
+
     /// What is known before the first event.
     pub fn facts(&self) -> RunFacts {
         RunFacts {
@@ -161,7 +167,7 @@ impl Run {
             Box::new(EventLog::new(file("events.jsonl")?)),
             Box::new(Junit::new(file("junit.xml")?)),
             Box::new(Metrics::new(file("metrics.json")?)),
-            Box::new(Html::new(file("report.html")?)),
+            Box::new(Html::new(file("report.html")?, &facts)),
         ];
         if let Some(sink) = &key_log {
             views.push(Box::new(KeyLogFile { out: file("sslkeylog.txt")?, sink: sink.clone() }));

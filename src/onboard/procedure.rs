@@ -114,7 +114,7 @@ impl Procedure {
         };
         let result = match step {
             Step::Attach | Step::Detach => return Ok(false),
-            Step::Keys => self.tools.make_keys().map(Flow::Done),
+            Step::Keys => self.tools.make_keys(),
             Step::Register | Step::Enrol | Step::Ready => self.poll_network_step(now, step, host, out),
         };
         match result {

@@ -86,7 +86,7 @@ impl World {
         let mtu = epc.mtu();
         let backend = Backend::new(inventory, ledger, operators, authority);
         let services = Services::new(backend, servers, clock, mtu, rng.branch("services"));
-        let enb = Enb::new(EnbConfig::new(ENB, setup.plmn, TAC), rng.branch(Actor::Enb(ENB)));
+        let enb = Enb::new(EnbConfig::new(ENB, setup.plmn, TAC));
         let starts: Vec<Duration> = setup.devices.iter().map(|device| device.start).collect();
         Ok(Self::new(factory, enb, epc, services, AirModel::of(setup.rat), &starts))
     }

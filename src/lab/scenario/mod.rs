@@ -146,9 +146,12 @@ pub struct DeviceGroup {
     /// Whether their subscribers are provisioned in the HSS.
     #[serde(default = "DeviceGroup::default_true")]
     pub subscribed: bool,
-    /// When they are switched on, in virtual milliseconds.
+    /// When the first of them is switched on, in virtual milliseconds.
     #[serde(default)]
     pub start_ms: u32,
+    /// How long after one of them the next is switched on, in virtual milliseconds.
+    #[serde(default = "DeviceGroup::default_interval_ms")]
+    pub interval_ms: u32,
     /// The number of an earlier device whose identity (IMSI, K, ICCID, EID) these carry as well.
     pub clone_of: Option<u32>,
 }
@@ -156,6 +159,10 @@ pub struct DeviceGroup {
 impl DeviceGroup {
     fn default_count() -> u32 {
         1
+    }
+
+    fn default_interval_ms() -> u32 {
+        20
     }
 
     fn default_true() -> bool {
@@ -250,7 +257,7 @@ impl Scenario {
                 Some(device) => Arc::clone(&device.profile),
                 None => group.profile.as_deref().unwrap_or_default().into(),
             };
-            for _ in 0..group.count {
+            for nth in 0..u64::from(group.count) {
                 let index = match &original {
                     Some(device) => device.index,
                     None => {
@@ -265,7 +272,7 @@ impl Scenario {
                     index,
                     allow: group.allow,
                     subscribed: group.subscribed,
-                    start: Duration::from_millis(group.start_ms.into()),
+                    start: Duration::from_millis(u64::from(group.start_ms) + nth * u64::from(group.interval_ms)),
                     clone_of: group.clone_of,
                 });
             }
