@@ -1,0 +1,88 @@
+//! Wireshark reads what a run captured: every protocol is dissected, and nothing is malformed.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use cellbed::event::Verdict;
+use cellbed::lab::Run;
+
+/// Runs tshark on the capture of a run; `None` where it is not installed.
+fn tshark(capture: &Path, arguments: &[&str]) -> Option<String> {
+    let output = match Command::new("tshark").arg("-r").arg(capture).args(arguments).output() {
+        Ok(output) => output,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            println!("skipped: tshark is not installed");
+            return None;
+        }
+        Err(error) => panic!("tshark cannot be started: {error}"),
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn run_into(folder: &Path, scenario: &str) -> std::path::PathBuf {
+    let path = format!("lab/scenarios/{scenario}.toml");
+    let run = Run::load(Path::new(&path), Path::new("lab/benches/virtual.toml")).unwrap();
+    let finished = run.into_folder(folder, None).unwrap();
+    assert_eq!(finished.summary.verdict, Verdict::Pass, "{:?}", finished.summary.reason);
+    finished.folder
+}
+
+#[test]
+fn every_protocol_is_dissected_and_nothing_is_malformed() {
+    let runs = tempfile::tempdir().unwrap();
+    for scenario in ["zero-touch", "auth-sqn-resync", "auth-mac-failure", "clone"] {
+        let capture = run_into(runs.path(), scenario).join("trace.pcapng");
+        let checks = ["ip.check_checksum:TRUE", "udp.check_checksum:TRUE", "sctp.checksum:TRUE", "tcp.check_checksum:TRUE"];
+        let mut arguments: Vec<&str> = checks.iter().flat_map(|check| ["-o", check]).collect();
+        arguments.extend(["-T", "fields", "-e", "frame.number", "-e", "frame.protocols", "-e", "_ws.malformed", "-e", "_ws.expert.message"]);
+        let Some(text) = tshark(&capture, &arguments) else { return };
+        let mut protocols = BTreeSet::new();
+        for line in text.lines() {
+            let fields: Vec<&str> = line.split('\t').collect();
+            assert!(fields.get(2).is_none_or(|malformed| malformed.is_empty()), "{scenario}: malformed: {line}");
+            for complaint in ["hecksum", "Malformed", "undecoded", "not dissected"] {
+                assert!(!line.contains(complaint), "{scenario}: {line}");
+            }
+            protocols.extend(fields[1].split(':').map(str::to_owned));
+        }
+        let expected: &[&str] = match scenario {
+            "auth-mac-failure" => &["gsm_sim", "sctp", "s1ap", "nas-eps"],
+            _ => &["gsm_sim", "sctp", "s1ap", "nas-eps", "gtp", "ip", "tcp", "tls"],
+        };
+        for protocol in expected {
+            assert!(protocols.contains(*protocol), "{scenario}: no {protocol} in {protocols:?}");
+        }
+    }
+}
+
+#[test]
+fn the_key_log_opens_what_tls_protects() {
+    let runs = tempfile::tempdir().unwrap();
+    let folder = run_into(runs.path(), "zero-touch");
+    let keys = format!("tls.keylog_file:{}", folder.join("sslkeylog.txt").display());
+    let fields = ["-T", "fields", "-e", "http.request.uri", "-e", "http.response.code", "-e", "mqtt.topic"];
+    let Some(closed) = tshark(&folder.join("trace.pcapng"), &fields) else { return };
+    assert!(!closed.contains("simpleenroll"), "without its secrets TLS has to stay closed");
+    let with_keys: Vec<&str> = ["-o", keys.as_str()].into_iter().chain(fields).collect();
+    let open = tshark(&folder.join("trace.pcapng"), &with_keys).unwrap();
+    for seen in ["/.well-known/est/cacerts", "/.well-known/est/simpleenroll", "/registration", "200", "/telemetry"] {
+        assert!(open.contains(seen), "no {seen} in {open}");
+    }
+}
+
+#[test]
+fn the_run_folder_holds_everything_and_last_points_at_it() {
+    let runs = tempfile::tempdir().unwrap();
+    let folder = run_into(runs.path(), "zero-touch");
+    for name in [
+        "transcript.txt", "trace.pcapng", "junit.xml", "events.jsonl", "report.html", "metrics.json", "sslkeylog.txt",
+        "ledger/blocks.log", "ledger/checkpoint",
+    ] {
+        let size = std::fs::metadata(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}")).len();
+        assert!(size > 0, "{name} is empty");
+    }
+    let last = std::fs::canonicalize(runs.path().join("last")).unwrap();
+    assert_eq!(last, std::fs::canonicalize(folder).unwrap());
+}

@@ -1,0 +1,148 @@
+//! The gate of every scenario: its transcript is a snapshot in `lab/golden/`, and a function of its seed.
+//!
+//! Drop a file into `lab/scenarios/`, and it is a test. `INSTA_UPDATE=always cargo test --test scenarios` accepts
+//! what changed; review the diff as code.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use cellbed::crypto::tls::KeyLogSink;
+use cellbed::event::Verdict;
+use cellbed::lab::Run;
+use cellbed::ledger::MemoryStore;
+use cellbed::report::{EventLog, Pcapng, RunSummary, Transcript, View};
+
+const BENCH: &str = "lab/benches/virtual.toml";
+
+/// A writer whose content can be looked at afterwards.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+/// Everything that a run puts out and that is a function of its seed.
+struct Ran {
+    transcript: String,
+    capture: Vec<u8>,
+    events: Vec<u8>,
+    key_log: Vec<String>,
+    ledger: Vec<Vec<u8>>,
+    summary: RunSummary,
+}
+
+fn load(name: &str) -> Run {
+    let path = PathBuf::from(format!("lab/scenarios/{name}.toml"));
+    Run::load(&path, Path::new(BENCH)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn simulate(run: &Run) -> Ran {
+    let outputs: [Shared; 3] = Default::default();
+    let facts = run.facts();
+    let mut views: Vec<Box<dyn View>> = vec![
+        Box::new(Transcript::new(outputs[0].clone(), &facts).unwrap()),
+        Box::new(Pcapng::new(outputs[1].clone(), &facts).unwrap()),
+        Box::new(EventLog::new(outputs[2].clone())),
+    ];
+    let (store, key_log) = (MemoryStore::new(), KeyLogSink::new());
+    let summary = run.simulate(Box::new(store.clone()), Some(key_log.clone()), &mut views).unwrap();
+    Ran {
+        transcript: String::from_utf8(outputs[0].take()).unwrap(),
+        capture: outputs[1].take(),
+        events: outputs[2].take(),
+        key_log: key_log.take(),
+        ledger: store.contents().records,
+        summary,
+    }
+}
+
+#[test]
+fn every_scenario_passes_and_reads_as_its_golden_transcript() {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../lab/golden");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| {
+        insta::glob!("../lab/scenarios", "*.toml", |path| {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            let ran = simulate(&load(name));
+            insta::assert_snapshot!("transcript", ran.transcript);
+            assert_eq!(ran.summary.verdict, Verdict::Pass, "{name}: {:?}", ran.summary.reason);
+        });
+    });
+}
+
+#[test]
+fn a_hundred_runs_with_one_seed_are_the_same_to_the_byte() {
+    let run = load("zero-touch");
+    let first = simulate(&run);
+    for n in 1..100 {
+        let again = simulate(&run);
+        assert_eq!(again.transcript, first.transcript, "transcript of run {n}");
+        assert!(again.capture == first.capture, "capture of run {n}");
+        assert!(again.events == first.events, "event log of run {n}");
+        assert!(again.key_log == first.key_log, "TLS secrets of run {n}");
+        assert!(again.ledger == first.ledger, "ledger of run {n}");
+    }
+}
+
+#[test]
+fn another_seed_is_another_run() {
+    let (first, other) = (simulate(&load("zero-touch")), simulate(&load("zero-touch").with_seed(8)));
+    assert_eq!(other.summary.verdict, Verdict::Pass);
+    assert_ne!(first.transcript, other.transcript);
+    assert!(first.ledger != other.ledger && first.key_log != other.key_log);
+}
+
+#[test]
+fn every_algorithm_of_eps_security_onboards_a_device() {
+    use cellbed::lab::scenario::{Ciphering, Integrity};
+    for integrity in [Integrity::Eia1, Integrity::Eia2, Integrity::Eia3] {
+        for ciphering in [Ciphering::Eea0, Ciphering::Eea1, Ciphering::Eea2, Ciphering::Eea3] {
+            let mut run = load("zero-touch");
+            run.scenario.network.integrity = vec![integrity];
+            run.scenario.network.ciphering = vec![ciphering];
+            let ran = simulate(&run);
+            assert_eq!(ran.summary.verdict, Verdict::Pass, "{integrity:?} {ciphering:?}: {:?}", ran.summary.reason);
+        }
+    }
+}
+
+#[test]
+fn many_devices_are_through_in_one_run() {
+    let run = load("zero-touch").with_devices(60).unwrap();
+    let ran = simulate(&run);
+    assert_eq!(ran.summary.verdict, Verdict::Pass, "{:?}", ran.summary.reason);
+    assert_eq!(ran.summary.steps.len(), 60 * run.scenario.steps.len());
+}
+
+#[test]
+fn no_secret_is_in_anything_that_a_run_writes() {
+    let run = load("zero-touch");
+    let ran = simulate(&run);
+    let text = std::fs::read_to_string("sim-profiles/lte-test.toml").unwrap();
+    let digits = |key: &str| {
+        let line = text.lines().find(|line| line.trim_start().starts_with(key)).unwrap();
+        line.split('"').nth(1).unwrap().to_lowercase()
+    };
+    for secret in [digits("k ="), digits("op")] {
+        let bytes = hex::decode(&secret).unwrap();
+        assert!(!ran.transcript.to_lowercase().contains(&secret));
+        assert!(!String::from_utf8_lossy(&ran.events).to_lowercase().contains(&secret));
+        assert!(!ran.capture.windows(16).any(|window| window == bytes));
+    }
+}
