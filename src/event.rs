@@ -371,4 +371,25 @@ mod tests {
         assert!(verdict.worsen(Verdict::Error));
         assert_eq!(verdict.name(), "error");
     }
+
+    #[test]
+    fn actors_read_back_from_their_names() {
+        let numbered = [Actor::Device(1), Actor::Ue(20), Actor::Card(1000), Actor::Enb(u32::MAX)];
+        let single = [
+            Actor::Mme,
+            Actor::Hss,
+            Actor::Gateway,
+            Actor::Registrar,
+            Actor::Ledger,
+            Actor::Ca,
+            Actor::Cloud,
+            Actor::Lab,
+        ];
+        for actor in numbered.into_iter().chain(single) {
+            assert_eq!(actor.to_string().parse(), Ok(actor));
+        }
+        for text in ["", "ue", "mme1", "ue-1", "ue4294967296", "1ue", "UE1", "ue1 "] {
+            assert!(text.parse::<Actor>().is_err(), "{text:?}");
+        }
+    }
 }

@@ -75,7 +75,9 @@ fn spread(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
     let end = steps.iter().map(|times| times.max).max().unwrap_or_default();
     for times in &steps {
         let name = times.step.name();
-        let mut bar = rect(times.min, times.max, end, step_class(times.step));
+        let class = step_class(times.step);
+        let mut bar = rect(Duration::ZERO, times.median, end, &format!("{class} reach"));
+        bar.push_str(&rect(times.min, times.max, end, class));
         bar.push_str(&format!(
             "<rect class=\"median\" x=\"{}\" width=\"3\" height=\"100%\"/>",
             percent(times.median, end)
@@ -87,7 +89,7 @@ fn spread(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
     axis(out, end)?;
     writeln!(
         out,
-        "<p class=\"legend\">Each bar reaches from the least to the most; the mark is the median.</p>"
+        "<p class=\"legend\">The full colour reaches from the least to the most; the mark is the median.</p>"
     )
 }
 
@@ -138,7 +140,8 @@ fn rect(from: Duration, to: Duration, end: Duration, class: &str) -> String {
     )
 }
 
-fn step_class(step: Step) -> &'static str {
+/// The class that gives a step its colour.
+pub(super) fn step_class(step: Step) -> &'static str {
     match step {
         Step::Attach => "s-attach",
         Step::Keys => "s-keys",

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use super::chart::step_class;
 use super::{Arrow, Content, DEVICES_KEPT, DUMP_BYTES_MAX, LeftOut, Row, Tunnel};
-use crate::event::{Actor, Outcome, Proto, StateChange};
+use crate::event::{Actor, Outcome, Proto, StateChange, Step};
 use crate::report::text::{count, fields, html, one_line, seconds};
-use crate::sim::Instant;
+use crate::sim::{Duration, Instant};
 
 /// Columns from the card outwards: name and what it stands for.
 const LANES: [(&str, &str); 12] = [
@@ -24,6 +25,9 @@ const LANES: [(&str, &str); 12] = [
     ("Cloud", "cloud"),
     ("Lab", "lab"),
 ];
+
+/// How many columns hold the text of nearly any message.
+const TEXT_COLUMNS: usize = 4;
 
 /// The class, and name in filters, of a protocol.
 pub(super) fn class(proto: Proto) -> &'static str {
@@ -56,30 +60,8 @@ pub(super) fn write(out: &mut impl Write, rows: &[Row], several: bool, left_out:
             Content::Message(arrow) => message(out, &lanes, row, &at, arrow, several)?,
             Content::Tunnel(tunnel) => tunnelled(out, &lanes, &at, tunnel)?,
             Content::State(state) => note(out, &lanes, row, state, several)?,
-            Content::StepStarted(step) => {
-                let of = if several {
-                    format!(" <small>device {}</small>", row.device.unwrap_or(0))
-                } else {
-                    String::new()
-                };
-                writeln!(out, "<h3 class=\"row step\"{}>{}{of}</h3>", data(row), step.name())?;
-            }
-            Content::StepEnded(step, took, outcome) => {
-                let (word, why) = match outcome {
-                    Outcome::Done { proof } => ("done", proof.clone()),
-                    Outcome::Refused { reason, detail } => ("refused", format!("{reason}: {detail}")),
-                };
-                let of =
-                    if several { format!(", device {}", row.device.unwrap_or(0)) } else { String::new() };
-                writeln!(
-                    out,
-                    "<p class=\"row end {word}\"{}><b>{}{of} {word}</b> in {} s <span>{}</span></p>",
-                    data(row),
-                    step.name(),
-                    seconds(*took),
-                    html(&why)
-                )?;
-            }
+            Content::StepStarted(step) => step_started(out, row, *step, several)?,
+            Content::StepEnded(step, took, outcome) => step_ended(out, row, *step, *took, outcome, several)?,
         }
     }
     writeln!(out, "</div></div>\n</section>")
@@ -128,16 +110,17 @@ impl Lanes {
             let (title, name) = LANES[*place];
             let who = match actors.as_slice() {
                 [one] => one.to_string(),
-                all => format!("{} {name}", all.len()),
+                all => format!("{name} ×{}", all.len()),
             };
             write!(out, "<span><b>{title}</b><small>{who}</small></span>")?;
         }
         writeln!(out, "</div>")
     }
 
-    /// Whether what begins or ends at these columns has its text at the left, where there is more room.
+    /// Whether the text of an arrow between these columns begins at its left end: at the sender's where the
+    /// arrow is long enough to hold it, else at the end that has more room beyond it.
     fn reads_rightwards(&self, from: usize, to: usize) -> bool {
-        from + to < self.places.len()
+        if from.abs_diff(to) >= TEXT_COLUMNS { from < to } else { from + to < self.places.len() }
     }
 }
 
@@ -216,6 +199,38 @@ fn filters(out: &mut impl Write, rows: &[Row], several: bool) -> io::Result<()> 
         "<fieldset id=\"tools\" hidden><input type=\"search\" id=\"find\" placeholder=\"Find a message\" \
          aria-label=\"Find a message\"><button type=\"button\" id=\"open\">Open all</button>\
          <button type=\"button\" id=\"close\">Close all</button></fieldset>\n</form>"
+    )
+}
+
+fn step_started(out: &mut impl Write, row: &Row, step: Step, several: bool) -> io::Result<()> {
+    let (class, name) = (step_class(step), step.name());
+    let of = match row.device {
+        Some(device) if several => format!(" <small>device {device}</small>"),
+        _ => String::new(),
+    };
+    writeln!(out, "<h3 class=\"row step {class}\"{}>{name}{of}</h3>", data(row))
+}
+
+fn step_ended(
+    out: &mut impl Write,
+    row: &Row,
+    step: Step,
+    took: Duration,
+    outcome: &Outcome,
+    several: bool,
+) -> io::Result<()> {
+    let (word, why) = match outcome {
+        Outcome::Done { proof } => ("done", proof.clone()),
+        Outcome::Refused { reason, detail } => ("refused", format!("{reason}: {detail}")),
+    };
+    let of = match row.device {
+        Some(device) if several => format!(", device {device},"),
+        _ => String::new(),
+    };
+    let (data, name, took, why) = (data(row), step.name(), seconds(took), html(&why));
+    writeln!(
+        out,
+        "<p class=\"row end {word}\"{data}><b>{name}{of} {word}</b> in {took} s <span>{why}</span></p>"
     )
 }
 
