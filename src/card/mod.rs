@@ -1,5 +1,52 @@
 //! The UICC: files, PIN, USIM and the IoT SAFE applet.
+//!
+//! [`Uicc`] answers command APDUs as a card with protocol T=0 does. It is built from tables: which files there
+//! are (`fs`), which instructions ([`Uicc`]'s table) and which objects the applet holds (`iot_safe`).
 
+mod fs;
+pub mod iot_safe;
+mod pin;
+mod profile;
 mod slot;
+mod sqn;
+#[cfg(test)]
+mod tests;
+mod uicc;
+mod usim;
 
+pub use profile::{Authentication, OperatorKey, Personalisation, PinCode, PinCodes, Secret, SimProfile};
 pub use slot::{CardHandle, CardPort, CardSlot, Exchange, PortError};
+pub use uicc::Uicc;
+
+use crate::id::Plmn;
+use crate::wire::StatusWord;
+
+/// What a command gives: response data with `9000`, or the status word of a refusal.
+type Reply = Result<Vec<u8>, StatusWord>;
+
+/// A public key operation that a card did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CardOp {
+    KeyGen,
+    Sign,
+    Agree,
+    Verify,
+}
+
+/// Is told of each public key operation of a card.
+pub type OnOp = std::sync::Arc<dyn Fn(CardOp) + Send + Sync>;
+
+/// Why a card cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CardError {
+    #[error(
+        "the {what} {index} cards after {first} has too many digits; start the profile lower or make fewer cards"
+    )]
+    PastEnd { what: &'static str, first: String, index: u32 },
+    #[error("IMSI {imsi} does not begin with PLMN {plmn}; correct `imsi` or `plmn` of the profile")]
+    ForeignImsi { imsi: String, plmn: Plmn },
+    #[error("the trust anchor has {bytes} bytes, its file holds {max}; use a smaller certificate")]
+    TrustAnchor { bytes: usize, max: usize },
+    #[error("sequence number {sqn:#x} has more than 48 bits; correct `sqn` of the profile")]
+    Sqn { sqn: u64 },
+}

@@ -1,0 +1,281 @@
+//! The IoT SAFE applet (GSMA IoT.04, IoT.05): P-256 keys that never leave the card, ECDSA signatures with
+//! RFC 6979 nonces, random numbers, and files for certificates.
+//!
+//! IoT.05 leaves the writing of files to remote administration. A device that enrols itself has to store its
+//! certificate, so this applet has one command more, **UPDATE FILE**: INS `D6`, offset in P1-P2 and data
+//! `83 LV(file) 53 LV(bytes)`, the mirror image of READ FILE (`B0`). The file ends where the write ends.
+
+mod agreement;
+mod compress;
+mod objects;
+mod signature;
+
+use p256::ecdsa::SigningKey;
+use rand_chacha::ChaCha20Rng;
+use rand_core::RngCore;
+
+use self::agreement::Import;
+use self::objects::{File, Key, STORE, Store};
+use self::signature::Sessions;
+use super::{CardError, CardOp, OnOp, Reply};
+use crate::sim::RngTree;
+use crate::wire::{Command, StatusWord, tlv};
+
+pub use self::objects::{CERTIFICATE_FILE, DEVICE_KEY, EPHEMERAL_KEY, PEER_KEY, TRUST_ANCHOR_FILE};
+
+/// Application identifier that GSMA IoT.05 gives the applet.
+pub const AID_GSMA: [u8; 7] = [0xa0, 0x00, 0x00, 0x05, 0x59, 0x00, 0x10];
+/// Application identifier that the Thales middleware selects.
+pub(super) const AID_THALES: [u8; 15] =
+    [0xa0, 0, 0, 0, 0x30, 0x53, 0xf1, 0x24, 0x01, 0x77, 0x01, 0x01, 0x49, 0x53, 0x41];
+/// Application identifier that the CIRA middleware selects.
+pub(super) const AID_CIRA: [u8; 7] = [0xa0, 0x00, 0x00, 0x02, 0x48, 0x04, 0x00];
+
+/// What a key container holds.
+#[derive(Default)]
+struct Content {
+    private: Option<Box<SigningKey>>,
+    /// X and Y.
+    public: Option<Box<[u8; 64]>>,
+}
+
+/// The applet with its store.
+pub(super) struct Applet {
+    store: &'static Store,
+    keys: Vec<Content>,
+    files: Vec<Vec<u8>>,
+    sessions: Sessions,
+    import: Option<Import>,
+    key_stream: Box<ChaCha20Rng>,
+    random_stream: Box<ChaCha20Rng>,
+    on_op: Option<OnOp>,
+}
+
+impl Applet {
+    /// The applet as delivered: no keys, an empty certificate file, and the trust anchor.
+    pub(super) fn new(rng: &RngTree, trust_anchor: &[u8]) -> Result<Self, CardError> {
+        let mut applet = Self::with_store(rng, &STORE);
+        for (spec, content) in STORE.files.iter().zip(&mut applet.files) {
+            if spec.id == TRUST_ANCHOR_FILE {
+                if trust_anchor.len() > spec.capacity {
+                    return Err(CardError::TrustAnchor { bytes: trust_anchor.len(), max: spec.capacity });
+                }
+                *content = trust_anchor.to_vec();
+            }
+        }
+        Ok(applet)
+    }
+
+    fn with_store(rng: &RngTree, store: &'static Store) -> Self {
+        Self {
+            store,
+            keys: store.keys.iter().map(|_| Content::default()).collect(),
+            files: vec![Vec::new(); store.files.len()],
+            sessions: Sessions::default(),
+            import: None,
+            key_stream: Box::new(rng.stream("iot-safe/keys")),
+            random_stream: Box::new(rng.stream("iot-safe/random")),
+            on_op: None,
+        }
+    }
+
+    pub(super) fn set_tally(&mut self, on_op: OnOp) {
+        self.on_op = Some(on_op);
+    }
+
+    fn tally(&self, op: CardOp) {
+        if let Some(on_op) = &self.on_op {
+            on_op(op);
+        }
+    }
+
+    /// Ends what was begun on `channel`.
+    pub(super) fn end_sessions(&mut self, channel: usize) {
+        self.sessions.end_all_of(channel);
+        self.import = self.import.take().filter(|import| import.channel != channel);
+    }
+
+    /// Forgets sessions and volatile keys.
+    pub(super) fn reset(&mut self) {
+        self.sessions = Sessions::default();
+        self.import = None;
+        for (spec, content) in self.store.keys.iter().zip(&mut self.keys) {
+            if spec.volatile {
+                *content = Content::default();
+            }
+        }
+    }
+
+    /// Does one command. Class bytes `0x` and `8x` mean the same, but for the form of a signature's length.
+    pub(super) fn handle(&mut self, channel: usize, c: &Command<'_>) -> Reply {
+        match c.instruction {
+            0x84 => self.random(c),
+            0xb9 => self.generate_key_pair(c),
+            0xcd => self.read_public_key(c),
+            0x24 => self.put_public_key_init(channel, c),
+            0xd8 => self.put_public_key_update(channel, c),
+            0x46 => self.compute_dh(c),
+            0x2a => self.signature_init(channel, c, signature::Purpose::Sign),
+            0x2b => self.compute_signature_update(channel, c),
+            0x2c => self.signature_init(channel, c, signature::Purpose::Verify),
+            0x2d => self.verify_signature_update(channel, c),
+            0xcb => self.get_data(c),
+            0xb0 => self.read_file(c),
+            0xd6 => self.update_file(c),
+            _ => Err(StatusWord::INSTRUCTION_NOT_SUPPORTED),
+        }
+    }
+
+    /// GET RANDOM: as many bytes as Le says.
+    fn random(&mut self, c: &Command<'_>) -> Reply {
+        no_parameters(c)?;
+        let mut out = vec![0; usize::from(c.expected.ok_or(StatusWord::WRONG_LENGTH)?)];
+        self.random_stream.fill_bytes(&mut out);
+        Ok(out)
+    }
+
+    /// GENERATE KEY PAIR: a new pair where the key's functions permit it; gives both identifiers and the
+    /// public key.
+    fn generate_key_pair(&mut self, c: &Command<'_>) -> Reply {
+        no_parameters(c)?;
+        let (at, spec) = self.private_key(c.data)?;
+        if spec.functions & objects::KEY_GENERATION == 0 {
+            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
+        }
+        let private = SigningKey::random(&mut *self.key_stream);
+        let point = private.verifying_key().to_encoded_point(false);
+        let mut public = [0; 64];
+        public.copy_from_slice(&point.as_bytes()[1..]);
+        self.tally(CardOp::KeyGen);
+        // A session that was opened with the old key must not go on with the new one.
+        self.sessions.end_all_with(at);
+        self.keys[at] = Content { private: Some(Box::new(private)), public: Some(Box::new(public)) };
+        let mut out = Vec::with_capacity(77);
+        tlv::push(&mut out, 0x84, &[spec.id]);
+        tlv::push(&mut out, 0x85, &[spec.id]);
+        out.extend_from_slice(&public_key_data(&public));
+        Ok(out)
+    }
+
+    /// READ PUBLIC KEY.
+    fn read_public_key(&mut self, c: &Command<'_>) -> Reply {
+        no_parameters(c)?;
+        let (at, spec) = self.public_key(c.data)?;
+        if spec.public_access & objects::READ == 0 {
+            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
+        }
+        let public = self.keys[at].public.as_ref().ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
+        Ok(public_key_data(public))
+    }
+
+    /// GET DATA: on the application, on all objects, or on one.
+    fn get_data(&self, c: &Command<'_>) -> Reply {
+        if c.p2 != 0 {
+            return Err(StatusWord::INCORRECT_P1_P2);
+        }
+        match c.p1 {
+            0x00 => Ok(objects::application(self.store)),
+            0x01 => Ok(self.object_list()),
+            0xc1 => self.private_key(c.data).map(|(at, key)| self.private_information(at, key)),
+            0xc2 => self.public_key(c.data).map(|(at, key)| self.public_information(at, key)),
+            0xc3 => self.file(c.data).map(|(at, file)| objects::file(file, self.files[at].len())),
+            0xc4 => Err(StatusWord::NOT_FOUND),
+            _ => Err(StatusWord::INCORRECT_P1_P2),
+        }
+    }
+
+    fn object_list(&self) -> Vec<u8> {
+        let keys = || self.store.keys.iter().enumerate();
+        let private = keys().filter(|(_, k)| k.private).map(|(at, key)| self.private_information(at, key));
+        let public = keys().map(|(at, key)| self.public_information(at, key));
+        let files =
+            self.store.files.iter().zip(&self.files).map(|(f, content)| objects::file(f, content.len()));
+        private.chain(public).chain(files).flatten().collect()
+    }
+
+    fn private_information(&self, at: usize, key: &Key) -> Vec<u8> {
+        objects::private_key(key, self.keys[at].private.is_some())
+    }
+
+    fn public_information(&self, at: usize, key: &Key) -> Vec<u8> {
+        objects::public_key(key, self.keys[at].public.is_some())
+    }
+
+    /// READ FILE from the offset in P1-P2 on: as much as Le and the file allow.
+    fn read_file(&self, c: &Command<'_>) -> Reply {
+        let (at, spec) = self.file(c.data)?;
+        if spec.access & objects::READ == 0 {
+            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
+        }
+        let rest = self.files[at].get(offset(c)..).filter(|rest| !rest.is_empty());
+        let rest = rest.ok_or(StatusWord::WRONG_OFFSET)?;
+        let length = rest.len().min(usize::from(c.expected.unwrap_or(256)));
+        Ok(rest[..length].to_vec())
+    }
+
+    /// UPDATE FILE at the offset in P1-P2, which is not beyond the end.
+    fn update_file(&mut self, c: &Command<'_>) -> Reply {
+        let (at, spec) = self.file(c.data)?;
+        if spec.access & objects::UPDATE == 0 {
+            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
+        }
+        let bytes = tlv::find(c.data, 0x53).map_err(|_| StatusWord::INCORRECT_DATA)?;
+        let offset = offset(c);
+        if offset > self.files[at].len() {
+            return Err(StatusWord::WRONG_OFFSET);
+        }
+        if offset + bytes.len() > spec.capacity {
+            return Err(StatusWord::INSUFFICIENT_MEMORY);
+        }
+        self.files[at].truncate(offset);
+        self.files[at].extend_from_slice(bytes);
+        Ok(Vec::new())
+    }
+
+    fn private_key(&self, data: &[u8]) -> Result<(usize, &'static Key), StatusWord> {
+        let found = named(data, 0x84, 0x74, self.store.keys, |k| (k.id, k.label))?;
+        if found.1.private { Ok(found) } else { Err(StatusWord::NOT_FOUND) }
+    }
+
+    fn public_key(&self, data: &[u8]) -> Result<(usize, &'static Key), StatusWord> {
+        named(data, 0x85, 0x75, self.store.keys, |k| (k.id, k.label))
+    }
+
+    fn file(&self, data: &[u8]) -> Result<(usize, &'static File), StatusWord> {
+        named(data, 0x83, 0x73, self.store.files, |f| (f.id, f.label))
+    }
+}
+
+/// The object that `data` names by identifier or by label: one of both, not both.
+fn named<T>(
+    data: &[u8],
+    id_tag: u16,
+    label_tag: u16,
+    objects: &'static [T],
+    name: impl Fn(&T) -> (u8, &'static str),
+) -> Result<(usize, &'static T), StatusWord> {
+    let matches: &dyn Fn(u8, &str) -> bool = match (tlv::find(data, id_tag), tlv::find(data, label_tag)) {
+        (Ok(wanted), Err(_)) => &move |id, _| wanted == [id],
+        (Err(_), Ok(wanted)) => &move |_, label| wanted == label.as_bytes(),
+        _ => return Err(StatusWord::INCORRECT_DATA),
+    };
+    let mut all = objects.iter().enumerate();
+    all.find(|(_, object)| {
+        let (id, label) = name(object);
+        matches(id, label)
+    })
+    .ok_or(StatusWord::NOT_FOUND)
+}
+
+fn no_parameters(c: &Command<'_>) -> Result<(), StatusWord> {
+    if (c.p1, c.p2) == (0, 0) { Ok(()) } else { Err(StatusWord::INCORRECT_P1_P2) }
+}
+
+fn offset(c: &Command<'_>) -> usize {
+    usize::from(u16::from_be_bytes([c.p1, c.p2]))
+}
+
+/// Public key data, `34 45 49 43 86 41 04 X Y`.
+fn public_key_data(public: &[u8; 64]) -> Vec<u8> {
+    [&[0x34, 0x45, 0x49, 0x43, 0x86, 0x41, 0x04][..], public].concat()
+}

@@ -1,0 +1,324 @@
+//! SIM profiles: what a card is personalised with, as a commented TOML file of `sim-profiles/`.
+//!
+//! One profile makes any number of cards: number 0 has exactly its values, number `n` has the IMSI, ICCID and
+//! EID `n` further on and a key of its own.
+
+use std::fmt;
+
+use oxirush_security::kdf;
+use oxirush_security::milenage::{K, Op, Opc};
+use serde::Deserialize;
+
+use super::CardError;
+use crate::id::{Eid, Iccid, Imsi, Plmn};
+
+/// A SIM profile.
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SimProfile {
+    /// The first subscriber's IMSI; it begins with the digits of `plmn`.
+    #[schemars(with = "String")]
+    pub imsi: Imsi,
+    /// The first card's ICCID, with its check digit.
+    #[schemars(with = "String")]
+    pub iccid: Iccid,
+    /// The first card's EID, with its check digits.
+    #[schemars(with = "String")]
+    pub eid: Eid,
+    /// The home network, MCC-MNC. The length of the MNC goes into EF.AD.
+    #[schemars(with = "String")]
+    pub plmn: Plmn,
+    /// The access point name that the device asks for.
+    pub apn: String,
+    /// What card and home network share.
+    #[schemars(with = "AuthenticationToml")]
+    pub authentication: Authentication,
+    /// PIN1 and the administrative code.
+    #[serde(default)]
+    pub pin: PinCodes,
+}
+
+/// Milenage keys and the state of the sequence number (TS 35.206, TS 33.102 annex C).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "AuthenticationToml")]
+pub struct Authentication {
+    /// K of the first subscriber.
+    pub k: Secret<16>,
+    /// The operator's constant.
+    pub operator: OperatorKey,
+    /// Authentication management field that the home network puts into AUTN.
+    pub amf: [u8; 2],
+    /// The highest sequence number that the card has accepted, 48 bits.
+    pub sqn: u64,
+}
+
+/// The operator's constant of Milenage (TS 35.206 clause 4.1).
+#[derive(Debug, Clone)]
+pub enum OperatorKey {
+    /// OP, common to all subscribers of the operator: each card's OPc is computed from it and its K.
+    Op(Secret<16>),
+    /// OPc, as the card holds it.
+    Opc(Secret<16>),
+}
+
+/// [`Authentication`] as it is written: exactly one of `op` and `opc` is given.
+#[derive(Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct AuthenticationToml {
+    /// K of the first subscriber, 32 hexadecimal digits.
+    k: Secret<16>,
+    /// OP, 32 hexadecimal digits. Either this or `opc`.
+    op: Option<Secret<16>>,
+    /// OPc, 32 hexadecimal digits. Either this or `op`.
+    opc: Option<Secret<16>>,
+    /// Authentication management field of AUTN, 4 hexadecimal digits. EPS wants its first bit, the separation
+    /// bit, set: `8000`, the default.
+    #[serde(default = "separation_bit")]
+    amf: Secret<2>,
+    /// The highest sequence number that the card has accepted, 12 hexadecimal digits. Default: 0.
+    #[serde(default)]
+    sqn: Secret<6>,
+}
+
+fn separation_bit() -> Secret<2> {
+    Secret([0x80, 0x00])
+}
+
+impl TryFrom<AuthenticationToml> for Authentication {
+    type Error = &'static str;
+    fn try_from(toml: AuthenticationToml) -> Result<Self, Self::Error> {
+        let operator = match (toml.op, toml.opc) {
+            (Some(op), None) => OperatorKey::Op(op),
+            (None, Some(opc)) => OperatorKey::Opc(opc),
+            (Some(_), Some(_)) => return Err("both `op` and `opc` are given: keep exactly one of them"),
+            (None, None) => return Err("neither `op` nor `opc` is given: give exactly one of them"),
+        };
+        let mut sqn = [0; 8];
+        sqn[2..].copy_from_slice(&toml.sqn.0);
+        Ok(Self { k: toml.k, operator, amf: toml.amf.0, sqn: u64::from_be_bytes(sqn) })
+    }
+}
+
+impl SimProfile {
+    /// Reads a profile.
+    pub fn parse(toml: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(toml)
+    }
+
+    /// What card number `index` is personalised with. K of a card other than the first is HMAC-SHA-256 of the
+    /// first K over the index, four bytes big-endian, cut to its first 16 bytes.
+    pub fn personalise(&self, index: u32) -> Result<Personalisation, CardError> {
+        let past_end = |what, first: &str| CardError::PastEnd { what, first: first.to_owned(), index };
+        let plmn_digits = format!("{}{}", self.plmn.mcc(), self.plmn.mnc());
+        if !self.imsi.as_str().starts_with(&plmn_digits) {
+            return Err(CardError::ForeignImsi { imsi: self.imsi.to_string(), plmn: self.plmn });
+        }
+        let k = match index {
+            0 => self.authentication.k.0,
+            n => first_half(*kdf::kdf(&self.authentication.k.0, &n.to_be_bytes())),
+        };
+        let opc = match &self.authentication.operator {
+            OperatorKey::Opc(opc) => opc.0,
+            OperatorKey::Op(op) => *Opc::from_op(&K::new(&k), &Op::new(&op.0)).as_octets(),
+        };
+        Ok(Personalisation {
+            imsi: self.imsi.plus(index).ok_or_else(|| past_end("IMSI", self.imsi.as_str()))?,
+            iccid: self.iccid.plus(index).ok_or_else(|| past_end("ICCID", self.iccid.as_str()))?,
+            eid: self.eid.plus(index).ok_or_else(|| past_end("EID", self.eid.as_str()))?,
+            k,
+            opc,
+            amf: self.authentication.amf,
+            sqn: self.authentication.sqn,
+            plmn: self.plmn,
+            apn: self.apn.clone(),
+            pin: self.pin.clone(),
+        })
+    }
+}
+
+fn first_half(bytes: [u8; 32]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(&bytes[..16]);
+    half
+}
+
+/// What one card is personalised with.
+#[derive(Clone)]
+pub struct Personalisation {
+    pub imsi: Imsi,
+    pub iccid: Iccid,
+    pub eid: Eid,
+    pub k: [u8; 16],
+    pub opc: [u8; 16],
+    /// Authentication management field for AUTN; the card does not look at it.
+    pub amf: [u8; 2],
+    /// The highest sequence number that the card has accepted, 48 bits.
+    pub sqn: u64,
+    pub plmn: Plmn,
+    pub apn: String,
+    pub pin: PinCodes,
+}
+
+impl fmt::Debug for Personalisation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Personalisation")
+            .field("imsi", &self.imsi)
+            .field("iccid", &self.iccid)
+            .field("eid", &self.eid)
+            .field("plmn", &self.plmn)
+            .field("apn", &self.apn)
+            .finish_non_exhaustive()
+    }
+}
+
+/// PIN codes: 4 to 8 decimal digits each.
+#[derive(Clone, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PinCodes {
+    /// Whether PIN1 must be verified before the USIM may be used. Unattended devices need it disabled.
+    pub enabled: bool,
+    /// PIN1.
+    pub pin1: PinCode,
+    /// What unblocks PIN1, 8 digits.
+    pub puk1: PinCode,
+    /// The administrative code, 8 digits.
+    pub adm1: PinCode,
+}
+
+impl Default for PinCodes {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            pin1: PinCode(*b"0000\xff\xff\xff\xff"),
+            puk1: PinCode(*b"00000000"),
+            adm1: PinCode(*b"00000000"),
+        }
+    }
+}
+
+impl fmt::Debug for PinCodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PinCodes").field("enabled", &self.enabled).finish_non_exhaustive()
+    }
+}
+
+/// A PIN as it crosses the interface: digits, filled up with `FF` to 8 bytes (TS 102 221 clause 9.5.1).
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub struct PinCode(pub [u8; 8]);
+
+impl TryFrom<String> for PinCode {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        if !(4..=8).contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_digit()) {
+            return Err("a PIN has 4 to 8 decimal digits".to_owned());
+        }
+        let mut code = [0xff; 8];
+        code[..text.len()].copy_from_slice(text.as_bytes());
+        Ok(Self(code))
+    }
+}
+
+impl fmt::Debug for PinCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PinCode(..)")
+    }
+}
+
+/// `N` bytes, written as hexadecimal digits, that no report may show.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Secret<const N: usize>(pub [u8; N]);
+
+impl<const N: usize> Default for Secret<N> {
+    fn default() -> Self {
+        Self([0; N])
+    }
+}
+
+impl<const N: usize> TryFrom<String> for Secret<N> {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let mut bytes = [0; N];
+        hex::decode_to_slice(&text, &mut bytes)
+            .map_err(|error| format!("takes {} hexadecimal digits: {error}", 2 * N))?;
+        Ok(Self(bytes))
+    }
+}
+
+impl<const N: usize> fmt::Debug for Secret<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl<const N: usize> schemars::JsonSchema for Secret<N> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("Hex{N}").into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": format!("^[0-9a-fA-F]{{{}}}$", 2 * N) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LTE_TEST: &str = include_str!("../../sim-profiles/lte-test.toml");
+    const LTE_TEST_OP: &str = include_str!("../../sim-profiles/lte-test-op.toml");
+
+    #[test]
+    fn op_and_opc_make_the_same_first_card() {
+        // TS 35.208 test set 1 gives K, OP and OPc.
+        let opc = SimProfile::parse(LTE_TEST).unwrap().personalise(0).unwrap();
+        let op = SimProfile::parse(LTE_TEST_OP).unwrap().personalise(0).unwrap();
+        assert_eq!(hex::encode(op.opc), "cd63cb71954a9f4e48a5994e37a02baf");
+        assert_eq!((op.k, op.opc), (opc.k, opc.opc));
+        assert_eq!(opc.imsi.as_str(), "001010000000001");
+    }
+
+    #[test]
+    fn cards_differ_in_everything_that_names_them() {
+        let profile = SimProfile::parse(LTE_TEST).unwrap();
+        let (a, b) = (profile.personalise(0).unwrap(), profile.personalise(1).unwrap());
+        assert_eq!(b.imsi.as_str(), "001010000000002");
+        assert!(a.iccid != b.iccid && a.eid != b.eid && a.k != b.k);
+        assert_eq!(b.k, profile.personalise(1).unwrap().k);
+        assert!(matches!(profile.personalise(u32::MAX), Ok(_) | Err(CardError::PastEnd { .. })));
+    }
+
+    #[test]
+    fn errors_say_where_and_what() {
+        let message = |toml: &str| SimProfile::parse(toml).unwrap_err().to_string();
+        let both = LTE_TEST.replace("opc =", "op = \"00000000000000000000000000000000\"\nopc =");
+        assert!(message(&both).contains("both `op` and `opc`"), "{}", message(&both));
+        let neither: String =
+            LTE_TEST.lines().filter(|l| !l.starts_with("opc")).map(|l| format!("{l}\n")).collect();
+        assert!(message(&neither).contains("neither `op` nor `opc`"), "{}", message(&neither));
+        assert!(message(&LTE_TEST.replace("apn =", "apm =")).contains("apm"));
+        let short = LTE_TEST.replace("465b5ce8b199b49faa5f0a2ee238a6bc", "465b");
+        assert!(message(&short).contains("32 hexadecimal digits"), "{}", message(&short));
+        let foreign =
+            SimProfile::parse(&LTE_TEST.replace("plmn = \"001-01\"", "plmn = \"310-410\"")).unwrap();
+        assert!(matches!(foreign.personalise(0), Err(CardError::ForeignImsi { .. })));
+    }
+
+    #[test]
+    fn debug_shows_no_key() {
+        let profile = SimProfile::parse(LTE_TEST).unwrap();
+        let shown = format!("{profile:?} {:?}", profile.personalise(0).unwrap()).to_lowercase();
+        for hidden in ["465b5c", "cd63cb", "70, 91, 92", "205, 99, 203"] {
+            assert!(!shown.contains(hidden), "{shown}");
+        }
+    }
+
+    #[test]
+    fn the_schema_knows_every_field() {
+        let schema = serde_json::to_string(&schemars::schema_for!(SimProfile)).unwrap();
+        for field in ["imsi", "iccid", "eid", "plmn", "apn", "opc", "sqn", "pin1"] {
+            assert!(schema.contains(field), "{field} is not in {schema}");
+        }
+    }
+}

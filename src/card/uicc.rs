@@ -1,0 +1,382 @@
+//! The virtual UICC: class bytes, logical channels, selection and the transport behaviour of protocol T=0
+//! (ETSI TS 102 221 clauses 7.3.1, 8.5 to 8.8, 10.1 and 11.1).
+
+use super::fs::{FileSystem, Position, USIM_AID};
+use super::iot_safe::{self, Applet};
+use super::pin::{Access, Pins};
+use super::usim::Usim;
+use super::{CardError, CardPort, OnOp, Personalisation, PortError, Reply};
+use crate::sim::RngTree;
+use crate::wire::{Command, StatusWord};
+
+/// Basic channel 0 and three more.
+const CHANNELS: usize = 4;
+
+/// Answer To Reset (ISO/IEC 7816-3 clause 8.2; TS 102 221 clause 6.3): T=0 with Fi/Di 512/16, clock stop,
+/// voltage classes A to C. The historical bytes offer selection by full and partial AID and four logical
+/// channels (`73 FE 21 13`) and carry a name.
+const ATR: [u8; 22] = with_check_byte([
+    0x3b, 0x9f, 0x95, 0x80, 0x1f, 0xc7, 0x80, 0x31, 0xe0, 0x73, 0xfe, 0x21, 0x13, 0x57, b'c', b'e', b'l',
+    b'l', b'b', b'e', b'd',
+]);
+
+/// An application that can be selected by AID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Application {
+    Usim,
+    IotSafe,
+}
+
+/// The applications. The applet answers to the AIDs that clients in the field know it by.
+const APPLICATIONS: &[(&[u8], Application)] = &[
+    (&USIM_AID, Application::Usim),
+    (&iot_safe::AID_GSMA, Application::IotSafe),
+    (&iot_safe::AID_THALES, Application::IotSafe),
+    (&iot_safe::AID_CIRA, Application::IotSafe),
+];
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Channel {
+    application: Option<Application>,
+    position: Position,
+}
+
+/// An instruction of the file system and the USIM.
+struct Instruction {
+    code: u8,
+    /// Class bytes without channel: `00` (ISO/IEC 7816-4) or `80` (TS 102 221).
+    class: u8,
+    run: fn(&mut Uicc, usize, &Command<'_>) -> Reply,
+}
+
+const fn iso(code: u8, run: fn(&mut Uicc, usize, &Command<'_>) -> Reply) -> Instruction {
+    Instruction { code, class: 0x00, run }
+}
+
+const fn etsi(code: u8, run: fn(&mut Uicc, usize, &Command<'_>) -> Reply) -> Instruction {
+    Instruction { code, class: 0x80, run }
+}
+
+/// What the card can do outside IoT SAFE. SELECT, MANAGE CHANNEL and GET RESPONSE work everywhere.
+static INSTRUCTIONS: &[Instruction] = &[
+    iso(0xb0, |card, n, c| card.read(n, c, FileSystem::read_binary)),
+    iso(0xd6, |card, n, c| card.update(n, c, FileSystem::update_binary)),
+    iso(0xb2, |card, n, c| card.read(n, c, FileSystem::read_record)),
+    iso(0xdc, |card, n, c| card.update(n, c, FileSystem::update_record)),
+    etsi(0xf2, Uicc::status),
+    iso(0x20, |card, _, c| card.pins.verify(c)),
+    iso(0x24, |card, _, c| card.pins.change(c)),
+    iso(0x26, |card, _, c| card.pins.disable(c)),
+    iso(0x28, |card, _, c| card.pins.enable(c)),
+    iso(0x2c, |card, _, c| card.pins.unblock(c)),
+    iso(0x88, Uicc::authenticate),
+    // TERMINAL PROFILE and TERMINAL CAPABILITY: nothing here depends on what the terminal can do.
+    etsi(0x10, |_, _, _| Ok(Vec::new())),
+    etsi(0xaa, |_, _, _| Ok(Vec::new())),
+];
+
+/// Response data that waits for GET RESPONSE.
+struct Pending {
+    channel: usize,
+    data: Vec<u8>,
+}
+
+/// A virtual UICC with a USIM and the IoT SAFE applet.
+pub struct Uicc {
+    files: FileSystem,
+    pins: Pins,
+    usim: Usim,
+    applet: Applet,
+    channels: [Option<Channel>; CHANNELS],
+    pending: Option<Pending>,
+}
+
+impl Uicc {
+    /// Makes the card of `p`. Its keys and random numbers come from `rng`, which is this card's alone;
+    /// `trust_anchor` is the DER certificate that the applet is delivered with.
+    pub fn new(p: &Personalisation, rng: RngTree, trust_anchor: &[u8]) -> Result<Self, CardError> {
+        Ok(Self {
+            files: FileSystem::new(p),
+            pins: Pins::new(&p.pin),
+            usim: Usim::new(p)?,
+            applet: Applet::new(&rng, trust_anchor)?,
+            channels: [Some(Channel::default()), None, None, None],
+            pending: None,
+        })
+    }
+
+    /// The same card, which tells `on_op` of each public key operation.
+    pub fn with_tally(mut self, on_op: OnOp) -> Self {
+        self.applet.set_tally(on_op);
+        self
+    }
+
+    /// Answers one command APDU. Any bytes get an answer.
+    fn answer(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let Ok(command) = Command::parse(bytes) else {
+            return StatusWord::WRONG_LENGTH.to_bytes().to_vec();
+        };
+        let waiting = self.pending.take();
+        match self.run(&command, waiting) {
+            Ok(response) => response,
+            Err(refusal) => refusal.to_bytes().to_vec(),
+        }
+    }
+
+    fn run(&mut self, c: &Command<'_>, waiting: Option<Pending>) -> Result<Vec<u8>, StatusWord> {
+        let (number, class) = channel_of(c.class)?;
+        match c.instruction {
+            0xc0 => return self.get_response(number, c, waiting),
+            0xa4 if class == 0x00 => {
+                let data = self.select(number, c)?;
+                return Ok(self.announce(number, data));
+            }
+            0x70 if class == 0x00 => {
+                self.channel(number)?;
+                let data = self.manage_channel(number, c)?;
+                return self.deliver(number, c, data);
+            }
+            _ => {}
+        }
+        if self.channel(number)?.application == Some(Application::IotSafe) {
+            let data = self.applet.handle(number, c)?;
+            return Ok(self.deliver_at_once(number, c, data));
+        }
+        let known = || INSTRUCTIONS.iter().filter(|i| i.code == c.instruction);
+        let instruction = known().find(|i| i.class == class);
+        let data = match (instruction, known().next()) {
+            (Some(instruction), _) => (instruction.run)(self, number, c)?,
+            (None, Some(_)) => return Err(StatusWord::CLASS_NOT_SUPPORTED),
+            (None, None) => return Err(StatusWord::INSTRUCTION_NOT_SUPPORTED),
+        };
+        self.deliver(number, c, data)
+    }
+
+    fn channel(&self, number: usize) -> Result<Channel, StatusWord> {
+        self.channels[number].ok_or(StatusWord::CHANNEL_NOT_SUPPORTED)
+    }
+
+    /// Keeps `data` for GET RESPONSE.
+    fn announce(&mut self, channel: usize, data: Vec<u8>) -> Vec<u8> {
+        if data.is_empty() {
+            return StatusWord::OK.to_bytes().to_vec();
+        }
+        let announced = StatusWord::more(data.len());
+        self.pending = Some(Pending { channel, data });
+        announced.to_bytes().to_vec()
+    }
+
+    /// Answers as T=0 does: what came with command data is announced (`61xx`), what came without must have
+    /// been asked for with its exact length (`6Cxx`).
+    fn deliver(&mut self, channel: usize, c: &Command<'_>, data: Vec<u8>) -> Result<Vec<u8>, StatusWord> {
+        match c.expected {
+            Some(expected) if c.data.is_empty() && !data.is_empty() => {
+                if usize::from(expected) != data.len() {
+                    return Err(StatusWord::wrong_le(data.len()));
+                }
+                Ok(complete(data, StatusWord::OK))
+            }
+            _ => Ok(self.announce(channel, data)),
+        }
+    }
+
+    /// Answers as applets do: a command with Le gets its data at once, as far as Le goes.
+    fn deliver_at_once(&mut self, channel: usize, c: &Command<'_>, mut data: Vec<u8>) -> Vec<u8> {
+        let Some(expected) = c.expected.map(usize::from) else { return self.announce(channel, data) };
+        if data.len() <= expected {
+            return complete(data, StatusWord::OK);
+        }
+        let rest = data.split_off(expected);
+        let more = StatusWord::more(rest.len());
+        self.pending = Some(Pending { channel, data: rest });
+        complete(data, more)
+    }
+
+    fn get_response(
+        &mut self,
+        channel: usize,
+        c: &Command<'_>,
+        waiting: Option<Pending>,
+    ) -> Result<Vec<u8>, StatusWord> {
+        let Some(mut waiting) = waiting.filter(|w| w.channel == channel) else {
+            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
+        };
+        if (c.p1, c.p2) != (0, 0) {
+            return Err(StatusWord::INCORRECT_P1_P2);
+        }
+        let expected = usize::from(c.expected.unwrap_or(256));
+        if expected > waiting.data.len() {
+            let right = StatusWord::wrong_le(waiting.data.len());
+            self.pending = Some(waiting);
+            return Err(right);
+        }
+        let rest = waiting.data.split_off(expected);
+        let status = if rest.is_empty() { StatusWord::OK } else { StatusWord::more(rest.len()) };
+        self.pending = (!rest.is_empty()).then_some(Pending { channel, data: rest });
+        Ok(complete(waiting.data, status))
+    }
+
+    /// SELECT. A channel other than the basic one may be opened by selecting an application on it: modems do
+    /// that without MANAGE CHANNEL.
+    fn select(&mut self, number: usize, c: &Command<'_>) -> Reply {
+        let selected = if c.p1 == 0x04 {
+            select_application(c)?
+        } else {
+            let from = self.channel(number)?;
+            let usim = from.application == Some(Application::Usim);
+            let position = self.files.find(from.position, c.p1, c.data, usim)?;
+            Channel { application: from.application.filter(|_| usim), position }
+        };
+        let wants_data = match c.p2 & 0x0c {
+            0x00 | 0x04 => true,
+            0x0c => false,
+            _ => return Err(StatusWord::INCORRECT_P1_P2),
+        };
+        self.applet.end_sessions(number);
+        self.channels[number] = Some(selected);
+        match selected.application {
+            Some(Application::IotSafe) => Ok(Vec::new()),
+            _ if wants_data => Ok(self.files.fcp(selected.position, &self.pins)),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// MANAGE CHANNEL (TS 102 221 clause 11.1.17).
+    fn manage_channel(&mut self, from: usize, c: &Command<'_>) -> Reply {
+        match (c.p1, usize::from(c.p2)) {
+            (0x00, 0) => {
+                if c.expected.is_some_and(|expected| expected != 1) {
+                    return Err(StatusWord::wrong_le(1));
+                }
+                let free = self.channels.iter().position(Option::is_none);
+                let number = free.ok_or(StatusWord::FUNCTION_NOT_SUPPORTED)?;
+                self.open(from, number);
+                Ok(vec![number as u8])
+            }
+            (0x00, number @ 1..CHANNELS) => {
+                if self.channels[number].is_some() {
+                    return Err(StatusWord::CHANNEL_NOT_SUPPORTED);
+                }
+                self.open(from, number);
+                Ok(Vec::new())
+            }
+            (0x80, number @ 1..CHANNELS) => {
+                self.channel(number)?;
+                self.channels[number] = None;
+                self.applet.end_sessions(number);
+                Ok(Vec::new())
+            }
+            _ => Err(StatusWord::INCORRECT_P1_P2),
+        }
+    }
+
+    /// A channel opened from the basic one starts at the MF, from another where that one stands.
+    fn open(&mut self, from: usize, number: usize) {
+        let origin = self.channels[from].filter(|_| from != 0).unwrap_or_default();
+        self.channels[number] = Some(origin);
+    }
+
+    /// STATUS (TS 102 221 clause 11.1.2): the FCP of the current directory, the AID of the application, or
+    /// nothing.
+    fn status(&mut self, number: usize, c: &Command<'_>) -> Reply {
+        let channel = self.channel(number)?;
+        match (c.p1, c.p2) {
+            (0x00..=0x02, 0x00) => Ok(self.files.directory_fcp(channel.position, &self.pins)),
+            (0x00..=0x02, 0x01) if channel.application == Some(Application::Usim) => {
+                Ok([&[0x84, USIM_AID.len() as u8][..], &USIM_AID].concat())
+            }
+            (0x00..=0x02, 0x01) => Err(StatusWord::REFERENCED_DATA_NOT_FOUND),
+            (0x00..=0x02, 0x0c) => Ok(Vec::new()),
+            _ => Err(StatusWord::INCORRECT_P1_P2),
+        }
+    }
+
+    fn authenticate(&mut self, number: usize, c: &Command<'_>) -> Reply {
+        if self.channel(number)?.application != Some(Application::Usim) {
+            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
+        }
+        self.pins.grant(Access::Pin1)?;
+        self.usim.authenticate(c)
+    }
+
+    fn read(
+        &mut self,
+        number: usize,
+        c: &Command<'_>,
+        run: fn(&FileSystem, &mut Position, &Pins, &Command<'_>) -> Reply,
+    ) -> Reply {
+        let mut channel = self.channel(number)?;
+        let reply = run(&self.files, &mut channel.position, &self.pins, c);
+        self.channels[number] = Some(channel);
+        reply
+    }
+
+    fn update(
+        &mut self,
+        number: usize,
+        c: &Command<'_>,
+        run: fn(&mut FileSystem, &mut Position, &Pins, &Command<'_>) -> Reply,
+    ) -> Reply {
+        let mut channel = self.channel(number)?;
+        let reply = run(&mut self.files, &mut channel.position, &self.pins, c);
+        self.channels[number] = Some(channel);
+        reply
+    }
+}
+
+impl CardPort for Uicc {
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, PortError> {
+        Ok(self.answer(command))
+    }
+
+    fn reset(&mut self) -> Result<Vec<u8>, PortError> {
+        self.channels = [Some(Channel::default()), None, None, None];
+        self.pending = None;
+        self.pins.reset();
+        self.applet.reset();
+        Ok(ATR.to_vec())
+    }
+}
+
+/// The channel of a class byte, and the class without it.
+fn channel_of(class: u8) -> Result<(usize, u8), StatusWord> {
+    let (channel, class) = Command::channel(class).ok_or(StatusWord::CHANNEL_NOT_SUPPORTED)?;
+    match class {
+        0x00 | 0x80 => Ok((usize::from(channel), class)),
+        0x10 | 0x90 => Err(StatusWord::CHAINING_NOT_SUPPORTED),
+        0x04 | 0x08 | 0x0c | 0x84 | 0x88 | 0x8c => Err(StatusWord::SECURE_MESSAGING_NOT_SUPPORTED),
+        _ => Err(StatusWord::CLASS_NOT_SUPPORTED),
+    }
+}
+
+/// SELECT by AID, whole or its beginning (ISO/IEC 7816-4 clause 7.1.1).
+fn select_application(c: &Command<'_>) -> Result<Channel, StatusWord> {
+    let matching = APPLICATIONS.iter().filter(|(aid, _)| !c.data.is_empty() && aid.starts_with(c.data));
+    // "Next" and "previous" occurrence find nothing beside the first.
+    let first = if c.p2 & 0x03 == 0 { matching.map(|(_, application)| *application).next() } else { None };
+    match first.ok_or(StatusWord::NOT_FOUND)? {
+        Application::Usim => Ok(Channel { application: Some(Application::Usim), position: Position::usim() }),
+        Application::IotSafe => {
+            Ok(Channel { application: Some(Application::IotSafe), position: Position::default() })
+        }
+    }
+}
+
+fn complete(mut data: Vec<u8>, status: StatusWord) -> Vec<u8> {
+    data.extend_from_slice(&status.to_bytes());
+    data
+}
+
+/// Appends TCK, which makes the exclusive-or over all bytes behind TS zero.
+const fn with_check_byte<const N: usize, const M: usize>(bytes: [u8; N]) -> [u8; M] {
+    let mut out = [0; M];
+    let mut i = 0;
+    while i < N {
+        out[i] = bytes[i];
+        if i > 0 {
+            out[M - 1] ^= bytes[i];
+        }
+        i += 1;
+    }
+    out
+}

@@ -1,0 +1,249 @@
+//! The device's side of IoT SAFE (GSMA IoT.05): what the application above the modem asks of the applet, over
+//! a logical channel of its own, so that the modem's selections on the basic channel stay as they are.
+
+use crate::card::iot_safe as store;
+use crate::card::{CardSlot, PortError};
+use crate::wire::tlv::{self, TlvError};
+use crate::wire::{ApduError, Command, StatusWord};
+
+/// The key pair that is the device's identity.
+pub const KEY_ID: u8 = store::DEVICE_KEY;
+/// The file that the device's certificate goes into, DER.
+pub const CERTIFICATE_FILE: u8 = store::CERTIFICATE_FILE;
+/// The file with the certificate authority that the device was delivered with, DER.
+pub const TRUST_ANCHOR_FILE: u8 = store::TRUST_ANCHOR_FILE;
+
+/// Bytes of a file that go through in one short APDU, with room for the tags beside them.
+const CHUNK: usize = 240;
+
+/// Why the applet did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IotSafeError {
+    #[error("{command}: {source}")]
+    Port { command: &'static str, source: PortError },
+    #[error("{command}: the card refused with status word {status}{}", meaning(*status))]
+    Refused { command: &'static str, status: StatusWord },
+    #[error("{command}: the card answered with something else than IoT.05 says: {detail}")]
+    Answer { command: &'static str, detail: String },
+    #[error("{command}: not sent: {source}")]
+    Command { command: &'static str, source: ApduError },
+    #[error("a file of {bytes} bytes does not fit into 65,535")]
+    TooLong { bytes: usize },
+}
+
+/// What the status words of IoT.05 mean, for the message.
+fn meaning(status: StatusWord) -> &'static str {
+    match status {
+        StatusWord::CONDITIONS_NOT_SATISFIED => {
+            " (conditions of use not satisfied: the object is empty or its access conditions forbid this)"
+        }
+        StatusWord::NOT_FOUND => " (there is no such application or object)",
+        StatusWord::INSUFFICIENT_MEMORY => " (the object is too small)",
+        StatusWord::INCORRECT_DATA => " (incorrect data)",
+        StatusWord::FUNCTION_NOT_SUPPORTED => " (function not supported, or no logical channel is free)",
+        StatusWord::INSTRUCTION_NOT_SUPPORTED => " (instruction not supported)",
+        _ => "",
+    }
+}
+
+/// The applet, selected on a logical channel. It stays selected until the card is reset or
+/// [`close`](Self::close) is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IotSafe {
+    channel: u8,
+}
+
+impl IotSafe {
+    /// Opens a logical channel and selects the applet on it.
+    pub fn select(slot: &mut CardSlot) -> Result<Self, IotSafeError> {
+        let opened = send(slot, "MANAGE CHANNEL", Command::new(0x00, 0x70, 0x00, 0x00).with_expected(1))?;
+        let &[channel @ 1..=3] = &opened[..] else {
+            return Err(answer("MANAGE CHANNEL", format!("channel {}", hex::encode(opened))));
+        };
+        send(slot, "SELECT", Command::new(channel, 0xa4, 0x04, 0x00).with_data(&store::AID_GSMA))?;
+        Ok(Self { channel })
+    }
+
+    /// Closes the logical channel.
+    pub fn close(self, slot: &mut CardSlot) -> Result<(), IotSafeError> {
+        send(slot, "MANAGE CHANNEL", Command::new(0x00, 0x70, 0x80, self.channel)).map(drop)
+    }
+
+    /// Makes a new key pair in container `key_id` and returns its public key, X || Y.
+    pub fn generate_key_pair(&self, slot: &mut CardSlot, key_id: u8) -> Result<[u8; 64], IotSafeError> {
+        const NAME: &str = "GENERATE KEY PAIR";
+        let data = self.call(slot, NAME, 0xb9, (0, 0), &[0x84, 1, key_id])?;
+        public_key(NAME, &data)
+    }
+
+    /// The public key of container `key_id`, X || Y.
+    pub fn read_public_key(&self, slot: &mut CardSlot, key_id: u8) -> Result<[u8; 64], IotSafeError> {
+        const NAME: &str = "READ PUBLIC KEY";
+        let data = self.call(slot, NAME, 0xcd, (0, 0), &[0x85, 1, key_id])?;
+        public_key(NAME, &data)
+    }
+
+    /// Signs `message` with ECDSA, r || s. The card computes SHA-256 over the full text.
+    pub fn sign(&self, slot: &mut CardSlot, key_id: u8, message: &[u8]) -> Result<[u8; 64], IotSafeError> {
+        if message.len() > 0xffff {
+            return Err(IotSafeError::TooLong { bytes: message.len() });
+        }
+        let mut text = Vec::with_capacity(message.len() + 4);
+        tlv::push(&mut text, 0x9b, message);
+        self.signature(slot, key_id, 0x01, &text)
+    }
+
+    /// Signs a SHA-256 hash with ECDSA, r || s.
+    pub fn sign_digest(
+        &self,
+        slot: &mut CardSlot,
+        key_id: u8,
+        digest: &[u8; 32],
+    ) -> Result<[u8; 64], IotSafeError> {
+        self.signature(slot, key_id, 0x03, &[&[0x9e, 0x20][..], digest].concat())
+    }
+
+    /// `n` random bytes, 1 to 256.
+    pub fn random(&self, slot: &mut CardSlot, n: u16) -> Result<Vec<u8>, IotSafeError> {
+        const NAME: &str = "GET RANDOM";
+        let data = send(slot, NAME, Command::new(0x80 | self.channel, 0x84, 0, 0).with_expected(n))?;
+        if data.len() != usize::from(n) {
+            return Err(answer(NAME, format!("{} bytes instead of {n}", data.len())));
+        }
+        Ok(data)
+    }
+
+    /// The content of a file; nothing for one that was never written.
+    pub fn read_file(&self, slot: &mut CardSlot, file_id: u8) -> Result<Vec<u8>, IotSafeError> {
+        let size = self.file_size(slot, file_id)?;
+        let mut content = Vec::with_capacity(size);
+        while content.len() < size {
+            let at = (content.len() as u16).to_be_bytes();
+            let part = Command::new(0x80 | self.channel, 0xb0, at[0], at[1])
+                .with_data(&[0x83, 1, file_id])
+                .with_expected((size - content.len()).min(CHUNK) as u16)
+                .encode();
+            let part = transmit(slot, "READ FILE", part)?;
+            if part.is_empty() {
+                return Err(answer("READ FILE", format!("nothing at offset {} of {size}", content.len())));
+            }
+            content.extend_from_slice(&part);
+        }
+        Ok(content)
+    }
+
+    /// Writes a whole file.
+    pub fn write_file(&self, slot: &mut CardSlot, file_id: u8, content: &[u8]) -> Result<(), IotSafeError> {
+        if content.len() > 0xffff {
+            return Err(IotSafeError::TooLong { bytes: content.len() });
+        }
+        let mut offset = 0;
+        // An empty content is one write too: it empties the file.
+        loop {
+            let part = &content[offset..content.len().min(offset + CHUNK)];
+            let mut data = vec![0x83, 1, file_id];
+            tlv::push(&mut data, 0x53, part);
+            let at = (offset as u16).to_be_bytes();
+            send(
+                slot,
+                "UPDATE FILE",
+                Command::new(0x80 | self.channel, 0xd6, at[0], at[1]).with_data(&data),
+            )?;
+            offset += part.len();
+            if offset == content.len() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn file_size(&self, slot: &mut CardSlot, file_id: u8) -> Result<usize, IotSafeError> {
+        const NAME: &str = "GET DATA";
+        let data = self.call(slot, NAME, 0xcb, (0xc3, 0x00), &[0x83, 1, file_id])?;
+        // Some cards answer with the template C3, some with what is inside.
+        let inside = tlv::find(&data, 0xc3).unwrap_or(&data);
+        match tlv::find(inside, 0x20) {
+            Ok(&[a, b]) => Ok(usize::from(u16::from_be_bytes([a, b]))),
+            Ok(size) => Err(answer(NAME, format!("a file size of {} bytes", size.len()))),
+            Err(error) => Err(malformed(NAME, &error)),
+        }
+    }
+
+    /// Session 0: INIT with the mode of operation, then `data` in as many UPDATEs as it takes.
+    fn signature(
+        &self,
+        slot: &mut CardSlot,
+        key_id: u8,
+        mode: u8,
+        data: &[u8],
+    ) -> Result<[u8; 64], IotSafeError> {
+        const INIT: &str = "COMPUTE SIGNATURE INIT";
+        const UPDATE: &str = "COMPUTE SIGNATURE UPDATE";
+        // SHA-256 and ECDSA.
+        let parameters = [0x84, 1, key_id, 0xa1, 1, mode, 0x91, 2, 0x00, 0x01, 0x92, 1, 0x04];
+        send(slot, INIT, Command::new(0x80 | self.channel, 0x2a, 0, 0).with_data(&parameters))?;
+        let mut chunks = data.chunks(255).peekable();
+        while let Some(chunk) = chunks.next() {
+            if chunks.peek().is_some() {
+                send(slot, UPDATE, Command::new(0x80 | self.channel, 0x2b, 0x00, 0).with_data(chunk))?;
+                continue;
+            }
+            let signed = self.call(slot, UPDATE, 0x2b, (0x80, 0), chunk)?;
+            // The length of tag 33 takes one byte on some cards and two on others.
+            return match &signed[..] {
+                [0x33, 0x40, value @ ..] | [0x33, 0x00, 0x40, value @ ..] => value.try_into().ok(),
+                _ => None,
+            }
+            .ok_or_else(|| answer(UPDATE, format!("{} bytes that are no signature", signed.len())));
+        }
+        Err(answer(UPDATE, "there was nothing to sign".to_owned()))
+    }
+
+    /// A command with data that wants an answer.
+    fn call(
+        &self,
+        slot: &mut CardSlot,
+        name: &'static str,
+        instruction: u8,
+        (p1, p2): (u8, u8),
+        data: &[u8],
+    ) -> Result<Vec<u8>, IotSafeError> {
+        let class = 0x80 | self.channel;
+        send(slot, name, Command { class, instruction, p1, p2, data, expected: Some(256) })
+    }
+}
+
+fn send(slot: &mut CardSlot, name: &'static str, command: Command<'_>) -> Result<Vec<u8>, IotSafeError> {
+    transmit(slot, name, command.encode())
+}
+
+fn transmit(
+    slot: &mut CardSlot,
+    command: &'static str,
+    encoded: Result<Vec<u8>, ApduError>,
+) -> Result<Vec<u8>, IotSafeError> {
+    let bytes = encoded.map_err(|source| IotSafeError::Command { command, source })?;
+    let response = slot.exchange(&bytes).map_err(|source| IotSafeError::Port { command, source })?;
+    match StatusWord::split(&response) {
+        Some((data, StatusWord::OK)) => Ok(data.to_vec()),
+        Some((_, status)) => Err(IotSafeError::Refused { command, status }),
+        None => Err(answer(command, "no status word".to_owned())),
+    }
+}
+
+/// X || Y out of public key data, `34 .. 49 .. 86 41 04 X Y`.
+fn public_key(command: &'static str, data: &[u8]) -> Result<[u8; 64], IotSafeError> {
+    let point = tlv::find(data, 0x34)
+        .and_then(|key| tlv::find(key, 0x49))
+        .and_then(|key| tlv::find(key, 0x86))
+        .map_err(|error| malformed(command, &error))?;
+    let coordinates = point.strip_prefix(&[0x04]).and_then(|xy| xy.try_into().ok());
+    coordinates.ok_or_else(|| answer(command, format!("a point of {} bytes", point.len())))
+}
+
+fn answer(command: &'static str, detail: String) -> IotSafeError {
+    IotSafeError::Answer { command, detail }
+}
+
+fn malformed(command: &'static str, error: &TlvError) -> IotSafeError {
+    answer(command, error.to_string())
+}
