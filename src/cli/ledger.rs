@@ -110,7 +110,7 @@ fn write_head(history: &History, out: &mut dyn Write) -> io::Result<()> {
         "  checkpoint  covers {} of {blocks} blocks, signed by {}",
         history.covered, history.verifier_key
     )?;
-    writeln!(out, "  {} transactions, {} devices", history.transactions, history.devices.len())
+    writeln!(out, "  transactions {}, devices {}", history.transactions, history.devices.len())
 }
 
 fn write_device(id: &[u8; 32], device: &DeviceHistory, out: &mut dyn Write) -> io::Result<()> {
@@ -147,11 +147,9 @@ fn write_entry(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
             "CONFLICT: another key ({}) was presented for this identity by {registrar}",
             hex::encode(key_hash)
         ),
-        RegistryEvent::KeyConflict { id, registrar, .. } => writeln!(
-            out,
-            "CONFLICT: this key was presented for identity {} by {registrar}",
-            hex::encode(id)
-        ),
+        RegistryEvent::KeyConflict { id, registrar, .. } => {
+            writeln!(out, "CONFLICT: this key was presented for identity {} by {registrar}", hex::encode(id))
+        }
         RegistryEvent::Repeated { .. } => writeln!(out, "registered again with the same key"),
         RegistryEvent::Roles { account, roles } => writeln!(out, "roles of {account} are {roles}"),
     }

@@ -76,8 +76,14 @@ impl FileStore {
             self.blocks.rewind()?;
             self.blocks.write_all(MAGIC)?;
             self.blocks.sync_all()?;
+            self.sync_directory()?;
         }
         Ok(())
+    }
+
+    /// Makes the names of new files durable.
+    fn sync_directory(&self) -> std::io::Result<()> {
+        File::open(&self.dir)?.sync_all()
     }
 
     /// Reads the records; what is torn begins at the returned tail's offset.
@@ -178,7 +184,10 @@ impl Store for FileStore {
         self.check_writable()?;
         let path = self.dir.join(BLOCKS);
         let Some(end) = self.end else { return Ok(()) };
-        self.blocks.set_len(end).and_then(|()| self.blocks.sync_all()).map_err(|cause| io_error(&path, &cause))
+        self.blocks
+            .set_len(end)
+            .and_then(|()| self.blocks.sync_all())
+            .map_err(|cause| io_error(&path, &cause))
     }
 
     fn append(&mut self, record: &[u8]) -> Result<(), StoreError> {
@@ -212,7 +221,10 @@ impl Store for FileStore {
             let mut file = File::create(&new)?;
             file.write_all(note.as_bytes())?;
             file.sync_data()?;
-            fs::rename(&new, &path)
+            let first = !path.exists();
+            fs::rename(&new, &path)?;
+            // An older checkpoint is as good after a crash, none at all is not.
+            if first { self.sync_directory() } else { Ok(()) }
         };
         write().map_err(|cause| io_error(&path, &cause))
     }
@@ -245,7 +257,8 @@ fn read_header(header: &[u8; HEADER_LEN], number: usize) -> Option<(u64, u32)> {
     let [size, own, payload] =
         [0, 4, 8].map(|at| [header[at], header[at + 1], header[at + 2], header[at + 3]]);
     let expected = crc32c(&[&(number as u64).to_le_bytes(), &size]);
-    (u32::from_le_bytes(own) == expected).then(|| (u32::from_le_bytes(size).into(), u32::from_le_bytes(payload)))
+    (u32::from_le_bytes(own) == expected)
+        .then(|| (u32::from_le_bytes(size).into(), u32::from_le_bytes(payload)))
 }
 
 /// CRC-32C (RFC 3720 appendix B.4) over the concatenation of `parts`.

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::registry::{Contract, Reason, Registration, abi, creation_code};
 use super::{Counter, LedgerOp};
 
-/// The gas that any call to the registry may take; a registration takes about 120,000.
+/// The gas that any call to the registry may take; a registration takes about 150,000.
 const CALL_GAS: u64 = 250_000;
 /// The gas that the deployment of the registry may take.
 const DEPLOYMENT_GAS: u64 = 3_000_000;

@@ -3,8 +3,8 @@
 
 use alloy_consensus::proofs::calculate_receipt_root;
 use alloy_consensus::{
-    Block, BlockBody, Eip658Value, Header, Receipt, ReceiptEnvelope, ReceiptWithBloom, TxEnvelope,
-    TxType, Typed2718,
+    Block, BlockBody, Eip658Value, Header, Receipt, ReceiptEnvelope, ReceiptWithBloom, TxEnvelope, TxType,
+    Typed2718,
 };
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{B256, Log};

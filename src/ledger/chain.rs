@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use alloy_consensus::{Header, Transaction as _, TxEnvelope};
+use alloy_consensus::{Sealable, Transaction as _, TxEnvelope};
 use alloy_eips::eip2718::Decodable2718;
 use alloy_eips::eip7825::MAX_TX_GAS_LIMIT_OSAKA;
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, U256};
 use revm::context::result::ExecutionResult;
 
 use super::account::Operators;
 use super::block::StoredBlock;
 use super::checkpoint::{CheckpointKey, MerkleLog};
-use super::execute::{Execution, Transaction, execute};
+use super::execute::{Execution, HashedHeader, Transaction, execute};
 use super::genesis::Genesis;
 use super::registry::{self, Contract, DeviceRecord, RegistryEvent, StatusChanged};
 use super::replay::{Depth, recover, replay};
@@ -27,8 +27,7 @@ pub type TxHash = [u8; 32];
 pub struct Ledger {
     contract: Contract,
     world: World,
-    head: Header,
-    head_hash: B256,
+    head: HashedHeader,
     log: MerkleLog,
     checkpoint: String,
     /// Signs checkpoints; without it the ledger can only be read.
@@ -42,6 +41,15 @@ pub struct Ledger {
     failed: bool,
 }
 
+/// A block as others refer to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    pub number: u64,
+    pub hash: [u8; 32],
+    /// Seconds since the Unix epoch.
+    pub timestamp: u64,
+}
+
 /// What became of a transaction in a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TxOutcome {
@@ -53,7 +61,7 @@ pub enum TxOutcome {
     /// `identity-already-registered` or `key-already-registered`.
     Conflict { reason: &'static str },
     /// The contract refused. `reason` is `bad-signature`, `not-authorised`, `wrong-state`, `bad-identity`,
-    /// `out-of-gas` or `reverted`.
+    /// `halted` or `reverted`.
     Reverted { reason: &'static str },
     /// The transaction could not be in a block at all, and is in none.
     Invalid { cause: String },
@@ -113,18 +121,16 @@ impl Ledger {
         }
         let mut world = genesis.world();
         let (state_root, _) = world.take_changes();
-        let head = genesis.header(state_root);
-        let head_hash = head.hash_slow();
-        world.remember_block(0, head_hash);
+        let head = genesis.header(state_root).seal_slow();
+        world.remember_block(0, head.hash());
         let mut log = MerkleLog::default();
-        log.push(head_hash);
+        log.push(head.hash());
         let address = operators.admin.address().create(operators.admin.nonce());
         store.append(genesis.to_json().as_bytes())?;
         let mut ledger = Self {
             contract: Contract { chain_id: genesis.chain_id, address },
             world,
             head,
-            head_hash,
             log,
             checkpoint: String::new(),
             key: Some(key),
@@ -165,7 +171,6 @@ impl Ledger {
             contract: replayed.contract,
             world: replayed.world,
             head: replayed.head,
-            head_hash: replayed.head_hash,
             log: replayed.log,
             checkpoint: contents.checkpoint.unwrap_or_default(),
             key,
@@ -202,9 +207,9 @@ impl Ledger {
         self.contract.address
     }
 
-    /// The number, hash and time of the last block.
-    pub fn head(&self) -> (u64, [u8; 32], u64) {
-        (self.head.number, self.head_hash.0, self.head.timestamp)
+    /// The last block.
+    pub fn head(&self) -> Head {
+        Head { number: self.head.number, hash: self.head.hash().0, timestamp: self.head.timestamp }
     }
 
     /// The nonce that the next transaction of an account must have, after the pending ones.
@@ -245,8 +250,8 @@ impl Ledger {
         if !rest.is_empty() {
             return Err(refused("malformed-transaction", format!("{} bytes follow it", rest.len())));
         }
-        let transaction = recover(envelope, &self.counter)
-            .map_err(|detail| refused("malformed-transaction", detail))?;
+        let transaction =
+            recover(envelope, &self.counter).map_err(|detail| refused("malformed-transaction", detail))?;
         self.check_submission(&transaction)?;
         let hash = transaction.tx_hash().0;
         self.nonces.insert(transaction.signer(), transaction.nonce() + 1);
@@ -275,7 +280,6 @@ impl Ledger {
             &mut self.world,
             self.contract.chain_id,
             &self.head,
-            self.head_hash,
             timestamp,
             &transactions,
             &self.counter,
@@ -286,8 +290,7 @@ impl Ledger {
 
         let receipts = self.receipts(&transactions, &execution);
         self.pending = transactions.split_off(execution.left_from);
-        self.nonces =
-            self.pending.iter().map(|waiting| (waiting.signer(), waiting.nonce() + 1)).collect();
+        self.nonces = self.pending.iter().map(|waiting| (waiting.signer(), waiting.nonce() + 1)).collect();
         let mut bodies: Vec<_> = transactions.into_iter().map(|one| Some(one.into_inner())).collect();
         let included =
             execution.included.iter().filter_map(|executed| bodies[executed.index].take()).collect();
@@ -296,12 +299,12 @@ impl Ledger {
         self.store.append(&stored.encode_record())?;
         self.store.sync()?;
 
-        self.head_hash = header.hash_slow();
-        self.head = header;
-        self.world.remember_block(number, self.head_hash);
-        self.log.push(self.head_hash);
+        self.head = header.seal_slow();
+        let hash = self.head.hash();
+        self.world.remember_block(number, hash);
+        self.log.push(hash);
         self.sign_checkpoint()?;
-        Ok(Sealed { number, hash: self.head_hash.0, timestamp, state_root: state_root.0, receipts })
+        Ok(Sealed { number, hash: hash.0, timestamp, state_root: state_root.0, receipts })
     }
 
     fn sign_checkpoint(&mut self) -> Result<(), LedgerError> {
@@ -323,7 +326,10 @@ impl Ledger {
         let refused = |reason: &'static str, detail: String| Err(LedgerError::Refused { reason, detail });
         let chain = self.contract.chain_id;
         if transaction.chain_id() != Some(chain) {
-            return refused("wrong-chain", format!("it is for {:?}, this is {chain}", transaction.chain_id()));
+            return refused(
+                "wrong-chain",
+                format!("it is for {:?}, this is {chain}", transaction.chain_id()),
+            );
         }
         let nonce = self.nonce(transaction.signer());
         if transaction.nonce() != nonce {
@@ -335,7 +341,10 @@ impl Ledger {
         }
         let gas = transaction.gas_limit();
         if gas > MAX_TX_GAS_LIMIT_OSAKA {
-            return refused("too-much-gas", format!("it asks for {gas}, the limit is {MAX_TX_GAS_LIMIT_OSAKA}"));
+            return refused(
+                "too-much-gas",
+                format!("it asks for {gas}, the limit is {MAX_TX_GAS_LIMIT_OSAKA}"),
+            );
         }
         let base_fee = self.head.base_fee_per_gas.unwrap_or_default();
         if transaction.max_fee_per_gas() < u128::from(base_fee) {
@@ -393,7 +402,7 @@ fn receipt(contract: Address, tx_hash: TxHash, result: &ExecutionResult) -> TxRe
         ExecutionResult::Revert { output, .. } => {
             TxOutcome::Reverted { reason: registry::revert_word(output) }
         }
-        ExecutionResult::Halt { .. } => TxOutcome::Reverted { reason: "out-of-gas" },
+        ExecutionResult::Halt { .. } => TxOutcome::Reverted { reason: "halted" },
     };
     TxReceipt { tx_hash, outcome, gas: result.tx_gas_used(), status_changes }
 }

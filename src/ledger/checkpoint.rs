@@ -121,8 +121,8 @@ pub struct TreeHead {
 pub fn verify(note: &str, chain_id: u64, public: &[u8; 32]) -> Result<TreeHead, LedgerError> {
     let failed = |cause: String| LedgerError::Checkpoint { cause };
     let parsed = Note::from_bytes(note.as_bytes()).map_err(|error| failed(error.to_string()))?;
-    let verifier = StandardVerifier::new(&verifier_key(chain_id, public)?)
-        .map_err(|error| failed(error.to_string()))?;
+    let verifier =
+        StandardVerifier::new(&verifier_key(chain_id, public)?).map_err(|error| failed(error.to_string()))?;
     let known: Vec<Box<dyn Verifier>> = vec![Box::new(verifier)];
     parsed.verify(&VerifierList::new(known)).map_err(|error| failed(error.to_string()))?;
     let checkpoint =

@@ -5,19 +5,21 @@ use std::sync::Arc;
 use alloy_consensus::constants::EMPTY_WITHDRAWALS;
 use alloy_consensus::proofs::calculate_receipt_root;
 use alloy_consensus::transaction::Recovered;
-use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, ReceiptEnvelope, TxEnvelope, TxReceipt};
+use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, ReceiptEnvelope, Sealed, TxEnvelope, TxReceipt};
 use alloy_eips::eip1559::BaseFeeParams;
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_eips::eip7840::BlobParams;
-use alloy_evm::block::{BlockExecutionError, BlockExecutor, BlockValidationError, TxResult};
+use alloy_evm::block::{
+    BlockExecutionError, BlockExecutionResult, BlockExecutor, BlockValidationError, ExecutableTx, TxResult,
+};
 use alloy_evm::eth::receipt_builder::AlloyReceiptBuilder;
 use alloy_evm::eth::spec::EthExecutorSpec;
 use alloy_evm::eth::{EthBlockExecutionCtx, EthBlockExecutor, EthEvmBuilder};
 use alloy_evm::precompiles::{DynPrecompile, Precompile, PrecompilesMap};
-use alloy_evm::EvmEnv;
+use alloy_evm::{Evm, EvmEnv};
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks, ForkCondition};
 use alloy_primitives::{Address, B256, Bloom, U256};
-use revm::context::result::ExecutionResult;
+use revm::context::result::{ExecutionResult, HaltReason};
 use revm::precompile::secp256r1::P256VERIFY_ADDRESS;
 use revm::precompile::{PrecompileId, PrecompileSpecId, Precompiles, u64_to_address};
 use revm::primitives::hardfork::SpecId;
@@ -26,9 +28,9 @@ use super::block::transactions_root;
 use super::world::World;
 use super::{Counter, LedgerOp};
 
-/// The gas limit of every block: 500 registrations of 126,000 gas stay under half of it, so that the base fee
+/// The gas limit of every block: 500 registrations of 150,000 gas stay under half of it, so that the base fee
 /// never moves (EIP-1559).
-pub const BLOCK_GAS_LIMIT: u64 = 150_000_000;
+pub const BLOCK_GAS_LIMIT: u64 = 200_000_000;
 
 /// Which forks are active: all of them up to Osaka, from the first block.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +58,9 @@ impl EthExecutorSpec for Osaka {
         None
     }
 }
+
+/// A header with its hash.
+pub type HashedHeader = Sealed<Header>;
 
 /// A transaction with its recovered sender.
 pub type Transaction = Recovered<TxEnvelope>;
@@ -90,17 +95,16 @@ pub struct Execution {
 pub fn execute(
     world: &mut World,
     chain_id: u64,
-    parent: &Header,
-    parent_hash: B256,
+    parent: &HashedHeader,
     timestamp: u64,
     transactions: &[Transaction],
     counter: &Counter,
 ) -> Result<Execution, String> {
-    let mut header = next_header(parent, parent_hash, timestamp);
+    let header = next_header(parent, timestamp);
     let env = EvmEnv::for_eth_block(&header, Osaka, chain_id, Some(BlobParams::osaka()));
     let evm = EthEvmBuilder::new(world, env).precompiles(precompiles(counter)).build();
     let context = EthBlockExecutionCtx {
-        parent_hash,
+        parent_hash: parent.hash(),
         parent_beacon_block_root: header.parent_beacon_block_root,
         ommers: &[],
         withdrawals: Some(Default::default()),
@@ -111,40 +115,68 @@ pub fn execute(
     let mut executor = EthBlockExecutor::new(evm, context, Osaka, AlloyReceiptBuilder::default());
     executor.apply_pre_execution_changes().map_err(|error| error.to_string())?;
 
-    let mut included = Vec::with_capacity(transactions.len());
-    let mut invalid = Vec::new();
-    let mut left_from = transactions.len();
+    let mut execution = Execution::new(header, transactions.len());
+    run(&mut executor, transactions, &mut execution)?;
+    let (_, result) = executor.finish().map_err(|error| error.to_string())?;
+
+    execution.complete(transactions, result);
+    Ok(execution)
+}
+
+/// Executes the transactions one by one, until one does not fit any more.
+fn run<E>(executor: &mut E, transactions: &[Transaction], execution: &mut Execution) -> Result<(), String>
+where
+    E: BlockExecutor<Transaction = TxEnvelope, Evm: Evm<HaltReason = HaltReason>>,
+    for<'a> &'a Transaction: ExecutableTx<E>,
+{
     for (index, transaction) in transactions.iter().enumerate() {
         match executor.execute_transaction_without_commit(transaction) {
             Ok(output) => {
-                included.push(Executed { index, result: output.result().result.clone() });
+                execution.included.push(Executed { index, result: output.result().result.clone() });
                 executor.commit_transaction(output);
             }
             Err(BlockExecutionError::Validation(
                 BlockValidationError::TransactionGasLimitMoreThanAvailableBlockGas { .. },
             )) => {
-                left_from = index;
+                execution.left_from = index;
                 break;
             }
-            Err(BlockExecutionError::Validation(cause)) => invalid.push((index, cause.to_string())),
+            Err(BlockExecutionError::Validation(cause)) => {
+                execution.invalid.push((index, cause.to_string()));
+            }
             Err(cause) => return Err(cause.to_string()),
         }
     }
-    let (_, result) = executor.finish().map_err(|error| error.to_string())?;
+    Ok(())
+}
 
-    header.transactions_root =
-        transactions_root(included.iter().map(|executed| transactions[executed.index].inner()));
-    header.receipts_root = calculate_receipt_root(&result.receipts);
-    header.logs_bloom = result.receipts.iter().fold(Bloom::ZERO, |all, one| all | one.bloom());
-    header.gas_used = result.gas_used;
-    header.requests_hash = Some(result.requests.requests_hash());
-    Ok(Execution { header, included, invalid, left_from, receipts: result.receipts })
+impl Execution {
+    fn new(header: Header, transactions: usize) -> Self {
+        Self {
+            header,
+            included: Vec::with_capacity(transactions),
+            invalid: Vec::new(),
+            left_from: transactions,
+            receipts: Vec::new(),
+        }
+    }
+
+    /// Writes into the header what the transactions came to.
+    fn complete(&mut self, transactions: &[Transaction], result: BlockExecutionResult<ReceiptEnvelope>) {
+        let bodies = self.included.iter().map(|executed| transactions[executed.index].inner());
+        self.header.transactions_root = transactions_root(bodies);
+        self.header.receipts_root = calculate_receipt_root(&result.receipts);
+        self.header.logs_bloom = result.receipts.iter().fold(Bloom::ZERO, |all, one| all | one.bloom());
+        self.header.gas_used = result.gas_used;
+        self.header.requests_hash = Some(result.requests.requests_hash());
+        self.receipts = result.receipts;
+    }
 }
 
 /// What the header of the block after `parent` says before its transactions are known.
-fn next_header(parent: &Header, parent_hash: B256, timestamp: u64) -> Header {
+fn next_header(parent: &HashedHeader, timestamp: u64) -> Header {
     Header {
-        parent_hash,
+        parent_hash: parent.hash(),
         number: parent.number + 1,
         timestamp,
         base_fee_per_gas: parent.next_block_base_fee(BaseFeeParams::ethereum()),

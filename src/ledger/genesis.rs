@@ -106,9 +106,7 @@ impl Genesis {
     pub fn parse(text: &[u8]) -> Result<Self, LedgerError> {
         let failed = |cause: String| LedgerError::Genesis { cause };
         let value: Value = serde_json::from_slice(text).map_err(|error| failed(error.to_string()))?;
-        let field = |path: &str| {
-            value.pointer(path).ok_or_else(|| failed(format!("it has no field {path}")))
-        };
+        let field = |path: &str| value.pointer(path).ok_or_else(|| failed(format!("it has no field {path}")));
         let chain_id = field("/config/chainId")?.as_u64();
         let timestamp = field("/timestamp")?
             .as_str()
@@ -209,7 +207,7 @@ mod tests {
 
     #[test]
     fn other_rules_are_refused() {
-        for (from, to) in [("\"osakaTime\": 0", "\"osakaTime\": 9"), ("0x8f0d180", "0x8f0d181")] {
+        for (from, to) in [("\"osakaTime\": 0", "\"osakaTime\": 9"), ("0xbebc200", "0xbebc201")] {
             let text = genesis().to_json();
             assert!(text.contains(from), "{from} in {text}");
             assert!(Genesis::parse(text.replace(from, to).as_bytes()).is_err());

@@ -62,7 +62,7 @@ pub fn read_history(store: &mut dyn Store) -> Result<History, LedgerError> {
     Ok(History {
         contract: replayed.contract,
         head: replayed.head.number,
-        head_hash: replayed.head_hash.0,
+        head_hash: replayed.head.hash().0,
         timestamp: replayed.head.timestamp,
         transactions: replayed.transactions,
         covered: replayed.covered.map_or(0, |covered| covered.size),

@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 pub use account::{Account, Operators};
 pub use alloy_primitives::Address;
-pub use chain::{Ledger, Sealed, TxHash, TxOutcome, TxReceipt};
+pub use chain::{Head, Ledger, Sealed, TxHash, TxOutcome, TxReceipt};
 pub use checkpoint::{CheckpointKey, TreeHead, origin, verifier_key, verify as verify_checkpoint};
 pub use genesis::Genesis;
 pub use history::{DeviceHistory, Entry, History, read_history};
@@ -77,7 +77,9 @@ pub enum LedgerError {
     Missing { covered: u64, held: u64, place: String, cause: String },
     #[error("{held} blocks are stored, but no checkpoint; restore it from a copy")]
     NoCheckpoint { held: u64 },
-    #[error("the checkpoint covers {covered} of {held} blocks; open the ledger with its key to sign the rest")]
+    #[error(
+        "the checkpoint covers {covered} of {held} blocks; open the ledger with its key to sign the rest"
+    )]
     Uncovered { covered: u64, held: u64 },
     #[error("the checkpoint is not in order: {cause}; restore it from a copy")]
     Checkpoint { cause: String },

@@ -269,14 +269,33 @@ pub struct StatusChanged {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegistryEvent {
     Status(StatusChanged),
-    Certificate { id: [u8; 32], cert_hash: [u8; 32], seq: u64 },
+    Certificate {
+        id: [u8; 32],
+        cert_hash: [u8; 32],
+        seq: u64,
+    },
     /// Another key was presented for a taken identity.
-    IdentityConflict { id: [u8; 32], key_hash: [u8; 32], registrar: Address },
+    IdentityConflict {
+        id: [u8; 32],
+        key_hash: [u8; 32],
+        registrar: Address,
+    },
     /// The key of `holder` was presented for another identity.
-    KeyConflict { id: [u8; 32], key_hash: [u8; 32], registrar: Address, holder: [u8; 32] },
+    KeyConflict {
+        id: [u8; 32],
+        key_hash: [u8; 32],
+        registrar: Address,
+        holder: [u8; 32],
+    },
     /// A device was registered again with its own key; nothing changed.
-    Repeated { id: [u8; 32], key_hash: [u8; 32] },
-    Roles { account: Address, roles: U256 },
+    Repeated {
+        id: [u8; 32],
+        key_hash: [u8; 32],
+    },
+    Roles {
+        account: Address,
+        roles: U256,
+    },
 }
 
 impl RegistryEvent {
@@ -356,12 +375,7 @@ pub(super) fn device(world: &World, contract: Address, id: &[u8; 32]) -> Option<
 }
 
 /// Reads which identity a key belongs to, straight from its storage slot.
-pub(super) fn id_of_key(
-    world: &World,
-    contract: Address,
-    x: &[u8; 32],
-    y: &[u8; 32],
-) -> Option<[u8; 32]> {
+pub(super) fn id_of_key(world: &World, contract: Address, x: &[u8; 32], y: &[u8; 32]) -> Option<[u8; 32]> {
     let key_hash = keccak256([x.as_slice(), y].concat());
     let id = world.slot(contract, mapping_slot(&key_hash, ID_OF_KEY));
     (!id.is_zero()).then(|| id.to_be_bytes())

@@ -5,12 +5,12 @@
 //! from the genesis, and every header and every stored change must come out.
 
 use alloy_consensus::transaction::SignerRecoverable;
-use alloy_consensus::{Header, Transaction as _, TxEnvelope, Typed2718};
-use alloy_primitives::{Address, B256};
+use alloy_consensus::{Sealable, Transaction as _, TxEnvelope, Typed2718};
+use alloy_primitives::Address;
 
 use super::block::StoredBlock;
 use super::checkpoint::{self, MerkleLog, TreeHead};
-use super::execute::{Transaction, execute};
+use super::execute::{HashedHeader, Transaction, execute};
 use super::genesis::Genesis;
 use super::registry::{Contract, runtime_code};
 use super::store::{Contents, Store};
@@ -32,8 +32,7 @@ pub struct Replayed {
     pub genesis: Genesis,
     pub contract: Contract,
     pub world: World,
-    pub head: Header,
-    pub head_hash: B256,
+    pub head: HashedHeader,
     pub log: MerkleLog,
     /// What the stored checkpoint vouches for; none if there is no checkpoint.
     pub covered: Option<TreeHead>,
@@ -85,7 +84,7 @@ pub fn replay(
     let last = contents.records.len() - 1;
     let broken = |cause| LedgerError::Block { number: last as u64, place: store.place(last), cause };
     chain.check_state().map_err(broken)?;
-    chain.finish(covered)
+    Ok(chain.finish(covered))
 }
 
 /// A checkpoint is written after its blocks, so it never vouches for more than is there.
@@ -112,8 +111,7 @@ struct Chain<'a> {
     genesis: Genesis,
     contract: Contract,
     world: World,
-    head: Header,
-    head_hash: B256,
+    head: HashedHeader,
     log: MerkleLog,
     transactions: u64,
     counter: &'a Counter,
@@ -123,19 +121,22 @@ impl<'a> Chain<'a> {
     fn begin(genesis: Genesis, counter: &'a Counter) -> Self {
         let mut world = genesis.world();
         let (state_root, _) = world.take_changes();
-        let head = genesis.header(state_root);
-        let head_hash = head.hash_slow();
+        let head = genesis.header(state_root).seal_slow();
         let mut log = MerkleLog::default();
-        log.push(head_hash);
-        world.remember_block(0, head_hash);
+        log.push(head.hash());
+        world.remember_block(0, head.hash());
         let contract = Contract { chain_id: genesis.chain_id, address: Address::ZERO };
-        Self { genesis, contract, world, head, head_hash, log, transactions: 0, counter }
+        Self { genesis, contract, world, head, log, transactions: 0, counter }
     }
 
     fn check_links(&self, stored: &StoredBlock) -> Result<(), String> {
         let header = &stored.block.header;
-        if header.parent_hash != self.head_hash {
-            return Err(format!("its parent is {}, the block before it is {}", header.parent_hash, self.head_hash));
+        if header.parent_hash != self.head.hash() {
+            return Err(format!(
+                "its parent is {}, the block before it is {}",
+                header.parent_hash,
+                self.head.hash()
+            ));
         }
         if header.number != self.head.number + 1 || header.timestamp <= self.head.timestamp {
             return Err("its number or its time does not follow".into());
@@ -168,7 +169,6 @@ impl<'a> Chain<'a> {
             &mut self.world,
             self.genesis.chain_id,
             &self.head,
-            self.head_hash,
             stored.block.header.timestamp,
             &transactions,
             self.counter,
@@ -203,10 +203,9 @@ impl<'a> Chain<'a> {
     }
 
     fn step(&mut self, stored: &StoredBlock) {
-        self.head = stored.block.header.clone();
-        self.head_hash = self.head.hash_slow();
-        self.world.remember_block(self.head.number, self.head_hash);
-        self.log.push(self.head_hash);
+        self.head = stored.block.header.clone().seal_slow();
+        self.world.remember_block(self.head.number, self.head.hash());
+        self.log.push(self.head.hash());
         self.transactions += stored.block.body.transactions.len() as u64;
     }
 
@@ -214,16 +213,19 @@ impl<'a> Chain<'a> {
         match covered {
             Some(covered) if covered.size == self.log.size() && covered.root != self.log.root() => {
                 Err(LedgerError::Checkpoint {
-                    cause: format!("it was signed over other blocks than the {} that are stored", covered.size),
+                    cause: format!(
+                        "it was signed over other blocks than the {} that are stored",
+                        covered.size
+                    ),
                 })
             }
             _ => Ok(()),
         }
     }
 
-    fn finish(self, covered: Option<TreeHead>) -> Result<Replayed, LedgerError> {
-        let Self { genesis, contract, world, head, head_hash, log, transactions, .. } = self;
-        Ok(Replayed { genesis, contract, world, head, head_hash, log, covered, transactions })
+    fn finish(self, covered: Option<TreeHead>) -> Replayed {
+        let Self { genesis, contract, world, head, log, transactions, .. } = self;
+        Replayed { genesis, contract, world, head, log, covered, transactions }
     }
 }
 
@@ -235,9 +237,7 @@ pub(super) fn recover(transaction: TxEnvelope, counter: &Counter) -> Result<Tran
     if let Some(count) = counter {
         count(LedgerOp::Secp256k1Recover);
     }
-    transaction
-        .try_into_recovered()
-        .map_err(|_| "its signature does not give a sender".to_string())
+    transaction.try_into_recovered().map_err(|_| "its signature does not give a sender".to_string())
 }
 
 /// What a verification found to be in order.
@@ -272,7 +272,7 @@ pub fn verify(store: &mut dyn Store, depth: Depth, counter: &Counter) -> Result<
         depth,
         chain_id: replayed.genesis.chain_id,
         head: replayed.head.number,
-        head_hash: replayed.head_hash.0,
+        head_hash: replayed.head.hash().0,
         state_root: replayed.head.state_root.0,
         transactions: replayed.transactions,
         verifier_key: checkpoint::verifier_key(replayed.genesis.chain_id, &replayed.genesis.checkpoint_key)?,

@@ -90,11 +90,7 @@ impl World {
 
     /// The value of a storage slot.
     pub fn slot(&self, address: Address, key: U256) -> U256 {
-        self.accounts
-            .get(&address)
-            .and_then(|entry| entry.slots.get(&key))
-            .copied()
-            .unwrap_or_default()
+        self.accounts.get(&address).and_then(|entry| entry.slots.get(&key)).copied().unwrap_or_default()
     }
 
     /// Makes the hash of block `number` known to BLOCKHASH.
@@ -158,11 +154,7 @@ impl World {
                 balance: entry.balance,
                 nonce: entry.nonce,
                 code: changed.code,
-                slots: changed
-                    .slots
-                    .into_iter()
-                    .map(|(key, value)| SlotChange { key, value })
-                    .collect(),
+                slots: changed.slots.into_iter().map(|(key, value)| SlotChange { key, value }).collect(),
             });
         }
         (self.trie.root(), list)
@@ -199,14 +191,7 @@ impl World {
 
 impl AccountChange {
     fn gone(address: Address) -> Self {
-        Self {
-            address,
-            gone: true,
-            balance: U256::ZERO,
-            nonce: 0,
-            code: Bytes::new(),
-            slots: Vec::new(),
-        }
+        Self { address, gone: true, balance: U256::ZERO, nonce: 0, code: Bytes::new(), slots: Vec::new() }
     }
 }
 

@@ -1,0 +1,270 @@
+//! The registry's rules, the chain's rules, and what a reopened ledger remembers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cellbed::ledger::{
+    Account, Depth, Ledger, LedgerError, LedgerOp, MemoryStore, Reason, Status, TxOutcome, read_history,
+    verify, verify_checkpoint,
+};
+use cellbed::sim::RngTree;
+
+use crate::lab::{BEGIN, CHAIN_ID, Card, Lab, checkpoint_key, genesis, operators};
+
+fn reverted(reason: &'static str) -> TxOutcome {
+    TxOutcome::Reverted { reason }
+}
+
+fn conflict(reason: &'static str) -> TxOutcome {
+    TxOutcome::Conflict { reason }
+}
+
+#[test]
+fn a_device_lives_its_whole_life() {
+    let (mut lab, store) = Lab::in_memory();
+    let card = Card::new(1);
+    let (x, y) = card.point();
+    assert_eq!(lab.ledger.device(&card.id), None);
+    assert_eq!(lab.register(&card), TxOutcome::Done);
+    let record = lab.ledger.device(&card.id).unwrap();
+    assert_eq!((record.x, record.y, record.status, record.seq), (x, y, Status::Registered, 1));
+    assert_eq!((record.model.name().as_str(), record.cert_hash), ("acme-meter-1", [0; 32]));
+    assert_eq!(record.updated_at, BEGIN + 2);
+    assert_eq!(lab.ledger.id_of_key(&x, &y), Some(card.id));
+
+    assert_eq!(lab.certify(&card, 0xce), TxOutcome::Done);
+    let contract = lab.contract();
+    let guard = &mut lab.operators.guard;
+    let quarantine = guard.quarantine(contract, card.id, Reason::CertificateHold, [1; 32]);
+    let release = guard.release(contract, card.id, Reason::RemoveFromCrl, [2; 32]);
+    let revoke = guard.revoke(contract, card.id, Reason::KeyCompromise, [3; 32]);
+    for raw in [&quarantine, &release, &revoke] {
+        lab.ledger.submit(raw).unwrap();
+    }
+    let sealed = lab.seal();
+    let changes: Vec<_> = sealed
+        .receipts
+        .iter()
+        .flat_map(|receipt| &receipt.status_changes)
+        .map(|change| (change.from, change.to, change.reason, change.evidence[0], change.seq))
+        .collect();
+    assert_eq!(
+        changes,
+        [
+            (Status::Active, Status::Quarantined, 6, 1, 3),
+            (Status::Quarantined, Status::Active, 8, 2, 4),
+            (Status::Active, Status::Revoked, 1, 3, 5),
+        ]
+    );
+    assert_eq!(lab.ledger.device(&card.id).unwrap().status, Status::Revoked);
+    assert_eq!(lab.register(&card), reverted("wrong-state"));
+    let history = read_history(&mut store.clone()).unwrap();
+    assert_eq!(history.devices[&card.id].entries.len(), 6);
+}
+
+#[test]
+fn a_clone_and_a_stolen_key_leave_evidence_and_change_nothing() {
+    let (mut lab, store) = Lab::in_memory();
+    let card = Card::new(1);
+    lab.register(&card);
+    let before = lab.ledger.device(&card.id);
+    assert_eq!(lab.register(&Card::with_key_of(1, 2)), conflict("identity-already-registered"));
+    assert_eq!(lab.register(&Card::with_key_of(3, 1)), conflict("key-already-registered"));
+    assert_eq!(lab.register(&card), TxOutcome::Unchanged);
+    assert_eq!(lab.ledger.device(&card.id), before);
+    assert_eq!(lab.ledger.device(&Card::new(3).id), None);
+    let (x, y) = Card::new(2).point();
+    assert_eq!(lab.ledger.id_of_key(&x, &y), None);
+    assert_eq!(read_history(&mut store.clone()).unwrap().devices[&card.id].entries.len(), 4);
+}
+
+#[test]
+fn signatures_are_bound_to_everything_they_are_about() {
+    let (mut lab, _) = Lab::in_memory();
+    let contract = lab.contract();
+    let good = Card::new(1).registration(contract);
+    let mut other_chain = contract;
+    other_chain.chain_id += 1;
+    let mut wrong = vec![Card::new(1).registration(other_chain)];
+    for twist in 0..4 {
+        let mut registration = good.clone();
+        match twist {
+            0 => registration.signature[5] ^= 1,
+            1 => registration.id[0] ^= 1,
+            2 => registration.x[0] ^= 1,
+            _ => registration.model = cellbed::ledger::Model::new("other").unwrap(),
+        }
+        wrong.push(registration);
+    }
+    for registration in wrong {
+        let raw = lab.operators.registrar.register_device(contract, &registration);
+        assert_eq!(lab.outcome(&raw), reverted("bad-signature"));
+    }
+    assert_eq!(lab.register(&Card::new(1)), TxOutcome::Done);
+}
+
+#[test]
+fn roles_and_states_are_enforced() {
+    let (mut lab, _) = Lab::in_memory();
+    let (card, contract) = (Card::new(1), lab.contract());
+    let registration = card.registration(contract);
+    let no_roles = [
+        lab.operators.admin.register_device(contract, &registration),
+        lab.operators.registrar.record_certificate(contract, card.id, [1; 32]),
+        lab.operators.ca.quarantine(contract, card.id, Reason::Unspecified, [0; 32]),
+        lab.operators.publisher.revoke(contract, card.id, Reason::Unspecified, [0; 32]),
+        lab.operators.guard.retire(contract, card.id, Reason::Unspecified, [0; 32]),
+        lab.operators.guard.grant(contract, lab.operators.ca.address(), 1),
+    ];
+    for raw in no_roles {
+        assert_eq!(lab.outcome(&raw), reverted("not-authorised"));
+    }
+    assert_eq!(lab.certify(&card, 1), reverted("wrong-state"));
+    lab.register(&card);
+    let quarantine = lab.operators.guard.quarantine(contract, card.id, Reason::Unspecified, [0; 32]);
+    assert_eq!(lab.outcome(&quarantine), reverted("wrong-state"));
+    assert_eq!(lab.certify(&card, 1), TxOutcome::Done);
+    assert_eq!(lab.certify(&card, 2), TxOutcome::Done);
+    let renewed = lab.ledger.device(&card.id).unwrap();
+    assert_eq!((renewed.cert_hash, renewed.status, renewed.seq), ([2; 32], Status::Active, 3));
+    let retire = lab.operators.registrar.retire(contract, card.id, Reason::CessationOfOperation, [0; 32]);
+    assert_eq!(lab.outcome(&retire), TxOutcome::Done);
+    assert_eq!(lab.certify(&card, 3), reverted("wrong-state"));
+    // ADMIN can give the role away.
+    let grant = lab.operators.admin.grant(contract, lab.operators.publisher.address(), 2);
+    assert_eq!(lab.outcome(&grant), TxOutcome::Done);
+    let raw = lab.operators.publisher.register_device(contract, &Card::new(2).registration(contract));
+    assert_eq!(lab.outcome(&raw), TxOutcome::Done);
+}
+
+#[test]
+fn what_cannot_be_in_a_block_is_refused_at_the_door() {
+    let (mut lab, _) = Lab::in_memory();
+    let contract = lab.contract();
+    let registration = Card::new(1).registration(contract);
+    let mut foreign = contract;
+    foreign.chain_id += 1;
+    let mut stranger = Account::from_rng(&mut RngTree::new(8).stream("stranger"));
+    let raw = lab.operators.registrar.register_device(contract, &registration);
+    let again = raw.clone();
+    let cases = [
+        (vec![0x02, 0xff], "malformed-transaction"),
+        ([raw.as_slice(), &[0]].concat(), "malformed-transaction"),
+        (lab.operators.registrar.register_device(contract, &registration), "wrong-nonce"),
+        (lab.operators.ca.register_device(foreign, &registration), "wrong-chain"),
+        (stranger.register_device(contract, &registration), "no-funds"),
+    ];
+    for (raw, expected) in cases {
+        match lab.ledger.submit(&raw) {
+            Err(LedgerError::Refused { reason, .. }) => assert_eq!(reason, expected),
+            other => panic!("{expected}: {other:?}"),
+        }
+    }
+    lab.ledger.submit(&raw).unwrap();
+    assert!(matches!(lab.ledger.submit(&again), Err(LedgerError::Refused { reason: "wrong-nonce", .. })));
+    assert_eq!(lab.seal().receipts.len(), 1);
+}
+
+#[test]
+fn time_strictly_increases() {
+    let (mut lab, _) = Lab::in_memory();
+    assert_eq!(lab.ledger.head().timestamp, BEGIN + 1);
+    assert_eq!(lab.ledger.seal(BEGIN).unwrap().timestamp, BEGIN + 2);
+    assert_eq!(lab.ledger.seal(BEGIN + 100).unwrap().timestamp, BEGIN + 100);
+    assert_eq!(lab.ledger.seal(BEGIN + 100).unwrap().timestamp, BEGIN + 101);
+}
+
+#[test]
+fn equal_inputs_give_equal_bytes_and_a_reopened_ledger_goes_on() {
+    let run = |reopen: bool| {
+        let (mut lab, store) = Lab::in_memory();
+        for number in 1..=3 {
+            lab.register(&Card::new(number));
+            lab.certify(&Card::new(number), 7);
+            if reopen {
+                lab = Lab::open(store.clone());
+            }
+        }
+        (store.contents(), lab.ledger.head())
+    };
+    let (contents, head) = run(false);
+    assert_eq!(run(true), (contents.clone(), head));
+    let mut store = MemoryStore::with(contents);
+    for depth in [Depth::Light, Depth::Full] {
+        let verified = verify(&mut store, depth, &None).unwrap();
+        assert_eq!((verified.head, verified.head_hash, verified.transactions), (head.number, head.hash, 7));
+    }
+}
+
+#[test]
+fn the_checkpoint_covers_every_block() {
+    let (mut lab, _) = Lab::in_memory();
+    lab.register(&Card::new(1));
+    let head = verify_checkpoint(lab.ledger.checkpoint(), CHAIN_ID, &genesis().checkpoint_key).unwrap();
+    assert_eq!(head.size, lab.ledger.head().number + 1);
+}
+
+#[test]
+fn a_reader_cannot_write_and_another_key_cannot_sign() {
+    let (_, store) = Lab::in_memory();
+    let mut reader = Ledger::open(Box::new(store.clone()), None).unwrap();
+    assert_eq!(reader.seal(0), Err(LedgerError::ReadOnly));
+    let other = cellbed::ledger::CheckpointKey::from_rng(&mut RngTree::new(8).stream("checkpoint"));
+    assert_eq!(Ledger::open(Box::new(store.clone()), Some(other)).err(), Some(LedgerError::WrongKey));
+    let again = Ledger::create(&genesis(), &mut operators(), checkpoint_key(), Box::new(store));
+    assert_eq!(again.err(), Some(LedgerError::NotEmpty));
+}
+
+#[test]
+fn public_key_work_is_counted() {
+    let counts: Arc<[AtomicU64; 3]> = Arc::default();
+    let shared = Arc::clone(&counts);
+    let count: Arc<dyn Fn(LedgerOp) + Send + Sync> = Arc::new(move |op: LedgerOp| {
+        shared[op as usize].fetch_add(1, Ordering::Relaxed);
+    });
+    let (mut lab, _) = Lab::in_memory();
+    lab.ledger.count_with(Arc::clone(&count));
+    lab.operators = lab.operators.counted(&count);
+    for number in 1..=3 {
+        assert_eq!(lab.register(&Card::new(number)), TxOutcome::Done);
+    }
+    lab.certify(&Card::new(1), 1);
+    let counted = [LedgerOp::P256Verify, LedgerOp::Secp256k1Sign, LedgerOp::Secp256k1Recover]
+        .map(|op| counts[op as usize].load(Ordering::Relaxed));
+    assert_eq!(counted, [3, 4, 4]);
+}
+
+#[test]
+fn a_block_takes_500_registrations_and_the_base_fee_stays() {
+    let (mut lab, store) = Lab::in_memory();
+    let cards: Vec<_> = (1..=500).map(Card::new).collect();
+    for card in &cards {
+        let contract = lab.contract();
+        let raw = lab.operators.registrar.register_device(contract, &card.registration(contract));
+        lab.ledger.submit(&raw).unwrap();
+    }
+    let sealed = lab.seal();
+    assert_eq!((sealed.receipts.len(), lab.ledger.pending()), (500, 0));
+    assert!(sealed.receipts.iter().all(|receipt| receipt.outcome == TxOutcome::Done));
+    let gas: u64 = sealed.receipts.iter().map(|receipt| receipt.gas).sum();
+    assert!(gas < 100_000_000, "{gas} gas are above the target of the base fee");
+    verify(&mut store.clone(), Depth::Full, &None).unwrap();
+}
+
+#[test]
+fn what_does_not_fit_stays_for_the_next_block() {
+    let (mut lab, _) = Lab::in_memory();
+    let contract = lab.contract();
+    for number in 1..=1400 {
+        let registration = Card::new(number).registration(contract);
+        let raw = lab.operators.registrar.register_device(contract, &registration);
+        lab.ledger.submit(&raw).unwrap();
+    }
+    let first = lab.seal();
+    assert!(first.receipts.len() < 1400, "{} transactions in one block", first.receipts.len());
+    assert_eq!(first.receipts.len() + lab.ledger.pending(), 1400);
+    let second = lab.seal();
+    let mut receipts = first.receipts.iter().chain(&second.receipts);
+    assert!(receipts.all(|receipt| receipt.outcome == TxOutcome::Done));
+    assert_eq!(lab.ledger.pending(), 0);
+}

@@ -1,0 +1,66 @@
+//! The committed artefact is what the committed source compiles to, and what the code speaks to.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+const CONTRACTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contracts");
+
+fn artefact() -> Value {
+    let text = std::fs::read_to_string(format!("{CONTRACTS}/DeviceRegistry.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Needs Node.js and the compiler of `contracts/package.json`, found in `contracts/node_modules` or SOLC_JS_DIR.
+#[test]
+fn source_compiles_to_the_committed_bytecode() {
+    let present = Command::new("node")
+        .args(["-e", "require.resolve('solc', {paths: [process.env.SOLC_JS_DIR, '.'].filter(Boolean)})"])
+        .current_dir(CONTRACTS)
+        .output();
+    if !present.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: solc is not installed; run `npm install` in contracts/ or set SOLC_JS_DIR");
+        return;
+    }
+    let output =
+        Command::new("node").args(["compile.js", "--print"]).current_dir(CONTRACTS).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let compiled: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(compiled, artefact());
+}
+
+/// What `src/ledger/registry.rs` declares by hand is in the ABI, argument by argument.
+#[test]
+fn declared_interface_is_the_compiled_one() {
+    let declared = include_str!("../../src/ledger/registry.rs");
+    let start = declared.find("contract DeviceRegistry {").unwrap();
+    let declared = &declared[start..start + declared[start..].find("\n}\n").unwrap()];
+    let declared =
+        declared.split_whitespace().collect::<Vec<_>>().join(" ").replace("( ", "(").replace(" )", ")");
+    let artefact = artefact();
+    let mut compared = 0;
+    for item in artefact["abi"].as_array().unwrap() {
+        let kind = item["type"].as_str().unwrap();
+        if item["stateMutability"] == "view" {
+            continue;
+        }
+        let arguments: Vec<_> = item["inputs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|input| {
+                let indexed = if input["indexed"] == true { " indexed" } else { "" };
+                format!("{}{indexed} {}", input["type"].as_str().unwrap(), input["name"].as_str().unwrap())
+            })
+            .collect();
+        let kind = if kind == "constructor" {
+            kind.to_owned()
+        } else {
+            format!("{kind} {}", item["name"].as_str().unwrap())
+        };
+        let expected = format!("{kind}({})", arguments.join(", "));
+        assert!(declared.contains(&expected), "{expected} is not in registry.rs");
+        compared += 1;
+    }
+    assert_eq!(compared, 18, "the ABI has another number of functions, events and errors");
+}
