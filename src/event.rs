@@ -146,7 +146,7 @@ pub enum Proto {
 }
 
 impl Proto {
-    /// Every protocol, in the order of the stack.
+    /// Every protocol, from the card outwards.
     pub const ALL: [Self; 11] = [
         Self::Apdu,
         Self::Emm,

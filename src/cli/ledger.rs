@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::ExitCode;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -11,26 +10,6 @@ use crate::io::ledger_store::FileStore;
 use crate::ledger::{
     self, Depth, DeviceHistory, Entry, History, LedgerError, Reason, RegistryEvent, StoreError,
 };
-
-use super::args::{LedgerArgs, LedgerVerb};
-use super::{exit, terminal};
-
-/// Shows or verifies a ledger, on standard output.
-pub fn main(args: &LedgerArgs) -> ExitCode {
-    let mut out = Vec::new();
-    let result = match &args.verb {
-        LedgerVerb::Show { dir } => show(dir, &mut out),
-        LedgerVerb::Verify { dir, full } => verify(dir, *full, &mut out),
-    };
-    terminal::raw(&String::from_utf8_lossy(&out));
-    match result {
-        Ok(()) => exit::PASS.into(),
-        Err(error) => {
-            terminal::failure(&error);
-            error.exit().into()
-        }
-    }
-}
 
 /// Why a ledger command failed.
 #[derive(Debug, thiserror::Error)]
@@ -41,20 +20,6 @@ pub enum LedgerCliError {
     Store(#[from] StoreError),
     #[error("the report could not be written: {0}")]
     Output(#[from] io::Error),
-}
-
-impl LedgerCliError {
-    /// A ledger that cannot be read is a wrong set-up; one that is not in order has failed its check.
-    fn exit(&self) -> exit::Exit {
-        match self {
-            Self::Output(_)
-            | Self::Store(StoreError::Io { .. } | StoreError::Locked { .. })
-            | Self::Ledger(LedgerError::Store(StoreError::Io { .. } | StoreError::Locked { .. })) => {
-                exit::SET_UP_ERROR
-            }
-            Self::Ledger(_) | Self::Store(_) => exit::SCENARIO_FAILED,
-        }
-    }
 }
 
 /// Writes the head, and every device with its status and history, as text. The directory stays as it is.

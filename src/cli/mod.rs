@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Verb};
+use args::{Cli, LedgerVerb, Verb};
 
 /// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
@@ -36,12 +36,38 @@ pub fn main() -> ExitCode {
     match &cli.verb {
         Verb::Run(args) => run::main(args),
         Verb::Check(args) => check::main(args),
-        Verb::Ledger(args) => ledger::main(args),
+        Verb::Ledger(args) => ledger(&args.verb),
         Verb::Report(args) => report::main(args),
         Verb::Doctor(args) => doctor::main(args),
         Verb::Bench(args) => bench::main(args),
         Verb::Schema(args) => generate::schemas(args),
         Verb::Completions(args) => generate::completions(args),
         Verb::Man(args) => generate::man_pages(args),
+    }
+}
+
+/// Shows or verifies a ledger. A ledger that cannot be shown is a wrong set-up; one that does not verify is a
+/// finding.
+fn ledger(verb: &LedgerVerb) -> ExitCode {
+    let (LedgerVerb::Show { dir } | LedgerVerb::Verify { dir, .. }) = verb;
+    if !dir.is_dir() {
+        terminal::failure(format!(
+            "there is no folder {}; a run leaves its ledger in runs/last/ledger",
+            dir.display()
+        ));
+        return exit::SET_UP_ERROR.into();
+    }
+    let mut text = Vec::new();
+    let (result, failed) = match verb {
+        LedgerVerb::Show { dir } => (ledger::show(dir, &mut text), exit::SET_UP_ERROR),
+        LedgerVerb::Verify { dir, full } => (ledger::verify(dir, *full, &mut text), exit::SCENARIO_FAILED),
+    };
+    terminal::raw(&String::from_utf8_lossy(&text));
+    match result {
+        Ok(()) => exit::PASS.into(),
+        Err(error) => {
+            terminal::failure(error);
+            failed.into()
+        }
     }
 }

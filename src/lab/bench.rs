@@ -5,9 +5,9 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::LabError;
 use super::diagnostic::Diagnostic;
 use super::document::Document;
+use super::{FileKind, LabError};
 use crate::io::files;
 
 /// A cellbed bench.
@@ -125,6 +125,7 @@ impl Bench {
 /// Reads a bench out of `source`, the content of the file called `name`.
 pub fn check(source: &str, name: &str) -> Result<Bench, Vec<Diagnostic>> {
     let mut document = Document::parse(source, name);
+    document.expect_kind(FileKind::Bench)?;
     let mut bench = document.read::<Bench>();
     if let Some(bench) = &mut bench {
         bench.name = super::file_stem(name).to_owned();
@@ -141,6 +142,13 @@ mod tests {
         let bench = check("summary = \"x\"\n[roles]\nair = \"model\"\n", "lab/benches/x.toml").unwrap();
         assert_eq!((bench.name.as_str(), bench.roles), ("x", Roles::default()));
         assert!(bench.capture.key_log);
+    }
+
+    #[test]
+    fn a_scenario_is_no_bench() {
+        let problems = check("summary = \"x\"\n[[device]]\nprofile = \"p\"\n", "x.toml").unwrap_err();
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].message, "this is a scenario, where a bench is wanted");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
+use super::FileKind;
 use super::conform;
 use super::diagnostic::Diagnostic;
 
@@ -32,6 +33,27 @@ impl<'a> Document<'a> {
             .collect();
         let span = table.span();
         Self { source, root: Spanned::new(span, DeValue::Table(table.into_inner())), problems }
+    }
+
+    /// What the file is, by the tables that only one kind has; `None` where it has none of them.
+    pub(super) fn kind(&self) -> Option<FileKind> {
+        let has = |keys: &[&str]| keys.iter().any(|key| self.root().key(key).exists());
+        if has(&["roles", "capture"]) {
+            Some(FileKind::Bench)
+        } else {
+            has(&["device", "steps", "expect", "fault", "network"]).then_some(FileKind::Scenario)
+        }
+    }
+
+    /// Refuses a file that is plainly of another kind, instead of naming each of its keys.
+    pub(super) fn expect_kind(&self, wanted: FileKind) -> Result<(), Vec<Diagnostic>> {
+        match self.kind() {
+            Some(kind) if kind != wanted && self.problems.is_empty() => {
+                let message = format!("this is a {}, where a {} is wanted", kind.name(), wanted.name());
+                Err(vec![Diagnostic::new(&self.source, 0..0, message, "this file", None)])
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads a `T`. Unknown keys are reported and left out, so that the rest can still be judged; `None`

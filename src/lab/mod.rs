@@ -56,12 +56,13 @@ pub enum FileKind {
 impl FileKind {
     /// What `source` is, by the tables that only one kind has; `None` where it has none of them.
     pub fn of(source: &str) -> Option<Self> {
-        let document = Document::parse(source, "");
-        let has = |keys: &[&str]| keys.iter().any(|key| document.root().key(key).exists());
-        if has(&["roles", "capture"]) {
-            Some(Self::Bench)
-        } else {
-            has(&["device", "steps", "expect", "fault", "network"]).then_some(Self::Scenario)
+        Document::parse(source, "").kind()
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Scenario => "scenario",
+            Self::Bench => "bench",
         }
     }
 }

@@ -13,10 +13,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::LabError;
 use super::catalogue::{self, ProfileInfo};
 use super::diagnostic::Diagnostic;
 use super::document::Document;
+use super::{FileKind, LabError};
 use crate::event::Step;
 use crate::id::Plmn;
 use crate::io::files;
@@ -326,6 +326,7 @@ pub fn check(
     profiles: &BTreeMap<String, ProfileInfo>,
 ) -> Result<Scenario, Vec<Diagnostic>> {
     let mut document = Document::parse(source, name);
+    document.expect_kind(FileKind::Scenario)?;
     let mut scenario = document.read::<Scenario>();
     if let Some(scenario) = &mut scenario {
         scenario.name = super::file_stem(name).to_owned();

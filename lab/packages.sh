@@ -1,0 +1,42 @@
+# Sourced by lab/run and lab/test: what they need from the machine, and how they get it.
+
+say() { printf '== %s\n' "$*"; }
+
+# need COMMAND:PACKAGE... — installs the Debian package of every command that is not there. Where that is
+# not possible, says what to install; the caller decides whether it can go on.
+need() {
+    local pair missing=()
+    for pair in "$@"; do
+        command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair#*:}")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! { command -v sudo && sudo -n true; } >/dev/null 2>&1; then
+            say "missing, and only root may install it: apt-get install ${missing[*]}"
+            return 1
+        fi
+        as_root=(sudo -n)
+    fi
+    if ! command -v apt-get >/dev/null 2>&1; then
+        say "missing, and this is no Debian: ${missing[*]}"
+        return 1
+    fi
+    say "installing ${missing[*]}"
+    # Wireshark asks whether everybody may capture; nobody is there to answer, and no is its default.
+    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends)
+    "${as_root[@]}" "${install[@]}" "${missing[@]}" </dev/null >/dev/null 2>&1 ||
+        { "${as_root[@]}" apt-get update -q </dev/null >/dev/null &&
+            "${as_root[@]}" "${install[@]}" "${missing[@]}" </dev/null; } ||
+        { say "could not install ${missing[*]}"; return 1; }
+}
+
+# The toolchain is the user's: rustup installs it, and what it installs may not be in PATH yet.
+need_cargo() {
+    command -v cargo >/dev/null 2>&1 || PATH="${HOME:-}/.cargo/bin:$PATH"
+    if ! command -v cargo >/dev/null 2>&1; then
+        say "missing: cargo. Install the Rust toolchain with rustup, see https://rustup.rs"
+        exit 96
+    fi
+    need cc:gcc cc:libc6-dev || exit 96
+}
