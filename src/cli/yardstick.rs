@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use alloy_consensus::crypto::secp256k1;
 use alloy_primitives::B256;
-use aws_lc_rs::agreement::{self, ECDH_P256, PrivateKey, UnparsedPublicKey, X25519};
+use aws_lc_rs::agreement::{self, ECDH_P256, PrivateKey, PublicKey, UnparsedPublicKey, X25519};
 
 use crate::crypto::{Op, SoftKey, key};
 use crate::io::clock::thread_cpu_time;
@@ -61,8 +61,7 @@ fn measure(op: Op) -> Duration {
         }),
         // A key pair on either group costs about the same; TLS here prefers P-256.
         Op::EcdhKeyGen => timed(|| {
-            let made = PrivateKey::from_private_key(&ECDH_P256, black_box(&[9; 32]));
-            black_box(made.and_then(|key| key.compute_public_key()).is_ok());
+            black_box(pair(&ECDH_P256, black_box([9; 32])).is_some());
         }),
         Op::P256Agree => agree(&ECDH_P256),
         Op::X25519Agree => agree(&X25519),
@@ -78,11 +77,14 @@ fn measure(op: Op) -> Duration {
     }
 }
 
+fn pair(algorithm: &'static agreement::Algorithm, scalar: [u8; 32]) -> Option<(PrivateKey, PublicKey)> {
+    let private = PrivateKey::from_private_key(algorithm, &scalar).ok()?;
+    let public = private.compute_public_key().ok()?;
+    Some((private, public))
+}
+
 fn agree(algorithm: &'static agreement::Algorithm) -> Duration {
-    let (Ok(ours), Ok(theirs)) = (
-        PrivateKey::from_private_key(algorithm, &[9; 32]),
-        PrivateKey::from_private_key(algorithm, &[11; 32]).and_then(|key| key.compute_public_key()),
-    ) else {
+    let (Some((ours, _)), Some((_, theirs))) = (pair(algorithm, [9; 32]), pair(algorithm, [11; 32])) else {
         return Duration::ZERO;
     };
     let peer = UnparsedPublicKey::new(algorithm, theirs);

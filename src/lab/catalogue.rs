@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use super::{LabError, file_stem};
+use crate::card::SimProfile;
 use crate::id::Imsi;
 use crate::io::files;
 
@@ -17,12 +16,6 @@ pub const FOLDER: &str = "sim-profiles";
 pub struct ProfileInfo {
     /// The IMSI of its first card.
     pub base_imsi: Imsi,
-}
-
-/// The part of a profile that tells its cards apart.
-#[derive(Deserialize)]
-struct Head {
-    imsi: Imsi,
 }
 
 /// The folder of the profiles that `scenario` names: in the folder of the scenario or the nearest one above
@@ -39,10 +32,10 @@ pub fn read(folder: &Path) -> Result<BTreeMap<String, ProfileInfo>, LabError> {
     }
     for path in files::list(folder, "toml")? {
         let text = files::read_text(&path)?;
-        let head: Head = toml::from_str(&text)
+        let profile = SimProfile::parse(&text)
             .map_err(|e| LabError::Profile { path: path.clone(), cause: e.message().to_owned() })?;
         let name = file_stem(&path.to_string_lossy()).to_owned();
-        profiles.insert(name, ProfileInfo { base_imsi: head.imsi });
+        profiles.insert(name, ProfileInfo { base_imsi: profile.imsi });
     }
     Ok(profiles)
 }

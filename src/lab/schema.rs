@@ -3,10 +3,15 @@
 use schemars::JsonSchema;
 
 use super::{Bench, Scenario};
+use crate::card::SimProfile;
 
 /// Each schema with the name of its file, ready to write.
 pub fn all() -> Vec<(&'static str, String)> {
-    vec![("scenario.schema.json", text::<Scenario>()), ("bench.schema.json", text::<Bench>())]
+    vec![
+        ("scenario.schema.json", text::<Scenario>()),
+        ("bench.schema.json", text::<Bench>()),
+        ("sim-profile.schema.json", text::<SimProfile>()),
+    ]
 }
 
 fn text<T: JsonSchema>() -> String {

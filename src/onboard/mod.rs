@@ -20,10 +20,9 @@ pub mod world;
 
 use crate::ca::CaError;
 use crate::card::{CardError, PortError};
-use crate::corenet::CoreError;
+use crate::corenet::CorenetError;
 use crate::crypto::CryptoError;
 use crate::ledger::LedgerError;
-use crate::net::NetError;
 use crate::ran::RanError;
 use iot_safe::IotSafeError;
 
@@ -53,13 +52,23 @@ pub enum OnboardError {
     #[error(transparent)]
     Ran(#[from] RanError),
     #[error(transparent)]
-    Core(#[from] CoreError),
+    Core(#[from] CorenetError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     Ca(#[from] CaError),
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+}
+
+/// A card that says no is a result; one that says nothing is a fault of the bench.
+impl From<IotSafeError> for OnboardError {
+    fn from(error: IotSafeError) -> Self {
+        match error {
+            IotSafeError::Port { source, .. } => Self::Port(source),
+            error => Self::refused("card-refused", error.to_string()),
+        }
+    }
 }
 
 impl OnboardError {

@@ -1,5 +1,6 @@
 //! Sets the virtual bench up: network, services, ledger and authority, and the devices that will use them.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::steps::{BROKER, EST, Endpoint, REGISTRAR};
 use super::world::{ENB, World};
 use crate::ca::Authority;
 use crate::card::{Personalisation, SimProfile};
-use crate::corenet::{Epc, EpcConfig, HssFault, Subscriber};
+use crate::corenet::{AddressPool, Epc, EpcConfig, HssFault, Subscriber};
 use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
 use crate::crypto::{Op, SoftKey, Tally};
 use crate::event::{Actor, Step};
@@ -27,6 +28,12 @@ use crate::sim::{AirModel, EPOCH_UNIX_S, Rat, RngTree};
 pub const CHAIN_ID: u64 = 0x6365_6c6c;
 /// The tracking area of the virtual bench.
 const TAC: u16 = 1;
+/// The access point name of subscribers that have none of their own.
+const APN: &str = "internet";
+/// Where UEs get their addresses: room for 262,141 at a time.
+const UE_POOL: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 44, 0, 0), 14);
+/// The largest packet on the user plane, in bytes: what GTP-U leaves of a backhaul of 1500 with room to spare.
+const MTU: u16 = 1400;
 /// The model that the registrar records for every virtual device.
 const MODEL: &str = "cellbed-virtual-1";
 
@@ -83,9 +90,8 @@ impl World {
             tally: tally.clone(),
             rng: rng.clone(),
         };
-        let mtu = epc.mtu();
         let backend = Backend::new(inventory, ledger, operators, authority);
-        let services = Services::new(backend, servers, clock, mtu, rng.branch("services"));
+        let services = Services::new(backend, servers, clock, MTU, rng.branch("services"));
         let enb = Enb::new(EnbConfig::new(ENB, setup.plmn, TAC));
         let starts: Vec<Duration> = setup.devices.iter().map(|device| device.start).collect();
         Ok(Self::new(factory, enb, epc, services, AirModel::of(setup.rat), &starts))
@@ -139,10 +145,14 @@ fn ledger(rng: &RngTree, tally: &Tally, store: Box<dyn Store>) -> Result<(Ledger
 
 /// The core with its subscribers, and what operator and owner know of the devices.
 fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory), OnboardError> {
-    let mut config = EpcConfig::new(setup.plmn, TAC);
-    config.eia = setup.integrity.clone();
-    config.eea = setup.ciphering.clone();
-    let mut epc = Epc::new(config, rng.clone());
+    let (address, prefix) = UE_POOL;
+    let config = EpcConfig {
+        eia: setup.integrity.clone(),
+        eea: setup.ciphering.clone(),
+        mtu: MTU,
+        ..EpcConfig::new(setup.plmn, TAC, APN, AddressPool::new(address, prefix)?)
+    };
+    let mut epc = Epc::new(config, rng.clone())?;
     let mut inventory = Inventory::default();
     for (number, device) in (1..).zip(&setup.devices) {
         if device.clone {
@@ -168,7 +178,7 @@ fn subscriber(card: &Personalisation, fault: HssFault) -> Subscriber {
         opc: card.opc,
         amf: card.amf,
         sqn: card.sqn,
-        apn: card.apn.clone(),
+        apn: Some(card.apn.clone()),
         fault,
     }
 }

@@ -20,7 +20,7 @@ use crate::event::{Actor, Step};
 use crate::ledger::{Contract, Model, registration_message};
 use crate::net::Host;
 use crate::net::http::{Request, Response};
-use crate::net::mqtt::{ConnectOptions, MqttClient, MqttEvent, MqttOutput, Qos};
+use crate::net::mqtt::{ConnectOptions, MqttClient, MqttEvent, Qos};
 use crate::sim::Instant;
 
 /// Where the registrar listens, and the name that its certificate carries.

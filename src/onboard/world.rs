@@ -16,7 +16,7 @@ use crate::corenet::{Epc, EpcInput, EpcOutput};
 use crate::event::{Actor, Body, Event, Message, StateChange, Step};
 use crate::ran::{Downlink, Enb, EnbInput, EnbOutput, Uplink};
 use crate::sim::{AirModel, CardModel, Instant, Queue};
-use crate::wire::apdu::Namer;
+use crate::wire::Namer;
 
 /// The one base station of the virtual bench.
 pub const ENB: u32 = 1;
