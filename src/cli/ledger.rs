@@ -46,8 +46,16 @@ pub fn verify(dir: &Path, full: bool, out: &mut dyn Write) -> Result<(), LedgerC
     writeln!(out, "ledger {} is in order", verified.chain_id)?;
     writeln!(out, "  head        block {}, {}", verified.head, hex::encode(verified.head_hash))?;
     writeln!(out, "  state root  {}", hex::encode(verified.state_root))?;
-    writeln!(out, "  checkpoint  covers every block, signed by {}", verified.verifier_key)?;
-    let blocks = verified.head + 1;
+    let (covered, blocks) = (verified.covered, verified.blocks);
+    match blocks - covered {
+        0 => writeln!(out, "  checkpoint  covers every block, signed by {}", verified.verifier_key)?,
+        rest => writeln!(
+            out,
+            "  checkpoint  covers {covered} of {blocks} blocks, signed by {}; the last {rest} came just before a crash \
+             and were executed again",
+            verified.verifier_key
+        )?,
+    }
     let how = if full {
         "executed again from the genesis"
     } else {

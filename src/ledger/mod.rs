@@ -77,10 +77,6 @@ pub enum LedgerError {
     Missing { covered: u64, held: u64, place: String, cause: String },
     #[error("{held} blocks are stored, but no checkpoint; restore it from a copy")]
     NoCheckpoint { held: u64 },
-    #[error(
-        "the checkpoint covers {covered} of {held} blocks; open the ledger with its key to sign the rest"
-    )]
-    Uncovered { covered: u64, held: u64 },
     #[error("the checkpoint is not in order: {cause}; restore it from a copy")]
     Checkpoint { cause: String },
     #[error("the checkpoint key is not the one of the genesis; a ledger belongs to one seed")]

@@ -250,6 +250,11 @@ pub struct Verified {
     pub head_hash: [u8; 32],
     pub state_root: [u8; 32],
     pub transactions: u64,
+    /// How many blocks the checkpoint covers. Blocks behind it were sealed just before a crash: they were executed
+    /// again here, and opening the ledger with its key signs them.
+    pub covered: u64,
+    /// How many blocks there are, the genesis included.
+    pub blocks: u64,
     /// The checkpoint's verifier key in the text form of signed-note.
     pub verifier_key: String,
     /// An interrupted append behind the last block, in words. Nothing that was acknowledged is in it.
@@ -259,15 +264,10 @@ pub struct Verified {
 /// Verifies a stored chain without changing it.
 ///
 /// # Errors
-/// [`LedgerError`] that names the first place where something is wrong; [`LedgerError::Uncovered`] if all is in
-/// order but the checkpoint does not cover the last block.
+/// [`LedgerError`] that names the first place where something is wrong.
 pub fn verify(store: &mut dyn Store, depth: Depth, counter: &Counter) -> Result<Verified, LedgerError> {
     let contents = store.read_all()?;
     let replayed = replay(store, &contents, depth, counter, &mut |_, _| ())?;
-    let covered = replayed.covered.map_or(0, |covered| covered.size);
-    if covered != replayed.log.size() {
-        return Err(LedgerError::Uncovered { covered, held: replayed.log.size() });
-    }
     Ok(Verified {
         depth,
         chain_id: replayed.genesis.chain_id,
@@ -275,6 +275,8 @@ pub fn verify(store: &mut dyn Store, depth: Depth, counter: &Counter) -> Result<
         head_hash: replayed.head.hash().0,
         state_root: replayed.head.state_root.0,
         transactions: replayed.transactions,
+        covered: replayed.covered.map_or(0, |covered| covered.size),
+        blocks: replayed.log.size(),
         verifier_key: checkpoint::verifier_key(replayed.genesis.chain_id, &replayed.genesis.checkpoint_key)?,
         torn: contents.torn.map(|torn| format!("{}: {} bytes, {}", torn.place, torn.bytes, torn.cause)),
     })
