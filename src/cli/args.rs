@@ -52,7 +52,7 @@ pub enum Verb {
     Check(CheckArgs),
     /// Show or verify the ledger of a run
     Ledger(LedgerArgs),
-    /// Find the report of a run
+    /// Draw the report of a run again, from its events and metrics
     Report(ReportArgs),
     /// Say what this machine has for a lab, and what each absence costs
     Doctor(DoctorArgs),

@@ -1,24 +1,83 @@
-//! `cellbed report`: where the report of a run is.
+//! `cellbed report`: draws the page of a run again, from the events and metrics that the run left.
 
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::args::ReportArgs;
 use super::{exit, terminal};
+use crate::report::{Html, ReadError, View, read_events, read_metrics};
 
-/// Prints the path of the report in the folder of a run.
+/// Why the page cannot be drawn.
+#[derive(Debug, thiserror::Error)]
+enum RedrawError {
+    #[error("{}: {cause}", path.display())]
+    File { path: PathBuf, cause: std::io::Error },
+    #[error("{}: {cause}", path.display())]
+    Content { path: PathBuf, cause: ReadError },
+}
+
+/// Draws the page in the folder of a run and prints its path.
 pub fn main(args: &ReportArgs) -> ExitCode {
-    let report = args.dir.join("report.html");
-    if report.is_file() {
-        terminal::line(report.display());
-        return exit::PASS.into();
+    if args.dir.join("metrics.json").is_file() {
+        return match redraw(&args.dir) {
+            Ok(report) => {
+                terminal::line(report.display());
+                exit::PASS.into()
+            }
+            Err(error) => {
+                terminal::failure(error);
+                exit::SET_UP_ERROR.into()
+            }
+        };
     }
     if args.dir.is_dir() {
         terminal::failure(format!(
-            "{} holds no report.html: it is not the folder of a run, or the run did not come to its end",
+            "{} holds no metrics.json: it is not the folder of a run, or the run did not come to its end",
             args.dir.display()
         ));
     } else {
         terminal::failure(format!("there is no folder {}; `cellbed run` makes one", args.dir.display()));
     }
     exit::SET_UP_ERROR.into()
+}
+
+fn redraw(dir: &Path) -> Result<PathBuf, RedrawError> {
+    let open = |name: &str| {
+        let path = dir.join(name);
+        match File::open(&path) {
+            Ok(file) => Ok((path, BufReader::new(file))),
+            Err(cause) => Err(RedrawError::File { path, cause }),
+        }
+    };
+    let (path, metrics) = open("metrics.json")?;
+    let summary = read_metrics(metrics).map_err(|cause| RedrawError::Content { path, cause })?;
+    let (path, events) = open("events.jsonl")?;
+    let mut page = Vec::new();
+    let mut html = Html::new(&mut page, &summary.facts);
+    let drawn = |cause| RedrawError::File { path: path.clone(), cause };
+    for event in read_events(events) {
+        let event = event.map_err(|cause| RedrawError::Content { path: path.clone(), cause })?;
+        html.event(&event).map_err(drawn)?;
+    }
+    html.finish(&summary).map_err(drawn)?;
+    drop(html);
+    write(&dir.join("report.html"), &page)
+}
+
+/// Writes beside the old page and renames, so that there is a whole page at any moment.
+fn write(report: &Path, page: &[u8]) -> Result<PathBuf, RedrawError> {
+    let beside = report.with_extension("html.part");
+    let written = File::create(&beside)
+        .and_then(|file| {
+            let mut out = BufWriter::new(file);
+            out.write_all(page)?;
+            out.flush()
+        })
+        .and_then(|()| std::fs::rename(&beside, report));
+    match written {
+        Ok(()) => Ok(report.to_owned()),
+        Err(cause) => Err(RedrawError::File { path: beside, cause }),
+    }
 }

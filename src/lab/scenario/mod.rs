@@ -184,7 +184,7 @@ pub struct Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
-    /// The first authentication vector of the HSS carries a wrong MAC.
+    /// Every authentication vector of the HSS carries a wrong MAC.
     HssWrongMac,
     /// The HSS holds another K than the card.
     HssWrongKey,
