@@ -216,7 +216,8 @@ impl Host {
         });
     }
 
-    /// Forgets the connection; call it for each one in the end. One that is closing goes on to its end unseen; one that is open is aborted.
+    /// Forgets the connection; call it for each one in the end. One that is closing goes on to its end
+    /// unseen; one that is open is aborted.
     pub fn remove(&mut self, id: ConnId) {
         if self.state(id) != ConnState::Closing {
             self.abort(id);
