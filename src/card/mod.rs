@@ -11,6 +11,8 @@ mod slot;
 mod sqn;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod ts_35_208;
 mod uicc;
 mod usim;
 

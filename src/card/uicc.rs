@@ -111,6 +111,12 @@ impl Uicc {
         self
     }
 
+    /// The private scalars that the applet holds, for tests that look for them in what the card says.
+    #[cfg(test)]
+    pub(super) fn private_scalars(&self) -> Vec<Vec<u8>> {
+        self.applet.private_scalars()
+    }
+
     /// Answers one command APDU. Any bytes get an answer.
     fn answer(&mut self, bytes: &[u8]) -> Vec<u8> {
         let Ok(command) = Command::parse(bytes) else {

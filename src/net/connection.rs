@@ -60,7 +60,7 @@ impl ConnState {
 }
 
 /// An address and a port.
-pub(super) type Endpoint = (Ipv4Addr, u16);
+pub type Endpoint = (Ipv4Addr, u16);
 
 /// The record behind a [`ConnId`].
 pub(super) struct Connection {
@@ -74,6 +74,8 @@ pub(super) struct Connection {
     pub unread: Vec<u8>,
     /// Whether the owner knows of it: from the start where it connected, else when it accepts.
     pub known: bool,
+    /// Whether its handshake was ever complete.
+    pub opened: bool,
     /// Whether the owner has let go of it; it may still have a FIN to deliver.
     pub abandoned: bool,
     /// The TCP state that was seen last, which tells what a sudden CLOSED means.
@@ -92,6 +94,7 @@ impl Connection {
             socket: Some(socket),
             unread: Vec::new(),
             known: active,
+            opened: false,
             abandoned: false,
             tcp: if active { tcp::State::SynSent } else { tcp::State::SynReceived },
             waiting_since: None,
@@ -117,6 +120,7 @@ impl Connection {
             // A RST sends a listening socket's half-open connection back to LISTEN.
             (Tcp::Closed | Tcp::Listen, _) => ConnState::Reset,
         };
+        self.opened |= matches!(self.state, ConnState::Open | ConnState::PeerClosed);
     }
 
     /// Restarts the user timeout: the peer has spoken.
@@ -166,6 +170,13 @@ impl Connection {
         }
         sockets.remove(handle);
         self.waiting_since = None;
+    }
+
+    /// Whether its owner and its peer have no more use for the record.
+    pub fn is_forgotten(&self) -> bool {
+        // A connection that failed before anybody knew of it was never one.
+        let nobodys = !self.known && !self.opened && self.state.is_final();
+        self.socket.is_none() && (self.abandoned || nobodys)
     }
 
     /// The error that a failed connection stands for.

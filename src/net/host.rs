@@ -24,7 +24,7 @@ use crate::sim::{Instant, RngTree};
 
 /// How many addresses a host can have.
 const MAX_ADDRESSES: usize = 4;
-/// How many connections a host holds at a time. A SYN beyond that is answered with RST.
+/// How many live connections a host holds at a time. A SYN beyond that is answered with RST.
 const MAX_CONNECTIONS: usize = 16;
 /// The datagram that every IPv4 host has to take (RFC 791, clause 3.1); no link offers less.
 const MIN_MTU: u16 = 576;
@@ -113,16 +113,15 @@ impl Host {
     }
 
     /// Accepts connections to `local` from now on.
-    pub fn listen(&mut self, local: (Ipv4Addr, u16)) {
+    pub fn listen(&mut self, local: Endpoint) {
         if !self.listening.contains(&local) {
             self.listening.push(local);
         }
     }
 
     /// The next connection that a peer has opened, with its local and its remote end.
-    pub fn accept(&mut self) -> Option<(ConnId, (Ipv4Addr, u16), (Ipv4Addr, u16))> {
-        let connection =
-            self.connections.iter_mut().find(|c| !c.known && c.state != ConnState::Connecting)?;
+    pub fn accept(&mut self) -> Option<(ConnId, Endpoint, Endpoint)> {
+        let connection = self.connections.iter_mut().find(|c| !c.known && c.opened)?;
         connection.known = true;
         Some((connection.id, connection.local, connection.remote))
     }
@@ -132,8 +131,8 @@ impl Host {
     /// # Errors
     ///
     /// Where this host has no address, the remote end is none, or too many connections are open.
-    pub fn connect(&mut self, remote: (Ipv4Addr, u16)) -> Result<ConnId, NetError> {
-        if self.connections.len() >= MAX_CONNECTIONS {
+    pub fn connect(&mut self, remote: Endpoint) -> Result<ConnId, NetError> {
+        if self.live_connections() >= MAX_CONNECTIONS {
             return Err(NetError::TooManyConnections { limit: MAX_CONNECTIONS });
         }
         let address = self.interface.ipv4_addr().ok_or(NetError::NoAddress)?;
@@ -217,7 +216,8 @@ impl Host {
         });
     }
 
-    /// Forgets the connection. One that is closing goes on to its end unseen; one that is open is aborted.
+    /// Forgets the connection; call it for each one in the end. One that is closing goes on to its end
+    /// unseen; one that is open is aborted.
     pub fn remove(&mut self, id: ConnId) {
         if self.state(id) != ConnState::Closing {
             self.abort(id);
@@ -241,7 +241,7 @@ impl Host {
 
     /// Bytes of memory that this host holds now, its queues and buffers included.
     pub fn memory(&self) -> usize {
-        let sockets = self.connections.iter().filter(|c| c.socket.is_some()).count();
+        let sockets = self.live_connections();
         let unread: usize = self.connections.iter().map(|c| c.unread.capacity()).sum();
         let queued: usize = self.inbound.iter().map(Vec::capacity).sum();
         size_of::<Self>()
@@ -267,7 +267,12 @@ impl Host {
         }
         for connection in &mut self.connections {
             if let Some(handle) = connection.socket {
-                connection.observe(self.sockets.get::<tcp::Socket<'_>>(handle).state());
+                let socket = self.sockets.get::<tcp::Socket<'_>>(handle);
+                connection.observe(socket.state());
+                if socket.is_listening() {
+                    // The peer has taken its SYN back; the next one gets a socket of its own.
+                    connection.retire(&mut self.sockets);
+                }
             }
         }
     }
@@ -281,7 +286,7 @@ impl Host {
             return None;
         }
         let wanted = segment.opens && self.listening.contains(&segment.to);
-        if !wanted || self.connections.len() >= MAX_CONNECTIONS {
+        if !wanted || self.live_connections() >= MAX_CONNECTIONS {
             return None;
         }
         let mut socket = self.new_socket();
@@ -336,9 +341,7 @@ impl Host {
                 connection.retire(&mut self.sockets);
             }
         }
-        // A connection that failed before anybody knew of it was never one.
-        self.connections
-            .retain(|c| c.socket.is_some() || !(c.abandoned || !c.known && c.state == ConnState::Reset));
+        self.connections.retain(|c| !c.is_forgotten());
     }
 
     fn next_due(&mut self, now: Instant) -> Option<Instant> {
@@ -398,6 +401,10 @@ impl Host {
         self.connections.push(Connection::new(id, handle, local, remote, active));
         self.disturbed = true;
         id
+    }
+
+    fn live_connections(&self) -> usize {
+        self.connections.iter().filter(|c| c.socket.is_some()).count()
     }
 
     fn new_socket(&self) -> tcp::Socket<'static> {

@@ -12,7 +12,7 @@ pub mod mqtt;
 mod queue;
 mod tls;
 
-pub use connection::{ConnId, ConnState};
+pub use connection::{ConnId, ConnState, Endpoint};
 pub use error::{Blame, HttpFault, MqttFault, NetError, TlsFault};
 pub use host::{ConnStream, Host};
 pub use tls::{Handshake, TlsStream};

@@ -12,6 +12,7 @@ use rustls::{
     AlertDescription, ClientConfig, ClientConnection, Connection, Error, ServerConfig, ServerConnection,
 };
 
+use super::queue::ByteQueue;
 use super::{Blame, ConnId, ConnState, Host, NetError, TlsFault};
 use crate::event::{Label, Proto};
 
@@ -27,7 +28,7 @@ pub struct TlsStream {
     session: Connection,
     connection: ConnId,
     /// Plaintext that the session has not yet taken.
-    outgoing: Vec<u8>,
+    outgoing: ByteQueue,
     /// Plaintext that the owner has not yet read.
     incoming: Vec<u8>,
     milestone: Milestone,
@@ -104,7 +105,7 @@ impl TlsStream {
         Self {
             session,
             connection,
-            outgoing: Vec::new(),
+            outgoing: ByteQueue::default(),
             incoming: Vec::new(),
             milestone: Milestone::Ahead,
             closing: Closing::No,
@@ -159,7 +160,7 @@ impl TlsStream {
         if bytes.len() > room {
             return Err(NetError::TlsBufferFull { size: bytes.len(), room });
         }
-        self.outgoing.extend_from_slice(bytes);
+        self.outgoing.push(bytes);
         Ok(())
     }
 
@@ -273,8 +274,9 @@ impl TlsStream {
         let mut moved = self.flush(host)?;
         if !self.session.is_handshaking() && !self.session.wants_write() {
             if !self.outgoing.is_empty() {
-                let taken = self.session.writer().write(&self.outgoing).map_err(|e| ours(e.to_string()))?;
-                self.outgoing.drain(..taken);
+                let taken =
+                    self.session.writer().write(self.outgoing.as_slice()).map_err(|e| ours(e.to_string()))?;
+                self.outgoing.skip(taken);
                 moved |= self.flush(host)?;
             } else if self.closing == Closing::Wanted {
                 self.session.send_close_notify();
@@ -361,3 +363,7 @@ fn snake_case(name: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+#[path = "tls_tests.rs"]
+mod tests;

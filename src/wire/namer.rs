@@ -312,7 +312,7 @@ mod tests {
         let lines = conversation(&[
             ("00a4040407a0000000871002", "6132"),
             ("00a40004026f07", "6121"),
-            ("00b0000009", "080910100000000010" /* no status word of its own: 0010 */),
+            ("00b0000009", "0809101000000000109000"),
             ("0070000001", "019000"),
             ("01a4040007a0000005590010", "9000"),
             ("81b0010203830101f0", "9000"),
@@ -324,7 +324,7 @@ mod tests {
             [
                 "SELECT file=ADF.USIM -> 6132",
                 "SELECT file=EF.IMSI -> 6121",
-                "READ BINARY file=EF.IMSI -> 0010",
+                "READ BINARY file=EF.IMSI -> 9000",
                 "MANAGE CHANNEL operation=open -> 9000 channel=1",
                 "SELECT file=IoT-SAFE -> 9000",
                 "READ FILE file=01 offset=258 -> 9000",

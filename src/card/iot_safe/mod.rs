@@ -83,6 +83,11 @@ impl Applet {
         self.on_op = Some(on_op);
     }
 
+    #[cfg(test)]
+    pub(super) fn private_scalars(&self) -> Vec<Vec<u8>> {
+        self.keys.iter().filter_map(|k| k.private.as_ref()).map(|k| k.to_bytes().to_vec()).collect()
+    }
+
     fn tally(&self, op: CardOp) {
         if let Some(on_op) = &self.on_op {
             on_op(op);

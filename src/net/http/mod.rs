@@ -1,5 +1,5 @@
 //! HTTP/1.1 over any byte stream (RFC 9110, RFC 9112): messages, their encoding, and their names in
-//! transcripts. The incremental parsers are in [`parse`](self::parse).
+//! transcripts, and the incremental parsers that read them.
 //!
 //! Bodies that are sent carry `Content-Length`; chunked bodies are understood on reading. `Expect:
 //! 100-continue` needs no answer of its own: the final response is one (RFC 9110, clause 10.1.1).

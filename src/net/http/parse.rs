@@ -47,7 +47,7 @@ impl RequestParser {
     ///
     /// Where the bytes are no acceptable request. Answer with [`HttpFault::status`] and close: the parser
     /// cannot find the next message.
-    pub fn next(&mut self) -> Result<Option<Request>, NetError> {
+    pub fn next_request(&mut self) -> Result<Option<Request>, NetError> {
         self.0.next()
     }
 
@@ -77,7 +77,7 @@ impl ResponseParser {
     /// # Errors
     ///
     /// Where the bytes are no acceptable response; the connection is of no more use then.
-    pub fn next(&mut self) -> Result<Option<Response>, NetError> {
+    pub fn next_response(&mut self) -> Result<Option<Response>, NetError> {
         loop {
             match self.0.next()? {
                 Some(response) if response.status < 200 => {}
@@ -436,7 +436,7 @@ mod tests {
         let mut found = Vec::new();
         for piece in pieces {
             parser.push(piece);
-            while let Some(request) = parser.next()? {
+            while let Some(request) = parser.next_request()? {
                 found.push(request);
             }
         }
@@ -501,25 +501,25 @@ mod tests {
     fn a_failed_parser_stays_failed() {
         let mut parser = RequestParser::new(Limits::default());
         parser.push(b"NOT HTTP\r\n\r\n");
-        assert!(parser.next().is_err());
+        assert!(parser.next_request().is_err());
         parser.push(b"GET / HTTP/1.1\r\n\r\n");
-        assert!(parser.next().is_err());
+        assert!(parser.next_request().is_err());
     }
 
     #[test]
     fn responses_end_by_length_by_status_or_with_the_stream() {
         let mut parser = ResponseParser::new(Limits::default());
         parser.push(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n");
-        assert_eq!(parser.next().unwrap().map(|r| r.status), Some(204));
+        assert_eq!(parser.next_response().unwrap().map(|r| r.status), Some(204));
         parser.push(&Response::new(201).body("text/plain", "made").encode());
-        assert_eq!(parser.next().unwrap().map(|r| r.body), Some(b"made".to_vec()));
+        assert_eq!(parser.next_response().unwrap().map(|r| r.body), Some(b"made".to_vec()));
         assert_eq!(parser.end(), Ok(None));
         parser.push(b"HTTP/1.0 200 OK\r\n\r\nto the end");
-        assert_eq!(parser.next(), Ok(None));
+        assert_eq!(parser.next_response(), Ok(None));
         let last = parser.end().unwrap().unwrap();
         assert_eq!((last.body.as_slice(), last.keep_alive), (&b"to the end"[..], false));
         parser.push(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort");
-        assert_eq!(parser.next(), Ok(None));
+        assert_eq!(parser.next_response(), Ok(None));
         assert_eq!(parser.end(), Err(NetError::Http(HttpFault::Truncated)));
     }
 
@@ -529,9 +529,9 @@ mod tests {
             let (mut requests, mut responses) = (RequestParser::new(Limits::default()), ResponseParser::new(Limits::default()));
             for piece in bytes.chunks(cut) {
                 requests.push(piece);
-                while let Ok(Some(_)) = requests.next() {}
+                while let Ok(Some(_)) = requests.next_request() {}
                 responses.push(piece);
-                while let Ok(Some(_)) = responses.next() {}
+                while let Ok(Some(_)) = responses.next_response() {}
             }
             let _ = responses.end();
         }
