@@ -34,14 +34,33 @@ fn every_protocol_is_dissected_and_nothing_is_malformed() {
     let runs = tempfile::tempdir().unwrap();
     for scenario in ["zero-touch", "auth-sqn-resync", "auth-mac-failure", "clone"] {
         let capture = run_into(runs.path(), scenario).join("trace.pcapng");
-        let checks = ["ip.check_checksum:TRUE", "udp.check_checksum:TRUE", "sctp.checksum:TRUE", "tcp.check_checksum:TRUE"];
+        let checks = [
+            "ip.check_checksum:TRUE",
+            "udp.check_checksum:TRUE",
+            "sctp.checksum:TRUE",
+            "tcp.check_checksum:TRUE",
+        ];
         let mut arguments: Vec<&str> = checks.iter().flat_map(|check| ["-o", check]).collect();
-        arguments.extend(["-T", "fields", "-e", "frame.number", "-e", "frame.protocols", "-e", "_ws.malformed", "-e", "_ws.expert.message"]);
+        arguments.extend([
+            "-T",
+            "fields",
+            "-e",
+            "frame.number",
+            "-e",
+            "frame.protocols",
+            "-e",
+            "_ws.malformed",
+            "-e",
+            "_ws.expert.message",
+        ]);
         let Some(text) = tshark(&capture, &arguments) else { return };
         let mut protocols = BTreeSet::new();
         for line in text.lines() {
             let fields: Vec<&str> = line.split('\t').collect();
-            assert!(fields.get(2).is_none_or(|malformed| malformed.is_empty()), "{scenario}: malformed: {line}");
+            assert!(
+                fields.get(2).is_none_or(|malformed| malformed.is_empty()),
+                "{scenario}: malformed: {line}"
+            );
             for complaint in ["hecksum", "Malformed", "undecoded", "not dissected"] {
                 assert!(!line.contains(complaint), "{scenario}: {line}");
             }
@@ -67,7 +86,9 @@ fn the_key_log_opens_what_tls_protects() {
     assert!(!closed.contains("simpleenroll"), "without its secrets TLS has to stay closed");
     let with_keys: Vec<&str> = ["-o", keys.as_str()].into_iter().chain(fields).collect();
     let open = tshark(&folder.join("trace.pcapng"), &with_keys).unwrap();
-    for seen in ["/.well-known/est/cacerts", "/.well-known/est/simpleenroll", "/registration", "200", "/telemetry"] {
+    for seen in
+        ["/.well-known/est/cacerts", "/.well-known/est/simpleenroll", "/registration", "200", "/telemetry"]
+    {
         assert!(open.contains(seen), "no {seen} in {open}");
     }
 }
@@ -77,10 +98,18 @@ fn the_run_folder_holds_everything_and_last_points_at_it() {
     let runs = tempfile::tempdir().unwrap();
     let folder = run_into(runs.path(), "zero-touch");
     for name in [
-        "transcript.txt", "trace.pcapng", "junit.xml", "events.jsonl", "report.html", "metrics.json", "sslkeylog.txt",
-        "ledger/blocks.log", "ledger/checkpoint",
+        "transcript.txt",
+        "trace.pcapng",
+        "junit.xml",
+        "events.jsonl",
+        "report.html",
+        "metrics.json",
+        "sslkeylog.txt",
+        "ledger/blocks.log",
+        "ledger/checkpoint",
     ] {
-        let size = std::fs::metadata(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}")).len();
+        let size =
+            std::fs::metadata(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}")).len();
         assert!(size > 0, "{name} is empty");
     }
     let last = std::fs::canonicalize(runs.path().join("last")).unwrap();

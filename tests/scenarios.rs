@@ -117,7 +117,12 @@ fn every_algorithm_of_eps_security_onboards_a_device() {
             run.scenario.network.integrity = vec![integrity];
             run.scenario.network.ciphering = vec![ciphering];
             let ran = simulate(&run);
-            assert_eq!(ran.summary.verdict, Verdict::Pass, "{integrity:?} {ciphering:?}: {:?}", ran.summary.reason);
+            assert_eq!(
+                ran.summary.verdict,
+                Verdict::Pass,
+                "{integrity:?} {ciphering:?}: {:?}",
+                ran.summary.reason
+            );
         }
     }
 }

@@ -41,7 +41,8 @@ fn onboard(args: &OnboardArgs) -> Result<Verdict, LabError> {
 fn report(summary: &RunSummary, idle: Option<u64>, peak: Option<u64>) {
     let devices = summary.facts.devices;
     let each = |total: Duration| total.as_secs_f64() * 1e3 / f64::from(devices);
-    let ready = summary.steps.iter().filter(|row| row.step.name() == "ready" && row.verdict == Verdict::Pass).count();
+    let ready =
+        summary.steps.iter().filter(|row| row.step.name() == "ready" && row.verdict == Verdict::Pass).count();
     terminal::line(format_args!("onboard {devices} devices: {}", summary.verdict.name()));
     terminal::line(format_args!("  ready        {ready} of {devices}"));
     if let Some(wall) = summary.wall_time {
@@ -67,7 +68,10 @@ fn report(summary: &RunSummary, idle: Option<u64>, peak: Option<u64>) {
     ));
     for cost in costs {
         let (name, count, unit) = (cost.op, cost.count, cost.unit.as_nanos() as f64 / 1e3);
-        terminal::line(format_args!("    {name:18} {count:8} x {unit:8.1} us = {:6.3} s", cost.total().as_secs_f64()));
+        terminal::line(format_args!(
+            "    {name:18} {count:8} x {unit:8.1} us = {:6.3} s",
+            cost.total().as_secs_f64()
+        ));
     }
 }
 

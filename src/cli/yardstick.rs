@@ -27,7 +27,9 @@ pub struct Cost {
 impl Cost {
     /// CPU time of all of them.
     pub fn total(&self) -> Duration {
-        Duration::from_nanos(u64::try_from(self.unit.as_nanos()).unwrap_or(u64::MAX).saturating_mul(self.count))
+        Duration::from_nanos(
+            u64::try_from(self.unit.as_nanos()).unwrap_or(u64::MAX).saturating_mul(self.count),
+        )
     }
 }
 

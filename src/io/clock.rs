@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -28,11 +29,9 @@ pub fn stamp() -> String {
         .unwrap_or_else(|_| "undated".to_owned())
 }
 
-/// CPU time that the calling thread has used; `None` where the kernel does not say (Linux does, in
-/// nanoseconds, as the first word of `schedstat`).
+/// CPU time that the calling thread has used (POSIX CLOCK_THREAD_CPUTIME_ID).
 pub fn thread_cpu_time() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).ok()
 }
 
 /// The most memory that this process has held at once, in bytes; `None` where the kernel does not say.

@@ -29,7 +29,9 @@ impl RunFolder {
             };
             match fs::create_dir(&path) {
                 Ok(()) => return Ok(Self { runs: runs.to_owned(), path }),
-                Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,
+                Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists && attempt < 1000 => {
+                    attempt += 1
+                }
                 Err(cause) => return Err(FileError::Write { path, cause }),
             }
         }

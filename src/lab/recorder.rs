@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::verdict::{Judge, Judgement, Subject};
 use super::Scenario;
+use super::verdict::{Judge, Judgement, Ruling, Subject};
 use crate::crypto::Tally;
 use crate::event::{Body, Event, Outcome, Step};
 use crate::io::clock::thread_cpu_time;
@@ -52,9 +52,8 @@ impl Recorder {
             Body::StepEnded { device, step, took, outcome } => {
                 let Some(taken) = self.steps.get_mut(&(*device, *step)) else { return };
                 taken.ended = Some((*took, finding(outcome)));
-                taken.cpu = taken
-                    .cpu_before
-                    .and_then(|before| Some(thread_cpu_time()?.saturating_sub(before)));
+                taken.cpu =
+                    taken.cpu_before.and_then(|before| Some(thread_cpu_time()?.saturating_sub(before)));
             }
             Body::Message(_) | Body::State(_) => {}
         }
@@ -69,9 +68,15 @@ impl Recorder {
     pub fn finish(self, facts: RunFacts, end: Instant, tally: &Tally) -> RunSummary {
         let judgement = self.judge.finish(end);
         let steps = step_rows(&judgement, &self.steps, end);
+        // A step that was begun has its row already.
+        let begun = |ruling: &Ruling| match (ruling.device, &ruling.subject) {
+            (Some(device), Subject::Step { step, .. }) => self.steps.contains_key(&(device, *step)),
+            _ => false,
+        };
         let expectations = judgement
             .rulings
             .iter()
+            .filter(|ruling| !begun(ruling))
             .map(|ruling| ExpectationRow {
                 text: match ruling.device {
                     Some(device) => format!("device {device}: {}", ruling.subject),
@@ -101,8 +106,10 @@ impl Recorder {
 
 /// A row for each step that was begun, in the order of devices and steps.
 fn step_rows(judgement: &Judgement, steps: &BTreeMap<(u32, Step), Taken>, end: Instant) -> Vec<StepRow> {
-    let row = |ruling: &super::verdict::Ruling| {
-        let (Some(device), Subject::Step { step, .. }) = (ruling.device, &ruling.subject) else { return None };
+    let row = |ruling: &Ruling| {
+        let (Some(device), Subject::Step { step, .. }) = (ruling.device, &ruling.subject) else {
+            return None;
+        };
         let taken = steps.get(&(device, *step))?;
         let (virtual_time, finding) = match &taken.ended {
             Some((took, finding)) => (*took, finding.clone()),

@@ -158,9 +158,11 @@ impl Run {
     pub fn into_folder(&self, runs: &Path, screen: Option<Screen>) -> Result<Finished, LabError> {
         let folder = RunFolder::create(runs, &self.scenario.name)?;
         let facts = self.facts();
-        let store = FileStore::open(&folder.path().join("ledger")).map_err(|error| LabError::Ledger(error.into()))?;
+        let store =
+            FileStore::open(&folder.path().join("ledger")).map_err(|error| LabError::Ledger(error.into()))?;
         let key_log = self.bench.capture.key_log.then(KeyLogSink::new);
-        let file = |name: &str| -> Result<BufWriter<File>, LabError> { Ok(BufWriter::new(folder.file(name)?)) };
+        let file =
+            |name: &str| -> Result<BufWriter<File>, LabError> { Ok(BufWriter::new(folder.file(name)?)) };
         let mut views: Vec<Box<dyn View>> = vec![
             Box::new(Transcript::new(file("transcript.txt")?, &facts).map_err(LabError::Output)?),
             Box::new(Pcapng::new(file("trace.pcapng")?, &facts).map_err(LabError::Output)?),

@@ -101,9 +101,13 @@ impl Backend {
             ("GET", REGISTRATION_PATH) => Ok(Answer::Now(self.offer(caller))),
             ("POST", REGISTRATION_PATH) => self.claim(now, caller, &request.body, events),
             (_, REGISTRATION_PATH) => Ok(Answer::Now(
-                Problem::new(405, "method-not-allowed", "it takes GET and POST").response().header("Allow", "GET, POST"),
+                Problem::new(405, "method-not-allowed", "it takes GET and POST")
+                    .response()
+                    .header("Allow", "GET, POST"),
             )),
-            _ => Ok(Answer::Now(Problem::new(404, "not-found", "there is only /registration here").response())),
+            _ => {
+                Ok(Answer::Now(Problem::new(404, "not-found", "there is only /registration here").response()))
+            }
         }
     }
 
@@ -147,16 +151,23 @@ impl Backend {
 
     fn check_claim(&self, caller: &Caller<'_>, body: &[u8]) -> Result<Registration, Problem> {
         let entry = self.known_device(caller)?;
-        let claim: Claim = serde_json::from_slice(body)
-            .map_err(|error| Problem::new(400, "malformed-claim", format!("the body is no registration: {error}")))?;
-        let malformed = |what: &str| Problem::new(400, "malformed-claim", format!("{what} is not hex of its length"));
+        let claim: Claim = serde_json::from_slice(body).map_err(|error| {
+            Problem::new(400, "malformed-claim", format!("the body is no registration: {error}"))
+        })?;
+        let malformed =
+            |what: &str| Problem::new(400, "malformed-claim", format!("{what} is not hex of its length"));
         let id: [u8; 32] = octets(&claim.id).ok_or_else(|| malformed("id"))?;
         if id != device_id(&entry.salt, entry.eid.as_str()) {
-            return Err(Problem::new(403, "identity-mismatch", "the claim is for another device than this session's"));
+            return Err(Problem::new(
+                403,
+                "identity-mismatch",
+                "the claim is for another device than this session's",
+            ));
         }
         let (x, y) = halves(&octets(&claim.public_key).ok_or_else(|| malformed("public_key"))?);
         let signature = octets(&claim.signature).ok_or_else(|| malformed("signature"))?;
-        let model = Model::new(&entry.model).map_err(|error| Problem::new(500, "bad-model", error.to_string()))?;
+        let model =
+            Model::new(&entry.model).map_err(|error| Problem::new(500, "bad-model", error.to_string()))?;
         Ok(Registration { id, model, x, y, signature })
     }
 
@@ -235,7 +246,9 @@ impl Backend {
         let bad = |reason: String| Refusal::BadRequest { reason };
         let csr = est::read_enroll_request(request.headers.get("content-type"), &request.body)?;
         if !csr.is_bound_to(&caller.channel_binding) {
-            return Err(bad("csr-not-bound: the CSR was not signed for this TLS session (RFC 9266)".to_owned()));
+            return Err(bad(
+                "csr-not-bound: the CSR was not signed for this TLS session (RFC 9266)".to_owned()
+            ));
         }
         let id = self.agree(caller, &csr).map_err(|problem| Refusal::Forbidden {
             reason: format!("{}: {}", problem.reason, problem.detail),
@@ -246,9 +259,8 @@ impl Backend {
     /// The three who have to agree: the network, the ledger and the owner.
     fn agree(&self, caller: &Caller<'_>, csr: &Csr) -> Result<[u8; 32], Problem> {
         let entry = self.known_device(caller)?;
-        let no_record = || {
-            Problem::new(403, "key-not-on-ledger", "nobody has registered the key that signed this CSR")
-        };
+        let no_record =
+            || Problem::new(403, "key-not-on-ledger", "nobody has registered the key that signed this CSR");
         let (x, y) = halves(csr.public());
         let registered = self.ledger.id_of_key(&x, &y).ok_or_else(no_record)?;
         if registered != device_id(&entry.salt, entry.eid.as_str()) {
@@ -310,7 +322,11 @@ impl Backend {
     ///
     /// # Errors
     /// Where the chain could not be kept: nothing of the block is acknowledged then.
-    pub fn seal(&mut self, now: Instant, events: &mut Vec<Body>) -> Result<Vec<(TxHash, Response)>, OnboardError> {
+    pub fn seal(
+        &mut self,
+        now: Instant,
+        events: &mut Vec<Body>,
+    ) -> Result<Vec<(TxHash, Response)>, OnboardError> {
         if self.commit_at.is_none_or(|at| now < at) {
             return Ok(Vec::new());
         }

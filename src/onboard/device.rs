@@ -114,41 +114,53 @@ impl Device {
         }
     }
 
-    fn modem(&mut self, now: Instant, input: UeInput, out: &mut Vec<DeviceOutput>) -> Result<(), OnboardError> {
+    fn modem(
+        &mut self,
+        now: Instant,
+        input: UeInput,
+        out: &mut Vec<DeviceOutput>,
+    ) -> Result<(), OnboardError> {
         let mut answers = Vec::new();
         self.ue.handle(now, input, &mut answers)?;
         let actor = Actor::Ue(self.number);
+        // What the UE received made it turn to its card, and what it sends or becomes follows from the card.
+        let received = |answer: &UeOutput| matches!(answer, UeOutput::Nas { to_network: false, .. });
+        let (first, then): (Vec<_>, Vec<_>) = answers.into_iter().partition(received);
+        first.into_iter().for_each(|answer| self.carry(now, answer, out));
         self.record_card(actor, out);
-        for answer in answers {
-            match answer {
-                UeOutput::Air(message) => out.push(DeviceOutput::Air(message)),
-                UeOutput::Nas { to_network, label, bytes } => {
-                    let (from, to) = if to_network { (actor, Actor::Mme) } else { (Actor::Mme, actor) };
-                    out.push(DeviceOutput::Event(Body::Message(Message { from, to, label, bytes })));
-                }
-                UeOutput::State { machine, change, fields } => {
-                    out.push(DeviceOutput::Event(Body::State(StateChange { actor, machine, change, fields })));
-                }
-                UeOutput::Attached { ip, mtu, apn, .. } => {
-                    self.host = Some(Host::new(&[ip], mtu, self.rng.branch("ip")));
-                    out.push(DeviceOutput::Address(ip));
-                    self.procedure.attached(now, ip, &apn, out);
-                }
-                UeOutput::ReceiveIp(packet) => {
-                    if let Some(host) = &mut self.host {
-                        host.receive(packet);
-                    }
-                }
-                UeOutput::AttachFailed { reason, detail, retry } => {
-                    self.procedure.attach_failed(reason, detail, retry, out);
-                }
-                UeOutput::Detached => {
-                    self.host = None;
-                    self.procedure.detached(now, out);
+        then.into_iter().for_each(|answer| self.carry(now, answer, out));
+        Ok(())
+    }
+
+    fn carry(&mut self, now: Instant, answer: UeOutput, out: &mut Vec<DeviceOutput>) {
+        let actor = Actor::Ue(self.number);
+        match answer {
+            UeOutput::Air(message) => out.push(DeviceOutput::Air(message)),
+            UeOutput::Nas { to_network, label, bytes } => {
+                let (from, to) = if to_network { (actor, Actor::Mme) } else { (Actor::Mme, actor) };
+                out.push(DeviceOutput::Event(Body::Message(Message { from, to, label, bytes })));
+            }
+            UeOutput::State { machine, change, fields } => {
+                out.push(DeviceOutput::Event(Body::State(StateChange { actor, machine, change, fields })));
+            }
+            UeOutput::Attached { ip, mtu, apn, .. } => {
+                self.host = Some(Host::new(&[ip], mtu, self.rng.branch("ip")));
+                out.push(DeviceOutput::Address(ip));
+                self.procedure.attached(now, ip, &apn, out);
+            }
+            UeOutput::ReceiveIp(packet) => {
+                if let Some(host) = &mut self.host {
+                    host.receive(packet);
                 }
             }
+            UeOutput::AttachFailed { reason, detail, retry } => {
+                self.procedure.attach_failed(reason, detail, retry, out);
+            }
+            UeOutput::Detached => {
+                self.host = None;
+                self.procedure.detached(now, out);
+            }
         }
-        Ok(())
     }
 
     fn record_card(&self, from: Actor, out: &mut Vec<DeviceOutput>) {

@@ -39,9 +39,10 @@ impl Factory {
     /// # Errors
     /// Where there is no such device, or its card cannot be personalised.
     pub fn build(&self, number: u32) -> Result<Device, OnboardError> {
-        let blueprint = (number as usize).checked_sub(1).and_then(|index| self.blueprints.get(index)).ok_or(
-            OnboardError::NoSuchDevice { device: number, devices: self.blueprints.len() },
-        )?;
+        let blueprint = (number as usize)
+            .checked_sub(1)
+            .and_then(|index| self.blueprints.get(index))
+            .ok_or(OnboardError::NoSuchDevice { device: number, devices: self.blueprints.len() })?;
         let personalisation = blueprint.profile.personalise(blueprint.index)?;
         let tally = self.tally.clone();
         let uicc = Uicc::new(&personalisation, self.rng.branch(Actor::Card(number)), &self.trust_anchor)?

@@ -103,7 +103,7 @@ impl Link {
     pub fn response(&mut self) -> Result<Option<Response>, OnboardError> {
         self.responses.push(&self.incoming);
         self.incoming.clear();
-        self.responses.next().map_err(refusal)
+        self.responses.next_response().map_err(refusal)
     }
 
     /// What has come in since the last call.
@@ -115,7 +115,12 @@ impl Link {
     ///
     /// # Errors
     /// A refusal where the session has failed.
-    pub fn send(&mut self, label: Label, bytes: Vec<u8>, out: &mut Vec<DeviceOutput>) -> Result<(), OnboardError> {
+    pub fn send(
+        &mut self,
+        label: Label,
+        bytes: Vec<u8>,
+        out: &mut Vec<DeviceOutput>,
+    ) -> Result<(), OnboardError> {
         self.tls.write(&bytes).map_err(refusal)?;
         self.emit(label, bytes, out);
         Ok(())

@@ -6,10 +6,10 @@ use std::net::Ipv4Addr;
 use super::OnboardError;
 use super::api::Problem;
 use super::backend::{Answer, Backend, Caller, note, short};
-use super::service::{ServiceOutput, Servers};
+use super::service::{Servers, ServiceOutput};
 use super::steps::{BROKER, EST, Endpoint, REGISTRAR};
-use crate::ca::csr::CHANNEL_BINDING_LABEL;
 use crate::ca::DeviceCertificate;
+use crate::ca::csr::CHANNEL_BINDING_LABEL;
 use crate::corenet::Attestation;
 use crate::event::{Actor, Body, Label, Message};
 use crate::ledger::TxHash;
@@ -50,7 +50,10 @@ struct Session {
 
 enum Protocol {
     /// HTTP, with the request that is being answered.
-    Http { parser: RequestParser, asked: Option<Request> },
+    Http {
+        parser: RequestParser,
+        asked: Option<Request>,
+    },
     Mqtt(Box<MqttServer>),
 }
 
@@ -73,7 +76,8 @@ impl Peer {
     /// Answers the request that `connection` is waiting for.
     pub fn answer(&mut self, connection: ConnId, response: Response, out: &mut Vec<ServiceOutput>) {
         let device = self.device;
-        if let Some(session) = self.sessions.iter_mut().find(|session| session.tls.connection() == connection) {
+        if let Some(session) = self.sessions.iter_mut().find(|session| session.tls.connection() == connection)
+        {
             session.respond(device, &response, out);
         }
     }
@@ -194,7 +198,7 @@ impl Session {
         if asked.is_some() {
             return Ok(false);
         }
-        let request = match parser.next() {
+        let request = match parser.next_request() {
             Ok(Some(request)) => request,
             Ok(None) => return Ok(false),
             Err(error) => {

@@ -107,9 +107,10 @@ impl Services {
                 let Some(ip) = source(&packet) else { return Ok(()) };
                 let device = devices.get(&ip).copied().unwrap_or_default();
                 let (rng, mtu) = (&self.rng, self.mtu);
-                let peer = self.peers.entry(ip).or_insert_with(|| {
-                    Peer::new(device, ip, [REGISTRAR, EST, BROKER], mtu, rng.branch(ip))
-                });
+                let peer = self
+                    .peers
+                    .entry(ip)
+                    .or_insert_with(|| Peer::new(device, ip, [REGISTRAR, EST, BROKER], mtu, rng.branch(ip)));
                 peer.receive(packet);
                 self.serve(now, ip, epc, out)
             }

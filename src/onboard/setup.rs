@@ -122,7 +122,11 @@ fn servers(
         tls::server_config(provider, chain, signer, client_roots, clock.clone(), key_log.cloned())
             .map_err(OnboardError::from)
     };
-    Ok(Servers { registrar: server(REGISTRAR, false)?, est: server(EST, false)?, broker: server(BROKER, true)? })
+    Ok(Servers {
+        registrar: server(REGISTRAR, false)?,
+        est: server(EST, false)?,
+        broker: server(BROKER, true)?,
+    })
 }
 
 fn ledger(rng: &RngTree, tally: &Tally, store: Box<dyn Store>) -> Result<(Ledger, Operators), OnboardError> {

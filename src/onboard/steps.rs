@@ -24,7 +24,8 @@ use crate::net::mqtt::{ConnectOptions, MqttClient, MqttEvent, Qos};
 use crate::sim::Instant;
 
 /// Where the registrar listens, and the name that its certificate carries.
-pub const REGISTRAR: Endpoint = Endpoint { actor: Actor::Registrar, port: 443, name: "registrar.cellbed.test" };
+pub const REGISTRAR: Endpoint =
+    Endpoint { actor: Actor::Registrar, port: 443, name: "registrar.cellbed.test" };
 /// The same of the onboarding service (EST).
 pub const EST: Endpoint = Endpoint { actor: Actor::Ca, port: 443, name: "est.cellbed.test" };
 /// The same of the MQTT broker.
@@ -93,7 +94,10 @@ impl Tools {
         let made = applet.generate_key_pair(&mut slot, KEY_ID)?;
         let public_key = applet.read_public_key(&mut slot, KEY_ID)?;
         if made != public_key {
-            return Err(OnboardError::refused("key-mismatch", "the applet reads out another key than it made"));
+            return Err(OnboardError::refused(
+                "key-mismatch",
+                "the applet reads out another key than it made",
+            ));
         }
         let trust_anchor = applet.read_file(&mut slot, TRUST_ANCHOR_FILE)?;
         drop(slot);
@@ -122,11 +126,19 @@ impl Tools {
                 let key = tls::signing_key(self.card_signer()?, self.public_key()?);
                 Some((vec![certificate.clone()], key))
             }
-            (None, true) => return Err(OnboardError::refused("no-certificate", "the step `enrol` was not run")),
+            (None, true) => {
+                return Err(OnboardError::refused("no-certificate", "the step `enrol` was not run"));
+            }
             (_, false) => None,
         };
         let roots = [self.identity.trust_anchor.clone()];
-        Ok(tls::client_config(self.provider.clone(), &roots, client, self.clock.clone(), self.key_log.clone())?)
+        Ok(tls::client_config(
+            self.provider.clone(),
+            &roots,
+            client,
+            self.clock.clone(),
+            self.key_log.clone(),
+        )?)
     }
 
     /// The card's key as something that signs: every signature is an exchange with the applet.
@@ -208,7 +220,8 @@ impl NetworkStep {
                 let offer: Offer = accepted(&response)?;
                 let claim = self.claim(tools, &offer)?;
                 let body = serde_json::to_vec(&claim).unwrap_or_default();
-                let request = Request::new("POST", REGISTRATION_PATH, REGISTRAR.name).body("application/json", body);
+                let request =
+                    Request::new("POST", REGISTRATION_PATH, REGISTRAR.name).body("application/json", body);
                 self.link.request(&request, out)?;
                 self.stage = Stage::ClaimSent;
                 Ok(Flow::Progress)
@@ -232,7 +245,8 @@ impl NetworkStep {
     }
 
     fn claim(&self, tools: &Tools, offer: &Offer) -> Result<Claim, OnboardError> {
-        let malformed = || OnboardError::refused("malformed-offer", "the registrar's offer is not what it should be");
+        let malformed =
+            || OnboardError::refused("malformed-offer", "the registrar's offer is not what it should be");
         let id: [u8; 32] = octets(&offer.id).ok_or_else(malformed)?;
         let registry: [u8; 20] = octets(&offer.registry).ok_or_else(malformed)?;
         let model = Model::new(&offer.model).map_err(|_| malformed())?;
@@ -241,7 +255,11 @@ impl NetworkStep {
         let (x, y) = halves(&public_key);
         let message = registration_message(contract, &id, model, &x, &y);
         let signature = tools.sign(&message)?;
-        Ok(Claim { id: hex::encode(id), public_key: hex::encode(public_key), signature: hex::encode(signature) })
+        Ok(Claim {
+            id: hex::encode(id),
+            public_key: hex::encode(public_key),
+            signature: hex::encode(signature),
+        })
     }
 
     // ---- enrol (RFC 7030) ----
@@ -263,8 +281,11 @@ impl NetworkStep {
             }
             Stage::CsrSent => {
                 let Some(response) = self.link.response()? else { return Ok(Flow::Waiting) };
-                let (kind, retry) = (response.headers.get("content-type"), response.headers.get("retry-after"));
-                match est::read_enroll_response(response.status, kind, retry, &response.body).map_err(bad_est)? {
+                let (kind, retry) =
+                    (response.headers.get("content-type"), response.headers.get("retry-after"));
+                match est::read_enroll_response(response.status, kind, retry, &response.body)
+                    .map_err(bad_est)?
+                {
                     Enrolment::Issued(certificate) => keep_certificate(tools, certificate),
                     Enrolment::Retry { .. } => {
                         let detail = "the service asks to come again later, which this device does not do";
@@ -295,7 +316,12 @@ impl NetworkStep {
 
     // ---- ready ----
 
-    fn report(&mut self, now: Instant, tools: &Tools, out: &mut Vec<DeviceOutput>) -> Result<Flow, OnboardError> {
+    fn report(
+        &mut self,
+        now: Instant,
+        tools: &Tools,
+        out: &mut Vec<DeviceOutput>,
+    ) -> Result<Flow, OnboardError> {
         let id = tools.identity.id.map(hex::encode).unwrap_or_default();
         let mut outputs = Vec::new();
         let result = match &mut self.stage {

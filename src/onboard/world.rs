@@ -120,7 +120,14 @@ pub struct World {
 impl World {
     /// A world in which nothing has happened yet. `starts` are the moments at which the devices, in their
     /// order, are switched on.
-    pub fn new(factory: Factory, enb: Enb, epc: Epc, services: Services, air: AirModel, starts: &[Duration]) -> Self {
+    pub fn new(
+        factory: Factory,
+        enb: Enb,
+        epc: Epc,
+        services: Services,
+        air: AirModel,
+        starts: &[Duration],
+    ) -> Self {
         let mut world = Self {
             queue: Queue::default(),
             traffic: 0,
@@ -221,7 +228,12 @@ impl World {
 
     // ---- devices ----
 
-    fn to_device(&mut self, number: u32, input: DeviceInput, sink: &mut dyn FnMut(Event)) -> Result<(), OnboardError> {
+    fn to_device(
+        &mut self,
+        number: u32,
+        input: DeviceInput,
+        sink: &mut dyn FnMut(Event),
+    ) -> Result<(), OnboardError> {
         let now = self.now;
         let Some(seat) = self.seats.get_mut(number as usize - 1) else { return Ok(()) };
         if seat.finished {
@@ -284,7 +296,9 @@ impl World {
                         running.address = Some(ip);
                     }
                 }
-                DeviceOutput::Card { from, exchange } => at = self.card_exchange(number, at, from, exchange, sink),
+                DeviceOutput::Card { from, exchange } => {
+                    at = self.card_exchange(number, at, from, exchange, sink)
+                }
                 DeviceOutput::StepStarted(step) => {
                     if let Some(running) = self.running(number) {
                         running.steps.insert(step, at);
@@ -324,7 +338,11 @@ impl World {
         let (asked, answered) = running.namer.describe(&command, &response);
         let card = Actor::Card(number);
         self.emit_at(at, Body::Message(Message { from, to: card, label: asked, bytes: command }), sink);
-        self.emit_at(until, Body::Message(Message { from: card, to: from, label: answered, bytes: response }), sink);
+        self.emit_at(
+            until,
+            Body::Message(Message { from: card, to: from, label: answered, bytes: response }),
+            sink,
+        );
         until
     }
 
@@ -394,13 +412,18 @@ impl World {
         for output in out {
             match output {
                 EnbOutput::S1 { bytes, label } => {
-                    let body = Body::Message(Message { from: actor, to: Actor::Mme, label, bytes: bytes.clone() });
+                    let body =
+                        Body::Message(Message { from: actor, to: Actor::Mme, label, bytes: bytes.clone() });
                     self.emit(sink, body);
                     self.after(self.wires.backhaul, Delivery::S1ToEpc(bytes));
                 }
                 EnbOutput::GtpU { bytes, label, .. } => {
-                    let body =
-                        Body::Message(Message { from: actor, to: Actor::Gateway, label, bytes: bytes.clone() });
+                    let body = Body::Message(Message {
+                        from: actor,
+                        to: Actor::Gateway,
+                        label,
+                        bytes: bytes.clone(),
+                    });
                     self.emit(sink, body);
                     self.after(self.wires.backhaul, Delivery::GtpToGateway(bytes));
                 }
@@ -452,7 +475,9 @@ impl World {
         self.services.handle(self.now, input, &self.epc, &self.addresses, &mut out)?;
         for output in out {
             match output {
-                ServiceOutput::Packet(packet) => self.after(self.wires.services, Delivery::FromServices(packet)),
+                ServiceOutput::Packet(packet) => {
+                    self.after(self.wires.services, Delivery::FromServices(packet))
+                }
                 ServiceOutput::Event(body) => self.emit(sink, body),
             }
         }

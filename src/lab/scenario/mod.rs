@@ -272,7 +272,9 @@ impl Scenario {
                     index,
                     allow: group.allow,
                     subscribed: group.subscribed,
-                    start: Duration::from_millis(u64::from(group.start_ms) + nth * u64::from(group.interval_ms)),
+                    start: Duration::from_millis(
+                        u64::from(group.start_ms) + nth * u64::from(group.interval_ms),
+                    ),
                     clone_of: group.clone_of,
                 });
             }
