@@ -1,1 +1,27 @@
-//! The core network: MME, HSS and gateway.
+//! The core network: MME, HSS and gateway, composed by [`Epc`].
+
+mod epc;
+mod gateway;
+mod hss;
+mod mme;
+
+pub use epc::{Epc, EpcConfig, EpcInput, EpcOutput};
+pub use gateway::{Attestation, AddressPool};
+pub use hss::{HssFault, Subscriber};
+
+use crate::id::Imsi;
+
+/// What stops the core network. What a peer does wrong is answered in its protocol and is no error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CorenetError {
+    #[error("HSS: IMSI {imsi} is provisioned already; give each subscriber its own")]
+    Duplicate { imsi: Imsi },
+    #[error("HSS: the SQN of IMSI {imsi} has more than 48 bits; take the card's")]
+    Sqn { imsi: Imsi },
+    #[error("gateway: a pool of UE addresses takes a prefix of 8 to 29 bits, not {prefix}")]
+    Pool { prefix: u8 },
+    #[error("MME: no algorithm EIA{eia} or EEA{eea}; the numbers are 0 to 3")]
+    Algorithm { eia: u8, eea: u8 },
+    #[error("{place}: cannot encode {what}: {cause}")]
+    Encode { place: &'static str, what: &'static str, cause: String },
+}

@@ -130,6 +130,32 @@ pub fn error_indication(
     S1AP_PDU::of_message(&ErrorIndication::new(ProtocolIEContainer(ies)), Criticality::ignore)
 }
 
+/// The answer to a Reset of the named connections, or of all where there are none.
+pub fn reset_acknowledge(
+    connections: Vec<UEAssociatedLogicalS1ConnectionItem>,
+) -> Result<S1APPDU<'static>, Error> {
+    let mut ies = Vec::new();
+    if !connections.is_empty() {
+        let items = connections
+            .into_iter()
+            .map(|item| build_s1ap_ie!(IGNORE UE_associatedLogicalS1_ConnectionItem(item)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let list = UEAssociatedLogicalS1ConnectionListResAck(items);
+        ies.push(build_s1ap_ie!(ResetAcknowledge, UE_associatedLogicalS1_ConnectionListResAck(list))?);
+    }
+    S1AP_PDU::of_message(&ResetAcknowledge::new(ProtocolIEContainer(ies)), Criticality::reject)
+}
+
+/// The connections that a Reset names; `None` where it is about all of them.
+pub fn reset_connections(kind: &ResetType<'_>) -> Option<Vec<UEAssociatedLogicalS1ConnectionItem>> {
+    match kind {
+        ResetType::partOfS1_Interface(list) => {
+            Some(list.0.iter().filter_map(|field| decode_open_type(&field.value).ok()).collect())
+        }
+        _ => None,
+    }
+}
+
 /// An IPv4 address as a Transport Layer Address.
 pub fn transport_address(address: Ipv4Addr) -> TransportLayerAddress<'static> {
     TransportLayerAddress(BitString::from(address.octets()))

@@ -138,17 +138,3 @@ pub(super) fn erab_release_response(mme_id: u32, enb_id: u32, released: &[u64], 
     }
     S1AP_PDU::of_message(&ERABReleaseResponse::new(ProtocolIEContainer(ies)), Criticality::reject)
 }
-
-/// The answer to a Reset of the named connections, or of all where there are none.
-pub(super) fn reset_acknowledge(connections: Vec<UEAssociatedLogicalS1ConnectionItem>) -> Pdu {
-    let mut ies = Vec::new();
-    if !connections.is_empty() {
-        let items = connections
-            .into_iter()
-            .map(|item| build_s1ap_ie!(IGNORE UE_associatedLogicalS1_ConnectionItem(item)))
-            .collect::<Result<Vec<_>, _>>()?;
-        let list = UEAssociatedLogicalS1ConnectionListResAck(items);
-        ies.push(build_s1ap_ie!(ResetAcknowledge, UE_associatedLogicalS1_ConnectionListResAck(list))?);
-    }
-    S1AP_PDU::of_message(&ResetAcknowledge::new(ProtocolIEContainer(ies)), Criticality::reject)
-}

@@ -254,18 +254,15 @@ impl Enb {
 
     fn reset(&mut self, pdu: &S1APPDU<'_>, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
         let Some(Ok(kind)) = pdu.ie::<ie::ResetType>() else { return self.not_understood(pdu, out) };
-        let mut named = Vec::new();
-        let ids: Vec<u32> = match &kind {
-            ResetType::partOfS1_Interface(list) => {
-                named = list.0.iter().filter_map(connection_item).collect();
-                named.iter().filter_map(|item| item.enb_ue_s1ap_id.as_ref().map(|id| id.0)).collect()
-            }
-            _ => self.contexts.keys().copied().collect(),
+        let named = s1ap::reset_connections(&kind);
+        let ids: Vec<u32> = match &named {
+            Some(named) => named.iter().filter_map(|item| item.enb_ue_s1ap_id.as_ref().map(|id| id.0)).collect(),
+            None => self.contexts.keys().copied().collect(),
         };
         for id in ids {
             self.release(id, ReleaseCause::Network, out);
         }
-        self.send_s1("ResetAcknowledge", messages::reset_acknowledge(named), out)
+        self.send_s1("ResetAcknowledge", s1ap::reset_acknowledge(named.unwrap_or_default()), out)
     }
 
     /// The MME does not know a UE that this base station serves: its connection leads nowhere.
@@ -280,10 +277,6 @@ impl Enb {
             self.release(enb_id, ReleaseCause::Network, out);
         }
     }
-}
-
-fn connection_item(field: &ProtocolIEField<'_>) -> Option<UEAssociatedLogicalS1ConnectionItem> {
-    decode_open_type(&field.value).ok()
 }
 
 fn context_setup(pdu: &S1APPDU<'_>) -> Result<ContextSetup, Error> {

@@ -1,0 +1,162 @@
+//! The evolved packet core: MME, HSS and gateway behind one machine.
+
+use std::borrow::Cow;
+use std::net::Ipv4Addr;
+
+use super::gateway::{AddressPool, Attestation, Gateway};
+use super::hss::{Hss, HssFault, Subscriber};
+use super::mme::{Core, Mme};
+use super::CorenetError;
+use crate::event::{Actor, Fields, Label};
+use crate::id::{Imsi, Plmn};
+use crate::sim::{Instant, RngTree};
+use crate::wire::nas::{eea, eia};
+
+/// What a core network is.
+#[derive(Debug, Clone)]
+pub struct EpcConfig {
+    pub plmn: Plmn,
+    pub tac: u16,
+    /// The access point name of subscribers that have none of their own.
+    pub apn: String,
+    /// NAS integrity algorithms by number, best first.
+    pub eia: Vec<u8>,
+    /// NAS ciphering algorithms by number, best first.
+    pub eea: Vec<u8>,
+    pub ue_pool: AddressPool,
+    /// The DNS server that UEs are told.
+    pub dns: Option<Ipv4Addr>,
+    /// The largest packet of a UE, in bytes.
+    pub mtu: u16,
+    pub mme_group: u16,
+    pub mme_code: u8,
+    /// What is wrong with the HSS, on purpose.
+    pub hss_fault: HssFault,
+}
+
+impl EpcConfig {
+    /// A core network without faults that prefers AES, then SNOW 3G, then ZUC, and has room for 65,533 UEs.
+    pub fn new(plmn: Plmn, tac: u16, apn: impl Into<String>, ue_pool: AddressPool) -> Self {
+        Self {
+            plmn,
+            tac,
+            apn: apn.into(),
+            eia: vec![2, 1, 3],
+            eea: vec![2, 1, 3, 0],
+            ue_pool,
+            dns: None,
+            mtu: 1400,
+            mme_group: 1,
+            mme_code: 1,
+            hss_fault: HssFault::None,
+        }
+    }
+}
+
+/// What happens to the core network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EpcInput<'a> {
+    /// The association of base station `enb` is up.
+    S1Connected { enb: u32 },
+    /// A PDU of base station `enb`.
+    S1 { enb: u32, bytes: &'a [u8] },
+    /// The association of base station `enb` is gone.
+    S1Lost { enb: u32 },
+    /// A datagram on the gateway's GTP-U port.
+    GtpU { from: Ipv4Addr, bytes: &'a [u8] },
+    /// An IP packet from the service network to a UE.
+    Sgi(&'a [u8]),
+    /// The operator takes the subscriber off the network (TS 24.301 clause 5.5.2.3).
+    Withdraw { imsi: &'a Imsi },
+    /// The moment of [`Epc::deadline`] has come.
+    Timer,
+}
+
+/// What the core network does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EpcOutput {
+    /// A PDU for base station `enb`.
+    S1 { enb: u32, bytes: Vec<u8>, label: Label },
+    /// A datagram for the GTP-U port of `to`.
+    GtpU { to: Ipv4Addr, bytes: Vec<u8>, label: Label },
+    /// An IP packet of a UE for the service network.
+    Sgi(Vec<u8>),
+    /// A change of state, or a note with an empty `machine`.
+    State { actor: Actor, machine: &'static str, change: Cow<'static, str>, fields: Fields },
+    /// A message between two nodes that is a function call here.
+    Call { from: Actor, to: Actor, label: Label },
+    /// An IP session begins.
+    SessionUp { imsi: Imsi, ip: Ipv4Addr },
+    /// An IP session ends.
+    SessionDown { imsi: Imsi, ip: Ipv4Addr },
+}
+
+/// A core network.
+pub struct Epc {
+    mme: Mme,
+    hss: Hss,
+    gateway: Gateway,
+}
+
+impl Epc {
+    /// A core network without subscribers. Fails on algorithms that there are not.
+    pub fn new(config: EpcConfig, rng: RngTree) -> Result<Self, CorenetError> {
+        for &number in &config.eia {
+            eia(number).ok_or(CorenetError::Algorithm { eia: number, eea: 0 })?;
+        }
+        for &number in &config.eea {
+            eea(number).ok_or(CorenetError::Algorithm { eia: 0, eea: number })?;
+        }
+        Ok(Self {
+            hss: Hss::new(config.hss_fault, rng.branch(Actor::Hss)),
+            gateway: Gateway::new(config.ue_pool),
+            mme: Mme::new(config, &rng.branch(Actor::Mme)),
+        })
+    }
+
+    /// Adds a subscriber. Fails on an IMSI that is known, and on a sequence number that is none.
+    pub fn provision(&mut self, subscriber: Subscriber) -> Result<(), CorenetError> {
+        self.hss.provision(subscriber)
+    }
+
+    /// Takes one input. Fails where a codec lets the core down; what its peers do wrong is answered in the
+    /// protocol.
+    pub fn handle(
+        &mut self,
+        now: Instant,
+        input: EpcInput<'_>,
+        out: &mut Vec<EpcOutput>,
+    ) -> Result<(), CorenetError> {
+        let mut core = Core { now, hss: &mut self.hss, gateway: &mut self.gateway, out };
+        match input {
+            EpcInput::S1Connected { enb } => {
+                self.mme.connected(enb);
+                Ok(())
+            }
+            EpcInput::S1 { enb, bytes } => self.mme.receive(enb, bytes, &mut core),
+            EpcInput::S1Lost { enb } => {
+                self.mme.lost(enb, &mut core);
+                Ok(())
+            }
+            EpcInput::GtpU { from, bytes } => core.gateway.receive_gtpu(from, bytes, core.out),
+            EpcInput::Sgi(packet) => core.gateway.receive_sgi(packet, core.out),
+            EpcInput::Withdraw { imsi } => self.mme.withdraw(imsi, &mut core),
+            EpcInput::Timer => self.mme.expire(&mut core),
+        }
+    }
+
+    /// When the next timer expires.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.mme.deadline()
+    }
+
+    /// The network's own word on who holds the IP session of `ip`; `None` where there is no session.
+    pub fn attestation(&self, ip: Ipv4Addr) -> Option<&Attestation> {
+        self.gateway.attestation(ip)
+    }
+
+    /// How many UEs the MME has a context of.
+    pub fn contexts(&self) -> usize {
+        self.mme.contexts()
+    }
+}

@@ -1,0 +1,329 @@
+//! The serving and PDN gateway: addresses, tunnels, and the user plane between S1-U and the service network
+//! (TS 23.401, TS 29.281). Its control plane is a function call of the MME.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::Ipv4Addr;
+
+use super::{CorenetError, EpcOutput};
+use crate::event::Actor;
+use crate::id::{Iccid, Imei, Imsi};
+use crate::sim::Instant;
+use crate::wire::gtpu;
+
+/// How many downlink packets wait for a tunnel towards the base station before the oldest are dropped.
+const BUFFERED: usize = 32;
+
+/// The network's own word on who holds an IP session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attestation {
+    pub imsi: Imsi,
+    pub iccid: Iccid,
+    /// The equipment, as the UE told it under NAS security.
+    pub imei: Option<Imei>,
+    pub apn: String,
+    /// When the session began.
+    pub since: Instant,
+}
+
+/// A subnet of which UEs get addresses: all but the network's, the broadcast and the first, which is the
+/// gateway's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddressPool {
+    network: u32,
+    prefix: u8,
+}
+
+impl AddressPool {
+    /// The subnet of `address` with a prefix of 8 to 29 bits.
+    pub fn new(address: Ipv4Addr, prefix: u8) -> Result<Self, CorenetError> {
+        if !(8..=29).contains(&prefix) {
+            return Err(CorenetError::Pool { prefix });
+        }
+        Ok(Self { network: u32::from(address) & (u32::MAX << (32 - prefix)), prefix })
+    }
+
+    /// How many UEs have room.
+    pub fn capacity(&self) -> u32 {
+        (1 << (32 - self.prefix)) - 3
+    }
+
+    fn address(&self, n: u32) -> Ipv4Addr {
+        Ipv4Addr::from(self.network + 2 + n)
+    }
+}
+
+/// A session that was created: the gateway's end of its tunnel, and the address of the UE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Created {
+    pub teid: u32,
+    pub ip: Ipv4Addr,
+}
+
+struct Session {
+    ip: Ipv4Addr,
+    attestation: Attestation,
+    /// The base station's end of the tunnel.
+    remote: Option<(Ipv4Addr, u32)>,
+    waiting: VecDeque<Vec<u8>>,
+}
+
+pub(super) struct Gateway {
+    address: Ipv4Addr,
+    pool: AddressPool,
+    /// How many addresses of the pool were ever given out.
+    used: u32,
+    /// Addresses that came back, the one that rested longest first.
+    free: VecDeque<Ipv4Addr>,
+    sessions: BTreeMap<u32, Session>,
+    by_ip: BTreeMap<Ipv4Addr, u32>,
+    by_remote: BTreeMap<(Ipv4Addr, u32), u32>,
+    next_teid: u32,
+}
+
+impl Gateway {
+    pub(super) fn new(pool: AddressPool) -> Self {
+        Self {
+            address: Actor::Gateway.transport_address(),
+            pool,
+            used: 0,
+            free: VecDeque::new(),
+            sessions: BTreeMap::new(),
+            by_ip: BTreeMap::new(),
+            by_remote: BTreeMap::new(),
+            next_teid: 1,
+        }
+    }
+
+    pub(super) fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    pub(super) fn attestation(&self, ip: Ipv4Addr) -> Option<&Attestation> {
+        let teid = self.by_ip.get(&ip)?;
+        self.sessions.get(teid).map(|session| &session.attestation)
+    }
+
+    /// Create Session: an address and a tunnel end; `None` where the pool is empty.
+    pub(super) fn create(&mut self, attestation: Attestation, out: &mut Vec<EpcOutput>) -> Option<Created> {
+        let ip = self.allocate()?;
+        let teid = self.next_teid;
+        // 2^32 sessions do not fit a run; 0 is for signalling.
+        self.next_teid = self.next_teid.checked_add(1).unwrap_or(1);
+        out.push(EpcOutput::SessionUp { imsi: attestation.imsi.clone(), ip });
+        self.sessions.insert(teid, Session { ip, attestation, remote: None, waiting: VecDeque::new() });
+        self.by_ip.insert(ip, teid);
+        Some(Created { teid, ip })
+    }
+
+    /// Modify Bearer: where the base station wants downlink packets; those that waited leave at once.
+    pub(super) fn modify(
+        &mut self,
+        teid: u32,
+        remote: (Ipv4Addr, u32),
+        out: &mut Vec<EpcOutput>,
+    ) -> Result<(), CorenetError> {
+        let Some(session) = self.sessions.get_mut(&teid) else { return Ok(()) };
+        if let Some(old) = session.remote.replace(remote) {
+            self.by_remote.remove(&old);
+        }
+        self.by_remote.insert(remote, teid);
+        for packet in std::mem::take(&mut session.waiting) {
+            push_user(remote, &packet, out)?;
+        }
+        Ok(())
+    }
+
+    /// Release Access Bearers: the session stays, its tunnel to the base station goes.
+    pub(super) fn release_access(&mut self, teid: u32) {
+        if let Some(remote) = self.sessions.get_mut(&teid).and_then(|session| session.remote.take()) {
+            self.by_remote.remove(&remote);
+        }
+    }
+
+    /// Delete Session.
+    pub(super) fn delete(&mut self, teid: u32, out: &mut Vec<EpcOutput>) {
+        self.release_access(teid);
+        if let Some(session) = self.sessions.remove(&teid) {
+            self.by_ip.remove(&session.ip);
+            self.free.push_back(session.ip);
+            out.push(EpcOutput::SessionDown { imsi: session.attestation.imsi, ip: session.ip });
+        }
+    }
+
+    /// A datagram on the GTP-U port.
+    pub(super) fn receive_gtpu(
+        &mut self,
+        from: Ipv4Addr,
+        bytes: &[u8],
+        out: &mut Vec<EpcOutput>,
+    ) -> Result<(), CorenetError> {
+        let Ok(received) = gtpu::decode(bytes) else { return Ok(()) };
+        let (bytes, label) = match received {
+            gtpu::Received::User { teid, packet } => match self.sessions.get(&teid) {
+                Some(session) => {
+                    uplink(session, packet, out);
+                    return Ok(());
+                }
+                None => gtpu::error_indication(teid, self.address).map_err(|e| fault("Error Indication", &e))?,
+            },
+            gtpu::Received::EchoRequest { sequence } => {
+                gtpu::echo_response(sequence).map_err(|e| fault("Echo Response", &e))?
+            }
+            gtpu::Received::ErrorIndication { teid, address } => {
+                if let Some(&session) = self.by_remote.get(&(address, teid)) {
+                    self.release_access(session);
+                }
+                return Ok(());
+            }
+            gtpu::Received::Other => return Ok(()),
+        };
+        out.push(EpcOutput::GtpU { to: from, bytes, label });
+        Ok(())
+    }
+
+    /// A packet of the service network. One for an address that nobody holds is dropped.
+    pub(super) fn receive_sgi(&mut self, packet: &[u8], out: &mut Vec<EpcOutput>) -> Result<(), CorenetError> {
+        let Some((_, destination)) = gtpu::ipv4_addresses(packet) else { return Ok(()) };
+        let Some(session) = self.by_ip.get(&destination).and_then(|teid| self.sessions.get_mut(teid)) else {
+            return Ok(());
+        };
+        match session.remote {
+            Some(remote) => push_user(remote, packet, out),
+            None => {
+                if session.waiting.len() == BUFFERED {
+                    session.waiting.pop_front();
+                }
+                session.waiting.push_back(packet.to_vec());
+                Ok(())
+            }
+        }
+    }
+
+    fn allocate(&mut self) -> Option<Ipv4Addr> {
+        if self.used < self.pool.capacity() {
+            self.used += 1;
+            return Some(self.pool.address(self.used - 1));
+        }
+        self.free.pop_front()
+    }
+}
+
+/// A UE may use its own address only; what claims another is dropped and told.
+fn uplink(session: &Session, packet: &[u8], out: &mut Vec<EpcOutput>) {
+    match gtpu::ipv4_addresses(packet) {
+        Some((source, _)) if source == session.ip => out.push(EpcOutput::Sgi(packet.to_vec())),
+        other => out.push(EpcOutput::State {
+            actor: Actor::Gateway,
+            machine: "",
+            change: "uplink packet dropped".into(),
+            fields: vec![
+                ("session", session.ip.to_string()),
+                ("source", other.map_or_else(|| "not IPv4".to_owned(), |(source, _)| source.to_string())),
+            ],
+        }),
+    }
+}
+
+fn push_user(remote: (Ipv4Addr, u32), packet: &[u8], out: &mut Vec<EpcOutput>) -> Result<(), CorenetError> {
+    let (bytes, label) = gtpu::user(remote.1, packet).map_err(|e| fault("G-PDU", &e))?;
+    out.push(EpcOutput::GtpU { to: remote.0, bytes, label });
+    Ok(())
+}
+
+fn fault(what: &'static str, cause: &impl std::fmt::Display) -> CorenetError {
+    CorenetError::Encode { place: "gateway", what, cause: cause.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENB: Ipv4Addr = Ipv4Addr::new(10, 53, 2, 1);
+
+    fn gateway() -> Gateway {
+        Gateway::new(AddressPool::new(Ipv4Addr::new(10, 45, 0, 0), 29).unwrap())
+    }
+
+    fn attestation() -> Attestation {
+        Attestation {
+            imsi: "001010000000001".parse().unwrap(),
+            iccid: "8988211000000000011".parse().unwrap(),
+            imei: None,
+            apn: "internet".into(),
+            since: Instant::ZERO,
+        }
+    }
+
+    fn packet(source: Ipv4Addr, destination: Ipv4Addr) -> Vec<u8> {
+        let mut packet = vec![0; 24];
+        packet[0] = 0x45;
+        packet[12..16].copy_from_slice(&source.octets());
+        packet[16..20].copy_from_slice(&destination.octets());
+        packet
+    }
+
+    #[test]
+    fn packets_pass_both_ways_and_wait_for_their_tunnel() {
+        let (mut gateway, mut out) = (gateway(), Vec::new());
+        let created = gateway.create(attestation(), &mut out).unwrap();
+        let server = Ipv4Addr::new(10, 99, 0, 20);
+        let down = packet(server, created.ip);
+        gateway.receive_sgi(&down, &mut out).unwrap();
+        assert_eq!(out.len(), 1, "only SessionUp: {out:?}");
+        gateway.modify(created.teid, (ENB, 7), &mut out).unwrap();
+        assert!(matches!(&out[1], EpcOutput::GtpU { to, bytes, .. }
+            if *to == ENB && gtpu::decode(bytes).unwrap() == gtpu::Received::User { teid: 7, packet: &down }));
+        let up = packet(created.ip, server);
+        let (bytes, _) = gtpu::user(created.teid, &up).unwrap();
+        gateway.receive_gtpu(ENB, &bytes, &mut out).unwrap();
+        assert_eq!(out[2], EpcOutput::Sgi(up));
+    }
+
+    #[test]
+    fn foreign_sources_are_dropped() {
+        let (mut gateway, mut out) = (gateway(), Vec::new());
+        let created = gateway.create(attestation(), &mut out).unwrap();
+        out.clear();
+        let spoofed = packet(Ipv4Addr::new(10, 45, 0, 6), Ipv4Addr::new(10, 99, 0, 20));
+        let (bytes, _) = gtpu::user(created.teid, &spoofed).unwrap();
+        gateway.receive_gtpu(ENB, &bytes, &mut out).unwrap();
+        assert!(matches!(out.as_slice(), [EpcOutput::State { .. }]));
+    }
+
+    #[test]
+    fn unknown_tunnels_and_echo_are_answered() {
+        let (mut gateway, mut out) = (gateway(), Vec::new());
+        let (bytes, _) = gtpu::user(99, b"x").unwrap();
+        gateway.receive_gtpu(ENB, &bytes, &mut out).unwrap();
+        let EpcOutput::GtpU { bytes, .. } = &out[0] else { panic!("{out:?}") };
+        let expected = gtpu::Received::ErrorIndication { teid: 99, address: gateway.address };
+        assert_eq!(gtpu::decode(bytes).unwrap(), expected);
+        let echo = hex::decode("320100040000000000070000").unwrap();
+        gateway.receive_gtpu(ENB, &echo, &mut out).unwrap();
+        assert!(matches!(&out[1], EpcOutput::GtpU { label, .. } if label.name == "Echo Response"));
+    }
+
+    #[test]
+    fn the_pool_ends_and_addresses_rest_before_they_return() {
+        let (mut gateway, mut out) = (gateway(), Vec::new());
+        let all: Vec<Created> = (0..5).map(|_| gateway.create(attestation(), &mut out).unwrap()).collect();
+        assert_eq!(all[0].ip, Ipv4Addr::new(10, 45, 0, 2));
+        assert_eq!(all[4].ip, Ipv4Addr::new(10, 45, 0, 6));
+        assert!(gateway.create(attestation(), &mut out).is_none());
+        gateway.delete(all[3].teid, &mut out);
+        gateway.delete(all[1].teid, &mut out);
+        assert!(gateway.attestation(all[1].ip).is_none());
+        assert_eq!(gateway.create(attestation(), &mut out).unwrap().ip, all[3].ip);
+        assert!(AddressPool::new(Ipv4Addr::LOCALHOST, 30).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_datagram_is_taken_or_dropped(bytes: Vec<u8>) {
+            let (mut gateway, mut out) = (gateway(), Vec::new());
+            gateway.create(attestation(), &mut out);
+            gateway.receive_gtpu(ENB, &bytes, &mut out).unwrap();
+            gateway.receive_sgi(&bytes, &mut out).unwrap();
+        }
+    }
+}

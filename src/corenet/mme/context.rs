@@ -1,0 +1,161 @@
+//! What the MME knows of one UE.
+
+use oxirush_nas::nas_eps::{
+    KAsme, NasEpsMessage, NasEpsSecurityHeaderType, NasSecurityContext, NasUeNetworkCapability,
+};
+use oxirush_security::nas_eps::KEnb;
+
+use crate::corenet::hss::Vector;
+use crate::id::{Imei, Imsi};
+use crate::sim::{Duration, Instant};
+
+/// How far a UE has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nothing was understood yet.
+    Initial,
+    /// IDENTITY REQUEST was sent.
+    Identity,
+    /// AUTHENTICATION REQUEST was sent.
+    Authentication,
+    /// SECURITY MODE COMMAND was sent.
+    SecurityMode,
+    /// ESM INFORMATION REQUEST was sent.
+    EsmInformation,
+    /// ATTACH ACCEPT was sent.
+    ContextSetup,
+    /// EMM-REGISTERED.
+    Registered,
+    /// DETACH REQUEST was sent.
+    Detaching,
+    /// UE CONTEXT RELEASE COMMAND was sent and nothing is left to keep.
+    Releasing,
+    /// To be forgotten.
+    Ended,
+}
+
+/// The guard that runs (TS 24.301 tables 10.2.2 and 10.3.2). At most one does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// Detach.
+    T3422,
+    /// Attach accept.
+    T3450,
+    /// Authentication, security mode.
+    T3460,
+    /// Identity.
+    T3470,
+    /// ESM information.
+    T3489,
+    /// The base station's answer to a UE CONTEXT RELEASE COMMAND; ours, not the specification's.
+    Release,
+}
+
+impl Timer {
+    pub(super) fn duration(self) -> Duration {
+        match self {
+            Self::T3489 => Duration::from_secs(4),
+            Self::Release => Duration::from_secs(5),
+            _ => Duration::from_secs(6),
+        }
+    }
+
+    /// How often the message is sent again.
+    pub(super) fn retransmissions(self) -> u8 {
+        if self == Self::T3489 { 2 } else { 4 }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::T3422 => "T3422",
+            Self::T3450 => "T3450",
+            Self::T3460 => "T3460",
+            Self::T3470 => "T3470",
+            Self::T3489 => "T3489",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// What the ATTACH REQUEST asked for.
+#[derive(Debug, Clone)]
+pub(super) struct AttachRequest {
+    pub capability: NasUeNetworkCapability,
+    /// The transaction of the PDN CONNECTIVITY REQUEST.
+    pub pti: u8,
+    /// Whether an ESM INFORMATION REQUEST is wanted.
+    pub information: bool,
+    pub apn: Option<String>,
+    /// Whether the UE named itself by a GUTI.
+    pub by_guti: bool,
+}
+
+pub(super) struct UeContext {
+    pub mme_id: u32,
+    pub enb: u32,
+    /// `None` in ECM-IDLE.
+    pub enb_id: Option<u32>,
+    pub phase: Phase,
+    pub imsi: Option<Imsi>,
+    pub imei: Option<Imei>,
+    pub request: Option<AttachRequest>,
+    /// The challenge that waits for its answer.
+    pub vector: Option<Vector>,
+    pub ksi: u8,
+    pub kasme: Option<KAsme>,
+    pub security: Option<NasSecurityContext>,
+    /// Secure exchange of NAS messages is established.
+    pub exchanged: bool,
+    pub kenb: Option<KEnb>,
+    pub mac_failures: u8,
+    pub synchronised: bool,
+    pub identified: bool,
+    /// The gateway's TEID of the session.
+    pub session: Option<u32>,
+    pub bearer_up: bool,
+    pub timer: Option<(Instant, Timer)>,
+    pub retransmissions: u8,
+    /// What the running guard sends again.
+    pub guarded: Option<(NasEpsMessage, NasEpsSecurityHeaderType)>,
+}
+
+impl UeContext {
+    pub(super) fn new(mme_id: u32, enb: u32, enb_id: u32) -> Self {
+        Self {
+            mme_id,
+            enb,
+            enb_id: Some(enb_id),
+            phase: Phase::Initial,
+            imsi: None,
+            imei: None,
+            request: None,
+            vector: None,
+            ksi: 6,
+            kasme: None,
+            security: None,
+            exchanged: false,
+            kenb: None,
+            mac_failures: 0,
+            synchronised: false,
+            identified: false,
+            session: None,
+            bearer_up: false,
+            timer: None,
+            retransmissions: 0,
+            guarded: None,
+        }
+    }
+
+    /// Whether an attach is under way.
+    pub(super) fn attaching(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Initial
+                | Phase::Identity
+                | Phase::Authentication
+                | Phase::SecurityMode
+                | Phase::EsmInformation
+                | Phase::ContextSetup
+        )
+    }
+}

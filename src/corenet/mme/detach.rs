@@ -1,0 +1,133 @@
+//! The ways out: detach by UE and by network (TS 24.301 clause 5.5.2), implicit detach, release of the S1
+//! connection, and its loss.
+
+use oxirush_nas::nas_eps::{
+    NasDetachAccept, NasDetachRequestUeOriginating, NasDetachRequestUeTerminated, NasDetachType,
+    NasEpsMessage, NetworkDetachKind,
+};
+use oxirush_s1ap::s1ap::{Cause, CauseNas};
+
+use super::context::{Phase, Timer, UeContext};
+use super::{Core, Mme, messages};
+use crate::corenet::CorenetError;
+use crate::id::Imsi;
+
+impl Mme {
+    /// DETACH REQUEST of the UE (clause 5.5.2.2).
+    pub(super) fn detach_requested(
+        &mut self,
+        ue: &mut UeContext,
+        request: &NasDetachRequestUeOriginating,
+        core: &mut Core<'_>,
+    ) -> Result<(), CorenetError> {
+        self.stop_timer(ue);
+        if !request.detach_type.is_switch_off() {
+            self.send_nas(ue, &NasEpsMessage::new_emm(NasDetachAccept::new()), core)?;
+        }
+        self.deregister(ue, core);
+        self.release(ue, Cause::nas(CauseNas::detach), core)
+    }
+
+    /// DETACH REQUEST of the network (clause 5.5.2.3): the subscriber is taken off.
+    pub(in crate::corenet) fn withdraw(
+        &mut self,
+        imsi: &Imsi,
+        core: &mut Core<'_>,
+    ) -> Result<(), CorenetError> {
+        let Some(&id) = self.registered.get(imsi) else { return Ok(()) };
+        let withdrawn = self.with(id, |mme, ue| {
+            if ue.enb_id.is_none() || ue.phase != Phase::Registered {
+                mme.deregister(ue, core);
+                return mme.release(ue, Cause::nas(CauseNas::detach), core);
+            }
+            ue.phase = Phase::Detaching;
+            let kind = NasDetachType::from_network_detach_kind(NetworkDetachKind::ReattachNotRequired);
+            let request = NasEpsMessage::new_emm(NasDetachRequestUeTerminated::new(kind));
+            mme.send_guarded(ue, request, Timer::T3422, core)
+        });
+        withdrawn.unwrap_or(Ok(()))
+    }
+
+    pub(super) fn detach_accepted(&mut self, ue: &mut UeContext, core: &mut Core<'_>) -> Result<(), CorenetError> {
+        if ue.phase != Phase::Detaching {
+            return Ok(());
+        }
+        self.deregister(ue, core);
+        self.release(ue, Cause::nas(CauseNas::detach), core)
+    }
+
+    /// A UE whose identity was proved on another connection has left this one (clause 5.5.1.2.7, case f).
+    pub(super) fn detach_implicitly(&mut self, id: u32, core: &mut Core<'_>) -> Result<(), CorenetError> {
+        let detached = self.with(id, |mme, ue| {
+            let imsi = ue.imsi.as_ref().map(ToString::to_string).unwrap_or_default();
+            core.state("emm", "REGISTERED -> DEREGISTERED", vec![("imsi", imsi), ("why", "new attach".into())]);
+            mme.stop_timer(ue);
+            mme.end_session(ue, core);
+            ue.phase = Phase::Releasing;
+            mme.release(ue, Cause::nas(CauseNas::normal_release), core)
+        });
+        detached.unwrap_or(Ok(()))
+    }
+
+    /// Ends a procedure that cannot go on.
+    pub(super) fn abort(&mut self, ue: &mut UeContext, core: &mut Core<'_>) -> Result<(), CorenetError> {
+        self.deregister(ue, core);
+        self.release(ue, Cause::nas(CauseNas::unspecified), core)
+    }
+
+    /// EMM-DEREGISTERED: session and registration end, the S1 connection is still to be released.
+    pub(super) fn deregister(&mut self, ue: &mut UeContext, core: &mut Core<'_>) {
+        self.stop_timer(ue);
+        self.end_session(ue, core);
+        if let Some(imsi) = &ue.imsi
+            && self.registered.get(imsi) == Some(&ue.mme_id)
+        {
+            self.registered.remove(imsi);
+            if !ue.attaching() {
+                core.state("emm", "REGISTERED -> DEREGISTERED", vec![("imsi", imsi.to_string())]);
+            }
+        }
+        ue.phase = Phase::Releasing;
+    }
+
+    pub(super) fn end_session(&mut self, ue: &mut UeContext, core: &mut Core<'_>) {
+        ue.bearer_up = false;
+        if let Some(teid) = ue.session.take() {
+            core.gateway.delete(teid, core.out);
+        }
+    }
+
+    /// UE CONTEXT RELEASE COMMAND (TS 36.413 clause 8.3.3), where there is a connection.
+    pub(super) fn release(
+        &mut self,
+        ue: &mut UeContext,
+        cause: Cause,
+        core: &mut Core<'_>,
+    ) -> Result<(), CorenetError> {
+        let Some(enb_id) = ue.enb_id else {
+            self.connection_lost(ue, core);
+            return Ok(());
+        };
+        self.start_timer(ue, Timer::Release, core.now);
+        let command = messages::ue_context_release_command(ue.mme_id, enb_id, cause);
+        self.send_s1(ue.enb, "UEContextReleaseCommand", command, core)
+    }
+
+    /// The S1 connection of a UE is gone. A registration survives in ECM-IDLE, everything else ends.
+    pub(super) fn connection_lost(&mut self, ue: &mut UeContext, core: &mut Core<'_>) {
+        self.stop_timer(ue);
+        if let Some(enb_id) = ue.enb_id.take() {
+            self.by_enb.remove(&(ue.enb, enb_id));
+        }
+        ue.exchanged = false;
+        if ue.phase == Phase::Registered {
+            if let Some(teid) = ue.session {
+                core.gateway.release_access(teid);
+            }
+            ue.bearer_up = false;
+            return;
+        }
+        self.end_session(ue, core);
+        ue.phase = Phase::Ended;
+    }
+}
