@@ -67,7 +67,7 @@ fn every_protocol_is_dissected_and_nothing_is_malformed() {
             protocols.extend(fields[1].split(':').map(str::to_owned));
         }
         let expected: &[&str] = match scenario {
-            "auth-mac-failure" => &["gsm_sim", "sctp", "s1ap", "nas-eps"],
+            "auth-mac-failure" | "auth-sqn-resync" => &["gsm_sim", "sctp", "s1ap", "nas-eps"],
             _ => &["gsm_sim", "sctp", "s1ap", "nas-eps", "gtp", "ip", "tcp", "tls"],
         };
         for protocol in expected {
