@@ -3,7 +3,8 @@
 //! Each device address has an IP host of its own on this side, so that a packet costs the same whatever the
 //! number of devices.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -84,9 +85,11 @@ impl Services {
 
     /// Drops what is kept for a device whose IP session has ended.
     pub fn forget(&mut self, ip: Ipv4Addr) {
-        if let Some(peer) = self.peers.remove(&ip) {
-            self.unschedule(&peer, ip);
+        if let Some(at) = self.peers.remove(&ip).and_then(|peer| peer.scheduled) {
+            self.schedule.remove(&(at, ip));
         }
+        // The next holder of the address must not get the answers to this one.
+        self.waiting.retain(|_, (waiting, _)| *waiting != ip);
     }
 
     /// Takes one input. `epc` attests who holds an address; `devices` only names them in events.
@@ -105,12 +108,17 @@ impl Services {
         match input {
             ServiceInput::Packet(packet) => {
                 let Some(ip) = source(&packet) else { return Ok(()) };
-                let device = devices.get(&ip).copied().unwrap_or_default();
-                let (rng, mtu) = (&self.rng, self.mtu);
-                let peer = self
-                    .peers
-                    .entry(ip)
-                    .or_insert_with(|| Peer::new(device, ip, [REGISTRAR, EST, BROKER], mtu, rng.branch(ip)));
+                let peer = match self.peers.entry(ip) {
+                    Entry::Occupied(peer) => peer.into_mut(),
+                    Entry::Vacant(place) => {
+                        // A packet that was still on its way when its session ended is nobody's.
+                        let (Some(_), Some(&device)) = (epc.attestation(ip), devices.get(&ip)) else {
+                            return Ok(());
+                        };
+                        let rng = self.rng.branch(ip);
+                        place.insert(Peer::new(device, ip, [REGISTRAR, EST, BROKER], self.mtu, rng))
+                    }
+                };
                 peer.receive(packet);
                 self.serve(now, ip, epc, out)
             }
@@ -129,11 +137,9 @@ impl Services {
                 self.serve(now, ip, epc, out)?;
             }
         }
-        while let Some((at, ip)) = self.schedule.first().copied().filter(|(at, _)| *at <= now) {
-            self.schedule.remove(&(at, ip));
-            self.serve(now, ip, epc, out)?;
-        }
-        Ok(())
+        // Whoever asks for more at this moment is woken again: the world sees to it that this comes to an end.
+        let due = self.schedule.iter().map_while(|&(at, ip)| (at <= now).then_some(ip)).collect::<Vec<_>>();
+        due.into_iter().try_for_each(|ip| self.serve(now, ip, epc, out))
     }
 
     /// Lets one peer's connections do what they can.
@@ -144,8 +150,10 @@ impl Services {
         epc: &Epc,
         out: &mut Vec<ServiceOutput>,
     ) -> Result<(), OnboardError> {
-        let Some(mut peer) = self.peers.remove(&ip) else { return Ok(()) };
-        self.unschedule(&peer, ip);
+        let Some(peer) = self.peers.get_mut(&ip) else { return Ok(()) };
+        if let Some(at) = peer.scheduled.take() {
+            self.schedule.remove(&(at, ip));
+        }
         let mut desk = Desk {
             now,
             backend: &mut self.backend,
@@ -157,14 +165,7 @@ impl Services {
         if let Some(at) = peer.scheduled {
             self.schedule.insert((at, ip));
         }
-        self.peers.insert(ip, peer);
         result
-    }
-
-    fn unschedule(&mut self, peer: &Peer, ip: Ipv4Addr) {
-        if let Some(at) = peer.scheduled {
-            self.schedule.remove(&(at, ip));
-        }
     }
 }
 
