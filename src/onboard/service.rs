@@ -13,9 +13,11 @@ use rustls::ServerConfig;
 use super::OnboardError;
 use super::backend::Backend;
 use super::peer::{Desk, Peer};
-use super::steps::{BROKER, EST, REGISTRAR};
+use super::steps::{BROKER, EST, Endpoint, REGISTRAR};
+use crate::ca::Authority;
 use crate::corenet::Epc;
-use crate::crypto::tls::VirtualClock;
+use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
+use crate::crypto::{SoftKey, Tally};
 use crate::event::Body;
 use crate::ledger::TxHash;
 use crate::net::ConnId;
@@ -43,6 +45,39 @@ pub struct Servers {
     pub est: Arc<ServerConfig>,
     /// Asks for a client certificate: mutual TLS.
     pub broker: Arc<ServerConfig>,
+}
+
+impl Servers {
+    /// The servers with fresh keys and certificates of `authority`. Each draws from its own branch of `rng`.
+    ///
+    /// # Errors
+    /// Where the authority or TLS refuses what it is given.
+    pub fn new(
+        authority: &mut Authority,
+        rng: &RngTree,
+        tally: &Tally,
+        clock: &VirtualClock,
+        key_log: Option<&KeyLogSink>,
+    ) -> Result<Self, OnboardError> {
+        let roots = [authority.root_der().to_vec()];
+        let mut server = |endpoint: Endpoint, mutual: bool| {
+            let rng = rng.branch(endpoint.actor);
+            let key = SoftKey::from_stream(&mut rng.stream("tls-key")).counted(tally);
+            let (names, addresses) = ([endpoint.name], [endpoint.actor.transport_address()]);
+            let certificate = authority.issue_server(&names, &addresses, &key.public(), clock.unix_s())?;
+            let signer = tls::signing_key(key.sign_fn(), key.public());
+            let client_roots = mutual.then_some(&roots[..]);
+            let provider = tls::provider(rng, tally);
+            let (chain, key_log) = (vec![certificate], key_log.cloned());
+            tls::server_config(provider, chain, signer, client_roots, clock.clone(), key_log)
+                .map_err(OnboardError::from)
+        };
+        Ok(Self {
+            registrar: server(REGISTRAR, false)?,
+            est: server(EST, false)?,
+            broker: server(BROKER, true)?,
+        })
+    }
 }
 
 /// Everything that devices talk to, and what stands behind it.

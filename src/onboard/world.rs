@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use rand_chacha::ChaCha20Rng;
+use rand_core::RngCore;
+
 use super::OnboardError;
 use super::device::{Device, DeviceInput, DeviceOutput};
 use super::factory::Factory;
@@ -21,20 +24,30 @@ use crate::wire::Namer;
 /// The one base station of the virtual bench.
 pub const ENB: u32 = 1;
 
-/// How long a message takes on each wire of the bench, one way.
+/// What the wires of the bench do to what they carry.
 #[derive(Debug, Clone)]
 pub struct Wires {
-    /// Base station to core: S1-MME and S1-U.
+    /// How long a message takes from base station to core, one way: S1-MME and S1-U.
     pub backhaul: Duration,
-    /// Gateway to the service network (SGi).
+    /// How long a packet takes from the gateway to the service network (SGi), one way.
     pub services: Duration,
+    /// How many in a million packets of the user plane each wire loses. S1-MME loses none: it runs over SCTP.
+    pub loss_ppm: u32,
 }
 
 impl Default for Wires {
-    /// A backhaul within a region, and services in a data centre of the same country.
+    /// A backhaul within a region, and services in a data centre of the same country; nothing is lost.
     fn default() -> Self {
-        Self { backhaul: Duration::from_millis(2), services: Duration::from_millis(5) }
+        Self { backhaul: Duration::from_millis(2), services: Duration::from_millis(5), loss_ppm: 0 }
     }
+}
+
+/// What messages travel through.
+pub struct Media {
+    pub air: AirModel,
+    pub wires: Wires,
+    /// Decides what the wires lose.
+    pub losses: ChaCha20Rng,
 }
 
 /// How a run came to its end.
@@ -141,9 +154,8 @@ pub struct World {
     epc: Epc,
     services: Services,
     addresses: BTreeMap<Ipv4Addr, u32>,
-    air: AirModel,
+    media: Media,
     card: CardModel,
-    wires: Wires,
     alarms: Alarms,
     scratch: Vec<DeviceOutput>,
 }
@@ -164,7 +176,7 @@ impl World {
         enb: Enb,
         epc: Epc,
         services: Services,
-        air: AirModel,
+        media: Media,
         starts: &[Duration],
     ) -> Self {
         let mut world = Self {
@@ -180,9 +192,8 @@ impl World {
             epc,
             services,
             addresses: BTreeMap::new(),
-            air,
+            media,
             card: CardModel::default(),
-            wires: Wires::default(),
             alarms: Alarms::default(),
             scratch: Vec::new(),
         };
@@ -249,6 +260,14 @@ impl World {
 
     fn after(&mut self, delay: Duration, delivery: Delivery) {
         self.push(self.now + delay, delivery);
+    }
+
+    /// Puts a packet of the user plane on a wire, which may lose it.
+    fn carry_packet(&mut self, delay: Duration, delivery: Delivery) {
+        let loss = u64::from(self.media.wires.loss_ppm);
+        if loss == 0 || self.media.losses.next_u64() % 1_000_000 >= loss {
+            self.after(delay, delivery);
+        }
     }
 
     fn emit(&self, sink: &mut dyn FnMut(Event), body: Body) {
@@ -397,7 +416,7 @@ impl World {
 
     fn send_up(&mut self, number: u32, at: Instant, message: Uplink) {
         let Some(running) = running_in(&mut self.seats, number) else { return };
-        let air = &self.air;
+        let air = &self.media.air;
         let (occupied, delay) = match &message {
             Uplink::Data(packet) => (air.serialise_up(packet.len()), air.data),
             Uplink::ConnectionRequest if running.camped => (Duration::ZERO, air.connection_setup),
@@ -414,8 +433,8 @@ impl World {
     fn send_down(&mut self, number: u32, message: Downlink) {
         let Some(running) = running_in(&mut self.seats, number) else { return };
         let (occupied, delay) = match &message {
-            Downlink::Data(packet) => (self.air.serialise_down(packet.len()), self.air.data),
-            _ => (Duration::ZERO, self.air.signalling),
+            Downlink::Data(packet) => (self.media.air.serialise_down(packet.len()), self.media.air.data),
+            _ => (Duration::ZERO, self.media.air.signalling),
         };
         let arrival = running.downlink.send(self.now, occupied, delay);
         self.push(arrival, Delivery::ToDevice(number, DeviceInput::Air(message)));
@@ -456,7 +475,7 @@ impl World {
                     let body =
                         Body::Message(Message { from: actor, to: Actor::Mme, label, bytes: bytes.clone() });
                     self.emit(sink, body);
-                    self.after(self.wires.backhaul, Delivery::S1ToEpc(bytes));
+                    self.after(self.media.wires.backhaul, Delivery::S1ToEpc(bytes));
                 }
                 EnbOutput::GtpU { bytes, label, .. } => {
                     let body = Body::Message(Message {
@@ -466,7 +485,7 @@ impl World {
                         bytes: bytes.clone(),
                     });
                     self.emit(sink, body);
-                    self.after(self.wires.backhaul, Delivery::GtpToGateway(bytes));
+                    self.carry_packet(self.media.wires.backhaul, Delivery::GtpToGateway(bytes));
                 }
                 EnbOutput::Air { ue, message } => self.send_down(ue, message),
                 EnbOutput::State { machine, change, fields } => {
@@ -488,14 +507,16 @@ impl World {
                 EpcOutput::S1 { bytes, label, .. } => {
                     let (from, to) = (Actor::Mme, Actor::Enb(ENB));
                     self.emit(sink, Body::Message(Message { from, to, label, bytes: bytes.clone() }));
-                    self.after(self.wires.backhaul, Delivery::S1ToEnb(bytes));
+                    self.after(self.media.wires.backhaul, Delivery::S1ToEnb(bytes));
                 }
                 EpcOutput::GtpU { bytes, label, .. } => {
                     let (from, to) = (Actor::Gateway, Actor::Enb(ENB));
                     self.emit(sink, Body::Message(Message { from, to, label, bytes: bytes.clone() }));
-                    self.after(self.wires.backhaul, Delivery::GtpToEnb(bytes));
+                    self.carry_packet(self.media.wires.backhaul, Delivery::GtpToEnb(bytes));
                 }
-                EpcOutput::Sgi(packet) => self.after(self.wires.services, Delivery::ToServices(packet)),
+                EpcOutput::Sgi(packet) => {
+                    self.carry_packet(self.media.wires.services, Delivery::ToServices(packet))
+                }
                 EpcOutput::State { actor, machine, change, fields } => {
                     self.emit(sink, Body::State(StateChange { actor, machine, change, fields }));
                 }
@@ -517,7 +538,7 @@ impl World {
         for output in out {
             match output {
                 ServiceOutput::Packet(packet) => {
-                    self.after(self.wires.services, Delivery::FromServices(packet))
+                    self.carry_packet(self.media.wires.services, Delivery::FromServices(packet))
                 }
                 ServiceOutput::Event(body) => self.emit(sink, body),
             }
