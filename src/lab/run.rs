@@ -3,7 +3,7 @@
 //! [`Run::load`] reads and checks what is asked for, [`Run::simulate`] does it and feeds every event to views,
 //! [`Run::into_folder`] does it with all views, into a run folder.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -23,8 +23,9 @@ use crate::io::files;
 use crate::io::ledger_store::FileStore;
 use crate::io::run_folder::RunFolder;
 use crate::ledger::Store;
+use crate::onboard::media::Wires;
 use crate::onboard::setup::{DeviceSetup, Setup};
-use crate::onboard::world::{Ended, Wires, World};
+use crate::onboard::world::World;
 use crate::report::{
     EventLog, Html, Junit, Metrics, Pcapng, RunFacts, RunSummary, Style, Terminal, Transcript, View,
 };
@@ -61,13 +62,12 @@ impl Run {
         let (scenario, bench) = (Scenario::load(scenario)?, Bench::load(bench)?);
         let mut profiles = BTreeMap::new();
         for device in scenario.devices() {
-            let name = device.profile.to_string();
-            if !profiles.contains_key(&name) {
-                let path = folder.join(format!("{name}.toml"));
+            if let Entry::Vacant(place) = profiles.entry(device.profile.to_string()) {
+                let path = folder.join(format!("{}.toml", place.key()));
                 let text = files::read_text(&path)?;
                 let profile = SimProfile::parse(&text)
                     .map_err(|error| LabError::Profile { path, cause: error.to_string() })?;
-                profiles.insert(name, Arc::new(profile));
+                place.insert(Arc::new(profile));
             }
         }
         Ok(Self { scenario, bench, profiles, rerun })
@@ -134,15 +134,17 @@ impl Run {
             }
         };
         let limit = Duration::from_secs(self.scenario.time_limit_s.into());
-        match world.run(limit, &mut sink) {
-            Ok(Ended::Settled | Ended::TimeLimit) => {}
-            Err(error) => recorder.bench_error(error.to_string()),
+        // What a time limit cuts short is not done, which is all that the judge has to know.
+        let ended = world.run(limit, &mut sink);
+        if let Err(error) = ended {
+            recorder.bench_error(error.to_string());
         }
         if let Some(error) = failure {
             return Err(LabError::Output(error));
         }
         let mut summary = recorder.finish(self.facts(), world.now(), &tally);
         summary.rerun = format!("{} --seed {}", self.rerun, self.scenario.seed);
+        summary.counters.insert("devices.under-way-max".to_owned(), world.under_way_max() as u64);
         summary.wall_time = Some(watch.elapsed());
         summary.cpu_time = thread_cpu_time().zip(cpu).map(|(after, before)| after.saturating_sub(before));
         for view in views.iter_mut() {

@@ -55,8 +55,8 @@ struct Session {
 enum Protocol {
     /// HTTP, with the request that is being answered.
     Http {
-        parser: RequestParser,
-        asked: Option<Request>,
+        parser: Box<RequestParser>,
+        asked: Option<Box<Request>>,
     },
     Mqtt(Box<MqttServer>),
 }
@@ -137,7 +137,7 @@ impl Session {
     fn new(tls: TlsStream, office: Actor) -> Self {
         let protocol = match office {
             Actor::Cloud => Protocol::Mqtt(Box::default()),
-            _ => Protocol::Http { parser: RequestParser::new(Limits::default()), asked: None },
+            _ => Protocol::Http { parser: Box::new(RequestParser::new(Limits::default())), asked: None },
         };
         Self { tls, office, incoming: Vec::new(), protocol, ended: false, failed: false }
     }
@@ -237,7 +237,7 @@ impl Session {
             self.end();
             return Ok(false);
         };
-        *asked = Some(request.clone());
+        *asked = Some(Box::new(request.clone()));
         let caller = Caller { ip, attestation: desk.attestation, channel_binding };
         let mut events = Vec::new();
         let answer = match self.office {

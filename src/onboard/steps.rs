@@ -143,7 +143,7 @@ impl Tools {
 
     /// The card's key as something that signs: every signature is an exchange with the applet.
     fn card_signer(&self) -> Result<SignFn, OnboardError> {
-        let applet = self.identity.applet.clone().ok_or_else(no_applet)?;
+        let applet = self.identity.applet.ok_or_else(no_applet)?;
         let card = self.card.clone();
         Ok(Arc::new(move |message: &[u8]| {
             let mut slot = card.lock().map_err(|_| OnboardError::Slot.to_string())?;
@@ -166,7 +166,7 @@ enum Stage {
     TrustAsked,
     CsrSent,
     Connect,
-    Mqtt(MqttClient),
+    Mqtt(Box<MqttClient>),
 }
 
 impl NetworkStep {
@@ -338,7 +338,7 @@ impl NetworkStep {
             _ => {
                 let options = ConnectOptions { client_id: id.clone(), keep_alive_s: KEEP_ALIVE_S };
                 let client = MqttClient::connect(now, &options, &mut outputs).map_err(refusal)?;
-                self.stage = Stage::Mqtt(client);
+                self.stage = Stage::Mqtt(Box::new(client));
                 Ok(())
             }
         };

@@ -3,52 +3,24 @@
 //! The world owns no behaviour. It carries what one machine puts out to the machine that takes it in,
 //! after the time that the way takes, and wakes machines at their deadlines.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use rand_chacha::ChaCha20Rng;
-use rand_core::RngCore;
-
 use super::OnboardError;
-use super::device::{Device, DeviceInput, DeviceOutput};
+use super::device::{DeviceInput, DeviceOutput};
 use super::factory::Factory;
+use super::media::Media;
+use super::seat::{Running, Seats};
 use super::service::{ServiceInput, ServiceOutput, Services};
 use crate::card::Exchange;
 use crate::corenet::{Epc, EpcInput, EpcOutput};
-use crate::event::{Actor, Body, Event, Message, StateChange, Step};
+use crate::event::{Actor, Body, Event, Message, StateChange};
 use crate::ran::{Downlink, Enb, EnbInput, EnbOutput, Uplink};
-use crate::sim::{AirModel, Alarm, CardModel, Instant, Lane, Queue, Ring};
-use crate::wire::Namer;
+use crate::sim::{Alarm, CardModel, Instant, Queue, Ring};
 
 /// The one base station of the virtual bench.
 pub const ENB: u32 = 1;
-
-/// What the wires of the bench do to what they carry.
-#[derive(Debug, Clone)]
-pub struct Wires {
-    /// How long a message takes from base station to core, one way: S1-MME and S1-U.
-    pub backhaul: Duration,
-    /// How long a packet takes from the gateway to the service network (SGi), one way.
-    pub services: Duration,
-    /// How many in a million packets of the user plane each wire loses. S1-MME loses none: it runs over SCTP.
-    pub loss_ppm: u32,
-}
-
-impl Default for Wires {
-    /// A backhaul within a region, and services in a data centre of the same country; nothing is lost.
-    fn default() -> Self {
-        Self { backhaul: Duration::from_millis(2), services: Duration::from_millis(5), loss_ppm: 0 }
-    }
-}
-
-/// What messages travel through.
-pub struct Media {
-    pub air: AirModel,
-    pub wires: Wires,
-    /// Decides what the wires lose.
-    pub losses: ChaCha20Rng,
-}
 
 /// How a run came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,54 +74,13 @@ impl Node {
     }
 }
 
-/// The seat of one device in the world.
-#[derive(Default)]
-struct Seat {
-    device: Option<Box<Running>>,
-    finished: bool,
-}
-
-struct Running {
-    device: Device,
-    namer: Namer,
-    inbox: VecDeque<DeviceInput>,
-    busy_until: Instant,
-    alarm: Alarm,
-    uplink: Lane,
-    downlink: Lane,
-    /// Whether it has found the cell.
-    camped: bool,
-    steps: BTreeMap<Step, Instant>,
-    address: Option<Ipv4Addr>,
-}
-
-impl Running {
-    fn new(device: Device, now: Instant) -> Self {
-        Self {
-            device,
-            namer: Namer::default(),
-            inbox: VecDeque::new(),
-            busy_until: now,
-            alarm: Alarm::default(),
-            uplink: Lane::default(),
-            downlink: Lane::default(),
-            camped: false,
-            steps: BTreeMap::new(),
-            address: None,
-        }
-    }
-}
-
 /// Everything that takes part in a run of the virtual bench.
 pub struct World {
     queue: Queue<Delivery>,
     traffic: usize,
     now: Instant,
     factory: Factory,
-    seats: Vec<Seat>,
-    unfinished: usize,
-    under_way: usize,
-    under_way_max: usize,
+    seats: Seats,
     enb: Enb,
     epc: Epc,
     services: Services,
@@ -184,10 +115,7 @@ impl World {
             traffic: 0,
             now: Instant::ZERO,
             factory,
-            seats: starts.iter().map(|_| Seat::default()).collect(),
-            unfinished: starts.len(),
-            under_way: 0,
-            under_way_max: 0,
+            seats: Seats::new(starts.len()),
             enb,
             epc,
             services,
@@ -215,7 +143,7 @@ impl World {
 
     /// How many devices were switched on and not yet through, at most.
     pub fn under_way_max(&self) -> usize {
-        self.under_way_max
+        self.seats.under_way_max()
     }
 
     /// Runs until every device is through and nothing is under way any more, or until `limit`.
@@ -229,7 +157,7 @@ impl World {
         self.connect_s1(sink)?;
         let end = Instant::ZERO + limit;
         while let Some((at, delivery)) = self.queue.pop() {
-            if self.unfinished == 0 && self.traffic == 0 {
+            if self.seats.unfinished() == 0 && self.traffic == 0 {
                 return Ok(Ended::Settled);
             }
             if at > end {
@@ -242,11 +170,8 @@ impl World {
             self.now = at;
             self.deliver(delivery, sink)?;
         }
-        match self.seats.iter().position(|seat| !seat.finished) {
-            Some(index) => {
-                let who = Node::Device(u32::try_from(index + 1).unwrap_or(u32::MAX)).name();
-                Err(OnboardError::Asleep { who, at: self.now })
-            }
+        match self.seats.first_unfinished() {
+            Some(number) => Err(OnboardError::Asleep { who: Node::Device(number).name(), at: self.now }),
             None => Ok(Ended::Settled),
         }
     }
@@ -264,8 +189,7 @@ impl World {
 
     /// Puts a packet of the user plane on a wire, which may lose it.
     fn carry_packet(&mut self, delay: Duration, delivery: Delivery) {
-        let loss = u64::from(self.media.wires.loss_ppm);
-        if loss == 0 || self.media.losses.next_u64() % 1_000_000 >= loss {
+        if !self.media.lose() {
             self.after(delay, delivery);
         }
     }
@@ -281,7 +205,7 @@ impl World {
 
     fn deliver(&mut self, delivery: Delivery, sink: &mut dyn FnMut(Event)) -> Result<(), OnboardError> {
         match delivery {
-            Delivery::ToDevice(number, input) => self.to_device(number, input, sink),
+            Delivery::ToDevice(number, input) => self.give_device(number, input, sink),
             Delivery::DeviceReady(number) => self.work_device(number, sink),
             Delivery::Up(ue, message) => self.base_station(EnbInput::Air { ue, message }, sink),
             Delivery::S1ToEpc(bytes) => self.core(EpcInput::S1 { enb: ENB, bytes: &bytes }, sink),
@@ -303,27 +227,15 @@ impl World {
 
     // ---- devices ----
 
-    fn to_device(
+    fn give_device(
         &mut self,
         number: u32,
         input: DeviceInput,
         sink: &mut dyn FnMut(Event),
     ) -> Result<(), OnboardError> {
         let now = self.now;
-        let Some(seat) = seat_of(&mut self.seats, number) else { return Ok(()) };
-        if seat.finished {
-            return Ok(());
-        }
-        let running = match &mut seat.device {
-            Some(running) => running,
-            // Devices are built when they are switched on and dropped when they are through, so that memory
-            // holds those that are under way.
-            empty => {
-                self.under_way += 1;
-                self.under_way_max = self.under_way_max.max(self.under_way);
-                empty.insert(Box::new(Running::new(self.factory.build(number)?, now)))
-            }
-        };
+        let build = || self.factory.build(number);
+        let Some(running) = self.seats.switched_on(number, now, build)? else { return Ok(()) };
         running.inbox.push_back(input);
         if running.busy_until <= now { self.work_device(number, sink) } else { Ok(()) }
     }
@@ -415,44 +327,28 @@ impl World {
     }
 
     fn send_up(&mut self, number: u32, at: Instant, message: Uplink) {
-        let Some(running) = running_in(&mut self.seats, number) else { return };
-        let air = &self.media.air;
-        let (occupied, delay) = match &message {
-            Uplink::Data(packet) => (air.serialise_up(packet.len()), air.data),
-            Uplink::ConnectionRequest if running.camped => (Duration::ZERO, air.connection_setup),
-            Uplink::ConnectionRequest => {
-                running.camped = true;
-                (Duration::ZERO, air.cell_search + air.connection_setup)
-            }
-            _ => (Duration::ZERO, air.signalling),
-        };
-        let arrival = running.uplink.send(at, occupied, delay);
-        self.push(arrival, Delivery::Up(number, message));
+        if let Some(running) = self.seats.running(number) {
+            let arrival = running.radio.up(&self.media.air, at, &message);
+            self.push(arrival, Delivery::Up(number, message));
+        }
     }
 
     fn send_down(&mut self, number: u32, message: Downlink) {
-        let Some(running) = running_in(&mut self.seats, number) else { return };
-        let (occupied, delay) = match &message {
-            Downlink::Data(packet) => (self.media.air.serialise_down(packet.len()), self.media.air.data),
-            _ => (Duration::ZERO, self.media.air.signalling),
-        };
-        let arrival = running.downlink.send(self.now, occupied, delay);
-        self.push(arrival, Delivery::ToDevice(number, DeviceInput::Air(message)));
+        if let Some(running) = self.seats.running(number) {
+            let arrival = running.radio.down(&self.media.air, self.now, &message);
+            self.push(arrival, Delivery::ToDevice(number, DeviceInput::Air(message)));
+        }
     }
 
     /// Drops a device that is through; arms the timer of one that is not.
     fn close_or_arm(&mut self, number: u32) {
         let now = self.now;
-        let Some(seat) = seat_of(&mut self.seats, number) else { return };
-        let Some(running) = &mut seat.device else { return };
+        let Some(running) = self.seats.running(number) else { return };
         if running.device.finished() && running.busy_until <= now {
             if let Some(ip) = running.address.filter(|ip| self.addresses.get(ip) == Some(&number)) {
                 self.addresses.remove(&ip);
             }
-            seat.device = None;
-            seat.finished = true;
-            self.unfinished -= 1;
-            self.under_way -= 1;
+            self.seats.leave(number);
             return;
         }
         let deadline = running.device.deadline(now);
@@ -460,7 +356,7 @@ impl World {
     }
 
     fn running(&mut self, number: u32) -> Option<&mut Running> {
-        running_in(&mut self.seats, number)
+        self.seats.running(number)
     }
 
     // ---- network ----
@@ -559,7 +455,7 @@ impl World {
             Some(Ring::Stale) | None => return Ok(()),
         }
         match node {
-            Node::Device(number) => self.to_device(number, DeviceInput::Timer, sink),
+            Node::Device(number) => self.give_device(number, DeviceInput::Timer, sink),
             Node::Enb => self.base_station(EnbInput::Timer, sink),
             Node::Epc => self.core(EpcInput::Timer, sink),
             Node::Services => self.service(ServiceInput::Timer, sink),
@@ -581,13 +477,4 @@ impl World {
             Node::Services => Some(&mut self.alarms.services),
         }
     }
-}
-
-/// The device `number`, where it is switched on and not yet through. Devices are numbered from 1.
-fn running_in(seats: &mut [Seat], number: u32) -> Option<&mut Running> {
-    seat_of(seats, number)?.device.as_deref_mut()
-}
-
-fn seat_of(seats: &mut [Seat], number: u32) -> Option<&mut Seat> {
-    seats.get_mut((number as usize).checked_sub(1)?)
 }

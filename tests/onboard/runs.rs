@@ -10,8 +10,9 @@ use cellbed::event::{Body, Event, Outcome, Step};
 use cellbed::ledger::MemoryStore;
 use cellbed::onboard::device::{DeviceInput, DeviceOutput};
 use cellbed::onboard::factory::{Blueprint, Factory};
+use cellbed::onboard::media::Wires;
 use cellbed::onboard::setup::{DeviceSetup, Setup};
-use cellbed::onboard::world::{Ended, Wires, World};
+use cellbed::onboard::world::{Ended, World};
 use cellbed::sim::{Duration, Instant, Rat, RngTree};
 
 use super::lab::outcome;
