@@ -185,14 +185,14 @@ impl Mme {
 
     /// A guard expired: the same message again, or the end of the procedure.
     fn expired(&mut self, ue: &mut UeContext, timer: Timer, core: &mut Core<'_>) -> Result<(), CorenetError> {
-        if timer == Timer::Release {
-            self.connection_lost(ue, core);
-            return Ok(());
-        }
         ue.retransmissions += 1;
         if ue.retransmissions <= timer.retransmissions() {
             self.start_timer(ue, timer, core.now);
             return self.resend(ue, timer, core);
+        }
+        if timer == Timer::Release {
+            self.connection_lost(ue, core);
+            return Ok(());
         }
         let fields = vec![("timer", timer.name().to_owned()), ("mme-ue-id", ue.mme_id.to_string())];
         core.state("", "the UE does not answer", fields);

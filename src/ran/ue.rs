@@ -82,6 +82,8 @@ pub enum UeInput {
     Air(Downlink),
     /// The device has an IP packet to send. Dropped where there is no bearer.
     SendIp(Vec<u8>),
+    /// The device, which is on and detached, wants to be attached again.
+    Attach,
     /// The device wants to leave the network and stay on.
     Detach,
     /// The moment of [`Ue::deadline`] has come.
@@ -212,6 +214,11 @@ impl Ue {
     pub fn handle(&mut self, now: Instant, input: UeInput, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
         match input {
             UeInput::PowerOn => self.power_on(now, out),
+            UeInput::Attach => match self.emm {
+                Emm::Deregistered(Substate::NoImsi) | Emm::Off => Ok(()),
+                Emm::Deregistered(_) => self.start_attach(now, out),
+                _ => Ok(()),
+            },
             UeInput::Air(message) => self.air(now, message, out),
             UeInput::SendIp(packet) => self.send_ip(now, packet, out),
             UeInput::Detach => self.detach(now, out),

@@ -1,0 +1,7 @@
+//! The LTE network end to end: UE, base station, core network and a small card on virtual time.
+
+mod attach;
+mod bench;
+mod card;
+mod loss;
+mod malice;
