@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
+use super::CorenetError;
 use super::gateway::{AddressPool, Attestation, Gateway};
 use super::hss::{Hss, HssFault, Subscriber};
 use super::mme::{Core, Mme};
-use super::CorenetError;
 use crate::event::{Actor, Fields, Label};
 use crate::id::{Imsi, Plmn};
 use crate::sim::{Instant, RngTree};

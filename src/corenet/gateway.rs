@@ -164,7 +164,9 @@ impl Gateway {
                     uplink(session, packet, out);
                     return Ok(());
                 }
-                None => gtpu::error_indication(teid, self.address).map_err(|e| fault("Error Indication", &e))?,
+                None => {
+                    gtpu::error_indication(teid, self.address).map_err(|e| fault("Error Indication", &e))?
+                }
             },
             gtpu::Received::EchoRequest { sequence } => {
                 gtpu::echo_response(sequence).map_err(|e| fault("Echo Response", &e))?
@@ -182,7 +184,11 @@ impl Gateway {
     }
 
     /// A packet of the service network. One for an address that nobody holds is dropped.
-    pub(super) fn receive_sgi(&mut self, packet: &[u8], out: &mut Vec<EpcOutput>) -> Result<(), CorenetError> {
+    pub(super) fn receive_sgi(
+        &mut self,
+        packet: &[u8],
+        out: &mut Vec<EpcOutput>,
+    ) -> Result<(), CorenetError> {
         let Some((_, destination)) = gtpu::ipv4_addresses(packet) else { return Ok(()) };
         let Some(session) = self.by_ip.get(&destination).and_then(|teid| self.sessions.get_mut(teid)) else {
             return Ok(());

@@ -197,7 +197,9 @@ impl Mme {
         let fields = vec![("timer", timer.name().to_owned()), ("mme-ue-id", ue.mme_id.to_string())];
         core.state("", "the UE does not answer", fields);
         match timer {
-            Timer::T3489 => self.refuse_session(ue, oxirush_nas::nas_eps::EsmCause::EsmInformationNotReceived, core),
+            Timer::T3489 => {
+                self.refuse_session(ue, oxirush_nas::nas_eps::EsmCause::EsmInformationNotReceived, core)
+            }
             _ => self.abort(ue, core),
         }
     }

@@ -234,7 +234,8 @@ impl Enb {
                 context.stage = Stage::Active;
                 self.confirm_context_setup(id, out)
             }
-            (Uplink::Data(packet), Stage::Active) => self.uplink(id, &packet, out),
+            // The bearer stands for the UE before the base station hears so.
+            (Uplink::Data(packet), Stage::Active | Stage::Reconfiguring) => self.uplink(id, &packet, out),
             _ => Ok(()),
         }
     }
@@ -251,8 +252,14 @@ impl Enb {
         let id = self.next_id;
         // The eNB UE S1AP ID has 24 bits (TS 36.413 clause 9.2.3.4).
         self.next_id = (self.next_id + 1) & 0x00ff_ffff;
-        let context =
-            Context { ue: Some(ue), mme_id: None, stage: Stage::Connecting, kenb: None, bearer: None, nas: None };
+        let context = Context {
+            ue: Some(ue),
+            mme_id: None,
+            stage: Stage::Connecting,
+            kenb: None,
+            bearer: None,
+            nas: None,
+        };
         self.contexts.insert(id, context);
         self.by_ue.insert(ue, id);
         let message = Downlink::ConnectionSetup { plmn: self.config.plmn, tac: self.config.tac };
@@ -317,7 +324,9 @@ impl Enb {
                     }
                     return Ok(());
                 }
-                None => gtpu::error_indication(teid, self.address).map_err(|e| fault("Error Indication", &e))?,
+                None => {
+                    gtpu::error_indication(teid, self.address).map_err(|e| fault("Error Indication", &e))?
+                }
             },
             gtpu::Received::EchoRequest { sequence } => {
                 gtpu::echo_response(sequence).map_err(|e| fault("Echo Response", &e))?
@@ -332,7 +341,12 @@ impl Enb {
     }
 
     /// The gateway does not know the tunnel any more: the UE's context is of no use (TS 23.007 clause 22).
-    fn tunnel_lost(&mut self, gateway: Ipv4Addr, teid: u32, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
+    fn tunnel_lost(
+        &mut self,
+        gateway: Ipv4Addr,
+        teid: u32,
+        out: &mut Vec<EnbOutput>,
+    ) -> Result<(), RanError> {
         let Some(&id) = self.by_remote.get(&(gateway, teid)) else { return Ok(()) };
         self.drop_bearer(id);
         let Some(mme_id) = self.contexts.get(&id).and_then(|context| context.mme_id) else { return Ok(()) };

@@ -94,11 +94,7 @@ fn read_transparent(
     expect_ok(command, transmit(slot, command, &[0x00, 0xb0, 0x00, 0x00, length])?)
 }
 
-fn transmit(
-    slot: &mut CardSlot,
-    command: &'static str,
-    apdu: &[u8],
-) -> Result<(Vec<u8>, u16), RanError> {
+fn transmit(slot: &mut CardSlot, command: &'static str, apdu: &[u8]) -> Result<(Vec<u8>, u16), RanError> {
     let mut data = slot.exchange(apdu).map_err(|cause| RanError::Card { command, cause })?;
     match data.split_last_chunk::<2>() {
         Some((_, &status)) => {

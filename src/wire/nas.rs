@@ -227,10 +227,7 @@ mod tests {
         assert_eq!((label.proto, label.name.as_ref()), (Proto::Emm, "Attach Request"));
         assert_eq!(
             label.fields,
-            [
-                ("imsi", "208930000000001".to_owned()),
-                ("esm", "PDN Connectivity Request".to_owned())
-            ]
+            [("imsi", "208930000000001".to_owned()), ("esm", "PDN Connectivity Request".to_owned())]
         );
         assert_eq!(
             words("ActivateDefaultEpsBearerContextRequest"),

@@ -28,9 +28,7 @@ pub fn label(pdu: &S1APPDU<'_>) -> Label {
 pub fn ids(pdu: &S1APPDU<'_>) -> (Option<u32>, Option<u32>) {
     if let Some(Ok(ids)) = pdu.ie::<ie::UE_S1AP_IDs>() {
         return match ids {
-            UES1APIDs::uE_S1AP_ID_pair(pair) => {
-                (Some(pair.mme_ue_s1ap_id.0), Some(pair.enb_ue_s1ap_id.0))
-            }
+            UES1APIDs::uE_S1AP_ID_pair(pair) => (Some(pair.mme_ue_s1ap_id.0), Some(pair.enb_ue_s1ap_id.0)),
             UES1APIDs::mME_UE_S1AP_ID(id) => (Some(id.0), None),
             _ => (None, None),
         };
@@ -100,10 +98,8 @@ pub fn abstract_syntax_error(pdu: &S1APPDU<'_>) -> Result<Option<S1APPDU<'static
     if unknown && pdu.criticality() == Criticality::ignore {
         return Ok(None);
     }
-    let cause = deviations
-        .iter()
-        .find_map(Deviation::cause)
-        .unwrap_or(CauseProtocol::abstract_syntax_error_reject);
+    let cause =
+        deviations.iter().find_map(Deviation::cause).unwrap_or(CauseProtocol::abstract_syntax_error_reject);
     let diagnostics = pdu.criticality_diagnostics(&deviations);
     let (mme, enb) = ids(pdu);
     error_indication(mme, enb, Cause::protocol(cause), Some(diagnostics)).map(Some)

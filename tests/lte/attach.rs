@@ -163,7 +163,11 @@ fn an_unknown_guti_is_asked_for_its_imsi() {
     bench.ue(0, UeInput::Attach);
     bench.run(30);
     assert_eq!(bench.sent("ue0 < Identity Request type=imsi"), 1);
-    assert!(bench.facts.iter().filter(|f| matches!(f, Fact::Attached { .. })).count() == 2, "{:#?}", bench.facts);
+    assert!(
+        bench.facts.iter().filter(|f| matches!(f, Fact::Attached { .. })).count() == 2,
+        "{:#?}",
+        bench.facts
+    );
 }
 
 #[test]

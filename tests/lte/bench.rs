@@ -7,9 +7,7 @@ use cellbed::card::CardSlot;
 use cellbed::corenet::{AddressPool, Epc, EpcConfig, EpcInput, EpcOutput, HssFault, Subscriber};
 use cellbed::event::Actor;
 use cellbed::id::{Iccid, Imsi, Plmn};
-use cellbed::ran::{
-    Downlink, Enb, EnbConfig, EnbInput, EnbOutput, Ue, UeConfig, UeInput, UeOutput, Uplink,
-};
+use cellbed::ran::{Downlink, Enb, EnbConfig, EnbInput, EnbOutput, Ue, UeConfig, UeInput, UeOutput, Uplink};
 use cellbed::sim::{Duration, Instant, Queue, RngTree};
 use oxirush_nas::nas_eps::{NasEpsMessage, Validate};
 use oxirush_s1ap::s1ap::S1AP_PDU;
@@ -40,12 +38,24 @@ pub enum Event {
 /// What is worth asserting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
-    Attached { ue: usize, ip: Ipv4Addr },
-    Failed { ue: usize, reason: String, retry: bool },
-    Detached { ue: usize },
+    Attached {
+        ue: usize,
+        ip: Ipv4Addr,
+    },
+    Failed {
+        ue: usize,
+        reason: String,
+        retry: bool,
+    },
+    Detached {
+        ue: usize,
+    },
     /// "ue0 > Attach Request", "enb1 > S1SetupRequest", "mme > ...", "mme > hss ...".
     Sent(String),
-    ReceivedIp { ue: usize, packet: Vec<u8> },
+    ReceivedIp {
+        ue: usize,
+        packet: Vec<u8>,
+    },
     Sgi(Vec<u8>),
     SessionUp(Ipv4Addr),
     SessionDown(Ipv4Addr),
@@ -194,7 +204,10 @@ impl Bench {
         self.ues[ue].handle(self.now, input, &mut out).unwrap();
         for output in out {
             match output {
-                UeOutput::Air(message) => self.carry(5, Event::AirUp(ue, message)),
+                UeOutput::Air(message) => {
+                    // Packets overtake signalling, as on the air.
+                    self.carry(if message.is_data() { 4 } else { 5 }, Event::AirUp(ue, message));
+                }
                 UeOutput::Nas { to_network, label, bytes } => {
                     if to_network {
                         check_nas(&bytes);

@@ -1,9 +1,9 @@
 //! A card that knows what a modem asks of a USIM, and no more: for tests of the network alone.
 
 use cellbed::card::{CardPort, PortError};
+use oxirush_security::Autn;
 use oxirush_security::Rand;
 use oxirush_security::milenage::{K, Milenage, Opc, Sqn};
-use oxirush_security::Autn;
 
 /// TS 33.102 clause C.2.1: freshness by index, here one index for all.
 pub struct TestCard {
@@ -49,7 +49,7 @@ impl TestCard {
 impl CardPort for TestCard {
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, PortError> {
         Ok(match command {
-            [0x00, 0xa4, 0x04, 0x04, 0x07, aid @ .., 0x00] if aid.starts_with(&[0xa0, 0, 0, 0, 0x87]) => {
+            [0x00, 0xa4, 0x04, 0x04, 0x07, 0xa0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x02, 0x00] => {
                 self.announce(vec![0x62, 0x00])
             }
             [0x00, 0xa4, 0x00, 0x0c, 0x02, high, low] => {
@@ -63,9 +63,7 @@ impl CardPort for TestCard {
             [0x00, 0x88, 0x00, 0x81, 0x22, 0x10, rest @ ..] if rest.len() == 34 && rest[16] == 0x10 => {
                 self.authenticate(rest[..16].try_into().unwrap(), rest[17..33].try_into().unwrap())
             }
-            [0x00, 0xc0, 0x00, 0x00, _] => {
-                [std::mem::take(&mut self.response), vec![0x90, 0x00]].concat()
-            }
+            [0x00, 0xc0, 0x00, 0x00, _] => [std::mem::take(&mut self.response), vec![0x90, 0x00]].concat(),
             _ => vec![0x6d, 0x00],
         })
     }

@@ -5,3 +5,4 @@ mod bench;
 mod card;
 mod loss;
 mod malice;
+mod vectors;

@@ -99,13 +99,15 @@ fn nearly_nas() -> impl Strategy<Value = Vec<u8>> {
 
 /// A message of a real run with an octet changed.
 fn mutated(all: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
-    (prop::sample::select(all), any::<prop::sample::Index>(), any::<u8>()).prop_map(|(mut bytes, at, value)| {
-        if !bytes.is_empty() {
-            let at = at.index(bytes.len());
-            bytes[at] = value;
-        }
-        bytes
-    })
+    (prop::sample::select(all), any::<prop::sample::Index>(), any::<u8>()).prop_map(
+        |(mut bytes, at, value)| {
+            if !bytes.is_empty() {
+                let at = at.index(bytes.len());
+                bytes[at] = value;
+            }
+            bytes
+        },
+    )
 }
 
 fn of_a_run() -> Vec<Vec<u8>> {
@@ -116,7 +118,7 @@ fn of_a_run() -> Vec<Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn any_octets_anywhere(

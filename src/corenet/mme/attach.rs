@@ -6,8 +6,8 @@ use oxirush_nas::nas_eps::{
     NasAttachRequest, NasEmmCause, NasEpsAttachResult, NasEpsMessage, NasEpsMobileIdentity,
     NasEpsQualityOfService, NasEpsSecurityHeaderType as Header, NasEsmCause, NasEsmHeader,
     NasEsmInformationRequest, NasEsmMessage, NasEsmMessageContainer, NasEsmStatus, NasPdnAddress,
-    NasPdnConnectivityReject, NasProtocolConfigurationOptions, NasT3412Value, NasTrackingAreaIdentityList, Pco,
-    PcoDirection, PcoEntry,
+    NasPdnConnectivityReject, NasProtocolConfigurationOptions, NasT3412Value, NasTrackingAreaIdentityList,
+    Pco, PcoDirection, PcoEntry,
 };
 use oxirush_s1ap::s1ap::CauseNas;
 use oxirush_security::identity::GutiEps;

@@ -41,7 +41,8 @@ impl Mme {
         if ue.phase != Phase::Identity {
             return Ok(());
         }
-        let Some(imsi) = response.mobile_identity.as_imsi().and_then(|imsi| imsi.as_str().parse().ok()) else {
+        let Some(imsi) = response.mobile_identity.as_imsi().and_then(|imsi| imsi.as_str().parse().ok())
+        else {
             return self.reject(ue, EmmCause::UeIdentityCannotBeDerivedByTheNetwork, core);
         };
         ue.imsi = Some(imsi);
@@ -70,12 +71,7 @@ impl Mme {
         let resynchronisation = auts.zip(last.as_ref()).map(|(auts, last)| (last.values.rand(), auts));
         let vector = core.hss.authentication_information(&imsi, resynchronisation);
         let result = vector.as_ref().map_or_else(|error| error.name(), |_| "SUCCESS");
-        core.s6a(
-            "Authentication-Information-Request",
-            "Authentication-Information-Answer",
-            &imsi,
-            result,
-        );
+        core.s6a("Authentication-Information-Request", "Authentication-Information-Answer", &imsi, result);
         vector
     }
 
@@ -92,7 +88,9 @@ impl Mme {
             Err(S6aError::UserUnknown) => {
                 return self.reject(ue, EmmCause::EpsServicesAndNonEpsServicesNotAllowed, core);
             }
-            Err(S6aError::AuthenticationDataUnavailable) if again => return self.reject_authentication(ue, core),
+            Err(S6aError::AuthenticationDataUnavailable) if again => {
+                return self.reject_authentication(ue, core);
+            }
             Err(S6aError::AuthenticationDataUnavailable) => {
                 return self.reject(ue, EmmCause::NetworkFailure, core);
             }
@@ -231,10 +229,8 @@ impl Mme {
         if ue.phase != Phase::SecurityMode {
             return Ok(());
         }
-        let fields = vec![
-            ("mme-ue-id", ue.mme_id.to_string()),
-            ("cause", reject.emm_cause.cause_raw().to_string()),
-        ];
+        let fields =
+            vec![("mme-ue-id", ue.mme_id.to_string()), ("cause", reject.emm_cause.cause_raw().to_string())];
         core.state("", "the UE rejects the security mode", fields);
         self.abort(ue, core)
     }

@@ -48,7 +48,11 @@ impl Mme {
         withdrawn.unwrap_or(Ok(()))
     }
 
-    pub(super) fn detach_accepted(&mut self, ue: &mut UeContext, core: &mut Core<'_>) -> Result<(), CorenetError> {
+    pub(super) fn detach_accepted(
+        &mut self,
+        ue: &mut UeContext,
+        core: &mut Core<'_>,
+    ) -> Result<(), CorenetError> {
         if ue.phase != Phase::Detaching {
             return Ok(());
         }
@@ -60,7 +64,11 @@ impl Mme {
     pub(super) fn detach_implicitly(&mut self, id: u32, core: &mut Core<'_>) -> Result<(), CorenetError> {
         let detached = self.with(id, |mme, ue| {
             let imsi = ue.imsi.as_ref().map(ToString::to_string).unwrap_or_default();
-            core.state("emm", "REGISTERED -> DEREGISTERED", vec![("imsi", imsi), ("why", "new attach".into())]);
+            core.state(
+                "emm",
+                "REGISTERED -> DEREGISTERED",
+                vec![("imsi", imsi), ("why", "new attach".into())],
+            );
             mme.stop_timer(ue);
             mme.end_session(ue, core);
             ue.phase = Phase::Releasing;

@@ -57,10 +57,8 @@ pub(super) fn s1_setup_failure(cause: Cause) -> Pdu {
 /// The refusal of a request that does not say what it must.
 pub(super) fn s1_setup_not_understood(request: &S1APPDU<'_>) -> Pdu {
     let deviations = request.check_structure().unwrap_or_default();
-    let cause = deviations
-        .iter()
-        .find_map(Deviation::cause)
-        .unwrap_or(CauseProtocol::abstract_syntax_error_reject);
+    let cause =
+        deviations.iter().find_map(Deviation::cause).unwrap_or(CauseProtocol::abstract_syntax_error_reject);
     build_s1ap!(
         UnsuccessfulOutcome,
         S1Setup,

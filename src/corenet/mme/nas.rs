@@ -160,7 +160,12 @@ impl Mme {
         self.send_nas(ue, &answer, core)
     }
 
-    fn status(&mut self, ue: &mut UeContext, cause: EmmCause, core: &mut Core<'_>) -> Result<(), CorenetError> {
+    fn status(
+        &mut self,
+        ue: &mut UeContext,
+        cause: EmmCause,
+        core: &mut Core<'_>,
+    ) -> Result<(), CorenetError> {
         let status = oxirush_nas::nas_eps::NasEmmStatus::new(NasEmmCause::from_cause(cause));
         self.send_nas(ue, &NasEpsMessage::new_emm(status), core)
     }
@@ -263,7 +268,9 @@ pub(super) fn encode(
 ) -> Result<Vec<u8>, CorenetError> {
     let new_context = header == Header::IntegrityProtectedWithNewEpsSecurityContext;
     match &mut ue.security {
-        Some(security) if ue.exchanged || new_context => security.protect(message, header, Direction::Downlink),
+        Some(security) if ue.exchanged || new_context => {
+            security.protect(message, header, Direction::Downlink)
+        }
         _ => message.encode(),
     }
     .map_err(|e| fault("NAS message", &e))

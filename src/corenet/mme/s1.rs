@@ -31,9 +31,9 @@ impl Mme {
                 Err(_) => self.not_understood(enb, &pdu, core),
             },
             K::Initiating_uplinkNASTransport => match uplink_nas_transport(&pdu) {
-                Ok((mme_id, enb_id, nas)) => self.for_ue(enb, mme_id, enb_id, core, |mme, ue, core| {
-                    mme.receive_nas(ue, &nas, core)
-                }),
+                Ok((mme_id, enb_id, nas)) => {
+                    self.for_ue(enb, mme_id, enb_id, core, |mme, ue, core| mme.receive_nas(ue, &nas, core))
+                }
                 Err(_) => self.not_understood(enb, &pdu, core),
             },
             K::Initiating_Reset => self.reset(enb, &pdu, core),
@@ -41,7 +41,9 @@ impl Mme {
                 self.error_indicated(enb, &pdu, core);
                 Ok(())
             }
-            K::Successful_Reset | K::Successful_E_RABRelease | K::Initiating_UECapabilityInfoIndication => Ok(()),
+            K::Successful_Reset | K::Successful_E_RABRelease | K::Initiating_UECapabilityInfoIndication => {
+                Ok(())
+            }
             kind => self.receive_for_ue(enb, kind, &pdu, core),
         }
     }
@@ -58,9 +60,8 @@ impl Mme {
         let (Some(mme_id), Some(enb_id)) = s1ap::ids(pdu) else { return self.not_understood(enb, pdu, core) };
         match kind {
             K::Successful_InitialContextSetup => match tunnel(pdu) {
-                Some(remote) => self.for_ue(enb, mme_id, enb_id, core, |mme, ue, core| {
-                    mme.context_set_up(ue, remote, core)
-                }),
+                Some(remote) => self
+                    .for_ue(enb, mme_id, enb_id, core, |mme, ue, core| mme.context_set_up(ue, remote, core)),
                 None => self.not_understood(enb, pdu, core),
             },
             K::Unsuccessful_InitialContextSetup => {
@@ -79,7 +80,12 @@ impl Mme {
         }
     }
 
-    fn not_understood(&mut self, enb: u32, pdu: &S1APPDU<'_>, core: &mut Core<'_>) -> Result<(), CorenetError> {
+    fn not_understood(
+        &mut self,
+        enb: u32,
+        pdu: &S1APPDU<'_>,
+        core: &mut Core<'_>,
+    ) -> Result<(), CorenetError> {
         match s1ap::abstract_syntax_error(pdu).map_err(|e| fault("ErrorIndication", &e))? {
             Some(answer) => self.send_s1(enb, "ErrorIndication", Ok(answer), core),
             None => Ok(()),

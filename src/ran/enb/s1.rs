@@ -164,7 +164,8 @@ impl Enb {
             return self.fail_context_setup(enb_id, cause, out);
         };
         let Some((eia, eea)) = self.choose(setup.integrity, setup.encryption) else {
-            let algorithms = CauseRadioNetwork::encryption_and_or_integrity_protection_algorithms_not_supported;
+            let algorithms =
+                CauseRadioNetwork::encryption_and_or_integrity_protection_algorithms_not_supported;
             return self.fail_context_setup(enb_id, Cause::radioNetwork(algorithms), out);
         };
         let Some(mac_i) = mac_i(&setup.kenb, eia, eea) else { return Ok(()) };
@@ -199,13 +200,8 @@ impl Enb {
     ) -> Result<(), RanError> {
         let Some(context) = self.contexts.get(&enb_id) else { return Ok(()) };
         let (Some(mme_id), Some(bearer)) = (context.mme_id, context.bearer) else { return Ok(()) };
-        let pdu = messages::initial_context_setup_response(
-            mme_id,
-            enb_id,
-            bearer.erab,
-            self.address,
-            bearer.local,
-        );
+        let pdu =
+            messages::initial_context_setup_response(mme_id, enb_id, bearer.erab, self.address, bearer.local);
         self.send_s1("InitialContextSetupResponse", pdu, out)
     }
 
@@ -240,7 +236,8 @@ impl Enb {
     ) -> Result<(), RanError> {
         let Some(ue) = self.adopt(mme_id, enb_id) else { return self.unknown_ids(mme_id, enb_id, out) };
         let held = self.contexts.get(&enb_id).and_then(|context| context.bearer).map(|bearer| bearer.erab);
-        let (released, unknown): (Vec<u64>, Vec<u64>) = erabs.into_iter().partition(|erab| Some(*erab) == held);
+        let (released, unknown): (Vec<u64>, Vec<u64>) =
+            erabs.into_iter().partition(|erab| Some(*erab) == held);
         let bearer = (!released.is_empty()).then_some(false);
         if bearer.is_some() {
             self.drop_bearer(enb_id);
@@ -256,7 +253,9 @@ impl Enb {
         let Some(Ok(kind)) = pdu.ie::<ie::ResetType>() else { return self.not_understood(pdu, out) };
         let named = s1ap::reset_connections(&kind);
         let ids: Vec<u32> = match &named {
-            Some(named) => named.iter().filter_map(|item| item.enb_ue_s1ap_id.as_ref().map(|id| id.0)).collect(),
+            Some(named) => {
+                named.iter().filter_map(|item| item.enb_ue_s1ap_id.as_ref().map(|id| id.0)).collect()
+            }
             None => self.contexts.keys().copied().collect(),
         };
         for id in ids {

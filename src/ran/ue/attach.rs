@@ -35,8 +35,9 @@ impl Ue {
         let fault = |cause: String| RanError::Encode { place: "UE", what: "ATTACH REQUEST", cause };
         let identity = match (&self.guti, &self.subscriber) {
             (Some(guti), _) => NasEpsMobileIdentity::from_guti(*guti),
-            (None, Some(subscriber)) => NasEpsMobileIdentity::from_imsi(subscriber.imsi.as_str())
-                .map_err(|e| fault(e.to_string()))?,
+            (None, Some(subscriber)) => {
+                NasEpsMobileIdentity::from_imsi(subscriber.imsi.as_str()).map_err(|e| fault(e.to_string()))?
+            }
             (None, None) => return Err(fault("the card has not been read".into())),
         };
         let ksi = self.nas.ksi().map_or(KeySetIdentifier::NoKey, KeySetIdentifier::Native);
@@ -102,7 +103,12 @@ impl Ue {
     }
 
     /// ATTACH REJECT (clause 5.5.1.2.5): what each cause does to the UE.
-    pub(super) fn attach_rejected(&mut self, now: Instant, reject: &NasAttachReject, out: &mut Vec<UeOutput>) {
+    pub(super) fn attach_rejected(
+        &mut self,
+        now: Instant,
+        reject: &NasAttachReject,
+        out: &mut Vec<UeOutput>,
+    ) {
         if self.emm != Emm::RegisteredInitiated {
             return;
         }
@@ -163,7 +169,13 @@ impl Ue {
 
     /// #19: the PDN connection was refused. Causes that asking again cannot cure end the attempts
     /// (clause 6.5.1.4.3).
-    fn session_refused(&mut self, now: Instant, reject: &NasAttachReject, detail: &str, out: &mut Vec<UeOutput>) {
+    fn session_refused(
+        &mut self,
+        now: Instant,
+        reject: &NasAttachReject,
+        detail: &str,
+        out: &mut Vec<UeOutput>,
+    ) {
         let esm = reject.esm_message_container.as_ref().map(|container| container.decode_as_esm_message());
         let Some(Ok(NasEpsMessage::Esm(_, NasEsmMessage::PdnConnectivityReject(pdn)))) = esm else {
             return self.attach_failed(now, "emm-cause-19", detail, out);
@@ -195,7 +207,13 @@ impl Ue {
     }
 
     /// An attempt that failed and may be repeated (clause 5.5.1.2.6): T3411 up to the fifth, then T3402.
-    pub(super) fn attach_failed(&mut self, now: Instant, reason: &str, detail: &str, out: &mut Vec<UeOutput>) {
+    pub(super) fn attach_failed(
+        &mut self,
+        now: Instant,
+        reason: &str,
+        detail: &str,
+        out: &mut Vec<UeOutput>,
+    ) {
         self.timers.clear();
         self.session.clear();
         self.attempts = (self.attempts + 1).min(ATTACH_ATTEMPTS);
@@ -219,7 +237,8 @@ impl Ue {
         self.leave_connection();
         self.end_attach(Substate::PlmnSearch, out);
         self.timers.insert(Timer::Barred, now + BARRED);
-        let detail = format!("the network failed authentication; its cell is barred for {} s", BARRED.as_secs());
+        let detail =
+            format!("the network failed authentication; its cell is barred for {} s", BARRED.as_secs());
         out.push(UeOutput::AttachFailed { reason: reason.into(), detail, retry: true });
     }
 }

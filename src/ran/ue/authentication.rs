@@ -43,16 +43,16 @@ impl Ue {
         request: &NasAuthenticationRequest,
         out: &mut Vec<UeOutput>,
     ) -> Result<(), RanError> {
-        let (Some(&rand), Some(&autn)) = (
-            request.authentication_parameter_rand.rand(),
-            request.authentication_parameter_autn.autn(),
-        ) else {
+        let (Some(&rand), Some(&autn)) =
+            (request.authentication_parameter_rand.rand(), request.authentication_parameter_autn.autn())
+        else {
             return Ok(());
         };
         self.timers.remove(&Timer::T3418);
         self.timers.remove(&Timer::T3420);
         let ksi = request.nas_key_set_identifier_asme.ksi();
-        let repeated = self.authentication.answered.as_ref().filter(|(known, _, until)| *known == rand && now < *until);
+        let repeated =
+            self.authentication.answered.as_ref().filter(|(known, _, until)| *known == rand && now < *until);
         if let Some((_, res, _)) = repeated {
             let res = res.clone();
             return self.answer_challenge(&res, out);
@@ -129,8 +129,12 @@ impl Ue {
         }
         let reason = self.authentication.last_failure().unwrap_or("authentication-reject");
         let detail = match reason {
-            "mac-failure" => "AUTHENTICATION REJECT after the card found the MAC of AUTN wrong: do the keys of HSS and card differ?",
-            "sync-failure" => "AUTHENTICATION REJECT after resynchronisation failed: do the keys of HSS and card differ?",
+            "mac-failure" => {
+                "AUTHENTICATION REJECT after the card found the MAC of AUTN wrong: do the keys of HSS and card differ?"
+            }
+            "sync-failure" => {
+                "AUTHENTICATION REJECT after resynchronisation failed: do the keys of HSS and card differ?"
+            }
             _ => "AUTHENTICATION REJECT: the network did not accept the card's answer",
         };
         self.refused(Substate::NoImsi, reason, detail, out);

@@ -36,8 +36,9 @@ impl Ue {
         let fault = |cause: String| RanError::Encode { place: "UE", what: "DETACH REQUEST", cause };
         let identity = match (&self.guti, &self.subscriber) {
             (Some(guti), _) => NasEpsMobileIdentity::from_guti(*guti),
-            (None, Some(subscriber)) => NasEpsMobileIdentity::from_imsi(subscriber.imsi.as_str())
-                .map_err(|e| fault(e.to_string()))?,
+            (None, Some(subscriber)) => {
+                NasEpsMobileIdentity::from_imsi(subscriber.imsi.as_str()).map_err(|e| fault(e.to_string()))?
+            }
             (None, None) => return Err(fault("the card has not been read".into())),
         };
         let ksi = self.nas.ksi().map_or(KeySetIdentifier::NoKey, KeySetIdentifier::Native);

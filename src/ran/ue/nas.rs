@@ -342,7 +342,9 @@ fn processed_unprotected(message: &NasEpsMessage) -> bool {
     use NasEmmMessage as M;
     match message {
         NasEpsMessage::Emm(_, M::IdentityRequest(m)) => m.identity_type.identity_type() == IdentityType::Imsi,
-        NasEpsMessage::Emm(_, M::AttachReject(m)) => m.emm_cause.cause() != Some(EmmCause::NotAuthorizedForThisCsg),
+        NasEpsMessage::Emm(_, M::AttachReject(m)) => {
+            m.emm_cause.cause() != Some(EmmCause::NotAuthorizedForThisCsg)
+        }
         NasEpsMessage::Emm(_, message) => matches!(
             message,
             M::AuthenticationRequest(_)

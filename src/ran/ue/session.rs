@@ -6,8 +6,8 @@ use oxirush_nas::nas_eps::{
     EsmCause, NasAccessPointName, NasActivateDefaultEpsBearerContextAccept,
     NasActivateDefaultEpsBearerContextRequest, NasDeactivateEpsBearerContextAccept, NasEpsMessage,
     NasEsmCause, NasEsmHeader, NasEsmInformationResponse, NasEsmInformationTransferFlag, NasEsmMessage,
-    NasEsmStatus, NasPdnConnectivityRequest, NasPdnType, NasProtocolConfigurationOptions, NasRequestType, Pco,
-    PcoDirection, PcoEntry, PdnType, RequestTypeValue,
+    NasEsmStatus, NasPdnConnectivityRequest, NasPdnType, NasProtocolConfigurationOptions, NasRequestType,
+    Pco, PcoDirection, PcoEntry, PdnType, RequestTypeValue,
 };
 
 use super::{Ue, UeOutput};
@@ -152,11 +152,8 @@ impl Ue {
         out: &mut Vec<UeOutput>,
     ) -> Result<(), RanError> {
         let status = NasEsmStatus::new(NasEsmCause::from_cause(cause));
-        let message = NasEpsMessage::new_esm(
-            status,
-            header.eps_bearer_identity,
-            header.procedure_transaction_identity,
-        );
+        let message =
+            NasEpsMessage::new_esm(status, header.eps_bearer_identity, header.procedure_transaction_identity);
         self.send(&message, out)
     }
 }
