@@ -85,7 +85,7 @@ fn null_integrity_is_refused_by_the_ue() {
     let bench = attached(config);
     assert_eq!(bench.ip_of(0), None);
     assert_eq!(bench.sent("Security Mode Reject cause=24"), 1);
-    assert_eq!(bench.failure(0), Some(("lower-layer-failure", true)));
+    assert_eq!(bench.failure(0), Some(("security-mode-reject", true)));
 }
 
 #[test]

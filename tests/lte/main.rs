@@ -5,4 +5,6 @@ mod bench;
 mod card;
 mod loss;
 mod malice;
+mod rejects;
+mod s1;
 mod vectors;

@@ -2,7 +2,7 @@
 //! procedure that it belongs to.
 
 use oxirush_nas::nas_eps::{
-    Direction, EmmCause, NasAttachReject, NasCount, NasEmmCause, NasEmmMessage, NasEpsMessage,
+    Direction, EmmCause, NasAttachReject, NasCount, NasEmmCause, NasEmmMessage, NasEmmStatus, NasEpsMessage,
     NasEpsSecurityHeaderType as Header, NasError, NasServiceReject, NasTrackingAreaUpdateReject,
 };
 use oxirush_s1ap::s1ap::{Cause, CauseNas};
@@ -166,7 +166,7 @@ impl Mme {
         cause: EmmCause,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
-        let status = oxirush_nas::nas_eps::NasEmmStatus::new(NasEmmCause::from_cause(cause));
+        let status = NasEmmStatus::new(NasEmmCause::from_cause(cause));
         self.send_nas(ue, &NasEpsMessage::new_emm(status), core)
     }
 

@@ -1,9 +1,9 @@
 //! Attach (TS 24.301 clause 5.5.1.2): request, acceptance, and every way it fails.
 
 use oxirush_nas::nas_eps::{
-    AttachType, EmmCause, KeySetIdentifier, NasAttachAccept, NasAttachReject, NasAttachRequest,
-    NasEpsAttachType, NasEpsMessage, NasEpsMobileIdentity, NasEsmMessage, NasEsmMessageContainer,
-    NasGutiType, NasKeySetIdentifier,
+    AttachType, EmmCause, KeySetIdentifier, NasAttachAccept, NasAttachComplete, NasAttachReject,
+    NasAttachRequest, NasEpsAttachType, NasEpsMessage, NasEpsMobileIdentity, NasEsmMessage,
+    NasEsmMessageContainer, NasGutiType, NasKeySetIdentifier,
 };
 
 use super::{ATTACH_ATTEMPTS, BARRED, Emm, Rrc, Substate, T3402, T3410, T3411, Timer, Ue, UeOutput};
@@ -99,7 +99,7 @@ impl Ue {
             what: "ATTACH COMPLETE",
             cause: e.to_string(),
         })?;
-        self.send(&NasEpsMessage::new_emm(oxirush_nas::nas_eps::NasAttachComplete::new(container)), out)
+        self.send(&NasEpsMessage::new_emm(NasAttachComplete::new(container)), out)
     }
 
     /// ATTACH REJECT (clause 5.5.1.2.5): what each cause does to the UE.

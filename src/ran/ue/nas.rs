@@ -172,6 +172,7 @@ impl Ue {
             Ok(count) => self.complete_security_mode(command, count, out),
             Err(cause) => {
                 let reject = NasSecurityModeReject::new(NasEmmCause::from_cause(cause));
+                self.authentication.failed("security-mode-reject");
                 Self::note("emm", "security mode command rejected", out);
                 self.send(&NasEpsMessage::new_emm(reject), out)
             }
