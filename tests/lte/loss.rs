@@ -58,3 +58,17 @@ fn an_unanswered_detach_ends_after_five_requests() {
     assert!(bench.facts.contains(&Fact::Detached { ue: 0 }));
     assert_eq!(bench.sent("ue0 > Detach Request"), 5);
 }
+
+#[test]
+fn any_two_messages_may_be_lost() {
+    let (whole, _) = run(&[]);
+    for first in 1..whole.carried {
+        for second in first + 1..=whole.carried {
+            let (bench, _) = run(&[first, second]);
+            let story = || format!("messages {first} and {second} lost: {:#?}", bench.facts);
+            assert!(bench.ip_of(0).is_some(), "{}", story());
+            assert!(bench.facts.contains(&Fact::Detached { ue: 0 }), "{}", story());
+            assert_eq!((bench.epc.contexts(), bench.enbs[0].connections()), (0, 0), "{}", story());
+        }
+    }
+}
