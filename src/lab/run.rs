@@ -24,7 +24,7 @@ use crate::io::ledger_store::FileStore;
 use crate::io::run_folder::RunFolder;
 use crate::ledger::Store;
 use crate::onboard::setup::{DeviceSetup, Setup};
-use crate::onboard::world::{Ended, World};
+use crate::onboard::world::{Ended, Wires, World};
 use crate::report::{
     EventLog, Html, Junit, Metrics, Pcapng, RunFacts, RunSummary, Style, Terminal, Transcript, View,
 };
@@ -205,6 +205,7 @@ impl Run {
             ciphering: scenario.network.ciphering.iter().map(|one| ciphering(*one)).collect(),
             steps: scenario.steps.clone(),
             devices: devices.collect(),
+            wires: Wires::default(),
             key_log,
             tally,
         }
