@@ -3,6 +3,7 @@
 //! [`Uicc`] answers command APDUs as a card with protocol T=0 does. It is built from tables: which files there
 //! are (`fs`), which instructions ([`Uicc`]'s table) and which objects the applet holds (`iot_safe`).
 
+pub mod explore;
 mod fs;
 pub mod iot_safe;
 mod pin;

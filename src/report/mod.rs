@@ -26,7 +26,9 @@ pub use html::Html;
 pub use junit::Junit;
 pub use metrics::{Metrics, read_metrics};
 pub use pcapng::Pcapng;
-pub use summary::{Counters, ExpectationRow, RunFacts, RunSummary, StepRow, StepTimes, Version, step_times};
+pub use summary::{
+    Counters, Ending, ExpectationRow, RunFacts, RunSummary, StepRow, StepTimes, Version, step_times,
+};
 pub use terminal::{Style, Terminal};
 pub use transcript::Transcript;
 

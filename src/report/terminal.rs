@@ -107,10 +107,8 @@ impl<W: Write> Terminal<W> {
         let of = if self.facts.devices > 1 { format!("dev{device} ") } else { String::new() };
         let total = u64::from(self.facts.devices) * self.facts.plan.len() as u64;
         let (word, paint, why) = match outcome {
-            Outcome::Done { proof } => ("DONE", Paint::new().bold().green(), text::one_line(proof)),
-            Outcome::Refused { reason, .. } => {
-                ("REFUSED", Paint::new().bold().yellow(), text::one_line(reason))
-            }
+            Outcome::Done { proof } => ("DONE", Paint::new().bold().green(), text::brief(proof)),
+            Outcome::Refused { reason, .. } => ("REFUSED", Paint::new().bold().yellow(), text::brief(reason)),
         };
         let head = format!("[{:>8}s] {:>2}/{total} ", text::seconds(took), self.ended);
         let name = format!("{of}{:<8}", step.name());
