@@ -8,5 +8,6 @@ pub mod clock;
 pub mod doctor;
 pub mod files;
 pub mod ledger_store;
+pub mod pcsc;
 pub mod process;
 pub mod run_folder;
