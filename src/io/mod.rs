@@ -11,3 +11,4 @@ pub mod ledger_store;
 pub mod pcsc;
 pub mod process;
 pub mod run_folder;
+pub mod vpcd;
