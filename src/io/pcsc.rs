@@ -62,7 +62,8 @@ pub fn readers() -> Result<Vec<Reader>, PcscError> {
 }
 
 /// Opens the card in a reader, for this program alone where no other uses it, and resets it. The reader is called
-/// by its number in [`readers`], from 0, by its name, or by a beginning of its name that no other has.
+/// by its number in [`readers`], from 0, by its name, or by the beginning of its name; where several readers begin
+/// so, one of them must have a card.
 ///
 /// # Errors
 /// Where there is no such reader, no card in it, or none that answers.
@@ -83,8 +84,10 @@ fn choose<'a>(readers: &'a [Reader], wanted: &str) -> Result<&'a Reader, PcscErr
         readers.iter().filter(|reader| !wanted.is_empty() && reader.name.starts_with(wanted)).collect();
     let names = |readers: &[&Reader]| readers.iter().map(|reader| reader.name.clone()).collect();
     let wanted = wanted.to_owned();
+    let with_card: Vec<&Reader> = matching.iter().copied().filter(|reader| reader.card_present).collect();
     match &matching[..] {
         [reader] => Ok(reader),
+        [_, ..] if with_card.len() == 1 => Ok(with_card[0]),
         [] => Err(PcscError::NoSuchReader { wanted, there: names(&readers.iter().collect::<Vec<_>>()) }),
         several => Err(PcscError::SeveralReaders { wanted, there: names(several) }),
     }
@@ -97,7 +100,7 @@ mod tests {
     #[test]
     fn a_reader_is_called_by_number_name_or_beginning() {
         let reader = |name: &str| Reader { name: name.to_owned(), card_present: false, atr: Vec::new() };
-        let readers = ["Virtual PCD 00 00", "Virtual PCD 00 01", "ACME 38 00 00"].map(reader);
+        let mut readers = ["Virtual PCD 00 00", "Virtual PCD 00 01", "ACME 38 00 00"].map(reader);
         let name = |wanted| choose(&readers, wanted).map(|reader| reader.name.as_str());
         assert_eq!(name("1"), Ok("Virtual PCD 00 01"));
         assert_eq!(name("Virtual PCD 00 00"), Ok("Virtual PCD 00 00"));
@@ -106,5 +109,7 @@ mod tests {
         assert!(matches!(name("3"), Err(PcscError::NoSuchReader { there, .. }) if there.len() == 3));
         assert!(matches!(name(""), Err(PcscError::NoSuchReader { .. })));
         assert_eq!(choose(&[], "0"), Err(PcscError::NoReader));
+        readers[1].card_present = true;
+        assert_eq!(choose(&readers, "Virtual").map(|reader| reader.name.as_str()), Ok("Virtual PCD 00 01"));
     }
 }
