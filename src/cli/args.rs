@@ -381,6 +381,8 @@ pub struct BenchArgs {
 pub enum BenchVerb {
     /// Onboard many devices: devices per second, memory, and the share of public-key cryptography
     Onboard(OnboardArgs),
+    /// Send commands to a virtual card, in process and through pcscd: median latency of each
+    Card(CardBenchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -388,6 +390,21 @@ pub struct OnboardArgs {
     /// How many devices
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=i64::from(DEVICES_MAX)))]
     pub devices: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct CardBenchArgs {
+    /// The SIM profile of the card
+    #[arg(value_name = "PROFILE", default_value = "sim-profiles/lte-test.toml", value_hint = ValueHint::FilePath)]
+    pub profile: PathBuf,
+
+    /// Where the virtual reader of vsmartcard-vpcd listens [default: localhost:35963]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub vpcd: Option<Address>,
+
+    /// How often each command is sent
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rounds: u32,
 }
 
 #[derive(Debug, Args)]

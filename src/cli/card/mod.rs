@@ -1,5 +1,6 @@
 //! `cellbed card`: cards in readers and virtual ones.
 
+pub mod bench;
 mod serve;
 
 use std::process::ExitCode;

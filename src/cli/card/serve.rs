@@ -6,6 +6,9 @@
 mod seat;
 mod stop;
 
+pub use seat::Seat;
+pub use stop::Stop;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -22,12 +25,11 @@ use crate::onboard::OnboardError;
 use crate::onboard::factory::virtual_card;
 use crate::onboard::setup::trust_anchor;
 use crate::sim::RngTree;
-use seat::{Keeper, Seat};
-use stop::Stop;
+use seat::Keeper;
 
 /// Why virtual cards cannot be served.
 #[derive(Debug, thiserror::Error)]
-enum ServeError {
+pub enum ServeError {
     #[error(transparent)]
     Lab(#[from] LabError),
     #[error("the cards cannot be made: {0}")]

@@ -3,12 +3,13 @@
 //! The service's calls block without a limit, so they are made on a thread of their own; whoever waits for it
 //! gives up in time. A thread that the service never answers stays behind until the program ends.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
-use pcsc::{Card, Context, Disposition, Error, Protocols, ReaderState, Scope, ShareMode, State};
+use pcsc::{Attribute, Card, Context, Disposition, Error, Protocols, ReaderState, Scope, ShareMode, State};
 
 use super::{PcscError, Reader};
 use crate::card::{CardPort, PortError};
@@ -111,6 +112,8 @@ struct Seat {
     name: CString,
     card: Card,
     share: ShareMode,
+    /// Whether the reader sends protocol units of T=0 as they are, rather than whole APDUs.
+    units: bool,
 }
 
 impl Seat {
@@ -125,7 +128,10 @@ impl Seat {
             ),
             other => (other.map_err(refused)?, ShareMode::Exclusive),
         };
-        let mut seat = Self { context, name: name.clone(), card, share };
+        // Every driver of hardware says whose reader it is; that of virtual readers knows no vendor, and hands
+        // APDUs on whole.
+        let units = card.get_attribute_owned(Attribute::VendorName) != Err(Error::UnsupportedFeature);
+        let mut seat = Self { context, name: name.clone(), card, share, units };
         let atr = seat.reset().map_err(refused)?;
         Ok((seat, atr))
     }
@@ -144,7 +150,8 @@ impl Seat {
 
     fn transmit(&self, command: &[u8]) -> Result<Vec<u8>, Error> {
         let mut response = [0; RESPONSE_MAX];
-        self.card.transmit(command, &mut response).map(<[u8]>::to_vec)
+        let command = if self.units { unit_of(command) } else { Cow::Borrowed(command) };
+        self.card.transmit(&command, &mut response).map(<[u8]>::to_vec)
     }
 
     fn reset(&mut self) -> Result<Vec<u8>, Error> {
@@ -169,6 +176,18 @@ impl Seat {
             Err(Error::NoService | Error::ServiceStopped | Error::InvalidHandle) => service_gone(),
             _ => PortError::Reader(cause.to_string()),
         }
+    }
+}
+
+/// The command as protocol T=0 carries it (ISO/IEC 7816-3 clause 12.2): a command with data has no Le, the
+/// length of its answer comes as `61xx`; a command with nothing has P3 zero.
+fn unit_of(command: &[u8]) -> Cow<'_, [u8]> {
+    match command {
+        [_, _, _, _] => Cow::Owned([command, &[0]].concat()),
+        [_, _, _, _, lc, rest @ ..] if *lc > 0 && rest.len() == usize::from(*lc) + 1 => {
+            Cow::Borrowed(&command[..command.len() - 1])
+        }
+        _ => Cow::Borrowed(command),
     }
 }
 
@@ -220,4 +239,19 @@ fn in_time<T: Send + 'static>(
         let _ = done.send(work());
     });
     result.recv_timeout(SERVICE_MAX).unwrap_or(Err(PcscError::Hangs { seconds: SERVICE_MAX.as_secs() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_as_protocol_units() {
+        let select = hex::decode("00a40004023f0000").unwrap();
+        assert_eq!(*unit_of(&select), select[..7]);
+        assert_eq!(*unit_of(&select[..7]), select[..7]);
+        assert_eq!(*unit_of(&[0, 0xb0, 0, 0, 9]), [0, 0xb0, 0, 0, 9]);
+        assert_eq!(*unit_of(&[0x80, 0xf2, 0, 0x0c]), [0x80, 0xf2, 0, 0x0c, 0]);
+        assert!(unit_of(&[]).is_empty());
+    }
 }

@@ -59,6 +59,11 @@ impl Seat {
         Self { number, uicc, atr: Vec::new(), keeper, address, trace }
     }
 
+    /// Where its reader is.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
     /// Puts the card into its reader, again and again, until the program ends.
     ///
     /// # Errors
