@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use crate::io::vpcd::Address;
 use crate::lab::scenario::DEVICES_MAX;
 
 const EXAMPLES: &str = "\
@@ -298,23 +299,24 @@ pub struct ServeArgs {
     #[arg(value_name = "PROFILE", value_hint = ValueHint::FilePath)]
     pub profile: PathBuf,
 
-    /// Where the virtual reader of vsmartcard-vpcd listens
+    /// Where the virtual reader of vsmartcard-vpcd listens; further cards take the ports behind it
+    /// [default: localhost:35963]
     #[arg(long, value_name = "HOST:PORT")]
-    pub vpcd: Option<String>,
+    pub vpcd: Option<Address>,
 
-    /// How many cards
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    /// How many cards; pcscd has a virtual reader for two, see /etc/reader.conf.d/vpcd
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(DEVICES_MAX)))]
     pub count: u32,
 
     /// Draw the cards' random values from this seed
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub seed: u64,
 
-    /// Where the cards keep their state
+    /// Where the cards keep their state; without it they forget everything when they are pulled out for good
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
 
-    /// Print every command and response
+    /// Print every command and response, by name
     #[arg(long)]
     pub trace: bool,
 }
@@ -379,6 +381,8 @@ pub struct BenchArgs {
 pub enum BenchVerb {
     /// Onboard many devices: devices per second, memory, and the share of public-key cryptography
     Onboard(OnboardArgs),
+    /// Send commands to a virtual card, in process and through pcscd: median latency of each
+    Card(CardBenchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -386,6 +390,21 @@ pub struct OnboardArgs {
     /// How many devices
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=i64::from(DEVICES_MAX)))]
     pub devices: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct CardBenchArgs {
+    /// The SIM profile of the card
+    #[arg(value_name = "PROFILE", default_value = "sim-profiles/lte-test.toml", value_hint = ValueHint::FilePath)]
+    pub profile: PathBuf,
+
+    /// Where the virtual reader of vsmartcard-vpcd listens [default: localhost:35963]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub vpcd: Option<Address>,
+
+    /// How often each command is sent
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rounds: u32,
 }
 
 #[derive(Debug, Args)]
