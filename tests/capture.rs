@@ -6,6 +6,7 @@ use std::process::Command;
 
 use cellbed::event::Verdict;
 use cellbed::lab::Run;
+use cellbed::lab::scenario::Ciphering;
 
 /// Runs tshark on the capture of a run; `None` where it is not installed.
 fn tshark(capture: &Path, arguments: &[&str]) -> Option<String> {
@@ -21,10 +22,13 @@ fn tshark(capture: &Path, arguments: &[&str]) -> Option<String> {
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn run_into(folder: &Path, scenario: &str) -> std::path::PathBuf {
+fn load(scenario: &str) -> Run {
     let path = format!("lab/scenarios/{scenario}.toml");
-    let run = Run::load(Path::new(&path), Path::new("lab/benches/virtual.toml")).unwrap();
-    let finished = run.into_folder(folder, None).unwrap();
+    Run::load(Path::new(&path), Path::new("lab/benches/virtual.toml")).unwrap()
+}
+
+fn run_into(folder: &Path, scenario: &str) -> std::path::PathBuf {
+    let finished = load(scenario).into_folder(folder, None).unwrap();
     assert_eq!(finished.summary.verdict, Verdict::Pass, "{:?}", finished.summary.reason);
     finished.folder
 }
@@ -75,6 +79,37 @@ fn every_protocol_is_dissected_and_nothing_is_malformed() {
         for protocol in expected {
             assert!(protocols.contains(*protocol), "{scenario}: no {protocol} in {protocols:?}");
         }
+    }
+}
+
+/// Each message of an attach and a detach, as TS 24.301 numbers it (table 9.8.1).
+#[test]
+fn nas_is_read_message_by_message_where_it_is_not_ciphered() {
+    let runs = tempfile::tempdir().unwrap();
+    let mut run = load("zero-touch");
+    run.scenario.network.ciphering = vec![Ciphering::Eea0];
+    let finished = run.into_folder(runs.path(), None).unwrap();
+    let fields =
+        ["-Y", "nas-eps", "-T", "fields", "-e", "nas_eps.nas_msg_emm_type", "-e", "nas_eps.nas_msg_esm_type"];
+    let Some(text) = tshark(&finished.folder.join("trace.pcapng"), &fields) else { return };
+    let seen: BTreeSet<&str> = text.split(['\t', '\n', ',']).filter(|number| !number.is_empty()).collect();
+    for (number, name) in [
+        ("0x41", "Attach Request"),
+        ("0x52", "Authentication Request"),
+        ("0x53", "Authentication Response"),
+        ("0x5d", "Security Mode Command"),
+        ("0x5e", "Security Mode Complete"),
+        ("0xd0", "PDN Connectivity Request"),
+        ("0xd9", "ESM Information Request"),
+        ("0xda", "ESM Information Response"),
+        ("0x42", "Attach Accept"),
+        ("0xc1", "Activate Default EPS Bearer Context Request"),
+        ("0x43", "Attach Complete"),
+        ("0xc2", "Activate Default EPS Bearer Context Accept"),
+        ("0x45", "Detach Request"),
+        ("0x46", "Detach Accept"),
+    ] {
+        assert!(seen.contains(number), "{name} ({number}) is not among {seen:?}");
     }
 }
 

@@ -86,6 +86,29 @@ fn every_scenario_passes_and_reads_as_its_golden_transcript() {
     });
 }
 
+/// The transcript of a release build, which `lab/test` names in `CELLBED_RELEASE_BIN`, is that of this build.
+#[test]
+fn a_release_build_writes_the_same_transcripts() {
+    let Some(program) = std::env::var_os("CELLBED_RELEASE_BIN") else {
+        println!("skipped: CELLBED_RELEASE_BIN names no release build of cellbed");
+        return;
+    };
+    let runs = tempfile::tempdir().unwrap();
+    for scenario in std::fs::read_dir("lab/scenarios").unwrap() {
+        let path = scenario.unwrap().path();
+        let status = std::process::Command::new(&program)
+            .arg("run")
+            .args(["--quiet", "--runs"])
+            .args([runs.path(), &path])
+            .status()
+            .unwrap_or_else(|error| panic!("{} cannot be started: {error}", program.display()));
+        assert!(status.success(), "{}: {status}", path.display());
+        let transcript = std::fs::read_to_string(runs.path().join("last/transcript.txt")).unwrap();
+        let ours = simulate(&load(path.file_stem().unwrap().to_str().unwrap())).transcript;
+        assert!(transcript == ours, "{}: the release build writes another transcript", path.display());
+    }
+}
+
 #[test]
 fn a_hundred_runs_with_one_seed_are_the_same_to_the_byte() {
     let run = load("zero-touch");

@@ -6,6 +6,7 @@
 
 pub mod args;
 mod bench;
+mod card;
 mod check;
 mod doctor;
 pub mod exit;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::main(args),
         Verb::Ledger(args) => ledger(&args.verb),
         Verb::Report(args) => report::main(args),
+        Verb::Card(args) => card::main(&args.verb),
         Verb::Doctor(args) => doctor::main(args),
         Verb::Bench(args) => bench::main(args),
         Verb::Schema(args) => generate::schemas(args),

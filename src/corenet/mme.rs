@@ -14,6 +14,7 @@ mod s1;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use oxirush_nas::nas_eps::EsmCause;
 use oxirush_s1ap::s1ap::{S1AP_PDU, S1APPDU};
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
@@ -185,21 +186,19 @@ impl Mme {
 
     /// A guard expired: the same message again, or the end of the procedure.
     fn expired(&mut self, ue: &mut UeContext, timer: Timer, core: &mut Core<'_>) -> Result<(), CorenetError> {
-        if timer == Timer::Release {
-            self.connection_lost(ue, core);
-            return Ok(());
-        }
         ue.retransmissions += 1;
         if ue.retransmissions <= timer.retransmissions() {
             self.start_timer(ue, timer, core.now);
             return self.resend(ue, timer, core);
         }
+        if timer == Timer::Release {
+            self.connection_lost(ue, core);
+            return Ok(());
+        }
         let fields = vec![("timer", timer.name().to_owned()), ("mme-ue-id", ue.mme_id.to_string())];
         core.state("", "the UE does not answer", fields);
         match timer {
-            Timer::T3489 => {
-                self.refuse_session(ue, oxirush_nas::nas_eps::EsmCause::EsmInformationNotReceived, core)
-            }
+            Timer::T3489 => self.refuse_session(ue, EsmCause::EsmInformationNotReceived, core),
             _ => self.abort(ue, core),
         }
     }

@@ -35,40 +35,34 @@ struct Probe {
     look: fn() -> Result<String, String>,
 }
 
-const PROBES: [Probe; 11] = [
+const PROBES: [Probe; 9] = [
     Probe {
         name: "PC/SC",
-        cost: "no cards in readers; the virtual card in process needs nothing",
+        cost: "nothing yet: this version drives the virtual card in process, no readers",
         remedy: "apt install pcscd, then start it (systemctl start pcscd)",
         look: pcsc,
     },
     Probe {
         name: "vpcd",
-        cost: "the virtual card is not offered to other programs over PC/SC",
+        cost: "nothing yet: this version does not offer its card to other programs",
         remedy: "apt install vsmartcard-vpcd",
         look: vpcd,
     },
     Probe {
         name: "srsRAN 4G",
-        cost: "no software radio: base station, modem and core are the embedded ones",
+        cost: "nothing yet: in this version base station, modem and core are the embedded ones",
         remedy: "build srsRAN 4G and put srsenb, srsue and srsepc into PATH, or set SRSRAN_DIR",
         look: srsran,
     },
     Probe {
-        name: "Open5GS",
-        cost: "the core is the embedded one",
-        remedy: "install Open5GS from its own package source, so that open5gs-mmed is in PATH",
-        look: || version_of(&["open5gs-mmed"], &["-v"]),
-    },
-    Probe {
         name: "kernel SCTP",
-        cost: "S1AP to other programs needs another transport; inside the process none is needed",
+        cost: "nothing yet: S1AP stays in the process; towards other programs it will need another transport",
         remedy: "modprobe sctp (as root, on a kernel that has the module)",
         look: kernel_sctp,
     },
     Probe {
         name: "TUN",
-        cost: "no device traffic to the machine's own network; the service network in process needs none",
+        cost: "nothing yet: device traffic ends in the service network in process",
         remedy: "modprobe tun, and run where /dev/net/tun may be opened (CAP_NET_ADMIN)",
         look: tun,
     },
@@ -95,12 +89,6 @@ const PROBES: [Probe; 11] = [
         cost: "certificates and enrolment are not cross-checked by tests",
         remedy: "apt install openssl",
         look: || version_of(&["openssl"], &["version"]),
-    },
-    Probe {
-        name: "Open vSwitch",
-        cost: "the switch is the embedded one",
-        remedy: "apt install openvswitch-switch",
-        look: || version_of(&["ovs-vsctl"], &["--version"]),
     },
 ];
 

@@ -3,28 +3,30 @@
 //! [`Run::load`] reads and checks what is asked for, [`Run::simulate`] does it and feeds every event to views,
 //! [`Run::into_folder`] does it with all views, into a run folder.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bench::CardVendor;
 use super::recorder::Recorder;
 use super::scenario::{Ciphering, FaultKind, Integrity};
 use super::{Bench, LabError, Scenario, catalogue};
-use crate::card::SimProfile;
+use crate::card::{CardPort, SimProfile};
 use crate::corenet::HssFault;
 use crate::crypto::Tally;
 use crate::crypto::tls::KeyLogSink;
 use crate::event::Event;
 use crate::io::clock::{Stopwatch, thread_cpu_time};
-use crate::io::files;
 use crate::io::ledger_store::FileStore;
+use crate::io::pcsc;
 use crate::io::run_folder::RunFolder;
 use crate::ledger::Store;
+use crate::onboard::media::Wires;
 use crate::onboard::setup::{DeviceSetup, Setup};
-use crate::onboard::world::{Ended, World};
+use crate::onboard::world::World;
 use crate::report::{
     EventLog, Html, Junit, Metrics, Pcapng, RunFacts, RunSummary, Style, Terminal, Transcript, View,
 };
@@ -64,13 +66,9 @@ impl Run {
         let (scenario, bench) = (Scenario::load(scenario)?, Bench::load(bench)?);
         let mut profiles = BTreeMap::new();
         for device in scenario.devices() {
-            let name = device.profile.to_string();
-            if !profiles.contains_key(&name) {
-                let path = folder.join(format!("{name}.toml"));
-                let text = files::read_text(&path)?;
-                let profile = SimProfile::parse(&text)
-                    .map_err(|error| LabError::Profile { path, cause: error.to_string() })?;
-                profiles.insert(name, Arc::new(profile));
+            if let Entry::Vacant(place) = profiles.entry(device.profile.to_string()) {
+                let profile = catalogue::profile(&folder.join(format!("{}.toml", place.key())))?;
+                place.insert(Arc::new(profile));
             }
         }
         Ok(Self { scenario, bench, profiles, rerun })
@@ -104,6 +102,10 @@ impl Run {
             scenario: self.scenario.name.clone(),
             summary: self.scenario.summary.clone(),
             bench: self.bench.name.clone(),
+            card_via: match &self.bench.roles.card {
+                CardVendor::Virtual => None,
+                vendor @ CardVendor::Pcsc(_) => Some(vendor.clone().into()),
+            },
             seed: self.scenario.seed,
             rat: self.scenario.rat,
             devices: self.scenario.device_count(),
@@ -123,9 +125,20 @@ impl Run {
         key_log: Option<KeyLogSink>,
         views: &mut [Box<dyn View + '_>],
     ) -> Result<RunSummary, LabError> {
+        self.simulate_with(self.card()?, store, key_log, views)
+    }
+
+    fn simulate_with(
+        &self,
+        card: Option<Box<dyn CardPort>>,
+        store: Box<dyn Store>,
+        key_log: Option<KeyLogSink>,
+        views: &mut [Box<dyn View + '_>],
+    ) -> Result<RunSummary, LabError> {
         let (watch, cpu) = (Stopwatch::start(), thread_cpu_time());
         let tally = Tally::new();
-        let mut world = World::set_up(self.setup(key_log, tally.clone()), store)?;
+        let setup = Setup { card, ..self.setup(key_log, tally.clone()) };
+        let mut world = World::set_up(setup, store)?;
         let mut recorder = Recorder::new(&self.scenario);
         let mut failure: Option<std::io::Error> = None;
         let mut sink = |event: Event| {
@@ -137,15 +150,17 @@ impl Run {
             }
         };
         let limit = Duration::from_secs(self.scenario.time_limit_s.into());
-        match world.run(limit, &mut sink) {
-            Ok(Ended::Settled | Ended::TimeLimit) => {}
-            Err(error) => recorder.bench_error(error.to_string()),
+        // What a time limit cuts short is not done, which is all that the judge has to know.
+        let ended = world.run(limit, &mut sink);
+        if let Err(error) = ended {
+            recorder.bench_error(error.to_string());
         }
         if let Some(error) = failure {
             return Err(LabError::Output(error));
         }
         let mut summary = recorder.finish(self.facts(), world.now(), &tally);
         summary.rerun = format!("{} --seed {}", self.rerun, self.scenario.seed);
+        summary.counters.insert("devices.under-way-max".to_owned(), world.under_way_max() as u64);
         summary.wall_time = Some(watch.elapsed());
         summary.cpu_time = thread_cpu_time().zip(cpu).map(|(after, before)| after.saturating_sub(before));
         for view in views.iter_mut() {
@@ -159,6 +174,8 @@ impl Run {
     /// # Errors
     /// Where the bench cannot be set up, or the folder cannot be written.
     pub fn into_folder(&self, runs: &Path, screen: Option<Screen>) -> Result<Finished, LabError> {
+        // First, so that a reader without a card leaves no folder behind.
+        let card = self.card()?;
         let folder = RunFolder::create(runs, &self.scenario.name)?;
         let facts = self.facts();
         let store =
@@ -181,10 +198,25 @@ impl Run {
         if let Some(Screen { out, style }) = screen {
             views.push(Box::new(Terminal::new(out, &facts, style).map_err(LabError::Output)?));
         }
-        let summary = self.simulate(Box::new(store), key_log, &mut views)?;
+        let summary = self.simulate_with(card, Box::new(store), key_log, &mut views)?;
         drop(views);
         folder.publish()?;
         Ok(Finished { folder: folder.path().to_owned(), summary })
+    }
+
+    /// The card in the reader that the bench names; `None` where each device gets a virtual one.
+    fn card(&self) -> Result<Option<Box<dyn CardPort>>, LabError> {
+        let CardVendor::Pcsc(reader) = &self.bench.roles.card else { return Ok(None) };
+        let devices = self.scenario.device_count();
+        if devices != 1 {
+            return Err(LabError::OneCard {
+                bench: self.bench.name.clone(),
+                reader: reader.clone(),
+                scenario: self.scenario.name.clone(),
+                devices,
+            });
+        }
+        Ok(Some(Box::new(pcsc::open(reader)?)))
     }
 
     fn setup(&self, key_log: Option<KeyLogSink>, tally: Tally) -> Setup {
@@ -209,8 +241,10 @@ impl Run {
             ciphering: scenario.network.ciphering.iter().map(|one| ciphering(*one)).collect(),
             steps: scenario.steps.clone(),
             devices: devices.collect(),
+            wires: Wires::default(),
             key_log,
             tally,
+            card: None,
         }
     }
 }

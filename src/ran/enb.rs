@@ -234,7 +234,8 @@ impl Enb {
                 context.stage = Stage::Active;
                 self.confirm_context_setup(id, out)
             }
-            (Uplink::Data(packet), Stage::Active) => self.uplink(id, &packet, out),
+            // The bearer stands for the UE before the base station hears so.
+            (Uplink::Data(packet), Stage::Active | Stage::Reconfiguring) => self.uplink(id, &packet, out),
             _ => Ok(()),
         }
     }

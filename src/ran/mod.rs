@@ -11,6 +11,7 @@ pub use ue::{Ue, UeConfig, UeInput, UeOutput};
 pub use uu::{Downlink, ReleaseCause, Uplink};
 
 use crate::card::PortError;
+pub use crate::wire::nas::AlgorithmSet;
 
 /// What stops a machine of this folder. What a peer does wrong is answered in its protocol and is no error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -82,6 +82,8 @@ pub enum UeInput {
     Air(Downlink),
     /// The device has an IP packet to send. Dropped where there is no bearer.
     SendIp(Vec<u8>),
+    /// The device, which is on and detached, wants to be attached again.
+    Attach,
     /// The device wants to leave the network and stay on.
     Detach,
     /// The moment of [`Ue::deadline`] has come.
@@ -101,9 +103,11 @@ pub enum UeOutput {
     Attached { ip: Ipv4Addr, dns: Option<Ipv4Addr>, mtu: u16, apn: String },
     /// An IP packet for the device.
     ReceiveIp(Vec<u8>),
-    /// An attempt to attach failed. `reason` is one stable word: `emm-cause-N`, `esm-cause-N`, `mac-failure`,
-    /// `sync-failure`, `authentication-reject`, `security-mode-reject-N`, `timeout-t3410`,
-    /// `lower-layer-failure`, `cell-barred`. `retry` says whether the UE tries again by itself.
+    /// An attempt to attach failed. `reason` is one stable word: `emm-cause-N` and `esm-cause-N` (the
+    /// network's causes), `mac-failure`, `sync-failure`, `non-eps-authentication` (what the card or the modem
+    /// found wrong with the network), `authentication-reject`, `security-mode-reject`, `esm-failure` (an
+    /// unusable bearer), `network-detach`, `timeout-t3410`, `lower-layer-failure`, `cell-barred`. `retry` says
+    /// whether the UE tries again by itself.
     AttachFailed { reason: String, detail: String, retry: bool },
     /// Not registered any more, by its own wish or the network's.
     Detached,
@@ -212,6 +216,11 @@ impl Ue {
     pub fn handle(&mut self, now: Instant, input: UeInput, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
         match input {
             UeInput::PowerOn => self.power_on(now, out),
+            UeInput::Attach => match self.emm {
+                Emm::Deregistered(Substate::NoImsi) | Emm::Off => Ok(()),
+                Emm::Deregistered(_) => self.start_attach(now, out),
+                _ => Ok(()),
+            },
             UeInput::Air(message) => self.air(now, message, out),
             UeInput::SendIp(packet) => self.send_ip(now, packet, out),
             UeInput::Detach => self.detach(now, out),
@@ -292,7 +301,8 @@ impl Ue {
         self.leave_connection();
         match self.emm {
             Emm::RegisteredInitiated => {
-                self.attach_failed(now, "lower-layer-failure", why, out);
+                let reason = self.authentication.last_failure().unwrap_or("lower-layer-failure");
+                self.attach_failed(now, reason, why, out);
                 Ok(())
             }
             Emm::DeregisteredInitiated => {

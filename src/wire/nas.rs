@@ -4,8 +4,8 @@
 //! The codec is `oxirush-nas`; what a transcript says of a message is decided here alone.
 
 use oxirush_nas::nas_eps::{
-    CipheringAlgorithm, IntegrityAlgorithm, NasDetachType, NasEmmCause, NasEmmMessage, NasEpsMessage,
-    NasEpsMobileIdentity, NasEsmMessage, NasEsmMessageContainer,
+    CipheringAlgorithm, Direction, IntegrityAlgorithm, NasDetachType, NasEmmCause, NasEmmMessage,
+    NasEpsMessage, NasEpsMobileIdentity, NasError, NasEsmMessage, NasEsmMessageContainer, Validate,
 };
 use oxirush_security::Plmn as PlmnOctets;
 
@@ -77,6 +77,19 @@ pub fn label(message: &NasEpsMessage) -> Label {
 /// The label of octets that were received and not taken.
 pub fn undecoded(octets: &[u8]) -> Label {
     NasEpsMessage::decode(octets).map_or_else(|_| Label::new(Proto::Emm, "Malformed Message"), |m| label(&m))
+}
+
+/// The answer that TS 24.301 clause 7 has for octets that were refused with `error`; `None` where they are
+/// ignored. An ESM message is answered only where it was authentic (clauses 4.4.4.2 and 4.4.4.3).
+pub fn answer_to_malformed(octets: &[u8], error: &NasError, direction: Direction) -> Option<NasEpsMessage> {
+    const EMM: u8 = 0x07;
+    let authentic = matches!(error, NasError::AuthenticMessageRefused { .. });
+    if !authentic && octets.first()? & 0x0f != EMM {
+        return None;
+    }
+    let answer = NasEpsMessage::answer_to_refused(octets, error, direction)?;
+    // The codec answers some ESM requests under the refused message's own, impossible bearer identity.
+    answer.validate().is_empty().then_some(answer)
 }
 
 fn emm_label(message: &NasEmmMessage) -> Label {

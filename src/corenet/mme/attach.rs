@@ -1,5 +1,7 @@
 //! Attach (TS 24.301 clause 5.5.1.2) with its PDN connection (clause 6.5.1).
 
+use std::net::Ipv4Addr;
+
 use oxirush_nas::nas_eps::{
     AttachResult, EmmCause, EpsQos, EsmCause, GprsTimerUnit, NasAccessPointName,
     NasActivateDefaultEpsBearerContextRequest, NasAttachAccept, NasAttachComplete, NasAttachReject,
@@ -7,17 +9,17 @@ use oxirush_nas::nas_eps::{
     NasEpsQualityOfService, NasEpsSecurityHeaderType as Header, NasEsmCause, NasEsmHeader,
     NasEsmInformationRequest, NasEsmMessage, NasEsmMessageContainer, NasEsmStatus, NasPdnAddress,
     NasPdnConnectivityReject, NasProtocolConfigurationOptions, NasT3412Value, NasTrackingAreaIdentityList,
-    Pco, PcoDirection, PcoEntry,
+    Pco, PcoDirection, PcoEntry, ValueError,
 };
 use oxirush_s1ap::s1ap::CauseNas;
 use oxirush_security::identity::GutiEps;
-use std::net::Ipv4Addr;
 
 use super::context::{AttachRequest, Phase, Timer, UeContext};
 use super::{Core, Mme, fault, messages, nas};
 use crate::corenet::gateway::Attestation;
 use crate::corenet::{CorenetError, EpcOutput};
 use crate::event::Actor;
+use crate::id::Imsi;
 use crate::wire::nas::plmn;
 
 /// The identity of the default bearer: the first that there is (TS 24.007 clause 11.2.3.1.5).
@@ -65,7 +67,7 @@ impl Mme {
         }
     }
 
-    fn subscriber_of(&self, guti: &GutiEps) -> Option<&crate::id::Imsi> {
+    fn subscriber_of(&self, guti: &GutiEps) -> Option<&Imsi> {
         let config = &self.config;
         let ours = guti.plmn() == plmn(config.plmn)
             && guti.mme_group_id() == config.mme_group
@@ -172,7 +174,7 @@ impl Mme {
         ip: Ipv4Addr,
         apn: &str,
     ) -> Result<NasEpsMessage, CorenetError> {
-        let fault = |e: oxirush_nas::nas_eps::ValueError| fault("ATTACH ACCEPT", &e);
+        let fault = |e: ValueError| fault("ATTACH ACCEPT", &e);
         let mut options = Vec::new();
         if let Some(dns) = self.config.dns {
             options.push(PcoEntry { identifier: PCO_DNS, contents: dns.octets().to_vec() });

@@ -173,7 +173,11 @@ impl Mme {
         let (Some(request), Some(kasme)) = (&ue.request, &ue.kasme) else { return Ok(()) };
         let capability = request.capability.clone();
         let integrity = self.config.eia.iter().copied().find(|&n| n == 0 || capability.supports_eia(n));
-        let ciphering = self.config.eea.iter().copied().find(|&n| capability.supports_eea(n));
+        // Null integrity goes with null ciphering alone (TS 33.401 clause 5.1.4.1); a UE refuses it anyhow.
+        let ciphering = match integrity {
+            Some(0) => Some(0),
+            _ => self.config.eea.iter().copied().find(|&n| capability.supports_eea(n)),
+        };
         let (Some(integrity), Some(ciphering)) = (integrity.and_then(eia), ciphering.and_then(eea)) else {
             return self.reject(ue, EmmCause::UeSecurityCapabilitiesMismatch, core);
         };

@@ -3,6 +3,7 @@
 use oxirush_nas::nas_eps::{
     KAsme, NasEpsMessage, NasEpsSecurityHeaderType, NasSecurityContext, NasUeNetworkCapability,
 };
+use oxirush_s1ap::s1ap::Cause;
 use oxirush_security::nas_eps::KEnb;
 
 use crate::corenet::hss::Vector;
@@ -62,7 +63,10 @@ impl Timer {
 
     /// How often the message is sent again.
     pub(super) fn retransmissions(self) -> u8 {
-        if self == Self::T3489 { 2 } else { 4 }
+        match self {
+            Self::T3489 | Self::Release => 2,
+            _ => 4,
+        }
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -117,6 +121,8 @@ pub(super) struct UeContext {
     pub retransmissions: u8,
     /// What the running guard sends again.
     pub guarded: Option<(NasEpsMessage, NasEpsSecurityHeaderType)>,
+    /// Why the S1 connection is being released.
+    pub release_cause: Option<Cause>,
 }
 
 impl UeContext {
@@ -143,6 +149,7 @@ impl UeContext {
             timer: None,
             retransmissions: 0,
             guarded: None,
+            release_cause: None,
         }
     }
 

@@ -112,11 +112,21 @@ impl Mme {
         cause: Cause,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
-        let Some(enb_id) = ue.enb_id else {
+        ue.release_cause = Some(cause);
+        ue.retransmissions = 0;
+        self.start_timer(ue, Timer::Release, core.now);
+        self.command_release(ue, core)
+    }
+
+    pub(super) fn command_release(
+        &mut self,
+        ue: &mut UeContext,
+        core: &mut Core<'_>,
+    ) -> Result<(), CorenetError> {
+        let (Some(enb_id), Some(cause)) = (ue.enb_id, ue.release_cause.clone()) else {
             self.connection_lost(ue, core);
             return Ok(());
         };
-        self.start_timer(ue, Timer::Release, core.now);
         let command = messages::ue_context_release_command(ue.mme_id, enb_id, cause);
         self.send_s1(ue.enb, "UEContextReleaseCommand", command, core)
     }

@@ -2,7 +2,7 @@
 //! procedure that it belongs to.
 
 use oxirush_nas::nas_eps::{
-    Direction, EmmCause, NasAttachReject, NasCount, NasEmmCause, NasEmmMessage, NasEpsMessage,
+    Direction, EmmCause, NasAttachReject, NasCount, NasEmmCause, NasEmmMessage, NasEmmStatus, NasEpsMessage,
     NasEpsSecurityHeaderType as Header, NasError, NasServiceReject, NasTrackingAreaUpdateReject,
 };
 use oxirush_s1ap::s1ap::{Cause, CauseNas};
@@ -10,6 +10,7 @@ use oxirush_s1ap::s1ap::{Cause, CauseNas};
 use super::context::{Phase, Timer, UeContext};
 use super::{Core, Mme, fault, messages};
 use crate::corenet::CorenetError;
+use crate::wire::nas::answer_to_malformed;
 
 /// The message type of ATTACH REQUEST (TS 24.301 table 9.8.1).
 const ATTACH_REQUEST: u8 = 0x41;
@@ -145,7 +146,7 @@ impl Mme {
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
         self.dropped(ue, "malformed", core);
-        let Some(answer) = NasEpsMessage::answer_to_refused(nas, error, Direction::Uplink) else {
+        let Some(answer) = answer_to_malformed(nas, error, Direction::Uplink) else {
             return Ok(());
         };
         let plain = match nas.first() {
@@ -165,7 +166,7 @@ impl Mme {
         cause: EmmCause,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
-        let status = oxirush_nas::nas_eps::NasEmmStatus::new(NasEmmCause::from_cause(cause));
+        let status = NasEmmStatus::new(NasEmmCause::from_cause(cause));
         self.send_nas(ue, &NasEpsMessage::new_emm(status), core)
     }
 
@@ -230,6 +231,9 @@ impl Mme {
         timer: Timer,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
+        if timer == Timer::Release {
+            return self.command_release(ue, core);
+        }
         let Some((message, header)) = ue.guarded.take() else { return Ok(()) };
         let sent = if timer == Timer::T3450 && !ue.bearer_up {
             self.set_up_context(ue, &message, core)

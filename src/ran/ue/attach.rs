@@ -1,9 +1,9 @@
 //! Attach (TS 24.301 clause 5.5.1.2): request, acceptance, and every way it fails.
 
 use oxirush_nas::nas_eps::{
-    AttachType, EmmCause, KeySetIdentifier, NasAttachAccept, NasAttachReject, NasAttachRequest,
-    NasEpsAttachType, NasEpsMessage, NasEpsMobileIdentity, NasEsmMessage, NasEsmMessageContainer,
-    NasKeySetIdentifier,
+    AttachType, EmmCause, KeySetIdentifier, NasAttachAccept, NasAttachComplete, NasAttachReject,
+    NasAttachRequest, NasEpsAttachType, NasEpsMessage, NasEpsMobileIdentity, NasEsmMessage,
+    NasEsmMessageContainer, NasGutiType, NasKeySetIdentifier,
 };
 
 use super::{ATTACH_ATTEMPTS, BARRED, Emm, Rrc, Substate, T3402, T3410, T3411, Timer, Ue, UeOutput};
@@ -42,13 +42,17 @@ impl Ue {
         };
         let ksi = self.nas.ksi().map_or(KeySetIdentifier::NoKey, KeySetIdentifier::Native);
         let esm = self.session.connectivity_request(self.config.apn.is_some())?;
-        Ok(NasEpsMessage::new_emm(NasAttachRequest::new(
+        let mut request = NasAttachRequest::new(
             NasEpsAttachType::from_attach_type(AttachType::EpsAttach),
             NasKeySetIdentifier::from_key_set_identifier(ksi).map_err(|e| fault(e.to_string()))?,
             identity,
             self.capability(),
             NasEsmMessageContainer::from_esm_message(&esm).map_err(|e| fault(e.to_string()))?,
-        )))
+        );
+        if self.guti.is_some() {
+            request.set_old_guti_type(NasGutiType::from_mapped(false));
+        }
+        Ok(NasEpsMessage::new_emm(request))
     }
 
     pub(super) fn attach_accepted(
@@ -95,7 +99,7 @@ impl Ue {
             what: "ATTACH COMPLETE",
             cause: e.to_string(),
         })?;
-        self.send(&NasEpsMessage::new_emm(oxirush_nas::nas_eps::NasAttachComplete::new(container)), out)
+        self.send(&NasEpsMessage::new_emm(NasAttachComplete::new(container)), out)
     }
 
     /// ATTACH REJECT (clause 5.5.1.2.5): what each cause does to the UE.

@@ -30,6 +30,11 @@ impl Progress {
         *self = Self::default();
     }
 
+    /// The UE refused what the network wants.
+    pub(super) fn failed(&mut self, word: &'static str) {
+        self.last_failure = Some(word);
+    }
+
     /// The stable word for what went wrong last.
     pub(super) fn last_failure(&self) -> Option<&'static str> {
         self.last_failure
@@ -109,7 +114,7 @@ impl Ue {
             failure.set_authentication_failure_parameter(NasAuthenticationFailureParameter::from_auts(auts));
         }
         self.authentication.failures += 1;
-        self.authentication.last_failure = Some(word);
+        self.authentication.failed(word);
         self.authentication.answered = None;
         self.send(&NasEpsMessage::new_emm(failure), out)?;
         self.timers.remove(&Timer::T3410);

@@ -12,7 +12,7 @@ use oxirush_security::nas_eps::derive_kenb;
 use super::{Ue, UeOutput};
 use crate::ran::{RanError, Uplink};
 use crate::sim::Instant;
-use crate::wire::nas::{eea, eia, label, undecoded};
+use crate::wire::nas::{answer_to_malformed, eea, eia, label, undecoded};
 
 /// The EPS security contexts of the UE.
 #[derive(Debug, Default)]
@@ -122,7 +122,7 @@ impl Ue {
             Ok(_) => self.drop_message(bytes, "no integrity protection", out),
             Err(error) => {
                 self.drop_message(bytes, "malformed", out)?;
-                match NasEpsMessage::answer_to_refused(bytes, &error, Direction::Downlink) {
+                match answer_to_malformed(bytes, &error, Direction::Downlink) {
                     Some(answer) => self.send(&answer, out),
                     None => Ok(()),
                 }
@@ -148,7 +148,7 @@ impl Ue {
             Err(error @ NasError::AuthenticMessageRefused { .. }) => {
                 self.nas.exchanged = true;
                 self.drop_message(bytes, "malformed", out)?;
-                match NasEpsMessage::answer_to_refused(bytes, &error, Direction::Downlink) {
+                match answer_to_malformed(bytes, &error, Direction::Downlink) {
                     Some(answer) => self.send(&answer, out),
                     None => Ok(()),
                 }
@@ -172,6 +172,7 @@ impl Ue {
             Ok(count) => self.complete_security_mode(command, count, out),
             Err(cause) => {
                 let reject = NasSecurityModeReject::new(NasEmmCause::from_cause(cause));
+                self.authentication.failed("security-mode-reject");
                 Self::note("emm", "security mode command rejected", out);
                 self.send(&NasEpsMessage::new_emm(reject), out)
             }

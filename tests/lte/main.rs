@@ -1,0 +1,10 @@
+//! The LTE network end to end: UE, base station, core network and a small card on virtual time.
+
+mod attach;
+mod bench;
+mod card;
+mod loss;
+mod malice;
+mod rejects;
+mod s1;
+mod vectors;

@@ -1,0 +1,170 @@
+//! The S1 procedures around the attach: reset, release, E-RABs, tunnels that vanish.
+
+use cellbed::corenet::EpcInput;
+use cellbed::ran::{Downlink, EnbInput, ReleaseCause, UeInput, Uplink};
+use oxirush_s1ap::{build_s1ap, build_s1ap_ie, s1ap::*};
+
+use crate::bench::{Bench, Event, Fact, SERVER, config, packet};
+
+fn attached(ues: u32) -> Bench {
+    let mut bench = Bench::new(config(), ues);
+    for ue in 0..ues as usize {
+        bench.after(100, Event::Power(ue));
+    }
+    bench.run(5);
+    assert_eq!(bench.epc.contexts(), ues as usize);
+    bench
+}
+
+fn reset(kind: ResetType<'_>) -> Vec<u8> {
+    let cause = Cause::misc(CauseMisc::om_intervention);
+    let kind = kind.into_owned();
+    let pdu = build_s1ap!(InitiatingMessage, Reset, Reset, Cause(cause), ResetType(kind)).unwrap();
+    pdu.encode().unwrap().to_vec()
+}
+
+fn one_connection(mme: Option<u32>, enb: Option<u32>) -> ResetType<'static> {
+    let item = UEAssociatedLogicalS1ConnectionItem::new(mme.map(MMEUES1APID), enb.map(ENBUES1APID), None);
+    let item = build_s1ap_ie!(REJECT UE_associatedLogicalS1_ConnectionItem(item)).unwrap();
+    ResetType::partOfS1_Interface(UEAssociatedLogicalS1ConnectionListRes(vec![item]))
+}
+
+#[test]
+fn a_reset_by_the_mme_releases_all_or_some() {
+    let mut bench = attached(2);
+    bench.enb(1, EnbInput::S1(&reset(one_connection(None, Some(1)))));
+    assert_eq!(bench.enbs[0].connections(), 1);
+    bench.enb(1, EnbInput::S1(&reset(ResetType::s1_Interface(ResetAll::reset_all))));
+    assert_eq!(bench.enbs[0].connections(), 0);
+    assert_eq!(bench.sent("enb1 > ResetAcknowledge"), 2);
+}
+
+#[test]
+fn a_reset_by_the_base_station_leaves_registrations_idle() {
+    let mut bench = attached(2);
+    let ip = bench.ip_of(0).unwrap();
+    bench.core(EpcInput::S1 { enb: 1, bytes: &reset(one_connection(Some(1), None)) });
+    bench.core(EpcInput::S1 { enb: 1, bytes: &reset(ResetType::s1_Interface(ResetAll::reset_all)) });
+    assert_eq!(bench.sent("mme > ResetAcknowledge"), 2);
+    assert_eq!(bench.epc.contexts(), 2);
+    assert!(bench.epc.attestation(ip).is_some());
+    // What comes for the UE now waits and is not sent anywhere.
+    bench.core(EpcInput::Sgi(&packet(SERVER, ip, b"anybody?")));
+    bench.run(6);
+    assert!(!bench.facts.iter().any(|fact| matches!(fact, Fact::ReceivedIp { .. })));
+}
+
+#[test]
+fn a_lost_radio_connection_leaves_the_registration_idle() {
+    let mut bench = attached(1);
+    let ip = bench.ip_of(0).unwrap();
+    bench.ue(0, UeInput::Air(Downlink::Release { cause: ReleaseCause::Network }));
+    // The device wants to send: it attaches again, its base station reports the old connection lost.
+    bench.ue(0, UeInput::SendIp(packet(ip, SERVER, b"hello")));
+    bench.run(20);
+    assert_eq!(bench.sent("enb1 > UEContextReleaseRequest"), 1);
+    assert_ne!(bench.ip_of(0), Some(ip));
+    assert!(bench.facts.contains(&Fact::SessionDown(ip)));
+    assert_eq!((bench.epc.contexts(), bench.enbs[0].connections()), (1, 1));
+}
+
+#[test]
+fn a_tunnel_that_the_gateway_forgot_ends_the_connection() {
+    let mut bench = attached(1);
+    let ip = bench.ip_of(0).unwrap();
+    // The gateway's end of the first session is tunnel 1.
+    let gateway = cellbed::event::Actor::Gateway.transport_address();
+    let (bytes, _) = cellbed::wire::gtpu::error_indication(1, gateway).unwrap();
+    bench.enb(1, EnbInput::GtpU(&bytes));
+    bench.run(10);
+    assert_eq!(bench.sent("enb1 > UEContextReleaseRequest"), 1);
+    assert_eq!(bench.enbs[0].connections(), 0);
+    assert!(bench.epc.attestation(ip).is_some());
+}
+
+#[test]
+fn erabs_are_released_by_number() {
+    let mut bench = attached(1);
+    let items = [5u64, 6]
+        .map(|erab| {
+            let item = ERABItem::new(ERABID(erab), Cause::nas(CauseNas::normal_release), None);
+            build_s1ap_ie!(IGNORE E_RABItem(item)).unwrap()
+        })
+        .to_vec();
+    let command = build_s1ap!(
+        InitiatingMessage,
+        E_RABRelease,
+        ERABReleaseCommand,
+        MME_UE_S1AP_ID(1u32),
+        eNB_UE_S1AP_ID(1u32),
+        E_RABToBeReleasedList(ERABList(items)),
+    )
+    .unwrap();
+    bench.enb(1, EnbInput::S1(&command.encode().unwrap()));
+    assert_eq!(bench.sent("enb1 > E-RABReleaseResponse"), 1);
+    bench.run(6);
+    let ip = bench.ip_of(0).unwrap();
+    bench.ue(0, UeInput::SendIp(packet(ip, SERVER, b"no bearer")));
+    bench.run(7);
+    assert!(!bench.facts.iter().any(|fact| matches!(fact, Fact::Sgi(_))));
+}
+
+#[test]
+fn a_ue_without_the_key_fails_the_context_setup() {
+    let mut bench = Bench::new(config(), 1);
+    bench.run(1);
+    // The UE's answer is lost and a failure comes instead.
+    bench.lose_if = |event| matches!(event, Event::AirUp(_, Uplink::SecurityModeComplete));
+    bench.after(0, Event::Power(0));
+    bench.run(2);
+    bench.enb(1, EnbInput::Air { ue: 0, message: Uplink::SecurityModeFailure });
+    bench.run(3);
+    assert_eq!(bench.sent("enb1 > InitialContextSetupFailure"), 1);
+    assert_eq!(bench.failure(0), Some(("lower-layer-failure", true)));
+    assert!(bench.facts.iter().any(|fact| matches!(fact, Fact::SessionDown(_))));
+    assert_eq!(bench.epc.contexts(), 0);
+}
+
+#[test]
+fn a_wrong_integrity_code_fails_the_security_mode() {
+    let mut bench = Bench::new(config(), 1);
+    bench.run(1);
+    bench.lose_if = |event| matches!(event, Event::AirDown(_, Downlink::SecurityMode { .. }));
+    bench.after(0, Event::Power(0));
+    bench.run(2);
+    bench.ue(0, UeInput::Air(Downlink::SecurityMode { eia: 2, eea: 2, mac_i: [0; 4] }));
+    bench.run(3);
+    assert_eq!(bench.sent("enb1 > InitialContextSetupFailure"), 1);
+}
+
+#[test]
+fn a_forged_resynchronisation_ends_in_a_reject() {
+    let mut bench = Bench::new(config(), 1);
+    bench.run(1);
+    bench.lose_if = |event| matches!(event, Event::AirUp(_, Uplink::Information { .. }));
+    bench.after(0, Event::Power(0));
+    bench.run(2);
+    let nas = hex::decode(format!("075c15300e{}", "00".repeat(14))).unwrap();
+    bench.enb(1, EnbInput::Air { ue: 0, message: Uplink::Information { nas } });
+    bench.run(3);
+    assert_eq!(bench.sent("result=AUTHENTICATION_DATA_UNAVAILABLE"), 1);
+    assert_eq!(bench.failure(0), Some(("authentication-reject", false)));
+}
+
+#[test]
+fn service_requests_and_updates_are_told_to_attach() {
+    // SERVICE REQUEST with KSI 0; TRACKING AREA UPDATE REQUEST with a GUTI.
+    for (nas, name) in
+        [("c7001234", "074e09"), ("074800 0bf600f110000101c0000001".replace(' ', "").as_str(), "074b09")]
+    {
+        let mut bench = Bench::new(config(), 0);
+        bench.run(1);
+        bench.enb(1, EnbInput::Air { ue: 3, message: Uplink::ConnectionRequest });
+        let nas = hex::decode(nas).unwrap();
+        bench.enb(1, EnbInput::Air { ue: 3, message: Uplink::ConnectionSetupComplete { nas } });
+        bench.run(20);
+        let expected = hex::decode(name).unwrap();
+        assert!(bench.bytes.iter().any(|bytes| bytes.windows(3).any(|w| w == expected)), "{:?}", bench.facts);
+        assert_eq!((bench.epc.contexts(), bench.enbs[0].connections()), (0, 0));
+    }
+}
