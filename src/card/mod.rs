@@ -10,6 +10,7 @@ mod pin;
 mod profile;
 mod slot;
 mod sqn;
+mod state;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -52,4 +53,10 @@ pub enum CardError {
     TrustAnchor { bytes: usize, max: usize },
     #[error("sequence number {sqn:#x} has more than 48 bits; correct `sqn` of the profile")]
     Sqn { sqn: u64 },
+    #[error("the stored state of the card is damaged: {what}; remove it to begin with a card as delivered")]
+    StateDamaged { what: &'static str },
+    #[error("the stored state has format {found}, this program knows {known}; use the program that wrote it")]
+    StateVersion { found: u8, known: u8 },
+    #[error("the stored state belongs to the card {found}, this is the card {card}; keep them apart")]
+    StateForeign { found: String, card: String },
 }

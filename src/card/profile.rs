@@ -33,7 +33,7 @@ pub struct SimProfile {
     /// What card and home network share.
     #[schemars(with = "AuthenticationToml")]
     pub authentication: Authentication,
-    /// PIN1 and the administrative code.
+    /// PIN1, PIN2 and the administrative code.
     #[serde(default)]
     pub pin: PinCodes,
 }
@@ -181,6 +181,10 @@ pub struct PinCodes {
     pub pin1: PinCode,
     /// What unblocks PIN1, 8 digits.
     pub puk1: PinCode,
+    /// PIN2.
+    pub pin2: PinCode,
+    /// What unblocks PIN2, 8 digits.
+    pub puk2: PinCode,
     /// The administrative code, 8 digits.
     pub adm1: PinCode,
 }
@@ -191,6 +195,8 @@ impl Default for PinCodes {
             enabled: false,
             pin1: PinCode(*b"0000\xff\xff\xff\xff"),
             puk1: PinCode(*b"00000000"),
+            pin2: PinCode(*b"0000\xff\xff\xff\xff"),
+            puk2: PinCode(*b"00000000"),
             adm1: PinCode(*b"00000000"),
         }
     }

@@ -1,11 +1,15 @@
 //! The virtual UICC: class bytes, logical channels, selection and the transport behaviour of protocol T=0
 //! (ETSI TS 102 221 clauses 7.3.1, 8.5 to 8.8, 10.1 and 11.1).
 
+use std::cell::Cell;
+
 use super::fs::{FileSystem, Position, USIM_AID};
 use super::iot_safe::{self, Applet};
 use super::pin::{Access, Pins};
+use super::state::{ICCID, Stored, Writer};
 use super::usim::Usim;
 use super::{CardError, CardPort, OnOp, Personalisation, PortError, Reply};
+use crate::id::Iccid;
 use crate::sim::RngTree;
 use crate::wire::{Command, StatusWord};
 
@@ -89,6 +93,9 @@ pub struct Uicc {
     applet: Applet,
     channels: [Option<Channel>; CHANNELS],
     pending: Option<Pending>,
+    iccid: Iccid,
+    /// The [generation](Uicc::generation) that was last saved or restored.
+    kept: Cell<u64>,
 }
 
 impl Uicc {
@@ -102,6 +109,8 @@ impl Uicc {
             applet: Applet::new(&rng, trust_anchor)?,
             channels: [Some(Channel::default()), None, None, None],
             pending: None,
+            iccid: p.iccid.clone(),
+            kept: Cell::new(0),
         })
     }
 
@@ -109,6 +118,62 @@ impl Uicc {
     pub fn with_tally(mut self, on_op: OnOp) -> Self {
         self.applet.set_tally(on_op);
         self
+    }
+
+    /// Writes down what the card keeps without power: PIN codes with their counters, sequence numbers, files that
+    /// were written, keys and files of the applet, and how far its random numbers were drawn. Private keys are in
+    /// it.
+    ///
+    /// The card of a server that writes this down before each answer that made the card [dirty](Self::dirty)
+    /// leaves its terminal survives a kill at any moment.
+    pub fn save(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        out.put(ICCID, self.iccid.as_str().as_bytes());
+        self.pins.save(&mut out);
+        self.usim.sqn().save(&mut out);
+        self.files.save(&mut out);
+        self.applet.save(&mut out);
+        self.kept.set(self.generation());
+        out.finish()
+    }
+
+    /// Makes this card, new and of the same personalisation, what another was when it was saved; then resets it.
+    /// A state that is damaged or of another card is refused and changes nothing. Random numbers go on behind
+    /// those that either card has drawn.
+    pub fn restore(&mut self, state: &[u8]) -> Result<(), CardError> {
+        let stored = Stored::open(state)?;
+        let found = stored.all(ICCID).next().unwrap_or_default();
+        if found != self.iccid.as_str().as_bytes() {
+            let found = String::from_utf8_lossy(found).into_owned();
+            return Err(CardError::StateForeign { found, card: self.iccid.to_string() });
+        }
+        let pins = self.pins.restored(stored)?;
+        let sqn = self.usim.sqn().restored(stored)?;
+        let files = self.files.restored(stored)?;
+        let applet = self.applet.restored(stored)?;
+        (self.pins, self.files) = (pins, files);
+        self.usim.set_sqn(sqn);
+        self.applet.assume(applet);
+        self.power_up();
+        self.kept.set(self.generation());
+        Ok(())
+    }
+
+    /// Counts the changes of what [`save`](Self::save) writes down.
+    pub fn generation(&self) -> u64 {
+        self.pins.changes() + self.usim.sqn().changes() + self.files.changes() + self.applet.changes()
+    }
+
+    /// Whether something has changed since the card was made, saved or restored.
+    pub fn dirty(&self) -> bool {
+        self.generation() != self.kept.get()
+    }
+
+    fn power_up(&mut self) {
+        self.channels = [Some(Channel::default()), None, None, None];
+        self.pending = None;
+        self.pins.reset();
+        self.applet.reset();
     }
 
     /// The private scalars that the applet holds, for tests that look for them in what the card says.
@@ -336,10 +401,7 @@ impl CardPort for Uicc {
     }
 
     fn reset(&mut self) -> Result<Vec<u8>, PortError> {
-        self.channels = [Some(Channel::default()), None, None, None];
-        self.pending = None;
-        self.pins.reset();
-        self.applet.reset();
+        self.power_up();
         Ok(ATR.to_vec())
     }
 }

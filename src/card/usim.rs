@@ -48,6 +48,14 @@ impl Usim {
         Ok(out)
     }
 
+    pub(super) fn sqn(&self) -> &SqnArray {
+        &self.sqn
+    }
+
+    pub(super) fn set_sqn(&mut self, sqn: SqnArray) {
+        self.sqn = sqn;
+    }
+
     fn synchronisation_failure(&self, rand: &Rand) -> Reply {
         let highest = Sqn::try_from(self.sqn.highest()).map_err(|_| StatusWord::TECHNICAL_PROBLEM)?;
         let mut out = vec![SYNCHRONISATION_FAILURE];

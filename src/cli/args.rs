@@ -7,6 +7,8 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use crate::card::PinCode;
+use crate::io::vpcd::Address;
 use crate::lab::scenario::DEVICES_MAX;
 
 const EXAMPLES: &str = "\
@@ -175,13 +177,21 @@ pub enum CardVerb {
 /// Which card is meant.
 #[derive(Debug, Args)]
 pub struct WhichCard {
-    /// The reader that the card is in: its number or a part of its name, as `cellbed card list` prints them
+    /// The reader that the card is in: its number in `cellbed card list`, its name, or a beginning of it
     #[arg(long, value_name = "READER", default_value = "0")]
     pub reader: String,
 
     /// Instead of a reader, a virtual card made from this SIM profile for the one command
     #[arg(long = "virtual", value_name = "PROFILE", value_hint = ValueHint::FilePath, conflicts_with = "reader")]
     pub profile: Option<PathBuf>,
+
+    /// Verify PIN1 first; it is not tried where fewer than two tries are left
+    #[arg(long, value_name = "DIGITS")]
+    pub pin: Option<PinDigits>,
+
+    /// Try a PIN or key although fewer than two tries are left, or the card does not say how many
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -286,10 +296,6 @@ pub struct CardProgramArgs {
     /// Say what would be written, and write nothing
     #[arg(long)]
     pub dry_run: bool,
-
-    /// Try the key although only one try is left
-    #[arg(long)]
-    pub force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -298,23 +304,24 @@ pub struct ServeArgs {
     #[arg(value_name = "PROFILE", value_hint = ValueHint::FilePath)]
     pub profile: PathBuf,
 
-    /// Where the virtual reader of vsmartcard-vpcd listens
+    /// Where the virtual reader of vsmartcard-vpcd listens; further cards take the ports behind it
+    /// [default: localhost:35963]
     #[arg(long, value_name = "HOST:PORT")]
-    pub vpcd: Option<String>,
+    pub vpcd: Option<Address>,
 
-    /// How many cards
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    /// How many cards; pcscd has a virtual reader for two, see /etc/reader.conf.d/vpcd
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(DEVICES_MAX)))]
     pub count: u32,
 
     /// Draw the cards' random values from this seed
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub seed: u64,
 
-    /// Where the cards keep their state
+    /// Where the cards keep their state; without it they forget everything when they are pulled out for good
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
 
-    /// Print every command and response
+    /// Print every command and response, by name
     #[arg(long)]
     pub trace: bool,
 }
@@ -336,6 +343,23 @@ impl<const N: usize> FromStr for Hex<N> {
 impl<const N: usize> fmt::Debug for Hex<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Hex(..)")
+    }
+}
+
+/// A PIN of 4 to 8 decimal digits. Not shown by `Debug`.
+#[derive(Clone)]
+pub struct PinDigits(pub PinCode);
+
+impl FromStr for PinDigits {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        PinCode::try_from(text.to_owned()).map(Self)
+    }
+}
+
+impl fmt::Debug for PinDigits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PinDigits(..)")
     }
 }
 
@@ -379,6 +403,8 @@ pub struct BenchArgs {
 pub enum BenchVerb {
     /// Onboard many devices: devices per second, memory, and the share of public-key cryptography
     Onboard(OnboardArgs),
+    /// Send commands to a virtual card, in process and through pcscd: median latency of each
+    Card(CardBenchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -386,6 +412,21 @@ pub struct OnboardArgs {
     /// How many devices
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=i64::from(DEVICES_MAX)))]
     pub devices: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct CardBenchArgs {
+    /// The SIM profile of the card
+    #[arg(value_name = "PROFILE", default_value = "sim-profiles/lte-test.toml", value_hint = ValueHint::FilePath)]
+    pub profile: PathBuf,
+
+    /// Where the virtual reader of vsmartcard-vpcd listens [default: localhost:35963]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub vpcd: Option<Address>,
+
+    /// How often each command is sent
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rounds: u32,
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::args::{BenchArgs, BenchVerb, OnboardArgs};
+use super::args::{BenchArgs, BenchVerb, CardBenchArgs, OnboardArgs};
 use super::yardstick::{self, Cost};
 use super::{exit, terminal};
 use crate::event::Verdict;
@@ -18,11 +18,24 @@ const BENCH: &str = "lab/benches/virtual.toml";
 
 /// Measures what is asked for.
 pub fn main(args: &BenchArgs) -> ExitCode {
-    let BenchVerb::Onboard(args) = &args.what;
+    let args = match &args.what {
+        BenchVerb::Onboard(args) => args,
+        BenchVerb::Card(args) => return card(args),
+    };
     match onboard(args) {
         Ok(Verdict::Pass) => exit::PASS.into(),
         Ok(_) => exit::SCENARIO_FAILED.into(),
         Err(error) => terminal::set_up_error(&error),
+    }
+}
+
+fn card(args: &CardBenchArgs) -> ExitCode {
+    match super::card::bench::main(args) {
+        Ok(()) => exit::PASS.into(),
+        Err(error) => {
+            terminal::failure(error);
+            exit::SET_UP_ERROR.into()
+        }
     }
 }
 

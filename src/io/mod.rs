@@ -4,9 +4,12 @@
 //! where they belong.
 #![allow(clippy::disallowed_methods, reason = "effects live here")]
 
+pub mod card_state;
 pub mod clock;
 pub mod doctor;
 pub mod files;
 pub mod ledger_store;
+pub mod pcsc;
 pub mod process;
 pub mod run_folder;
+pub mod vpcd;

@@ -31,7 +31,8 @@ pub struct Bench {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Roles {
-    /// The UICC.
+    /// The UICC: `virtual`, or `pcsc:` and a reader, called by its name, a beginning of it, or its number from 0.
+    #[schemars(with = "String", regex(pattern = "^(virtual|pcsc:.+)$"))]
     pub card: CardVendor,
     /// The user equipment.
     pub modem: ModemVendor,
@@ -62,11 +63,6 @@ macro_rules! vendors {
 }
 
 vendors! {
-    /// Vendors of the card.
-    CardVendor {
-        /// The virtual UICC in the same process.
-        Virtual
-    }
     /// Vendors of the modem.
     ModemVendor {
         /// The protocol UE: real NAS bytes, card commands and IP stack; RRC is modelled.
@@ -96,6 +92,38 @@ vendors! {
     CaVendor {
         /// The authority and its EST server in the same process.
         Embedded
+    }
+}
+
+/// Vendors of the card: `virtual`, or `pcsc:` and a reader.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum CardVendor {
+    /// The virtual UICC in the same process.
+    #[default]
+    Virtual,
+    /// The card in this PC/SC reader (see [`crate::io::pcsc::open`]).
+    Pcsc(String),
+}
+
+impl TryFrom<String> for CardVendor {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.strip_prefix("pcsc:").map(str::trim) {
+            _ if text == "virtual" => Ok(Self::Virtual),
+            Some(reader) if !reader.is_empty() => Ok(Self::Pcsc(reader.to_owned())),
+            _ => Err(format!("a card is `virtual` or `pcsc:READER`, not `{text}`")),
+        }
+    }
+}
+
+impl From<CardVendor> for String {
+    fn from(vendor: CardVendor) -> Self {
+        match vendor {
+            CardVendor::Virtual => "virtual".to_owned(),
+            CardVendor::Pcsc(reader) => format!("pcsc:{reader}"),
+        }
     }
 }
 
@@ -152,22 +180,35 @@ mod tests {
     }
 
     #[test]
+    fn a_card_is_virtual_or_in_a_reader() {
+        let card = |value: &str| {
+            check(&format!("summary = \"x\"\n[roles]\ncard = \"{value}\"\n"), "x.toml")
+                .map(|bench| bench.roles.card)
+                .map_err(|problems| problems[0].message.clone())
+        };
+        assert_eq!(card("virtual"), Ok(CardVendor::Virtual));
+        assert_eq!(card("pcsc:Virtual PCD 00 00"), Ok(CardVendor::Pcsc("Virtual PCD 00 00".to_owned())));
+        assert_eq!(card("pcsc"), Err("a card is `virtual` or `pcsc:READER`, not `pcsc`".to_owned()));
+        assert!(card("pcsc: ").is_err() && card("").is_err());
+    }
+
+    #[test]
     fn an_unknown_vendor_or_role_names_the_known_ones() {
-        let source = "summary = \"x\"\n[roles]\ncard = \"pcsc\"\nbasestation = \"srs\"\n";
+        let source = "summary = \"x\"\n[roles]\ncore = \"srs\"\nbasestation = \"srs\"\n";
         let problems = check(source, "x.toml").unwrap_err();
         insta::assert_snapshot!(problems.iter().map(|p| p.render(false, 90)).collect::<String>(), @r##"
-     × `card` cannot be "pcsc"
+     × `core` cannot be "srs"
       ╭─[x.toml:3:8]
     2 │ [roles]
-    3 │ card = "pcsc"
-      ·        ───┬──
-      ·           ╰── unknown value
+    3 │ core = "srs"
+      ·        ──┬──
+      ·          ╰── unknown value
     4 │ basestation = "srs"
       ╰────
-     help: the only one known here is `virtual`
+     help: the only one known here is `embedded`
      × unknown key `basestation` in `roles`
       ╭─[x.toml:4:1]
-    3 │ card = "pcsc"
+    3 │ core = "srs"
     4 │ basestation = "srs"
       · ─────┬─────
       ·      ╰── not a key here

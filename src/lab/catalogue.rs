@@ -31,11 +31,19 @@ pub fn read(folder: &Path) -> Result<BTreeMap<String, ProfileInfo>, LabError> {
         return Ok(profiles);
     }
     for path in files::list(folder, "toml")? {
-        let text = files::read_text(&path)?;
-        let profile = SimProfile::parse(&text)
-            .map_err(|e| LabError::Profile { path: path.clone(), cause: e.message().to_owned() })?;
+        let profile = profile(&path)?;
         let name = file_stem(&path.to_string_lossy()).to_owned();
         profiles.insert(name, ProfileInfo { base_imsi: profile.imsi });
     }
     Ok(profiles)
+}
+
+/// The profile in the file at `path`.
+///
+/// # Errors
+/// Where it cannot be read, or is no SIM profile.
+pub fn profile(path: &Path) -> Result<SimProfile, LabError> {
+    let text = files::read_text(path)?;
+    SimProfile::parse(&text)
+        .map_err(|cause| LabError::Profile { path: path.to_owned(), cause: cause.message().to_owned() })
 }

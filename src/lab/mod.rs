@@ -41,6 +41,15 @@ pub enum LabError {
     /// The bench cannot be set up.
     #[error("the bench cannot be set up: {0}")]
     SetUp(#[from] crate::onboard::OnboardError),
+    /// The card that the bench names cannot be used.
+    #[error(transparent)]
+    Card(#[from] crate::io::pcsc::PcscError),
+    /// A reader holds one card.
+    #[error(
+        "bench {bench} has one card, in reader {reader:?}, and scenario {scenario} has {devices} devices; use a \
+         scenario of one device, or a bench whose card is `virtual`"
+    )]
+    OneCard { bench: String, reader: String, scenario: String, devices: u32 },
     /// A result could not be written.
     #[error("a result of the run cannot be written: {0}; is the disk full?")]
     Output(std::io::Error),

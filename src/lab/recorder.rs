@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Scenario;
-use super::verdict::{Expected, Judge, Judgement, Ruling, Subject};
+use super::verdict::{Judge, Judgement, Ruling, Subject};
 use crate::crypto::Tally;
-use crate::event::{Body, Event, Outcome, Step, Verdict};
+use crate::event::{Body, Event, Outcome, Step};
 use crate::io::clock::thread_cpu_time;
 use crate::report::{Counters, Ending, ExpectationRow, RunFacts, RunSummary, StepRow, Version};
 use crate::sim::Instant;
@@ -106,7 +106,7 @@ fn step_rows(judgement: &Judgement, steps: &BTreeMap<(u32, Step), Taken>, end: I
 }
 
 /// A row for each expectation that has no row among the steps: of messages, and of steps that were not begun.
-/// The steps that a device was rightly kept from are one row.
+/// Steps of one device that went alike are one row: those that a refusal kept it from.
 fn expectation_rows(
     judgement: &Judgement,
     steps: &BTreeMap<(u32, Step), Taken>,
@@ -117,7 +117,7 @@ fn expectation_rows(
         _ => false,
     };
     let left: Vec<&Ruling> = judgement.rulings.iter().filter(|ruling| !begun(ruling)).collect();
-    let together = left.chunk_by(|a, b| a.device == b.device && kept_from(a) && kept_from(b));
+    let together = left.chunk_by(|a, b| alike(a, b));
     let row = |rulings: &[&Ruling]| {
         let (last, before) = rulings.split_last()?;
         let of = last.device.filter(|_| several).map_or(String::new(), |n| format!("device {n}: "));
@@ -134,10 +134,14 @@ fn expectation_rows(
     together.filter_map(row).collect()
 }
 
-/// Whether a step was to be out of reach, and was.
-fn kept_from(ruling: &Ruling) -> bool {
-    let out_of_reach = matches!(ruling.subject, Subject::Step { expected: Expected::NotReached, .. });
-    out_of_reach && ruling.verdict == Verdict::Pass
+/// Whether two rulings differ in nothing but the step.
+fn alike(a: &Ruling, b: &Ruling) -> bool {
+    let (Subject::Step { expected: of_a, .. }, Subject::Step { expected: of_b, .. }) =
+        (&a.subject, &b.subject)
+    else {
+        return false;
+    };
+    (a.device, a.verdict, of_a, &a.found) == (b.device, b.verdict, of_b, &b.found)
 }
 
 fn ending(outcome: &Outcome) -> (Ending, String) {

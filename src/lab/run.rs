@@ -10,17 +10,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bench::CardVendor;
 use super::recorder::Recorder;
 use super::scenario::{Ciphering, FaultKind, Integrity};
 use super::{Bench, LabError, Scenario, catalogue};
-use crate::card::SimProfile;
+use crate::card::{CardPort, SimProfile};
 use crate::corenet::HssFault;
 use crate::crypto::Tally;
 use crate::crypto::tls::KeyLogSink;
 use crate::event::Event;
 use crate::io::clock::{Stopwatch, thread_cpu_time};
-use crate::io::files;
 use crate::io::ledger_store::FileStore;
+use crate::io::pcsc;
 use crate::io::run_folder::RunFolder;
 use crate::ledger::Store;
 use crate::onboard::media::Wires;
@@ -63,10 +64,7 @@ impl Run {
         let mut profiles = BTreeMap::new();
         for device in scenario.devices() {
             if let Entry::Vacant(place) = profiles.entry(device.profile.to_string()) {
-                let path = folder.join(format!("{}.toml", place.key()));
-                let text = files::read_text(&path)?;
-                let profile = SimProfile::parse(&text)
-                    .map_err(|error| LabError::Profile { path, cause: error.to_string() })?;
+                let profile = catalogue::profile(&folder.join(format!("{}.toml", place.key())))?;
                 place.insert(Arc::new(profile));
             }
         }
@@ -101,6 +99,10 @@ impl Run {
             scenario: self.scenario.name.clone(),
             summary: self.scenario.summary.clone(),
             bench: self.bench.name.clone(),
+            card_via: match &self.bench.roles.card {
+                CardVendor::Virtual => None,
+                vendor @ CardVendor::Pcsc(_) => Some(vendor.clone().into()),
+            },
             seed: self.scenario.seed,
             rat: self.scenario.rat,
             devices: self.scenario.device_count(),
@@ -120,9 +122,20 @@ impl Run {
         key_log: Option<KeyLogSink>,
         views: &mut [Box<dyn View + '_>],
     ) -> Result<RunSummary, LabError> {
+        self.simulate_with(self.card()?, store, key_log, views)
+    }
+
+    fn simulate_with(
+        &self,
+        card: Option<Box<dyn CardPort>>,
+        store: Box<dyn Store>,
+        key_log: Option<KeyLogSink>,
+        views: &mut [Box<dyn View + '_>],
+    ) -> Result<RunSummary, LabError> {
         let (watch, cpu) = (Stopwatch::start(), thread_cpu_time());
         let tally = Tally::new();
-        let mut world = World::set_up(self.setup(key_log, tally.clone()), store)?;
+        let setup = Setup { card, ..self.setup(key_log, tally.clone()) };
+        let mut world = World::set_up(setup, store)?;
         let mut recorder = Recorder::new(&self.scenario);
         let mut failure: Option<std::io::Error> = None;
         let mut sink = |event: Event| {
@@ -158,6 +171,8 @@ impl Run {
     /// # Errors
     /// Where the bench cannot be set up, or the folder cannot be written.
     pub fn into_folder(&self, runs: &Path, screen: Option<Screen>) -> Result<Finished, LabError> {
+        // First, so that a reader without a card leaves no folder behind.
+        let card = self.card()?;
         let folder = RunFolder::create(runs, &self.scenario.name)?;
         let facts = self.facts();
         let store =
@@ -179,10 +194,25 @@ impl Run {
         if let Some(Screen { out, style }) = screen {
             views.push(Box::new(Terminal::new(out, &facts, style).map_err(LabError::Output)?));
         }
-        let summary = self.simulate(Box::new(store), key_log, &mut views)?;
+        let summary = self.simulate_with(card, Box::new(store), key_log, &mut views)?;
         drop(views);
         folder.publish()?;
         Ok(Finished { folder: folder.path().to_owned(), summary })
+    }
+
+    /// The card in the reader that the bench names; `None` where each device gets a virtual one.
+    fn card(&self) -> Result<Option<Box<dyn CardPort>>, LabError> {
+        let CardVendor::Pcsc(reader) = &self.bench.roles.card else { return Ok(None) };
+        let devices = self.scenario.device_count();
+        if devices != 1 {
+            return Err(LabError::OneCard {
+                bench: self.bench.name.clone(),
+                reader: reader.clone(),
+                scenario: self.scenario.name.clone(),
+                devices,
+            });
+        }
+        Ok(Some(Box::new(pcsc::open(reader)?)))
     }
 
     fn setup(&self, key_log: Option<KeyLogSink>, tally: Tally) -> Setup {
@@ -210,6 +240,7 @@ impl Run {
             wires: Wires::default(),
             key_log,
             tally,
+            card: None,
         }
     }
 }

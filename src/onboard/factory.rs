@@ -6,7 +6,7 @@ use super::OnboardError;
 use super::device::Device;
 use super::procedure::Procedure;
 use super::steps::{Identity, Tools};
-use crate::card::{CardOp, CardSlot, SimProfile, Uicc};
+use crate::card::{CardError, CardOp, CardPort, CardSlot, Personalisation, SimProfile, Uicc};
 use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
 use crate::crypto::{Op, Tally};
 use crate::event::{Actor, Step};
@@ -31,23 +31,39 @@ pub struct Factory {
     pub key_log: Option<KeyLogSink>,
     pub tally: Tally,
     pub rng: RngTree,
+    /// The card of the first device, where it is not a virtual one made for the run.
+    pub card: Option<Box<dyn CardPort>>,
+}
+
+/// The virtual card that device `number` of a run carries. `run` is the run's randomness, `trust_anchor` the root
+/// that the operator leaves on every card, DER.
+///
+/// # Errors
+/// Where the profile has no such card.
+pub fn virtual_card(
+    card: &Personalisation,
+    number: u32,
+    run: &RngTree,
+    trust_anchor: &[u8],
+) -> Result<Uicc, CardError> {
+    Uicc::new(card, run.branch(Actor::Card(number)), trust_anchor)
 }
 
 impl Factory {
-    /// Device `number`, switched off, with a fresh card in it.
+    /// Device `number`, switched off, with its card in it.
     ///
     /// # Errors
     /// Where there is no such device, or its card cannot be personalised.
-    pub fn build(&self, number: u32) -> Result<Device, OnboardError> {
+    pub fn build(&mut self, number: u32) -> Result<Device, OnboardError> {
         let blueprint = (number as usize)
             .checked_sub(1)
             .and_then(|index| self.blueprints.get(index))
             .ok_or(OnboardError::NoSuchDevice { device: number, devices: self.blueprints.len() })?;
         let personalisation = blueprint.profile.personalise(blueprint.index)?;
-        let tally = self.tally.clone();
-        let uicc = Uicc::new(&personalisation, self.rng.branch(Actor::Card(number)), &self.trust_anchor)?
-            .with_tally(Arc::new(move |op| tally.count(counted(op))));
-        let card = CardSlot::shared(Box::new(uicc));
+        let card = match self.card.take() {
+            Some(card) => CardSlot::shared(card),
+            None => CardSlot::shared(Box::new(self.virtual_card(&personalisation, number)?)),
+        };
         let config = UeConfig { apn: Some(personalisation.apn.clone()), ..UeConfig::new(number) };
         let ue = Ue::new(config, card.clone(), self.rng.branch(Actor::Ue(number)));
         let rng = self.rng.branch(Actor::Device(number));
@@ -60,6 +76,12 @@ impl Factory {
             identity: Identity::default(),
         };
         Ok(Device::new(number, ue, card, Procedure::new(self.steps.clone(), tools), rng))
+    }
+
+    fn virtual_card(&self, card: &Personalisation, number: u32) -> Result<Uicc, CardError> {
+        let tally = self.tally.clone();
+        let uicc = virtual_card(card, number, &self.rng, &self.trust_anchor)?;
+        Ok(uicc.with_tally(Arc::new(move |op| tally.count(counted(op)))))
     }
 }
 

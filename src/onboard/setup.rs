@@ -14,7 +14,7 @@ use super::media::{Media, Wires};
 use super::service::{Servers, Services};
 use super::world::{ENB, World};
 use crate::ca::Authority;
-use crate::card::{Personalisation, SimProfile};
+use crate::card::{CardPort, Personalisation, SimProfile};
 use crate::corenet::{AddressPool, Epc, EpcConfig, HssFault, Subscriber};
 use crate::crypto::tls::{KeyLogSink, VirtualClock};
 use crate::crypto::{Op, Tally};
@@ -67,6 +67,21 @@ pub struct Setup {
     pub wires: Wires,
     pub key_log: Option<KeyLogSink>,
     pub tally: Tally,
+    /// The card of the first device, where it is not a virtual one made for the run.
+    pub card: Option<Box<dyn CardPort>>,
+}
+
+/// The root certificate of the run with `seed`, DER: what the operator leaves on every card.
+///
+/// # Errors
+/// Where the authority cannot sign it.
+pub fn trust_anchor(seed: u64) -> Result<Vec<u8>, OnboardError> {
+    let authority = authority(&RngTree::new(seed), &Tally::new())?;
+    Ok(authority.root_der().to_vec())
+}
+
+fn authority(rng: &RngTree, tally: &Tally) -> Result<Authority, OnboardError> {
+    Ok(Authority::new(rng.branch(Actor::Ca), tally, EPOCH_UNIX_S)?)
 }
 
 impl World {
@@ -78,7 +93,7 @@ impl World {
         let rng = RngTree::new(setup.seed);
         let clock = VirtualClock::new(EPOCH_UNIX_S);
         let tally = setup.tally.clone();
-        let mut authority = Authority::new(rng.branch(Actor::Ca), &tally, EPOCH_UNIX_S)?;
+        let mut authority = authority(&rng, &tally)?;
         let servers = Servers::new(&mut authority, &rng, &tally, &clock, setup.key_log.as_ref())?;
         let (ledger, operators) = ledger(&rng, &tally, store)?;
         let (epc, inventory) = network(&setup, &rng)?;
@@ -90,6 +105,7 @@ impl World {
             key_log: setup.key_log.clone(),
             tally: tally.clone(),
             rng: rng.clone(),
+            card: setup.card,
         };
         let backend = Backend::new(inventory, ledger, operators, authority);
         let services = Services::new(backend, servers, clock, MTU, rng.branch("services"));

@@ -263,6 +263,7 @@ fn summary(devices: u32, events: &[Event]) -> RunSummary {
             scenario: "zero-touch".to_owned(),
             summary: "A device goes from power-on to ready with nobody touching it".to_owned(),
             bench: "virtual".to_owned(),
+            card_via: None,
             seed: 7,
             rat: Rat::Lte,
             devices,

@@ -17,6 +17,9 @@ pub struct RunFacts {
     pub summary: String,
     /// The name of the bench.
     pub bench: String,
+    /// How the card is reached, where it is not in the same process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card_via: Option<String>,
     pub seed: u64,
     pub rat: Rat,
     /// How many devices take part.

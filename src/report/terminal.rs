@@ -152,7 +152,7 @@ impl<W: Write> Terminal<W> {
                 let each = self.running.iter().map(|(device, step)| format!("dev{device} {}", step.name()));
                 each.collect::<Vec<_>>().join(", ")
             }
-            n => format!("{n} devices on their way, {} steps ended", self.ended),
+            n => format!("{n} devices on their way, {} ended", text::count(self.ended, "step")),
         };
         let line = table::cut(&format!("{:>WORD$} {now}", "…"), self.style.width - 1);
         let erase = if self.bottom_shown { "\r\x1b[K" } else { "" };

@@ -37,6 +37,9 @@ impl<W: Write> Transcript<W> {
     /// Begins a transcript in `out`.
     pub fn new(mut out: W, facts: &RunFacts) -> io::Result<Self> {
         writeln!(out, "{}", title(facts))?;
+        if let Some(via) = &facts.card_via {
+            writeln!(out, "card via {}", text::one_line(via))?;
+        }
         Ok(Self { out, several: facts.devices > 1, last: Instant::ZERO, user_plane: UserPlane::default() })
     }
 

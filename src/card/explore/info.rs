@@ -110,9 +110,8 @@ impl CardInfo {
     }
 }
 
-/// Resets the card and asks it what it is.
-pub fn examine(terminal: &mut Terminal<'_>) -> Result<CardInfo, ExploreError> {
-    let atr = terminal.reset()?;
+/// Asks a card what it is. Its Answer To Reset is `atr`; what was verified since then stays verified.
+pub fn examine(terminal: &mut Terminal<'_>, atr: Vec<u8>) -> Result<CardInfo, ExploreError> {
     let master = terminal.select(Target::File(0x3f00))?;
     let no_uicc = master.as_ref().err().copied();
     let mut statuses = master.map(|fcp| fcp.pins).unwrap_or_default();
@@ -149,7 +148,6 @@ pub fn examine(terminal: &mut Terminal<'_>) -> Result<CardInfo, ExploreError> {
 
 /// A few words on what is in a reader.
 pub fn guess(terminal: &mut Terminal<'_>) -> Result<String, ExploreError> {
-    terminal.reset()?;
     if let Err(status) = terminal.select(Target::File(0x3f00))? {
         let gsm = status == StatusWord::CLASS_NOT_SUPPORTED;
         return Ok(if gsm { "a SIM of GSM, or no SIM" } else { "no UICC" }.to_owned());

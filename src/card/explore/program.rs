@@ -56,7 +56,6 @@ pub enum Written {
 /// Reads what is on the card and says what to write. Files that the card does not have are left out, but for
 /// those without which it is no subscriber's card.
 pub fn plan(terminal: &mut Terminal<'_>, p: &Personalisation) -> Result<Vec<Planned>, ExploreError> {
-    terminal.reset()?;
     let applications = info::applications(terminal)?;
     let (_, aid) = info::select_usim(terminal, &applications)?.ok_or(ExploreError::NoUsim)?;
     let mut planned = Vec::new();

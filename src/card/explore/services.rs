@@ -57,7 +57,7 @@ static NAMES: [&str; 135] = [
 /// The numbers of the services that a service table has, in order.
 pub fn available(table: &[u8]) -> Vec<u16> {
     let bits = table.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1));
-    (1..).zip(bits).filter(|(_, set)| *set).map(|(number, _)| number).collect()
+    (1..=u16::MAX).zip(bits).filter(|(_, set)| *set).map(|(number, _)| number).collect()
 }
 
 /// What a service is; `None` for a number that is reserved, or newer than this table.

@@ -35,6 +35,11 @@ fn card_of(p: &Personalisation) -> CardSlot {
     CardSlot::new(Box::new(Uicc::new(p, RngTree::new(7).branch("card1"), &anchor).unwrap()))
 }
 
+fn examined(terminal: &mut Terminal<'_>) -> CardInfo {
+    let atr = terminal.reset().unwrap();
+    examine(terminal, atr).unwrap()
+}
+
 fn card() -> CardSlot {
     card_of(&personalised(0))
 }
@@ -53,7 +58,7 @@ fn autn(opc: &Opc, sqn: u64) -> [u8; 16] {
 #[test]
 fn a_card_says_what_it_is() {
     let mut slot = card();
-    let info = examine(&mut Terminal::new(&mut slot)).unwrap();
+    let info = examined(&mut Terminal::new(&mut slot));
     assert_eq!(info.decoded_atr().unwrap().protocols[0], 0);
     assert_eq!(info.no_uicc, None);
     assert!(info.applications.iter().any(|a| a.name() == "USIM" && a.label == "USIM"), "{info:?}");
@@ -75,12 +80,15 @@ fn a_pin_closes_what_it_guards() {
     p.pin.enabled = true;
     let mut slot = card_of(&p);
     let terminal = &mut Terminal::new(&mut slot);
-    let info = examine(terminal).unwrap();
+    let info = examined(terminal);
     assert_eq!(info.subscriber.unwrap().imsi, Told::Refused(StatusWord::SECURITY_STATUS));
+    terminal.select(Target::File(0x3f00)).unwrap().unwrap();
     terminal.verify(PIN1, b"0000\xff\xff\xff\xff", false).unwrap();
+    let info = examine(terminal, Vec::new()).unwrap();
+    assert!(matches!(info.subscriber.unwrap().imsi, Told::Value(_)));
+    terminal.reset().unwrap();
     let entries = walk(terminal).unwrap();
-    let imsi = entries.iter().find(|e| e.path.last().unwrap() == "EF.IMSI" && e.path.len() == 3).unwrap();
-    // The walk begins with a reset, which forgets the verification.
+    let imsi = entries.iter().find(|e| e.path == ["MF", "ADF.USIM", "EF.IMSI"]).unwrap();
     assert_eq!(imsi.content, Content::NoAccess(StatusWord::SECURITY_STATUS));
 }
 
@@ -190,7 +198,7 @@ fn the_applet_passes_its_self_test() {
     let mut slot = card();
     let report = iot_safe::self_test(&mut Terminal::new(&mut slot), true).unwrap();
     assert!(report.passed(), "{report:#?}");
-    let verdict = |name| report.checks.iter().find(|c| c.name == name).map(|c| c.verdict);
+    let passes = |name| report.checks.iter().any(|c| c.name == name && c.verdict == Verdict::Pass);
     for name in [
         "random",
         "key generation",
@@ -203,7 +211,7 @@ fn the_applet_passes_its_self_test() {
         "key agreement",
         "read file",
     ] {
-        assert_eq!(verdict(name), Some(Verdict::Pass), "{name} in {report:#?}");
+        assert!(passes(name), "{name} in {report:#?}");
     }
     assert_eq!(report.dialect.classes, [0x00, 0x80]);
     assert_eq!(report.dialect.signature_length, [(0x00, 1), (0x80, 2)]);
@@ -250,7 +258,7 @@ fn another_subscriber_is_written_and_read_back() {
     assert!(matches!(wrong, ExploreError::WrongCode { code: "ADM1", tries: Some(2) }), "{wrong}");
     let written = program::apply(terminal, &planned, b"88888888", false).unwrap();
     assert!(written.iter().all(|w| matches!(w, Written::Done | Written::InOrder)), "{written:?}");
-    let info = examine(terminal).unwrap();
+    let info = examined(terminal);
     assert_eq!(info.iccid, Told::Value(other.iccid.as_str().to_owned()));
     assert_eq!(info.subscriber.unwrap().imsi, Told::Value(other.imsi.clone()));
     assert!(program::plan(terminal, &other).unwrap().iter().all(program::Planned::in_order));
@@ -279,7 +287,7 @@ fn suffer(answers: Vec<Vec<u8>>) -> usize {
     let count = Arc::new(Mutex::new(0));
     let mut slot = CardSlot::new(Box::new(Hostile { answers, count: Arc::clone(&count) }));
     let terminal = &mut Terminal::new(&mut slot);
-    let _ = examine(terminal);
+    let _ = terminal.reset().and_then(|atr| examine(terminal, atr));
     let _ = guess(terminal);
     let _ = walk(terminal);
     let _ = iot_safe::self_test(terminal, true);
@@ -364,7 +372,7 @@ proptest! {
         let card = Uicc::new(&personalised(0), RngTree::new(7).branch("card1"), &[]).unwrap();
         let mut slot = CardSlot::new(Box::new(Damaged { card, at, mask, cut }));
         let terminal = &mut Terminal::new(&mut slot);
-        let _ = examine(terminal);
+        let _ = terminal.reset().and_then(|atr| examine(terminal, atr));
         let _ = walk(terminal);
         let _ = iot_safe::self_test(terminal, true);
     }

@@ -50,7 +50,6 @@ struct Directory<'a> {
 
 /// Reads the whole tree. Files come before the directories beside them, each in the order of its identifier.
 pub fn walk(terminal: &mut Terminal<'_>) -> Result<Vec<Entry>, ExploreError> {
-    terminal.reset()?;
     let mut entries = Vec::new();
     let mut applications = info::applications(terminal)?;
     if applications.iter().all(|application| !application.aid.starts_with(&info::USIM)) {

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 
 use self::table::{ADF, FILES, File, Initial, MF, Structure};
 use super::pin::Pins;
-use super::{Personalisation, Reply};
+use super::state::{self, FILE, Stored, Writer};
+use super::{CardError, Personalisation, Reply};
 use crate::wire::{Command, StatusWord};
 
 pub(super) use self::table::USIM_AID;
@@ -74,34 +75,79 @@ fn place_of(id: u16) -> Option<Index> {
     place(|f| f.id == id)
 }
 
+/// The content of a file that is not what the table says.
+#[derive(Clone)]
+struct Own {
+    content: Box<[u8]>,
+    /// Whether it was written since the card was made.
+    written: bool,
+}
+
 /// The files of one card.
+#[derive(Clone)]
 pub(super) struct FileSystem {
-    own: BTreeMap<Index, Box<[u8]>>,
+    own: BTreeMap<Index, Own>,
+    /// How often a file was written.
+    changes: u64,
 }
 
 impl FileSystem {
     pub(super) fn new(p: &Personalisation) -> Self {
         let own = FILES.iter().enumerate().filter_map(|(at, file)| match file.initial {
-            Initial::Personal(content) => Some((at as Index, content(p).into_boxed_slice())),
+            Initial::Personal(content) => {
+                Some((at as Index, Own { content: content(p).into_boxed_slice(), written: false }))
+            }
             _ => None,
         });
-        Self { own: own.collect() }
+        Self { own: own.collect(), changes: 0 }
     }
 
     fn content(&self, index: Index, file: &'static File) -> &[u8] {
         match (self.own.get(&index), &file.initial) {
-            (Some(own), _) => own,
+            (Some(own), _) => &own.content,
             (None, Initial::Bytes(bytes)) => bytes,
             (None, _) => &ERASED[..file.size()],
         }
     }
 
     fn content_mut(&mut self, index: Index, file: &'static File) -> &mut [u8] {
+        self.changes += 1;
         if !self.own.contains_key(&index) {
-            let copy = self.content(index, file).into();
-            self.own.insert(index, copy);
+            let content = self.content(index, file).into();
+            self.own.insert(index, Own { content, written: true });
         }
-        self.own.get_mut(&index).map(|own| &mut own[..]).unwrap_or_default()
+        let own = self.own.get_mut(&index);
+        own.map(|own| {
+            own.written = true;
+            &mut own.content[..]
+        })
+        .unwrap_or_default()
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Writes down the files that were written, by directory and identifier.
+    pub(super) fn save(&self, out: &mut Writer) {
+        for (index, own) in self.own.iter().filter(|(_, own)| own.written) {
+            let file = &FILES[usize::from(*index)];
+            out.put_parts(FILE, &[&file.parent.to_be_bytes(), &file.id.to_be_bytes(), &own.content]);
+        }
+    }
+
+    /// The files as they were stored. A file that the stored state does not name is as it is here.
+    pub(super) fn restored(&self, stored: Stored<'_>) -> Result<Self, CardError> {
+        let mut restored = self.clone();
+        for parts in stored.all_parts::<3>(state::FILE) {
+            let [parent, id, content] = parts?;
+            let known = place(|f| f.parent.to_be_bytes() == parent && f.id.to_be_bytes() == id);
+            let index =
+                known.filter(|at| FILES[usize::from(*at)].size() == content.len() && !content.is_empty());
+            let index = index.ok_or(state::damaged("it has a file that this card does not have"))?;
+            restored.own.insert(index, Own { content: content.into(), written: true });
+        }
+        Ok(restored)
     }
 
     /// Finds a file by identifier or path (P1 of SELECT). `application` says whether an ADF is active.

@@ -56,6 +56,7 @@ impl Applet {
         let point = import.data.strip_prefix(&HEAD).and_then(|point| <[u8; 64]>::try_from(point).ok());
         let public = point.ok_or(StatusWord::INCORRECT_DATA)?;
         verifying_key(&public)?;
+        self.changes += 1;
         self.keys[import.key] = Content { private: None, public: Some(Box::new(public)) };
         Ok(Vec::new())
     }

@@ -17,6 +17,7 @@ use rand_core::RngCore;
 use self::agreement::Import;
 use self::objects::{File, Key, STORE, Store};
 use self::signature::Sessions;
+use super::state::{APPLET_FILE, APPLET_KEY, Stored, Writer, damaged, exactly};
 use super::{CardError, CardOp, OnOp, Reply};
 use crate::sim::RngTree;
 use crate::wire::{Command, StatusWord, tlv};
@@ -30,6 +31,10 @@ pub(super) const AID_THALES: [u8; 15] =
     [0xa0, 0, 0, 0, 0x30, 0x53, 0xf1, 0x24, 0x01, 0x77, 0x01, 0x01, 0x49, 0x53, 0x41];
 /// Application identifier that the CIRA middleware selects.
 pub(super) const AID_CIRA: [u8; 7] = [0xa0, 0x00, 0x00, 0x02, 0x48, 0x04, 0x00];
+
+/// The streams of randomness that the applet draws from.
+const KEY_STREAM: &str = "iot-safe/keys";
+const RANDOM_STREAM: &str = "iot-safe/random";
 
 /// What a key container holds.
 #[derive(Default)]
@@ -49,6 +54,8 @@ pub(super) struct Applet {
     key_stream: Box<ChaCha20Rng>,
     random_stream: Box<ChaCha20Rng>,
     on_op: Option<OnOp>,
+    /// How often something has changed that outlives the power.
+    changes: u64,
 }
 
 impl Applet {
@@ -73,9 +80,10 @@ impl Applet {
             files: vec![Vec::new(); store.files.len()],
             sessions: Sessions::default(),
             import: None,
-            key_stream: Box::new(rng.stream("iot-safe/keys")),
-            random_stream: Box::new(rng.stream("iot-safe/random")),
+            key_stream: Box::new(rng.stream(KEY_STREAM)),
+            random_stream: Box::new(rng.stream(RANDOM_STREAM)),
             on_op: None,
+            changes: 0,
         }
     }
 
@@ -111,6 +119,58 @@ impl Applet {
         }
     }
 
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Writes down all but volatile keys and sessions.
+    pub(super) fn save(&self, out: &mut Writer) {
+        for (spec, content) in self.store.keys.iter().zip(&self.keys).filter(|(spec, _)| !spec.volatile) {
+            let private = content.private.as_ref().map(|key| key.to_bytes());
+            let private = private.as_ref().map_or(&[][..], |scalar| &scalar[..]);
+            let public = content.public.as_ref().map_or(&[][..], |public| &public[..]);
+            if !public.is_empty() {
+                out.put_parts(APPLET_KEY, &[&[spec.id], private, public]);
+            }
+        }
+        for (spec, content) in self.store.files.iter().zip(&self.files) {
+            out.put_parts(APPLET_FILE, &[&[spec.id], content]);
+        }
+        out.put_stream(KEY_STREAM, &self.key_stream);
+        out.put_stream(RANDOM_STREAM, &self.random_stream);
+    }
+
+    /// What the applet holds according to `stored`, for [`assume`](Self::assume).
+    pub(super) fn restored(&self, stored: Stored<'_>) -> Result<Restored, CardError> {
+        let keys = self.store.keys.iter().map(|_| Content::default()).collect();
+        let streams = (self.key_stream.clone(), self.random_stream.clone());
+        let mut restored = Restored { keys, files: self.files.clone(), streams };
+        for parts in stored.all_parts::<3>(APPLET_KEY) {
+            let [id, private, public] = parts?;
+            let at = self.store.keys.iter().position(|key| id == [key.id] && !key.volatile);
+            let at = at.ok_or(damaged("it has a key that this applet does not know"))?;
+            restored.keys[at] = stored_key(private, public, self.store.keys[at].private)?;
+        }
+        for parts in stored.all_parts::<2>(APPLET_FILE) {
+            let [id, content] = parts?;
+            let at = self.store.files.iter().position(|file| id == [file.id]);
+            let at = at.filter(|at| content.len() <= self.store.files[*at].capacity);
+            let at = at.ok_or(damaged("it has a file that this applet cannot hold"))?;
+            restored.files[at] = content.to_vec();
+        }
+        stored.forward(KEY_STREAM, &mut restored.streams.0)?;
+        stored.forward(RANDOM_STREAM, &mut restored.streams.1)?;
+        Ok(restored)
+    }
+
+    /// Holds what was restored, as after a reset.
+    pub(super) fn assume(&mut self, restored: Restored) {
+        self.reset();
+        self.keys = restored.keys;
+        self.files = restored.files;
+        (self.key_stream, self.random_stream) = restored.streams;
+    }
+
     /// Does one command. Class bytes `0x` and `8x` mean the same, but for the form of a signature's length.
     pub(super) fn handle(&mut self, channel: usize, c: &Command<'_>) -> Reply {
         match c.instruction {
@@ -136,6 +196,7 @@ impl Applet {
         no_parameters(c)?;
         let mut out = vec![0; usize::from(c.expected.ok_or(StatusWord::WRONG_LENGTH)?)];
         self.random_stream.fill_bytes(&mut out);
+        self.changes += 1;
         Ok(out)
     }
 
@@ -152,6 +213,7 @@ impl Applet {
         let mut public = [0; 64];
         public.copy_from_slice(&point.as_bytes()[1..]);
         self.tally(CardOp::KeyGen);
+        self.changes += 1;
         // A session that was opened with the old key must not go on with the new one.
         self.sessions.end_all_with(at);
         self.keys[at] = Content { private: Some(Box::new(private)), public: Some(Box::new(public)) };
@@ -232,6 +294,7 @@ impl Applet {
         if offset + bytes.len() > spec.capacity {
             return Err(StatusWord::INSUFFICIENT_MEMORY);
         }
+        self.changes += 1;
         self.files[at].truncate(offset);
         self.files[at].extend_from_slice(bytes);
         Ok(Vec::new())
@@ -249,6 +312,27 @@ impl Applet {
     fn file(&self, data: &[u8]) -> Result<(usize, &'static File), StatusWord> {
         named(data, 0x83, 0x73, self.store.files, |f| (f.id, f.label))
     }
+}
+
+/// What the applet takes over from a stored state.
+pub(super) struct Restored {
+    keys: Vec<Content>,
+    files: Vec<Vec<u8>>,
+    /// For keys and for random numbers.
+    streams: (Box<ChaCha20Rng>, Box<ChaCha20Rng>),
+}
+
+/// The key of a stored state: its halves must belong together.
+fn stored_key(private: &[u8], public: &[u8], has_private: bool) -> Result<Content, CardError> {
+    let public: [u8; 64] = exactly(public)?;
+    if !has_private {
+        return Ok(Content { private: None, public: Some(Box::new(public)) });
+    }
+    let key = SigningKey::from_slice(private).map_err(|_| damaged("a private key is none"))?;
+    if key.verifying_key().to_encoded_point(false).as_bytes()[1..] != public {
+        return Err(damaged("a private key and its public key do not match"));
+    }
+    Ok(Content { private: Some(Box::new(key)), public: Some(Box::new(public)) })
 }
 
 /// The object that `data` names by identifier or by label: one of both, not both.

@@ -1,12 +1,13 @@
 //! What the terminal shows once the run has ended: the verdict table, the totals, and the failures again.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use owo_colors::Style as Paint;
 
 use super::{DEVICES_SHOWN_MAX, Terminal, WORD};
-use crate::event::Verdict;
-use crate::report::{ExpectationRow, RunSummary, step_times, text};
+use crate::event::{Step, Verdict};
+use crate::report::{ExpectationRow, RunSummary, StepRow, step_times, text};
 use crate::sim::Duration;
 
 /// The most failures that are repeated.
@@ -110,15 +111,11 @@ impl<W: Write> Terminal<W> {
         if summary.verdict == Verdict::Pass {
             return Ok(());
         }
-        let several = summary.facts.devices > 1;
-        let steps = summary.steps.iter().filter(|row| row.verdict != Verdict::Pass).map(|row| {
-            let of = if several { format!("dev{} ", row.device) } else { String::new() };
-            (row.verdict, format!("{of}{}: {}", row.step.name(), text::brief(&row.told())))
-        });
+        let steps = failed_steps(summary);
         let expectations = summary.expectations.iter().filter(|row| row.verdict != Verdict::Pass);
         let expectations =
             expectations.map(|row| (row.verdict, format!("expected: {}", text::brief(&row.told()))));
-        let all: Vec<(Verdict, String)> = steps.chain(expectations).collect();
+        let all: Vec<(Verdict, String)> = steps.into_iter().chain(expectations).collect();
         for (verdict, line) in all.iter().take(FAILURES_MAX) {
             self.verdict(*verdict, line)?;
         }
@@ -134,6 +131,28 @@ impl<W: Write> Terminal<W> {
         }
         self.worded("Rerun", Paint::new().bold(), &text::one_line(&summary.rerun))
     }
+}
+
+/// What went wrong with steps; what went wrong alike with many devices is said once.
+fn failed_steps(summary: &RunSummary) -> Vec<(Verdict, String)> {
+    let mut groups: Vec<(&StepRow, u64)> = Vec::new();
+    let mut known: BTreeMap<(Step, Verdict, &str), usize> = BTreeMap::new();
+    for row in summary.steps.iter().filter(|row| row.verdict != Verdict::Pass) {
+        let group = *known.entry((row.step, row.verdict, &row.finding)).or_insert(groups.len());
+        match groups.get_mut(group) {
+            Some((_, devices)) => *devices += 1,
+            None => groups.push((row, 1)),
+        }
+    }
+    let line = |(row, devices): (&StepRow, u64)| {
+        let of = match devices {
+            _ if summary.facts.devices == 1 => String::new(),
+            1 => format!("dev{} ", row.device),
+            n => format!("{n} devices from dev{} on, ", row.device),
+        };
+        (row.verdict, format!("{of}{}: {}", row.step.name(), text::brief(&row.told())))
+    };
+    groups.into_iter().map(line).collect()
 }
 
 /// A row per step and device, or per step where there are many devices.
@@ -195,9 +214,8 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }
-    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
-    short.push('…');
-    short
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end_matches(['…', ' ']))
 }
 
 /// `text` in lines of at most `width` columns, broken between words where that is possible.
@@ -244,5 +262,6 @@ mod tests {
     fn a_cut_shows() {
         assert_eq!(cut("abcdef", 6), "abcdef");
         assert_eq!(cut("abcdef", 4), "abc…");
+        assert_eq!(cut("ab… de", 4), "ab…");
     }
 }

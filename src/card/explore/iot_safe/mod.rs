@@ -66,10 +66,9 @@ impl Report {
     }
 }
 
-/// Resets the card and tests its applet. Without `write` nothing on the card changes; with it, key pairs are
+/// Tests the applet of the card. Without `write` nothing on the card changes; with it, key pairs are
 /// generated and public keys are put, but only where nothing is that outlives a reset.
 pub fn self_test(terminal: &mut Terminal<'_>, write: bool) -> Result<Report, ExploreError> {
-    terminal.reset()?;
     let mut report = Report {
         answers_to: Vec::new(),
         name: None,

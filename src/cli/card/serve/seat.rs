@@ -1,0 +1,202 @@
+//! One virtual card and its virtual reader: answers what is asked, keeps what must not be forgotten, and waits for
+//! the reader where it is not there.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::stop::Stop;
+use crate::card::{CardPort, Uicc};
+use crate::cli::terminal;
+use crate::event::Label;
+use crate::io::card_state::{CardStateError, StateDir};
+use crate::io::vpcd::{Address, Link, Request};
+use crate::wire::Namer;
+
+/// How long to wait for a reader before looking again: at first, and at most.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// Where one card keeps its state.
+pub struct Keeper {
+    pub states: Arc<StateDir>,
+    pub number: u32,
+    /// What tells the card from others.
+    pub name: String,
+}
+
+impl Keeper {
+    pub fn load(&self) -> Result<Option<Vec<u8>>, CardStateError> {
+        self.states.load(self.number, &self.name)
+    }
+
+    pub fn save(&self, uicc: &Uicc) -> Result<(), CardStateError> {
+        self.states.save(self.number, &self.name, &uicc.save())
+    }
+}
+
+/// One card, and where its reader is.
+pub struct Seat {
+    number: u32,
+    uicc: Uicc,
+    atr: Vec<u8>,
+    keeper: Option<Keeper>,
+    address: Address,
+    trace: Option<Trace>,
+}
+
+/// How a stay in a reader ended.
+enum Left {
+    /// The reader has gone; why, if it did not say good-bye.
+    Reader(Option<io::Error>),
+    /// The card must not go on.
+    State(CardStateError),
+}
+
+impl Seat {
+    pub fn new(number: u32, uicc: Uicc, keeper: Option<Keeper>, address: Address, trace: bool) -> Self {
+        let trace = trace.then(|| Trace::new(number));
+        Self { number, uicc, atr: Vec::new(), keeper, address, trace }
+    }
+
+    /// Where its reader is.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Puts the card into its reader, again and again, until the program ends.
+    ///
+    /// # Errors
+    /// Where the card's state cannot be kept.
+    pub fn run(mut self, stop: &Stop) -> Result<(), CardStateError> {
+        let (mut pause, mut waiting) = (PAUSE_MIN, false);
+        while !stop.requested() {
+            match Link::connect(&self.address).and_then(|link| Ok((link.puller()?, link))) {
+                Ok((puller, link)) => {
+                    stop.pull_with(self.number, puller);
+                    let mut arrived = false;
+                    let left = self.stay(link, &mut arrived);
+                    if arrived {
+                        (pause, waiting) = (PAUSE_MIN, false);
+                    }
+                    match left {
+                        Left::State(error) => return Err(error),
+                        Left::Reader(_) if stop.requested() => break,
+                        Left::Reader(cause) if arrived => self.tell_left(cause.as_ref()),
+                        Left::Reader(_) => {}
+                    }
+                }
+                Err(cause) if !waiting => {
+                    waiting = true;
+                    self.tell_waiting(&cause);
+                }
+                Err(_) => {}
+            }
+            stop.wait(pause);
+            pause = (2 * pause).min(PAUSE_MAX);
+        }
+        Ok(())
+    }
+
+    /// Answers until the reader goes. It is there when it has asked something: a connection alone may be waiting
+    /// for another card to leave.
+    fn stay(&mut self, mut link: Link, arrived: &mut bool) -> Left {
+        self.power_up();
+        loop {
+            let request = match link.receive() {
+                Ok(Some(request)) => request,
+                Ok(None) => return Left::Reader(None),
+                Err(cause) => return Left::Reader(Some(cause)),
+            };
+            if !std::mem::replace(arrived, true) {
+                terminal::line(format_args!("card{} is in the reader at {}", self.number, self.address));
+            }
+            if let Err(left) = self.answer(&mut link, request) {
+                return left;
+            }
+        }
+    }
+
+    fn answer(&mut self, link: &mut Link, request: Request) -> Result<(), Left> {
+        let sent = match request {
+            Request::PowerOff => Ok(()),
+            Request::PowerOn | Request::Reset => {
+                self.power_up();
+                Ok(())
+            }
+            Request::Atr => link.answer(&self.atr),
+            Request::Command(command) => {
+                let asked = Instant::now();
+                let response = self.uicc.transmit(&command).unwrap_or_default();
+                if let Some(keeper) = self.keeper.as_ref().filter(|_| self.uicc.dirty()) {
+                    keeper.save(&self.uicc).map_err(Left::State)?;
+                }
+                let sent = link.answer(&response);
+                if let Some(trace) = &mut self.trace {
+                    trace.exchange(&command, &response, asked.elapsed());
+                }
+                sent
+            }
+        };
+        sent.map_err(|cause| Left::Reader(Some(cause)))
+    }
+
+    fn power_up(&mut self) {
+        // A virtual card always answers to reset.
+        self.atr = self.uicc.reset().unwrap_or_default();
+        if let Some(trace) = &mut self.trace {
+            trace.reset();
+        }
+    }
+
+    fn tell_waiting(&self, cause: &io::Error) {
+        terminal::line(format_args!(
+            "card{} waits for a virtual reader at {} ({cause}): is pcscd running, with vsmartcard-vpcd installed?",
+            self.number, self.address
+        ));
+    }
+
+    fn tell_left(&self, cause: Option<&io::Error>) {
+        let why = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
+        terminal::line(format_args!(
+            "card{}: the reader at {} has gone{why}; waiting for it",
+            self.number, self.address
+        ));
+    }
+}
+
+/// Prints what goes through a card's contacts, by names: keys, PIN codes and results are not shown.
+struct Trace {
+    card: u32,
+    namer: Namer,
+    began: Instant,
+}
+
+impl Trace {
+    fn new(card: u32) -> Self {
+        Self { card, namer: Namer::default(), began: Instant::now() }
+    }
+
+    fn reset(&mut self) {
+        self.namer = Namer::default();
+        self.line(format_args!("RESET"));
+    }
+
+    fn exchange(&mut self, command: &[u8], response: &[u8], took: Duration) {
+        let (asked, answered) = self.namer.describe(command, response);
+        let (asked, answered) = (text(&asked), text(&answered));
+        let (sent, received) = (command.len(), response.len());
+        let took = took.as_micros();
+        self.line(format_args!("{asked:48} {sent:3} > {answered:20} {received:3}  {took:6} us"));
+    }
+
+    fn line(&self, what: std::fmt::Arguments<'_>) {
+        let (at, card) = (self.began.elapsed().as_secs_f64(), self.card);
+        terminal::line(format_args!("{at:10.4} card{card} {what}"));
+    }
+}
+
+fn text(label: &Label) -> String {
+    let fields = label.fields.iter().map(|(name, value)| format!(" {name}={value}"));
+    std::iter::once(label.name.to_string()).chain(fields).collect()
+}
