@@ -4,6 +4,7 @@
 //! [`Run::into_folder`] does it with all views, into a run folder.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -62,10 +63,9 @@ impl Run {
         let (scenario, bench) = (Scenario::load(scenario)?, Bench::load(bench)?);
         let mut profiles = BTreeMap::new();
         for device in scenario.devices() {
-            let name = device.profile.to_string();
-            if !profiles.contains_key(&name) {
-                let profile = catalogue::profile(&folder.join(format!("{name}.toml")))?;
-                profiles.insert(name, Arc::new(profile));
+            if let Entry::Vacant(place) = profiles.entry(device.profile.to_string()) {
+                let profile = catalogue::profile(&folder.join(format!("{}.toml", place.key())))?;
+                place.insert(Arc::new(profile));
             }
         }
         Ok(Self { scenario, bench, profiles, rerun })
