@@ -57,7 +57,7 @@ fn run(lab: &Lab, fail: impl FnOnce() -> bool + Send + 'static) -> String {
     assert_eq!(output.status.code(), Some(96));
     drop(card);
     let transcript = fs::read_to_string(runs.join("last/transcript.txt")).unwrap();
-    assert!(transcript.lines().last().unwrap().contains("error"), "{transcript}");
+    assert!(transcript.contains("\n== verdict error: "), "{transcript}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
