@@ -31,6 +31,9 @@ use crate::report::{
     EventLog, Html, Junit, Metrics, Pcapng, RunFacts, RunSummary, Style, Terminal, Transcript, View,
 };
 
+/// How much of a file is gathered before it is written: a run of many devices writes tens of megabytes.
+const FILE_BUFFER_BYTES: usize = 128 << 10;
+
 /// What is asked for, checked.
 pub struct Run {
     pub scenario: Scenario,
@@ -178,8 +181,9 @@ impl Run {
         let store =
             FileStore::open(&folder.path().join("ledger")).map_err(|error| LabError::Ledger(error.into()))?;
         let key_log = self.bench.capture.key_log.then(KeyLogSink::new);
-        let file =
-            |name: &str| -> Result<BufWriter<File>, LabError> { Ok(BufWriter::new(folder.file(name)?)) };
+        let file = |name: &str| -> Result<BufWriter<File>, LabError> {
+            Ok(BufWriter::with_capacity(FILE_BUFFER_BYTES, folder.file(name)?))
+        };
         let mut views: Vec<Box<dyn View>> = vec![
             Box::new(Transcript::new(file("transcript.txt")?, &facts).map_err(LabError::Output)?),
             Box::new(Pcapng::new(file("trace.pcapng")?, &facts).map_err(LabError::Output)?),

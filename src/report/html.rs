@@ -50,6 +50,8 @@ struct LeftOut {
     of_other_devices: u64,
     /// Of what came after the page was full.
     too_late: u64,
+    /// Whether there was more than the log from which the page is drawn still holds.
+    log_is_not_whole: bool,
 }
 
 /// A step of a device on the time axis.
@@ -110,6 +112,11 @@ impl<W: Write> Html<W> {
             begun: BTreeMap::new(),
             spans: Vec::new(),
         }
+    }
+
+    /// Lets the page say that events are missing that the run had: its log is not whole.
+    pub fn log_is_not_whole(&mut self) {
+        self.left_out.log_is_not_whole = true;
     }
 
     /// The device to write on one more row; `None` where there is no room for it.

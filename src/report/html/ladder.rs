@@ -142,7 +142,14 @@ fn lane(actor: Actor) -> usize {
 }
 
 fn notice(out: &mut impl Write, left_out: &LeftOut) -> io::Result<()> {
-    let LeftOut { of_other_devices, too_late } = *left_out;
+    let LeftOut { of_other_devices, too_late, log_is_not_whole } = *left_out;
+    if log_is_not_whole {
+        writeln!(
+            out,
+            "<p class=\"notice\">The event log from which this page was drawn is not whole: messages and times \
+             are missing here. Verdicts and counts are those of the run.</p>"
+        )?;
+    }
     if of_other_devices + too_late == 0 {
         return Ok(());
     }

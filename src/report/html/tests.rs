@@ -55,6 +55,19 @@ fn a_run_without_events_has_a_page() {
 }
 
 #[test]
+fn a_page_of_half_a_log_says_so() {
+    let (events, summary) = sample::run(1);
+    let mut out = Vec::new();
+    let mut view = Html::new(&mut out, &summary.facts);
+    events.iter().take(9).for_each(|event| view.event(event).expect("memory takes it"));
+    view.log_is_not_whole();
+    view.finish(&summary).expect("memory takes it");
+    let page = String::from_utf8(out).expect("a page is text");
+    assert_well_formed(&page);
+    assert!(page.contains("is not whole"));
+}
+
+#[test]
 fn nothing_is_fetched() {
     let (events, summary) = sample::run(2);
     let page = page(&events, &summary);
