@@ -74,6 +74,31 @@ fn a_missing_file_is_a_set_up_error() {
 }
 
 #[test]
+fn a_page_is_drawn_again_from_what_is_left_of_the_log() {
+    let runs = tempfile::tempdir().unwrap();
+    let of_runs = runs.path().to_str().unwrap();
+    let output = cellbed(&["run", "lab/scenarios/zero-touch.toml", "--quiet", "--runs", of_runs]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let last = runs.path().join("last");
+    let report = || cellbed(&["report", last.to_str().unwrap()]);
+    let page = || fs::read_to_string(last.join("report.html")).unwrap();
+
+    let first = page();
+    assert_eq!((report().status.code(), page()), (Some(0), first), "the same page from the same log");
+
+    let log = fs::read(last.join("events.jsonl")).unwrap();
+    fs::write(last.join("events.jsonl"), &log[..log.len() / 2]).unwrap();
+    let output = report();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stderr(&output).contains("is not whole") && page().contains("is not whole"));
+
+    fs::write(last.join("metrics.json"), "").unwrap();
+    let output = report();
+    assert_eq!(output.status.code(), Some(96));
+    assert!(stderr(&output).contains("metrics.json: the file ends too early"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_wrong_argument_is_a_set_up_error_and_help_is_none() {
     assert_eq!(cellbed(&["run", "--devices", "0"]).status.code(), Some(96));
     assert_eq!(cellbed(&["rum"]).status.code(), Some(96));

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use crate::card::PinCode;
 use crate::io::vpcd::Address;
 use crate::lab::scenario::DEVICES_MAX;
 
@@ -176,13 +177,21 @@ pub enum CardVerb {
 /// Which card is meant.
 #[derive(Debug, Args)]
 pub struct WhichCard {
-    /// The reader that the card is in: its number or a part of its name, as `cellbed card list` prints them
+    /// The reader that the card is in: its number in `cellbed card list`, its name, or a beginning of it
     #[arg(long, value_name = "READER", default_value = "0")]
     pub reader: String,
 
     /// Instead of a reader, a virtual card made from this SIM profile for the one command
     #[arg(long = "virtual", value_name = "PROFILE", value_hint = ValueHint::FilePath, conflicts_with = "reader")]
     pub profile: Option<PathBuf>,
+
+    /// Verify PIN1 first; it is not tried where fewer than two tries are left
+    #[arg(long, value_name = "DIGITS")]
+    pub pin: Option<PinDigits>,
+
+    /// Try a PIN or key although fewer than two tries are left, or the card does not say how many
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -287,10 +296,6 @@ pub struct CardProgramArgs {
     /// Say what would be written, and write nothing
     #[arg(long)]
     pub dry_run: bool,
-
-    /// Try the key although only one try is left
-    #[arg(long)]
-    pub force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -338,6 +343,23 @@ impl<const N: usize> FromStr for Hex<N> {
 impl<const N: usize> fmt::Debug for Hex<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Hex(..)")
+    }
+}
+
+/// A PIN of 4 to 8 decimal digits. Not shown by `Debug`.
+#[derive(Clone)]
+pub struct PinDigits(pub PinCode);
+
+impl FromStr for PinDigits {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        PinCode::try_from(text.to_owned()).map(Self)
+    }
+}
+
+impl fmt::Debug for PinDigits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PinDigits(..)")
     }
 }
 

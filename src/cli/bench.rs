@@ -65,19 +65,44 @@ fn report(summary: &RunSummary, idle: Option<u64>, peak: Option<u64>) {
     let virtual_s = summary.virtual_time.as_secs_f64();
     terminal::line(format_args!("  virtual      {virtual_s:8.2} s"));
     if let (Some(idle), Some(peak)) = (idle, peak) {
-        let of_each = peak.saturating_sub(idle) / u64::from(devices);
-        let (peak, of_each) = (peak / 1024, of_each as f64 / 1024.0);
-        terminal::line(format_args!("  peak memory  {peak:8} KiB {of_each:8.1} KiB/device above idle"));
+        report_memory(summary, idle, peak);
     }
     let Some(cpu) = summary.cpu_time else { return };
     terminal::line(format_args!("  CPU          {:8.2} s  {:9.3} ms/device", cpu.as_secs_f64(), each(cpu)));
+    report_share(summary, cpu);
+    if cfg!(debug_assertions) {
+        terminal::line("  built with debug assertions: a release build is faster");
+    }
+}
+
+/// Devices come one after another and leave memory when they are through: what one of them takes while it is
+/// under way is not what the run takes for each.
+fn report_memory(summary: &RunSummary, idle: u64, peak: u64) {
+    let kib = |bytes: u64, among: u64| bytes as f64 / 1024.0 / among.max(1) as f64;
+    let above = peak.saturating_sub(idle);
+    let at_once = summary.counters.get("devices.under-way-max").copied().unwrap_or_default();
+    terminal::line(format_args!(
+        "  peak memory  {:8.0} KiB {:8.1} KiB/device above the {:.0} KiB before the run",
+        kib(peak, 1),
+        kib(above, summary.facts.devices.into()),
+        kib(idle, 1)
+    ));
+    terminal::line(format_args!(
+        "               {at_once:8} devices under way at once: no more than {:.1} KiB for each of them",
+        kib(above, at_once)
+    ));
+}
+
+/// The operations that the run counted, each at the cost that it has alone, against all that the run took.
+fn report_share(summary: &RunSummary, cpu: Duration) {
+    let devices = f64::from(summary.facts.devices);
     let costs = yardstick::costs(&summary.counters);
     let alone: Duration = costs.iter().map(Cost::total).sum();
     let share = 100.0 * alone.as_secs_f64() / cpu.as_secs_f64();
     terminal::line(format_args!(
         "  public-key   {:8.2} s  {:9.3} ms/device  {share:.1} % of the CPU time: the same operations alone",
         alone.as_secs_f64(),
-        each(alone)
+        alone.as_secs_f64() * 1e3 / devices
     ));
     for cost in costs {
         let (name, count, unit) = (cost.op, cost.count, cost.unit.as_nanos() as f64 / 1e3);

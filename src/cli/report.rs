@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use super::args::ReportArgs;
 use super::{exit, terminal};
-use crate::report::{Html, ReadError, View, read_events, read_metrics};
+use crate::report::{Counters, Html, ReadError, RunSummary, View, read_events, read_metrics};
 
 /// Why the page cannot be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -56,14 +56,31 @@ fn redraw(dir: &Path) -> Result<PathBuf, RedrawError> {
     let (path, events) = open("events.jsonl")?;
     let mut page = Vec::new();
     let mut html = Html::new(&mut page, &summary.facts);
+    let mut counters = Counters::default();
     let drawn = |cause| RedrawError::File { path: path.clone(), cause };
     for event in read_events(events) {
-        let event = event.map_err(|cause| RedrawError::Content { path: path.clone(), cause })?;
+        let event = match event {
+            Ok(event) => event,
+            Err(ReadError::CutOff { .. }) => break,
+            Err(cause) => return Err(RedrawError::Content { path, cause }),
+        };
+        counters.count(&event);
         html.event(&event).map_err(drawn)?;
+    }
+    if !is_whole(counters, &summary) {
+        html.log_is_not_whole();
+        terminal::warning(format!("{} is not whole, and neither is the page's ladder", path.display()));
     }
     html.finish(&summary).map_err(drawn)?;
     drop(html);
     write(&dir.join("report.html"), &page)
+}
+
+/// Whether the log held every message and state change of the run.
+fn is_whole(read: Counters, summary: &RunSummary) -> bool {
+    let read = read.into_map();
+    let mut of_run = summary.counters.iter().filter(|(name, _)| name.starts_with("events."));
+    of_run.all(|(name, count)| read.get(name) == Some(count))
 }
 
 /// Writes beside the old page and renames, so that there is a whole page at any moment.

@@ -48,6 +48,11 @@ pub fn diagnostics(problems: &[Diagnostic]) {
     }
 }
 
+/// Prints what somebody should know though it was done.
+pub fn warning(what: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "warning: {what}");
+}
+
 /// Prints why something could not be done.
 pub fn failure(cause: impl Display) {
     let _ = writeln!(io::stderr().lock(), "error: {cause}");

@@ -8,7 +8,7 @@ use super::verdict::{Judge, Judgement, Ruling, Subject};
 use crate::crypto::Tally;
 use crate::event::{Body, Event, Outcome, Step};
 use crate::io::clock::thread_cpu_time;
-use crate::report::{Counters, ExpectationRow, RunFacts, RunSummary, StepRow, Version};
+use crate::report::{Counters, Ending, ExpectationRow, RunFacts, RunSummary, StepRow, Version};
 use crate::sim::Instant;
 
 /// Observes a run and draws up its summary.
@@ -23,7 +23,7 @@ pub struct Recorder {
 #[derive(Default)]
 struct Taken {
     started: Instant,
-    ended: Option<(Duration, String)>,
+    ended: Option<(Duration, Ending, String)>,
     cpu_before: Option<Duration>,
     cpu: Option<Duration>,
 }
@@ -51,7 +51,8 @@ impl Recorder {
             }
             Body::StepEnded { device, step, took, outcome } => {
                 let Some(taken) = self.steps.get_mut(&(*device, *step)) else { return };
-                taken.ended = Some((*took, finding(outcome)));
+                let (ending, finding) = ending(outcome);
+                taken.ended = Some((*took, ending, finding));
                 taken.cpu =
                     taken.cpu_before.and_then(|before| Some(thread_cpu_time()?.saturating_sub(before)));
             }
@@ -68,24 +69,7 @@ impl Recorder {
     pub fn finish(self, facts: RunFacts, end: Instant, tally: &Tally) -> RunSummary {
         let judgement = self.judge.finish(end);
         let steps = step_rows(&judgement, &self.steps, end);
-        // A step that was begun has its row already.
-        let begun = |ruling: &Ruling| match (ruling.device, &ruling.subject) {
-            (Some(device), Subject::Step { step, .. }) => self.steps.contains_key(&(device, *step)),
-            _ => false,
-        };
-        let expectations = judgement
-            .rulings
-            .iter()
-            .filter(|ruling| !begun(ruling))
-            .map(|ruling| ExpectationRow {
-                text: match ruling.device {
-                    Some(device) => format!("device {device}: {}", ruling.subject),
-                    None => ruling.subject.to_string(),
-                },
-                verdict: ruling.verdict,
-                found: ruling.found.clone(),
-            })
-            .collect();
+        let expectations = expectation_rows(&judgement, &self.steps, facts.devices > 1);
         let mut counters = self.counters.into_map();
         counters.extend(tally.snapshot().into_iter().map(|(op, count)| (format!("crypto.{op}"), count)));
         RunSummary {
@@ -111,21 +95,60 @@ fn step_rows(judgement: &Judgement, steps: &BTreeMap<(u32, Step), Taken>, end: I
             return None;
         };
         let taken = steps.get(&(device, *step))?;
-        let (virtual_time, finding) = match &taken.ended {
-            Some((took, finding)) => (*took, finding.clone()),
-            None => (end.since(taken.started), ruling.found.clone()),
+        let (virtual_time, ending, finding) = match &taken.ended {
+            Some((took, ending, finding)) => (*took, *ending, finding.clone()),
+            None => (end.since(taken.started), Ending::Unfinished, ruling.found.clone()),
         };
         let verdict = ruling.verdict;
-        Some(StepRow { device, step: *step, verdict, finding, virtual_time, cpu_time: taken.cpu })
+        Some(StepRow { device, step: *step, verdict, ending, finding, virtual_time, cpu_time: taken.cpu })
     };
     judgement.rulings.iter().filter_map(row).collect()
 }
 
-fn finding(outcome: &Outcome) -> String {
+/// A row for each expectation that has no row among the steps: of messages, and of steps that were not begun.
+/// Steps of one device that went alike are one row: those that a refusal kept it from.
+fn expectation_rows(
+    judgement: &Judgement,
+    steps: &BTreeMap<(u32, Step), Taken>,
+    several: bool,
+) -> Vec<ExpectationRow> {
+    let begun = |ruling: &Ruling| match (ruling.device, &ruling.subject) {
+        (Some(device), Subject::Step { step, .. }) => steps.contains_key(&(device, *step)),
+        _ => false,
+    };
+    let left: Vec<&Ruling> = judgement.rulings.iter().filter(|ruling| !begun(ruling)).collect();
+    let together = left.chunk_by(|a, b| alike(a, b));
+    let row = |rulings: &[&Ruling]| {
+        let (last, before) = rulings.split_last()?;
+        let of = last.device.filter(|_| several).map_or(String::new(), |n| format!("device {n}: "));
+        let before: String = before
+            .iter()
+            .filter_map(|ruling| match &ruling.subject {
+                Subject::Step { step, .. } => Some(format!("{}, ", step.name())),
+                Subject::Seen { .. } => None,
+            })
+            .collect();
+        let text = format!("{of}{before}{}", last.subject);
+        Some(ExpectationRow { text, verdict: last.verdict, found: last.found.clone() })
+    };
+    together.filter_map(row).collect()
+}
+
+/// Whether two rulings differ in nothing but the step.
+fn alike(a: &Ruling, b: &Ruling) -> bool {
+    let (Subject::Step { expected: of_a, .. }, Subject::Step { expected: of_b, .. }) =
+        (&a.subject, &b.subject)
+    else {
+        return false;
+    };
+    (a.device, a.verdict, of_a, &a.found) == (b.device, b.verdict, of_b, &b.found)
+}
+
+fn ending(outcome: &Outcome) -> (Ending, String) {
     match outcome {
-        Outcome::Done { proof } => proof.clone(),
-        Outcome::Refused { reason, detail } if detail.is_empty() => format!("refused: {reason}"),
-        Outcome::Refused { reason, detail } => format!("refused: {reason} ({detail})"),
+        Outcome::Done { proof } => (Ending::Done, proof.clone()),
+        Outcome::Refused { reason, detail } if detail.is_empty() => (Ending::Refused, reason.clone()),
+        Outcome::Refused { reason, detail } => (Ending::Refused, format!("{reason} ({detail})")),
     }
 }
 

@@ -3,8 +3,7 @@
 //! [`Run::load`] reads and checks what is asked for, [`Run::simulate`] does it and feeds every event to views,
 //! [`Run::into_folder`] does it with all views, into a run folder.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -25,11 +24,15 @@ use crate::io::ledger_store::FileStore;
 use crate::io::pcsc;
 use crate::io::run_folder::RunFolder;
 use crate::ledger::Store;
+use crate::onboard::media::Wires;
 use crate::onboard::setup::{DeviceSetup, Setup};
-use crate::onboard::world::{Ended, World};
+use crate::onboard::world::World;
 use crate::report::{
     EventLog, Html, Junit, Metrics, Pcapng, RunFacts, RunSummary, Style, Terminal, Transcript, View,
 };
+
+/// How much of a file is gathered before it is written: a run of many devices writes tens of megabytes.
+const FILE_BUFFER_BYTES: usize = 128 << 10;
 
 /// What is asked for, checked.
 pub struct Run {
@@ -147,15 +150,17 @@ impl Run {
             }
         };
         let limit = Duration::from_secs(self.scenario.time_limit_s.into());
-        match world.run(limit, &mut sink) {
-            Ok(Ended::Settled | Ended::TimeLimit) => {}
-            Err(error) => recorder.bench_error(error.to_string()),
+        // What a time limit cuts short is not done, which is all that the judge has to know.
+        let ended = world.run(limit, &mut sink);
+        if let Err(error) = ended {
+            recorder.bench_error(error.to_string());
         }
         if let Some(error) = failure {
             return Err(LabError::Output(error));
         }
         let mut summary = recorder.finish(self.facts(), world.now(), &tally);
         summary.rerun = format!("{} --seed {}", self.rerun, self.scenario.seed);
+        summary.counters.insert("devices.under-way-max".to_owned(), world.under_way_max() as u64);
         summary.wall_time = Some(watch.elapsed());
         summary.cpu_time = thread_cpu_time().zip(cpu).map(|(after, before)| after.saturating_sub(before));
         for view in views.iter_mut() {
@@ -176,8 +181,9 @@ impl Run {
         let store =
             FileStore::open(&folder.path().join("ledger")).map_err(|error| LabError::Ledger(error.into()))?;
         let key_log = self.bench.capture.key_log.then(KeyLogSink::new);
-        let file =
-            |name: &str| -> Result<BufWriter<File>, LabError> { Ok(BufWriter::new(folder.file(name)?)) };
+        let file = |name: &str| -> Result<BufWriter<File>, LabError> {
+            Ok(BufWriter::with_capacity(FILE_BUFFER_BYTES, folder.file(name)?))
+        };
         let mut views: Vec<Box<dyn View>> = vec![
             Box::new(Transcript::new(file("transcript.txt")?, &facts).map_err(LabError::Output)?),
             Box::new(Pcapng::new(file("trace.pcapng")?, &facts).map_err(LabError::Output)?),
@@ -235,6 +241,7 @@ impl Run {
             ciphering: scenario.network.ciphering.iter().map(|one| ciphering(*one)).collect(),
             steps: scenario.steps.clone(),
             devices: devices.collect(),
+            wires: Wires::default(),
             key_log,
             tally,
             card: None,

@@ -138,7 +138,11 @@ impl Backend {
     ) -> Result<Answer, OnboardError> {
         let claim = match self.check_claim(caller, body) {
             Ok(claim) => claim,
-            Err(problem) => return Ok(Answer::Now(problem.response())),
+            Err(problem) => {
+                let fields = vec![("reason", problem.reason.clone())];
+                events.push(note(Actor::Registrar, "registration refused", fields));
+                return Ok(Answer::Now(problem.response()));
+            }
         };
         let id = claim.id;
         let raw = self.operators.registrar.register_device(self.ledger.contract(), &claim);
@@ -214,21 +218,16 @@ impl Backend {
         request: &Request,
         events: &mut Vec<Body>,
     ) -> Result<Answer, OnboardError> {
-        let (csr, id) = match self.identify(caller, request) {
-            Ok(identified) => identified,
+        let issued = match self.identify(caller, request) {
+            Ok((csr, id)) => self.issue(&csr, id, now)?.map(|der| (der, id)),
+            Err(refusal) => Err(refusal),
+        };
+        let (der, id) = match issued {
+            Ok(issued) => issued,
             Err(refusal) => {
                 events.push(note(Actor::Ca, "enrolment refused", vec![("reason", refusal.reason())]));
                 return Ok(Answer::Now(http_response(refusal.response())));
             }
-        };
-        // Issuing checks that the CSR is signed with its own key.
-        let der = match self.authority.issue_device(&csr, &device_uri(&id), now.unix_s()) {
-            Ok(der) => der,
-            Err(error @ CaError::Crypto { .. }) => {
-                let refusal = Refusal::BadRequest { reason: format!("bad-csr: {error}") };
-                return Ok(Answer::Now(http_response(refusal.response())));
-            }
-            Err(error) => return Err(error.into()),
         };
         let digest = *DeviceCertificate::parse(&der)?.fingerprint();
         let change = "identity verified: ledger, network and owner agree";
@@ -242,9 +241,30 @@ impl Backend {
         Ok(Answer::OnceSealed(hash))
     }
 
+    /// The certificate, or the refusal of a CSR that is not signed with its own key.
+    fn issue(
+        &mut self,
+        csr: &Csr,
+        id: [u8; 32],
+        now: Instant,
+    ) -> Result<Result<Vec<u8>, Refusal>, OnboardError> {
+        match self.authority.issue_device(csr, &device_uri(&id), now.unix_s()) {
+            Ok(der) => Ok(Ok(der)),
+            Err(error @ CaError::Crypto { .. }) => {
+                Ok(Err(Refusal::BadRequest { reason: format!("bad-csr: {error}") }))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn identify(&self, caller: &Caller<'_>, request: &Request) -> Result<(Csr, [u8; 32]), Refusal> {
         let bad = |reason: String| Refusal::BadRequest { reason };
-        let csr = est::read_enroll_request(request.headers.get("content-type"), &request.body)?;
+        let csr = est::read_enroll_request(request.headers.get("content-type"), &request.body).map_err(
+            |refusal| match refusal {
+                Refusal::BadRequest { reason } => bad(format!("bad-csr: {reason}")),
+                other => other,
+            },
+        )?;
         if !csr.is_bound_to(&caller.channel_binding) {
             return Err(bad(
                 "csr-not-bound: the CSR was not signed for this TLS session (RFC 9266)".to_owned()

@@ -10,6 +10,9 @@ use crate::net::Host;
 use crate::ran::{Downlink, Ue, UeInput, UeOutput, Uplink};
 use crate::sim::{Instant, RngTree};
 
+/// How often application, IP stack and modem may take turns at one moment. A device takes a handful.
+const TURNS_MAX: u32 = 10_000;
+
 /// What reaches a device.
 #[derive(Debug)]
 pub enum DeviceInput {
@@ -71,6 +74,7 @@ impl Device {
         input: DeviceInput,
         out: &mut Vec<DeviceOutput>,
     ) -> Result<(), OnboardError> {
+        self.procedure.proceed();
         match input {
             DeviceInput::PowerOn => {
                 self.procedure.begin(now, out);
@@ -89,7 +93,8 @@ impl Device {
     /// Lets application, IP stack and modem work until none of them has anything left to do.
     fn settle(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) -> Result<(), OnboardError> {
         let mut packets = Vec::new();
-        loop {
+        self.procedure.check_deadline(now, self.host.as_mut(), out);
+        for _ in 0..TURNS_MAX {
             let mut idle = true;
             if let Some(host) = &mut self.host {
                 host.poll(now, &mut packets);
@@ -107,11 +112,11 @@ impl Device {
                 self.modem(now, UeInput::Detach, out)?;
                 idle = false;
             }
-            self.procedure.check_deadline(now, out);
             if idle {
                 return Ok(());
             }
         }
+        Err(OnboardError::Restless { who: Actor::Device(self.number).to_string(), at: now })
     }
 
     fn modem(

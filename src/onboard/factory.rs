@@ -73,7 +73,6 @@ impl Factory {
             provider: tls::provider(rng.branch("tls"), &self.tally),
             clock: self.clock.clone(),
             key_log: self.key_log.clone(),
-            address: None,
             identity: Identity::default(),
         };
         Ok(Device::new(number, ue, card, Procedure::new(self.steps.clone(), tools), rng))

@@ -79,13 +79,17 @@ impl Link {
         host.remove(self.tls.connection());
     }
 
+    /// Whether the far end has ended its direction, so that nothing more will come.
+    pub fn ended(&self) -> bool {
+        self.tls.peer_closed()
+    }
+
     /// The value that binds a CSR to this session (RFC 9266).
     ///
     /// # Errors
     /// A refusal before the handshake is complete.
     pub fn channel_binding(&self) -> Result<ChannelBinding, OnboardError> {
-        let label = std::str::from_utf8(CHANNEL_BINDING_LABEL).unwrap_or_default();
-        self.tls.exporter(label).map_err(refusal)
+        channel_binding(&self.tls).map_err(refusal)
     }
 
     /// Sends an HTTP request.
@@ -149,6 +153,18 @@ impl Link {
         let message = Message { from: self.from, to: self.to, label, bytes };
         out.push(DeviceOutput::Event(Body::Message(message)));
     }
+}
+
+/// What either end of a TLS session exports to bind a CSR to it (RFC 9266).
+///
+/// # Errors
+/// Before the handshake is complete.
+pub fn channel_binding(tls: &TlsStream) -> Result<ChannelBinding, NetError> {
+    const LABEL: &str = match std::str::from_utf8(CHANNEL_BINDING_LABEL) {
+        Ok(label) => label,
+        Err(_) => panic!("the label is not text"),
+    };
+    tls.exporter(LABEL)
 }
 
 /// A failed connection as the end of a step, with one stable word.

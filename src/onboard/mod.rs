@@ -11,8 +11,10 @@ pub mod factory;
 pub mod inventory;
 pub mod iot_safe;
 pub mod link;
+pub mod media;
 pub mod peer;
 pub mod procedure;
+mod seat;
 pub mod service;
 pub mod setup;
 pub mod steps;
@@ -24,6 +26,7 @@ use crate::corenet::CorenetError;
 use crate::crypto::CryptoError;
 use crate::ledger::LedgerError;
 use crate::ran::RanError;
+use crate::sim::Instant;
 use iot_safe::IotSafeError;
 
 /// Somebody said no, for a reason.
@@ -45,6 +48,16 @@ pub enum OnboardError {
     NoSuchDevice { device: u32, devices: usize },
     #[error("the card's slot is unusable: its holder died")]
     Slot,
+    #[error(
+        "{who} does not come to rest at {at} s of virtual time: it asks to be woken for something that it does \
+         not do, which is a fault of cellbed"
+    )]
+    Restless { who: String, at: Instant },
+    #[error(
+        "{who} is not through at {at} s of virtual time, and nothing is left that could wake it, which is a \
+         fault of cellbed"
+    )]
+    Asleep { who: String, at: Instant },
     #[error(transparent)]
     Port(#[from] PortError),
     #[error(transparent)]

@@ -6,10 +6,10 @@ use std::net::Ipv4Addr;
 use super::OnboardError;
 use super::api::Problem;
 use super::backend::{Answer, Backend, Caller, note, short};
+use super::link::channel_binding;
 use super::service::{Servers, ServiceOutput};
 use super::steps::{BROKER, EST, Endpoint, REGISTRAR};
 use crate::ca::DeviceCertificate;
-use crate::ca::csr::CHANNEL_BINDING_LABEL;
 use crate::corenet::Attestation;
 use crate::event::{Actor, Body, Label, Message};
 use crate::ledger::TxHash;
@@ -17,6 +17,9 @@ use crate::net::http::{self, Limits, Request, RequestParser, Response};
 use crate::net::mqtt::{MqttEvent, MqttOutput, MqttServer, RefuseReason};
 use crate::net::{ConnId, Host, NetError, TlsStream};
 use crate::sim::{Instant, RngTree};
+
+/// How often host and sessions may take turns at one moment. A peer takes a handful.
+const TURNS_MAX: u32 = 10_000;
 
 /// What a peer needs of the services while it works.
 pub struct Desk<'a> {
@@ -43,16 +46,17 @@ struct Session {
     office: Actor,
     incoming: Vec<u8>,
     protocol: Protocol,
-    /// Whether our direction is to be ended once everything is written, and whether it has been.
-    wants_end: bool,
+    /// Whether we have ended it: what the peer still sends is not looked at.
     ended: bool,
+    /// Whether its failure was told.
+    failed: bool,
 }
 
 enum Protocol {
     /// HTTP, with the request that is being answered.
     Http {
-        parser: RequestParser,
-        asked: Option<Request>,
+        parser: Box<RequestParser>,
+        asked: Option<Box<Request>>,
     },
     Mqtt(Box<MqttServer>),
 }
@@ -88,9 +92,10 @@ impl Peer {
     /// Where the bench is at fault.
     pub fn work(&mut self, desk: &mut Desk<'_>, out: &mut Vec<ServiceOutput>) -> Result<(), OnboardError> {
         let mut packets = Vec::new();
-        loop {
+        let mut moved = true;
+        for _ in 0..TURNS_MAX {
             self.host.poll(desk.now, &mut packets);
-            let mut moved = self.accept(desk.servers);
+            moved = self.accept(desk.servers);
             for session in &mut self.sessions {
                 moved |= session.work(&mut self.host, self.device, self.ip, desk, out)?;
             }
@@ -98,6 +103,9 @@ impl Peer {
             if !moved {
                 break;
             }
+        }
+        if moved {
+            return Err(OnboardError::Restless { who: format!("the far end of {}", self.ip), at: desk.now });
         }
         let host = &mut self.host;
         self.sessions.retain(|session| !session.over(host));
@@ -129,9 +137,9 @@ impl Session {
     fn new(tls: TlsStream, office: Actor) -> Self {
         let protocol = match office {
             Actor::Cloud => Protocol::Mqtt(Box::default()),
-            _ => Protocol::Http { parser: RequestParser::new(Limits::default()), asked: None },
+            _ => Protocol::Http { parser: Box::new(RequestParser::new(Limits::default())), asked: None },
         };
-        Self { tls, office, incoming: Vec::new(), protocol, wants_end: false, ended: false }
+        Self { tls, office, incoming: Vec::new(), protocol, ended: false, failed: false }
     }
 
     /// Whether nothing more can happen; lets the host forget the connection then.
@@ -153,23 +161,39 @@ impl Session {
         desk: &mut Desk<'_>,
         out: &mut Vec<ServiceOutput>,
     ) -> Result<bool, OnboardError> {
-        let failed = self.tls.pump(host).is_err();
+        let result = self.tls.pump(host);
         let arrived = self.tls.read(&mut self.incoming) > 0;
-        if failed && !arrived {
-            return Ok(false);
+        match result {
+            Err(error) if !arrived => {
+                self.fail(&error, device, out);
+                return Ok(false);
+            }
+            _ if self.ended => {
+                self.incoming.clear();
+                return Ok(false);
+            }
+            _ => {}
         }
         let done = match self.office {
             Actor::Cloud => self.broker(device, desk, out),
             _ => self.http(device, ip, desk, out)?,
         };
-        self.wants_end |= self.tls.peer_closed() && !self.is_answering();
-        if self.wants_end && !self.ended {
-            self.ended = true;
-            self.tls.close();
+        if self.tls.peer_closed() && !self.is_answering() {
+            self.end();
         }
-        // A failure shows in the host's state, where `over` finds it.
+        // A failure shows at the next turn.
         let _ = self.tls.pump(host);
         Ok(done)
+    }
+
+    /// Tells of a failed TLS session, once. A connection that broke off is no news: devices vanish.
+    fn fail(&mut self, error: &NetError, device: u32, out: &mut Vec<ServiceOutput>) {
+        if let (NetError::Tls(fault), false) = (error, self.failed) {
+            let change = if fault.received { "TLS refused by the client" } else { "TLS client refused" };
+            let fields = vec![("client", Actor::Device(device).to_string()), ("alert", fault.alert.clone())];
+            out.push(ServiceOutput::Event(note(self.office, change, fields)));
+        }
+        self.failed = true;
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -208,9 +232,12 @@ impl Session {
                 return Ok(true);
             }
         };
-        *asked = Some(request.clone());
-        let label = std::str::from_utf8(CHANNEL_BINDING_LABEL).unwrap_or_default();
-        let channel_binding = self.tls.exporter(label).unwrap_or_default();
+        let Ok(channel_binding) = channel_binding(&self.tls) else {
+            // Requests come after the handshake, so that there is one.
+            self.end();
+            return Ok(false);
+        };
+        *asked = Some(Box::new(request.clone()));
         let caller = Caller { ip, attestation: desk.attestation, channel_binding };
         let mut events = Vec::new();
         let answer = match self.office {
@@ -270,6 +297,9 @@ impl Session {
                 MqttOutput::Event(MqttEvent::ConnectRequested { client_id, .. }) => {
                     let answers = self.admission(desk, &client_id, out);
                     self.broker_outputs(device, desk, answers, out);
+                    if !self.is_admitted() {
+                        self.end();
+                    }
                 }
                 MqttOutput::Event(MqttEvent::Published { payload, .. }) => {
                     desk.backend.count_telemetry();
@@ -295,7 +325,8 @@ impl Session {
         };
         let Protocol::Mqtt(server) = &mut self.protocol else { return Vec::new() };
         let mut answers = Vec::new();
-        let done = match verdict {
+        // What goes wrong here has ended the session, which is looked at once the answers are sent.
+        let _ = match verdict {
             Ok(id) => {
                 let change = "client admitted: certificate under the CA, active on the ledger";
                 out.push(ServiceOutput::Event(note(Actor::Cloud, change, vec![("id", short(&id))])));
@@ -307,15 +338,17 @@ impl Session {
                 server.refuse(desk.now, RefuseReason::NotAuthorized, &mut answers)
             }
         };
-        if done.is_err() || !server.is_connected() {
-            self.end();
-        }
         answers
+    }
+
+    fn is_admitted(&self) -> bool {
+        matches!(&self.protocol, Protocol::Mqtt(server) if server.is_connected())
     }
 
     /// Ends our direction after what was written.
     fn end(&mut self) {
-        self.wants_end = true;
+        self.ended = true;
+        self.tls.close();
     }
 
     /// Who the client certificate says this is.

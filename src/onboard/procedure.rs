@@ -25,6 +25,8 @@ pub struct Procedure {
     network_step: Option<NetworkStep>,
     last_failure: Option<Refusal>,
     wants_detach: bool,
+    /// Whether a step has begun on which nothing was done yet.
+    fresh: bool,
     over: bool,
 }
 
@@ -39,6 +41,7 @@ impl Procedure {
             network_step: None,
             last_failure: None,
             wants_detach: false,
+            fresh: false,
             over: false,
         }
     }
@@ -48,9 +51,10 @@ impl Procedure {
         self.over
     }
 
-    /// When the running step is given up.
+    /// When there is something to do without anything coming in: a step is to be begun or given up.
     pub fn deadline(&self) -> Option<Instant> {
-        (!self.over).then(|| self.started + STEP_TIME_LIMIT)
+        let at = if self.fresh { self.started } else { self.started + STEP_TIME_LIMIT };
+        (!self.over).then_some(at)
     }
 
     /// The device was switched on.
@@ -58,9 +62,16 @@ impl Procedure {
         self.start(now, out);
     }
 
-    /// The modem has an IP session.
+    /// Lets the step that the last one has led to begin. Between the two the device comes to rest, so that
+    /// what a step costs is not booked on the one before.
+    pub fn proceed(&mut self) {
+        self.fresh = false;
+    }
+
+    /// The modem has an IP session: the first one, or another in place of one that was lost.
     pub fn attached(&mut self, now: Instant, ip: Ipv4Addr, apn: &str, out: &mut Vec<DeviceOutput>) {
-        self.tools.address = Some(ip);
+        // A connection that ran over the session before is gone: its step opens another.
+        self.network_step = None;
         if self.step() == Some(Step::Attach) {
             self.done(now, format!("EPS-AKA by the card, {ip} on APN {apn}"), out);
         }
@@ -96,7 +107,7 @@ impl Procedure {
 
     /// Whether the modem is to detach now; asked once.
     pub fn take_detach_request(&mut self) -> bool {
-        std::mem::take(&mut self.wants_detach)
+        !self.fresh && std::mem::take(&mut self.wants_detach)
     }
 
     /// Does what can be done now. Returns whether anything was done.
@@ -109,7 +120,7 @@ impl Procedure {
         host: &mut Host,
         out: &mut Vec<DeviceOutput>,
     ) -> Result<bool, OnboardError> {
-        let Some(step) = self.step().filter(|_| !self.over) else {
+        let Some(step) = self.step().filter(|_| !self.over && !self.fresh) else {
             return Ok(false);
         };
         let result = match step {
@@ -126,7 +137,7 @@ impl Procedure {
                 Ok(true)
             }
             Err(OnboardError::Refused(refusal)) => {
-                self.network_step = None;
+                self.hang_up(host);
                 self.refused(refusal, out);
                 Ok(true)
             }
@@ -149,9 +160,12 @@ impl Procedure {
     }
 
     /// Gives the running step up when its time is over.
-    pub fn check_deadline(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) {
-        if self.over || self.deadline().is_none_or(|at| now < at) {
+    pub fn check_deadline(&mut self, now: Instant, host: Option<&mut Host>, out: &mut Vec<DeviceOutput>) {
+        if self.over || now < self.started + STEP_TIME_LIMIT {
             return;
+        }
+        if let Some(host) = host {
+            self.hang_up(host);
         }
         let seconds = STEP_TIME_LIMIT.as_secs();
         let refusal = self.last_failure.take().unwrap_or_else(|| Refusal {
@@ -159,6 +173,13 @@ impl Procedure {
             detail: format!("not done after {seconds} s"),
         });
         self.refused(refusal, out);
+    }
+
+    /// Ends the connection of the running step, so that the far end does not keep it.
+    fn hang_up(&mut self, host: &mut Host) {
+        if let Some(mut step) = self.network_step.take() {
+            step.close(host);
+        }
     }
 
     fn step(&self) -> Option<Step> {
@@ -173,6 +194,7 @@ impl Procedure {
             return;
         };
         out.push(DeviceOutput::StepStarted(step));
+        self.fresh = true;
         self.wants_detach = step == Step::Detach;
     }
 

@@ -3,7 +3,8 @@
 //! Each device address has an IP host of its own on this side, so that a packet costs the same whatever the
 //! number of devices.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -12,9 +13,11 @@ use rustls::ServerConfig;
 use super::OnboardError;
 use super::backend::Backend;
 use super::peer::{Desk, Peer};
-use super::steps::{BROKER, EST, REGISTRAR};
+use super::steps::{BROKER, EST, Endpoint, REGISTRAR};
+use crate::ca::Authority;
 use crate::corenet::Epc;
-use crate::crypto::tls::VirtualClock;
+use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
+use crate::crypto::{SoftKey, Tally};
 use crate::event::Body;
 use crate::ledger::TxHash;
 use crate::net::ConnId;
@@ -42,6 +45,39 @@ pub struct Servers {
     pub est: Arc<ServerConfig>,
     /// Asks for a client certificate: mutual TLS.
     pub broker: Arc<ServerConfig>,
+}
+
+impl Servers {
+    /// The servers with fresh keys and certificates of `authority`. Each draws from its own branch of `rng`.
+    ///
+    /// # Errors
+    /// Where the authority or TLS refuses what it is given.
+    pub fn new(
+        authority: &mut Authority,
+        rng: &RngTree,
+        tally: &Tally,
+        clock: &VirtualClock,
+        key_log: Option<&KeyLogSink>,
+    ) -> Result<Self, OnboardError> {
+        let roots = [authority.root_der().to_vec()];
+        let mut server = |endpoint: Endpoint, mutual: bool| {
+            let rng = rng.branch(endpoint.actor);
+            let key = SoftKey::from_stream(&mut rng.stream("tls-key")).counted(tally);
+            let (names, addresses) = ([endpoint.name], [endpoint.actor.transport_address()]);
+            let certificate = authority.issue_server(&names, &addresses, &key.public(), clock.unix_s())?;
+            let signer = tls::signing_key(key.sign_fn(), key.public());
+            let client_roots = mutual.then_some(&roots[..]);
+            let provider = tls::provider(rng, tally);
+            let (chain, key_log) = (vec![certificate], key_log.cloned());
+            tls::server_config(provider, chain, signer, client_roots, clock.clone(), key_log)
+                .map_err(OnboardError::from)
+        };
+        Ok(Self {
+            registrar: server(REGISTRAR, false)?,
+            est: server(EST, false)?,
+            broker: server(BROKER, true)?,
+        })
+    }
 }
 
 /// Everything that devices talk to, and what stands behind it.
@@ -84,9 +120,11 @@ impl Services {
 
     /// Drops what is kept for a device whose IP session has ended.
     pub fn forget(&mut self, ip: Ipv4Addr) {
-        if let Some(peer) = self.peers.remove(&ip) {
-            self.unschedule(&peer, ip);
+        if let Some(at) = self.peers.remove(&ip).and_then(|peer| peer.scheduled) {
+            self.schedule.remove(&(at, ip));
         }
+        // The next holder of the address must not get the answers to this one.
+        self.waiting.retain(|_, (waiting, _)| *waiting != ip);
     }
 
     /// Takes one input. `epc` attests who holds an address; `devices` only names them in events.
@@ -105,12 +143,17 @@ impl Services {
         match input {
             ServiceInput::Packet(packet) => {
                 let Some(ip) = source(&packet) else { return Ok(()) };
-                let device = devices.get(&ip).copied().unwrap_or_default();
-                let (rng, mtu) = (&self.rng, self.mtu);
-                let peer = self
-                    .peers
-                    .entry(ip)
-                    .or_insert_with(|| Peer::new(device, ip, [REGISTRAR, EST, BROKER], mtu, rng.branch(ip)));
+                let peer = match self.peers.entry(ip) {
+                    Entry::Occupied(peer) => peer.into_mut(),
+                    Entry::Vacant(place) => {
+                        // A packet that was still on its way when its session ended is nobody's.
+                        let (Some(_), Some(&device)) = (epc.attestation(ip), devices.get(&ip)) else {
+                            return Ok(());
+                        };
+                        let rng = self.rng.branch(ip);
+                        place.insert(Peer::new(device, ip, [REGISTRAR, EST, BROKER], self.mtu, rng))
+                    }
+                };
                 peer.receive(packet);
                 self.serve(now, ip, epc, out)
             }
@@ -129,11 +172,9 @@ impl Services {
                 self.serve(now, ip, epc, out)?;
             }
         }
-        while let Some((at, ip)) = self.schedule.first().copied().filter(|(at, _)| *at <= now) {
-            self.schedule.remove(&(at, ip));
-            self.serve(now, ip, epc, out)?;
-        }
-        Ok(())
+        // Whoever asks for more at this moment is woken again: the world sees to it that this comes to an end.
+        let due = self.schedule.iter().map_while(|&(at, ip)| (at <= now).then_some(ip)).collect::<Vec<_>>();
+        due.into_iter().try_for_each(|ip| self.serve(now, ip, epc, out))
     }
 
     /// Lets one peer's connections do what they can.
@@ -144,8 +185,10 @@ impl Services {
         epc: &Epc,
         out: &mut Vec<ServiceOutput>,
     ) -> Result<(), OnboardError> {
-        let Some(mut peer) = self.peers.remove(&ip) else { return Ok(()) };
-        self.unschedule(&peer, ip);
+        let Some(peer) = self.peers.get_mut(&ip) else { return Ok(()) };
+        if let Some(at) = peer.scheduled.take() {
+            self.schedule.remove(&(at, ip));
+        }
         let mut desk = Desk {
             now,
             backend: &mut self.backend,
@@ -157,14 +200,7 @@ impl Services {
         if let Some(at) = peer.scheduled {
             self.schedule.insert((at, ip));
         }
-        self.peers.insert(ip, peer);
         result
-    }
-
-    fn unschedule(&mut self, peer: &Peer, ip: Ipv4Addr) {
-        if let Some(at) = peer.scheduled {
-            self.schedule.remove(&(at, ip));
-        }
     }
 }
 

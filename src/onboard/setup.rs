@@ -10,14 +10,14 @@ use super::OnboardError;
 use super::backend::Backend;
 use super::factory::{Blueprint, Factory};
 use super::inventory::{Entry, Inventory};
+use super::media::{Media, Wires};
 use super::service::{Servers, Services};
-use super::steps::{BROKER, EST, Endpoint, REGISTRAR};
 use super::world::{ENB, World};
 use crate::ca::Authority;
 use crate::card::{CardPort, Personalisation, SimProfile};
 use crate::corenet::{AddressPool, Epc, EpcConfig, HssFault, Subscriber};
-use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
-use crate::crypto::{Op, SoftKey, Tally};
+use crate::crypto::tls::{KeyLogSink, VirtualClock};
+use crate::crypto::{Op, Tally};
 use crate::event::{Actor, Step};
 use crate::id::Plmn;
 use crate::ledger::{CheckpointKey, Genesis, Ledger, LedgerOp, Operators, Store};
@@ -64,6 +64,7 @@ pub struct Setup {
     pub ciphering: Vec<u8>,
     pub steps: Vec<Step>,
     pub devices: Vec<DeviceSetup>,
+    pub wires: Wires,
     pub key_log: Option<KeyLogSink>,
     pub tally: Tally,
     /// The card of the first device, where it is not a virtual one made for the run.
@@ -93,7 +94,7 @@ impl World {
         let clock = VirtualClock::new(EPOCH_UNIX_S);
         let tally = setup.tally.clone();
         let mut authority = authority(&rng, &tally)?;
-        let servers = servers(&mut authority, &rng, &tally, &clock, setup.key_log.as_ref())?;
+        let servers = Servers::new(&mut authority, &rng, &tally, &clock, setup.key_log.as_ref())?;
         let (ledger, operators) = ledger(&rng, &tally, store)?;
         let (epc, inventory) = network(&setup, &rng)?;
         let factory = Factory {
@@ -110,39 +111,17 @@ impl World {
         let services = Services::new(backend, servers, clock, MTU, rng.branch("services"));
         let enb = Enb::new(EnbConfig::new(ENB, setup.plmn, TAC));
         let starts: Vec<Duration> = setup.devices.iter().map(|device| device.start).collect();
-        Ok(Self::new(factory, enb, epc, services, AirModel::of(setup.rat), &starts))
+        let media = Media {
+            air: AirModel::of(setup.rat),
+            wires: setup.wires,
+            losses: rng.branch("wires").stream("loss"),
+        };
+        Ok(Self::new(factory, enb, epc, services, media, &starts))
     }
 }
 
 fn blueprint(device: &DeviceSetup) -> Blueprint {
     Blueprint { profile: device.profile.clone(), index: device.index }
-}
-
-fn servers(
-    authority: &mut Authority,
-    rng: &RngTree,
-    tally: &Tally,
-    clock: &VirtualClock,
-    key_log: Option<&KeyLogSink>,
-) -> Result<Servers, OnboardError> {
-    let roots = [authority.root_der().to_vec()];
-    let mut server = |endpoint: Endpoint, mutual: bool| {
-        let rng = rng.branch(endpoint.actor);
-        let key = SoftKey::from_stream(&mut rng.stream("tls-key")).counted(tally);
-        let (names, addresses) = ([endpoint.name], [endpoint.actor.transport_address()]);
-        let certificate = authority.issue_server(&names, &addresses, &key.public(), EPOCH_UNIX_S)?;
-        let chain = vec![certificate];
-        let signer = tls::signing_key(key.sign_fn(), key.public());
-        let client_roots = mutual.then_some(&roots[..]);
-        let provider = tls::provider(rng, tally);
-        tls::server_config(provider, chain, signer, client_roots, clock.clone(), key_log.cloned())
-            .map_err(OnboardError::from)
-    };
-    Ok(Servers {
-        registrar: server(REGISTRAR, false)?,
-        est: server(EST, false)?,
-        broker: server(BROKER, true)?,
-    })
 }
 
 fn ledger(rng: &RngTree, tally: &Tally, store: Box<dyn Store>) -> Result<(Ledger, Operators), OnboardError> {

@@ -31,7 +31,8 @@ pub const EST: Endpoint = Endpoint { actor: Actor::Ca, port: 443, name: "est.cel
 /// The same of the MQTT broker.
 pub const BROKER: Endpoint = Endpoint { actor: Actor::Cloud, port: 8883, name: "mqtt.cellbed.test" };
 
-/// How long the device may be silent before it pings the broker, in seconds.
+/// How long the device may be silent, in seconds: the broker ends a session that is for longer. The step is
+/// over long before a ping would be due.
 const KEEP_ALIVE_S: u16 = 60;
 
 /// Where a service is.
@@ -66,7 +67,6 @@ pub struct Tools {
     pub provider: Arc<CryptoProvider>,
     pub clock: VirtualClock,
     pub key_log: Option<KeyLogSink>,
-    pub address: Option<Ipv4Addr>,
     pub identity: Identity,
 }
 
@@ -143,7 +143,7 @@ impl Tools {
 
     /// The card's key as something that signs: every signature is an exchange with the applet.
     fn card_signer(&self) -> Result<SignFn, OnboardError> {
-        let applet = self.identity.applet.clone().ok_or_else(no_applet)?;
+        let applet = self.identity.applet.ok_or_else(no_applet)?;
         let card = self.card.clone();
         Ok(Arc::new(move |message: &[u8]| {
             let mut slot = card.lock().map_err(|_| OnboardError::Slot.to_string())?;
@@ -166,7 +166,7 @@ enum Stage {
     TrustAsked,
     CsrSent,
     Connect,
-    Mqtt(MqttClient),
+    Mqtt(Box<MqttClient>),
 }
 
 impl NetworkStep {
@@ -206,9 +206,18 @@ impl NetworkStep {
         }?;
         match flow {
             Flow::Done(_) => self.link.close(host),
+            Flow::Waiting if self.link.ended() => {
+                let detail = "the service ended the connection before it had answered";
+                return Err(OnboardError::refused("connection-closed", detail));
+            }
             _ => self.link.flush(host)?,
         }
         Ok(flow)
+    }
+
+    /// Ends the connection.
+    pub fn close(&mut self, host: &mut Host) {
+        self.link.close(host);
     }
 
     // ---- register ----
@@ -329,7 +338,7 @@ impl NetworkStep {
             _ => {
                 let options = ConnectOptions { client_id: id.clone(), keep_alive_s: KEEP_ALIVE_S };
                 let client = MqttClient::connect(now, &options, &mut outputs).map_err(refusal)?;
-                self.stage = Stage::Mqtt(client);
+                self.stage = Stage::Mqtt(Box::new(client));
                 Ok(())
             }
         };

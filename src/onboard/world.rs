@@ -3,39 +3,24 @@
 //! The world owns no behaviour. It carries what one machine puts out to the machine that takes it in,
 //! after the time that the way takes, and wakes machines at their deadlines.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::OnboardError;
-use super::device::{Device, DeviceInput, DeviceOutput};
+use super::device::{DeviceInput, DeviceOutput};
 use super::factory::Factory;
+use super::media::Media;
+use super::seat::{Running, Seats};
 use super::service::{ServiceInput, ServiceOutput, Services};
 use crate::card::Exchange;
 use crate::corenet::{Epc, EpcInput, EpcOutput};
-use crate::event::{Actor, Body, Event, Message, StateChange, Step};
+use crate::event::{Actor, Body, Event, Message, StateChange};
 use crate::ran::{Downlink, Enb, EnbInput, EnbOutput, Uplink};
-use crate::sim::{AirModel, CardModel, Instant, Queue};
-use crate::wire::Namer;
+use crate::sim::{Alarm, CardModel, Instant, Queue, Ring};
 
 /// The one base station of the virtual bench.
 pub const ENB: u32 = 1;
-
-/// How long a message takes on each wire of the bench, one way.
-#[derive(Debug, Clone)]
-pub struct Wires {
-    /// Base station to core: S1-MME and S1-U.
-    pub backhaul: Duration,
-    /// Gateway to the service network (SGi).
-    pub services: Duration,
-}
-
-impl Default for Wires {
-    /// A backhaul within a region, and services in a data centre of the same country.
-    fn default() -> Self {
-        Self { backhaul: Duration::from_millis(2), services: Duration::from_millis(5) }
-    }
-}
 
 /// How a run came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +54,7 @@ impl Delivery {
     }
 }
 
+/// A machine that asks to be woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Node {
     Device(u32),
@@ -77,25 +63,15 @@ enum Node {
     Services,
 }
 
-/// The seat of one device in the world.
-#[derive(Default)]
-struct Seat {
-    device: Option<Box<Running>>,
-    finished: bool,
-}
-
-struct Running {
-    device: Device,
-    namer: Namer,
-    inbox: VecDeque<DeviceInput>,
-    busy_until: Instant,
-    armed: Option<Instant>,
-    /// The uplink and the downlink carry one packet at a time.
-    up_free: Instant,
-    down_free: Instant,
-    accessed: bool,
-    steps: BTreeMap<Step, Instant>,
-    address: Option<Ipv4Addr>,
+impl Node {
+    fn name(self) -> String {
+        match self {
+            Self::Device(number) => Actor::Device(number).to_string(),
+            Self::Enb => Actor::Enb(ENB).to_string(),
+            Self::Epc => "the core".to_owned(),
+            Self::Services => "the services".to_owned(),
+        }
+    }
 }
 
 /// Everything that takes part in a run of the virtual bench.
@@ -104,17 +80,23 @@ pub struct World {
     traffic: usize,
     now: Instant,
     factory: Factory,
-    seats: Vec<Seat>,
-    unfinished: usize,
+    seats: Seats,
     enb: Enb,
     epc: Epc,
     services: Services,
     addresses: BTreeMap<Ipv4Addr, u32>,
-    air: AirModel,
+    media: Media,
     card: CardModel,
-    wires: Wires,
-    armed: [Option<Instant>; 3],
+    alarms: Alarms,
     scratch: Vec<DeviceOutput>,
+}
+
+/// The timers of what there is one of.
+#[derive(Default)]
+struct Alarms {
+    enb: Alarm,
+    epc: Alarm,
+    services: Alarm,
 }
 
 impl World {
@@ -125,7 +107,7 @@ impl World {
         enb: Enb,
         epc: Epc,
         services: Services,
-        air: AirModel,
+        media: Media,
         starts: &[Duration],
     ) -> Self {
         let mut world = Self {
@@ -133,16 +115,14 @@ impl World {
             traffic: 0,
             now: Instant::ZERO,
             factory,
-            seats: starts.iter().map(|_| Seat::default()).collect(),
-            unfinished: starts.len(),
+            seats: Seats::new(starts.len()),
             enb,
             epc,
             services,
             addresses: BTreeMap::new(),
-            air,
+            media,
             card: CardModel::default(),
-            wires: Wires::default(),
-            armed: [None; 3],
+            alarms: Alarms::default(),
             scratch: Vec::new(),
         };
         for (number, start) in (1..).zip(starts) {
@@ -161,7 +141,15 @@ impl World {
         self.now
     }
 
-    /// Runs until every device is through, or until `limit`.
+    /// How many devices were switched on and not yet through, at most.
+    pub fn under_way_max(&self) -> usize {
+        self.seats.under_way_max()
+    }
+
+    /// Runs until every device is through and nothing is under way any more, or until `limit`.
+    ///
+    /// A device leaves the world with the end of its procedure, good or bad. One that was refused does so as
+    /// when its battery is taken out: the network keeps its context and its address.
     ///
     /// # Errors
     /// Where the bench is at fault; the world is of no use afterwards.
@@ -169,19 +157,23 @@ impl World {
         self.connect_s1(sink)?;
         let end = Instant::ZERO + limit;
         while let Some((at, delivery)) = self.queue.pop() {
+            if self.seats.unfinished() == 0 && self.traffic == 0 {
+                return Ok(Ended::Settled);
+            }
             if at > end {
                 self.now = end;
                 return Ok(Ended::TimeLimit);
             }
             if delivery.is_traffic() {
                 self.traffic -= 1;
-            } else if self.unfinished == 0 && self.traffic == 0 {
-                return Ok(Ended::Settled);
             }
             self.now = at;
             self.deliver(delivery, sink)?;
         }
-        Ok(Ended::Settled)
+        match self.seats.first_unfinished() {
+            Some(number) => Err(OnboardError::Asleep { who: Node::Device(number).name(), at: self.now }),
+            None => Ok(Ended::Settled),
+        }
     }
 
     fn push(&mut self, at: Instant, delivery: Delivery) {
@@ -195,6 +187,13 @@ impl World {
         self.push(self.now + delay, delivery);
     }
 
+    /// Puts a packet of the user plane on a wire, which may lose it.
+    fn carry_packet(&mut self, delay: Duration, delivery: Delivery) {
+        if !self.media.lose() {
+            self.after(delay, delivery);
+        }
+    }
+
     fn emit(&self, sink: &mut dyn FnMut(Event), body: Body) {
         sink(Event { at: self.now, body });
     }
@@ -206,7 +205,7 @@ impl World {
 
     fn deliver(&mut self, delivery: Delivery, sink: &mut dyn FnMut(Event)) -> Result<(), OnboardError> {
         match delivery {
-            Delivery::ToDevice(number, input) => self.to_device(number, input, sink),
+            Delivery::ToDevice(number, input) => self.give_device(number, input, sink),
             Delivery::DeviceReady(number) => self.work_device(number, sink),
             Delivery::Up(ue, message) => self.base_station(EnbInput::Air { ue, message }, sink),
             Delivery::S1ToEpc(bytes) => self.core(EpcInput::S1 { enb: ENB, bytes: &bytes }, sink),
@@ -228,34 +227,15 @@ impl World {
 
     // ---- devices ----
 
-    fn to_device(
+    fn give_device(
         &mut self,
         number: u32,
         input: DeviceInput,
         sink: &mut dyn FnMut(Event),
     ) -> Result<(), OnboardError> {
         let now = self.now;
-        let Some(seat) = self.seats.get_mut(number as usize - 1) else { return Ok(()) };
-        if seat.finished {
-            return Ok(());
-        }
-        let running = match &mut seat.device {
-            Some(running) => running,
-            // Devices are built when they are switched on and dropped when they are through, so that memory
-            // holds those that are under way.
-            empty => empty.insert(Box::new(Running {
-                device: self.factory.build(number)?,
-                namer: Namer::default(),
-                inbox: VecDeque::new(),
-                busy_until: now,
-                armed: None,
-                up_free: now,
-                down_free: now,
-                accessed: false,
-                steps: BTreeMap::new(),
-                address: None,
-            })),
-        };
+        let build = || self.factory.build(number);
+        let Some(running) = self.seats.switched_on(number, now, build)? else { return Ok(()) };
         running.inbox.push_back(input);
         if running.busy_until <= now { self.work_device(number, sink) } else { Ok(()) }
     }
@@ -347,60 +327,36 @@ impl World {
     }
 
     fn send_up(&mut self, number: u32, at: Instant, message: Uplink) {
-        let air = self.air.clone();
-        let Some(running) = self.running(number) else { return };
-        let start = at.max(running.up_free);
-        let arrival = match &message {
-            Uplink::Data(packet) => {
-                running.up_free = start + air.serialise_up(packet.len());
-                running.up_free + air.data
-            }
-            Uplink::ConnectionRequest { .. } => {
-                let search = if running.accessed { Duration::ZERO } else { air.cell_search };
-                running.accessed = true;
-                at + search + air.connection_setup
-            }
-            _ => start + air.signalling,
-        };
-        self.push(arrival, Delivery::Up(number, message));
+        if let Some(running) = self.seats.running(number) {
+            let arrival = running.radio.up(&self.media.air, at, &message);
+            self.push(arrival, Delivery::Up(number, message));
+        }
     }
 
     fn send_down(&mut self, number: u32, message: Downlink) {
-        let (now, air) = (self.now, self.air.clone());
-        let Some(running) = self.running(number) else { return };
-        let start = now.max(running.down_free);
-        let arrival = match &message {
-            Downlink::Data(packet) => {
-                running.down_free = start + air.serialise_down(packet.len());
-                running.down_free + air.data
-            }
-            _ => start + air.signalling,
-        };
-        self.push(arrival, Delivery::ToDevice(number, DeviceInput::Air(message)));
+        if let Some(running) = self.seats.running(number) {
+            let arrival = running.radio.down(&self.media.air, self.now, &message);
+            self.push(arrival, Delivery::ToDevice(number, DeviceInput::Air(message)));
+        }
     }
 
     /// Drops a device that is through; arms the timer of one that is not.
     fn close_or_arm(&mut self, number: u32) {
         let now = self.now;
-        let Some(seat) = self.seats.get_mut(number as usize - 1) else { return };
-        let Some(running) = &mut seat.device else { return };
+        let Some(running) = self.seats.running(number) else { return };
         if running.device.finished() && running.busy_until <= now {
             if let Some(ip) = running.address.filter(|ip| self.addresses.get(ip) == Some(&number)) {
                 self.addresses.remove(&ip);
             }
-            seat.device = None;
-            seat.finished = true;
-            self.unfinished -= 1;
+            self.seats.leave(number);
             return;
         }
         let deadline = running.device.deadline(now);
-        if let Some(at) = due(&mut running.armed, deadline, now) {
-            self.push(at, Delivery::Timer(Node::Device(number)));
-        }
+        self.arm(Node::Device(number), deadline);
     }
 
     fn running(&mut self, number: u32) -> Option<&mut Running> {
-        self.seats.get_mut(number as usize - 1)?.device.as_deref_mut()
+        self.seats.running(number)
     }
 
     // ---- network ----
@@ -415,7 +371,7 @@ impl World {
                     let body =
                         Body::Message(Message { from: actor, to: Actor::Mme, label, bytes: bytes.clone() });
                     self.emit(sink, body);
-                    self.after(self.wires.backhaul, Delivery::S1ToEpc(bytes));
+                    self.after(self.media.wires.backhaul, Delivery::S1ToEpc(bytes));
                 }
                 EnbOutput::GtpU { bytes, label, .. } => {
                     let body = Body::Message(Message {
@@ -425,7 +381,7 @@ impl World {
                         bytes: bytes.clone(),
                     });
                     self.emit(sink, body);
-                    self.after(self.wires.backhaul, Delivery::GtpToGateway(bytes));
+                    self.carry_packet(self.media.wires.backhaul, Delivery::GtpToGateway(bytes));
                 }
                 EnbOutput::Air { ue, message } => self.send_down(ue, message),
                 EnbOutput::State { machine, change, fields } => {
@@ -447,14 +403,16 @@ impl World {
                 EpcOutput::S1 { bytes, label, .. } => {
                     let (from, to) = (Actor::Mme, Actor::Enb(ENB));
                     self.emit(sink, Body::Message(Message { from, to, label, bytes: bytes.clone() }));
-                    self.after(self.wires.backhaul, Delivery::S1ToEnb(bytes));
+                    self.after(self.media.wires.backhaul, Delivery::S1ToEnb(bytes));
                 }
                 EpcOutput::GtpU { bytes, label, .. } => {
                     let (from, to) = (Actor::Gateway, Actor::Enb(ENB));
                     self.emit(sink, Body::Message(Message { from, to, label, bytes: bytes.clone() }));
-                    self.after(self.wires.backhaul, Delivery::GtpToEnb(bytes));
+                    self.carry_packet(self.media.wires.backhaul, Delivery::GtpToEnb(bytes));
                 }
-                EpcOutput::Sgi(packet) => self.after(self.wires.services, Delivery::ToServices(packet)),
+                EpcOutput::Sgi(packet) => {
+                    self.carry_packet(self.media.wires.services, Delivery::ToServices(packet))
+                }
                 EpcOutput::State { actor, machine, change, fields } => {
                     self.emit(sink, Body::State(StateChange { actor, machine, change, fields }));
                 }
@@ -476,7 +434,7 @@ impl World {
         for output in out {
             match output {
                 ServiceOutput::Packet(packet) => {
-                    self.after(self.wires.services, Delivery::FromServices(packet))
+                    self.carry_packet(self.media.wires.services, Delivery::FromServices(packet))
                 }
                 ServiceOutput::Event(body) => self.emit(sink, body),
             }
@@ -489,48 +447,34 @@ impl World {
     // ---- timers ----
 
     fn wake(&mut self, node: Node, sink: &mut dyn FnMut(Event)) -> Result<(), OnboardError> {
+        let now = self.now;
+        // A device may have come to its end meanwhile.
+        match self.alarm(node).map(|alarm| alarm.ring(now)) {
+            Some(Ring::Due) => {}
+            Some(Ring::Stuck) => return Err(OnboardError::Restless { who: node.name(), at: now }),
+            Some(Ring::Stale) | None => return Ok(()),
+        }
         match node {
-            Node::Device(number) => match self.running(number) {
-                Some(running) => {
-                    running.armed = None;
-                    self.to_device(number, DeviceInput::Timer, sink)
-                }
-                None => Ok(()),
-            },
-            Node::Enb => {
-                self.armed[0] = None;
-                self.base_station(EnbInput::Timer, sink)
-            }
-            Node::Epc => {
-                self.armed[1] = None;
-                self.core(EpcInput::Timer, sink)
-            }
-            Node::Services => {
-                self.armed[2] = None;
-                self.service(ServiceInput::Timer, sink)
-            }
+            Node::Device(number) => self.give_device(number, DeviceInput::Timer, sink),
+            Node::Enb => self.base_station(EnbInput::Timer, sink),
+            Node::Epc => self.core(EpcInput::Timer, sink),
+            Node::Services => self.service(ServiceInput::Timer, sink),
         }
     }
 
     fn arm(&mut self, node: Node, deadline: Option<Instant>) {
         let now = self.now;
-        let armed = match node {
-            Node::Enb => &mut self.armed[0],
-            Node::Epc => &mut self.armed[1],
-            Node::Services | Node::Device(_) => &mut self.armed[2],
-        };
-        if let Some(at) = due(armed, deadline, now) {
+        if let Some(at) = self.alarm(node).and_then(|alarm| alarm.set(deadline, now)) {
             self.push(at, Delivery::Timer(node));
         }
     }
-}
 
-/// The moment for which a timer is to be pushed: none where one that is early enough is under way.
-fn due(armed: &mut Option<Instant>, deadline: Option<Instant>, now: Instant) -> Option<Instant> {
-    let at = deadline?.max(now);
-    if armed.is_some_and(|armed| armed <= at) {
-        return None;
+    fn alarm(&mut self, node: Node) -> Option<&mut Alarm> {
+        match node {
+            Node::Device(number) => self.running(number).map(|running| &mut running.alarm),
+            Node::Enb => Some(&mut self.alarms.enb),
+            Node::Epc => Some(&mut self.alarms.epc),
+            Node::Services => Some(&mut self.alarms.services),
+        }
     }
-    *armed = Some(at);
-    Some(at)
 }

@@ -15,7 +15,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize};
 
-use super::{ReadError, RunSummary, View};
+use super::{ReadError, RunSummary, View, text};
 use crate::event::{Actor, Body, Event, Fields, Label, Message, Outcome, Proto, StateChange, Step};
 use crate::sim::{Duration, Instant};
 
@@ -79,8 +79,11 @@ impl<R: BufRead> Reader<R> {
         if limited.read_until(b'\n', &mut text).map_err(|source| ReadError::Input { line, source })? == 0 {
             return Ok(None);
         }
-        let parsed: Line<'_> =
-            serde_json::from_slice(&text).map_err(|e| ReadError::Event { line, cause: e.to_string() })?;
+        let whole = text.ends_with(b"\n");
+        let parsed: Line<'_> = serde_json::from_slice(&text).map_err(|error| match error.is_eof() {
+            true if !whole => ReadError::CutOff { line },
+            _ => ReadError::Event { line, cause: error.to_string() },
+        })?;
         self.event(parsed).map(Some).map_err(|cause| ReadError::Event { line, cause })
     }
 
@@ -203,7 +206,7 @@ impl<'a> From<&'a Event> for Line<'a> {
                 proto: message.label.proto.name().into(),
                 name: message.label.name.as_ref().into(),
                 fields: Pairs::from(&message.label.fields),
-                bytes: hex::encode(&message.bytes).into(),
+                bytes: text::hex(&message.bytes).into(),
             },
             Body::State(state) => Record::State {
                 actor: state.actor.to_string().into(),
@@ -314,7 +317,7 @@ mod tests {
         let mut read: Vec<_> = read_events(&whole[..whole.len() - 9]).collect();
         let last = read.pop().expect("there is a last line").expect_err("it is cut");
         assert_eq!(read.len(), events.len() - 1);
-        assert!(last.to_string().starts_with(&format!("line {}", events.len())), "{last}");
+        assert!(last.to_string().contains(&format!("cut off in line {}", events.len())), "{last}");
     }
 
     #[test]

@@ -13,8 +13,11 @@ use crate::sim::{Duration, Instant};
 mod chart;
 mod ladder;
 mod page;
+mod whose;
 
-/// Messages and state changes are kept of the devices up to this one.
+use whose::{Owners, Whose};
+
+/// Messages and state changes are kept of the devices up to this one, as far as they say whose they are.
 const DEVICES_KEPT: u32 = 3;
 /// How many messages and state changes of these devices are kept.
 const DEVICE_ROWS_MAX: usize = 4000;
@@ -29,7 +32,10 @@ const DEVICES_TIMED: u32 = 10;
 pub struct Html<W> {
     out: W,
     several: bool,
+    owners: Owners,
     rows: Vec<Row>,
+    /// Place in `rows` of the tunnel row that further packets join.
+    tunnel: Option<usize>,
     device_rows: usize,
     network_rows: usize,
     left_out: LeftOut,
@@ -44,6 +50,8 @@ struct LeftOut {
     of_other_devices: u64,
     /// Of what came after the page was full.
     too_late: u64,
+    /// Whether there was more than the log from which the page is drawn still holds.
+    log_is_not_whole: bool,
 }
 
 /// A step of a device on the time axis.
@@ -82,7 +90,7 @@ struct Arrow {
     head: Vec<u8>,
 }
 
-/// User-plane packets with no other message between them: one row for all.
+/// User-plane packets between two ends or beginnings of steps: one row for all.
 struct Tunnel {
     up: (u64, u64),
     down: (u64, u64),
@@ -95,7 +103,9 @@ impl<W: Write> Html<W> {
         Self {
             out,
             several: facts.devices > 1,
+            owners: Owners::default(),
             rows: Vec::new(),
+            tunnel: None,
             device_rows: 0,
             network_rows: 0,
             left_out: LeftOut::default(),
@@ -104,32 +114,35 @@ impl<W: Write> Html<W> {
         }
     }
 
-    /// Whether there is room for one more row of `device`.
-    fn has_room(&mut self, device: Option<u32>) -> bool {
-        let (rows, max) = match device {
-            Some(device) if device > DEVICES_KEPT => {
+    /// Lets the page say that events are missing that the run had: its log is not whole.
+    pub fn log_is_not_whole(&mut self) {
+        self.left_out.log_is_not_whole = true;
+    }
+
+    /// The device to write on one more row; `None` where there is no room for it.
+    fn room_for(&mut self, whose: Whose) -> Option<Option<u32>> {
+        let (device, rows, max) = match whose {
+            Whose::Others => {
                 self.left_out.of_other_devices += 1;
-                return false;
+                return None;
             }
-            Some(_) => (&mut self.device_rows, DEVICE_ROWS_MAX),
-            None => (&mut self.network_rows, NETWORK_ROWS_MAX),
+            Whose::Device(device) => (Some(device), &mut self.device_rows, DEVICE_ROWS_MAX),
+            Whose::Network => (None, &mut self.network_rows, NETWORK_ROWS_MAX),
         };
         if *rows >= max {
             self.left_out.too_late += 1;
-            return false;
+            return None;
         }
         *rows += 1;
-        true
+        Some(device)
     }
 
     fn message(&mut self, at: Instant, message: &Message) {
         if message.label.proto == Proto::GtpU {
             return self.tunnelled(at, message);
         }
-        let device = message.from.device().or(message.to.device());
-        if !self.has_room(device) {
-            return;
-        }
+        let whose = if self.several { self.owners.of_message(message) } else { Whose::Network };
+        let Some(device) = self.room_for(whose) else { return };
         let arrow = Arrow {
             from: message.from,
             to: message.to,
@@ -144,15 +157,14 @@ impl<W: Write> Html<W> {
     }
 
     fn tunnelled(&mut self, at: Instant, message: &Message) {
-        let joins = matches!(self.rows.last(), Some(Row { content: Content::Tunnel(_), .. }));
-        if !joins {
-            if !self.has_room(None) {
-                return;
-            }
+        if self.tunnel.is_none() {
+            let Some(device) = self.room_for(Whose::Network) else { return };
             let content = Content::Tunnel(Tunnel { up: (0, 0), down: (0, 0), last: at });
-            self.rows.push(Row { at, device: None, content });
+            self.tunnel = Some(self.rows.len());
+            self.rows.push(Row { at, device, content });
         }
-        let Some(Row { content: Content::Tunnel(tunnel), .. }) = self.rows.last_mut() else { return };
+        let row = self.tunnel.and_then(|at| self.rows.get_mut(at));
+        let Some(Row { content: Content::Tunnel(tunnel), .. }) = row else { return };
         let up = matches!(message.from, Actor::Enb(_));
         let (packets, bytes) = if up { &mut tunnel.up } else { &mut tunnel.down };
         *packets += 1;
@@ -161,8 +173,13 @@ impl<W: Write> Html<W> {
     }
 
     fn state(&mut self, at: Instant, state: &StateChange) {
-        let device = state.actor.device();
-        if self.has_room(device) {
+        let whose = match state.actor.device() {
+            _ if !self.several => Whose::Network,
+            Some(device) if device > DEVICES_KEPT => Whose::Others,
+            Some(device) => Whose::Device(device),
+            None => self.owners.of_fields(&state.fields),
+        };
+        if let Some(device) = self.room_for(whose) {
             self.rows.push(Row { at, device, content: Content::State(state.clone()) });
         }
     }
@@ -172,6 +189,7 @@ impl<W: Write> Html<W> {
             self.begun.insert((device, step), at);
         }
         if device <= DEVICES_KEPT {
+            self.tunnel = None;
             self.rows.push(Row { at, device: Some(device), content: Content::StepStarted(step) });
         }
     }
@@ -181,6 +199,7 @@ impl<W: Write> Html<W> {
             self.spans.push(Span { device, step, from, to: at });
         }
         if device <= DEVICES_KEPT {
+            self.tunnel = None;
             let content = Content::StepEnded(step, took, outcome.clone());
             self.rows.push(Row { at, device: Some(device), content });
         }

@@ -34,7 +34,9 @@ impl<W: Write> View for Metrics<W> {
 
 /// Reads back the summary of a run.
 pub fn read_metrics(input: impl Read) -> Result<RunSummary, ReadError> {
-    serde_json::from_reader(input).map_err(ReadError::Metrics)
+    serde_json::from_reader(input).map_err(|error: serde_json::Error| {
+        if error.is_eof() { ReadError::Unfinished } else { ReadError::Metrics(error) }
+    })
 }
 
 #[derive(Serialize)]
@@ -72,7 +74,11 @@ mod tests {
     #[test]
     fn a_broken_file_is_an_error() {
         let whole = metrics(&sample::run(1).1);
-        let error = read_metrics(&whole[..whole.len() / 2]).expect_err("half a document");
-        assert!(error.to_string().contains("line"), "{error}");
+        for cut in [0, whole.len() / 2] {
+            let error = read_metrics(&whole[..cut]).expect_err("half a document");
+            assert!(matches!(error, ReadError::Unfinished), "{error}");
+        }
+        let error = read_metrics(&b"{\"facts\": 1}"[..]).expect_err("something else");
+        assert!(error.to_string().contains("line 1"), "{error}");
     }
 }

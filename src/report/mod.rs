@@ -26,7 +26,9 @@ pub use html::Html;
 pub use junit::Junit;
 pub use metrics::{Metrics, read_metrics};
 pub use pcapng::Pcapng;
-pub use summary::{Counters, ExpectationRow, RunFacts, RunSummary, StepRow, StepTimes, Version, step_times};
+pub use summary::{
+    Counters, Ending, ExpectationRow, RunFacts, RunSummary, StepRow, StepTimes, Version, step_times,
+};
 pub use terminal::{Style, Terminal};
 pub use transcript::Transcript;
 
@@ -43,11 +45,17 @@ pub trait View {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// A line of the event log is not an event.
-    #[error("line {line} is not an event: {cause}; the log was cut off or changed after the run wrote it")]
+    #[error("line {line} is not an event: {cause}; the log was changed after the run wrote it")]
     Event { line: u64, cause: String },
+    /// The event log ends within a line.
+    #[error("the log is cut off in line {line}; what came before it is whole")]
+    CutOff { line: u64 },
     /// The event log could not be read.
     #[error("line {line} could not be read: {source}")]
     Input { line: u64, source: io::Error },
+    /// The metrics end too early.
+    #[error("the file ends too early: the run did not come to its end, or the file was cut off")]
+    Unfinished,
     /// The metrics are not a summary of a run.
     #[error("the metrics are not those of a run: {0}")]
     Metrics(#[source] serde_json::Error),

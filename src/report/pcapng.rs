@@ -8,7 +8,8 @@
 //!
 //! What is inside these is not written again: NAS is in S1AP, TLS and all that it protects is in GTP-U. The
 //! lower layers are synthesised, as the bench has none: only their checksums and counters are real.
-//! Names of actors stand in a comment on each packet and in name resolution blocks.
+//! A comment on each packet says who speaks and what the transcript calls it, as Wireshark has no names for the
+//! commands of IoT SAFE. Name resolution blocks give the actors' names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -21,11 +22,20 @@ use crate::sim::{EPOCH_UNIX_S, Instant};
 
 mod packet;
 
-/// Interfaces, in the order in which they are declared.
-const INTERFACES: [&str; 3] = ["s1-mme", "s1-u", "card"];
+/// Interfaces and what runs over them, in the order in which they are declared.
+const INTERFACES: [(&str, &str); 3] = [
+    ("s1-mme", "S1AP between base stations and MME, with NAS inside"),
+    ("s1-u", "GTP-U between base stations and gateway, with the devices' packets inside"),
+    ("card", "APDUs between modem or device and card"),
+];
 const S1_MME: u32 = 0;
 const S1_U: u32 = 1;
 const CARD: u32 = 2;
+
+/// What a reader of the file should know.
+const ADVICE: &str = "The lower layers are synthesised; times are virtual. NAS after the Security Mode Command is \
+                      ciphered: Wireshark may take it for clear by chance unless nas-eps.null_decipher is off. \
+                      View > Name Resolution shows who is who. sslkeylog.txt, where the run left it, opens TLS (tls.keylog_file).";
 
 /// LINKTYPE_IPV4.
 const LINKTYPE_IPV4: u16 = 228;
@@ -40,6 +50,7 @@ const ENHANCED_PACKET: u32 = 6;
 const OPT_COMMENT: u16 = 1;
 const SHB_USERAPPL: u16 = 4;
 const IF_NAME: u16 = 2;
+const IF_DESCRIPTION: u16 = 3;
 const IF_TSRESOL: u16 = 9;
 
 /// Writes the capture.
@@ -47,8 +58,8 @@ pub struct Pcapng<W> {
     out: W,
     /// Next TSN and stream sequence number of each direction of each S1 association.
     associations: BTreeMap<(Actor, Actor), packet::Sequence>,
-    /// Commands that wait for their response, by card.
-    commands: BTreeMap<u32, Vec<u8>>,
+    /// Commands that wait for their response, with their comments, by card.
+    commands: BTreeMap<u32, (Vec<u8>, String)>,
     named: BTreeSet<Ipv4Addr>,
 }
 
@@ -61,16 +72,17 @@ impl<W: Write> Pcapng<W> {
         header.extend_from_slice(&1u16.to_le_bytes());
         header.extend_from_slice(&0u16.to_le_bytes());
         header.extend_from_slice(&u64::MAX.to_le_bytes());
-        option(&mut header, OPT_COMMENT, title(facts).as_bytes());
+        option(&mut header, OPT_COMMENT, format!("{}\n{ADVICE}", title(facts)).as_bytes());
         option(&mut header, SHB_USERAPPL, b"cellbed");
         end_of_options(&mut header);
         block(&mut out, SECTION_HEADER, &header)?;
 
-        for name in INTERFACES {
+        for (name, what) in INTERFACES {
             let mut description = Vec::new();
             description.extend_from_slice(&LINKTYPE_IPV4.to_le_bytes());
             description.extend_from_slice(&[0; 6]);
             option(&mut description, IF_NAME, name.as_bytes());
+            option(&mut description, IF_DESCRIPTION, what.as_bytes());
             // A power of ten: nanoseconds.
             option(&mut description, IF_TSRESOL, &[9]);
             end_of_options(&mut description);
@@ -109,17 +121,17 @@ impl<W: Write> Pcapng<W> {
     /// Keeps a command until its response is there: the dissector reads both from one packet.
     fn apdu(&mut self, at: Instant, message: &Message) -> io::Result<()> {
         if let Actor::Card(card) = message.to {
-            self.commands.insert(card, message.bytes.clone());
+            self.commands.insert(card, (message.bytes.clone(), comment(message)));
             return Ok(());
         }
         let Actor::Card(card) = message.from else { return Ok(()) };
-        let Some(command) = self.commands.remove(&card) else { return Ok(()) };
+        let Some((command, asked)) = self.commands.remove(&card) else { return Ok(()) };
         let exchange = [packet::GSMTAP_SIM_HEADER.as_slice(), &command, &message.bytes].concat();
         // The card is the one that is asked: command and response go under the command's direction.
         let (from, to) = (address(message.to), address(message.from));
         let datagram = packet::udp((from, packet::GSMTAP_PORT), (to, packet::GSMTAP_PORT), &exchange)?;
         self.names(message)?;
-        self.packet(CARD, at, &datagram, &format!("{} > {}", message.to, message.from))
+        self.packet(CARD, at, &datagram, &format!("{asked}; answer {}", named(message)))
     }
 
     fn packet(&mut self, interface: u32, at: Instant, data: &[u8], comment: &str) -> io::Result<()> {
@@ -186,7 +198,13 @@ fn address(actor: Actor) -> Ipv4Addr {
 }
 
 fn comment(message: &Message) -> String {
-    format!("{} > {}: {}", message.from, message.to, text::one_line(&message.label.name))
+    format!("{} > {}: {}", message.from, message.to, named(message))
+}
+
+/// Name and fields.
+fn named(message: &Message) -> String {
+    let (name, fields) = (text::one_line(&message.label.name), text::fields(&message.label.fields));
+    format!("{name} {fields}").trim_end().to_owned()
 }
 
 /// Writes one block: type, length, body, length again (clause 3.1).

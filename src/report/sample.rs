@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{ExpectationRow, RunFacts, RunSummary, StepRow, Version};
+use super::{Ending, ExpectationRow, RunFacts, RunSummary, StepRow, Version};
 use crate::event::{Actor, Body, Event, Fields, Label, Message, Outcome, Proto, StateChange, Step, Verdict};
 use crate::sim::{Instant, Rat};
 
@@ -62,7 +62,10 @@ impl Story<'_> {
         self.exchange(Ue(n), "READ BINARY", "file", "EF.IMSI", 5, 11);
         self.message(170, Ue(n), Mme, Label::new(Emm, "Attach Request").with("imsi", &imsi), 52);
         self.state(Ue(n), "emm", "DEREGISTERED -> REGISTERED_INITIATED", vec![("T3410", "15s".to_owned())]);
-        self.message(0, enb, Mme, Label::new(S1ap, "Initial UE Message").with("enb-ue-id", n), 88);
+        let nas = filler(&format!("{}{Mme}Attach Request", Ue(n)), 52);
+        let initial = Label::new(S1ap, "InitialUEMessage").with("enb-ue-id", n);
+        let bytes = [filler("InitialUEMessage", 36), nas].concat();
+        self.push(Body::Message(Message { from: enb, to: Mme, label: initial, bytes }));
         self.call(Mme, Hss, Label::new(S6a, "Authentication-Information-Request").with("imsi", &imsi));
         self.call(Hss, Mme, Label::new(S6a, "Authentication-Information-Answer").with("vectors", 1));
         self.message(1, Mme, Ue(n), Label::new(Emm, "Authentication Request").with("ksi", 0), 36);
@@ -293,10 +296,12 @@ fn summary(devices: u32, events: &[Event]) -> RunSummary {
 
 fn row(event: &Event) -> Option<StepRow> {
     let Body::StepEnded { device, step, took, outcome } = &event.body else { return None };
-    let (verdict, finding) = match outcome {
-        Outcome::Done { proof } => (Verdict::Pass, proof.clone()),
-        Outcome::Refused { reason, detail } => (Verdict::Fail, format!("{reason}: {detail}")),
+    let (verdict, ending, finding) = match outcome {
+        Outcome::Done { proof } => (Verdict::Pass, Ending::Done, proof.clone()),
+        Outcome::Refused { reason, detail } => {
+            (Verdict::Fail, Ending::Refused, format!("{reason} ({detail})"))
+        }
     };
     let cpu_time = Some(Duration::from_micros(900 + 2_100 * *step as u64));
-    Some(StepRow { device: *device, step: *step, verdict, finding, virtual_time: *took, cpu_time })
+    Some(StepRow { device: *device, step: *step, verdict, ending, finding, virtual_time: *took, cpu_time })
 }

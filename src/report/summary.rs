@@ -28,12 +28,25 @@ pub struct RunFacts {
     pub plan: Vec<Step>,
 }
 
+/// How a step came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// It did what it is for.
+    Done,
+    /// The other side said no, which may be what the scenario expects.
+    Refused,
+    /// The run stopped before it ended.
+    Unfinished,
+}
+
 /// How one step of one device went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepRow {
     pub device: u32,
     pub step: Step,
     pub verdict: Verdict,
+    pub ending: Ending,
     /// What was proved, or why it was refused or did not end.
     pub finding: String,
     #[serde(rename = "virtual_ns", with = "nanos")]
@@ -41,6 +54,27 @@ pub struct StepRow {
     /// Processor time, where it was measured. Never in a transcript.
     #[serde(rename = "cpu_ns", with = "nanos_or_none", default)]
     pub cpu_time: Option<Duration>,
+}
+
+impl StepRow {
+    /// What goes before the finding so that an ending other than the usual one shows; empty for a step that
+    /// was to be done and is.
+    pub(super) fn remark(&self) -> &'static str {
+        match (self.ending, self.verdict) {
+            (Ending::Refused, Verdict::Pass) => "refused as expected",
+            (Ending::Refused, _) => "refused",
+            (Ending::Done, Verdict::Fail) => "done, which was not expected",
+            (Ending::Done | Ending::Unfinished, _) => "",
+        }
+    }
+
+    /// The finding with the remark before it.
+    pub(super) fn told(&self) -> String {
+        match self.remark() {
+            "" => self.finding.clone(),
+            remark => format!("{remark}: {}", self.finding),
+        }
+    }
 }
 
 /// How one expectation of the scenario went.
@@ -51,6 +85,16 @@ pub struct ExpectationRow {
     pub verdict: Verdict,
     /// What was found.
     pub found: String,
+}
+
+impl ExpectationRow {
+    /// The expectation, and what was found where that is something else.
+    pub(super) fn told(&self) -> String {
+        if self.verdict == Verdict::Pass || self.found.is_empty() {
+            return self.text.clone();
+        }
+        format!("{}: {}", self.text, self.found)
+    }
 }
 
 /// The version of something that took part.
@@ -125,6 +169,8 @@ pub struct StepTimes {
     pub devices: u64,
     /// For how many of them the row is a pass.
     pub passed: u64,
+    /// How many were refused, whether that was expected or not.
+    pub refused: u64,
     #[serde(rename = "virtual_ns_min", with = "nanos")]
     pub min: Duration,
     /// The lower median: a value that was seen.
@@ -147,6 +193,7 @@ pub fn step_times(rows: &[StepRow]) -> Vec<StepTimes> {
             step,
             devices: rows.len() as u64,
             passed: rows.iter().filter(|row| row.verdict == Verdict::Pass).count() as u64,
+            refused: rows.iter().filter(|row| row.ending == Ending::Refused).count() as u64,
             min: *times.first()?,
             median: times[(times.len() - 1) / 2],
             max: *times.last()?,
@@ -211,6 +258,7 @@ mod tests {
             device,
             step: Step::Keys,
             verdict,
+            ending: if verdict == Verdict::Pass { Ending::Done } else { Ending::Refused },
             finding: String::new(),
             virtual_time: Duration::from_millis(ms),
             cpu_time: Some(Duration::from_millis(1)),
@@ -227,11 +275,22 @@ mod tests {
         ];
         let times = step_times(&rows);
         let [keys] = times.as_slice() else { panic!("one step was taken, {} were found", times.len()) };
-        assert_eq!((keys.step, keys.devices, keys.passed), (Step::Keys, 4, 3));
+        assert_eq!((keys.step, keys.devices, keys.passed, keys.refused), (Step::Keys, 4, 3, 1));
         let ms = |d: Duration| d.as_millis();
         assert_eq!((ms(keys.min), ms(keys.median), ms(keys.max)), (10, 20, 40));
         assert_eq!(keys.cpu_time, Some(Duration::from_millis(4)));
         assert!(step_times(&[]).is_empty());
+    }
+
+    #[test]
+    fn an_ending_that_surprises_is_told() {
+        let told =
+            |verdict, ending| StepRow { ending, finding: "why".to_owned(), ..row(1, 1, verdict) }.told();
+        assert_eq!(told(Verdict::Pass, Ending::Done), "why");
+        assert_eq!(told(Verdict::Pass, Ending::Refused), "refused as expected: why");
+        assert_eq!(told(Verdict::Fail, Ending::Refused), "refused: why");
+        assert_eq!(told(Verdict::Fail, Ending::Done), "done, which was not expected: why");
+        assert_eq!(told(Verdict::Fail, Ending::Unfinished), "why");
     }
 
     #[test]

@@ -107,10 +107,8 @@ impl<W: Write> Terminal<W> {
         let of = if self.facts.devices > 1 { format!("dev{device} ") } else { String::new() };
         let total = u64::from(self.facts.devices) * self.facts.plan.len() as u64;
         let (word, paint, why) = match outcome {
-            Outcome::Done { proof } => ("DONE", Paint::new().bold().green(), text::one_line(proof)),
-            Outcome::Refused { reason, .. } => {
-                ("REFUSED", Paint::new().bold().yellow(), text::one_line(reason))
-            }
+            Outcome::Done { proof } => ("DONE", Paint::new().bold().green(), text::brief(proof)),
+            Outcome::Refused { reason, .. } => ("REFUSED", Paint::new().bold().yellow(), text::brief(reason)),
         };
         let head = format!("[{:>8}s] {:>2}/{total} ", text::seconds(took), self.ended);
         let name = format!("{of}{:<8}", step.name());
@@ -154,7 +152,7 @@ impl<W: Write> Terminal<W> {
                 let each = self.running.iter().map(|(device, step)| format!("dev{device} {}", step.name()));
                 each.collect::<Vec<_>>().join(", ")
             }
-            n => format!("{n} devices on their way, {} steps ended", self.ended),
+            n => format!("{n} devices on their way, {} ended", text::count(self.ended, "step")),
         };
         let line = table::cut(&format!("{:>WORD$} {now}", "…"), self.style.width - 1);
         let erase = if self.bottom_shown { "\r\x1b[K" } else { "" };

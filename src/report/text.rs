@@ -22,7 +22,40 @@ fn is_disruptive(c: char) -> bool {
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// `name=value` pairs on one line; a value that would be misread bare stands in quotes.
+/// `text` with each long hexadecimal number (32 digits or more: keys, digests, identities, serial numbers) as
+/// its first eight digits and an ellipsis. A number without any letter is left alone: an EID is one.
+pub(super) fn short_hex(text: &str) -> Cow<'_, str> {
+    const LONG: usize = 32;
+    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if text.len() < LONG {
+        return Cow::Borrowed(text);
+    }
+    let mut short = String::new();
+    let (mut kept, mut at) = (0, 0);
+    for run in text.as_bytes().chunk_by(|a, b| is_digit(a) == is_digit(b)) {
+        if run.len() >= LONG && is_digit(&run[0]) && run.iter().any(u8::is_ascii_lowercase) {
+            short.push_str(&text[kept..at + 8]);
+            short.push('…');
+            kept = at + run.len();
+        }
+        at += run.len();
+    }
+    if kept == 0 {
+        return Cow::Borrowed(text);
+    }
+    short.push_str(&text[kept..]);
+    Cow::Owned(short)
+}
+
+/// As [`one_line`], with long hexadecimal numbers short: how lines and cells show a text.
+pub(super) fn brief(text: &str) -> Cow<'_, str> {
+    match short_hex(text) {
+        Cow::Borrowed(text) => one_line(text),
+        Cow::Owned(text) => Cow::Owned(one_line(&text).into_owned()),
+    }
+}
+
+/// `name=value` pairs on one line, long hexadecimal numbers short; a value that would be misread bare stands in quotes.
 pub(super) fn fields<N: AsRef<str>>(fields: &[(N, String)]) -> String {
     let mut line = String::new();
     for (name, value) in fields {
@@ -31,7 +64,7 @@ pub(super) fn fields<N: AsRef<str>>(fields: &[(N, String)]) -> String {
         }
         line.push_str(&one_line(name.as_ref()));
         line.push('=');
-        let value = one_line(value);
+        let value = brief(value);
         if value.is_empty() || value.contains([' ', '"', '=']) {
             line.push('"');
             line.push_str(&value.replace('"', "\\\""));
@@ -94,9 +127,35 @@ pub(super) fn readable(duration: Duration) -> String {
     }
 }
 
+/// `bytes` in hexadecimal. Nearly all that the event log writes comes from here, so it goes by whole bytes.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    const PAIRS: [[u8; 2]; 256] = {
+        let mut pairs = [[0; 2]; 256];
+        let mut n = 0;
+        while n < 256 {
+            pairs[n] = [DIGITS[n >> 4], DIGITS[n & 15]];
+            n += 1;
+        }
+        pairs
+    };
+    let mut text = Vec::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.extend_from_slice(&PAIRS[usize::from(*byte)]);
+    }
+    String::from_utf8(text).unwrap_or_default()
+}
+
 /// The first six hexadecimal digits of the SHA-256 of `bytes`.
 pub(super) fn digest(bytes: &[u8]) -> String {
-    hex::encode(&Sha256::digest(bytes)[..3])
+    hex(&Sha256::digest(bytes)[..3])
+}
+
+/// Packets and bytes of the user plane each way; a way that nothing went is not told.
+pub(super) fn user_plane(up: (u64, u64), down: (u64, u64)) -> String {
+    let ways = [("up", up), ("down", down)].into_iter().filter(|(_, (packets, _))| *packets > 0);
+    let told = ways.map(|(way, (packets, bytes))| format!("{way} {}, {bytes} B", count(packets, "packet")));
+    told.collect::<Vec<_>>().join("; ")
 }
 
 /// `1 device`, `2 devices`.
@@ -119,6 +178,23 @@ mod tests {
         let list =
             [("imsi", "001".to_owned()), ("detail", "no \"x\" y".to_owned()), ("empty", String::new())];
         assert_eq!(fields(&list), "imsi=001 detail=\"no \\\"x\\\" y\" empty=\"\"");
+    }
+
+    #[test]
+    fn long_hexadecimal_numbers_are_cut_and_nothing_else_is() {
+        let id = "8affe4a1877ee458c562b57b6dff66bfacef5ee9f799c7cbad78565bda49f919";
+        assert_eq!(short_hex(&format!("devices/{id}/x/{id}")), "devices/8affe4a1…/x/8affe4a1…");
+        assert_eq!(short_hex("certificate 7835ff7f430f788e0b956d5888410220 é"), "certificate 7835ff7f… é");
+        let eid = "eid=89049032000001000000000000000012";
+        for whole in ["", &id[..31], eid, "Activate Default EPS Bearer Context Request"] {
+            assert_eq!(short_hex(whole), whole);
+        }
+    }
+
+    #[test]
+    fn hexadecimal_reads_back() {
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(hex::decode(hex(&all)).expect("it is hexadecimal"), all);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The transcript: what snapshots hold. One line per message, state changes under it, and nothing that
 //! another machine or another moment would print differently: no processor time, no counters, no logs.
 //!
-//! Columns: time since the line before, `from > to`, protocol, name, fields, length in bytes and the first
-//! six digits of the SHA-256 of the bytes. GTP-U packets are counted, not printed; they are in the capture.
+//! Columns: seconds since the line before, `from > to`, protocol, name, fields, length in bytes and the first
+//! six digits of the SHA-256 of the bytes. Hexadecimal numbers of 32 digits or more are cut to eight and an
+//! ellipsis. GTP-U packets are counted, not printed; they are in the capture.
 
 use std::io::{self, Write};
 
@@ -25,17 +26,11 @@ pub struct Transcript<W> {
     user_plane: UserPlane,
 }
 
-/// User-plane traffic not yet printed.
+/// Packets and bytes of the user plane not yet printed.
 #[derive(Default)]
 struct UserPlane {
-    up: Traffic,
-    down: Traffic,
-}
-
-#[derive(Default)]
-struct Traffic {
-    packets: u64,
-    bytes: u64,
+    up: (u64, u64),
+    down: (u64, u64),
 }
 
 impl<W: Write> Transcript<W> {
@@ -71,7 +66,7 @@ impl<W: Write> Transcript<W> {
     fn state(&mut self, state: &StateChange) -> io::Result<()> {
         let dot = if state.machine.is_empty() { "" } else { "." };
         let who = format!("{}{dot}{}", state.actor, state.machine);
-        let change = text::one_line(&state.change);
+        let change = text::brief(&state.change);
         let fields = text::fields(&state.fields);
         let space = if fields.is_empty() { "" } else { "  " };
         writeln!(self.out, "         {who:21} {change}{space}{fields}")
@@ -85,23 +80,20 @@ impl<W: Write> Transcript<W> {
         let of = self.of(device);
         let took = text::seconds(took);
         let (word, why) = match outcome {
-            Outcome::Done { proof } => ("done", text::one_line(proof)),
-            Outcome::Refused { reason, detail } => {
-                ("refused", text::one_line(&format!("{reason}: {detail}")).into_owned().into())
-            }
+            Outcome::Done { proof } => ("done", proof.clone()),
+            Outcome::Refused { reason, detail } if detail.is_empty() => ("refused", reason.clone()),
+            Outcome::Refused { reason, detail } => ("refused", format!("{reason} ({detail})")),
         };
-        writeln!(self.out, "-- {}{of} {word} in {took} s: {why}", step.name())
+        writeln!(self.out, "-- {}{of} {word} in {took} s: {}", step.name(), text::brief(&why))
     }
 
     /// Prints and forgets the user-plane traffic since the last time.
     fn user_plane(&mut self) -> io::Result<()> {
         let UserPlane { up, down } = std::mem::take(&mut self.user_plane);
-        if up.packets + down.packets == 0 {
+        if up.0 + down.0 == 0 {
             return Ok(());
         }
-        let of =
-            |traffic: Traffic| format!("{}, {} B", text::count(traffic.packets, "packet"), traffic.bytes);
-        writeln!(self.out, "         {:21} up {}; down {}", "user plane", of(up), of(down))
+        writeln!(self.out, "         {:21} {}", "user plane", text::user_plane(up, down))
     }
 
     fn of(&self, device: u32) -> String {
@@ -118,9 +110,9 @@ impl<W: Write> Transcript<W> {
 impl UserPlane {
     fn count(&mut self, message: &Message) {
         let up = matches!(message.from, crate::event::Actor::Enb(_));
-        let traffic = if up { &mut self.up } else { &mut self.down };
-        traffic.packets += 1;
-        traffic.bytes += message.bytes.len() as u64;
+        let (packets, bytes) = if up { &mut self.up } else { &mut self.down };
+        *packets += 1;
+        *bytes += message.bytes.len() as u64;
     }
 }
 
@@ -146,14 +138,12 @@ impl<W: Write> View for Transcript<W> {
         for row in &summary.steps {
             let step = format!("{}{}", row.step.name(), self.of(row.device));
             let (verdict, time) = (verdict_name(row.verdict), text::seconds(row.virtual_time));
-            let line = format!("{verdict:12} {step:20} {time:>9} s  {}", text::one_line(&row.finding));
+            let line = format!("{verdict:12} {step:20} {time:>9} s  {}", text::brief(&row.told()));
             writeln!(self.out, "{}", line.trim_end())?;
         }
         for row in &summary.expectations {
-            let (verdict, text, found) =
-                (verdict_name(row.verdict), text::one_line(&row.text), text::one_line(&row.found));
-            let found = if found.is_empty() { String::new() } else { format!(": {found}") };
-            writeln!(self.out, "{verdict:12} expected {text}{found}")?;
+            let (verdict, told) = (verdict_name(row.verdict), row.told());
+            writeln!(self.out, "{verdict:12} expected: {}", text::brief(&told))?;
         }
         self.out.flush()
     }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Instant;
+
 /// A radio access technology.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -70,4 +72,45 @@ impl AirModel {
 
 fn serialisation(bytes: usize, bps: u64) -> Duration {
     Duration::from_nanos(bytes as u64 * 8 * 1_000_000_000 / bps)
+}
+
+/// One direction of the radio link of one device: one message at a time, and none overtakes another.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Lane {
+    free: Instant,
+    last_arrival: Instant,
+}
+
+impl Lane {
+    /// Sends something at `now` that occupies the lane for `occupied` and then takes `delay`. Returns when it
+    /// arrives.
+    pub fn send(&mut self, now: Instant, occupied: Duration, delay: Duration) -> Instant {
+        self.free = now.max(self.free) + occupied;
+        self.last_arrival = self.last_arrival.max(self.free + delay);
+        self.last_arrival
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    #[test]
+    fn a_packet_occupies_the_air_by_its_length() {
+        let air = AirModel::of(Rat::Lte);
+        assert_eq!(air.serialise_up(1_290), MS(2));
+        assert_eq!(air.serialise_down(1_287), MS(1));
+    }
+
+    #[test]
+    fn a_lane_takes_one_at_a_time_and_keeps_their_order() {
+        let (mut lane, start) = (Lane::default(), Instant::ZERO);
+        assert_eq!(lane.send(start, MS(2), MS(4)), start + MS(6));
+        assert_eq!(lane.send(start, MS(2), MS(4)), start + MS(8), "it waits for the one before");
+        assert_eq!(lane.send(start, MS(0), MS(50)), start + MS(54));
+        assert_eq!(lane.send(start + MS(10), MS(1), MS(4)), start + MS(54), "it does not overtake");
+        assert_eq!(lane.send(start + MS(60), MS(1), MS(4)), start + MS(65));
+    }
 }

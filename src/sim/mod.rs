@@ -1,12 +1,14 @@
 //! Virtual time, seeded randomness, the event queue and the models of what is not simulated in bytes.
 
 mod air;
+mod alarm;
 mod card;
 mod queue;
 mod rng;
 mod time;
 
-pub use air::{AirModel, Rat};
+pub use air::{AirModel, Lane, Rat};
+pub use alarm::{Alarm, Ring};
 pub use card::CardModel;
 pub use queue::Queue;
 pub use rng::RngTree;

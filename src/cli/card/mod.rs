@@ -1,25 +1,116 @@
-//! `cellbed card`: cards in readers and virtual ones.
+//! `cellbed card`: cards in readers, and virtual ones.
+//!
+//! What a card says is printed and no opinion of the program; a card that cannot be reached is a wrong set-up
+//! (exit code 96), a card that was reached and does not do what it should is a finding (100).
 
+mod auth;
 pub mod bench;
+mod dump;
+mod info;
+mod iot_safe;
+mod list;
+mod program;
 mod serve;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::args::CardVerb;
+use super::args::{CardVerb, WhichCard};
+use super::exit::Exit;
 use super::{exit, terminal};
+use crate::card::explore::{ExploreError, PIN1, Target, Terminal};
+use crate::card::{CardError, CardPort, CardSlot, PortError, SimProfile, Uicc};
+use crate::io::files::{self, FileError};
+use crate::io::pcsc::{self, PcscError};
+use crate::sim::RngTree;
+
+/// Where a virtual card made for one command draws its random values from.
+const VIRTUAL_SEED: u64 = 7;
+
+/// Why a command could not be done.
+#[derive(Debug, thiserror::Error)]
+enum CardToolError {
+    #[error(transparent)]
+    Reader(#[from] PcscError),
+    #[error("the card could not be reset: {0}")]
+    Reset(PortError),
+    #[error(transparent)]
+    Explore(#[from] ExploreError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{} is not a SIM profile: {cause}", path.display())]
+    Profile { path: PathBuf, cause: String },
+    #[error("{}: {source}", path.display())]
+    Personalise { path: PathBuf, source: CardError },
+}
 
 /// Does what was asked for.
 pub fn main(verb: &CardVerb) -> ExitCode {
-    match verb {
-        CardVerb::Serve(args) => serve::main(args),
-        CardVerb::List
-        | CardVerb::Info(_)
-        | CardVerb::Dump(_)
-        | CardVerb::Auth(_)
-        | CardVerb::IotSafe(_)
-        | CardVerb::Program(_) => {
-            terminal::failure("this build cannot do that to a card yet");
+    let done = match verb {
+        CardVerb::List => list::main(),
+        CardVerb::Info(args) => info::main(args),
+        CardVerb::Dump(args) => dump::main(args),
+        CardVerb::Auth(args) => auth::main(args),
+        CardVerb::IotSafe(args) => iot_safe::main(args),
+        CardVerb::Program(args) => program::main(args),
+        CardVerb::Serve(args) => return serve::main(args),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(cause) => {
+            terminal::failure(cause);
             exit::SET_UP_ERROR.into()
         }
     }
+}
+
+/// How a command ended.
+type Done = Result<Exit, CardToolError>;
+
+/// A card that was reset, and its Answer To Reset.
+struct Inserted {
+    slot: CardSlot,
+    atr: Vec<u8>,
+}
+
+/// Opens the card that is meant, resets it, and verifies PIN1 where it was given.
+fn insert(which: &WhichCard) -> Result<Inserted, CardToolError> {
+    let port: Box<dyn CardPort> = match &which.profile {
+        Some(path) => Box::new(virtual_card(path)?),
+        None => Box::new(pcsc::open(&which.reader)?),
+    };
+    let mut slot = CardSlot::new(port);
+    let atr = slot.reset().map_err(CardToolError::Reset)?;
+    if let Some(pin) = &which.pin {
+        let terminal = &mut Terminal::new(&mut slot);
+        let selected = terminal.select(Target::File(0x3f00))?;
+        selected.map_err(|status| ExploreError::Refused { command: "SELECT MF", status })?;
+        terminal.verify(PIN1, &pin.0.0, which.force)?;
+    }
+    Ok(Inserted { slot, atr })
+}
+
+fn virtual_card(path: &Path) -> Result<Uicc, CardToolError> {
+    let error = |source| CardToolError::Personalise { path: path.to_owned(), source };
+    let p = profile(path)?.personalise(0).map_err(error)?;
+    Uicc::new(&p, RngTree::new(VIRTUAL_SEED).branch("card1"), &[]).map_err(error)
+}
+
+fn profile(path: &Path) -> Result<SimProfile, CardToolError> {
+    let text = files::read_text(path)?;
+    let error = |cause: String| CardToolError::Profile { path: path.to_owned(), cause };
+    SimProfile::parse(&text).map_err(|cause| error(cause.to_string()))
+}
+
+/// The card of the test profile, for the tests of what is printed.
+#[cfg(test)]
+fn test_card(change: impl FnOnce(&mut crate::card::Personalisation)) -> CardSlot {
+    let text = include_str!("../../../sim-profiles/lte-test.toml");
+    let mut p = SimProfile::parse(text).unwrap().personalise(0).unwrap();
+    change(&mut p);
+    let anchor: Vec<u8> = (0..700u32).map(|i| i as u8).collect();
+    let mut slot =
+        CardSlot::new(Box::new(Uicc::new(&p, RngTree::new(VIRTUAL_SEED).branch("card1"), &anchor).unwrap()));
+    slot.reset().unwrap();
+    slot
 }

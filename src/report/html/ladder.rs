@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use super::chart::step_class;
 use super::{Arrow, Content, DEVICES_KEPT, DUMP_BYTES_MAX, LeftOut, Row, Tunnel};
 use crate::event::{Actor, Outcome, Proto, StateChange, Step};
-use crate::report::text::{count, fields, html, one_line, seconds};
+use crate::report::text::{brief, count, fields, html, one_line, seconds, user_plane};
 use crate::sim::{Duration, Instant};
 
 /// Columns from the card outwards: name and what it stands for.
@@ -58,7 +58,7 @@ pub(super) fn write(out: &mut impl Write, rows: &[Row], several: bool, left_out:
         let at = seconds(row.at - Instant::ZERO);
         match &row.content {
             Content::Message(arrow) => message(out, &lanes, row, &at, arrow, several)?,
-            Content::Tunnel(tunnel) => tunnelled(out, &lanes, &at, tunnel)?,
+            Content::Tunnel(tunnel) => tunnelled(out, &lanes, &at, tunnel, several)?,
             Content::State(state) => note(out, &lanes, row, state, several)?,
             Content::StepStarted(step) => step_started(out, row, *step, several)?,
             Content::StepEnded(step, took, outcome) => step_ended(out, row, *step, *took, outcome, several)?,
@@ -142,16 +142,23 @@ fn lane(actor: Actor) -> usize {
 }
 
 fn notice(out: &mut impl Write, left_out: &LeftOut) -> io::Result<()> {
-    let LeftOut { of_other_devices, too_late } = *left_out;
+    let LeftOut { of_other_devices, too_late, log_is_not_whole } = *left_out;
+    if log_is_not_whole {
+        writeln!(
+            out,
+            "<p class=\"notice\">The event log from which this page was drawn is not whole: messages and times \
+             are missing here. Verdicts and counts are those of the run.</p>"
+        )?;
+    }
     if of_other_devices + too_late == 0 {
         return Ok(());
     }
     write!(out, "<p class=\"notice\">Not on this page:")?;
     if of_other_devices > 0 {
-        write!(out, " {} of devices after device {DEVICES_KEPT};", count(of_other_devices, "row"))?;
+        write!(out, " {} of other devices than the first {DEVICES_KEPT};", count(of_other_devices, "row"))?;
     }
     if too_late > 0 {
-        write!(out, " {} that came after the page was full;", count(too_late, "row"))?;
+        write!(out, " {} that came when it was full;", count(too_late, "row"))?;
     }
     writeln!(out, " events.jsonl and transcript.txt have them all.</p>")
 }
@@ -221,13 +228,14 @@ fn step_ended(
 ) -> io::Result<()> {
     let (word, why) = match outcome {
         Outcome::Done { proof } => ("done", proof.clone()),
-        Outcome::Refused { reason, detail } => ("refused", format!("{reason}: {detail}")),
+        Outcome::Refused { reason, detail } if detail.is_empty() => ("refused", reason.clone()),
+        Outcome::Refused { reason, detail } => ("refused", format!("{reason} ({detail})")),
     };
     let of = match row.device {
         Some(device) if several => format!(", device {device},"),
         _ => String::new(),
     };
-    let (data, name, took, why) = (data(row), step.name(), seconds(took), html(&why));
+    let (data, name, took, why) = (data(row), step.name(), seconds(took), html(&brief(&why)).into_owned());
     writeln!(
         out,
         "<p class=\"row end {word}\"{data}><b>{name}{of} {word}</b> in {took} s <span>{why}</span></p>"
@@ -315,18 +323,23 @@ fn dump(bytes: &[u8]) -> String {
     bytes.chunks(16).enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn tunnelled(out: &mut impl Write, lanes: &Lanes, at: &str, tunnel: &Tunnel) -> io::Result<()> {
+fn tunnelled(
+    out: &mut impl Write,
+    lanes: &Lanes,
+    at: &str,
+    tunnel: &Tunnel,
+    several: bool,
+) -> io::Result<()> {
     let (from, to) = (lanes.column(Actor::Enb(1)), lanes.column(Actor::Gateway));
     let side = if lanes.reads_rightwards(from, to) { "" } else { " flip" };
-    let of = |(packets, bytes): (u64, u64)| format!("{}, {bytes} B", count(packets, "packet"));
+    let of = if several { " of all devices" } else { "" };
     writeln!(
         out,
         "<div class=\"row tunnel gtpu\"><span class=\"t\">{at}</span>\
          <span class=\"lane both{side}\" style=\"--a:{from};--b:{to}\"><span class=\"label\"><small>GTP-U</small> \
-         <em>user plane until {} s: up {}; down {}</em></span><span class=\"arrow\"></span></span></div>",
+         <em>user plane{of} until {} s: {}</em></span><span class=\"arrow\"></span></span></div>",
         seconds(tunnel.last - Instant::ZERO),
-        of(tunnel.up),
-        of(tunnel.down)
+        user_plane(tunnel.up, tunnel.down)
     )
 }
 

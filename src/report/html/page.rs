@@ -9,13 +9,16 @@ use sha2::{Digest, Sha256};
 use super::{DEVICES_TIMED, Span, chart};
 use crate::event::{Proto, Verdict};
 use crate::report::summary::verdict_name;
-use crate::report::text::{count, html, readable};
+use crate::report::text::{count, html, readable, short_hex};
 use crate::report::{ExpectationRow, RunSummary, StepRow, StepTimes, step_times};
+use crate::sim::Duration;
 
 const STYLE: &str = include_str!("../assets/report.css");
 const SCRIPT: &str = include_str!("../assets/report.js");
 
-/// Rows of the table of steps where not every device has its own: those that did not pass.
+/// Every step of a device has its row at once in runs of so many devices; in larger ones, on demand.
+const DEVICES_LISTED: u32 = 3;
+/// The most rows of what did not pass, and of expectations.
 const EXCEPTIONS_MAX: usize = 50;
 
 /// What lies beside the page in the directory of its run.
@@ -63,18 +66,21 @@ fn banner(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
     };
     let (steps, of_steps) = passed(&mut summary.steps.iter().map(|row| row.verdict));
     let (met, expected) = passed(&mut summary.expectations.iter().map(|row| row.verdict));
+    let expectations = match expected {
+        0 => String::new(),
+        _ => format!(", {met} of {} met", count(expected as u64, "expectation")),
+    };
     write!(
         out,
         "<body class=\"is-{verdict}\">\n<header class=\"banner\">\n\
          <p class=\"mark\">{MARK}<span>cellbed</span> run report</p>\n\
          <h1>{}</h1>\n<p class=\"lead\">{}</p>\n\
          <div class=\"verdict\" role=\"status\">{}<div><strong>{verdict}</strong>\
-         <span>{steps} of {} passed, {met} of {} met</span></div></div>\n",
+         <span>{steps} of {} passed{expectations}</span></div></div>\n",
         html(&summary.facts.scenario),
         html(&summary.facts.summary),
         icon(summary.verdict),
         count(of_steps as u64, "step"),
-        count(expected as u64, "expectation"),
     )?;
     if let Some(reason) = &summary.reason {
         writeln!(out, "<p class=\"reason\"><b>First reason</b> {}</p>", html(reason))?;
@@ -107,72 +113,101 @@ fn facts(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
 }
 
 fn steps(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
-    let several = summary.facts.devices > 1;
     writeln!(out, "<section aria-labelledby=\"steps\">\n<h2 id=\"steps\">Steps</h2>")?;
-    if summary.facts.devices <= DEVICES_TIMED {
-        step_rows(out, several, summary.steps.iter())?;
-    } else {
-        spread_rows(out, &step_times(&summary.steps))?;
-        let exceptions = || summary.steps.iter().filter(|row| row.verdict != Verdict::Pass);
-        let number = exceptions().count();
-        if number > 0 {
-            let shown = number.min(EXCEPTIONS_MAX);
-            writeln!(out, "<h3>What did not pass <small>{shown} of {number}</small></h3>")?;
-            step_rows(out, several, exceptions().take(EXCEPTIONS_MAX))?;
+    let all: Vec<&StepRow> = summary.steps.iter().collect();
+    match summary.facts.devices {
+        ..=DEVICES_LISTED => step_rows(out, summary.facts.devices > 1, &all)?,
+        devices => {
+            spread_rows(out, &step_times(&summary.steps))?;
+            exceptions(out, &all)?;
+            if devices <= DEVICES_TIMED {
+                writeln!(out, "<details class=\"each\"><summary>Every step of every device</summary>")?;
+                step_rows(out, true, &all)?;
+                writeln!(out, "</details>")?;
+            }
         }
     }
     expectations(out, &summary.expectations)?;
     writeln!(out, "</section>")
 }
 
-fn step_rows<'a>(
-    out: &mut impl Write,
-    several: bool,
-    rows: impl Iterator<Item = &'a StepRow>,
-) -> io::Result<()> {
+/// What did not pass, where not every step has its row.
+fn exceptions(out: &mut impl Write, all: &[&StepRow]) -> io::Result<()> {
+    let mut rows: Vec<&StepRow> = all.iter().copied().filter(|row| row.verdict != Verdict::Pass).collect();
+    let number = rows.len();
+    if number == 0 {
+        return Ok(());
+    }
+    rows.truncate(EXCEPTIONS_MAX);
+    writeln!(out, "<h3>What did not pass <small>{} of {number}</small></h3>", rows.len())?;
+    step_rows(out, true, &rows)
+}
+
+fn step_rows(out: &mut impl Write, several: bool, rows: &[&StepRow]) -> io::Result<()> {
     let device = if several { "<th scope=\"col\">Device</th>" } else { "" };
+    let measured = rows.iter().any(|row| row.cpu_time.is_some());
     writeln!(
         out,
-        "<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">Verdict</th>{device}<th scope=\"col\">Step</th>\
-         <th scope=\"col\">What was found</th><th scope=\"col\" class=\"n\">Virtual time</th>\
-         <th scope=\"col\" class=\"n\">CPU time</th></tr></thead>\n<tbody>"
+        "<div class=\"wide\"><table class=\"rows\">\n<thead><tr><th scope=\"col\">Verdict</th>{device}\
+         <th scope=\"col\">Step</th><th scope=\"col\">What was found</th>\
+         <th scope=\"col\" class=\"n\">Virtual time</th>{}</tr></thead>\n<tbody>",
+        cpu_head("CPU time", measured)
     )?;
     for row in rows {
         let device = if several { format!("<td>{}</td>", row.device) } else { String::new() };
+        let remark = match row.remark() {
+            "" => String::new(),
+            remark => format!("<span class=\"remark is-{}\">{remark}</span> ", verdict_name(row.verdict)),
+        };
         writeln!(
             out,
-            "<tr><td>{}</td>{device}<th scope=\"row\">{}</th><td>{}</td><td class=\"n\">{}</td>\
-             <td class=\"n\">{}</td></tr>",
+            "<tr><td>{}</td>{device}<th scope=\"row\">{}</th><td class=\"found\">{remark}{}</td>\
+             <td class=\"n\">{}</td>{}</tr>",
             pill(row.verdict),
             row.step.name(),
-            html(&row.finding),
+            html(&short_hex(&row.finding)),
             readable(row.virtual_time),
-            row.cpu_time.map_or_else(|| "–".to_owned(), readable)
+            cpu_cell(row.cpu_time, measured)
         )?;
     }
     writeln!(out, "</tbody>\n</table></div>")
 }
 
+/// The head of a column of processor times, where there are any.
+fn cpu_head(title: &str, measured: bool) -> String {
+    if measured { format!("<th scope=\"col\" class=\"n\">{title}</th>") } else { String::new() }
+}
+
+fn cpu_cell(time: Option<Duration>, measured: bool) -> String {
+    if !measured {
+        return String::new();
+    }
+    format!("<td class=\"n\">{}</td>", time.map_or_else(|| "–".to_owned(), readable))
+}
+
 fn spread_rows(out: &mut impl Write, steps: &[StepTimes]) -> io::Result<()> {
+    let measured = steps.iter().any(|times| times.cpu_time.is_some());
     writeln!(
         out,
         "<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">Step</th>\
-         <th scope=\"col\" class=\"n\">Passed</th><th scope=\"col\" class=\"n\">Began</th>\
-         <th scope=\"col\" class=\"n\">Least</th><th scope=\"col\" class=\"n\">Median</th>\
-         <th scope=\"col\" class=\"n\">Most</th><th scope=\"col\" class=\"n\">CPU time, all</th></tr></thead>\n<tbody>"
+         <th scope=\"col\" class=\"n\">Devices</th><th scope=\"col\" class=\"n\">Passed</th>\
+         <th scope=\"col\" class=\"n\">Refused</th><th scope=\"col\" class=\"n\">Least time</th>\
+         <th scope=\"col\" class=\"n\">Median</th><th scope=\"col\" class=\"n\">Most</th>{}</tr></thead>\n<tbody>",
+        cpu_head("CPU time, all", measured)
     )?;
     for times in steps {
         writeln!(
             out,
             "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
-             <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
+             <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>{}</tr>",
             times.step.name(),
-            times.passed,
             times.devices,
+            times.passed,
+            times.refused,
             readable(times.min),
             readable(times.median),
             readable(times.max),
-            times.cpu_time.map_or_else(|| "–".to_owned(), readable)
+            cpu_cell(times.cpu_time, measured)
         )?;
     }
     writeln!(out, "</tbody>\n</table></div>")
@@ -182,14 +217,22 @@ fn expectations(out: &mut impl Write, rows: &[ExpectationRow]) -> io::Result<()>
     if rows.is_empty() {
         return Ok(());
     }
+    // What went wrong first: of many, only so many are shown.
+    let mut sorted: Vec<&ExpectationRow> = rows.iter().collect();
+    sorted.sort_by_key(|row| std::cmp::Reverse(row.verdict));
+    sorted.truncate(EXCEPTIONS_MAX);
+    let shown = match rows.len() {
+        ..=EXCEPTIONS_MAX => String::new(),
+        all => format!(" <small>{EXCEPTIONS_MAX} of {all}</small>"),
+    };
     writeln!(
         out,
-        "<h3>Expectations</h3>\n<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">Verdict</th>\
-         <th scope=\"col\">Expected</th><th scope=\"col\">Found</th></tr></thead>\n<tbody>"
+        "<h3>Expectations{shown}</h3>\n<div class=\"wide\"><table class=\"rows\">\n<thead><tr>\
+         <th scope=\"col\">Verdict</th><th scope=\"col\" class=\"found\">What was expected</th></tr></thead>\n<tbody>"
     )?;
-    for row in rows {
-        let (verdict, text, found) = (pill(row.verdict), html(&row.text), html(&row.found));
-        writeln!(out, "<tr><td>{verdict}</td><th scope=\"row\">{text}</th><td>{found}</td></tr>")?;
+    for row in sorted {
+        let (verdict, told) = (pill(row.verdict), html(&row.told()).into_owned());
+        writeln!(out, "<tr><td>{verdict}</td><td class=\"found\">{told}</td></tr>")?;
     }
     writeln!(out, "</tbody>\n</table></div>")
 }

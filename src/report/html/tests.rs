@@ -55,6 +55,19 @@ fn a_run_without_events_has_a_page() {
 }
 
 #[test]
+fn a_page_of_half_a_log_says_so() {
+    let (events, summary) = sample::run(1);
+    let mut out = Vec::new();
+    let mut view = Html::new(&mut out, &summary.facts);
+    events.iter().take(9).for_each(|event| view.event(event).expect("memory takes it"));
+    view.log_is_not_whole();
+    view.finish(&summary).expect("memory takes it");
+    let page = String::from_utf8(out).expect("a page is text");
+    assert_well_formed(&page);
+    assert!(page.contains("is not whole"));
+}
+
+#[test]
 fn nothing_is_fetched() {
     let (events, summary) = sample::run(2);
     let page = page(&events, &summary);
@@ -115,9 +128,31 @@ fn a_large_run_has_a_bounded_page_that_says_so() {
     let page = page(&events, &summary);
     assert_eq!(page.matches("<details").count(), DEVICE_ROWS_MAX + NETWORK_ROWS_MAX);
     assert!(
-        page.contains("6000 rows of devices after device 3; 7000 rows that came after the page was full;")
+        page.contains("6000 rows of other devices than the first 3; 7000 rows that came when it was full;")
     );
     assert!(page.len() < 12 << 20, "{}", page.len());
+}
+
+#[test]
+fn what_the_network_does_for_a_device_goes_with_that_device() {
+    let (events, summary) = sample::run(3);
+    let page = page(&events, &summary);
+    for name in ["InitialUEMessage", "Authentication-Information-Answer"] {
+        let of = |device: u32| {
+            let row = |line: &&str| line.contains(&format!("<b>{name}</b>")) && line.contains("<summary>");
+            page.lines().filter(row).filter(|line| line.contains(&format!("data-d=\"{device}\""))).count()
+        };
+        assert_eq!([of(1), of(2), of(3)], [1, 1, 1], "{name}");
+    }
+}
+
+#[test]
+fn a_refusal_that_was_expected_shows() {
+    let (events, mut summary) = sample::run(2);
+    let row = |row: &&mut crate::report::StepRow| row.ending == crate::report::Ending::Refused;
+    summary.steps.iter_mut().find(row).expect("one is refused").verdict = Verdict::Pass;
+    let page = page(&events, &summary);
+    assert!(page.contains("<span class=\"remark is-pass\">refused as expected</span> not-on-allow-list"));
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! What the terminal shows once the run has ended: the verdict table, the totals, and the failures again.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use owo_colors::Style as Paint;
 
 use super::{DEVICES_SHOWN_MAX, Terminal, WORD};
-use crate::event::Verdict;
-use crate::report::{RunSummary, step_times, text};
+use crate::event::{Step, Verdict};
+use crate::report::{ExpectationRow, RunSummary, StepRow, step_times, text};
 use crate::sim::Duration;
 
 /// The most failures that are repeated.
@@ -14,13 +15,27 @@ const FAILURES_MAX: usize = 20;
 /// Columns of a duration.
 const TIME: usize = 10;
 
+/// The narrowest column of what was proved.
+const PROVED_MIN: usize = 16;
+/// The most expectations that are shown one by one.
+const EXPECTATIONS_MAX: usize = 10;
+
 /// One line of the table.
 struct Row {
     verdict: Verdict,
     name: String,
+    /// What stands out before what was proved; may be empty.
+    remark: &'static str,
     proved: String,
     virtual_time: Option<Duration>,
     cpu_time: Option<Duration>,
+}
+
+/// How wide the columns are.
+#[derive(Clone, Copy)]
+struct Columns {
+    name: usize,
+    proved: usize,
 }
 
 impl<W: Write> Terminal<W> {
@@ -30,43 +45,57 @@ impl<W: Write> Terminal<W> {
             write!(self.out, "\r\x1b[K")?;
         }
         self.rule()?;
-        let rows = rows(summary);
+        let rows: Vec<Row> = rows(summary).into_iter().chain(expectations(&summary.expectations)).collect();
         let name = rows.iter().map(|row| row.name.chars().count()).chain([4]).max().unwrap_or(4);
+        let measured = rows.iter().any(|row| row.cpu_time.is_some());
+        let times = if measured { 2 } else { 1 };
         let width = self.style.width.min(140);
-        let proved = width.saturating_sub(WORD + 1 + name + 2 + 2 * (TIME + 2)).max(16);
+        let proved = width.saturating_sub(WORD + 1 + name + 2 + times * (TIME + 2)).max(PROVED_MIN);
 
-        let virtual_time = if summary.facts.devices > DEVICES_SHOWN_MAX { "median" } else { "virtual" };
-        let heading = format!(
-            "{:name$}  {:proved$}  {virtual_time:>TIME$}  {:>TIME$}",
-            "step", "what was proved", "CPU"
-        );
+        let time = if summary.facts.devices > DEVICES_SHOWN_MAX { "median" } else { "virtual" };
+        let cpu = if measured { format!("  {:>TIME$}", "CPU") } else { String::new() };
+        let heading = format!("{:name$}  {:proved$}  {time:>TIME$}{cpu}", "step", "what was proved");
         self.worded("", Paint::new(), &self.paint(&heading, Paint::new().dimmed()))?;
         for row in rows {
-            let time = |time: Option<Duration>| time.map_or_else(|| "-".to_owned(), text::readable);
-            let (virtual_time, cpu_time) = (time(row.virtual_time), time(row.cpu_time));
-            let lines = wrap(&text::one_line(&row.proved), proved);
-            let first = lines.first().map_or("", String::as_str);
-            let label = self.paint(&format!("{:name$}", row.name), Paint::new().bold());
-            let line = format!("{label}  {first:proved$}  {virtual_time:>TIME$}  {cpu_time:>TIME$}");
-            self.verdict(row.verdict, &line)?;
-            for line in lines.iter().skip(1) {
-                self.worded("", Paint::new(), &format!("{:name$}  {line}", ""))?;
-            }
-        }
-        for row in &summary.expectations {
-            let line = format!("{}: {}", text::one_line(&row.text), text::one_line(&row.found));
-            self.verdict(row.verdict, &line)?;
+            self.row(&row, Columns { name, proved })?;
         }
         self.rule()
     }
 
+    fn row(&mut self, row: &Row, Columns { name, proved }: Columns) -> io::Result<()> {
+        let time =
+            |time: Option<Duration>| format!("{:>TIME$}", time.map_or_else(String::new, text::readable));
+        let label = self.paint(&format!("{:name$}", row.name), Paint::new().bold());
+        let remark = if row.remark.is_empty() { String::new() } else { format!("{}: ", row.remark) };
+        let lines = wrap(&format!("{remark}{}", text::brief(&row.proved)), proved);
+        let first = lines.first().map_or("", String::as_str);
+        let first = match first.strip_prefix(row.remark) {
+            Some(rest) => {
+                let remark = self.paint(row.remark, Paint::new().bold().yellow());
+                format!("{remark}{rest}{:1$}", "", proved.saturating_sub(first.chars().count()))
+            }
+            None => format!("{first:proved$}"),
+        };
+        let line = format!("{label}  {first}  {}  {}", time(row.virtual_time), time(row.cpu_time));
+        self.verdict(row.verdict, &line)?;
+        for line in lines.iter().skip(1) {
+            self.worded("", Paint::new(), &format!("{:name$}  {line}", ""))?;
+        }
+        Ok(())
+    }
+
     pub(super) fn totals(&mut self, summary: &RunSummary) -> io::Result<()> {
         let passed = summary.steps.iter().filter(|row| row.verdict == Verdict::Pass).count();
+        let met = summary.expectations.iter().filter(|row| row.verdict == Verdict::Pass).count();
+        let expectations = match summary.expectations.len() {
+            0 => String::new(),
+            all => format!(" and {met}/{all} expectations"),
+        };
         let mut line = format!(
-            "[{:>8}s] {}: {passed} of {} passed",
+            "[{:>8}s] {}: {passed}/{} steps{expectations} passed",
             text::seconds(summary.virtual_time),
             self.paint(&text::one_line(&summary.facts.scenario), Paint::new().bold()),
-            text::count(summary.steps.len() as u64, "step")
+            summary.steps.len()
         );
         if let Some(cpu) = summary.cpu_time {
             line.push_str(&format!(", {} CPU", text::readable(cpu)));
@@ -82,14 +111,11 @@ impl<W: Write> Terminal<W> {
         if summary.verdict == Verdict::Pass {
             return Ok(());
         }
-        let steps = summary.steps.iter().filter(|row| row.verdict != Verdict::Pass).map(|row| {
-            (row.verdict, format!("dev{} {}: {}", row.device, row.step.name(), text::one_line(&row.finding)))
-        });
+        let steps = failed_steps(summary);
         let expectations = summary.expectations.iter().filter(|row| row.verdict != Verdict::Pass);
-        let expectations = expectations.map(|row| {
-            (row.verdict, format!("expected {}: {}", text::one_line(&row.text), text::one_line(&row.found)))
-        });
-        let all: Vec<(Verdict, String)> = steps.chain(expectations).collect();
+        let expectations =
+            expectations.map(|row| (row.verdict, format!("expected: {}", text::brief(&row.told()))));
+        let all: Vec<(Verdict, String)> = steps.into_iter().chain(expectations).collect();
         for (verdict, line) in all.iter().take(FAILURES_MAX) {
             self.verdict(*verdict, line)?;
         }
@@ -107,6 +133,28 @@ impl<W: Write> Terminal<W> {
     }
 }
 
+/// What went wrong with steps; what went wrong alike with many devices is said once.
+fn failed_steps(summary: &RunSummary) -> Vec<(Verdict, String)> {
+    let mut groups: Vec<(&StepRow, u64)> = Vec::new();
+    let mut known: BTreeMap<(Step, Verdict, &str), usize> = BTreeMap::new();
+    for row in summary.steps.iter().filter(|row| row.verdict != Verdict::Pass) {
+        let group = *known.entry((row.step, row.verdict, &row.finding)).or_insert(groups.len());
+        match groups.get_mut(group) {
+            Some((_, devices)) => *devices += 1,
+            None => groups.push((row, 1)),
+        }
+    }
+    let line = |(row, devices): (&StepRow, u64)| {
+        let of = match devices {
+            _ if summary.facts.devices == 1 => String::new(),
+            1 => format!("dev{} ", row.device),
+            n => format!("{n} devices from dev{} on, ", row.device),
+        };
+        (row.verdict, format!("{of}{}: {}", row.step.name(), text::brief(&row.told())))
+    };
+    groups.into_iter().map(line).collect()
+}
+
 /// A row per step and device, or per step where there are many devices.
 fn rows(summary: &RunSummary) -> Vec<Row> {
     let devices = summary.facts.devices;
@@ -117,6 +165,7 @@ fn rows(summary: &RunSummary) -> Vec<Row> {
                 1 => row.step.name().to_owned(),
                 _ => format!("dev{} {}", row.device, row.step.name()),
             },
+            remark: row.remark(),
             proved: row.finding.clone(),
             virtual_time: Some(row.virtual_time),
             cpu_time: row.cpu_time,
@@ -128,10 +177,12 @@ fn rows(summary: &RunSummary) -> Vec<Row> {
         Row {
             verdict: rows.map(|row| row.verdict).max().unwrap_or(Verdict::Pass),
             name: times.step.name().to_owned(),
+            remark: "",
             proved: format!(
-                "{} of {devices} devices, in {}",
+                "{} of {devices} devices, in {}{}",
                 times.passed,
-                text::seconds_range(times.min, times.max)
+                text::seconds_range(times.min, times.max),
+                if times.refused > 0 { format!(", {} refused", times.refused) } else { String::new() }
             ),
             virtual_time: Some(times.median),
             cpu_time: times.cpu_time,
@@ -140,14 +191,31 @@ fn rows(summary: &RunSummary) -> Vec<Row> {
     step_times(&summary.steps).into_iter().map(of_step).collect()
 }
 
+/// A row per expectation, or one for all where there are many.
+fn expectations(all: &[ExpectationRow]) -> Vec<Row> {
+    let row = |verdict, proved| Row {
+        verdict,
+        name: "expected".to_owned(),
+        remark: "",
+        proved,
+        virtual_time: None,
+        cpu_time: None,
+    };
+    if all.len() <= EXPECTATIONS_MAX {
+        return all.iter().map(|one| row(one.verdict, one.told())).collect();
+    }
+    let met = all.iter().filter(|one| one.verdict == Verdict::Pass).count();
+    let verdict = all.iter().map(|one| one.verdict).max().unwrap_or_default();
+    vec![row(verdict, format!("{met} of {} expectations met", all.len()))]
+}
+
 /// `text` in at most `width` columns; an ellipsis says that something was cut.
 pub(super) fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }
-    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
-    short.push('…');
-    short
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end_matches(['…', ' ']))
 }
 
 /// `text` in lines of at most `width` columns, broken between words where that is possible.
@@ -194,5 +262,6 @@ mod tests {
     fn a_cut_shows() {
         assert_eq!(cut("abcdef", 6), "abcdef");
         assert_eq!(cut("abcdef", 4), "abc…");
+        assert_eq!(cut("ab… de", 4), "ab…");
     }
 }

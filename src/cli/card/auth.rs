@@ -1,0 +1,123 @@
+//! `cellbed card auth`: a challenge to the USIM, and what its answer means.
+
+use super::{Done, Inserted, insert};
+use crate::card::explore::Terminal;
+use crate::card::explore::authenticate::{
+    Diagnosis, Operator, Outcome, Reading, authenticate, diagnose, select_usim, separation_bit,
+};
+use crate::cli::args::{CardAuthArgs, SecurityContext};
+use crate::cli::{exit, terminal};
+
+/// Sends the challenge, and prints outcome and diagnosis.
+pub(super) fn main(args: &CardAuthArgs) -> Done {
+    let Inserted { mut slot, .. } = insert(&args.card)?;
+    let terminal = &mut Terminal::new(&mut slot);
+    let (rand, autn) = (&args.rand.0, &args.autn.0);
+    select_usim(terminal)?;
+    let outcome = authenticate(terminal, rand, autn)?;
+    let mut text = of_outcome(&outcome, args.show_identifiers);
+    if args.context == SecurityContext::Eps && !separation_bit(autn) {
+        text += "AUTN          the separation bit of AMF is not set: an LTE modem refuses this challenge with \
+                 EMM cause 26, whatever the card says (TS 33.401 clause 6.1.1)\n";
+    }
+    let mut agrees = true;
+    let operator = args.opc.map(|opc| Operator::Opc(opc.0)).or(args.op.map(|op| Operator::Op(op.0)));
+    if let (Some(k), Some(operator)) = (args.k, operator) {
+        let diagnosis = diagnose(terminal, (rand, autn), &outcome, &k.0, operator)?;
+        agrees = diagnosis.fields.iter().all(|(_, agrees)| *agrees);
+        text += &of_diagnosis(&diagnosis, operator);
+    }
+    terminal::raw(&text);
+    let success = matches!(outcome, Outcome::Success { .. });
+    Ok(if success && agrees { exit::PASS } else { exit::SCENARIO_FAILED })
+}
+
+fn of_outcome(outcome: &Outcome, show: bool) -> String {
+    match outcome {
+        Outcome::Success { res, ck, ik, kc } => {
+            let value = |name: &str, bytes: &[u8]| {
+                let shown = if show { hex::encode(bytes) } else { format!("{} bytes", bytes.len()) };
+                format!("{name:<14}{shown}\n")
+            };
+            let mut text = "outcome       success: the challenge is authentic and fresh\n".to_owned();
+            text += &(value("RES", res) + &value("CK", ck) + &value("IK", ik));
+            if *kc {
+                text += "Kc            given too, for GSM (service 27)\n";
+            }
+            text
+        }
+        Outcome::SynchronisationFailure { auts } => format!(
+            "outcome       synchronisation failure: the challenge is authentic, its sequence number is not fresh\n\
+             AUTS          {}\n\
+             what to do    give RAND and AUTS to the home network; it resets its sequence number and asks again\n",
+            hex::encode(auts)
+        ),
+        Outcome::MacFailure => {
+            "outcome       MAC failure (9862): the challenge is not from this card's home network\n\
+             why           K or OP/OPc differ between card and network, or RAND or AUTN were changed on the way\n"
+                .to_owned()
+        }
+    }
+}
+
+fn of_diagnosis(diagnosis: &Diagnosis, operator: Operator) -> String {
+    let mut text = String::new();
+    text += &format!("challenge     {}\n", made_with("made", diagnosis.challenge, operator));
+    text += &format!("card          {}\n", made_with("computes", diagnosis.card, operator));
+    for (name, agrees) in &diagnosis.fields {
+        let how = if *agrees { "agrees with" } else { "differs from" };
+        text += &format!("{name:<14}{how} Milenage as computed here\n");
+    }
+    if let Some(sqn) = diagnosis.sqn_challenge {
+        text += &format!("SQN           {sqn:#014x} in the challenge\n");
+    }
+    if let Some(sqn) = diagnosis.sqn_card {
+        text += &format!("SQN           {sqn:#014x} is the highest that the card has accepted\n");
+    }
+    text
+}
+
+fn made_with(verb: &str, reading: Option<Reading>, operator: Operator) -> String {
+    let (said, other) = match operator {
+        Operator::Op(_) => ("OP", "OPc"),
+        Operator::Opc(_) => ("OPc", "OP"),
+    };
+    match reading {
+        Some(Reading::AsSaid) => format!("{verb} with this K and this {said}"),
+        Some(Reading::MixedUp) => {
+            format!("{verb} with this K, and with the {said} taken for an {other}: correct it there, or here")
+        }
+        None => format!("{verb} with another K, or with another {said}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_lengths_unless_asked_for() {
+        let success = Outcome::Success { res: vec![0xa5; 8], ck: [0xc5; 16], ik: [0x1c; 16], kc: false };
+        insta::assert_snapshot!(of_outcome(&success, false), @"");
+        assert!(of_outcome(&success, true).contains("a5a5a5a5a5a5a5a5"));
+    }
+
+    #[test]
+    fn failures_say_what_to_do() {
+        let text = of_outcome(&Outcome::SynchronisationFailure { auts: [0x11; 14] }, false)
+            + &of_outcome(&Outcome::MacFailure, false);
+        insta::assert_snapshot!(text, @"");
+    }
+
+    #[test]
+    fn a_mixed_up_constant_is_named() {
+        let diagnosis = Diagnosis {
+            challenge: Some(Reading::AsSaid),
+            card: Some(Reading::MixedUp),
+            fields: vec![("MAC-S", false)],
+            sqn_challenge: Some(96),
+            sqn_card: None,
+        };
+        insta::assert_snapshot!(of_diagnosis(&diagnosis, Operator::Op([0; 16])), @"");
+    }
+}

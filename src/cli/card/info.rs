@@ -1,0 +1,157 @@
+//! `cellbed card info`: what a card is.
+
+use std::fmt::Display;
+
+use super::{Done, Inserted, insert};
+use crate::card::explore::identity::mask;
+use crate::card::explore::{CardInfo, Pin, Subscriber, Terminal, Told, Tries, examine, meaning, services};
+use crate::cli::args::CardInfoArgs;
+use crate::cli::{exit, terminal};
+
+/// Prints what the card says.
+pub(super) fn main(args: &CardInfoArgs) -> Done {
+    let Inserted { mut slot, atr } = insert(&args.card)?;
+    let info = examine(&mut Terminal::new(&mut slot), atr)?;
+    terminal::raw(&text(&info, args.show_identifiers));
+    Ok(exit::PASS)
+}
+
+fn text(info: &CardInfo, show_identifiers: bool) -> String {
+    let identifier = |digits: &str| if show_identifiers { digits.to_owned() } else { mask(digits) };
+    let mut text = atr(info);
+    if let Some(status) = info.no_uicc {
+        text += &line("card", format!("no UICC: SELECT MF gave {status}; a SIM of GSM alone is not read"));
+    }
+    text += &line("ICCID", told(&info.iccid, |digits| identifier(digits)));
+    for (n, application) in info.applications.iter().enumerate() {
+        let name = [application.name(), &application.label].join("  ");
+        let title = if n == 0 { "applications" } else { "" };
+        text += &line(title, format!("{:<32}  {}", hex::encode_upper(&application.aid), name.trim()));
+    }
+    match &info.subscriber {
+        Some(subscriber) => text += &of_subscriber(subscriber, &identifier),
+        None => text += &line("USIM", "none answers"),
+    }
+    for pin in &info.pins {
+        text += &line(Pin::name(pin.reference), pin_state(pin));
+    }
+    text += &line(
+        "IoT SAFE",
+        match &info.iot_safe[..] {
+            [] => "none answers".to_owned(),
+            names => format!("answers to the AIDs of {}", names.join(", ")),
+        },
+    );
+    text += &line(
+        "eUICC",
+        match &info.euicc {
+            None => "no".to_owned(),
+            Some(euicc) => format!("EID {}", told(&euicc.eid, |eid| identifier(eid.as_str()))),
+        },
+    );
+    text
+}
+
+/// A title and what stands beside it; further lines have no title.
+fn line(title: &str, value: impl Display) -> String {
+    format!("{title:<14}{value}").trim_end().to_owned() + "\n"
+}
+
+fn atr(info: &CardInfo) -> String {
+    let mut text = line("ATR", hex::encode_upper(&info.atr));
+    match info.decoded_atr() {
+        Err(cause) => text += &line("", format!("not as ISO/IEC 7816-3 has it: {cause}")),
+        Ok(atr) => {
+            let convention = if atr.initial == 0x3b { "direct" } else { "inverse" };
+            let (ts, t0) = (atr.initial, atr.format);
+            let protocols = atr.protocol_names();
+            text += &line("", format!("TS {ts:02X} {convention} convention, T0 {t0:02X}, {protocols}"));
+            text += &line("", format!("historical bytes {}", hex::encode_upper(&atr.historical)));
+            for meaning in atr.historical_meaning() {
+                text += &line("", format!("  {meaning}"));
+            }
+        }
+    }
+    text
+}
+
+fn told<T>(told: &Told<T>, show: impl FnOnce(&T) -> String) -> String {
+    match told {
+        Told::Value(value) => show(value),
+        Told::Refused(status) => format!("no access: {status}, {}", meaning(*status)),
+        Told::Malformed => "not readable: the content is not what the specification has there".to_owned(),
+    }
+}
+
+fn of_subscriber(subscriber: &Subscriber, identifier: &dyn Fn(&str) -> String) -> String {
+    let mut text = line("IMSI", told(&subscriber.imsi, |imsi| identifier(imsi.as_str())));
+    let network = match (&subscriber.imsi, &subscriber.mnc_digits) {
+        (Told::Value(imsi), Told::Value(digits)) => {
+            let (mcc, rest) = imsi.as_str().split_at(3);
+            format!("{mcc}-{}, an MNC of {digits} digits", &rest[..usize::from(*digits).min(rest.len())])
+        }
+        (_, digits) => told(digits, |digits| format!("an MNC of {digits} digits")),
+    };
+    text += &line("network", network);
+    match &subscriber.services {
+        Told::Value(numbers) if numbers.is_empty() => text += &line("services", "none"),
+        Told::Value(numbers) => {
+            for (n, number) in numbers.iter().enumerate() {
+                let name = services::name(*number).unwrap_or("reserved, or newer than this program");
+                text += &line(if n == 0 { "services" } else { "" }, format!("{number:>3} {name}"));
+            }
+        }
+        other => text += &line("services", told(other, |_| String::new())),
+    }
+    text
+}
+
+fn pin_state(pin: &Pin) -> String {
+    let enabled = match pin.enabled {
+        Some(true) => "enabled, ",
+        Some(false) => "disabled, ",
+        None => "",
+    };
+    let tries = match pin.tries {
+        Tries::Left(1) => "1 try left".to_owned(),
+        Tries::Left(n) => format!("{n} tries left"),
+        Tries::Blocked => "blocked".to_owned(),
+        Tries::NotNeeded => "nothing to verify".to_owned(),
+        Tries::Absent => "not known to the card".to_owned(),
+        Tries::Unknown(status) => format!("tries not told ({status})"),
+    };
+    format!("{enabled}{tries}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::card::test_card;
+
+    fn printed(enabled: bool, show_identifiers: bool) -> String {
+        let mut slot = test_card(|p| p.pin.enabled = enabled);
+        let atr = slot.reset().unwrap();
+        text(&examine(&mut Terminal::new(&mut slot), atr).unwrap(), show_identifiers)
+    }
+
+    #[test]
+    fn identifiers_are_masked() {
+        insta::assert_snapshot!(printed(false, false));
+    }
+
+    #[test]
+    fn identifiers_are_shown_where_asked_for() {
+        let text = printed(false, true);
+        assert!(text.contains("001010000000001") && text.contains("8988211000000000011"), "{text}");
+    }
+
+    #[test]
+    fn what_a_pin_guards_is_said() {
+        let text = printed(true, true);
+        assert!(
+            text.contains("IMSI          no access: 6982, a PIN or key must be verified first"),
+            "{text}"
+        );
+        assert!(text.contains("PIN1          enabled, 3 tries left"), "{text}");
+    }
+}

@@ -1,0 +1,133 @@
+//! `cellbed card iot-safe`: the self-test of an IoT SAFE applet.
+
+use super::{Done, Inserted, insert};
+use crate::card::explore::Terminal;
+use crate::card::explore::iot_safe::{Dialect, Kind, Object, Report, Verdict, self_test};
+use crate::cli::args::CardIotSafeArgs;
+use crate::cli::{exit, terminal};
+
+/// Tests the applet and prints what was found.
+pub(super) fn main(args: &CardIotSafeArgs) -> Done {
+    let Inserted { mut slot, .. } = insert(&args.card)?;
+    let report = self_test(&mut Terminal::new(&mut slot), args.write)?;
+    terminal::raw(&text(&report));
+    Ok(if report.passed() { exit::PASS } else { exit::SCENARIO_FAILED })
+}
+
+fn text(report: &Report) -> String {
+    if report.answers_to.is_empty() {
+        return "no IoT SAFE applet answers, by the AID of GSMA, Thales or CIRA\n".to_owned();
+    }
+    let mut text = format!("applet        answers to the AIDs of {}\n", report.answers_to.join(", "));
+    if let Some(name) = &report.name {
+        text += &format!("name          {name}\n");
+    }
+    text += &dialect(&report.dialect);
+    text += "\nobjects\n";
+    for object in &report.objects {
+        text += &line(object);
+    }
+    text += "\nchecks\n";
+    for check in &report.checks {
+        let verdict = match check.verdict {
+            Verdict::Pass => "pass",
+            Verdict::Fail => "FAIL",
+            Verdict::Absent => "absent",
+            Verdict::Skipped => "skipped",
+        };
+        text += &format!("{verdict:>9}  {:<20}{}\n", check.name, check.detail);
+    }
+    let count = |verdict| report.checks.iter().filter(|check| check.verdict == verdict).count();
+    text += &format!(
+        "\n{} passed, {} failed, {} absent, {} skipped\n",
+        count(Verdict::Pass),
+        count(Verdict::Fail),
+        count(Verdict::Absent),
+        count(Verdict::Skipped)
+    );
+    text
+}
+
+fn dialect(dialect: &Dialect) -> String {
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join(", ");
+    let mut text = format!("class bytes   {}\n", hex(&dialect.classes));
+    for (class, bytes) in &dialect.signature_length {
+        let plural = if *bytes == 1 { "" } else { "s" };
+        text += &format!("tag 33        length on {bytes} byte{plural} with class {class:02X}\n");
+    }
+    let without_le = match dialect.announces {
+        Some(true) => "announces data with 61xx",
+        Some(false) => "gives data at once",
+        None => "gives nothing",
+    };
+    text += &format!("without Le    {without_le}\n");
+    if !dialect.sessions.is_empty() {
+        let sessions: Vec<String> = dialect.sessions.iter().map(u8::to_string).collect();
+        text += &format!("sessions      {}\n", sessions.join(", "));
+    }
+    let opens = if dialect.opens_channel_by_select { "opens" } else { "does not open" };
+    text + &format!("channel 1     {opens} by SELECT alone\n")
+}
+
+fn line(object: &Object) -> String {
+    let kind = match object.kind {
+        Kind::PrivateKey => "private key",
+        Kind::PublicKey => "public key",
+        Kind::File => "file",
+        Kind::Secret => "secret",
+    };
+    let mut words: Vec<String> = Vec::new();
+    let mut add = |word: &str| words.push(word.to_owned());
+    if object.kind != Kind::File {
+        let functions = [
+            (Object::SIGNATURE, "sign"),
+            (Object::KEY_GENERATION, "generate"),
+            (Object::KEY_AGREEMENT, "agree"),
+            (Object::KEY_DERIVATION, "derive"),
+        ];
+        add(object.key_type_name());
+        functions.iter().filter(|(bit, _)| object.may(*bit)).for_each(|(_, word)| add(word));
+    }
+    for (bit, word) in [(Object::READ, "read"), (Object::UPDATE, "update")] {
+        if object.access & bit != 0 {
+            add(word);
+        }
+    }
+    if object.kind == Kind::File {
+        add(&format!("{} bytes", object.size));
+    } else if !object.filled {
+        add("empty");
+    }
+    words.retain(|word| !word.is_empty());
+    let id = hex::encode_upper(&object.id);
+    format!("  {kind:<12}{id:<4}{:<12}{}\n", object.label, words.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::card::test_card;
+
+    #[test]
+    fn a_table_of_results() {
+        let report = self_test(&mut Terminal::new(&mut test_card(|_| ())), true).unwrap();
+        assert!(report.passed());
+        // The name and the tail of the checks are the virtual card's, and change with it.
+        let text = text(&report);
+        assert!(text.contains("     pass  sign full text"), "{text}");
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn no_applet_is_a_finding() {
+        let report = Report {
+            answers_to: Vec::new(),
+            name: None,
+            objects: Vec::new(),
+            dialect: Dialect::default(),
+            checks: Vec::new(),
+        };
+        assert!(!report.passed());
+        assert!(text(&report).starts_with("no IoT SAFE applet answers"));
+    }
+}

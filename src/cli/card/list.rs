@@ -1,0 +1,52 @@
+//! `cellbed card list`: the readers and what is in them.
+
+use super::{CardToolError, Done};
+use crate::card::CardSlot;
+use crate::card::explore::{Terminal, guess};
+use crate::cli::{exit, terminal};
+use crate::io::pcsc::{self, PcscError, Reader};
+
+/// Prints a line for each reader.
+pub(super) fn main() -> Done {
+    let readers = pcsc::readers()?;
+    if readers.is_empty() {
+        return Err(PcscError::NoReader.into());
+    }
+    for (number, reader) in readers.iter().enumerate() {
+        terminal::raw(&text(number, reader, &contents(number, reader)));
+    }
+    Ok(exit::PASS)
+}
+
+/// A few words on what is in a reader. A card that cannot be looked at does not hide the other readers.
+fn contents(number: usize, reader: &Reader) -> String {
+    if !reader.card_present {
+        return "no card".to_owned();
+    }
+    let looked = || -> Result<String, CardToolError> {
+        let mut slot = CardSlot::new(Box::new(pcsc::open(&number.to_string())?));
+        Ok(guess(&mut Terminal::new(&mut slot))?)
+    };
+    looked().unwrap_or_else(|cause| cause.to_string())
+}
+
+fn text(number: usize, reader: &Reader, contents: &str) -> String {
+    let mut text = format!("{number:>3}  {}\n     {contents}\n", reader.name);
+    if !reader.atr.is_empty() {
+        text += &format!("     ATR {}\n", hex::encode_upper(&reader.atr));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_has_its_number_and_its_card() {
+        let card = Reader { name: "ACME 38 00 00".to_owned(), card_present: true, atr: vec![0x3b, 0x00] };
+        let empty = Reader { name: "Virtual PCD 00 00".to_owned(), card_present: false, atr: Vec::new() };
+        let text = text(0, &card, "UICC with USIM") + &text(1, &empty, &contents(1, &empty));
+        insta::assert_snapshot!(text, @"");
+    }
+}

@@ -1,0 +1,123 @@
+//! `cellbed card program`: the files of a SIM profile into a programmable test card.
+
+use super::{CardToolError, Done, Inserted, insert, profile};
+use crate::card::explore::identity;
+use crate::card::explore::program::{NOT_WRITTEN, Planned, Written, apply, plan};
+use crate::card::explore::{Terminal, meaning};
+use crate::cli::args::CardProgramArgs;
+use crate::cli::{exit, terminal};
+
+/// Prints the plan, and carries it out unless it is a dry run.
+pub(super) fn main(args: &CardProgramArgs) -> Done {
+    let error = |source| CardToolError::Personalise { path: args.profile.clone(), source };
+    let subscriber = profile(&args.profile)?.personalise(args.index).map_err(error)?;
+    let Inserted { mut slot, .. } = insert(&args.card)?;
+    let terminal = &mut Terminal::new(&mut slot);
+    let planned = plan(terminal, &subscriber)?;
+    terminal::raw(&of_plan(&planned));
+    terminal::raw(&not_written());
+    let Some(adm) = args.adm.filter(|_| !args.dry_run) else {
+        terminal::line("\ndry run: nothing was written");
+        return Ok(exit::PASS);
+    };
+    let written = apply(terminal, &planned, &adm.0, args.card.force)?;
+    terminal::raw(&of_results(&planned, &written));
+    Ok(if succeeded(&planned, &written) { exit::PASS } else { exit::SCENARIO_FAILED })
+}
+
+fn of_plan(planned: &[Planned]) -> String {
+    let mut text = "to write\n".to_owned();
+    for file in planned {
+        let from = match &file.present {
+            Ok(content) => shown(file, content),
+            Err(status) => format!("({status})"),
+        };
+        let what = if file.in_order() {
+            "in order".to_owned()
+        } else {
+            format!("{from} -> {}", shown(file, &file.wanted))
+        };
+        text += &format!("  {:<14}{what}\n", file.name);
+    }
+    text
+}
+
+/// Content that names the subscriber is masked: digits where it is digits, and a length where it is not.
+fn shown(file: &Planned, content: &[u8]) -> String {
+    let digits = match file.name {
+        "EF.IMSI" => identity::imsi(content).map(|imsi| imsi.as_str().to_owned()),
+        "EF.ICCID" => identity::iccid_digits(content),
+        _ => None,
+    };
+    match digits {
+        Some(digits) => identity::mask(&digits),
+        None if file.identifies => format!("({} bytes)", content.len()),
+        None => hex::encode(content),
+    }
+}
+
+fn not_written() -> String {
+    let mut text = "not written\n".to_owned();
+    for (what, why) in NOT_WRITTEN {
+        text += &format!("  {what:<18}{why}\n");
+    }
+    text
+}
+
+fn of_results(planned: &[Planned], written: &[Written]) -> String {
+    let mut text = "\nwritten\n".to_owned();
+    for (file, written) in planned.iter().zip(written) {
+        let result = match written {
+            Written::Done => "written and read back".to_owned(),
+            Written::InOrder => "was in order".to_owned(),
+            Written::Refused(status) => format!("refused: {status}, {}", meaning(*status)),
+            Written::Different => "DIFFERS from what was written".to_owned(),
+        };
+        text += &format!("  {:<14}{result}\n", file.name);
+    }
+    text
+}
+
+/// Whether every file is as it shall be, but for those that a card need not let be written.
+fn succeeded(planned: &[Planned], written: &[Written]) -> bool {
+    planned.iter().zip(written).all(|(file, written)| match written {
+        Written::Done | Written::InOrder => true,
+        Written::Refused(_) => file.optional,
+        Written::Different => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::card::SimProfile;
+    use crate::cli::card::test_card;
+
+    #[test]
+    fn the_plan_and_its_results() {
+        let toml = include_str!("../../../sim-profiles/lte-test.toml");
+        let other = SimProfile::parse(toml).unwrap().personalise(4).unwrap();
+        let mut slot = test_card(|_| ());
+        let terminal = &mut Terminal::new(&mut slot);
+        let planned = plan(terminal, &other).unwrap();
+        let text = of_plan(&planned) + &not_written();
+        assert!(!text.contains("00101000000000"), "{text}");
+        let written = apply(terminal, &planned, b"88888888", false).unwrap();
+        assert!(succeeded(&planned, &written));
+        insta::assert_snapshot!(text + &of_results(&planned, &written));
+    }
+
+    #[test]
+    fn only_what_a_card_may_refuse_may_be_refused() {
+        let toml = include_str!("../../../sim-profiles/lte-test.toml");
+        let p = SimProfile::parse(toml).unwrap().personalise(4).unwrap();
+        let planned = plan(&mut Terminal::new(&mut test_card(|_| ())), &p).unwrap();
+        let refused = Written::Refused(crate::wire::StatusWord::SECURITY_STATUS);
+        let mut written = vec![Written::Done; planned.len()];
+        let place = |name: &str| planned.iter().position(|file| file.name == name).unwrap();
+        written[place("EF.ICCID")] = refused;
+        assert!(succeeded(&planned, &written));
+        written[place("EF.IMSI")] = refused;
+        assert!(!succeeded(&planned, &written));
+    }
+}

@@ -1,0 +1,273 @@
+//! The offices behind the services with a ledger in memory, and devices that sign with keys of their own.
+
+use std::net::Ipv4Addr;
+
+use cellbed::ca::{Authority, CsrBuilder, device_uri, est::EstRequest};
+use cellbed::corenet::Attestation;
+use cellbed::crypto::{SoftKey, Tally};
+use cellbed::event::{Body, Outcome, StateChange};
+use cellbed::id::{Eid, Iccid};
+use cellbed::ledger::{
+    CheckpointKey, Contract, Genesis, Ledger, MemoryStore, Model, Operators, Reason, Registration, TxOutcome,
+    device_id, registration_message,
+};
+use cellbed::net::http::{Request, Response};
+use cellbed::onboard::api::{Claim, Problem, REGISTRATION_PATH};
+use cellbed::onboard::backend::{Answer, Backend, Caller};
+use cellbed::onboard::inventory::{Entry, Inventory};
+use cellbed::onboard::steps::halves;
+use cellbed::sim::{Duration, EPOCH_UNIX_S, Instant, RngTree};
+
+pub const CHAIN_ID: u64 = 4242;
+pub const MODEL: &str = "test-model";
+/// What the TLS session of every caller exports.
+pub const BINDING: [u8; 32] = [0x5a; 32];
+
+/// A device: its identity, its key and its IP session.
+#[derive(Clone)]
+pub struct Subject {
+    pub key: SoftKey,
+    pub eid: Eid,
+    pub iccid: Iccid,
+    pub ip: Ipv4Addr,
+    pub attestation: Option<Attestation>,
+}
+
+impl Subject {
+    pub fn new(n: u8) -> Self {
+        let iccid: Iccid = "8988211000000000011".parse::<Iccid>().unwrap().plus(u32::from(n)).unwrap();
+        let eid: Eid = "89049032123451234512345678901235".parse::<Eid>().unwrap().plus(u32::from(n)).unwrap();
+        let attestation = Attestation {
+            imsi: format!("0010100000000{n:02}").parse().unwrap(),
+            iccid: iccid.clone(),
+            imei: None,
+            apn: "internet".into(),
+            since: Instant::ZERO,
+        };
+        let key = SoftKey::from_stream(&mut RngTree::new(7).branch(n).stream("key"));
+        Self { key, eid, iccid, ip: Ipv4Addr::new(10, 44, 0, n), attestation: Some(attestation) }
+    }
+
+    /// The same device with another key: what a copied card has.
+    pub fn rekeyed(&self) -> Self {
+        let key = SoftKey::from_stream(&mut RngTree::new(8).branch(&self.eid).stream("key"));
+        Self { key, ..self.clone() }
+    }
+
+    pub fn salt(&self) -> [u8; 32] {
+        let mut salt = [0; 32];
+        salt[..4].copy_from_slice(&self.ip.octets());
+        salt
+    }
+
+    pub fn id(&self) -> [u8; 32] {
+        device_id(&self.salt(), self.eid.as_str())
+    }
+
+    pub fn entry(&self, allowed: bool) -> Entry {
+        Entry { eid: self.eid.clone(), model: MODEL.into(), salt: self.salt(), allowed }
+    }
+
+    /// What the card signs to be registered as `id`.
+    pub fn signature(&self, contract: Contract, id: &[u8; 32]) -> [u8; 64] {
+        let (x, y) = halves(&self.key.public());
+        self.key.sign(&registration_message(contract, id, Model::new(MODEL).unwrap(), &x, &y))
+    }
+
+    pub fn claim(&self, contract: Contract) -> Claim {
+        let id = self.id();
+        Claim {
+            id: hex::encode(id),
+            public_key: hex::encode(self.key.public()),
+            signature: hex::encode(self.signature(contract, &id)),
+        }
+    }
+
+    /// An enrolment request for `self`'s key, signed by `signer`, bound to `binding`.
+    pub fn enrolment(&self, signer: &SoftKey, binding: Option<&[u8; 32]>) -> Request {
+        let builder = CsrBuilder::new("whoever", &self.key.public(), binding).unwrap();
+        let csr = builder.clone().finish(&signer.sign(builder.tbs())).unwrap();
+        est_request(EstRequest::simple_enroll(&csr))
+    }
+
+    /// An enrolment request as it should be.
+    pub fn sound_enrolment(&self) -> Request {
+        self.enrolment(&self.key, Some(&BINDING))
+    }
+}
+
+pub fn est_request(request: EstRequest) -> Request {
+    let base = Request::new(request.operation.method(), request.operation.path(), "est.cellbed.test");
+    let with_headers = request.headers.iter().fold(base, |base, (name, value)| base.header(name, value));
+    Request { body: request.body, ..with_headers }
+}
+
+pub fn claim_request(claim: &Claim) -> Request {
+    Request::new("POST", REGISTRATION_PATH, "registrar.cellbed.test")
+        .body("application/json", serde_json::to_vec(claim).unwrap())
+}
+
+/// A ledger and an authority on which something may have happened before the offices open.
+pub struct Lab {
+    pub ledger: Ledger,
+    pub operators: Operators,
+    pub authority: Authority,
+    inventory: Inventory,
+    now_unix_s: u64,
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        let rng = RngTree::new(7);
+        let mut operators = Operators::from_rng(&mut rng.stream("operators"));
+        let key = CheckpointKey::from_rng(&mut rng.stream("checkpoint"));
+        let genesis = Genesis::new(CHAIN_ID, EPOCH_UNIX_S - 1, &operators, &key);
+        let store = Box::new(MemoryStore::new());
+        Self {
+            ledger: Ledger::create(&genesis, &mut operators, key, store).unwrap(),
+            operators,
+            authority: Authority::new(rng.branch("ca"), &Tally::new(), EPOCH_UNIX_S).unwrap(),
+            inventory: Inventory::default(),
+            now_unix_s: EPOCH_UNIX_S,
+        }
+    }
+
+    pub fn ordered(mut self, subject: &Subject, allowed: bool) -> Self {
+        self.inventory.add(subject.iccid.clone(), subject.entry(allowed));
+        self
+    }
+
+    pub fn registered(mut self, subject: &Subject) -> Self {
+        let contract = self.ledger.contract();
+        let (x, y) = halves(&subject.key.public());
+        let id = subject.id();
+        let signature = subject.signature(contract, &id);
+        let registration = Registration { id, model: Model::new(MODEL).unwrap(), x, y, signature };
+        let raw = self.operators.registrar.register_device(contract, &registration);
+        self.seal(&raw);
+        self
+    }
+
+    /// Issues a certificate for `subject` and records it on the ledger, which makes the device active.
+    pub fn certify(&mut self, subject: &Subject) -> Vec<u8> {
+        let der = self.issue(subject, &subject.id());
+        let digest = *cellbed::ca::DeviceCertificate::parse(&der).unwrap().fingerprint();
+        let raw = self.operators.ca.record_certificate(self.ledger.contract(), subject.id(), digest);
+        self.seal(&raw);
+        der
+    }
+
+    /// A certificate that names device `id`, for the key of `subject`. The ledger does not know of it.
+    pub fn issue(&mut self, subject: &Subject, id: &[u8; 32]) -> Vec<u8> {
+        let builder = CsrBuilder::new("device", &subject.key.public(), None).unwrap();
+        let csr = builder.clone().finish(&subject.key.sign(builder.tbs())).unwrap();
+        let csr = cellbed::ca::Csr::parse(&csr).unwrap();
+        self.authority.issue_device(&csr, &device_uri(id), self.now_unix_s).unwrap()
+    }
+
+    pub fn quarantine(&mut self, subject: &Subject) {
+        let contract = self.ledger.contract();
+        let raw = self.operators.guard.quarantine(contract, subject.id(), Reason::CertificateHold, [1; 32]);
+        self.seal(&raw);
+    }
+
+    pub fn revoke(&mut self, subject: &Subject) {
+        let contract = self.ledger.contract();
+        let raw = self.operators.ca.revoke(contract, subject.id(), Reason::KeyCompromise, [1; 32]);
+        self.seal(&raw);
+    }
+
+    fn seal(&mut self, raw: &[u8]) {
+        self.ledger.submit(raw).unwrap();
+        self.now_unix_s += 1;
+        let sealed = self.ledger.seal(self.now_unix_s).unwrap();
+        assert_eq!(sealed.receipts[0].outcome, TxOutcome::Done);
+    }
+
+    pub fn open(self) -> Offices {
+        let contract = self.ledger.contract();
+        let backend = Backend::new(self.inventory, self.ledger, self.operators, self.authority);
+        Offices { backend, contract, now: Instant::ZERO + Duration::from_secs(60) }
+    }
+}
+
+/// The offices at work.
+pub struct Offices {
+    pub backend: Backend,
+    pub contract: Contract,
+    pub now: Instant,
+}
+
+impl Offices {
+    /// What the registrar answers, in the end.
+    pub fn register(&mut self, subject: &Subject, request: &Request) -> Response {
+        self.ask(subject, request, Backend::registration)
+    }
+
+    /// What the onboarding service answers, in the end.
+    pub fn enrol(&mut self, subject: &Subject, request: &Request) -> Response {
+        self.ask(subject, request, Backend::est)
+    }
+
+    fn ask(
+        &mut self,
+        subject: &Subject,
+        request: &Request,
+        office: impl Fn(
+            &mut Backend,
+            Instant,
+            &Caller<'_>,
+            &Request,
+            &mut Vec<Body>,
+        ) -> Result<Answer, cellbed::onboard::OnboardError>,
+    ) -> Response {
+        let attestation = subject.attestation.as_ref();
+        let caller = Caller { ip: subject.ip, attestation, channel_binding: BINDING };
+        let mut events = Vec::new();
+        match office(&mut self.backend, self.now, &caller, request, &mut events).unwrap() {
+            Answer::Now(response) => response,
+            Answer::OnceSealed(hash) => {
+                self.now = self.backend.deadline().unwrap();
+                let mut answers = self.backend.seal(self.now, &mut events).unwrap();
+                assert_eq!(answers.len(), 1);
+                let (sealed, response) = answers.remove(0);
+                assert_eq!(sealed, hash);
+                response
+            }
+        }
+    }
+}
+
+/// The one word of a refusal by the registrar.
+pub fn word(response: &Response) -> String {
+    serde_json::from_slice::<Problem>(&response.body).unwrap().reason
+}
+
+/// The one word of a refusal by the onboarding service.
+pub fn est_word(response: &Response) -> String {
+    let text = String::from_utf8(response.body.clone()).unwrap();
+    text.split(": ").next().unwrap_or_default().to_owned()
+}
+
+/// Notes of state among events, each as `actor change key=value`.
+pub fn notes<'a>(events: impl IntoIterator<Item = &'a Body>) -> Vec<String> {
+    let note = |change: &StateChange| {
+        let fields: Vec<String> = change.fields.iter().map(|(k, v)| format!(" {k}={v}")).collect();
+        format!("{} {}{}", change.actor, change.change, fields.concat())
+    };
+    events
+        .into_iter()
+        .filter_map(|body| match body {
+            Body::State(change) => Some(note(change)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// How a step ended, in one word: `done`, or the reason of the refusal.
+pub fn outcome(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Done { .. } => "done",
+        Outcome::Refused { reason, .. } => reason,
+    }
+}

@@ -1,0 +1,203 @@
+//! Whole runs of the world: its limits, its determinism, and wires that lose packets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cellbed::card::SimProfile;
+use cellbed::corenet::HssFault;
+use cellbed::crypto::Tally;
+use cellbed::event::{Body, Event, Outcome, Step};
+use cellbed::ledger::MemoryStore;
+use cellbed::onboard::device::{DeviceInput, DeviceOutput};
+use cellbed::onboard::factory::{Blueprint, Factory};
+use cellbed::onboard::media::Wires;
+use cellbed::onboard::setup::{DeviceSetup, Setup};
+use cellbed::onboard::world::{Ended, World};
+use cellbed::sim::{Duration, Instant, Rat, RngTree};
+
+use super::lab::outcome;
+
+const LIMIT: Duration = Duration::from_secs(300);
+
+fn profile() -> Arc<SimProfile> {
+    let text = std::fs::read_to_string("sim-profiles/lte-test.toml").unwrap();
+    Arc::new(SimProfile::parse(&text).unwrap())
+}
+
+fn setup(devices: u32) -> Setup {
+    let profile = profile();
+    let device = |index| DeviceSetup {
+        profile: profile.clone(),
+        index,
+        allowed: true,
+        subscribed: true,
+        start: Duration::from_millis(20) * index,
+        fault: HssFault::None,
+        clone: false,
+    };
+    Setup {
+        seed: 7,
+        rat: Rat::Lte,
+        plmn: "00101".parse().unwrap(),
+        integrity: vec![2, 1, 3],
+        ciphering: vec![2, 1, 3, 0],
+        steps: Step::ALL.to_vec(),
+        devices: (0..devices).map(device).collect(),
+        wires: Wires::default(),
+        key_log: None,
+        tally: Tally::new(),
+        card: None,
+    }
+}
+
+fn run(setup: Setup, limit: Duration) -> (Ended, Instant, Vec<Event>) {
+    let mut world = World::set_up(setup, Box::new(MemoryStore::new())).unwrap();
+    let mut events = Vec::new();
+    let ended = world.run(limit, &mut |event| events.push(event)).unwrap();
+    (ended, world.now(), events)
+}
+
+/// How each step of each device ended, in one word.
+fn outcomes(events: &[Event]) -> BTreeMap<(u32, Step), String> {
+    let ended = events.iter().filter_map(|event| match &event.body {
+        Body::StepEnded { device, step, outcome: found, .. } => {
+            Some(((*device, *step), outcome(found).to_owned()))
+        }
+        _ => None,
+    });
+    ended.collect()
+}
+
+fn all_done(devices: u32) -> BTreeMap<(u32, Step), String> {
+    let steps = (1..=devices).flat_map(|n| Step::ALL.map(|step| ((n, step), "done".to_owned())));
+    steps.collect()
+}
+
+#[test]
+fn a_run_ends_when_nothing_is_under_way_and_not_at_its_limit() {
+    let (ended, now, events) = run(setup(1), LIMIT);
+    assert_eq!((ended, outcomes(&events)), (Ended::Settled, all_done(1)));
+    assert!(now < Instant::ZERO + Duration::from_secs(2), "{now}");
+    // A limit that comes before what is left of the timers changes nothing.
+    let (ended, same, _) = run(setup(1), now.since(Instant::ZERO) + Duration::from_millis(1));
+    assert_eq!((ended, same), (Ended::Settled, now));
+}
+
+#[test]
+fn a_run_stops_at_its_limit() {
+    let limit = Duration::from_millis(500);
+    let (ended, now, events) = run(setup(1), limit);
+    assert_eq!((ended, now), (Ended::TimeLimit, Instant::ZERO + limit));
+    assert_eq!(outcomes(&events).len(), 2, "attach and keys");
+}
+
+#[test]
+fn several_devices_are_a_function_of_the_seed() {
+    let (_, _, first) = run(setup(12), LIMIT);
+    let (_, _, again) = run(setup(12), LIMIT);
+    assert_eq!(outcomes(&first), all_done(12));
+    assert!(first == again);
+    let (_, _, other) = run(Setup { seed: 8, ..setup(12) }, LIMIT);
+    assert!(first != other);
+}
+
+/// What a device draws for itself is its own: key and attach of the first do not change with the others.
+#[test]
+fn the_draws_of_one_device_are_not_those_of_another() {
+    let draws = |devices| {
+        let (_, _, events) = run(setup(devices), LIMIT);
+        let of_first = events.into_iter().filter_map(|event| match event.body {
+            Body::Message(message) if message.from.device() == Some(1) => {
+                ["APDU", "EMM"].contains(&message.label.proto.name()).then_some(message)
+            }
+            Body::StepEnded { device: 1, step: Step::Keys, outcome, .. } => {
+                assert!(matches!(outcome, Outcome::Done { .. }));
+                None
+            }
+            _ => None,
+        });
+        // Up to the first signature: that is over what the services say, whose draws all devices share.
+        of_first.take_while(|message| !message.label.name.starts_with("COMPUTE")).collect::<Vec<_>>()
+    };
+    let alone = draws(1);
+    assert!(alone.len() > 20);
+    assert!(alone == draws(3));
+}
+
+/// What comes later cannot change what was before.
+#[test]
+fn a_device_that_comes_later_changes_nothing_before() {
+    let (_, alone_until, alone) = run(setup(1), LIMIT);
+    let mut two = setup(2);
+    two.devices[1].start = alone_until.since(Instant::ZERO) + Duration::from_secs(1);
+    let (_, _, both) = run(two, LIMIT);
+    assert!(both[..alone.len()] == alone[..]);
+    assert_eq!(outcomes(&both), all_done(2));
+}
+
+#[test]
+fn every_device_gets_through_wires_that_lose_packets() {
+    for (seed, loss_ppm) in [(1, 10_000), (2, 50_000), (3, 100_000)] {
+        let wires = Wires { loss_ppm, ..Wires::default() };
+        let (ended, _, events) = run(Setup { seed, wires, ..setup(4) }, LIMIT);
+        assert_eq!((ended, outcomes(&events)), (Ended::Settled, all_done(4)), "{loss_ppm} ppm, seed {seed}");
+    }
+}
+
+#[test]
+fn a_device_whose_packets_are_all_lost_says_so_and_the_run_goes_on() {
+    let wires = Wires { loss_ppm: 1_000_000, ..Wires::default() };
+    let (ended, _, events) = run(Setup { wires, ..setup(2) }, LIMIT);
+    assert_eq!(ended, Ended::Settled);
+    for device in [1, 2] {
+        assert_eq!(outcomes(&events)[&(device, Step::Register)], "connection-timeout");
+    }
+}
+
+#[test]
+fn one_that_is_refused_does_not_disturb_the_others() {
+    let mut setup = setup(6);
+    setup.devices[1].allowed = false;
+    setup.devices[2].subscribed = false;
+    setup.devices[3].fault = HssFault::WrongMac;
+    setup.devices[4] = DeviceSetup { clone: true, start: Duration::from_secs(5), ..setup.devices[0].clone() };
+    let (ended, _, events) = run(setup, LIMIT);
+    assert_eq!(ended, Ended::Settled);
+    let outcomes = outcomes(&events);
+    let last = |device| outcomes.iter().rfind(|((n, _), _)| *n == device).unwrap();
+    assert_eq!(last(1), (&(1, Step::Detach), &"done".to_owned()));
+    assert_eq!(last(2), (&(2, Step::Enrol), &"not-on-allow-list".to_owned()));
+    assert_eq!(last(3), (&(3, Step::Attach), &"emm-cause-8".to_owned()));
+    assert_eq!(last(4), (&(4, Step::Attach), &"mac-failure".to_owned()));
+    assert_eq!(last(5), (&(5, Step::Register), &"identity-already-registered".to_owned()));
+    assert_eq!(last(6), (&(6, Step::Detach), &"done".to_owned()));
+}
+
+/// A device in a cell that never answers: the modem tries again, and the step has an end.
+#[test]
+fn a_step_is_given_up_at_its_time_limit() {
+    let mut factory = Factory {
+        blueprints: vec![Blueprint { profile: profile(), index: 0 }],
+        steps: Step::ALL.to_vec(),
+        trust_anchor: vec![0x30, 0x00],
+        clock: cellbed::crypto::tls::VirtualClock::new(0),
+        key_log: None,
+        tally: Tally::new(),
+        rng: RngTree::new(7),
+        card: None,
+    };
+    assert!(factory.build(0).is_err() && factory.build(2).is_err());
+    let mut device = factory.build(1).unwrap();
+    let (mut now, mut out) = (Instant::ZERO, Vec::new());
+    device.handle(now, DeviceInput::PowerOn, &mut out).unwrap();
+    while !device.finished() {
+        now = device.deadline(now).unwrap();
+        device.handle(now, DeviceInput::Timer, &mut out).unwrap();
+    }
+    assert_eq!(now, Instant::ZERO + Duration::from_secs(60));
+    let ended = out.iter().filter_map(|output| match output {
+        DeviceOutput::StepEnded(step, found) => Some((*step, outcome(found))),
+        _ => None,
+    });
+    assert_eq!(ended.collect::<Vec<_>>(), [(Step::Attach, "timeout-t3410")]);
+}

@@ -1,0 +1,321 @@
+//! What the sessions of the services bear: TLS that fails, requests that are none, clients that vanish.
+
+use std::collections::BTreeMap;
+
+use cellbed::crypto::tls::{self, VirtualClock};
+use cellbed::crypto::{SoftKey, Tally};
+use cellbed::event::Body;
+use cellbed::net::http::{Limits, Request, Response, ResponseParser};
+use cellbed::net::mqtt::{ConnectOptions, MqttClient, MqttEvent, MqttOutput, Qos};
+use cellbed::net::{Host, NetError, TlsStream};
+use cellbed::onboard::api::REGISTRATION_PATH;
+use cellbed::onboard::peer::{Desk, Peer};
+use cellbed::onboard::service::{Servers, ServiceOutput};
+use cellbed::onboard::steps::{BROKER, EST, Endpoint, REGISTRAR};
+use cellbed::sim::{Duration, EPOCH_UNIX_S, Instant, RngTree};
+
+use super::lab::{Lab, Offices, Subject, claim_request, notes, word};
+
+const MTU: u16 = 1400;
+
+/// A device's IP stack on one side, its far end with the offices behind it on the other.
+struct Line {
+    subject: Subject,
+    offices: Offices,
+    servers: Servers,
+    peer: Peer,
+    waiting: BTreeMap<[u8; 32], (std::net::Ipv4Addr, cellbed::net::ConnId)>,
+    host: Host,
+    clock: VirtualClock,
+    root: Vec<u8>,
+    now: Instant,
+    events: Vec<Body>,
+}
+
+impl Line {
+    fn new(mut lab: Lab, subject: &Subject) -> Self {
+        let rng = RngTree::new(7);
+        let clock = VirtualClock::new(EPOCH_UNIX_S + 60);
+        let servers = Servers::new(&mut lab.authority, &rng, &Tally::new(), &clock, None).unwrap();
+        let root = lab.authority.root_der().to_vec();
+        let peer = Peer::new(1, subject.ip, [REGISTRAR, EST, BROKER], MTU, rng.branch("peer"));
+        let offices = lab.open();
+        Self {
+            subject: subject.clone(),
+            now: offices.now,
+            offices,
+            servers,
+            peer,
+            waiting: BTreeMap::new(),
+            host: Host::new(&[subject.ip], MTU, rng.branch("host")),
+            clock,
+            root,
+            events: Vec::new(),
+        }
+    }
+
+    fn connect(&mut self, to: Endpoint, certificate: Option<(&[u8], &SoftKey)>) -> TlsStream {
+        let root = self.root.clone();
+        self.connect_trusting(&root, to, certificate)
+    }
+
+    fn connect_trusting(
+        &mut self,
+        root: &[u8],
+        to: Endpoint,
+        certificate: Option<(&[u8], &SoftKey)>,
+    ) -> TlsStream {
+        let provider = tls::provider(RngTree::new(9), &Tally::new());
+        let client =
+            certificate.map(|(der, key)| (vec![der.to_vec()], tls::signing_key(key.sign_fn(), key.public())));
+        let config =
+            tls::client_config(provider, &[root.to_vec()], client, self.clock.clone(), None).unwrap();
+        let connection = self.host.connect(to.socket()).unwrap();
+        TlsStream::client(config, to.name, connection).unwrap()
+    }
+
+    /// Lets both ends work until nothing moves any more. Returns how the client's session stands.
+    fn run(&mut self, stream: &mut TlsStream) -> Result<(), NetError> {
+        let mut result = Ok(());
+        for _ in 0..40 {
+            self.now += Duration::from_millis(5);
+            result = stream.pump(&mut self.host);
+            let mut up = Vec::new();
+            self.host.poll(self.now, &mut up);
+            up.into_iter().for_each(|packet| self.peer.receive(packet));
+            self.work();
+            for (hash, response) in self.offices.backend.seal(self.now, &mut self.events).unwrap() {
+                let (_, connection) = self.waiting.remove(&hash).unwrap();
+                let mut out = Vec::new();
+                self.peer.answer(connection, response, &mut out);
+                self.deliver(out);
+                self.work();
+            }
+        }
+        result
+    }
+
+    fn work(&mut self) {
+        let mut desk = Desk {
+            now: self.now,
+            backend: &mut self.offices.backend,
+            servers: &self.servers,
+            attestation: self.subject.attestation.as_ref(),
+            waiting: &mut self.waiting,
+        };
+        let mut out = Vec::new();
+        self.peer.work(&mut desk, &mut out).unwrap();
+        self.deliver(out);
+    }
+
+    fn deliver(&mut self, out: Vec<ServiceOutput>) {
+        for output in out {
+            match output {
+                ServiceOutput::Packet(packet) => self.host.receive(packet),
+                ServiceOutput::Event(body) => self.events.push(body),
+            }
+        }
+    }
+
+    /// Writes `bytes` on a new session with the registrar and returns every response, and the session.
+    fn ask(&mut self, bytes: &[u8]) -> (Vec<Response>, TlsStream) {
+        let mut stream = self.connect(REGISTRAR, None);
+        stream.write(bytes).unwrap();
+        let _ = self.run(&mut stream);
+        (responses(&mut stream), stream)
+    }
+}
+
+fn responses(stream: &mut TlsStream) -> Vec<Response> {
+    let mut bytes = Vec::new();
+    stream.read(&mut bytes);
+    let mut parser = ResponseParser::new(Limits::default());
+    parser.push(&bytes);
+    std::iter::from_fn(|| parser.next_response().unwrap()).collect()
+}
+
+fn statuses(responses: &[Response]) -> Vec<u16> {
+    responses.iter().map(|response| response.status).collect()
+}
+
+fn offer_request() -> Vec<u8> {
+    Request::new("GET", REGISTRATION_PATH, REGISTRAR.name).encode()
+}
+
+fn ordered(subject: &Subject) -> Line {
+    Line::new(Lab::new().ordered(subject, true), subject)
+}
+
+#[test]
+fn a_request_that_is_none_is_answered_once_and_ends_the_session() {
+    let subject = Subject::new(1);
+    let mut line = ordered(&subject);
+    // The claim behind it would be in order.
+    let claim = claim_request(&subject.claim(line.offices.contract)).encode();
+    let (answers, stream) = line.ask(&[b"NONSENSE\r\n\r\n", &claim[..]].concat());
+    assert_eq!(statuses(&answers), [400]);
+    assert_eq!(word(&answers[0]), "malformed-request");
+    assert!(stream.peer_closed());
+    assert_eq!(line.offices.backend.ledger().pending(), 0);
+    assert!(line.offices.backend.ledger().device(&subject.id()).is_none());
+    // The next session is served.
+    assert_eq!(statuses(&line.ask(&offer_request()).0), [200]);
+}
+
+#[test]
+fn requests_in_one_piece_are_answered_in_their_order() {
+    let subject = Subject::new(1);
+    let mut line = ordered(&subject);
+    let claim = claim_request(&subject.claim(line.offices.contract)).encode();
+    let (answers, stream) = line.ask(&[offer_request(), claim.clone(), offer_request(), claim].concat());
+    assert_eq!(statuses(&answers), [200, 201, 200, 201]);
+    assert!(!stream.peer_closed());
+}
+
+#[test]
+fn a_client_that_vanishes_does_not_lose_its_registration() {
+    let subject = Subject::new(1);
+    let mut line = ordered(&subject);
+    let claim = claim_request(&subject.claim(line.offices.contract)).encode();
+    let mut stream = line.connect(REGISTRAR, None);
+    line.run(&mut stream).unwrap();
+    stream.write(&claim).unwrap();
+    stream.pump(&mut line.host).unwrap();
+    let mut up = Vec::new();
+    line.host.poll(line.now, &mut up);
+    line.host.abort(stream.connection());
+    line.host.poll(line.now, &mut up);
+    up.into_iter().for_each(|packet| line.peer.receive(packet));
+    let _ = line.run(&mut stream);
+    assert!(line.waiting.is_empty());
+    assert!(line.offices.backend.ledger().device(&subject.id()).is_some());
+    assert_eq!(statuses(&line.ask(&claim).0), [201], "asked again");
+}
+
+#[test]
+fn a_client_that_does_not_trust_the_server_tells_it_so() {
+    let subject = Subject::new(1);
+    let mut line = ordered(&subject);
+    let other = cellbed::ca::Authority::new(RngTree::new(8), &Tally::new(), EPOCH_UNIX_S).unwrap();
+    let mut stream = line.connect_trusting(other.root_der(), REGISTRAR, None);
+    let error = line.run(&mut stream).unwrap_err();
+    assert!(matches!(&error, NetError::Tls(fault) if fault.alert == "unknown_ca" && !fault.received));
+    assert_eq!(notes(&line.events), ["registrar TLS refused by the client client=dev1 alert=unknown_ca"]);
+}
+
+/// A device with a certificate that the ledger knows, at the broker.
+fn active(subject: &Subject) -> (Lab, Vec<u8>) {
+    let mut lab = Lab::new().registered(subject);
+    let certificate = lab.certify(subject);
+    (lab, certificate)
+}
+
+/// Says CONNECT as `client_id`, then publishes to `topics`. Returns what the broker says to it, by name.
+fn converse(
+    line: &mut Line,
+    certificate: (&[u8], &SoftKey),
+    client_id: &str,
+    topics: &[&str],
+) -> Vec<String> {
+    let mut stream = line.connect(BROKER, Some(certificate));
+    let options = ConnectOptions { client_id: client_id.into(), keep_alive_s: 60 };
+    let mut out = Vec::new();
+    let mut client = MqttClient::connect(line.now, &options, &mut out).unwrap();
+    let mut told = Vec::new();
+    let mut topics = topics.iter();
+    loop {
+        for output in out.drain(..) {
+            match output {
+                MqttOutput::Send { bytes, .. } => stream.write(&bytes).unwrap(),
+                MqttOutput::Event(MqttEvent::Acknowledged { reason, .. }) => told.push(reason.to_string()),
+                MqttOutput::Event(MqttEvent::Refused { reason }) => told.push(format!("refused {reason}")),
+                MqttOutput::Event(_) => {}
+            }
+        }
+        if let Err(NetError::Tls(fault)) = line.run(&mut stream) {
+            told.push(format!("alert {}", fault.alert));
+        }
+        let mut bytes = Vec::new();
+        stream.read(&mut bytes);
+        let _ = client.receive(line.now, &bytes, &mut out);
+        if out.is_empty() {
+            let Some(topic) = topics.next().filter(|_| client.is_connected()) else { return told };
+            client.publish(line.now, topic, b"{}", Qos::AtLeastOnce, &mut out).unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_active_device_reports_below_its_own_topic_only() {
+    let (subject, other) = (Subject::new(1), Subject::new(2));
+    let (lab, certificate) = active(&subject);
+    let mut line = Line::new(lab, &subject);
+    let id = hex::encode(subject.id());
+    let own = format!("devices/{id}/telemetry");
+    let foreign = format!("devices/{}/telemetry", hex::encode(other.id()));
+    let longer = format!("devices/{id}0/telemetry");
+    let topics = [&*own, &foreign, &longer, "telemetry", &own];
+    let told = converse(&mut line, (&certificate, &subject.key), &id, &topics);
+    assert_eq!(told, ["success", "not-authorized", "not-authorized", "not-authorized", "success"]);
+    assert_eq!(line.offices.backend.telemetry(), 2);
+}
+
+#[test]
+fn a_client_is_who_its_certificate_says() {
+    let (subject, other) = (Subject::new(1), Subject::new(2));
+    let (lab, certificate) = active(&subject);
+    let mut line = Line::new(lab, &subject);
+    let told = converse(&mut line, (&certificate, &subject.key), &hex::encode(other.id()), &["x"]);
+    assert_eq!(told, ["refused not-authorized"]);
+    assert_eq!(notes(&line.events), ["cloud client turned away reason=client-identity-mismatch"]);
+}
+
+#[test]
+fn what_the_ledger_says_against_a_device_is_why_it_is_turned_away() {
+    let subject = Subject::new(1);
+    for (act, reason) in [
+        (Lab::quarantine as fn(&mut Lab, &Subject), "device-quarantined"),
+        (Lab::revoke, "device-revoked"),
+        (|lab, subject| drop(lab.certify(subject)), "certificate-superseded"),
+    ] {
+        let (mut lab, certificate) = active(&subject);
+        act(&mut lab, &subject);
+        let mut line = Line::new(lab, &subject);
+        let told = converse(&mut line, (&certificate, &subject.key), &hex::encode(subject.id()), &["x"]);
+        assert_eq!(told, ["refused not-authorized"]);
+        assert_eq!(notes(&line.events), [format!("cloud client turned away reason={reason}")]);
+    }
+}
+
+#[test]
+fn a_certificate_of_another_authority_does_not_get_through_tls() {
+    let subject = Subject::new(1);
+    let mut elsewhere = Lab::new().registered(&subject);
+    elsewhere.authority = cellbed::ca::Authority::new(RngTree::new(8), &Tally::new(), EPOCH_UNIX_S).unwrap();
+    let forged = elsewhere.issue(&subject, &subject.id());
+    let (lab, _) = active(&subject);
+    let mut line = Line::new(lab, &subject);
+    let told = converse(&mut line, (&forged, &subject.key), &hex::encode(subject.id()), &["x"]);
+    assert_eq!(told, ["alert unknown_ca"]);
+    assert_eq!(notes(&line.events), ["cloud TLS client refused client=dev1 alert=unknown_ca"]);
+}
+
+#[test]
+fn the_broker_wants_a_certificate_and_the_key_to_it() {
+    let (subject, thief) = (Subject::new(1), Subject::new(2));
+    let (lab, certificate) = active(&subject);
+    let mut line = Line::new(lab, &subject);
+    let mut stream = line.connect(BROKER, None);
+    let error = line.run(&mut stream).unwrap_err();
+    assert!(matches!(error, NetError::Tls(fault) if fault.alert == "certificate_required" && fault.received));
+    // rustls sees to it that a client shows no certificate of another key, so that this one lies to it.
+    let lie = tls::signing_key(thief.key.sign_fn(), subject.key.public());
+    let provider = tls::provider(RngTree::new(9), &Tally::new());
+    let client = Some((vec![certificate], lie));
+    let config =
+        tls::client_config(provider, &[line.root.clone()], client, line.clock.clone(), None).unwrap();
+    let connection = line.host.connect(BROKER.socket()).unwrap();
+    let mut stream = TlsStream::client(config, BROKER.name, connection).unwrap();
+    let error = line.run(&mut stream).unwrap_err();
+    assert!(matches!(error, NetError::Tls(fault) if fault.alert == "decrypt_error" && fault.received));
+}
