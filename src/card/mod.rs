@@ -24,8 +24,8 @@ mod uicc;
 mod usim;
 
 pub use profile::{
-    Algorithm, Authentication, OperatorKey, Personalisation, PinCode, PinCodes, Secret, SimProfile, Suci,
-    SuciScheme,
+    Algorithm, Authentication, IotSafeContent, OperatorKey, Personalisation, PinCode, PinCodes, Secret,
+    SimProfile, Suci, SuciScheme,
 };
 pub use slot::{CardHandle, CardPort, CardSlot, Exchange, PortError};
 pub use toolkit::Refresh;

@@ -37,9 +37,20 @@ pub struct SimProfile {
     pub authentication: Authentication,
     /// How the subscriber's identity is concealed in 5G. Without it the null scheme applies.
     pub suci: Option<Suci>,
+    /// What the IoT SAFE applet is delivered with.
+    #[serde(default)]
+    pub iot_safe: IotSafeContent,
     /// PIN1, PIN2 and the administrative code.
     #[serde(default)]
     pub pin: PinCodes,
+}
+
+/// What the IoT SAFE applet is delivered with, beside the trust anchor of the lab.
+#[derive(Debug, Clone, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct IotSafeContent {
+    /// The pre-shared key of the first card, 64 hexadecimal digits. Without it the container is empty.
+    pub pre_shared_key: Option<Secret<32>>,
 }
 
 /// Milenage keys and the state of the sequence number (TS 35.206, TS 33.102 annex C).
@@ -163,6 +174,10 @@ impl SimProfile {
             plmn: self.plmn,
             apn: self.apn.clone(),
             suci: self.suci.clone(),
+            pre_shared_key: self.iot_safe.pre_shared_key.as_ref().map(|key| match index {
+                0 => key.0,
+                n => *kdf::kdf(&key.0, &n.to_be_bytes()),
+            }),
             pin: self.pin.clone(),
         })
     }
@@ -191,6 +206,8 @@ pub struct Personalisation {
     pub plmn: Plmn,
     pub apn: String,
     pub suci: Option<Suci>,
+    /// The secret of the IoT SAFE applet.
+    pub pre_shared_key: Option<[u8; 32]>,
     pub pin: PinCodes,
 }
 
@@ -318,6 +335,14 @@ mod tests {
         assert_eq!(hex::encode(op.opc), "cd63cb71954a9f4e48a5994e37a02baf");
         assert_eq!((op.k, op.opc), (opc.k, opc.opc));
         assert_eq!(opc.imsi.as_str(), "001010000000001");
+    }
+
+    #[test]
+    fn a_profile_may_conceal_the_identity_and_share_a_key() {
+        let profile = SimProfile::parse(include_str!("../../sim-profiles/lte-5g-test.toml")).unwrap();
+        let (a, b) = (profile.personalise(0).unwrap(), profile.personalise(1).unwrap());
+        assert!(a.suci.as_ref().is_some_and(|suci| suci.by_card && suci.key_id == 27));
+        assert!(a.pre_shared_key.is_some() && a.pre_shared_key != b.pre_shared_key);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::sim::RngTree;
 
+mod applet;
 mod files;
 mod subscriber;
 

@@ -147,7 +147,7 @@ impl Uicc {
             suci_stream: Box::new(rng.stream(SUCI_STREAM)),
             identities: 0,
             toolkit: Toolkit::default(),
-            applet: Applet::new(&rng, trust_anchor)?,
+            applet: Applet::new(&rng, trust_anchor, p.pre_shared_key)?,
             channels: only_the_basic_channel(),
             pending: None,
             iccid: p.iccid.clone(),

@@ -46,8 +46,9 @@ fn a_tuak_card_authenticates() {
     let sqn: Vec<u8> = auts[2..8].iter().zip(network.f5_star(&rand)).map(|(a, b)| a ^ b).collect();
     assert_eq!(sqn, [0, 0, 0, 0, 0, 64]);
     assert_eq!(auts[8..16], network.f1_star(&rand, &[0, 0, 0, 0, 0, 64], &[0, 0]));
-    let forged = command(96).replace("80001", "80011");
-    let forged = if forged == command(96) { command(96).replace("8000", "8001") } else { forged };
+    let mut forged = hex::decode(command(96).replace(' ', "")).unwrap();
+    forged[38] ^= 1;
+    let forged = hex::encode(forged);
     assert_eq!(send(card, &forged), "9862");
 }
 
@@ -110,8 +111,8 @@ fn the_terminal_calculates_where_the_profile_says_so() {
     send(card, "00a4000c025fc0");
     assert_eq!(send(card, "00a4000c024f07"), "9000");
     let info = send(card, "00b000002b");
-    assert!(info.starts_with("a0020101a12580011b8120 5a8d38864820".replace(' ', "").as_str()), "{info}");
+    assert!(info.starts_with("a0020101a12580011b81205a8d38864820"), "{info}");
     let card = &mut profile(|text| format!("{text}\n[suci]\ncalculated_by = \"card\"\nscheme = \"null\"\n"));
     send(card, SELECT_USIM);
-    assert_eq!(send(card, "807800010f"), "a10d0100f110f0ff00000000000010 9000".replace(' ', ""));
+    assert_eq!(send(card, "807800010f"), "a10d0100f110f0ff000000000000109000");
 }
