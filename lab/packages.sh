@@ -9,26 +9,44 @@ need() {
     for pair in "$@"; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair#*:}")
     done
-    [ ${#missing[@]} -gt 0 ] || return 0
+    install_packages "${missing[@]}"
+}
+
+# need_file PATH PACKAGE — the same for a package without a command.
+need_file() {
+    [ -e "$1" ] || install_packages "$2"
+}
+
+install_packages() {
+    [ $# -gt 0 ] || return 0
     local as_root=()
     if [ "$(id -u)" -ne 0 ]; then
         if ! { command -v sudo && sudo -n true; } >/dev/null 2>&1; then
-            say "missing, and only root may install it: apt-get install ${missing[*]}"
+            say "missing, and only root may install it: apt-get install $*"
             return 1
         fi
         as_root=(sudo -n)
     fi
     if ! command -v apt-get >/dev/null 2>&1; then
-        say "missing, and this is no Debian: ${missing[*]}"
+        say "missing, and this is no Debian: $*"
         return 1
     fi
-    say "installing ${missing[*]}"
+    say "installing $*"
     # Wireshark asks whether everybody may capture; nobody is there to answer, and no is its default.
     local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends)
-    "${as_root[@]}" "${install[@]}" "${missing[@]}" </dev/null >/dev/null 2>&1 ||
+    "${as_root[@]}" "${install[@]}" "$@" </dev/null >/dev/null 2>&1 ||
         { "${as_root[@]}" apt-get update -q </dev/null >/dev/null &&
-            "${as_root[@]}" "${install[@]}" "${missing[@]}" </dev/null; } ||
-        { say "could not install ${missing[*]}"; return 1; }
+            "${as_root[@]}" "${install[@]}" "$@" </dev/null; } ||
+        { say "could not install $*"; return 1; }
+}
+
+# Whether card readers can be built in (the feature `pcsc`).
+has_libpcsclite() {
+    command -v pkg-config >/dev/null 2>&1 && pkg-config --exists libpcsclite
+}
+
+need_readers() {
+    has_libpcsclite || { install_packages pkg-config libpcsclite-dev && has_libpcsclite; }
 }
 
 # The toolchain is the user's: rustup installs it, and what it installs may not be in PATH yet.

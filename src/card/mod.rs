@@ -3,6 +3,7 @@
 //! [`Uicc`] answers command APDUs as a card with protocol T=0 does. It is built from tables: which files there
 //! are (`fs`), which instructions ([`Uicc`]'s table) and which objects the applet holds (`iot_safe`).
 
+mod aka;
 pub mod explore;
 mod fs;
 pub mod iot_safe;
@@ -11,15 +12,23 @@ mod profile;
 mod slot;
 mod sqn;
 mod state;
+mod suci;
+mod suci_profile;
 #[cfg(test)]
 mod tests;
+mod toolkit;
 #[cfg(test)]
 mod ts_35_208;
+mod tuak;
 mod uicc;
 mod usim;
 
-pub use profile::{Authentication, OperatorKey, Personalisation, PinCode, PinCodes, Secret, SimProfile};
+pub use profile::{
+    Algorithm, Authentication, IotSafeContent, OperatorKey, Personalisation, PinCode, PinCodes, Secret,
+    SimProfile, Suci, SuciScheme,
+};
 pub use slot::{CardHandle, CardPort, CardSlot, Exchange, PortError};
+pub use toolkit::Refresh;
 pub use uicc::Uicc;
 
 use crate::id::Plmn;

@@ -15,15 +15,6 @@ pub(super) const ADM1: u8 = 0x0a;
 const TRIES: u8 = 3;
 const UNBLOCK_TRIES: u8 = 10;
 
-/// Who may do something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    Always,
-    Pin1,
-    Adm1,
-    Never,
-}
-
 /// The code that unblocks a PIN.
 #[derive(Clone)]
 struct Unblock {
@@ -91,17 +82,10 @@ impl Pins {
         }
     }
 
-    /// Whether `access` is granted as things stand.
-    pub(super) fn grant(&self, access: Access) -> Result<(), StatusWord> {
-        let [pin1, _, adm1] = &self.pins;
-        let granted = match access {
-            Access::Always => true,
-            Access::Pin1 => !pin1.enabled || pin1.verified,
-
-            Access::Adm1 => adm1.verified,
-            Access::Never => false,
-        };
-        if granted { Ok(()) } else { Err(StatusWord::SECURITY_STATUS) }
+    /// Whether what is bound to key `reference` may be done as things stand.
+    pub(super) fn granted(&self, reference: u8) -> bool {
+        let pin = self.pins.iter().find(|pin| pin.reference == reference);
+        pin.is_some_and(|pin| !pin.enabled || pin.verified)
     }
 
     /// Whether PIN1 has to be verified.

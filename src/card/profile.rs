@@ -10,6 +10,8 @@ use oxirush_security::milenage::{K, Op, Opc};
 use serde::Deserialize;
 
 use super::CardError;
+pub use super::suci_profile::{Suci, SuciScheme};
+use super::tuak::Tuak;
 use crate::id::{Eid, Iccid, Imsi, Plmn};
 
 /// A SIM profile.
@@ -33,9 +35,22 @@ pub struct SimProfile {
     /// What card and home network share.
     #[schemars(with = "AuthenticationToml")]
     pub authentication: Authentication,
+    /// How the subscriber's identity is concealed in 5G. Without it the null scheme applies.
+    pub suci: Option<Suci>,
+    /// What the IoT SAFE applet is delivered with.
+    #[serde(default)]
+    pub iot_safe: IotSafeContent,
     /// PIN1, PIN2 and the administrative code.
     #[serde(default)]
     pub pin: PinCodes,
+}
+
+/// What the IoT SAFE applet is delivered with, beside the trust anchor of the lab.
+#[derive(Debug, Clone, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct IotSafeContent {
+    /// The pre-shared key of the first card, 64 hexadecimal digits. Without it the container is empty.
+    pub pre_shared_key: Option<Secret<32>>,
 }
 
 /// Milenage keys and the state of the sequence number (TS 35.206, TS 33.102 annex C).
@@ -52,25 +67,40 @@ pub struct Authentication {
     pub sqn: u64,
 }
 
-/// The operator's constant of Milenage (TS 35.206 clause 4.1).
+/// The operator's constant of Milenage (TS 35.206 clause 4.1) or TUAK. It says which of both applies.
 #[derive(Debug, Clone)]
 pub enum OperatorKey {
     /// OP, common to all subscribers of the operator: each card's OPc is computed from it and its K.
     Op(Secret<16>),
     /// OPc, as the card holds it.
     Opc(Secret<16>),
+    /// TOP of TUAK, common to all subscribers of the operator (TS 35.231).
+    Top(Secret<32>),
+    /// TOPc of TUAK, as the card holds it.
+    Topc(Secret<32>),
 }
 
-/// [`Authentication`] as it is written: exactly one of `op` and `opc` is given.
+/// The algorithm set of a card, with what it needs beside K and OPc.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Algorithm {
+    Milenage,
+    Tuak { topc: Secret<32> },
+}
+
+/// [`Authentication`] as it is written: exactly one operator's constant is given.
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AuthenticationToml {
     /// K of the first subscriber, 32 hexadecimal digits.
     k: Secret<16>,
-    /// OP, 32 hexadecimal digits. Either this or `opc`.
+    /// OP of Milenage, 32 hexadecimal digits. Either this or `opc`, `top` or `topc`.
     op: Option<Secret<16>>,
-    /// OPc, 32 hexadecimal digits. Either this or `op`.
+    /// OPc of Milenage, 32 hexadecimal digits. Either this or `op`, `top` or `topc`.
     opc: Option<Secret<16>>,
+    /// TOP of TUAK, 64 hexadecimal digits.
+    top: Option<Secret<32>>,
+    /// TOPc of TUAK, 64 hexadecimal digits.
+    topc: Option<Secret<32>>,
     /// Authentication management field of AUTN, 4 hexadecimal digits. EPS wants its first bit, the separation
     /// bit, set: `8000`, the default.
     #[serde(default = "separation_bit")]
@@ -87,11 +117,18 @@ fn separation_bit() -> Secret<2> {
 impl TryFrom<AuthenticationToml> for Authentication {
     type Error = &'static str;
     fn try_from(toml: AuthenticationToml) -> Result<Self, Self::Error> {
-        let operator = match (toml.op, toml.opc) {
-            (Some(op), None) => OperatorKey::Op(op),
-            (None, Some(opc)) => OperatorKey::Opc(opc),
-            (Some(_), Some(_)) => return Err("both `op` and `opc` are given: keep exactly one of them"),
-            (None, None) => return Err("neither `op` nor `opc` is given: give exactly one of them"),
+        let operator = match (toml.op, toml.opc, toml.top, toml.topc) {
+            (Some(op), None, None, None) => OperatorKey::Op(op),
+            (None, Some(opc), None, None) => OperatorKey::Opc(opc),
+            (None, None, Some(top), None) => OperatorKey::Top(top),
+            (None, None, None, Some(topc)) => OperatorKey::Topc(topc),
+            (Some(_), Some(_), ..) => return Err("both `op` and `opc` are given: keep exactly one of them"),
+            (None, None, None, None) => {
+                return Err(
+                    "neither `op` nor `opc` is given: give exactly one of them, or `top` or `topc` for TUAK",
+                );
+            }
+            _ => return Err("keys of Milenage and TUAK are given: keep one of `op`, `opc`, `top`, `topc`"),
         };
         let mut sqn = [0; 8];
         sqn[2..].copy_from_slice(&toml.sqn.0);
@@ -117,9 +154,13 @@ impl SimProfile {
             0 => self.authentication.k.0,
             n => first_half(*kdf::kdf(&self.authentication.k.0, &n.to_be_bytes())),
         };
-        let opc = match &self.authentication.operator {
-            OperatorKey::Opc(opc) => opc.0,
-            OperatorKey::Op(op) => *Opc::from_op(&K::new(&k), &Op::new(&op.0)).as_octets(),
+        let (opc, algorithm) = match &self.authentication.operator {
+            OperatorKey::Opc(opc) => (opc.0, Algorithm::Milenage),
+            OperatorKey::Op(op) => {
+                (*Opc::from_op(&K::new(&k), &Op::new(&op.0)).as_octets(), Algorithm::Milenage)
+            }
+            OperatorKey::Topc(topc) => ([0; 16], Algorithm::Tuak { topc: topc.clone() }),
+            OperatorKey::Top(top) => ([0; 16], Algorithm::Tuak { topc: Secret(Tuak::topc(&k, top.0, 1)) }),
         };
         Ok(Personalisation {
             imsi: self.imsi.plus(index).ok_or_else(|| past_end("IMSI", self.imsi.as_str()))?,
@@ -127,10 +168,16 @@ impl SimProfile {
             eid: self.eid.plus(index).ok_or_else(|| past_end("EID", self.eid.as_str()))?,
             k,
             opc,
+            algorithm,
             amf: self.authentication.amf,
             sqn: self.authentication.sqn,
             plmn: self.plmn,
             apn: self.apn.clone(),
+            suci: self.suci.clone(),
+            pre_shared_key: self.iot_safe.pre_shared_key.as_ref().map(|key| match index {
+                0 => key.0,
+                n => *kdf::kdf(&key.0, &n.to_be_bytes()),
+            }),
             pin: self.pin.clone(),
         })
     }
@@ -149,13 +196,18 @@ pub struct Personalisation {
     pub iccid: Iccid,
     pub eid: Eid,
     pub k: [u8; 16],
+    /// OPc of Milenage; zero where the algorithm is another.
     pub opc: [u8; 16],
+    pub algorithm: Algorithm,
     /// Authentication management field for AUTN; the card does not look at it.
     pub amf: [u8; 2],
     /// The highest sequence number that the card has accepted, 48 bits.
     pub sqn: u64,
     pub plmn: Plmn,
     pub apn: String,
+    pub suci: Option<Suci>,
+    /// The secret of the IoT SAFE applet.
+    pub pre_shared_key: Option<[u8; 32]>,
     pub pin: PinCodes,
 }
 
@@ -283,6 +335,14 @@ mod tests {
         assert_eq!(hex::encode(op.opc), "cd63cb71954a9f4e48a5994e37a02baf");
         assert_eq!((op.k, op.opc), (opc.k, opc.opc));
         assert_eq!(opc.imsi.as_str(), "001010000000001");
+    }
+
+    #[test]
+    fn a_profile_may_conceal_the_identity_and_share_a_key() {
+        let profile = SimProfile::parse(include_str!("../../sim-profiles/lte-5g-test.toml")).unwrap();
+        let (a, b) = (profile.personalise(0).unwrap(), profile.personalise(1).unwrap());
+        assert!(a.suci.as_ref().is_some_and(|suci| suci.by_card && suci.key_id == 27));
+        assert!(a.pre_shared_key.is_some() && a.pre_shared_key != b.pre_shared_key);
     }
 
     #[test]

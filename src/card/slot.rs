@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use crate::wire::Command;
+
 /// Why a card gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PortError {
@@ -67,8 +69,9 @@ impl CardSlot {
                 0x61 => {
                     data.extend_from_slice(body);
                     // GET RESPONSE goes on the channel of the command (TS 102 221 clause 11.1).
-                    let class = command.first().copied().unwrap_or(0) & 0x4f;
-                    let class = if class & 0x40 == 0 { class & 0x03 } else { class };
+                    let class = command.first().copied().unwrap_or(0);
+                    let channel = Command::channel(class).map_or(0, |(channel, _)| channel);
+                    let class = Command::class_on(0x00, channel);
                     response = self.transmit(&[class, 0xc0, 0x00, 0x00, sw2])?;
                 }
                 0x6c if command.len() >= 4 => {

@@ -7,6 +7,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::sim::RngTree;
 
+mod applet;
+mod files;
+mod subscriber;
+
 /// The first card of the test profile, with a trust anchor of 700 bytes.
 pub(super) fn card() -> Uicc {
     let profile = SimProfile::parse(include_str!("../../sim-profiles/lte-test.toml")).unwrap();
@@ -24,7 +28,7 @@ pub(super) fn send(card: &mut Uicc, command: &str) -> String {
 }
 
 /// A challenge of the home network with sequence number `sqn`.
-fn challenge(sqn: u64) -> String {
+pub(super) fn challenge(sqn: u64) -> String {
     let k = K::new(&hex::decode("465b5ce8b199b49faa5f0a2ee238a6bc").unwrap().try_into().unwrap());
     let opc = Opc::new(&hex::decode("cd63cb71954a9f4e48a5994e37a02baf").unwrap().try_into().unwrap());
     let rand = Rand::new(&[0x23; 16]);
@@ -33,7 +37,7 @@ fn challenge(sqn: u64) -> String {
     format!("10{}10{}", hex::encode(rand.as_octets()), hex::encode(vector.autn().as_octets()))
 }
 
-const SELECT_USIM: &str = "00a4040407a0000000871002";
+pub(super) const SELECT_USIM: &str = "00a4040407a0000000871002";
 
 #[test]
 fn srsue_starts_and_authenticates() {
@@ -49,14 +53,14 @@ fn srsue_starts_and_authenticates() {
     };
     select(card, "00a40004023f00");
     let dir = select(card, "00a40004022f00");
-    assert!(dir.contains("80020040"), "the size of EF.DIR is in {dir}");
+    assert!(dir.contains("80020060"), "the size of EF.DIR is in {dir}");
     // A record of unknown length: 6Cxx, then the exact length.
     assert_eq!(send(card, "00b20104ff"), "6c20");
     let record = send(card, "00b2010420");
     assert!(record.starts_with("61184f10a0000000871002"), "{record}");
     let adf = select(card, &format!("00a4040410{}", &record[8..40]));
     // PIN status: PIN1 disabled.
-    assert!(adf.contains("c609900140830101"), "{adf}");
+    assert!(adf.contains("c60c900160830101"), "{adf}");
     select(card, "00a40004026f07");
     assert_eq!(send(card, "00b0000009"), "0809101000000000109000");
     select(card, "00a40004026fad");
@@ -127,9 +131,10 @@ fn records_are_read_one_after_another() {
     assert!(send(card, "00b2000220").starts_with("6118"));
     assert_eq!(send(card, "00b20002ff"), "6c20", "a wrong length does not move on");
     assert!(send(card, "00b2000220").starts_with("6113"));
+    assert!(send(card, "00b2000220").starts_with("6118"));
     assert_eq!(send(card, "00b2000220"), "6a83");
-    assert!(send(card, "00b2000320").starts_with("6118"));
-    assert!(send(card, "00b2000420").starts_with("6118"));
+    assert!(send(card, "00b2000320").starts_with("6113"));
+    assert!(send(card, "00b2000420").starts_with("6113"));
 }
 
 #[test]
@@ -159,7 +164,7 @@ fn pin1_guards_the_usim_once_it_is_enabled() {
     assert_eq!(send(card, "0028000108 30303030ffffffff"), "9000");
     card.reset().unwrap();
     let adf = send(card, SELECT_USIM);
-    assert!(send(card, &format!("00c00000{}", &adf[2..])).contains("c6099001c0830101"));
+    assert!(send(card, &format!("00c00000{}", &adf[2..])).contains("c60c9001e0830101"));
     assert_eq!(send(card, &format!("0088008122{}", challenge(32))), "6982");
     assert_eq!(send(card, "00200001"), "63c3");
     for left in ["63c2", "63c1", "6983", "6983"] {
@@ -187,7 +192,17 @@ fn logical_channels_keep_their_own_selection() {
     assert_eq!(send(card, "00a4000c026f07"), "9000", "the basic channel is still in the USIM");
     assert_eq!(send(card, "0070000300"), "9000", "a channel of the terminal's choice");
     assert_eq!(send(card, "0070000001"), "029000");
+    for number in 4..20 {
+        assert_eq!(send(card, "0070000001"), format!("{number:02x}9000"));
+    }
     assert_eq!(send(card, "0070000001"), "6a81", "all are open");
+    // Channel 19 by its class byte, and GET RESPONSE on it.
+    let announced = send(card, "4fa40004022fe2");
+    assert!(send(card, &format!("4fc00000{}", &announced[2..])).starts_with("62"));
+    assert_eq!(send(card, "4fb000000a"), "988812010000000010f19000");
+    assert_eq!(send(card, "00708013"), "9000");
+    assert_eq!(send(card, "4fb000000a"), "6881");
+    assert_eq!(send(card, "00708014"), "6a86", "there is no channel 20");
     assert_eq!(send(card, "00708001"), "9000");
     assert_eq!(send(card, "01b000000a"), "6881");
     assert_eq!(send(card, "00708000"), "6a86", "the basic channel stays open");
@@ -245,10 +260,11 @@ fn a_thousand_cards_are_small() {
 
 /// Commands near enough to real ones to get past the first checks.
 fn command() -> impl Strategy<Value = Vec<u8>> {
-    let class = prop::sample::select(vec![0x00u8, 0x01, 0x02, 0x80, 0x81, 0xa0]);
+    let class = prop::sample::select(vec![0x00u8, 0x01, 0x02, 0x41, 0x4f, 0x80, 0x81, 0xa0, 0xc1]);
     let instruction = prop::sample::select(vec![
         0xa4u8, 0xb0, 0xb2, 0xd6, 0xdc, 0xf2, 0x20, 0x24, 0x26, 0x28, 0x2c, 0x88, 0x70, 0xc0, 0x84, 0xb9,
-        0xcd, 0x24, 0xd8, 0x46, 0x2a, 0x2b, 0x2d, 0xcb, 0x48,
+        0xcd, 0x24, 0xd8, 0x46, 0x2a, 0x2b, 0x2d, 0xcb, 0x48, 0x4a, 0x2c, 0xa2, 0x32, 0x78, 0x10, 0x12, 0x14,
+        0xaa,
     ]);
     let parameter = || prop_oneof![Just(0u8), Just(0x04), Just(0x80), Just(0x81), Just(0xc1), any::<u8>()];
     let known = [

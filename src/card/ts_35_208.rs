@@ -286,6 +286,6 @@ fn malformed_challenges_are_refused() {
     for data in [&good[..33], &good[..17], &[], &[&good[..], &[0]].concat()] {
         assert_eq!(authenticate(&mut usim, data), Err(StatusWord::WRONG_LENGTH));
     }
-    let gsm = Command::new(0x00, 0x88, 0x00, 0x80).with_data(&good[..17]);
-    assert_eq!(usim.authenticate(&gsm), Err(StatusWord::CONTEXT_NOT_SUPPORTED));
+    let gba = Command::new(0x00, 0x88, 0x00, 0x84).with_data(&good[..17]);
+    assert_eq!(usim.authenticate(&gba), Err(StatusWord::CONTEXT_NOT_SUPPORTED));
 }

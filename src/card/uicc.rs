@@ -3,24 +3,31 @@
 
 use std::cell::Cell;
 
-use super::fs::{FileSystem, Position, USIM_AID};
+use rand_chacha::ChaCha20Rng;
+
+use super::fs::{Directory, FileSystem, ISIM_AID, Position, USIM_AID};
 use super::iot_safe::{self, Applet};
-use super::pin::{Access, Pins};
+use super::pin::{PIN1, Pins};
 use super::state::{ICCID, Stored, Writer};
+use super::suci::Concealer;
+use super::toolkit::{Refresh, Toolkit};
 use super::usim::Usim;
 use super::{CardError, CardPort, OnOp, Personalisation, PortError, Reply};
 use crate::id::Iccid;
 use crate::sim::RngTree;
-use crate::wire::{Command, StatusWord};
+use crate::wire::{Command, StatusWord, tlv};
 
-/// Basic channel 0 and three more.
-const CHANNELS: usize = 4;
+/// Basic channel 0, standard channels to 3 and extended channels to 19.
+const CHANNELS: usize = 20;
+
+/// The stream that ephemeral keys of concealed identities come from.
+const SUCI_STREAM: &str = "usim/suci";
 
 /// Answer To Reset (ISO/IEC 7816-3 clause 8.2; TS 102 221 clause 6.3): T=0 with Fi/Di 512/16, clock stop,
-/// voltage classes A to C. The historical bytes offer selection by full and partial AID and four logical
-/// channels (`73 FE 21 13`) and carry a name.
+/// voltage classes A to C. The historical bytes offer selection by full and partial AID and eight
+/// logical channels or more (`73 FE 21 1F`) and carry a name.
 const ATR: [u8; 22] = with_check_byte([
-    0x3b, 0x9f, 0x95, 0x80, 0x1f, 0xc7, 0x80, 0x31, 0xe0, 0x73, 0xfe, 0x21, 0x13, 0x57, b'c', b'e', b'l',
+    0x3b, 0x9f, 0x95, 0x80, 0x1f, 0xc7, 0x80, 0x31, 0xe0, 0x73, 0xfe, 0x21, 0x1f, 0x57, b'c', b'e', b'l',
     b'l', b'b', b'e', b'd',
 ]);
 
@@ -28,12 +35,33 @@ const ATR: [u8; 22] = with_check_byte([
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Application {
     Usim,
+    Isim,
     IotSafe,
+}
+
+impl Application {
+    /// The directory of an application that has files.
+    fn directory(self) -> Option<Directory> {
+        match self {
+            Self::Usim => Some(Directory::Usim),
+            Self::Isim => Some(Directory::Isim),
+            Self::IotSafe => None,
+        }
+    }
+
+    fn aid(self) -> &'static [u8] {
+        match self {
+            Self::Usim => &USIM_AID,
+            Self::Isim => &ISIM_AID,
+            Self::IotSafe => &iot_safe::AID_GSMA,
+        }
+    }
 }
 
 /// The applications. The applet answers to the AIDs that clients in the field know it by.
 const APPLICATIONS: &[(&[u8], Application)] = &[
     (&USIM_AID, Application::Usim),
+    (&ISIM_AID, Application::Isim),
     (&iot_safe::AID_GSMA, Application::IotSafe),
     (&iot_safe::AID_THALES, Application::IotSafe),
     (&iot_safe::AID_CIRA, Application::IotSafe),
@@ -67,6 +95,8 @@ static INSTRUCTIONS: &[Instruction] = &[
     iso(0xd6, |card, n, c| card.update(n, c, FileSystem::update_binary)),
     iso(0xb2, |card, n, c| card.read(n, c, FileSystem::read_record)),
     iso(0xdc, |card, n, c| card.update(n, c, FileSystem::update_record)),
+    iso(0xa2, |card, n, c| card.read(n, c, FileSystem::search_record)),
+    etsi(0x32, |card, n, c| card.update(n, c, FileSystem::increase)),
     etsi(0xf2, Uicc::status),
     iso(0x20, |card, _, c| card.pins.verify(c)),
     iso(0x24, |card, _, c| card.pins.change(c)),
@@ -74,9 +104,11 @@ static INSTRUCTIONS: &[Instruction] = &[
     iso(0x28, |card, _, c| card.pins.enable(c)),
     iso(0x2c, |card, _, c| card.pins.unblock(c)),
     iso(0x88, Uicc::authenticate),
-    // TERMINAL PROFILE and TERMINAL CAPABILITY: nothing here depends on what the terminal can do.
-    etsi(0x10, |_, _, _| Ok(Vec::new())),
-    etsi(0xaa, |_, _, _| Ok(Vec::new())),
+    etsi(0x78, Uicc::get_identity),
+    etsi(0x10, |card, _, c| card.toolkit.terminal_profile(c)),
+    etsi(0x12, |card, _, c| card.toolkit.fetch(c)),
+    etsi(0x14, |card, _, c| card.toolkit.terminal_response(c)),
+    etsi(0xaa, terminal_capability),
 ];
 
 /// Response data that waits for GET RESPONSE.
@@ -90,6 +122,11 @@ pub struct Uicc {
     files: FileSystem,
     pins: Pins,
     usim: Usim,
+    concealer: Option<Concealer>,
+    suci_stream: Box<ChaCha20Rng>,
+    /// How many identities were concealed.
+    identities: u64,
+    toolkit: Toolkit,
     applet: Applet,
     channels: [Option<Channel>; CHANNELS],
     pending: Option<Pending>,
@@ -106,8 +143,12 @@ impl Uicc {
             files: FileSystem::new(p),
             pins: Pins::new(&p.pin),
             usim: Usim::new(p)?,
-            applet: Applet::new(&rng, trust_anchor)?,
-            channels: [Some(Channel::default()), None, None, None],
+            concealer: Concealer::new(p),
+            suci_stream: Box::new(rng.stream(SUCI_STREAM)),
+            identities: 0,
+            toolkit: Toolkit::default(),
+            applet: Applet::new(&rng, trust_anchor, p.pre_shared_key)?,
+            channels: only_the_basic_channel(),
             pending: None,
             iccid: p.iccid.clone(),
             kept: Cell::new(0),
@@ -133,6 +174,7 @@ impl Uicc {
         self.usim.sqn().save(&mut out);
         self.files.save(&mut out);
         self.applet.save(&mut out);
+        out.put_stream(SUCI_STREAM, &self.suci_stream);
         self.kept.set(self.generation());
         out.finish()
     }
@@ -151,6 +193,9 @@ impl Uicc {
         let sqn = self.usim.sqn().restored(stored)?;
         let files = self.files.restored(stored)?;
         let applet = self.applet.restored(stored)?;
+        let mut suci_stream = self.suci_stream.clone();
+        stored.forward(SUCI_STREAM, &mut suci_stream)?;
+        self.suci_stream = suci_stream;
         (self.pins, self.files) = (pins, files);
         self.usim.set_sqn(sqn);
         self.applet.assume(applet);
@@ -161,7 +206,9 @@ impl Uicc {
 
     /// Counts the changes of what [`save`](Self::save) writes down.
     pub fn generation(&self) -> u64 {
-        self.pins.changes() + self.usim.sqn().changes() + self.files.changes() + self.applet.changes()
+        let parts =
+            [self.pins.changes(), self.usim.sqn().changes(), self.files.changes(), self.applet.changes()];
+        parts.iter().sum::<u64>() + self.identities
     }
 
     /// Whether something has changed since the card was made, saved or restored.
@@ -170,7 +217,8 @@ impl Uicc {
     }
 
     fn power_up(&mut self) {
-        self.channels = [Some(Channel::default()), None, None, None];
+        self.channels = only_the_basic_channel();
+        self.toolkit.reset();
         self.pending = None;
         self.pins.reset();
         self.applet.reset();
@@ -189,7 +237,7 @@ impl Uicc {
         };
         let waiting = self.pending.take();
         match self.run(&command, waiting) {
-            Ok(response) => response,
+            Ok(response) => self.with_announcement(response),
             Err(refusal) => refusal.to_bytes().to_vec(),
         }
     }
@@ -221,6 +269,22 @@ impl Uicc {
             (None, None) => return Err(StatusWord::INSTRUCTION_NOT_SUPPORTED),
         };
         self.deliver(number, c, data)
+    }
+
+    /// `91xx` in the place of `9000` where a proactive command waits for the terminal.
+    fn with_announcement(&self, mut response: Vec<u8>) -> Vec<u8> {
+        if let Some(bytes) = self.toolkit.announces()
+            && response.ends_with(&StatusWord::OK.to_bytes())
+        {
+            response.truncate(response.len() - 2);
+            response.extend_from_slice(&StatusWord::proactive(bytes).to_bytes());
+        }
+        response
+    }
+
+    /// Asks the terminal to read the card again, as soon as it has sent its profile and done a command.
+    pub fn request_refresh(&mut self, refresh: Refresh) {
+        self.toolkit.request(refresh);
     }
 
     fn channel(&self, number: usize) -> Result<Channel, StatusWord> {
@@ -294,9 +358,10 @@ impl Uicc {
             select_application(c)?
         } else {
             let from = self.channel(number)?;
-            let usim = from.application == Some(Application::Usim);
-            let position = self.files.find(from.position, c.p1, c.data, usim)?;
-            Channel { application: from.application.filter(|_| usim), position }
+            let application = from.application.filter(|a| a.directory().is_some());
+            let active = application.and_then(Application::directory);
+            let position = self.files.find(from.position, c.p1, c.data, active)?;
+            Channel { application, position }
         };
         let wants_data = match c.p2 & 0x0c {
             0x00 | 0x04 => true,
@@ -353,21 +418,47 @@ impl Uicc {
         let channel = self.channel(number)?;
         match (c.p1, c.p2) {
             (0x00..=0x02, 0x00) => Ok(self.files.directory_fcp(channel.position, &self.pins)),
-            (0x00..=0x02, 0x01) if channel.application == Some(Application::Usim) => {
-                Ok([&[0x84, USIM_AID.len() as u8][..], &USIM_AID].concat())
+            (0x00..=0x02, 0x01) => {
+                let application = channel.application.ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)?;
+                let aid = application.aid();
+                Ok([&[0x84, aid.len() as u8][..], aid].concat())
             }
-            (0x00..=0x02, 0x01) => Err(StatusWord::REFERENCED_DATA_NOT_FOUND),
             (0x00..=0x02, 0x0c) => Ok(Vec::new()),
             _ => Err(StatusWord::INCORRECT_P1_P2),
         }
     }
 
     fn authenticate(&mut self, number: usize, c: &Command<'_>) -> Reply {
+        let application = self.channel(number)?.application;
+        if application.and_then(Application::directory).is_none() {
+            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
+        }
+        if !self.pins.granted(PIN1) {
+            return Err(StatusWord::SECURITY_STATUS);
+        }
+        match application {
+            Some(Application::Isim) => self.usim.authenticate_ims(c),
+            _ => self.usim.authenticate(c),
+        }
+    }
+
+    /// GET IDENTITY in the SUCI context (TS 31.102 clause 7.5), where the profile leaves the SUCI to the card.
+    fn get_identity(&mut self, number: usize, c: &Command<'_>) -> Reply {
         if self.channel(number)?.application != Some(Application::Usim) {
             return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
         }
-        self.pins.grant(Access::Pin1)?;
-        self.usim.authenticate(c)
+        if (c.p1, c.p2) != (0x00, 0x01) {
+            return Err(StatusWord::INCORRECT_P1_P2);
+        }
+        if !self.pins.granted(PIN1) {
+            return Err(StatusWord::SECURITY_STATUS);
+        }
+        let concealer = self.concealer.as_ref().ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
+        let suci = concealer.suci(&mut self.suci_stream).ok_or(StatusWord::TECHNICAL_PROBLEM)?;
+        self.identities += 1;
+        let mut out = Vec::with_capacity(suci.len() + 2);
+        tlv::push(&mut out, 0xa1, &suci);
+        Ok(out)
     }
 
     fn read(
@@ -422,12 +513,25 @@ fn select_application(c: &Command<'_>) -> Result<Channel, StatusWord> {
     let matching = APPLICATIONS.iter().filter(|(aid, _)| !c.data.is_empty() && aid.starts_with(c.data));
     // "Next" and "previous" occurrence find nothing beside the first.
     let first = if c.p2 & 0x03 == 0 { matching.map(|(_, application)| *application).next() } else { None };
-    match first.ok_or(StatusWord::NOT_FOUND)? {
-        Application::Usim => Ok(Channel { application: Some(Application::Usim), position: Position::usim() }),
-        Application::IotSafe => {
-            Ok(Channel { application: Some(Application::IotSafe), position: Position::default() })
-        }
+    let application = first.ok_or(StatusWord::NOT_FOUND)?;
+    let position = application.directory().map_or_else(Position::default, Position::within);
+    Ok(Channel { application: Some(application), position })
+}
+
+/// The channels as after a reset.
+fn only_the_basic_channel() -> [Option<Channel>; CHANNELS] {
+    let mut channels = [None; CHANNELS];
+    channels[0] = Some(Channel::default());
+    channels
+}
+
+/// TERMINAL CAPABILITY (TS 102 221 clause 11.1.19): a template A9. What the terminal can do makes no difference
+/// here.
+fn terminal_capability(_: &mut Uicc, _: usize, c: &Command<'_>) -> Reply {
+    if (c.p1, c.p2) != (0, 0) {
+        return Err(StatusWord::INCORRECT_P1_P2);
     }
+    tlv::find(c.data, 0xa9).map(|_| Vec::new()).map_err(|_| StatusWord::INCORRECT_DATA)
 }
 
 fn complete(mut data: Vec<u8>, status: StatusWord) -> Vec<u8> {

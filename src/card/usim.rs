@@ -1,11 +1,9 @@
-//! The USIM's part of authentication and key agreement: AUTHENTICATE in the 3G security context, which EPS AKA
-//! uses too (TS 31.102 clause 7.1, TS 33.102 clause 6.3, TS 33.401 clause 6.1), on Milenage (TS 35.206).
+//! AUTHENTICATE of USIM and ISIM (3GPP TS 31.102 clause 7.1, TS 31.103 clause 7.1). The 3G security context serves
+//! EPS AKA and 5G AKA too: the mobile equipment derives the rest (TS 33.401 clause 6.1, TS 33.501 clause 6.1.3).
 //!
 //! The card verifies MAC and SQN. The separation bit of AMF is for the mobile equipment to check.
 
-use oxirush_security::milenage::{K, Milenage, Opc, Sqn};
-use oxirush_security::{Autn, Rand};
-
+use super::aka::Aka;
 use super::sqn::SqnArray;
 use super::{CardError, Personalisation, Reply};
 use crate::wire::{Command, StatusWord};
@@ -14,38 +12,41 @@ use crate::wire::{Command, StatusWord};
 const SUCCESS: u8 = 0xdb;
 /// Tag of a synchronisation failure.
 const SYNCHRONISATION_FAILURE: u8 = 0xdc;
+/// Authentication context of P2 (TS 31.102 table 7.1): application-specific reference data, and the context.
+const GSM_CONTEXT: u8 = 0x80;
+const THREE_G_CONTEXT: u8 = 0x81;
 
 /// The keys and the sequence numbers of one subscriber.
 pub(super) struct Usim {
-    milenage: Milenage,
+    aka: Aka,
     sqn: SqnArray,
 }
 
 impl Usim {
     pub(super) fn new(p: &Personalisation) -> Result<Self, CardError> {
-        if p.sqn > Sqn::MAX {
+        if p.sqn >> 48 != 0 {
             return Err(CardError::Sqn { sqn: p.sqn });
         }
-        Ok(Self { milenage: Milenage::new(&K::new(&p.k), &Opc::new(&p.opc)), sqn: SqnArray::new(p.sqn) })
+        Ok(Self { aka: Aka::new(p), sqn: SqnArray::new(p.sqn) })
     }
 
-    /// AUTHENTICATE: `10 RAND 10 AUTN` gives `DB LV(RES) LV(CK) LV(IK)` or `DC LV(AUTS)`.
+    /// AUTHENTICATE in a context of the USIM.
     pub(super) fn authenticate(&mut self, command: &Command<'_>) -> Reply {
         match (command.p1, command.p2) {
-            (0x00, 0x81) => {}
-            (0x00, p2) if p2 & 0x78 == 0 => return Err(StatusWord::CONTEXT_NOT_SUPPORTED),
-            _ => return Err(StatusWord::INCORRECT_P1_P2),
+            (0x00, THREE_G_CONTEXT) => self.three_g(command.data),
+            (0x00, GSM_CONTEXT) => self.gsm(command.data),
+            (0x00, p2) if p2 & 0x78 == 0 => Err(StatusWord::CONTEXT_NOT_SUPPORTED),
+            _ => Err(StatusWord::INCORRECT_P1_P2),
         }
-        let (rand, autn) = challenge(command.data)?;
-        let response = self.milenage.check_autn(&rand, &autn).map_err(|_| StatusWord::INCORRECT_MAC)?;
-        if !self.sqn.accept(response.sqn().get()) {
-            return self.synchronisation_failure(&rand);
+    }
+
+    /// AUTHENTICATE in the IMS AKA context, the only one that an ISIM has here.
+    pub(super) fn authenticate_ims(&mut self, command: &Command<'_>) -> Reply {
+        match (command.p1, command.p2) {
+            (0x00, THREE_G_CONTEXT) => self.three_g(command.data),
+            (0x00, p2) if p2 & 0x78 == 0 => Err(StatusWord::CONTEXT_NOT_SUPPORTED),
+            _ => Err(StatusWord::INCORRECT_P1_P2),
         }
-        let mut out = vec![SUCCESS];
-        for part in [&response.res().as_octets()[..], response.ck().as_octets(), response.ik().as_octets()] {
-            push_lv(&mut out, part);
-        }
-        Ok(out)
     }
 
     pub(super) fn sqn(&self) -> &SqnArray {
@@ -56,10 +57,33 @@ impl Usim {
         self.sqn = sqn;
     }
 
-    fn synchronisation_failure(&self, rand: &Rand) -> Reply {
-        let highest = Sqn::try_from(self.sqn.highest()).map_err(|_| StatusWord::TECHNICAL_PROBLEM)?;
-        let mut out = vec![SYNCHRONISATION_FAILURE];
-        push_lv(&mut out, self.milenage.auts(rand, &highest).as_octets());
+    /// `10 RAND 10 AUTN` gives `DB LV(RES) LV(CK) LV(IK)` or `DC LV(AUTS)`.
+    fn three_g(&mut self, data: &[u8]) -> Reply {
+        let (rand, autn) = challenge(data).ok_or(StatusWord::WRONG_LENGTH)?;
+        let answer = self.aka.check(rand, autn).ok_or(StatusWord::INCORRECT_MAC)?;
+        if !self.sqn.accept(answer.sqn) {
+            let auts = self.aka.auts(rand, self.sqn.highest()).ok_or(StatusWord::TECHNICAL_PROBLEM)?;
+            return Ok([&[SYNCHRONISATION_FAILURE, auts.len() as u8][..], &auts].concat());
+        }
+        let mut out = vec![SUCCESS];
+        for part in [&answer.res[..], &answer.ck, &answer.ik] {
+            push_lv(&mut out, part);
+        }
+        Ok(out)
+    }
+
+    /// `10 RAND` gives `LV(SRES) LV(Kc)`, by the conversion functions c2 and c3 (TS 33.102 clause 6.8.1.2).
+    fn gsm(&self, data: &[u8]) -> Reply {
+        let rand = match data {
+            [16, rand @ ..] => <&[u8; 16]>::try_from(rand).map_err(|_| StatusWord::WRONG_LENGTH)?,
+            _ => return Err(StatusWord::WRONG_LENGTH),
+        };
+        let (res, ck, ik) = self.aka.keys(rand).ok_or(StatusWord::TECHNICAL_PROBLEM)?;
+        let sres: [u8; 4] = std::array::from_fn(|i| res[i] ^ res[i + 4]);
+        let kc: [u8; 8] = std::array::from_fn(|i| ck[i] ^ ck[i + 8] ^ ik[i] ^ ik[i + 8]);
+        let mut out = Vec::with_capacity(14);
+        push_lv(&mut out, &sres);
+        push_lv(&mut out, &kc);
         Ok(out)
     }
 }
@@ -69,13 +93,8 @@ fn push_lv(out: &mut Vec<u8>, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
-fn challenge(data: &[u8]) -> Result<(Rand, Autn), StatusWord> {
-    let &[16, ref fields @ ..] = data else { return Err(StatusWord::WRONG_LENGTH) };
-    let Some((rand, &[16, ref autn @ ..])) = fields.split_at_checked(16) else {
-        return Err(StatusWord::WRONG_LENGTH);
-    };
-    match (Rand::from_slice(rand), Autn::from_slice(autn)) {
-        (Ok(rand), Ok(autn)) => Ok((rand, autn)),
-        _ => Err(StatusWord::WRONG_LENGTH),
-    }
+fn challenge(data: &[u8]) -> Option<(&[u8; 16], &[u8; 16])> {
+    let &[16, ref fields @ ..] = data else { return None };
+    let (rand, &[16, ref autn @ ..]) = fields.split_first_chunk::<16>()? else { return None };
+    Some((rand, autn.try_into().ok()?))
 }

@@ -182,7 +182,7 @@ pub struct WhichCard {
     pub reader: String,
 
     /// Instead of a reader, a virtual card made from this SIM profile for the one command
-    #[arg(long = "virtual", value_name = "PROFILE", value_hint = ValueHint::FilePath, conflicts_with = "reader")]
+    #[arg(id = "virtual", long = "virtual", value_name = "PROFILE", value_hint = ValueHint::FilePath, conflicts_with = "reader")]
     pub profile: Option<PathBuf>,
 
     /// Verify PIN1 first; it is not tried where fewer than two tries are left

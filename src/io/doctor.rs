@@ -38,13 +38,13 @@ struct Probe {
 const PROBES: [Probe; 9] = [
     Probe {
         name: "PC/SC",
-        cost: "nothing yet: this version drives the virtual card in process, no readers",
+        cost: "no card readers: `cellbed card` and benches with `card = \"pcsc:...\"` reach no card",
         remedy: "apt install pcscd, then start it (systemctl start pcscd)",
         look: pcsc,
     },
     Probe {
         name: "vpcd",
-        cost: "nothing yet: this version does not offer its card to other programs",
+        cost: "`cellbed card serve` has no reader for its cards: other programs do not see them",
         remedy: "apt install vsmartcard-vpcd",
         look: vpcd,
     },

@@ -60,7 +60,8 @@ impl Factory {
             .and_then(|index| self.blueprints.get(index))
             .ok_or(OnboardError::NoSuchDevice { device: number, devices: self.blueprints.len() })?;
         let personalisation = blueprint.profile.personalise(blueprint.index)?;
-        let card = match self.card.take() {
+        let own = if number == 1 { self.card.take() } else { None };
+        let card = match own {
             Some(card) => CardSlot::shared(card),
             None => CardSlot::shared(Box::new(self.virtual_card(&personalisation, number)?)),
         };

@@ -93,10 +93,26 @@ impl<'a> Command<'a> {
         Ok(bytes)
     }
 
-    /// The logical channel, 0 to 3, that the class byte names (TS 102 221 clause 10.1.1), with the class byte
-    /// without it. `None` for channels 4 to 19 and for reserved classes.
+    /// The logical channel, 0 to 19, that the class byte names (TS 102 221 clause 10.1.1), with the class byte
+    /// as it would be on channel 0: `10` in it says chaining, `04` to `0C` secure messaging. `None` for `FF`.
     pub fn channel(class: u8) -> Option<(u8, u8)> {
-        (class & 0x40 == 0 && class != 0xff).then_some((class & 0x03, class & !0x03))
+        match class {
+            0xff => None,
+            // Channels 4 to 19 leave one bit for secure messaging.
+            _ if class & 0x40 != 0 => {
+                let messaging = if class & 0x20 != 0 { 0x04 } else { 0x00 };
+                Some((4 + (class & 0x0f), class & 0x90 | messaging))
+            }
+            _ => Some((class & 0x03, class & !0x03)),
+        }
+    }
+
+    /// The class byte of `class`, which is of channel 0, on another channel of 0 to 19.
+    pub fn class_on(class: u8, channel: u8) -> u8 {
+        match channel {
+            0..=3 => class | channel,
+            _ => class | 0x40 | (channel - 4) & 0x0f,
+        }
     }
 }
 
@@ -115,6 +131,8 @@ impl StatusWord {
     pub const CHANNEL_NOT_SUPPORTED: Self = Self(0x6881);
     pub const SECURE_MESSAGING_NOT_SUPPORTED: Self = Self(0x6882);
     pub const CHAINING_NOT_SUPPORTED: Self = Self(0x6884);
+    /// End of file reached, or nothing found by SEARCH RECORD.
+    pub const UNSUCCESSFUL_SEARCH: Self = Self(0x6282);
     pub const WRONG_LENGTH: Self = Self(0x6700);
     /// Command incompatible with file structure.
     pub const INCOMPATIBLE_FILE: Self = Self(0x6981);
@@ -139,6 +157,8 @@ impl StatusWord {
     pub const SIGNATURE_MISMATCH: Self = Self(0x6d01);
     pub const CLASS_NOT_SUPPORTED: Self = Self(0x6e00);
     pub const TECHNICAL_PROBLEM: Self = Self(0x6f00);
+    /// INCREASE cannot be performed, maximum value reached (TS 102 221 clause 10.2.1.5.3).
+    pub const MAXIMUM_REACHED: Self = Self(0x9850);
     /// Authentication error, incorrect MAC (TS 31.102 clause 7.3).
     pub const INCORRECT_MAC: Self = Self(0x9862);
     /// Authentication error, security context not supported (TS 31.102 clause 7.3).
@@ -147,6 +167,11 @@ impl StatusWord {
     /// `61xx`: `n` response bytes wait for GET RESPONSE; 256 and more are announced as `00`.
     pub fn more(n: usize) -> Self {
         Self(0x6100 | u16::from(u8::try_from(n).unwrap_or(0)))
+    }
+
+    /// `91xx`: done, and a proactive command of `n` bytes waits for FETCH.
+    pub fn proactive(n: u8) -> Self {
+        Self(0x9100 | u16::from(n))
     }
 
     /// `6Cxx`: Le is wrong, `n` is right; 256 is announced as `00`.
@@ -230,7 +255,13 @@ mod tests {
     fn channels_of_the_class_byte() {
         assert_eq!(Command::channel(0x00), Some((0, 0x00)));
         assert_eq!(Command::channel(0x81), Some((1, 0x80)));
-        assert_eq!(Command::channel(0x41), None);
+        assert_eq!(Command::channel(0x41), Some((5, 0x00)));
+        assert_eq!(Command::channel(0xdf), Some((19, 0x90)));
+        assert_eq!(Command::channel(0x60), Some((4, 0x04)));
+        assert_eq!(Command::channel(0xff), None);
+        for channel in 0..20 {
+            assert_eq!(Command::channel(Command::class_on(0x80, channel)), Some((channel, 0x80)));
+        }
     }
 
     proptest! {

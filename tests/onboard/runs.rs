@@ -46,6 +46,7 @@ fn setup(devices: u32) -> Setup {
         wires: Wires::default(),
         key_log: None,
         tally: Tally::new(),
+        card: None,
     }
 }
 
@@ -175,7 +176,7 @@ fn one_that_is_refused_does_not_disturb_the_others() {
 /// A device in a cell that never answers: the modem tries again, and the step has an end.
 #[test]
 fn a_step_is_given_up_at_its_time_limit() {
-    let factory = Factory {
+    let mut factory = Factory {
         blueprints: vec![Blueprint { profile: profile(), index: 0 }],
         steps: Step::ALL.to_vec(),
         trust_anchor: vec![0x30, 0x00],
@@ -183,6 +184,7 @@ fn a_step_is_given_up_at_its_time_limit() {
         key_log: None,
         tally: Tally::new(),
         rng: RngTree::new(7),
+        card: None,
     };
     assert!(factory.build(0).is_err() && factory.build(2).is_err());
     let mut device = factory.build(1).unwrap();

@@ -78,7 +78,7 @@ impl Line {
     fn run(&mut self, stream: &mut TlsStream) -> Result<(), NetError> {
         let mut result = Ok(());
         for _ in 0..40 {
-            self.now = self.now + Duration::from_millis(5);
+            self.now += Duration::from_millis(5);
             result = stream.pump(&mut self.host);
             let mut up = Vec::new();
             self.host.poll(self.now, &mut up);

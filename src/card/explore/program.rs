@@ -49,6 +49,8 @@ pub enum Written {
     /// It held the right content already.
     InOrder,
     Refused(StatusWord),
+    /// Written, and not to be read back: PIN1 may have to be verified for that.
+    Unseen(StatusWord),
     /// What was read back is something else.
     Different,
 }
@@ -106,9 +108,8 @@ fn write(terminal: &mut Terminal<'_>, file: &Planned, aid: &[u8]) -> Result<Writ
     }
     Ok(match info::read_file(terminal, from, file.id)? {
         Ok(content) if content == file.wanted => Written::Done,
-        // What may not be read without a PIN was written all the same, but nobody has seen it.
         Ok(_) => Written::Different,
-        Err(status) => Written::Refused(status),
+        Err(status) => Written::Unseen(status),
     })
 }
 

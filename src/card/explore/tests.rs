@@ -299,8 +299,8 @@ fn suffer(answers: Vec<Vec<u8>>) -> usize {
         let operator = Operator::Op(bytes16(OP1));
         let _ = authenticate::diagnose(terminal, (&RAND, &RAND), &outcome, &bytes16(K1), operator);
     }
-    let commands = *count.lock().unwrap();
-    commands
+    drop(slot);
+    Arc::into_inner(count).unwrap().into_inner().unwrap()
 }
 
 /// The most commands that all tools together may need, whatever a card says.

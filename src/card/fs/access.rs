@@ -1,35 +1,34 @@
-//! Access rules of files (ETSI TS 102 221 clause 9.2): who may read and who may update, and the records of
-//! EF.ARR that say so to a terminal, in expanded format (ISO/IEC 7816-4 clause 5.4.3).
+//! Access rules of files (ETSI TS 102 221 clause 9.2): records of EF.ARR in expanded format (ISO/IEC 7816-4
+//! clause 5.4.3). What such a record says is what the card enforces: a file has no other rule.
 
-use super::super::pin::Access;
+use crate::card::pin::Pins;
+use crate::wire::tlv::Reader;
 
 /// Bytes of one record of EF.ARR.
-pub(super) const ARR_RECORD: u8 = 24;
+pub(super) const ARR_RECORD: u8 = 36;
+/// Records of EF.ARR.
+pub(super) const ARR_COUNT: u8 = 7;
 
-/// One rule. Files refer to it by the number of its record in EF.ARR.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Rule {
-    /// Record number in EF.ARR, from 1.
-    pub(super) record: u8,
-    pub(super) read: Access,
-    pub(super) update: Access,
-}
-
-pub(super) const DIRECTORY: Rule = Rule { record: 1, read: Access::Never, update: Access::Never };
+// Rules, by the number of their record in EF.ARR.
+pub(super) const DIRECTORY: u8 = 1;
 /// Read by anybody, updated by the administrator.
-pub(super) const PUBLIC: Rule = Rule { record: 2, read: Access::Always, update: Access::Adm1 };
+pub(super) const PUBLIC: u8 = 2;
 /// Read with PIN1, updated by the administrator.
-pub(super) const SUBSCRIPTION: Rule = Rule { record: 3, read: Access::Pin1, update: Access::Adm1 };
+pub(super) const SUBSCRIPTION: u8 = 3;
 /// Read and updated with PIN1: what the terminal stores in the card.
-pub(super) const TERMINAL: Rule = Rule { record: 4, read: Access::Pin1, update: Access::Pin1 };
+pub(super) const TERMINAL: u8 = 4;
 /// Read by anybody, updated with PIN1.
-pub(super) const PREFERENCE: Rule = Rule { record: 5, read: Access::Always, update: Access::Pin1 };
+pub(super) const PREFERENCE: u8 = 5;
+/// Read with PIN1, updated with PIN2.
+pub(super) const RESTRICTED: u8 = 6;
+/// Read and increased with PIN1, updated with PIN2.
+pub(super) const COUNTER: u8 = 7;
 
-// Access mode bytes: 01 read, 02 update, 10 activate, 08 deactivate. `90 00` is always, `97 00` never, and
-// `A4 06 83 01 <key reference> 95 01 08` is "after verification of that key".
+// Access mode bytes: 01 read, 02 update, 10 activate, 08 deactivate; `84 01 32` is the instruction INCREASE.
+// `90 00` is always, `97 00` never, and `A4 06 83 01 <key reference> 95 01 08` "after verification of that key".
 /// The content of EF.ARR: the rules above in the order of their records.
 #[rustfmt::skip]
-pub(super) static ARR: [u8; 5 * ARR_RECORD as usize] = filled_up(ARR_RECORD, &[
+pub(super) static ARR: [u8; ARR_COUNT as usize * ARR_RECORD as usize] = filled_up(ARR_RECORD, &[
     &[0x80, 0x01, 0x7f, 0x97, 0x00],
     &[0x80, 0x01, 0x01, 0x90, 0x00, 0x80, 0x01, 0x1a, 0xa4, 0x06, 0x83, 0x01, 0x0a, 0x95, 0x01, 0x08],
     &[0x80, 0x01, 0x01, 0xa4, 0x06, 0x83, 0x01, 0x01, 0x95, 0x01, 0x08,
@@ -37,7 +36,58 @@ pub(super) static ARR: [u8; 5 * ARR_RECORD as usize] = filled_up(ARR_RECORD, &[
     &[0x80, 0x01, 0x03, 0xa4, 0x06, 0x83, 0x01, 0x01, 0x95, 0x01, 0x08,
       0x80, 0x01, 0x18, 0xa4, 0x06, 0x83, 0x01, 0x0a, 0x95, 0x01, 0x08],
     &[0x80, 0x01, 0x01, 0x90, 0x00, 0x80, 0x01, 0x02, 0xa4, 0x06, 0x83, 0x01, 0x01, 0x95, 0x01, 0x08],
+    &[0x80, 0x01, 0x01, 0xa4, 0x06, 0x83, 0x01, 0x01, 0x95, 0x01, 0x08,
+      0x80, 0x01, 0x02, 0xa4, 0x06, 0x83, 0x01, 0x81, 0x95, 0x01, 0x08],
+    &[0x80, 0x01, 0x01, 0xa4, 0x06, 0x83, 0x01, 0x01, 0x95, 0x01, 0x08,
+      0x80, 0x01, 0x02, 0xa4, 0x06, 0x83, 0x01, 0x81, 0x95, 0x01, 0x08,
+      0x84, 0x01, 0x32, 0xa4, 0x06, 0x83, 0x01, 0x01, 0x95, 0x01, 0x08],
 ]);
+
+/// What is to be done with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Read,
+    Update,
+    Increase,
+}
+
+/// Whether `rule`, a record of EF.ARR, permits `mode` as things stand.
+pub(super) fn permits(rule: &[u8], mode: Mode, pins: &Pins) -> bool {
+    let mut concerned = false;
+    // The filling `FF` behind the last rule is no data object: it ends the list.
+    for object in Reader::new(rule).map_while(Result::ok) {
+        match (object.tag, object.value) {
+            (0x80, &[modes]) => {
+                concerned = match mode {
+                    Mode::Read => modes & 0x01 != 0,
+                    Mode::Update => modes & 0x02 != 0,
+                    Mode::Increase => false,
+                }
+            }
+            (0x84, &[instruction]) => concerned = mode == Mode::Increase && instruction == 0x32,
+            (tag, value) if concerned && condition(tag, value, pins) => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Whether a security condition is met. One that is not known is not.
+fn condition(tag: u16, value: &[u8], pins: &Pins) -> bool {
+    let mut inner = Reader::new(value).map_while(Result::ok);
+    match tag {
+        0x90 => true,
+        0xa4 => inner.any(|object| matches!(object.value, &[key] if object.tag == 0x83 && pins.granted(key))),
+        0xa0 => inner.any(|object| simple(object.tag, object.value, pins)),
+        0xaf => !value.is_empty() && inner.all(|object| simple(object.tag, object.value, pins)),
+        _ => false,
+    }
+}
+
+/// A condition inside OR and AND templates, which do not nest here.
+fn simple(tag: u16, value: &[u8], pins: &Pins) -> bool {
+    matches!(tag, 0x90 | 0xa4) && condition(tag, value, pins)
+}
 
 /// Records of `record` bytes each, filled up with `FF`.
 pub(super) const fn filled_up<const N: usize>(record: u8, values: &[&[u8]]) -> [u8; N] {
@@ -52,4 +102,50 @@ pub(super) const fn filled_up<const N: usize>(record: u8, values: &[&[u8]]) -> [
         number += 1;
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::card::PinCodes;
+    use proptest::prelude::*;
+
+    fn pins(pin1_enabled: bool) -> Pins {
+        Pins::new(&PinCodes { enabled: pin1_enabled, ..PinCodes::default() })
+    }
+
+    #[test]
+    fn rules_say_who_may() {
+        let rule = |number: u8| &ARR[usize::from((number - 1) * ARR_RECORD)..][..usize::from(ARR_RECORD)];
+        let (open, closed) = (pins(false), pins(true));
+        for number in 1..=ARR_COUNT {
+            let modes = [Mode::Read, Mode::Update, Mode::Increase];
+            let found: Vec<bool> =
+                [&open, &closed].iter().flat_map(|p| modes.map(|m| permits(rule(number), m, p))).collect();
+            let expected = match number {
+                DIRECTORY => [false; 6],
+                PUBLIC => [true, false, false, true, false, false],
+                SUBSCRIPTION | RESTRICTED => [true, false, false, false, false, false],
+                TERMINAL => [true, true, false, false, false, false],
+                PREFERENCE => [true, true, false, true, false, false],
+                _ => [true, false, true, false, false, false],
+            };
+            assert_eq!(found, expected, "record {number}");
+        }
+    }
+
+    #[test]
+    fn templates_join_conditions() {
+        let key = |key: u8| [0xa4, 0x06, 0x83, 0x01, key, 0x95, 0x01, 0x08];
+        let joined = |tag: u8| [&[0x80, 1, 1, tag, 16][..], &key(0x01), &key(0x0a)].concat();
+        assert!(permits(&joined(0xa0), Mode::Read, &pins(false)), "one of both");
+        assert!(!permits(&joined(0xaf), Mode::Read, &pins(false)), "not both");
+    }
+
+    proptest! {
+        #[test]
+        fn no_rule_breaks_the_card(rule in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let _ = permits(&rule, Mode::Update, &pins(true));
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! File control parameters, the answer to SELECT and STATUS (ETSI TS 102 221 clause 11.1.1.3). At most 100
 //! bytes: there are terminals that take no more.
 
-use super::super::pin::{ADM1, PIN1};
-use super::table::{ADF, File, MF, Structure, USIM_AID};
+use super::super::pin::{ADM1, PIN1, PIN2};
+use super::arr_of;
+use super::table::{Directory, File, ISIM_AID, Structure, USIM_AID};
 use crate::wire::tlv;
 
 /// The FCP template of `file`.
@@ -10,17 +11,20 @@ pub(super) fn template(file: &File, pin1_enabled: bool) -> Vec<u8> {
     let mut body = Vec::with_capacity(64);
     tlv::push(&mut body, 0x82, &descriptor(file.structure));
     tlv::push(&mut body, 0x83, &file.id.to_be_bytes());
-    if file.id == ADF {
-        tlv::push(&mut body, 0x84, &USIM_AID);
+    match file.directory() {
+        Some(Directory::Usim) => tlv::push(&mut body, 0x84, &USIM_AID),
+        Some(Directory::Isim) => tlv::push(&mut body, 0x84, &ISIM_AID),
+        _ => {}
     }
-    if file.is_directory() {
+    let is_directory = file.directory().is_some();
+    if is_directory {
         // UICC characteristics: clock stop allowed, supply voltage classes A to C.
         tlv::push(&mut body, 0xa5, &[0x80, 0x01, 0x71]);
     }
     // Operational, activated.
     tlv::push(&mut body, 0x8a, &[0x05]);
     tlv::push(&mut body, 0x8b, &access_rule(file));
-    if file.is_directory() {
+    if is_directory {
         tlv::push(&mut body, 0xc6, &pin_status(pin1_enabled));
     } else {
         tlv::push(&mut body, 0x80, &(file.size() as u16).to_be_bytes());
@@ -36,21 +40,21 @@ pub(super) fn template(file: &File, pin1_enabled: bool) -> Vec<u8> {
 /// File descriptor byte, data coding byte and, for records, their length and number.
 fn descriptor(structure: Structure) -> Vec<u8> {
     match structure {
-        Structure::Directory => vec![0x78, 0x21],
+        Structure::Directory(_) => vec![0x78, 0x21],
         Structure::Transparent { .. } => vec![0x41, 0x21],
         Structure::LinearFixed { record, count } => vec![0x42, 0x21, 0x00, record, count],
+        Structure::Cyclic { record, count } => vec![0x46, 0x21, 0x00, record, count],
     }
 }
 
 /// The EF.ARR of the directory, and the record in it.
 fn access_rule(file: &File) -> [u8; 3] {
-    let arr: u16 = if file.id == MF || (file.parent == MF && file.id != ADF) { 0x2f06 } else { 0x6f06 };
-    let [a, b] = arr.to_be_bytes();
-    [a, b, file.rule.record]
+    let [a, b] = arr_of(file).1.to_be_bytes();
+    [a, b, file.rule]
 }
 
 /// PIN status template: a bit per key reference, most significant first, set where the PIN is enabled.
-fn pin_status(pin1_enabled: bool) -> [u8; 9] {
-    let enabled = if pin1_enabled { 0xc0 } else { 0x40 };
-    [0x90, 0x01, enabled, 0x83, 0x01, PIN1, 0x83, 0x01, ADM1]
+fn pin_status(pin1_enabled: bool) -> [u8; 12] {
+    let enabled = if pin1_enabled { 0xe0 } else { 0x60 };
+    [0x90, 0x01, enabled, 0x83, 0x01, PIN1, 0x83, 0x01, PIN2, 0x83, 0x01, ADM1]
 }

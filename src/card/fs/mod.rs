@@ -1,33 +1,38 @@
 //! The file system of the card: selection, reading and updating (ETSI TS 102 221 clauses 8 and 11.1.1 to
-//! 11.1.6).
+//! 11.1.8).
 //!
 //! The table of files is constant and shared; a card holds only what is its own, and a copy of what was
 //! written.
 
 mod access;
 mod fcp;
+mod isim;
+pub(super) mod personal;
+mod records;
 mod table;
+mod usim;
 
 use std::collections::BTreeMap;
 
-use self::table::{ADF, FILES, File, Initial, MF, Structure};
+use self::access::{ARR_RECORD, Mode};
+use self::table::{ADF, FILES, File, Initial, MF, SHARED_WITH_GSM, Structure};
 use super::pin::Pins;
-use super::state::{self, FILE, Stored, Writer};
+use super::state::{self, Stored, Writer};
 use super::{CardError, Personalisation, Reply};
 use crate::wire::{Command, StatusWord};
 
-pub(super) use self::table::USIM_AID;
+pub(super) use self::table::{Directory, ISIM_AID, USIM_AID};
 
 /// A file, by its place in the table.
 type Index = u8;
 
 /// Content of every file that was never written; none is longer.
-static ERASED: [u8; 128] = [0xff; 128];
+static ERASED: [u8; 512] = [0xff; 512];
 
 /// Where a logical channel stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Position {
-    directory: Index,
+    directory: Directory,
     file: Option<Index>,
     /// The current record, from 1; 0 for none.
     record: u8,
@@ -36,20 +41,26 @@ pub(super) struct Position {
 impl Default for Position {
     /// The MF, as after a reset.
     fn default() -> Self {
-        Self { directory: 0, file: None, record: 0 }
+        Self::within(Directory::Mf)
     }
 }
 
 impl Position {
-    /// The ADF of the USIM.
-    pub(super) fn usim() -> Self {
-        Self::at(place_of(ADF).unwrap_or(0))
+    /// A directory, with no file selected in it.
+    pub(super) fn within(directory: Directory) -> Self {
+        Self { directory, file: None, record: 0 }
     }
 
-    fn at(index: Index) -> Self {
-        match &FILES[usize::from(index)] {
-            file if file.is_directory() => Self { directory: index, file: None, record: 0 },
-            file => Self { directory: place_of(file.parent).unwrap_or(0), file: Some(index), record: 0 },
+    /// The file or directory at `index`, reached through `from`: a file that two directories show stays in that
+    /// one.
+    fn at(index: Index, from: Directory) -> Self {
+        let file = &FILES[usize::from(index)];
+        match file.directory() {
+            Some(directory) => Self::within(directory),
+            None if from == Directory::Gsm && file.within == Directory::Usim => {
+                Self { directory: from, file: Some(index), record: 0 }
+            }
+            None => Self { directory: file.within, file: Some(index), record: 0 },
         }
     }
 
@@ -57,22 +68,19 @@ impl Position {
         let index = self.file.ok_or(StatusWord::NO_EF_SELECTED)?;
         Ok((index, &FILES[usize::from(index)]))
     }
-
-    /// Moves to the file with short identifier `sfi` in the current directory.
-    fn select_short(&mut self, sfi: u8) -> Result<(), StatusWord> {
-        let directory = FILES[usize::from(self.directory)].id;
-        let index = place(|f| f.parent == directory && f.sfi == sfi && sfi != 0);
-        *self = Self::at(index.ok_or(StatusWord::NOT_FOUND)?);
-        Ok(())
-    }
 }
 
 fn place(matches: impl Fn(&File) -> bool) -> Option<Index> {
     FILES.iter().position(matches).map(|at| at as Index)
 }
 
-fn place_of(id: u16) -> Option<Index> {
-    place(|f| f.id == id)
+/// The entry of a directory itself.
+fn place_of(directory: Directory) -> Index {
+    place(|f| f.directory() == Some(directory)).unwrap_or(0)
+}
+
+fn entry(directory: Directory) -> &'static File {
+    &FILES[usize::from(place_of(directory))]
 }
 
 /// The content of a file that is not what the table says.
@@ -95,11 +103,21 @@ impl FileSystem {
     pub(super) fn new(p: &Personalisation) -> Self {
         let own = FILES.iter().enumerate().filter_map(|(at, file)| match file.initial {
             Initial::Personal(content) => {
-                Some((at as Index, Own { content: content(p).into_boxed_slice(), written: false }))
+                // A file that this card does not have is kept as one without content.
+                let content = content(p).map_or_else(Vec::new, |mut content| {
+                    content.resize(file.size(), 0xff);
+                    content
+                });
+                Some((at as Index, Own { content: content.into_boxed_slice(), written: false }))
             }
             _ => None,
         });
         Self { own: own.collect(), changes: 0 }
+    }
+
+    /// Whether this card has the file.
+    fn exists(&self, index: Index) -> bool {
+        self.own.get(&index).is_none_or(|own| !own.content.is_empty())
     }
 
     fn content(&self, index: Index, file: &'static File) -> &[u8] {
@@ -132,7 +150,8 @@ impl FileSystem {
     pub(super) fn save(&self, out: &mut Writer) {
         for (index, own) in self.own.iter().filter(|(_, own)| own.written) {
             let file = &FILES[usize::from(*index)];
-            out.put_parts(FILE, &[&file.parent.to_be_bytes(), &file.id.to_be_bytes(), &own.content]);
+            let directory = (file.within as u16).to_be_bytes();
+            out.put_parts(state::FILE, &[&directory, &file.id.to_be_bytes(), &own.content]);
         }
     }
 
@@ -140,62 +159,78 @@ impl FileSystem {
     pub(super) fn restored(&self, stored: Stored<'_>) -> Result<Self, CardError> {
         let mut restored = self.clone();
         for parts in stored.all_parts::<3>(state::FILE) {
-            let [parent, id, content] = parts?;
-            let known = place(|f| f.parent.to_be_bytes() == parent && f.id.to_be_bytes() == id);
-            let index =
-                known.filter(|at| FILES[usize::from(*at)].size() == content.len() && !content.is_empty());
-            let index = index.ok_or(state::damaged("it has a file that this card does not have"))?;
-            restored.own.insert(index, Own { content: content.into(), written: true });
+            let [directory, id, content] = parts?;
+            let named = |f: &File| (f.within as u16).to_be_bytes() == directory && f.id.to_be_bytes() == id;
+            let known = place(named).filter(|at| self.exists(*at));
+            let known = known.filter(|at| FILES[usize::from(*at)].size() == content.len());
+            let index = known.ok_or(state::damaged("it has a file that this card does not have"))?;
+            if !content.is_empty() {
+                restored.own.insert(index, Own { content: content.into(), written: true });
+            }
         }
         Ok(restored)
     }
 
-    /// Finds a file by identifier or path (P1 of SELECT). `application` says whether an ADF is active.
+    /// Whether the access rule of `file` permits `mode`. The rule is what EF.ARR holds now.
+    fn grant(&self, file: &File, mode: Mode, pins: &Pins) -> Result<(), StatusWord> {
+        let (directory, id) = arr_of(file);
+        let arr = child(directory, id).ok_or(StatusWord::SECURITY_STATUS)?;
+        let rules = self.content(arr, &FILES[usize::from(arr)]);
+        let rule = rules.chunks_exact(usize::from(ARR_RECORD)).nth(usize::from(file.rule) - 1);
+        match rule {
+            Some(rule) if access::permits(rule, mode, pins) => Ok(()),
+            _ => Err(StatusWord::SECURITY_STATUS),
+        }
+    }
+
+    /// Finds a file by identifier or path (P1 of SELECT). `application` is the ADF that is active.
     pub(super) fn find(
         &self,
         from: Position,
         p1: u8,
         data: &[u8],
-        application: bool,
+        application: Option<Directory>,
     ) -> Result<Position, StatusWord> {
-        let directory = &FILES[usize::from(from.directory)];
         let index = match (p1, data) {
             (0x00, []) => Some(0),
-            (0x00, &[a, b]) => by_identifier(directory, u16::from_be_bytes([a, b])),
+            (0x00, &[a, b]) => by_identifier(from.directory, u16::from_be_bytes([a, b]), application),
             (0x01, &[a, b]) => {
                 let id = u16::from_be_bytes([a, b]);
-                child(directory, id).filter(|at| FILES[usize::from(*at)].is_directory())
+                child(from.directory, id).filter(|at| FILES[usize::from(*at)].directory().is_some())
             }
-            (0x03, []) => place_of(directory.parent),
-            (0x08, path) => by_path(MF, path)?,
-            (0x09, path) => by_path(directory.id, path)?,
+            (0x03, []) => Some(place_of(entry(from.directory).within)),
+            (0x08, path) => by_path(Directory::Mf, path, application)?,
+            (0x09, path) => by_path(from.directory, path, application)?,
             (0x00 | 0x01 | 0x03, _) => return Err(StatusWord::WRONG_LENGTH),
             _ => return Err(StatusWord::INCORRECT_P1_P2),
         };
-        let position = Position::at(index.ok_or(StatusWord::NOT_FOUND)?);
-        let in_application = FILES[usize::from(position.directory)].id == ADF;
-        if in_application && !application {
-            return Err(StatusWord::NOT_FOUND);
+        let index = index.filter(|at| self.exists(*at)).ok_or(StatusWord::NOT_FOUND)?;
+        let through_gsm = from.directory == Directory::Gsm && p1 == 0x00
+            || p1 == 0x08 && data.starts_with(&(Directory::Gsm as u16).to_be_bytes())
+            || p1 == 0x09 && from.directory == Directory::Gsm;
+        let position = Position::at(index, if through_gsm { Directory::Gsm } else { Directory::Mf });
+        match position.directory.application() {
+            Some(needed) if application != Some(needed) => Err(StatusWord::NOT_FOUND),
+            _ => Ok(position),
         }
-        Ok(position)
     }
 
     /// The FCP of what is selected.
     pub(super) fn fcp(&self, position: Position, pins: &Pins) -> Vec<u8> {
-        let index = position.file.unwrap_or(position.directory);
+        let index = position.file.unwrap_or_else(|| place_of(position.directory));
         fcp::template(&FILES[usize::from(index)], pins.pin1_enabled())
     }
 
     /// The FCP of the current directory, for STATUS.
     pub(super) fn directory_fcp(&self, position: Position, pins: &Pins) -> Vec<u8> {
-        fcp::template(&FILES[usize::from(position.directory)], pins.pin1_enabled())
+        fcp::template(entry(position.directory), pins.pin1_enabled())
     }
 
     /// READ BINARY. Le must be what is there from the offset on, or less.
     pub(super) fn read_binary(&self, position: &mut Position, pins: &Pins, c: &Command<'_>) -> Reply {
-        let offset = binary_offset(position, c)?;
+        let offset = self.binary_offset(position, c)?;
         let (index, file) = transparent(position)?;
-        pins.grant(file.rule.read)?;
+        self.grant(file, Mode::Read, pins)?;
         let rest = self.content(index, file).get(offset..).filter(|rest| !rest.is_empty());
         let rest = rest.ok_or(StatusWord::WRONG_OFFSET)?;
         let wanted = usize::from(c.expected.unwrap_or(256));
@@ -205,9 +240,9 @@ impl FileSystem {
 
     /// UPDATE BINARY.
     pub(super) fn update_binary(&mut self, position: &mut Position, pins: &Pins, c: &Command<'_>) -> Reply {
-        let offset = binary_offset(position, c)?;
+        let offset = self.binary_offset(position, c)?;
         let (index, file) = transparent(position)?;
-        pins.grant(file.rule.update)?;
+        self.grant(file, Mode::Update, pins)?;
         if offset > file.size() {
             return Err(StatusWord::WRONG_OFFSET);
         }
@@ -218,67 +253,75 @@ impl FileSystem {
         Ok(Vec::new())
     }
 
-    /// READ RECORD. Le must be the length of a record.
-    pub(super) fn read_record(&self, position: &mut Position, pins: &Pins, c: &Command<'_>) -> Reply {
-        let at = record(position, c)?;
-        pins.grant(at.file.rule.read)?;
-        let content = &self.content(at.index, at.file)[at.start..at.start + at.length];
-        if c.expected.map(usize::from) != Some(at.length) {
-            return Err(StatusWord::wrong_le(at.length));
+    /// The offset of READ and UPDATE BINARY, after selecting what a short file identifier names.
+    fn binary_offset(&self, position: &mut Position, c: &Command<'_>) -> Result<usize, StatusWord> {
+        if c.p1 & 0x80 == 0 {
+            return Ok(usize::from(u16::from_be_bytes([c.p1, c.p2])));
         }
-        position.record = at.pointer;
-        Ok(content.to_vec())
+        if c.p1 & 0x60 != 0 {
+            return Err(StatusWord::INCORRECT_P1_P2);
+        }
+        self.select_short(position, c.p1 & 0x1f)?;
+        Ok(usize::from(c.p2))
     }
 
-    /// UPDATE RECORD. The data must be one whole record.
-    pub(super) fn update_record(&mut self, position: &mut Position, pins: &Pins, c: &Command<'_>) -> Reply {
-        let at = record(position, c)?;
-        pins.grant(at.file.rule.update)?;
-        if c.data.len() != at.length {
-            return Err(StatusWord::WRONG_LENGTH);
-        }
-        self.content_mut(at.index, at.file)[at.start..at.start + at.length].copy_from_slice(c.data);
-        position.record = at.pointer;
-        Ok(Vec::new())
+    /// Moves to the file with short identifier `sfi` in the current directory.
+    fn select_short(&self, position: &mut Position, sfi: u8) -> Result<(), StatusWord> {
+        let index = place(|f| f.within == position.directory && f.sfi == sfi && sfi != 0);
+        let index = index.filter(|at| self.exists(*at)).ok_or(StatusWord::NOT_FOUND)?;
+        *position = Position::at(index, position.directory);
+        Ok(())
     }
 }
 
-fn child(directory: &File, id: u16) -> Option<Index> {
-    place(|f| f.id == id && f.parent == directory.id && f.id != directory.id)
+/// The EF.ARR that holds the rule of `file`: that of the application, or that of the MF.
+fn arr_of(file: &File) -> (Directory, u16) {
+    match file.directory().unwrap_or(file.within).application() {
+        Some(application) => (application, 0x6f06),
+        None => (Directory::Mf, 0x2f06),
+    }
+}
+
+/// What a directory shows under `id`. ADFs are reached by AID only.
+fn child(directory: Directory, id: u16) -> Option<Index> {
+    let own = place(|f| f.within == directory && f.id == id && id != MF && id != ADF);
+    let shared = || place(|f| f.within == Directory::Usim && f.id == id);
+    own.or_else(|| shared().filter(|_| directory == Directory::Gsm && SHARED_WITH_GSM.contains(&id)))
 }
 
 /// The search order of TS 102 221 clause 8.4.1: MF and active ADF by their reserved identifiers, children of
 /// the current directory, the directory itself, its parent, and directories beside it.
-fn by_identifier(directory: &File, id: u16) -> Option<Index> {
-    if id == MF || id == ADF || id == directory.id || id == directory.parent {
-        return place_of(id);
+fn by_identifier(directory: Directory, id: u16, application: Option<Directory>) -> Option<Index> {
+    let current = entry(directory);
+    match id {
+        MF => Some(0),
+        ADF => application.map(place_of),
+        id if id == current.id => Some(place_of(directory)),
+        id if id == entry(current.within).id => Some(place_of(current.within)),
+        id => child(directory, id)
+            .or_else(|| child(current.within, id).filter(|at| FILES[usize::from(*at)].directory().is_some())),
     }
-    child(directory, id).or_else(|| place(|f| f.id == id && f.parent == directory.parent && f.is_directory()))
 }
 
 /// Follows a path of identifiers; `7FFF` at its start stands for the active application.
-fn by_path(from: u16, path: &[u8]) -> Result<Option<Index>, StatusWord> {
+fn by_path(
+    from: Directory,
+    path: &[u8],
+    application: Option<Directory>,
+) -> Result<Option<Index>, StatusWord> {
     if path.is_empty() || !path.len().is_multiple_of(2) {
         return Err(StatusWord::WRONG_LENGTH);
     }
-    let mut at = place_of(from);
+    let mut at = Some(place_of(from));
     for (step, id) in path.chunks_exact(2).map(|id| u16::from_be_bytes([id[0], id[1]])).enumerate() {
-        let Some(directory) = at.map(|at| &FILES[usize::from(at)]) else { return Ok(None) };
-        at = if step == 0 && (id == ADF || id == from) { place_of(id) } else { child(directory, id) };
+        let Some(directory) = at.and_then(|at| FILES[usize::from(at)].directory()) else { return Ok(None) };
+        at = match id {
+            ADF if step == 0 => application.map(place_of),
+            id if step == 0 && id == entry(from).id => at,
+            id => child(directory, id),
+        };
     }
     Ok(at)
-}
-
-/// The offset of READ and UPDATE BINARY, after selecting what a short file identifier names.
-fn binary_offset(position: &mut Position, c: &Command<'_>) -> Result<usize, StatusWord> {
-    if c.p1 & 0x80 == 0 {
-        return Ok(usize::from(u16::from_be_bytes([c.p1, c.p2])));
-    }
-    if c.p1 & 0x60 != 0 {
-        return Err(StatusWord::INCORRECT_P1_P2);
-    }
-    position.select_short(c.p1 & 0x1f)?;
-    Ok(usize::from(c.p2))
 }
 
 fn transparent(position: &Position) -> Result<(Index, &'static File), StatusWord> {
@@ -289,63 +332,40 @@ fn transparent(position: &Position) -> Result<(Index, &'static File), StatusWord
     }
 }
 
-/// One record of a file.
-struct Record {
-    index: Index,
-    file: &'static File,
-    /// Where in the content it starts, and how long it is.
-    start: usize,
-    length: usize,
-    /// The record pointer once the command succeeds.
-    pointer: u8,
-}
-
-/// The record that P1 and P2 name (TS 102 221 clause 11.1.5.2): by number, the current one, the next or the
-/// previous.
-fn record(position: &mut Position, c: &Command<'_>) -> Result<Record, StatusWord> {
-    if c.p2 >> 3 != 0 {
-        position.select_short(c.p2 >> 3)?;
-    }
-    let (index, file) = position.current()?;
-    let Structure::LinearFixed { record, count } = file.structure else {
-        return Err(StatusWord::INCOMPATIBLE_FILE);
-    };
-    let (number, pointer) = match (c.p2 & 0x07, c.p1) {
-        (0x04, 0) => (position.record, position.record),
-        // A number leaves the record pointer where it is.
-        (0x04, number) => (number, position.record),
-        (0x02, 0) => (position.record.saturating_add(1), position.record.saturating_add(1)),
-        (0x03, 0) if position.record == 0 => (count, count),
-        (0x03, 0) => (position.record - 1, position.record - 1),
-        _ => return Err(StatusWord::INCORRECT_P1_P2),
-    };
-    if number == 0 || number > count {
-        return Err(StatusWord::RECORD_NOT_FOUND);
-    }
-    let length = usize::from(record);
-    Ok(Record { index, file, start: usize::from(number - 1) * length, length, pointer })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_table_is_sound() {
+        assert!(FILES.len() <= usize::from(Index::MAX));
         for (at, file) in FILES.iter().enumerate() {
-            let parent = &FILES[usize::from(place_of(file.parent).unwrap())];
-            assert!(parent.is_directory());
             assert!(file.size() <= ERASED.len() || !matches!(file.initial, Initial::Erased));
+            assert!((1..=access::ARR_COUNT).contains(&file.rule));
             if let Initial::Bytes(bytes) = file.initial {
                 assert_eq!(bytes.len(), file.size(), "{:04x}", file.id);
             }
             for other in &FILES[at + 1..] {
-                let siblings = other.parent == file.parent;
+                let siblings = other.within == file.within && file.id != ADF;
                 assert!(!siblings || other.id != file.id, "{:04x} twice", file.id);
                 assert!(!siblings || file.sfi == 0 || other.sfi != file.sfi, "{:04x}", file.id);
             }
             let fcp = fcp::template(file, true);
             assert!(fcp.len() <= 100 && usize::from(fcp[1]) == fcp.len() - 2);
+        }
+        for id in SHARED_WITH_GSM {
+            assert!(child(Directory::Gsm, *id).is_some(), "{id:04x}");
+        }
+    }
+
+    #[test]
+    fn what_is_personal_fits_its_file() {
+        let profile = include_str!("../../../sim-profiles/lte-test.toml");
+        let p = super::super::SimProfile::parse(profile).unwrap().personalise(3).unwrap();
+        for file in &FILES {
+            if let Initial::Personal(content) = file.initial {
+                assert!(content(&p).is_none_or(|c| c.len() <= file.size()), "{:04x}", file.id);
+            }
         }
     }
 }

@@ -1,9 +1,11 @@
-//! The files of the card (ETSI TS 102 221 clause 13, 3GPP TS 31.102 clause 4) as one constant table, shared by
-//! all cards: what an LTE attach needs. Initial values are those of TS 31.102 annex E.
+//! The files of the card as one constant table, shared by all cards (ETSI TS 102 221 clause 13; 3GPP TS 31.102
+//! clause 4, TS 31.103 clause 4, TS 51.011 clause 10). This file has what belongs to no application; `usim` and
+//! `isim` have theirs.
 
-use super::access::{self, ARR, ARR_RECORD, Rule};
+use super::access::{self, ARR, ARR_COUNT, ARR_RECORD};
+use super::personal;
+use super::{isim, usim};
 use crate::card::Personalisation;
-use crate::id::Plmn;
 
 /// File identifier of the master file.
 pub(super) const MF: u16 = 0x3f00;
@@ -11,14 +13,41 @@ pub(super) const MF: u16 = 0x3f00;
 pub(super) const ADF: u16 = 0x7fff;
 
 /// The USIM: RID of 3GPP, application code 1002, no country or provider, and a provider's part.
-pub(crate) const USIM_AID: [u8; 16] =
+pub(in crate::card) const USIM_AID: [u8; 16] =
     [0xa0, 0, 0, 0, 0x87, 0x10, 0x02, 0xff, 0xff, 0xff, 0xff, 0x89, 0, 0, 1, 0];
+/// The ISIM, application code 1004.
+pub(in crate::card) const ISIM_AID: [u8; 16] =
+    [0xa0, 0, 0, 0, 0x87, 0x10, 0x04, 0xff, 0xff, 0xff, 0xff, 0x89, 0, 0, 1, 0];
+
+/// The directories. The number is the identifier of the file, or the application code: stored states use it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+pub(in crate::card) enum Directory {
+    Mf = 0x3f00,
+    Telecom = 0x7f10,
+    /// DF.GSM of a SIM (TS 51.011), for terminals and tools that look there: it shows files of the USIM.
+    Gsm = 0x7f20,
+    Usim = 0x1002,
+    FiveGs = 0x5fc0,
+    Isim = 0x1004,
+}
+
+impl Directory {
+    /// The application that it belongs to.
+    pub(super) fn application(self) -> Option<Self> {
+        match self {
+            Self::Mf | Self::Telecom | Self::Gsm => None,
+            Self::Usim | Self::FiveGs => Some(Self::Usim),
+            Self::Isim => Some(Self::Isim),
+        }
+    }
+}
 
 /// The shape of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Structure {
     /// MF, DF or ADF.
-    Directory,
+    Directory(Directory),
     Transparent {
         size: u16,
     },
@@ -26,26 +55,32 @@ pub(super) enum Structure {
         record: u8,
         count: u8,
     },
+    Cyclic {
+        record: u8,
+        count: u8,
+    },
 }
 
 /// What a file holds when the card is made.
+#[derive(Clone, Copy)]
 pub(super) enum Initial {
     /// All bytes `FF`.
     Erased,
     Bytes(&'static [u8]),
-    /// Different on every card.
-    Personal(fn(&Personalisation) -> Vec<u8>),
+    /// Different on every card, filled up with `FF`. A card for which this is `None` does not have the file.
+    Personal(fn(&Personalisation) -> Option<Vec<u8>>),
 }
 
 /// One file.
+#[derive(Clone, Copy)]
 pub(super) struct File {
+    pub(super) within: Directory,
     pub(super) id: u16,
-    /// Identifier of the directory that it is in.
-    pub(super) parent: u16,
     pub(super) structure: Structure,
     /// Short file identifier, 1 to 30; 0 for none.
     pub(super) sfi: u8,
-    pub(super) rule: Rule,
+    /// The record of EF.ARR that says who may do what.
+    pub(super) rule: u8,
     pub(super) initial: Initial,
 }
 
@@ -53,160 +88,137 @@ impl File {
     /// Bytes of content.
     pub(super) fn size(&self) -> usize {
         match self.structure {
-            Structure::Directory => 0,
+            Structure::Directory(_) => 0,
             Structure::Transparent { size } => usize::from(size),
-            Structure::LinearFixed { record, count } => usize::from(record) * usize::from(count),
+            Structure::LinearFixed { record, count } | Structure::Cyclic { record, count } => {
+                usize::from(record) * usize::from(count)
+            }
         }
     }
 
-    pub(super) fn is_directory(&self) -> bool {
-        self.structure == Structure::Directory
+    pub(super) fn directory(&self) -> Option<Directory> {
+        match self.structure {
+            Structure::Directory(directory) => Some(directory),
+            _ => None,
+        }
     }
 }
 
-const fn directory(id: u16, parent: u16) -> File {
-    let (structure, initial) = (Structure::Directory, Initial::Erased);
-    File { id, parent, structure, sfi: 0, rule: access::DIRECTORY, initial }
+pub(super) const fn directory(within: Directory, id: u16, which: Directory) -> File {
+    let structure = Structure::Directory(which);
+    File { within, id, structure, sfi: 0, rule: access::DIRECTORY, initial: Initial::Erased }
 }
 
-const fn transparent(id: u16, parent: u16, sfi: u8, size: u16, rule: Rule, initial: Initial) -> File {
-    File { id, parent, structure: Structure::Transparent { size }, sfi, rule, initial }
+pub(super) const fn transparent(
+    within: Directory,
+    id: u16,
+    sfi: u8,
+    size: u16,
+    rule: u8,
+    initial: Initial,
+) -> File {
+    File { within, id, structure: Structure::Transparent { size }, sfi, rule, initial }
 }
 
-const fn records(id: u16, parent: u16, sfi: u8, shape: (u8, u8), rule: Rule, initial: Initial) -> File {
+/// `shape` is the length of a record and how many there are.
+pub(super) const fn records(
+    within: Directory,
+    id: u16,
+    sfi: u8,
+    shape: (u8, u8),
+    rule: u8,
+    initial: Initial,
+) -> File {
     let structure = Structure::LinearFixed { record: shape.0, count: shape.1 };
-    File { id, parent, structure, sfi, rule, initial }
+    File { within, id, structure, sfi, rule, initial }
 }
 
+pub(super) const fn cyclic(
+    within: Directory,
+    id: u16,
+    sfi: u8,
+    shape: (u8, u8),
+    rule: u8,
+    initial: Initial,
+) -> File {
+    let structure = Structure::Cyclic { record: shape.0, count: shape.1 };
+    File { within, id, structure, sfi, rule, initial }
+}
+
+use Directory::{Gsm, Mf, Telecom};
 use Initial::{Bytes, Erased, Personal};
-use access::{PREFERENCE, PUBLIC, SUBSCRIPTION, TERMINAL};
+use access::{PREFERENCE, PUBLIC, RESTRICTED, SUBSCRIPTION, TERMINAL};
+
+#[rustfmt::skip]
+const COMMON: &[File] = &[
+    directory(Mf, MF, Mf),
+    records(Mf, 0x2f00, 0x1e, (DIR_RECORD, 3), PUBLIC, Bytes(&DIR)),                // EF.DIR
+    transparent(Mf, 0x2f05, 0x05, 2, PREFERENCE, Erased),                           // EF.PL
+    records(Mf, 0x2f06, 0x06, (ARR_RECORD, ARR_COUNT), PUBLIC, Bytes(&ARR)),        // EF.ARR
+    transparent(Mf, 0x2f08, 0x08, 5, PUBLIC, Bytes(&[0x00, 0x05, 0x32, 0x0a, 0x00])), // EF.UMPC
+    transparent(Mf, 0x2fe2, 0x02, 10, PUBLIC, Personal(personal::iccid)),           // EF.ICCID
+    directory(Mf, 0x7f10, Telecom),
+    records(Telecom, 0x6f3a, 0x00, (30, 10), TERMINAL, Erased),                     // EF.ADN
+    records(Telecom, 0x6f3b, 0x00, (30, 5), RESTRICTED, Erased),                    // EF.FDN
+    records(Telecom, 0x6f3c, 0x00, (176, 5), TERMINAL, Bytes(&usim::NO_MESSAGES)),  // EF.SMS
+    records(Telecom, 0x6f40, 0x00, (30, 1), TERMINAL, Erased),                      // EF.MSISDN
+    records(Telecom, 0x6f42, 0x00, (40, 1), TERMINAL, Bytes(&usim::SERVICE_CENTRE)), // EF.SMSP
+    transparent(Telecom, 0x6f43, 0x00, 2, TERMINAL, Erased),                        // EF.SMSS
+    directory(Mf, 0x7f20, Gsm),
+    transparent(Gsm, 0x6f20, 0x00, 9, TERMINAL, Bytes(&usim::NO_KC)),               // EF.Kc
+    transparent(Gsm, 0x6f30, 0x00, 24, TERMINAL, Erased),                           // EF.PLMNsel
+    transparent(Gsm, 0x6f38, 0x00, 14, SUBSCRIPTION, Bytes(&SIM_SERVICES)),         // EF.SST
+    transparent(Gsm, 0x6fae, 0x00, 1, PUBLIC, Bytes(&[0x03])),                      // EF.Phase
+];
+
+/// The files that DF.GSM shows and that are those of the USIM (TS 31.102 annex A lists what they share).
+pub(super) const SHARED_WITH_GSM: &[u16] = &[
+    0x6f07, 0x6f31, 0x6f3e, 0x6f3f, 0x6f45, 0x6f46, 0x6f48, 0x6f50, 0x6f60, 0x6f61, 0x6f62, 0x6f78, 0x6f7b,
+    0x6f7e, 0x6fad,
+];
 
 /// Every file, the MF first. A file is known elsewhere by its place in this table.
-#[rustfmt::skip]
-pub(super) static FILES: &[File] = &[
-    directory(MF, MF),
-    records(0x2f00, MF, 0x1e, (DIR_RECORD, 2), PUBLIC, Bytes(&DIR)),                  // EF.DIR
-    transparent(0x2f05, MF, 0x05, 2, PREFERENCE, Erased),                             // EF.PL
-    records(0x2f06, MF, 0x06, (ARR_RECORD, 5), PUBLIC, Bytes(&ARR)),                  // EF.ARR
-    transparent(0x2fe2, MF, 0x02, 10, PUBLIC, Personal(iccid)),                       // EF.ICCID
-    directory(ADF, MF),
-    transparent(0x6f05, ADF, 0x02, 2, PREFERENCE, Erased),                            // EF.LI
-    records(0x6f06, ADF, 0x17, (ARR_RECORD, 5), PUBLIC, Bytes(&ARR)),                 // EF.ARR
-    transparent(0x6f07, ADF, 0x07, 9, SUBSCRIPTION, Personal(imsi)),                  // EF.IMSI
-    transparent(0x6f08, ADF, 0x08, 33, TERMINAL, Bytes(&NO_KEYS)),                    // EF.Keys
-    transparent(0x6f09, ADF, 0x09, 33, TERMINAL, Bytes(&NO_KEYS)),                    // EF.KeysPS
-    transparent(0x6f31, ADF, 0x12, 1, SUBSCRIPTION, Bytes(&[0x05])),                  // EF.HPPLMN
-    transparent(0x6f38, ADF, 0x04, 12, SUBSCRIPTION, Bytes(&SERVICES)),               // EF.UST
-    transparent(0x6f5b, ADF, 0x0f, 6, TERMINAL, Bytes(&[0xf0, 0, 0, 0xf0, 0, 0])),    // EF.START-HFN
-    transparent(0x6f5c, ADF, 0x10, 3, SUBSCRIPTION, Erased),                          // EF.THRESHOLD
-    transparent(0x6f62, ADF, 0x13, 5, SUBSCRIPTION, Personal(home_plmn_with_access)), // EF.HPLMNwAcT
-    transparent(0x6f73, ADF, 0x0c, 14, TERMINAL, Personal(ps_location)),              // EF.PSLOCI
-    transparent(0x6f78, ADF, 0x06, 2, SUBSCRIPTION, Personal(access_class)),          // EF.ACC
-    transparent(0x6f7b, ADF, 0x0d, 12, TERMINAL, Erased),                             // EF.FPLMN
-    transparent(0x6f7e, ADF, 0x0b, 11, TERMINAL, Personal(location)),                 // EF.LOCI
-    transparent(0x6fad, ADF, 0x03, 4, PUBLIC, Personal(administrative)),              // EF.AD
-    records(0x6fb7, ADF, 0x01, (4, 1), PUBLIC, Bytes(&[0x11, 0xf2, 0xff, 0x00])),     // EF.ECC: 112
-    transparent(0x6fc4, ADF, 0x00, 46, TERMINAL, Erased),                             // EF.NETPAR
-    transparent(0x6fe3, ADF, 0x1e, 18, TERMINAL, Personal(eps_location)),             // EF.EPSLOCI
-    records(0x6fe4, ADF, 0x18, (54, 1), TERMINAL, Erased),                            // EF.EPSNSC
-];
+pub(super) static FILES: [File; COMMON.len() + usim::FILES.len() + isim::FILES.len()] =
+    joined(&[COMMON, usim::FILES, isim::FILES]);
+
+const fn joined<const N: usize>(tables: &[&[File]]) -> [File; N] {
+    let mut out = [COMMON[0]; N];
+    let (mut table, mut at) = (0, 0);
+    while table < tables.len() {
+        let mut i = 0;
+        while i < tables[table].len() {
+            out[at] = tables[table][i];
+            (i, at) = (i + 1, at + 1);
+        }
+        table += 1;
+    }
+    out
+}
 
 /// Bytes of one record of EF.DIR.
 const DIR_RECORD: u8 = 32;
 
-/// EF.DIR: application templates of the USIM and of IoT SAFE (TS 102 221 clause 13.1).
+/// EF.DIR: application templates of the USIM, IoT SAFE and the ISIM (TS 102 221 clause 13.1).
 #[rustfmt::skip]
-static DIR: [u8; 2 * DIR_RECORD as usize] = access::filled_up(DIR_RECORD, &[
+static DIR: [u8; 3 * DIR_RECORD as usize] = access::filled_up(DIR_RECORD, &[
     &[0x61, 0x18, 0x4f, 0x10, 0xa0, 0, 0, 0, 0x87, 0x10, 0x02, 0xff, 0xff, 0xff, 0xff, 0x89, 0, 0, 1, 0,
       0x50, 0x04, b'U', b'S', b'I', b'M'],
     &[0x61, 0x13, 0x4f, 0x07, 0xa0, 0, 0, 0x05, 0x59, 0, 0x10,
       0x50, 0x08, b'I', b'o', b'T', b' ', b'S', b'A', b'F', b'E'],
+    &[0x61, 0x18, 0x4f, 0x10, 0xa0, 0, 0, 0, 0x87, 0x10, 0x04, 0xff, 0xff, 0xff, 0xff, 0x89, 0, 0, 1, 0,
+      0x50, 0x04, b'I', b'S', b'I', b'M'],
 ]);
 
-/// EF.Keys and EF.KeysPS without keys: KSI 7 means that none is available.
-static NO_KEYS: [u8; 33] = {
-    let mut bytes = [0xff; 33];
-    bytes[0] = 0x07;
-    bytes
-};
-
-/// EF.UST: services 33 (shall be 1), 43 (HPLMN selector with access technology) and 85 (EPS mobility
-/// management information).
-static SERVICES: [u8; 12] = {
-    let mut bytes = [0; 12];
-    let services = [33, 43, 85];
+/// EF.SST: two bits a service, 11 for one that is allocated and activated (TS 51.011 clause 10.3.7).
+static SIM_SERVICES: [u8; 14] = {
+    let mut bytes = [0; 14];
+    // 1 CHV1 disable, 2 ADN, 3 FDN, 4 SMS, 7 PLMN selector, 9 MSISDN, 12 SMSP, 17 SPN.
+    let services = [1, 2, 3, 4, 7, 9, 12, 17];
     let mut i = 0;
     while i < services.len() {
-        let bit = services[i] - 1;
-        bytes[bit / 8] |= 1 << (bit % 8);
+        let bit = 2 * (services[i] - 1);
+        bytes[bit / 8] |= 3 << (bit % 8);
         i += 1;
     }
     bytes
 };
-
-/// Swaps digits into nibbles, the first digit low, filled up with `F`.
-fn swapped_bcd(digits: impl Iterator<Item = u8>, out: &mut [u8]) {
-    out.fill(0xff);
-    for (i, digit) in digits.enumerate().take(out.len() * 2) {
-        let byte = &mut out[i / 2];
-        *byte = if i % 2 == 0 { (*byte & 0xf0) | digit } else { (*byte & 0x0f) | (digit << 4) };
-    }
-}
-
-fn values(text: &str) -> impl Iterator<Item = u8> {
-    text.bytes().map(|b| b.wrapping_sub(b'0') & 0x0f)
-}
-
-fn iccid(p: &Personalisation) -> Vec<u8> {
-    let mut out = vec![0; 10];
-    swapped_bcd(values(p.iccid.as_str()), &mut out);
-    out
-}
-
-/// Length, then the digits behind a nibble of identity type and parity (TS 31.102 clause 4.2.2).
-fn imsi(p: &Personalisation) -> Vec<u8> {
-    let digits = p.imsi.as_str();
-    let parity = if digits.len() % 2 == 1 { 0x9 } else { 0x1 };
-    let mut out = vec![0xff; 9];
-    out[0] = (digits.len() / 2 + 1) as u8;
-    swapped_bcd(std::iter::once(parity).chain(values(digits)), &mut out[1..]);
-    out
-}
-
-/// MCC and MNC as TS 24.008 clause 10.5.1.3 packs them.
-fn plmn(plmn: Plmn) -> [u8; 3] {
-    let digits: Vec<u8> = values(plmn.mcc()).chain(values(plmn.mnc())).collect();
-    let at = |i: usize| digits.get(i).copied().unwrap_or(0x0f);
-    [at(1) << 4 | at(0), at(5) << 4 | at(2), at(4) << 4 | at(3)]
-}
-
-fn home_plmn_with_access(p: &Personalisation) -> Vec<u8> {
-    // Access technology 4000: E-UTRAN.
-    [&plmn(p.plmn)[..], &[0x40, 0x00]].concat()
-}
-
-/// TMSI, LAI, one byte reserved, "not updated".
-fn location(p: &Personalisation) -> Vec<u8> {
-    [&[0xff; 4][..], &plmn(p.plmn), &[0x00, 0x00, 0xff, 0x01]].concat()
-}
-
-/// P-TMSI, its signature, RAI, "not updated".
-fn ps_location(p: &Personalisation) -> Vec<u8> {
-    [&[0xff; 7][..], &plmn(p.plmn), &[0x00, 0x00, 0xff, 0x01]].concat()
-}
-
-/// GUTI, last visited TAI, "not updated".
-fn eps_location(p: &Personalisation) -> Vec<u8> {
-    [&[0xff; 12][..], &plmn(p.plmn), &[0x00, 0x00, 0x01]].concat()
-}
-
-/// The access class is the last digit of the IMSI (TS 22.011 clause 4.2).
-fn access_class(p: &Personalisation) -> Vec<u8> {
-    let class = values(p.imsi.as_str()).last().unwrap_or(0);
-    (1u16 << class).to_be_bytes().to_vec()
-}
-
-/// Normal operation, and how many digits the MNC has.
-fn administrative(p: &Personalisation) -> Vec<u8> {
-    vec![0x00, 0x00, 0x00, p.plmn.mnc().len() as u8]
-}

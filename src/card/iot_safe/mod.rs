@@ -7,6 +7,7 @@
 
 mod agreement;
 mod compress;
+mod derivation;
 mod objects;
 mod signature;
 
@@ -14,15 +15,20 @@ use p256::ecdsa::SigningKey;
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 
+#[cfg(test)]
+pub(super) use self::compress::tests::state_behind;
+
 use self::agreement::Import;
-use self::objects::{File, Key, STORE, Store};
+use self::objects::{File, Key, STORE, Secret, Store};
 use self::signature::Sessions;
 use super::state::{APPLET_FILE, APPLET_KEY, Stored, Writer, damaged, exactly};
 use super::{CardError, CardOp, OnOp, Reply};
 use crate::sim::RngTree;
 use crate::wire::{Command, StatusWord, tlv};
 
-pub use self::objects::{CERTIFICATE_FILE, DEVICE_KEY, EPHEMERAL_KEY, PEER_KEY, TRUST_ANCHOR_FILE};
+pub use self::objects::{
+    CERTIFICATE_FILE, DEVICE_KEY, EPHEMERAL_KEY, PEER_KEY, PRE_SHARED_KEY, TRUST_ANCHOR_FILE,
+};
 
 /// Application identifier that GSMA IoT.05 gives the applet.
 pub const AID_GSMA: [u8; 7] = [0xa0, 0x00, 0x00, 0x05, 0x59, 0x00, 0x10];
@@ -49,6 +55,8 @@ pub(super) struct Applet {
     store: &'static Store,
     keys: Vec<Content>,
     files: Vec<Vec<u8>>,
+    /// As personalised; no command reads or writes them.
+    secrets: Vec<Option<Box<[u8; 32]>>>,
     sessions: Sessions,
     import: Option<Import>,
     key_stream: Box<ChaCha20Rng>,
@@ -59,9 +67,19 @@ pub(super) struct Applet {
 }
 
 impl Applet {
-    /// The applet as delivered: no keys, an empty certificate file, and the trust anchor.
-    pub(super) fn new(rng: &RngTree, trust_anchor: &[u8]) -> Result<Self, CardError> {
+    /// The applet as delivered: no key pairs, an empty certificate file, the trust anchor, and the pre-shared
+    /// key if there is one.
+    pub(super) fn new(
+        rng: &RngTree,
+        trust_anchor: &[u8],
+        pre_shared_key: Option<[u8; 32]>,
+    ) -> Result<Self, CardError> {
         let mut applet = Self::with_store(rng, &STORE);
+        for (spec, secret) in STORE.secrets.iter().zip(&mut applet.secrets) {
+            if spec.id == PRE_SHARED_KEY {
+                *secret = pre_shared_key.map(Box::new);
+            }
+        }
         for (spec, content) in STORE.files.iter().zip(&mut applet.files) {
             if spec.id == TRUST_ANCHOR_FILE {
                 if trust_anchor.len() > spec.capacity {
@@ -78,6 +96,7 @@ impl Applet {
             store,
             keys: store.keys.iter().map(|_| Content::default()).collect(),
             files: vec![Vec::new(); store.files.len()],
+            secrets: vec![None; store.secrets.len()],
             sessions: Sessions::default(),
             import: None,
             key_stream: Box::new(rng.stream(KEY_STREAM)),
@@ -93,7 +112,8 @@ impl Applet {
 
     #[cfg(test)]
     pub(super) fn private_scalars(&self) -> Vec<Vec<u8>> {
-        self.keys.iter().filter_map(|k| k.private.as_ref()).map(|k| k.to_bytes().to_vec()).collect()
+        let scalars = self.keys.iter().filter_map(|k| k.private.as_ref()).map(|k| k.to_bytes().to_vec());
+        scalars.chain(self.secrets.iter().flatten().map(|secret| secret.to_vec())).collect()
     }
 
     fn tally(&self, op: CardOp) {
@@ -180,6 +200,8 @@ impl Applet {
             0x24 => self.put_public_key_init(channel, c),
             0xd8 => self.put_public_key_update(channel, c),
             0x46 => self.compute_dh(c),
+            0x48 => self.compute_prf(c),
+            0x4a => self.compute_hkdf(c),
             0x2a => self.signature_init(channel, c, signature::Purpose::Sign),
             0x2b => self.compute_signature_update(channel, c),
             0x2c => self.signature_init(channel, c, signature::Purpose::Verify),
@@ -246,7 +268,7 @@ impl Applet {
             0xc1 => self.private_key(c.data).map(|(at, key)| self.private_information(at, key)),
             0xc2 => self.public_key(c.data).map(|(at, key)| self.public_information(at, key)),
             0xc3 => self.file(c.data).map(|(at, file)| objects::file(file, self.files[at].len())),
-            0xc4 => Err(StatusWord::NOT_FOUND),
+            0xc4 => self.secret(c.data).map(|(at, s)| objects::secret(s, self.secrets[at].is_some())),
             _ => Err(StatusWord::INCORRECT_P1_P2),
         }
     }
@@ -257,7 +279,9 @@ impl Applet {
         let public = keys().map(|(at, key)| self.public_information(at, key));
         let files =
             self.store.files.iter().zip(&self.files).map(|(f, content)| objects::file(f, content.len()));
-        private.chain(public).chain(files).flatten().collect()
+        let secrets =
+            self.store.secrets.iter().zip(&self.secrets).map(|(s, held)| objects::secret(s, held.is_some()));
+        private.chain(public).chain(files).chain(secrets).flatten().collect()
     }
 
     fn private_information(&self, at: usize, key: &Key) -> Vec<u8> {
@@ -307,6 +331,10 @@ impl Applet {
 
     fn public_key(&self, data: &[u8]) -> Result<(usize, &'static Key), StatusWord> {
         named(data, 0x85, 0x75, self.store.keys, |k| (k.id, k.label))
+    }
+
+    fn secret(&self, data: &[u8]) -> Result<(usize, &'static Secret), StatusWord> {
+        named(data, 0x86, 0x76, self.store.secrets, |s| (s.id, s.label))
     }
 
     fn file(&self, data: &[u8]) -> Result<(usize, &'static File), StatusWord> {

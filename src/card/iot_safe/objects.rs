@@ -9,6 +9,8 @@ pub const DEVICE_KEY: u8 = 0x01;
 pub const EPHEMERAL_KEY: u8 = 0x02;
 /// Identifier of the container for a public key of somebody else.
 pub const PEER_KEY: u8 = 0x03;
+/// Identifier of the key that the device shares with its service.
+pub const PRE_SHARED_KEY: u8 = 0x01;
 /// Identifier of the file for the device's certificate, DER.
 pub const CERTIFICATE_FILE: u8 = 0x01;
 /// Identifier of the file with the certificate of the authority that the device trusts, DER.
@@ -22,6 +24,10 @@ pub(super) const UPDATE: u8 = 0x02;
 pub(super) const SIGNATURE: u8 = 0x01;
 pub(super) const KEY_GENERATION: u8 = 0x02;
 pub(super) const KEY_AGREEMENT: u8 = 0x04;
+pub(super) const KEY_DERIVATION: u8 = 0x08;
+
+/// Algorithms of key derivation (tag 94): the pseudo-random function of TLS 1.2, HKDF.
+const PRF_AND_HKDF: u8 = 0x03;
 
 /// A key container: both halves of a pair, or a public key alone.
 pub(super) struct Key {
@@ -48,10 +54,19 @@ pub(super) struct File {
     pub(super) capacity: usize,
 }
 
+/// A secret of the store.
+pub(super) struct Secret {
+    pub(super) id: u8,
+    pub(super) label: &'static str,
+    /// What it may be used for: [`KEY_DERIVATION`] or nothing.
+    pub(super) functions: u8,
+}
+
 /// The layout of a store.
 pub(super) struct Store {
     pub(super) keys: &'static [Key],
     pub(super) files: &'static [File],
+    pub(super) secrets: &'static [Secret],
 }
 
 /// The store of every card here.
@@ -86,6 +101,7 @@ pub(super) static STORE: Store = Store {
         File { id: CERTIFICATE_FILE, label: "device", access: READ | UPDATE, capacity: 2560 },
         File { id: TRUST_ANCHOR_FILE, label: "anchor", access: READ, capacity: 2560 },
     ],
+    secrets: &[Secret { id: PRE_SHARED_KEY, label: "psk", functions: KEY_DERIVATION }],
 };
 
 /// Application information (P1 `00`).
@@ -98,14 +114,14 @@ pub(super) fn application(store: &Store) -> Vec<u8> {
     put(0xb1, &[store.files.len() as u8]);
     put(0xb2, &[private as u8]);
     put(0xb3, &[store.keys.len() as u8]);
-    put(0xb4, &[0]);
-    put(0x90, &[SIGNATURE | KEY_GENERATION | KEY_AGREEMENT]);
+    put(0xb4, &[store.secrets.len() as u8]);
+    put(0x90, &[SIGNATURE | KEY_GENERATION | KEY_AGREEMENT | KEY_DERIVATION]);
     // SHA-256. One byte here and two in object information: a widespread client takes nothing else.
     put(0x91, &[0x01]);
-    // ECDSA; ECKA; no key derivation.
+    // ECDSA; ECKA.
     put(0x92, &[0x04]);
     put(0x93, &[0x01]);
-    put(0x94, &[0x00]);
+    put(0x94, &[PRF_AND_HKDF]);
     put(0xb7, &[super::signature::SESSIONS as u8]);
     out
 }
@@ -154,6 +170,21 @@ pub(super) fn file(file: &File, size: usize) -> Vec<u8> {
     // X.509 certificate storage.
     put(0x21, &[0x02]);
     template_of(0xc3, &body)
+}
+
+/// Information on a secret, template C4.
+pub(super) fn secret(secret: &Secret, filled: bool) -> Vec<u8> {
+    let mut body = Vec::with_capacity(24);
+    let mut put = |tag, value: &[u8]| tlv::push(&mut body, tag, value);
+    put(0x76, secret.label.as_bytes());
+    put(0x86, &[secret.id]);
+    put(0x60, &[0]);
+    put(0x4a, &[u8::from(filled)]);
+    // HMAC capable.
+    put(0x4b, &[0xa0]);
+    put(0x61, &[secret.functions]);
+    put(0x94, &[PRF_AND_HKDF]);
+    template_of(0xc4, &body)
 }
 
 fn template_of(tag: u16, body: &[u8]) -> Vec<u8> {

@@ -40,6 +40,9 @@ struct Session {
     mode: Mode,
 }
 
+/// A session at its end, the hash, and what follows the data.
+type Finished<'a> = (Session, [u8; 32], &'a [u8]);
+
 /// The open sessions.
 #[derive(Default)]
 pub(super) struct Sessions(Vec<Session>);
@@ -140,7 +143,7 @@ impl Applet {
         channel: usize,
         c: &Command<'a>,
         purpose: Purpose,
-    ) -> Result<Option<(Session, [u8; 32], &'a [u8])>, StatusWord> {
+    ) -> Result<Option<Finished<'a>>, StatusWord> {
         let last = match c.p1 {
             0x00 => false,
             0x80 => true,

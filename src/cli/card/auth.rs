@@ -74,6 +74,14 @@ fn of_diagnosis(diagnosis: &Diagnosis, operator: Operator) -> String {
     if let Some(sqn) = diagnosis.sqn_card {
         text += &format!("SQN           {sqn:#014x} is the highest that the card has accepted\n");
     }
+    if let (Some(challenge), Some(card)) = (diagnosis.sqn_challenge, diagnosis.sqn_card) {
+        let how = if challenge > card {
+            "ahead of the card: too far for it, or used already for its index"
+        } else {
+            "not ahead of the card: the home network lost count, or the challenge is an old one"
+        };
+        text += &format!("              the challenge is {how}\n");
+    }
     text
 }
 
@@ -98,7 +106,12 @@ mod tests {
     #[test]
     fn keys_are_lengths_unless_asked_for() {
         let success = Outcome::Success { res: vec![0xa5; 8], ck: [0xc5; 16], ik: [0x1c; 16], kc: false };
-        insta::assert_snapshot!(of_outcome(&success, false), @"");
+        insta::assert_snapshot!(of_outcome(&success, false), @r"
+    outcome       success: the challenge is authentic and fresh
+    RES           8 bytes
+    CK            16 bytes
+    IK            16 bytes
+    ");
         assert!(of_outcome(&success, true).contains("a5a5a5a5a5a5a5a5"));
     }
 
@@ -106,7 +119,13 @@ mod tests {
     fn failures_say_what_to_do() {
         let text = of_outcome(&Outcome::SynchronisationFailure { auts: [0x11; 14] }, false)
             + &of_outcome(&Outcome::MacFailure, false);
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+    outcome       synchronisation failure: the challenge is authentic, its sequence number is not fresh
+    AUTS          1111111111111111111111111111
+    what to do    give RAND and AUTS to the home network; it resets its sequence number and asks again
+    outcome       MAC failure (9862): the challenge is not from this card's home network
+    why           K or OP/OPc differ between card and network, or RAND or AUTN were changed on the way
+    ");
     }
 
     #[test]
@@ -116,8 +135,15 @@ mod tests {
             card: Some(Reading::MixedUp),
             fields: vec![("MAC-S", false)],
             sqn_challenge: Some(96),
-            sqn_card: None,
+            sqn_card: Some(100),
         };
-        insta::assert_snapshot!(of_diagnosis(&diagnosis, Operator::Op([0; 16])), @"");
+        insta::assert_snapshot!(of_diagnosis(&diagnosis, Operator::Op([0; 16])), @r"
+    challenge     made with this K and this OP
+    card          computes with this K, and with the OP taken for an OPc: correct it there, or here
+    MAC-S         differs from Milenage as computed here
+    SQN           0x000000000060 in the challenge
+    SQN           0x000000000064 is the highest that the card has accepted
+                  the challenge is not ahead of the card: the home network lost count, or the challenge is an old one
+    ");
     }
 }

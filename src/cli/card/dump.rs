@@ -15,11 +15,11 @@ struct Shown {
 }
 
 impl Shown {
-    /// Why the content of `entry` is not printed; `None` where it is.
+    /// What the content of `entry` holds where it is not printed for that; `None` where it is printed.
     fn withheld(self, entry: &Entry) -> Option<&'static str> {
         match entry.holds {
-            Holds::Identifiers if !self.identifiers => Some("--show-identifiers"),
-            Holds::Keys if !self.keys => Some("--show-keys"),
+            Holds::Identifiers if !self.identifiers => Some("identifiers"),
+            Holds::Keys if !self.keys => Some("keys"),
             _ => None,
         }
     }
@@ -39,7 +39,7 @@ pub(super) fn main(args: &CardDumpArgs) -> Done {
 }
 
 fn text(entries: &[Entry], shown: Shown) -> String {
-    let mut text = format!("{:<28}{:<6}{:<22}{:>6}  {:<8}\n", "file", "id", "structure", "bytes", "access");
+    let mut text = format!("{:<28}{:<6}{:<22}{:>6}  access\n", "file", "id", "structure", "bytes");
     for entry in entries {
         let depth = entry.path.len().saturating_sub(1);
         let name = format!("{}{}", "  ".repeat(depth), entry.path.last().map_or("", String::as_str));
@@ -72,7 +72,7 @@ fn contents(entry: &Entry, shown: Shown) -> Vec<String> {
         Content::NoAccess(status) => vec![format!("no access: {status}, {}", meaning(*status))],
         Content::NotReadable => vec!["not read: the structure is not one that is read here".to_owned()],
         Content::Bytes(_) | Content::Records(_) if shown.withheld(entry).is_some() => {
-            vec![format!("not shown without {}", shown.withheld(entry).unwrap_or_default())]
+            vec![format!("not shown without --show-{}", shown.withheld(entry).unwrap_or_default())]
         }
         Content::Bytes(bytes) => vec![bytes_shown(bytes)],
         Content::Records(records) => numbered(records),
@@ -170,7 +170,7 @@ mod tests {
 
     /// The files that every version of the virtual card has.
     fn few() -> Vec<Entry> {
-        let names = ["MF", "EF.DIR", "EF.ICCID", "EF.IMSI", "EF.Keys", "EF.AD", "EF.EPSNSC"];
+        let names = ["MF", "ADF.USIM", "EF.DIR", "EF.ICCID", "EF.IMSI", "EF.Keys", "EF.AD", "EF.EPSNSC"];
         let mut entries = entries();
         entries.retain(|e| {
             names.contains(&e.path.last().unwrap().as_str()) && !e.path.contains(&"DF.GSM".to_owned())

@@ -24,7 +24,8 @@ fn text(info: &CardInfo, show_identifiers: bool) -> String {
     }
     text += &line("ICCID", told(&info.iccid, |digits| identifier(digits)));
     for (n, application) in info.applications.iter().enumerate() {
-        let name = [application.name(), &application.label].join("  ");
+        let label = if application.label == application.name() { "" } else { &application.label };
+        let name = [application.name(), label].join("  ");
         let title = if n == 0 { "applications" } else { "" };
         text += &line(title, format!("{:<32}  {}", hex::encode_upper(&application.aid), name.trim()));
     }

@@ -47,6 +47,12 @@ mod tests {
         let card = Reader { name: "ACME 38 00 00".to_owned(), card_present: true, atr: vec![0x3b, 0x00] };
         let empty = Reader { name: "Virtual PCD 00 00".to_owned(), card_present: false, atr: Vec::new() };
         let text = text(0, &card, "UICC with USIM") + &text(1, &empty, &contents(1, &empty));
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+      0  ACME 38 00 00
+         UICC with USIM
+         ATR 3B00
+      1  Virtual PCD 00 00
+         no card
+    ");
     }
 }

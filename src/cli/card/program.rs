@@ -71,6 +71,9 @@ fn of_results(planned: &[Planned], written: &[Written]) -> String {
             Written::Done => "written and read back".to_owned(),
             Written::InOrder => "was in order".to_owned(),
             Written::Refused(status) => format!("refused: {status}, {}", meaning(*status)),
+            Written::Unseen(status) => {
+                format!("written, but cannot be read back: {status}, {}; try --pin", meaning(*status))
+            }
             Written::Different => "DIFFERS from what was written".to_owned(),
         };
         text += &format!("  {:<14}{result}\n", file.name);
@@ -83,7 +86,7 @@ fn succeeded(planned: &[Planned], written: &[Written]) -> bool {
     planned.iter().zip(written).all(|(file, written)| match written {
         Written::Done | Written::InOrder => true,
         Written::Refused(_) => file.optional,
-        Written::Different => false,
+        Written::Unseen(_) | Written::Different => false,
     })
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pcsc::{Attribute, Card, Context, Disposition, Error, Protocols, ReaderState, Scope, ShareMode, State};
 
@@ -151,7 +151,11 @@ impl Seat {
     fn transmit(&self, command: &[u8]) -> Result<Vec<u8>, Error> {
         let mut response = [0; RESPONSE_MAX];
         let command = if self.units { unit_of(command) } else { Cow::Borrowed(command) };
-        self.card.transmit(&command, &mut response).map(<[u8]>::to_vec)
+        match self.card.transmit(&command, &mut response)? {
+            // So does the driver of virtual readers report that the card left meanwhile.
+            cut if cut.len() < 2 => Err(Error::NotTransacted),
+            response => Ok(response.to_vec()),
+        }
     }
 
     fn reset(&mut self) -> Result<Vec<u8>, Error> {
@@ -168,13 +172,26 @@ impl Seat {
             Error::NoService | Error::ServiceStopped => return service_gone(),
             _ => {}
         }
-        let mut state = [ReaderState::new(self.name.clone(), State::PRESENT)];
-        match self.context.get_status_change(NOTICE_MAX, &mut state) {
-            Ok(()) if state[0].event_state().intersects(State::UNKNOWN | State::UNAVAILABLE) => reader_gone(),
-            Ok(()) if state[0].event_state().contains(State::EMPTY) => PortError::Removed,
-            Err(Error::UnknownReader | Error::ReaderUnavailable) => reader_gone(),
-            Err(Error::NoService | Error::ServiceStopped | Error::InvalidHandle) => service_gone(),
-            _ => PortError::Reader(cause.to_string()),
+        let mut state = [ReaderState::new(self.name.clone(), State::UNAWARE)];
+        let deadline = Instant::now() + NOTICE_MAX;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.context.get_status_change(left, &mut state) {
+                Ok(()) => {}
+                Err(Error::UnknownReader | Error::ReaderUnavailable) => return reader_gone(),
+                Err(Error::NoService | Error::ServiceStopped | Error::InvalidHandle) => {
+                    return service_gone();
+                }
+                Err(_) => return PortError::Reader(cause.to_string()),
+            }
+            let seen = state[0].event_state();
+            if seen.intersects(State::UNKNOWN | State::UNAVAILABLE) {
+                return reader_gone();
+            }
+            if seen.contains(State::EMPTY) {
+                return PortError::Removed;
+            }
+            state[0].sync_current_state();
         }
     }
 }

@@ -1,0 +1,128 @@
+//! The subscription concealed identifier, computed on the card (GET IDENTITY, 3GPP TS 31.102 clause 7.5): null
+//! scheme and the ECIES profiles A and B of TS 33.501 annex C.3.
+
+use aws_lc_rs::agreement::{self, UnparsedPublicKey, X25519};
+use aws_lc_rs::cipher::{AES_128, EncryptingKey, EncryptionContext, UnboundCipherKey};
+use aws_lc_rs::iv::FixedLength;
+use oxirush_security::kdf;
+use p256::elliptic_curve::point::AffineCoordinates;
+use p256::elliptic_curve::sec1::ToEncodedPoint;
+use p256::{NonZeroScalar, ProjectivePoint, PublicKey};
+use rand_chacha::ChaCha20Rng;
+use rand_core::RngCore;
+use sha2::{Digest, Sha256};
+
+use super::fs::personal::{plmn, swapped_bcd, values};
+use super::{Personalisation, SuciScheme};
+
+/// What the SUCI of one subscriber is made of.
+pub(super) struct Concealer {
+    /// Type of identity, home network, routing indicator: all that stands in front of the scheme.
+    head: [u8; 6],
+    /// MSIN as packed digits.
+    msin: Vec<u8>,
+    scheme: SuciScheme,
+    key_id: u8,
+}
+
+impl Concealer {
+    /// The concealer of a card whose profile leaves the calculation to it.
+    pub(super) fn new(p: &Personalisation) -> Option<Self> {
+        let suci = p.suci.as_ref().filter(|suci| suci.by_card)?;
+        let mut head = [0x01; 6];
+        head[1..4].copy_from_slice(&plmn(p.plmn));
+        head[4..].copy_from_slice(&swapped_bcd(values(&suci.routing_indicator), 2));
+        let digits = p.imsi.as_str().get(3 + p.plmn.mnc().len()..).unwrap_or_default();
+        let msin = swapped_bcd(values(digits), digits.len().div_ceil(2));
+        Some(Self { head, msin, scheme: suci.scheme.clone(), key_id: suci.key_id })
+    }
+
+    /// The SUCI as the mobile identity of TS 24.501 clause 9.11.3.4 has it, without identifier and length.
+    /// `None` if the home network's key is no point of the curve.
+    pub(super) fn suci(&self, stream: &mut ChaCha20Rng) -> Option<Vec<u8>> {
+        let (scheme, key_id, output) = match &self.scheme {
+            SuciScheme::Null => (0, 0, self.msin.clone()),
+            SuciScheme::ProfileA(key) => {
+                let mut seed = [0; 32];
+                stream.fill_bytes(&mut seed);
+                (1, self.key_id, profile_a(key, &seed, &self.msin)?)
+            }
+            SuciScheme::ProfileB(key) => {
+                (2, self.key_id, profile_b(key, &NonZeroScalar::random(stream), &self.msin)?)
+            }
+        };
+        Some([&self.head[..], &[scheme, key_id], &output].concat())
+    }
+}
+
+/// Profile A: X25519 with the ephemeral private key `seed`.
+fn profile_a(home: &[u8; 32], seed: &[u8; 32], plain: &[u8]) -> Option<Vec<u8>> {
+    let private = agreement::PrivateKey::from_private_key(&X25519, seed).ok()?;
+    let public = private.compute_public_key().ok()?;
+    let peer = UnparsedPublicKey::new(&X25519, home);
+    let shared = agreement::agree(&private, peer, (), |shared| <[u8; 32]>::try_from(shared).map_err(drop));
+    protect(&shared.ok()?, public.as_ref(), plain)
+}
+
+/// Profile B: ECDH on P-256 with the ephemeral private key `private`; public keys are compressed points.
+fn profile_b(home: &[u8; 33], private: &NonZeroScalar, plain: &[u8]) -> Option<Vec<u8>> {
+    let home = PublicKey::from_sec1_bytes(home).ok()?;
+    let shared = (ProjectivePoint::from(*home.as_affine()) * private.as_ref()).to_affine().x();
+    let public = PublicKey::from_secret_scalar(private).to_encoded_point(true);
+    protect(&shared[..], public.as_bytes(), plain)
+}
+
+/// ECIES behind the key agreement (TS 33.501 clause C.3.2): ANSI X9.63 key derivation, AES-128 in counter mode,
+/// HMAC-SHA-256 cut to 8 bytes.
+fn protect(shared: &[u8], public: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
+    let block = |counter: u32| -> [u8; 32] {
+        Sha256::new()
+            .chain_update(shared)
+            .chain_update(counter.to_be_bytes())
+            .chain_update(public)
+            .finalize()
+            .into()
+    };
+    let (cipher_key, mac_key) = (block(1), block(2));
+    let (key, counter) = cipher_key.split_at(16);
+    let mut text = plain.to_vec();
+    let key = EncryptingKey::ctr(UnboundCipherKey::new(&AES_128, key).ok()?).ok()?;
+    let counter = FixedLength::from(<[u8; 16]>::try_from(counter).ok()?);
+    key.less_safe_encrypt(&mut text, EncryptionContext::Iv128(counter)).ok()?;
+    let mac = kdf::kdf(&mac_key, &text);
+    Some([public, &text, &mac[..8]].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn octets<const N: usize>(text: &str) -> [u8; N] {
+        hex::decode(text).unwrap().try_into().unwrap()
+    }
+
+    #[test]
+    fn profile_a_of_the_annex() {
+        // TS 33.501 clause C.4.3.1.
+        let home = octets("5a8d38864820197c3394b92613b20b91633cbd897119273bf8e4a6f4eec0a650");
+        let seed = octets("c80949f13ebe61af4ebdbd293ea4f942696b9e815d7e8f0096bbf6ed7de62256");
+        let output = profile_a(&home, &seed, &octets::<5>("00012080f6")).unwrap();
+        assert_eq!(
+            hex::encode(output),
+            "b2e92f836055a255837debf850b528997ce0201cb82adfe4be1f587d07d8457dcb02352410cddd9e730ef3fa87"
+        );
+    }
+
+    #[test]
+    fn profile_b_of_the_annex() {
+        // TS 33.501 clause C.4.4.1.
+        let home = octets("0272da71976234ce833a6907425867b82e074d44ef907dfb4b3e21c1c2256ebcd1");
+        let scalar = octets::<32>("99798858a1dc6a2c68637149a4b1dbfd1fdff5addd62a2142f06699ed7602529");
+        let private = NonZeroScalar::try_from(&scalar[..]).unwrap();
+        let output = profile_b(&home, &private, &octets::<5>("00012080f6")).unwrap();
+        assert_eq!(
+            hex::encode(output),
+            "039aab8376597021e855679a9778ea0b67396e68c66df32c0f41e9acca2da9b9d146a33fc2716ac7dae96aa30a4d"
+        );
+    }
+}

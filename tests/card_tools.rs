@@ -1,0 +1,73 @@
+//! The card tools as a user meets them: on a virtual card, by their exit codes and messages.
+#![allow(clippy::disallowed_methods, reason = "a test starts the program")]
+
+use std::process::{Command, Output};
+
+const PROFILE: &str = "sim-profiles/lte-test.toml";
+
+/// Runs `cellbed card` with `arguments` in the checkout.
+fn card(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cellbed"))
+        .arg("card")
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cellbed starts")
+}
+
+/// Runs it, and returns what it printed on both streams when it ended with `code`.
+fn ended(code: i32, arguments: &[&str]) -> String {
+    let output = card(arguments);
+    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+    text
+}
+
+#[test]
+fn a_virtual_card_tells_about_itself() {
+    let text = ended(0, &["info", "--virtual", PROFILE]);
+    assert!(text.contains("00101**********") && !text.contains("001010000000001"), "{text}");
+    let text = ended(0, &["dump", "--virtual", PROFILE, "--json", "--show-identifiers"]);
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let files = json["files"].as_array().unwrap();
+    let imsi = files.iter().find(|file| file["path"] == "MF/ADF.USIM/EF.IMSI").unwrap();
+    assert_eq!(imsi["content"], "080910100000000010");
+    let keys = files.iter().find(|file| file["path"] == "MF/ADF.USIM/EF.Keys").unwrap();
+    assert_eq!(keys["withheld"], "keys");
+}
+
+#[test]
+fn a_challenge_that_fails_is_a_finding() {
+    let forged = "00000000000000000000000000000000";
+    let text = ended(100, &["auth", "--virtual", PROFILE, "--rand", forged, "--autn", forged]);
+    assert!(text.contains("MAC failure") && text.contains("separation bit"), "{text}");
+    let text = ended(96, &["auth", "--virtual", PROFILE, "--rand", "00", "--autn", forged]);
+    assert!(text.contains("32 hexadecimal digits"), "{text}");
+}
+
+#[test]
+fn the_applet_of_a_virtual_card_works() {
+    let text = ended(0, &["iot-safe", "--virtual", PROFILE, "--write"]);
+    assert!(text.contains(" 0 failed"), "{text}");
+}
+
+#[test]
+fn a_wrong_key_writes_nothing() {
+    let arguments = ["program", PROFILE, "--virtual", PROFILE, "--index", "3"];
+    let with = |more: &[&'static str]| [&arguments[..], more].concat();
+    assert!(ended(0, &with(&["--dry-run"])).contains("nothing was written"));
+    assert!(ended(0, &with(&["--adm", "88888888"])).contains("written and read back"));
+    let text = ended(96, &with(&["--adm", "12345678"]));
+    assert!(text.contains("ADM1 is wrong; 2 tries left"), "{text}");
+    assert!(!text.contains("12345678"), "{text}");
+    assert!(ended(96, &with(&[])).contains("--adm"));
+}
+
+#[test]
+fn what_cannot_be_reached_is_said() {
+    assert!(ended(96, &["info", "--virtual", "no-such-profile.toml"]).contains("no-such-profile.toml"));
+    assert!(ended(96, &["info", "--virtual", "Cargo.toml"]).contains("is not a SIM profile"));
+    // Whatever this machine lacks, or has: no reader is called this.
+    let text = ended(96, &["info", "--reader", "no such reader"]);
+    assert!(text.starts_with("error: "), "{text}");
+}

@@ -1,0 +1,10 @@
+//! The virtual card behind a pcscd of the test's own, and programs of third parties that use it.
+//!
+//! What is not installed is skipped, and said so; `lab/test` installs it.
+#![allow(clippy::disallowed_methods, reason = "a test starts programs and reads files")]
+
+mod faults;
+mod lab;
+mod programs;
+mod run;
+mod state;
