@@ -1,5 +1,6 @@
 //! OpenSSL reads and verifies what the authority and a device write, and the authority takes what OpenSSL
 //! writes. Where `openssl` is not installed, the tests say so and pass.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and starts programs")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

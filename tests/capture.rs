@@ -1,4 +1,5 @@
 //! Wireshark reads what a run captured: every protocol is dissected, and nothing is malformed.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and starts programs")]
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -2,6 +2,7 @@
 //!
 //! Drop a file into `lab/scenarios/`, and it is a test. `INSTA_UPDATE=always cargo test --test scenarios` accepts
 //! what changed; review the diff as code.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and starts programs")]
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

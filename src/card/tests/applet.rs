@@ -119,7 +119,7 @@ fn secrets_derive_and_are_not_told() {
     // Modes 1 and 2 against RFC 4279 and RFC 5489 by hand.
     let expect = |premaster: Vec<u8>| {
         let a = kdf::kdf(&premaster, b"seed");
-        hex::encode(&*kdf::kdf(&premaster, &[&a[..], b"seed"].concat()))
+        hex::encode(*kdf::kdf(&premaster, &[&a[..], b"seed"].concat()))
     };
     let plain = [&[0, 32][..], &[0; 32], &[0, 32], &PSK].concat();
     assert_eq!(send(card, "814801000c 860101 d20473656564 d30120 00"), format!("{}9000", expect(plain)));
