@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cellbed::card::{CardPort, SimProfile};
+use cellbed::card::{CardPort, SimProfile, Uicc};
 use cellbed::io::vpcd::{Link, Request};
 use cellbed::onboard::factory::virtual_card;
 use cellbed::onboard::setup::trust_anchor;
@@ -17,10 +17,15 @@ use super::run::bench;
 /// In the middle of the procedure: attached, the key being made.
 const COMMANDS: u32 = 20;
 
+/// The card that `cellbed card serve` serves.
+pub fn uicc() -> Uicc {
+    let profile = SimProfile::parse(&fs::read_to_string(PROFILE).unwrap()).unwrap().personalise(0).unwrap();
+    virtual_card(&profile, 1, &RngTree::new(7), &trust_anchor(7).unwrap()).unwrap()
+}
+
 /// Answers some commands, then calls `fail` once, and leaves if that says so; otherwise it falls silent.
 fn card(mut link: Link, fail: impl FnOnce() -> bool) {
-    let profile = SimProfile::parse(&fs::read_to_string(PROFILE).unwrap()).unwrap().personalise(0).unwrap();
-    let mut uicc = virtual_card(&profile, 1, &RngTree::new(7), &trust_anchor(7).unwrap()).unwrap();
+    let mut uicc = uicc();
     let mut commands = 0;
     while let Ok(Some(request)) = link.receive() {
         match request {
