@@ -34,6 +34,16 @@ for text in sys.argv[2:]:
     print(bytes(data + [sw1, sw2]).hex())
 ";
 
+/// Holds the card, says so, and stays.
+const HOLD: &str = "\
+import sys, time
+from smartcard.scard import *
+context = SCardEstablishContext(SCARD_SCOPE_USER)[1]
+card = SCardConnect(context, sys.argv[1], SCARD_SHARE_EXCLUSIVE, SCARD_PROTOCOL_T0)
+print('held' if card[0] == SCARD_S_SUCCESS else card, flush=True)
+time.sleep(60)
+";
+
 pub struct Lab {
     folder: TempDir,
     pcscd: Child,
@@ -137,6 +147,17 @@ impl Lab {
             let scan = self.command("pcsc_scan").arg("-c").output().unwrap();
             String::from_utf8_lossy(&scan.stdout).contains("ATR: 3B")
         });
+    }
+
+    /// A program that has the card for itself.
+    pub fn hold(&self) -> Child {
+        let mut python = self.command(&self.python);
+        let python = python.args(["-c", HOLD, "Virtual PCD 00 00"]).stdout(Stdio::piped());
+        let mut holder = python.spawn().unwrap();
+        let mut said = String::new();
+        BufReader::new(holder.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        assert_eq!(said, "held\n");
+        holder
     }
 
     /// Sends commands to the card through python3-pyscard; the answers, status words included, in hexadecimal.

@@ -49,3 +49,16 @@ fn sequence_numbers_and_keys_survive_kill_9() {
     let error = String::from_utf8_lossy(&other.stderr).into_owned();
     assert!(error.contains("belongs to another card") && error.contains("seed 8"), "{error}");
 }
+
+/// A card that is killed in the hands of a program comes back, although pcscd sees no moment without a card.
+#[test]
+fn a_card_that_comes_back_at_once_is_seen() {
+    let Some(lab) = Lab::start() else { return };
+    let served = lab.serve(&[]);
+    let mut holder = lab.hold();
+    served.kill();
+    let _served = lab.serve(&[]);
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert_eq!(lab.send(&["00a4000c023f00"]), ["9000"]);
+}

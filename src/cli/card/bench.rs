@@ -20,6 +20,8 @@ use crate::onboard::setup::trust_anchor;
 use crate::sim::RngTree;
 
 const SEED: u64 = 7;
+/// How long pcscd shows a card that is gone, at most.
+const STALE_MAX: Duration = Duration::from_millis(600);
 /// How long pcscd may take to see a card that was put in: it looks every 400 ms.
 const NOTICE_MAX: Duration = Duration::from_secs(3);
 /// The medians to stay below through pcscd, in microseconds.
@@ -77,8 +79,9 @@ pub fn main(args: &CardBenchArgs) -> Result<(), BenchError> {
 
 /// Puts the card of `seat` into its virtual reader for as long as `work` takes.
 fn in_reader<T>(seat: Seat, work: impl FnOnce(PcscCard) -> T) -> Result<T, String> {
+    // A card that left just now may still be shown.
+    thread::sleep(STALE_MAX);
     let before = pcsc::readers().map_err(|error| error.to_string())?;
-    // A reader that nobody listens for would keep the card waiting.
     let address: Address = seat.address().clone();
     let stop = Stop::default();
     thread::scope(|scope| {

@@ -20,6 +20,8 @@ const RESPONSE_MAX: usize = 258;
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// How long the service itself may take to answer.
 const SERVICE_MAX: Duration = Duration::from_secs(10);
+/// How long the service may take to let go of a card.
+const RELEASE_MAX: Duration = Duration::from_secs(1);
 /// How long the service takes at most to notice that a card or a reader is gone: it polls every 400 ms.
 const NOTICE_MAX: Duration = Duration::from_millis(1500);
 
@@ -92,6 +94,16 @@ impl PcscCard {
             }
             Err(RecvTimeoutError::Disconnected) => Err(gone()),
         }
+    }
+}
+
+impl Drop for PcscCard {
+    /// Waits until the service has let go of the card, so that whoever takes it next, or pulls it out, does not
+    /// meet it half reset.
+    fn drop(&mut self) {
+        self.requests = mpsc::channel().0;
+        // Nothing comes any more; the wait ends with the thread.
+        let _ = self.answers.recv_timeout(RELEASE_MAX);
     }
 }
 

@@ -13,9 +13,14 @@ use crate::io::card_state::{CardStateError, StateDir};
 use crate::io::vpcd::{Address, Link, Request};
 use crate::wire::Namer;
 
-/// How long to wait for a reader before looking again: at first, and at most.
-const PAUSE_MIN: Duration = Duration::from_millis(100);
+/// How long to wait before looking for the reader again: at first, so that pcscd, which looks every 400 ms,
+/// notices that the card is out; and at most.
+const PAUSE_MIN: Duration = Duration::from_millis(600);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// How often the reader may look at the card without switching it on: pcscd that has not noticed the card before
+/// leave never does.
+const LOOKS_MAX: u32 = 4;
 
 /// Where one card keeps its state.
 pub struct Keeper {
@@ -102,6 +107,8 @@ impl Seat {
     /// for another card to leave.
     fn stay(&mut self, mut link: Link, arrived: &mut bool) -> Left {
         self.power_up();
+        // How often the reader has looked; none once it has switched the card on.
+        let mut looks = Some(0);
         loop {
             let request = match link.receive() {
                 Ok(Some(request)) => request,
@@ -110,6 +117,12 @@ impl Seat {
             };
             if !std::mem::replace(arrived, true) {
                 terminal::line(format_args!("card{} is in the reader at {}", self.number, self.address));
+            }
+            match (&request, &mut looks) {
+                (Request::Atr, Some(LOOKS_MAX)) => return Left::Reader(None),
+                (Request::Atr, Some(looks)) => *looks += 1,
+                (Request::Atr, None) | (Request::PowerOff, _) => {}
+                (Request::PowerOn | Request::Reset | Request::Command(_), _) => looks = None,
             }
             if let Err(left) = self.answer(&mut link, request) {
                 return left;
