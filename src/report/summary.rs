@@ -125,7 +125,7 @@ pub struct RunSummary {
     /// Time on the wall clock.
     #[serde(rename = "wall_ns", with = "nanos_or_none", default)]
     pub wall_time: Option<Duration>,
-    /// Counts by name, as in `events.APDU`, `bytes.APDU` (see [`Counters`]) or `crypto.P256Sign`.
+    /// Counts by name, as in `events.APDU`, `bytes.APDU` (see [`Counters`]) or `crypto.p256-sign`.
     pub counters: BTreeMap<String, u64>,
 }
 

@@ -302,8 +302,10 @@ impl Scenario {
         let named =
             self.expect.iter().filter_map(|e| e.device).chain(self.fault.iter().map(|f| f.device)).max();
         match (self.device.as_mut_slice(), named) {
-            ([_], Some(named)) if named > count => Err(LabError::Devices(format!(
-                "scenario {} speaks of device {named}, so that it cannot run with {count} devices",
+            // What is said of one device by its number says nothing of others beside it.
+            ([group], Some(named)) if count != group.count => Err(LabError::Devices(format!(
+                "scenario {} speaks of device {named} by its number, so that it does not run with {count} devices: \
+                 write them and what is expected of them in the file",
                 self.name
             ))),
             ([group], _) => {

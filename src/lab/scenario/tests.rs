@@ -92,6 +92,9 @@ fn the_number_of_devices_is_set_from_outside_only_where_they_are_alike() {
     assert!(refused.contains("2 groups of devices"), "{refused}");
     let named = VALID.replace("clone_of = 1", "profile = \"full\"").replace("count = 2", "");
     assert!(read(&named.replace("device = 3", "device = 2")).unwrap().with_devices(2).is_err());
+    let told_of_one = "summary = \"x\"\n[[device]]\nprofile = \"lte-test\"\n[[fault]]\nkind = \"hss-wrong-mac\"\ndevice = 1";
+    assert!(read(told_of_one).unwrap().with_devices(1).is_ok());
+    assert!(read(told_of_one).unwrap().with_devices(30).is_err());
 }
 
 #[test]
