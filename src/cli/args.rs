@@ -412,6 +412,10 @@ pub struct OnboardArgs {
     /// How many devices
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=i64::from(DEVICES_MAX)))]
     pub devices: u32,
+
+    /// How long after one device the next is switched on, in virtual milliseconds; 0: all at once
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub interval_ms: u32,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,8 @@ use crate::report::RunSummary;
 
 const SCENARIO: &str = "lab/scenarios/zero-touch.toml";
 const BENCH: &str = "lab/benches/virtual.toml";
+/// What a device may take in virtual time, however many there are beside it.
+const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 /// Measures what is asked for.
 pub fn main(args: &BenchArgs) -> ExitCode {
@@ -40,8 +42,9 @@ fn card(args: &CardBenchArgs) -> ExitCode {
 }
 
 fn onboard(args: &OnboardArgs) -> Result<Verdict, LabError> {
+    let interval = Duration::from_millis(args.interval_ms.into());
     let run = Run::load(Path::new(SCENARIO), Path::new(BENCH))?.with_devices(args.devices)?;
-    let run = run.with_time_limit(Duration::from_secs(120) + Duration::from_millis(20) * args.devices);
+    let run = run.with_interval_ms(args.interval_ms).with_time_limit(TIME_LIMIT + interval * args.devices);
     let idle = peak_memory_bytes();
     let folder = Scratch::new()?;
     let store = FileStore::open(&folder.0).map_err(|error| LabError::Ledger(error.into()))?;
@@ -75,8 +78,8 @@ fn report(summary: &RunSummary, idle: Option<u64>, peak: Option<u64>) {
     }
 }
 
-/// Devices come one after another and leave memory when they are through: what one of them takes while it is
-/// under way is not what the run takes for each.
+/// Devices leave memory when they are through. Where they come one after another, what one of them takes while it
+/// is under way is not what the run takes for each.
 fn report_memory(summary: &RunSummary, idle: u64, peak: u64) {
     let kib = |bytes: u64, among: u64| bytes as f64 / 1024.0 / among.max(1) as f64;
     let above = peak.saturating_sub(idle);

@@ -90,6 +90,12 @@ impl Run {
         self
     }
 
+    /// The same with another time from one device of a group to the next.
+    pub fn with_interval_ms(mut self, interval_ms: u32) -> Self {
+        self.scenario.device.iter_mut().for_each(|group| group.interval_ms = interval_ms);
+        self
+    }
+
     /// The same with another time limit.
     pub fn with_time_limit(mut self, limit: Duration) -> Self {
         self.scenario.time_limit_s = u32::try_from(limit.as_secs()).unwrap_or(u32::MAX);
