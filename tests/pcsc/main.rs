@@ -8,3 +8,4 @@ mod lab;
 mod programs;
 mod run;
 mod state;
+mod tools;
