@@ -75,7 +75,12 @@ impl CardSlot {
                     response = self.transmit(&[class, 0xc0, 0x00, 0x00, sw2])?;
                 }
                 0x6c if command.len() >= 4 => {
-                    let again = [&command[..4], &[sw2]].concat();
+                    // The same again with the right Le: behind the header, or behind the data where there is some.
+                    let data_end = match command {
+                        [_, _, _, _, lc, _, ..] => (5 + usize::from(*lc)).min(command.len()),
+                        _ => 4,
+                    };
+                    let again = [&command[..data_end], &[sw2]].concat();
                     response = self.transmit(&again)?;
                 }
                 _ => {
@@ -102,5 +107,37 @@ impl CardSlot {
     /// Takes out what went through since the last call, for the event stream.
     pub fn take_log(&mut self) -> Vec<Exchange> {
         std::mem::take(&mut self.log)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A card that wants another Le: it refuses until the last octet is 02, and repeats what it was sent.
+    struct Corrects(Vec<Vec<u8>>);
+
+    impl CardPort for Corrects {
+        fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, PortError> {
+            self.0.push(command.to_vec());
+            Ok(if self.0.len() == 1 { vec![0x6c, 0x02] } else { [command, &[0x90, 0x00]].concat() })
+        }
+
+        fn reset(&mut self) -> Result<Vec<u8>, PortError> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[test]
+    fn a_corrected_le_keeps_the_data_of_the_command() {
+        for (sent, again) in [
+            (&[0x00, 0xb0, 0, 0][..], &[0x00, 0xb0, 0, 0, 2][..]),
+            (&[0x00, 0xb0, 0, 0, 0xff], &[0x00, 0xb0, 0, 0, 2]),
+            (&[0x00, 0x88, 0, 0x81, 2, 7, 8, 0], &[0x00, 0x88, 0, 0x81, 2, 7, 8, 2]),
+            (&[0x00, 0x88, 0, 0x81, 2, 7, 8], &[0x00, 0x88, 0, 0x81, 2, 7, 8, 2]),
+        ] {
+            let answer = CardSlot::new(Box::new(Corrects(Vec::new()))).exchange(sent).unwrap();
+            assert_eq!(answer, [again, &[0x90, 0x00]].concat());
+        }
     }
 }
