@@ -4,6 +4,7 @@
 //! because its signatures are a function of key and message (RFC 6979); `aws-lc-rs` verifies and agrees,
 //! because it is two to three times faster.
 
+pub mod bsp;
 pub mod key;
 pub mod tally;
 pub mod tls;
