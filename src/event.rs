@@ -33,6 +33,12 @@ pub enum Actor {
     Ca,
     /// The cloud: MQTT broker and what listens behind it.
     Cloud,
+    /// The subscription manager that prepares profiles (SM-DP+).
+    Smdp,
+    /// The subscription manager's discovery server (SM-DS).
+    Smds,
+    /// The remote manager of eSIMs in IoT devices (eIM).
+    Eim,
     /// The lab itself.
     Lab,
 }
@@ -51,6 +57,9 @@ impl fmt::Display for Actor {
             Self::Ledger => ("ledger", None),
             Self::Ca => ("ca", None),
             Self::Cloud => ("cloud", None),
+            Self::Smdp => ("smdp", None),
+            Self::Smds => ("smds", None),
+            Self::Eim => ("eim", None),
             Self::Lab => ("lab", None),
         };
         match n {
@@ -88,6 +97,9 @@ impl FromStr for Actor {
             ("ledger", None) => Self::Ledger,
             ("ca", None) => Self::Ca,
             ("cloud", None) => Self::Cloud,
+            ("smdp", None) => Self::Smdp,
+            ("smds", None) => Self::Smds,
+            ("eim", None) => Self::Eim,
             ("lab", None) => Self::Lab,
             _ => return Err(unknown()),
         })
@@ -105,6 +117,9 @@ impl Actor {
             Self::Registrar => Ipv4Addr::new(10, 99, 0, 10),
             Self::Ca => Ipv4Addr::new(10, 99, 0, 20),
             Self::Cloud => Ipv4Addr::new(10, 99, 0, 30),
+            Self::Smdp => Ipv4Addr::new(10, 99, 0, 40),
+            Self::Smds => Ipv4Addr::new(10, 99, 0, 50),
+            Self::Eim => Ipv4Addr::new(10, 99, 0, 60),
             _ => Ipv4Addr::new(10, 53, 0, 1),
         }
     }
@@ -139,6 +154,12 @@ pub enum Proto {
     Http,
     /// Enrolment over secure transport (RFC 7030).
     Est,
+    /// LPA or IPA to SM-DP+ (SGP.22 clause 5.6), JSON over HTTPS.
+    Es9p,
+    /// LPA or IPA to SM-DS (SGP.22 clause 5.8), JSON over HTTPS.
+    Es11,
+    /// IPA to eIM (SGP.32 clause 6), ASN.1 over HTTPS.
+    Esipa,
     /// MQTT 5.0.
     Mqtt,
     /// Ledger transactions (EIP-2718 envelopes) and blocks.
@@ -147,7 +168,7 @@ pub enum Proto {
 
 impl Proto {
     /// Every protocol, from the card outwards.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Apdu,
         Self::Emm,
         Self::Esm,
@@ -157,6 +178,9 @@ impl Proto {
         Self::Tls,
         Self::Http,
         Self::Est,
+        Self::Es9p,
+        Self::Es11,
+        Self::Esipa,
         Self::Mqtt,
         Self::Evm,
     ];
@@ -173,6 +197,9 @@ impl Proto {
             Self::Tls => "TLS",
             Self::Http => "HTTP",
             Self::Est => "EST",
+            Self::Es9p => "ES9+",
+            Self::Es11 => "ES11",
+            Self::Esipa => "ESipa",
             Self::Mqtt => "MQTT",
             Self::Evm => "EVM",
         }
@@ -244,6 +271,10 @@ pub struct StateChange {
 pub enum Step {
     /// The device registers with the network and has an IP session.
     Attach,
+    /// The card, an eUICC, has its operational profile from an SM-DP+.
+    Download,
+    /// The operational profile is enabled, and the device is attached as its own subscriber.
+    Enable,
     /// The card makes a key pair.
     Keys,
     /// The public key is registered on the ledger.
@@ -258,13 +289,28 @@ pub enum Step {
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 6] =
-        [Self::Attach, Self::Keys, Self::Register, Self::Enrol, Self::Ready, Self::Detach];
+    pub const ALL: [Self; 8] = [
+        Self::Attach,
+        Self::Download,
+        Self::Enable,
+        Self::Keys,
+        Self::Register,
+        Self::Enrol,
+        Self::Ready,
+        Self::Detach,
+    ];
+
+    /// Whether the step is about an eSIM profile.
+    pub fn is_esim(self) -> bool {
+        matches!(self, Self::Download | Self::Enable)
+    }
 
     /// The name that scenarios and transcripts use.
     pub fn name(self) -> &'static str {
         match self {
             Self::Attach => "attach",
+            Self::Download => "download",
+            Self::Enable => "enable",
             Self::Keys => "keys",
             Self::Register => "register",
             Self::Enrol => "enrol",
@@ -383,6 +429,9 @@ mod tests {
             Actor::Ledger,
             Actor::Ca,
             Actor::Cloud,
+            Actor::Smdp,
+            Actor::Smds,
+            Actor::Eim,
             Actor::Lab,
         ];
         for actor in numbered.into_iter().chain(single) {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use super::{CorenetError, EpcOutput};
 use crate::event::Actor;
@@ -13,6 +14,24 @@ use crate::wire::gtpu;
 /// How many downlink packets wait for a tunnel towards the base station before the oldest are dropped.
 const BUFFERED: usize = 32;
 
+/// What a subscription may reach on the service network.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Policy {
+    #[default]
+    Unrestricted,
+    /// Onboarding only: these addresses and no other.
+    Only(Arc<[Ipv4Addr]>),
+}
+
+impl Policy {
+    fn permits(&self, destination: Ipv4Addr) -> bool {
+        match self {
+            Self::Unrestricted => true,
+            Self::Only(addresses) => addresses.contains(&destination),
+        }
+    }
+}
+
 /// The network's own word on who holds an IP session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attestation {
@@ -21,6 +40,7 @@ pub struct Attestation {
     /// The equipment, as the UE told it under NAS security.
     pub imei: Option<Imei>,
     pub apn: String,
+    pub policy: Policy,
     /// When the session began.
     pub since: Instant,
 }
@@ -110,6 +130,15 @@ impl Gateway {
         // 2^32 sessions do not fit a run; 0 is for signalling.
         self.next_teid = self.next_teid.checked_add(1).unwrap_or(1);
         out.push(EpcOutput::SessionUp { imsi: attestation.imsi.clone(), ip });
+        if let Policy::Only(addresses) = &attestation.policy {
+            let addresses: Vec<_> = addresses.iter().map(Ipv4Addr::to_string).collect();
+            out.push(EpcOutput::State {
+                actor: Actor::Gateway,
+                machine: "",
+                change: "session is for onboarding only".into(),
+                fields: vec![("session", ip.to_string()), ("permitted", addresses.join(","))],
+            });
+        }
         self.sessions.insert(teid, Session { ip, attestation, remote: None, waiting: VecDeque::new() });
         self.by_ip.insert(ip, teid);
         Some(Created { teid, ip })
@@ -214,20 +243,26 @@ impl Gateway {
     }
 }
 
-/// A UE may use its own address only; what claims another is dropped and told.
+/// A UE may use its own address only, and send to where its policy lets it; what does otherwise is dropped and
+/// told.
 fn uplink(session: &Session, packet: &[u8], out: &mut Vec<EpcOutput>) {
-    match gtpu::ipv4_addresses(packet) {
-        Some((source, _)) if source == session.ip => out.push(EpcOutput::Sgi(packet.to_vec())),
-        other => out.push(EpcOutput::State {
-            actor: Actor::Gateway,
-            machine: "",
-            change: "uplink packet dropped".into(),
-            fields: vec![
-                ("session", session.ip.to_string()),
-                ("source", other.map_or_else(|| "not IPv4".to_owned(), |(source, _)| source.to_string())),
-            ],
-        }),
-    }
+    let (change, field) = match gtpu::ipv4_addresses(packet) {
+        Some((source, destination)) if source == session.ip => {
+            if session.attestation.policy.permits(destination) {
+                out.push(EpcOutput::Sgi(packet.to_vec()));
+                return;
+            }
+            ("uplink packet dropped: onboarding only", ("destination", destination.to_string()))
+        }
+        Some((source, _)) => ("uplink packet dropped", ("source", source.to_string())),
+        None => ("uplink packet dropped", ("source", "not IPv4".to_owned())),
+    };
+    out.push(EpcOutput::State {
+        actor: Actor::Gateway,
+        machine: "",
+        change: change.into(),
+        fields: vec![("session", session.ip.to_string()), field],
+    });
 }
 
 fn push_user(remote: (Ipv4Addr, u32), packet: &[u8], out: &mut Vec<EpcOutput>) -> Result<(), CorenetError> {
@@ -256,6 +291,7 @@ mod tests {
             iccid: "8988211000000000011".parse().unwrap(),
             imei: None,
             apn: "internet".into(),
+            policy: Policy::Unrestricted,
             since: Instant::ZERO,
         }
     }
@@ -294,6 +330,21 @@ mod tests {
         let (bytes, _) = gtpu::user(created.teid, &spoofed).unwrap();
         gateway.receive_gtpu(ENB, &bytes, &mut out).unwrap();
         assert!(matches!(out.as_slice(), [EpcOutput::State { .. }]));
+    }
+
+    #[test]
+    fn an_onboarding_session_reaches_what_its_policy_names_and_nothing_else() {
+        let (mut gateway, mut out) = (gateway(), Vec::new());
+        let eim = Ipv4Addr::new(10, 99, 0, 60);
+        let policy = Policy::Only([eim].into());
+        let created = gateway.create(Attestation { policy, ..attestation() }, &mut out).unwrap();
+        out.clear();
+        for destination in [eim, Ipv4Addr::new(10, 99, 0, 30)] {
+            let (bytes, _) = gtpu::user(created.teid, &packet(created.ip, destination)).unwrap();
+            gateway.receive_gtpu(ENB, &bytes, &mut out).unwrap();
+        }
+        assert!(matches!(&out[..], [EpcOutput::Sgi(sent), EpcOutput::State { change, .. }]
+            if *sent == packet(created.ip, eim) && change.contains("onboarding only")), "{out:?}");
     }
 
     #[test]

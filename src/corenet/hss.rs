@@ -9,6 +9,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 
 use super::CorenetError;
+use super::gateway::Policy;
 use crate::id::{Iccid, Imsi};
 use crate::sim::RngTree;
 
@@ -43,6 +44,8 @@ pub struct Subscriber {
     pub sqn: u64,
     /// The access point name of the subscription; `None` for the network's default.
     pub apn: Option<String>,
+    /// What it may reach.
+    pub policy: Policy,
     /// Overrides the fault of the network where it is not `None`.
     pub fault: HssFault,
 }
@@ -80,6 +83,7 @@ impl S6aError {
 pub(super) struct Subscription {
     pub apn: Option<String>,
     pub iccid: Iccid,
+    pub policy: Policy,
 }
 
 /// An authentication vector with the AUTN that is sent, which a fault may have spoilt.
@@ -111,7 +115,7 @@ impl Hss {
     }
 
     pub(super) fn provision(&mut self, subscriber: Subscriber) -> Result<(), CorenetError> {
-        let Subscriber { imsi, iccid, mut k, opc, amf, sqn, apn, fault } = subscriber;
+        let Subscriber { imsi, iccid, mut k, opc, amf, sqn, apn, policy, fault } = subscriber;
         if sqn > SQN_MAX {
             return Err(CorenetError::Sqn { imsi });
         }
@@ -128,7 +132,7 @@ impl Hss {
             sqn,
             rand: self.rng.branch(&imsi).stream("rand"),
             fault,
-            subscription: Subscription { apn, iccid },
+            subscription: Subscription { apn, iccid, policy },
         };
         self.records.insert(imsi, record);
         Ok(())
@@ -203,6 +207,7 @@ mod tests {
             amf: [0, 0],
             sqn: 5 << IND_BITS | 31,
             apn: None,
+            policy: Policy::Unrestricted,
             fault,
         }
     }

@@ -6,7 +6,7 @@ mod hss;
 mod mme;
 
 pub use epc::{Epc, EpcConfig, EpcInput, EpcOutput};
-pub use gateway::{AddressPool, Attestation};
+pub use gateway::{AddressPool, Attestation, Policy};
 pub use hss::{HssFault, Subscriber};
 
 use crate::id::Imsi;

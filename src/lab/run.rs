@@ -260,6 +260,11 @@ fn hss_fault(kind: FaultKind) -> HssFault {
         FaultKind::HssWrongMac => HssFault::WrongMac,
         FaultKind::HssWrongKey => HssFault::WrongKey,
         FaultKind::HssSqnBehind => HssFault::SqnBehind,
+        FaultKind::SmdpRogue
+        | FaultKind::SmdpReplayedChallenge
+        | FaultKind::SmdpWrongEid
+        | FaultKind::SmdpTamperedSegment
+        | FaultKind::CardPowerCut => HssFault::None,
     }
 }
 

@@ -44,13 +44,15 @@ pub struct Device {
     card: CardHandle,
     host: Option<Host>,
     procedure: Procedure,
+    /// Whether the modem has left the network to read the card again.
+    card_changed: bool,
     rng: RngTree,
 }
 
 impl Device {
     /// A device that is switched off. `rng` is its own branch.
     pub fn new(number: u32, ue: Ue, card: CardHandle, procedure: Procedure, rng: RngTree) -> Self {
-        Self { number, ue, card, host: None, procedure, rng }
+        Self { number, ue, card, host: None, procedure, card_changed: false, rng }
     }
 
     /// Whether the procedure has come to its end, good or bad.
@@ -112,6 +114,20 @@ impl Device {
                 self.modem(now, UeInput::Detach, out)?;
                 idle = false;
             }
+            let mut steps = Vec::new();
+            if self.procedure.settle_refresh(&mut steps)? {
+                self.record_card(Actor::Device(self.number), out);
+                out.append(&mut steps);
+                idle = false;
+            }
+            if self.procedure.take_refresh_request() {
+                self.modem(now, UeInput::Detach, out)?;
+                idle = false;
+            }
+            if std::mem::take(&mut self.card_changed) {
+                self.modem(now, UeInput::CardChanged, out)?;
+                idle = false;
+            }
             if idle {
                 return Ok(());
             }
@@ -137,7 +153,12 @@ impl Device {
         Ok(())
     }
 
-    fn carry(&mut self, now: Instant, answer: UeOutput, out: &mut Vec<DeviceOutput>) {
+    fn carry(
+        &mut self,
+        now: Instant,
+        answer: UeOutput,
+        out: &mut Vec<DeviceOutput>,
+    ) {
         let actor = Actor::Ue(self.number);
         match answer {
             UeOutput::Air(message) => out.push(DeviceOutput::Air(message)),
@@ -163,6 +184,7 @@ impl Device {
             }
             UeOutput::Detached => {
                 self.host = None;
+                self.card_changed = self.procedure.is_refreshing();
                 self.procedure.detached(now, out);
             }
         }

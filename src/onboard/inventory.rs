@@ -15,20 +15,29 @@ pub struct Entry {
     pub allowed: bool,
 }
 
-/// The operator's stock of cards and the owner's allow list. The network attests an ICCID; it leads here.
+/// The operator's stock of cards and the owner's allow list. The network attests an ICCID; it leads to the card
+/// that holds this subscription, and the card to the device.
 #[derive(Debug, Default)]
 pub struct Inventory {
-    by_iccid: BTreeMap<Iccid, Entry>,
+    devices: BTreeMap<Eid, Entry>,
+    cards: BTreeMap<Iccid, Eid>,
 }
 
 impl Inventory {
-    /// Adds a device. The first entry for a card stands: a clone brings no entry of its own.
+    /// Adds a device with its card. The first entry stands: a clone brings no entry of its own.
     pub fn add(&mut self, iccid: Iccid, entry: Entry) {
-        self.by_iccid.entry(iccid).or_insert(entry);
+        self.bind(iccid, entry.eid.clone());
+        self.devices.entry(entry.eid.clone()).or_insert(entry);
     }
 
-    /// The device that was ordered with this card.
+    /// Notes that the card with this EID holds the subscription: the SM-DP+ has installed it there, and the card has
+    /// proved its EID with its certificate. The first card stands.
+    pub fn bind(&mut self, iccid: Iccid, eid: Eid) {
+        self.cards.entry(iccid).or_insert(eid);
+    }
+
+    /// The device that holds this subscription.
     pub fn find(&self, iccid: &Iccid) -> Option<&Entry> {
-        self.by_iccid.get(iccid)
+        self.devices.get(self.cards.get(iccid)?)
     }
 }

@@ -4,6 +4,7 @@
 //! [`Services`](service::Services) is what it talks to; [`World`](world::World) carries messages between
 //! them and the network on one event heap.
 
+pub mod agent;
 pub mod api;
 pub mod backend;
 pub mod device;

@@ -6,6 +6,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::agent::Agent;
 use super::device::DeviceOutput;
 use super::steps::{Flow, NetworkStep, Tools};
 use super::{OnboardError, Refusal};
@@ -16,6 +17,18 @@ use crate::sim::Instant;
 /// Longer than any step takes in a cell with coverage: a step that is not done by then is refused.
 const STEP_TIME_LIMIT: Duration = Duration::from_secs(60);
 
+/// Where the device stands when the card holds another subscriber than the one that is attached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Refresh {
+    /// It does not.
+    None,
+    /// The modem is to leave the network and to read the card again.
+    Wanted,
+    UnderWay,
+    /// The new subscriber was refused.
+    Failed(Refusal),
+}
+
 /// The procedure of one device.
 pub struct Procedure {
     steps: Vec<Step>,
@@ -23,6 +36,9 @@ pub struct Procedure {
     started: Instant,
     tools: Tools,
     network_step: Option<NetworkStep>,
+    /// The IPA of a device whose card is an eUICC.
+    agent: Option<Agent>,
+    refresh: Refresh,
     last_failure: Option<Refusal>,
     wants_detach: bool,
     /// Whether a step has begun on which nothing was done yet.
@@ -32,13 +48,15 @@ pub struct Procedure {
 
 impl Procedure {
     /// A procedure that runs `steps` in their order.
-    pub fn new(steps: Vec<Step>, tools: Tools) -> Self {
+    pub fn new(steps: Vec<Step>, tools: Tools, agent: Option<Agent>) -> Self {
         Self {
             steps,
             position: 0,
             started: Instant::ZERO,
             tools,
             network_step: None,
+            agent,
+            refresh: Refresh::None,
             last_failure: None,
             wants_detach: false,
             fresh: false,
@@ -72,12 +90,17 @@ impl Procedure {
     pub fn attached(&mut self, now: Instant, ip: Ipv4Addr, apn: &str, out: &mut Vec<DeviceOutput>) {
         // A connection that ran over the session before is gone: its step opens another.
         self.network_step = None;
+        if let Some(agent) = &mut self.agent {
+            agent.attached(ip, apn);
+        }
+        self.refresh = Refresh::None;
         if self.step() == Some(Step::Attach) {
             self.done(now, format!("EPS-AKA by the card, {ip} on APN {apn}"), out);
         }
     }
 
-    /// The modem failed to attach. Where it will try again by itself the step goes on.
+    /// The modem failed to attach. Where it will try again by itself the step goes on; where the card holds a new
+    /// profile, [`settle_refresh`](Self::settle_refresh) sees to it.
     pub fn attach_failed(
         &mut self,
         reason: String,
@@ -88,15 +111,37 @@ impl Procedure {
         let refusal = Refusal { reason, detail };
         if retry {
             self.last_failure = Some(refusal);
+        } else if self.refresh == Refresh::UnderWay {
+            self.refresh = Refresh::Failed(refusal);
         } else if !self.over {
             self.refused(refusal, out);
         }
+    }
+
+    /// Sees to a profile that got no connectivity: the profile before it comes back where that was granted. Returns
+    /// whether anything was done.
+    ///
+    /// # Errors
+    /// Where the bench is at fault.
+    pub fn settle_refresh(&mut self, out: &mut Vec<DeviceOutput>) -> Result<bool, OnboardError> {
+        let Refresh::Failed(refusal) = &self.refresh else { return Ok(false) };
+        let refusal = refusal.clone();
+        let rolled_back = match &mut self.agent {
+            Some(agent) => agent.roll_back(&self.tools, &refusal)?,
+            None => false,
+        };
+        self.refresh = if rolled_back { Refresh::Wanted } else { Refresh::None };
+        if !rolled_back {
+            self.refused(refusal, out);
+        }
+        Ok(true)
     }
 
     /// The modem has left the network.
     pub fn detached(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) {
         match self.step() {
             Some(Step::Detach) => self.done(now, "session and context released".to_owned(), out),
+            Some(_) if self.refresh == Refresh::UnderWay => {}
             Some(_) if !self.over => {
                 let detail = "the network detached the device".to_owned();
                 self.refused(Refusal { reason: "network-detach".to_owned(), detail }, out);
@@ -108,6 +153,20 @@ impl Procedure {
     /// Whether the modem is to detach now; asked once.
     pub fn take_detach_request(&mut self) -> bool {
         !self.fresh && std::mem::take(&mut self.wants_detach)
+    }
+
+    /// Whether the modem is to leave the network since the card holds another subscriber now; asked once.
+    pub fn take_refresh_request(&mut self) -> bool {
+        let wanted = self.refresh == Refresh::Wanted;
+        if wanted {
+            self.refresh = Refresh::UnderWay;
+        }
+        wanted
+    }
+
+    /// Whether the modem has left, or is leaving, the network since the card holds another subscriber.
+    pub fn is_refreshing(&self) -> bool {
+        self.refresh == Refresh::UnderWay
     }
 
     /// Does what can be done now. Returns whether anything was done.
@@ -125,12 +184,22 @@ impl Procedure {
         };
         let result = match step {
             Step::Attach | Step::Detach => return Ok(false),
+            Step::Download | Step::Enable if self.refresh != Refresh::None => return Ok(false),
+            Step::Download | Step::Enable => match &mut self.agent {
+                Some(agent) => agent.poll(now, step, &mut self.tools, host, out),
+                None => Err(OnboardError::refused("no-euicc", "the card of this device is no eUICC")),
+            },
             Step::Keys => self.tools.make_keys(),
             Step::Register | Step::Enrol | Step::Ready => self.poll_network_step(now, step, host, out),
         };
         match result {
             Ok(Flow::Waiting) => Ok(false),
             Ok(Flow::Progress) => Ok(true),
+            Ok(Flow::CardChanged) => {
+                self.hang_up(host);
+                self.refresh = Refresh::Wanted;
+                Ok(true)
+            }
             Ok(Flow::Done(proof)) => {
                 self.network_step = None;
                 self.done(now, proof, out);
@@ -179,6 +248,9 @@ impl Procedure {
     fn hang_up(&mut self, host: &mut Host) {
         if let Some(mut step) = self.network_step.take() {
             step.close(host);
+        }
+        if let Some(agent) = &mut self.agent {
+            agent.hang_up(host);
         }
     }
 

@@ -15,7 +15,7 @@ use super::service::{Servers, Services};
 use super::world::{ENB, World};
 use crate::ca::Authority;
 use crate::card::{CardPort, Personalisation, SimProfile};
-use crate::corenet::{AddressPool, Epc, EpcConfig, HssFault, Subscriber};
+use crate::corenet::{AddressPool, Epc, EpcConfig, HssFault, Policy, Subscriber};
 use crate::crypto::tls::{KeyLogSink, VirtualClock};
 use crate::crypto::{Op, Tally};
 use crate::event::{Actor, Step};
@@ -159,7 +159,7 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory), OnboardErro
         }
         let card = device.profile.personalise(device.index)?;
         if device.subscribed {
-            epc.provision(subscriber(&card, device.fault))?;
+            epc.provision(subscriber(&card, Policy::Unrestricted, device.fault))?;
         }
         let mut salt = [0; 32];
         rng.branch(Actor::Registrar).stream(&format!("salt-{number}")).fill_bytes(&mut salt);
@@ -169,7 +169,7 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory), OnboardErro
     Ok((epc, inventory))
 }
 
-fn subscriber(card: &Personalisation, fault: HssFault) -> Subscriber {
+fn subscriber(card: &Personalisation, policy: Policy, fault: HssFault) -> Subscriber {
     Subscriber {
         imsi: card.imsi.clone(),
         iccid: card.iccid.clone(),
@@ -178,6 +178,7 @@ fn subscriber(card: &Personalisation, fault: HssFault) -> Subscriber {
         amf: card.amf,
         sqn: card.sqn,
         apn: Some(card.apn.clone()),
+        policy,
         fault,
     }
 }

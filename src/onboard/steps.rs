@@ -56,6 +56,8 @@ pub enum Flow {
     Waiting,
     /// Something was done; there may be more to do.
     Progress,
+    /// The card holds another subscriber now, whom the modem has to attach before the step goes on.
+    CardChanged,
     /// The step is done; this is what it proves.
     Done(String),
 }

@@ -271,10 +271,11 @@ impl World {
                 DeviceOutput::Air(message) => self.send_up(number, at, message),
                 DeviceOutput::Event(body) => self.emit_at(at, body, sink),
                 DeviceOutput::Address(ip) => {
-                    self.addresses.insert(ip, number);
-                    if let Some(running) = self.running(number) {
-                        running.address = Some(ip);
+                    let before = self.running(number).and_then(|running| running.address.replace(ip));
+                    if let Some(before) = before {
+                        self.addresses.remove(&before);
                     }
+                    self.addresses.insert(ip, number);
                 }
                 DeviceOutput::Card { from, exchange } => {
                     at = self.card_exchange(number, at, from, exchange, sink)

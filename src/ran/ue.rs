@@ -86,6 +86,9 @@ pub enum UeInput {
     Attach,
     /// The device wants to leave the network and stay on.
     Detach,
+    /// The card of the device, which is on and detached, holds another subscriber now and waits for the REFRESH that
+    /// says so to be fetched: read it anew, attach.
+    CardChanged,
     /// The moment of [`Ue::deadline`] has come.
     Timer,
 }
@@ -224,6 +227,7 @@ impl Ue {
             UeInput::Air(message) => self.air(now, message, out),
             UeInput::SendIp(packet) => self.send_ip(now, packet, out),
             UeInput::Detach => self.detach(now, out),
+            UeInput::CardChanged => self.card_changed(now, out),
             UeInput::Timer => self.expire(now, out),
         }
     }
@@ -240,6 +244,29 @@ impl Ue {
         self.subscriber = Some(usim::activate(&self.card)?);
         self.enter(Emm::Deregistered(Substate::NormalService), out);
         self.start_attach(now, out)
+    }
+
+    /// Everything that belonged to the subscriber before is forgotten (TS 31.111 clause 6.4.7.1, TS 24.301 clause
+    /// 5.3.1). The network must have released the connection before the next subscriber asks for one.
+    fn card_changed(&mut self, now: Instant, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
+        if !matches!(self.emm, Emm::Deregistered(_)) {
+            return Ok(());
+        }
+        usim::take_refresh(&self.card)?;
+        self.subscriber = Some(usim::activate(&self.card)?);
+        self.guti = None;
+        self.attempts = 0;
+        self.timers.clear();
+        self.nas = nas::Security::default();
+        self.authentication = authentication::Progress::default();
+        self.enter(Emm::Deregistered(Substate::NormalService), out);
+        match self.rrc {
+            Rrc::Idle => self.start_attach(now, out),
+            _ => {
+                self.session.reattach = true;
+                Ok(())
+            }
+        }
     }
 
     fn air(&mut self, now: Instant, message: Downlink, out: &mut Vec<UeOutput>) -> Result<(), RanError> {

@@ -9,11 +9,17 @@ use oxirush_security::{Ck, Ik};
 use super::RanError;
 use crate::card::{CardHandle, CardSlot};
 use crate::id::Imsi;
+use crate::wire::tlv;
 
 /// The application identifier of every USIM, up to the application provider's part (TS 101 220 annex E).
 const USIM_AID: [u8; 7] = [0xa0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x02];
 const EF_IMSI: u16 = 0x6f07;
 const EF_AD: u16 = 0x6fad;
+
+/// What TERMINAL PROFILE says of this modem (TS 102 223 clause 5.2): it does REFRESH, and no other proactive command.
+const TERMINAL_PROFILE: [u8; 3] = [0x01, 0x00, 0x80];
+/// How many proactive commands are answered in a row.
+const PROACTIVE_MAX: usize = 16;
 
 /// The subscriber as the card tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +51,45 @@ pub fn activate(card: &CardHandle) -> Result<Subscriber, RanError> {
         Ok(ad) => ad.get(3).map_or(2, |octet| if octet & 0x0f == 3 { 3 } else { 2 }),
         Err(_) => 2,
     };
+    // A card that knows no toolkit refuses, which changes nothing.
+    let profile = [&[0x80, 0x10, 0x00, 0x00, TERMINAL_PROFILE.len() as u8][..], &TERMINAL_PROFILE].concat();
+    let (_, status) = transmit(&mut slot, "TERMINAL PROFILE", &profile)?;
+    answer_proactive_commands(&mut slot, status)?;
     Ok(Subscriber { imsi, mnc_digits })
+}
+
+/// Fetches and answers the REFRESH that the card has announced to somebody else on another channel: STATUS has it
+/// announced once more (TS 102 223 clause 4.8). What the card wants is for the caller to do.
+pub fn take_refresh(card: &CardHandle) -> Result<(), RanError> {
+    let mut slot = card.lock().unwrap_or_else(PoisonError::into_inner);
+    let (_, status) = transmit(&mut slot, "STATUS", &[0x80, 0xf2, 0x00, 0x0c])?;
+    answer_proactive_commands(&mut slot, status)
+}
+
+/// Answers what `91xx` announces: REFRESH with success, everything else as beyond this modem (TS 102 223 clause 8.12).
+fn answer_proactive_commands(slot: &mut CardSlot, mut status: u16) -> Result<(), RanError> {
+    const REFRESH: u8 = 0x01;
+    for _ in 0..PROACTIVE_MAX {
+        let [0x91, length] = status.to_be_bytes() else { return Ok(()) };
+        let (command, _) = transmit(slot, "FETCH", &[0x80, 0x12, 0x00, 0x00, length])?;
+        // D0, command details (81 or 01): number, type, qualifier.
+        let details = tlv::find(&command, 0xd0)
+            .and_then(|body| tlv::find(body, 0x81).or_else(|_| tlv::find(body, 0x01)))
+            .unwrap_or_default();
+        let &[number, kind, qualifier] = details else {
+            return Err(RanError::CardData {
+                command: "FETCH",
+                length: command.len(),
+                expected: "proactive command",
+                clause: "TS 102 223 clause 6.6",
+            });
+        };
+        let result = if kind == REFRESH { 0x00 } else { 0x30 };
+        let response = [0x81, 0x03, number, kind, qualifier, 0x82, 0x02, 0x82, 0x81, 0x83, 0x01, result];
+        let header = [0x80, 0x14, 0x00, 0x00, response.len() as u8];
+        (_, status) = transmit(slot, "TERMINAL RESPONSE", &[&header[..], &response].concat())?;
+    }
+    Ok(())
 }
 
 /// Runs EPS AKA on the card. The application above the modem may have selected another application on the same

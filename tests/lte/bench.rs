@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 
 use cellbed::card::CardSlot;
-use cellbed::corenet::{AddressPool, Epc, EpcConfig, EpcInput, EpcOutput, HssFault, Subscriber};
+use cellbed::corenet::{AddressPool, Epc, EpcConfig, EpcInput, EpcOutput, HssFault, Policy, Subscriber};
 use cellbed::event::Actor;
 use cellbed::id::{Iccid, Imsi, Plmn};
 use cellbed::ran::{Downlink, Enb, EnbConfig, EnbInput, EnbOutput, Ue, UeConfig, UeInput, UeOutput, Uplink};
@@ -108,6 +108,7 @@ impl Bench {
                 amf: [0x80, 0],
                 sqn: SQN,
                 apn: None,
+                policy: Policy::Unrestricted,
                 fault: HssFault::None,
             };
             epc.provision(subscriber).unwrap();

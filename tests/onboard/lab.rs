@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use cellbed::ca::{Authority, CsrBuilder, device_uri, est::EstRequest};
-use cellbed::corenet::Attestation;
+use cellbed::corenet::{Attestation, Policy};
 use cellbed::crypto::{SoftKey, Tally};
 use cellbed::event::{Body, Outcome, StateChange};
 use cellbed::id::{Eid, Iccid};
@@ -42,6 +42,7 @@ impl Subject {
             iccid: iccid.clone(),
             imei: None,
             apn: "internet".into(),
+            policy: Policy::Unrestricted,
             since: Instant::ZERO,
         };
         let key = SoftKey::from_stream(&mut RngTree::new(7).branch(n).stream("key"));

@@ -146,6 +146,7 @@ impl Mme {
             iccid: subscription.iccid,
             imei: ue.imei.clone(),
             apn: apn.clone(),
+            policy: subscription.policy,
             since: core.now,
         };
         let Some(created) = core.gateway.create(attestation, core.out) else {

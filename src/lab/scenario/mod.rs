@@ -45,13 +45,17 @@ pub struct Scenario {
     #[serde(default = "Scenario::default_time_limit_s")]
     #[schemars(range(min = 1, max = 31_536_000))]
     pub time_limit_s: u32,
-    /// What every device does, in the order of the zero-touch procedure; a step may be left out.
-    #[serde(default = "Scenario::default_steps")]
+    /// What every device does, in the order of the zero-touch procedure; a step may be left out. Default: every step,
+    /// `download` and `enable` only where there is an `esim` section.
+    #[serde(default)]
     #[schemars(length(min = 1))]
     pub steps: Vec<Step>,
     /// The mobile network.
     #[serde(default)]
     pub network: Network,
+    /// The eSIM side: where the operational profiles come from. Every device's card is an eUICC then, whose `profile`
+    /// is the bootstrap profile.
+    pub esim: Option<EsimPlan>,
     /// The devices, in groups of equal ones, numbered from 1 through all groups.
     #[schemars(length(min = 1))]
     pub device: Vec<DeviceGroup>,
@@ -77,8 +81,9 @@ impl Scenario {
         120
     }
 
-    fn default_steps() -> Vec<Step> {
-        Step::ALL.to_vec()
+    /// Every step, those about an eSIM profile only where there is one to come.
+    fn default_steps(&self) -> Vec<Step> {
+        Step::ALL.into_iter().filter(|step| self.esim.is_some() || !step.is_esim()).collect()
     }
 }
 
@@ -101,6 +106,48 @@ impl Default for Network {
     fn default() -> Self {
         Self { plmn: Plmn::test(), integrity: vec![Integrity::Eia2], ciphering: vec![Ciphering::Eea2] }
     }
+}
+
+/// How devices get their operational eSIM profile.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EsimPlan {
+    /// The SIM profile that operational profiles are made from: the name of a file in `sim-profiles/`. Device number
+    /// `n` gets its card number `n - 1`.
+    pub profile: String,
+    /// How the eIM tells a device what to download.
+    #[serde(default)]
+    pub trigger: EsimTrigger,
+    /// Who speaks to the SM-DP+.
+    #[serde(default)]
+    pub download: EsimDownload,
+    /// Whether the operational subscribers are provisioned in the HSS.
+    #[serde(default = "DeviceGroup::default_true")]
+    pub subscribed: bool,
+}
+
+/// How the eIM tells a device what to download (SGP.32 clause 3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EsimTrigger {
+    /// By an activation code with the matching identifier of an order.
+    #[default]
+    ActivationCode,
+    /// By the default SM-DP+ that the eUICC is configured with: the order is bound to the EID.
+    DefaultSmdp,
+    /// By an event that the SM-DP+ has registered with the SM-DS.
+    Smds,
+}
+
+/// Who speaks to the SM-DP+ (SGP.32 clauses 3.2.3.1 and 3.2.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EsimDownload {
+    /// The device itself.
+    #[default]
+    Direct,
+    /// The eIM, for devices that can afford one connection only.
+    Indirect,
 }
 
 /// An EPS integrity algorithm.
@@ -190,6 +237,23 @@ pub enum FaultKind {
     HssWrongKey,
     /// The sequence number of the HSS is behind the card's, so that the card asks to resynchronise.
     HssSqnBehind,
+    /// The SM-DP+ has its certificates from an authority that the card does not know.
+    SmdpRogue,
+    /// The SM-DP+ answers with the signed challenge of an earlier session.
+    SmdpReplayedChallenge,
+    /// The order at the SM-DP+ is for the card of somebody else.
+    SmdpWrongEid,
+    /// A bit of the profile is changed on its way from the SM-DP+ to the card.
+    SmdpTamperedSegment,
+    /// The card loses its power in the middle of the download, once.
+    CardPowerCut,
+}
+
+impl FaultKind {
+    /// Whether it concerns the download of an eSIM profile.
+    pub fn is_esim(self) -> bool {
+        !matches!(self, Self::HssWrongMac | Self::HssWrongKey | Self::HssSqnBehind)
+    }
 }
 
 /// One expectation: of a step (`step`, `outcome`, and `reason` where refused), or of a message (`seen`).
@@ -334,6 +398,9 @@ pub fn check(
     let mut scenario = document.read::<Scenario>();
     if let Some(scenario) = &mut scenario {
         scenario.name = super::file_stem(name).to_owned();
+        if scenario.steps.is_empty() {
+            scenario.steps = scenario.default_steps();
+        }
         rules::check(scenario, &mut document, profiles);
     }
     document.finish(scenario)

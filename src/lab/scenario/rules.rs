@@ -16,6 +16,7 @@ pub(super) fn check(
     profiles: &BTreeMap<String, ProfileInfo>,
 ) {
     step_order(scenario, document);
+    esim(scenario, document, profiles);
     let sizes_known = device_groups(scenario, document, profiles);
     if sizes_known {
         identities(scenario, document, profiles);
@@ -36,6 +37,49 @@ fn step_order(scenario: &Scenario, document: &mut Document<'_>) {
                 format!("step `{}` cannot come after `{}`", pair[1].name(), pair[0].name())
             };
             document.problem(span, message, "out of order", Some(format!("the order is {order}")));
+        }
+    }
+}
+
+/// Checks that what is about eSIM profiles has an `esim` section to go with, and that its profile exists and takes no
+/// identity that a bootstrap profile has.
+fn esim(scenario: &Scenario, document: &mut Document<'_>, profiles: &BTreeMap<String, ProfileInfo>) {
+    let Some(plan) = &scenario.esim else {
+        let help = || Some("add an `[esim]` section with the operational `profile`".to_owned());
+        for (i, step) in scenario.steps.iter().enumerate().filter(|(_, step)| step.is_esim()) {
+            let span = document.root().key("steps").item(i).span();
+            let message = format!("step `{}` needs an eSIM profile to come from somewhere", step.name());
+            document.problem(span, message, "there is no `esim` section", help());
+        }
+        for (i, _) in scenario.fault.iter().enumerate().filter(|(_, fault)| fault.kind.is_esim()) {
+            let span = document.root().key("fault").item(i).key("kind").span();
+            let message = "this fault happens to the download of an eSIM profile";
+            document.problem(span, message, "there is no `esim` section", help());
+        }
+        return;
+    };
+    let span = document.root().key("esim").key("profile").span();
+    let Some(info) = profiles.get(&plan.profile) else {
+        let help = suggest(&plan.profile, profiles.keys().map(String::as_str))
+            .unwrap_or_else(|| "there is no file in sim-profiles/".to_owned());
+        let message = format!("there is no SIM profile `{}`", plan.profile);
+        document.problem(span, message, "unknown", Some(help));
+        return;
+    };
+    let count = scenario.device_count().min(DEVICES_MAX);
+    let range = |info: &ProfileInfo| Some((info.base_imsi.clone(), info.base_imsi.plus(count.max(1) - 1)?));
+    let Some((first, last)) = range(info) else {
+        let message = format!("profile `{}` runs out of IMSIs before device {count}", plan.profile);
+        document.problem(span, message, "too few identities", None);
+        return;
+    };
+    for name in scenario.device.iter().filter_map(|group| group.profile.as_ref()) {
+        let Some((from, to)) = profiles.get(name).and_then(range) else { continue };
+        if from.as_str().len() == first.as_str().len() && from <= last && first <= to {
+            let message = format!("the operational profile has IMSIs that bootstrap profile `{name}` has");
+            let help = "take a profile whose `imsi` is further away".to_owned();
+            document.problem(span, message, "the same subscribers", Some(help));
+            return;
         }
     }
 }

@@ -9,6 +9,7 @@ mod parse;
 pub use parse::{Limits, RequestParser, ResponseParser};
 
 use crate::event::{Label, Proto};
+use crate::wire::rsp::names;
 
 /// Header fields in the order of the message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -177,8 +178,21 @@ impl Response {
     }
 }
 
-/// How a request is called in transcripts: method and path; under EST's well-known path, as EST.
+/// Paths of remote SIM provisioning (SGP.22 clause 6.5; SGP.32 clause 6.2).
+const ES9P: &str = "/gsma/rsp2/es9plus/";
+const ES11: &str = "/gsma/rsp2/es11/";
+const RSP_ASN1: &str = "/gsma/rsp2/asn1";
+
+/// How a request is called in transcripts: method and path; under EST's well-known path, as EST; under a path of
+/// remote SIM provisioning, by its function.
 pub fn label(request: &Request) -> Label {
+    if let Some((proto, function)) = rsp_function(request) {
+        let label = Label::new(proto, function);
+        return match names::eim_package(&request.body).filter(|_| proto == Proto::Esipa) {
+            Some(package) => label.with("result", package),
+            None => label,
+        };
+    }
     let label = Label::new(protocol(request.path()), format!("{} {}", request.method, request.path()));
     match request.headers.get("content-type") {
         Some(kind) => label.with("type", kind),
@@ -186,9 +200,61 @@ pub fn label(request: &Request) -> Label {
     }
 }
 
-/// How the response to `request` is called in transcripts: status and reason.
+/// The interface and the function of remote SIM provisioning that a request is for.
+fn rsp_function(request: &Request) -> Option<(Proto, String)> {
+    let path = request.path();
+    if path == RSP_ASN1 {
+        return Some((Proto::Esipa, names::esipa(&request.body).to_owned()));
+    }
+    let named = |prefix, proto| path.strip_prefix(prefix).map(|function: &str| (proto, function.to_owned()));
+    named(ES9P, Proto::Es9p).or_else(|| named(ES11, Proto::Es11))
+}
+
+/// The status of a function execution (SGP.22 clause 6.5.1.4): `Executed-Success`, or the codes of subject and reason.
+fn execution_status(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Envelope {
+        header: Header,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Header {
+        function_execution_status: Status,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Status {
+        status: String,
+        status_code_data: Option<Codes>,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Codes {
+        subject_code: String,
+        reason_code: String,
+    }
+    let status = serde_json::from_slice::<Envelope>(body).ok()?.header.function_execution_status;
+    Some(match status.status_code_data {
+        Some(codes) => format!("{} {}/{}", status.status, codes.subject_code, codes.reason_code),
+        None => status.status,
+    })
+}
+
+/// How the response to `request` is called in transcripts: status and reason; of a function of remote SIM
+/// provisioning, what became of it.
 pub fn response_label(request: &Request, response: &Response) -> Label {
     let name = format!("{} {}", response.status, response.reason);
+    if let Some((proto, _)) = rsp_function(request) {
+        let label = Label::new(proto, name);
+        let (field, value) = match proto {
+            Proto::Esipa => ("package", names::eim_package(&response.body).map(str::to_owned)),
+            _ => ("status", execution_status(&response.body)),
+        };
+        return match value {
+            Some(value) => label.with(field, value),
+            None => label,
+        };
+    }
     let label = Label::new(protocol(request.path()), name);
     match response.headers.get("content-type") {
         Some(kind) => label.with("type", kind),
@@ -277,6 +343,21 @@ mod tests {
             .header("Bad Name:\r\n", "x");
         let text = String::from_utf8(request.encode()).unwrap();
         assert_eq!(text, "GET /aEvil:1 HTTP/1.1\r\nHost: host  Evil: 2\r\nBadname: x\r\n\r\n");
+    }
+
+    #[test]
+    fn functions_of_remote_sim_provisioning_are_called_by_name() {
+        let request = Request::new("POST", "/gsma/rsp2/es9plus/initiateAuthentication", "smdp");
+        assert_eq!((label(&request).proto, label(&request).name.as_ref()), (Proto::Es9p, "initiateAuthentication"));
+        let body = r#"{"header":{"functionExecutionStatus":{"status":"Failed","statusCodeData":
+            {"subjectCode":"8.2.6","reasonCode":"3.8","message":"refused"}}}}"#;
+        let refused = response_label(&request, &Response::new(200).body("application/json", body));
+        assert_eq!(refused.fields, [("status", "Failed 8.2.6/3.8".to_owned())]);
+        let poll = Request::new("POST", "/gsma/rsp2/asn1", "eim")
+            .body("application/x-gsma-rsp-asn1", hex::decode("bf4f035a0101").unwrap());
+        assert_eq!((label(&poll).proto, label(&poll).name.as_ref()), (Proto::Esipa, "GetEimPackage"));
+        let none = Response::new(200).body("application/x-gsma-rsp-asn1", hex::decode("bf4f03020101").unwrap());
+        assert_eq!(response_label(&poll, &none).fields, [("package", "none".to_owned())]);
     }
 
     #[test]

@@ -144,6 +144,8 @@ fn rect(from: Duration, to: Duration, end: Duration, class: &str) -> String {
 pub(super) fn step_class(step: Step) -> &'static str {
     match step {
         Step::Attach => "s-attach",
+        Step::Download => "s-download",
+        Step::Enable => "s-enable",
         Step::Keys => "s-keys",
         Step::Register => "s-register",
         Step::Enrol => "s-enrol",

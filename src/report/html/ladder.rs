@@ -11,7 +11,7 @@ use crate::report::text::{brief, count, fields, html, one_line, seconds, user_pl
 use crate::sim::{Duration, Instant};
 
 /// Columns from the card outwards: name and what it stands for.
-const LANES: [(&str, &str); 12] = [
+const LANES: [(&str, &str); 15] = [
     ("Card", "card"),
     ("Device", "dev"),
     ("Modem", "ue"),
@@ -19,6 +19,9 @@ const LANES: [(&str, &str); 12] = [
     ("MME", "mme"),
     ("HSS", "hss"),
     ("Gateway", "gw"),
+    ("eIM", "eim"),
+    ("SM-DS", "smds"),
+    ("SM-DP+", "smdp"),
     ("CA", "ca"),
     ("Registrar", "registrar"),
     ("Ledger", "ledger"),
@@ -41,6 +44,9 @@ pub(super) fn class(proto: Proto) -> &'static str {
         Proto::Tls => "tls",
         Proto::Http => "http",
         Proto::Est => "est",
+        Proto::Es9p => "es9p",
+        Proto::Es11 => "es11",
+        Proto::Esipa => "esipa",
         Proto::Mqtt => "mqtt",
         Proto::Evm => "evm",
     }
@@ -133,11 +139,14 @@ fn lane(actor: Actor) -> usize {
         Actor::Mme => 4,
         Actor::Hss => 5,
         Actor::Gateway => 6,
-        Actor::Ca => 7,
-        Actor::Registrar => 8,
-        Actor::Ledger => 9,
-        Actor::Cloud => 10,
-        Actor::Lab => 11,
+        Actor::Eim => 7,
+        Actor::Smds => 8,
+        Actor::Smdp => 9,
+        Actor::Ca => 10,
+        Actor::Registrar => 11,
+        Actor::Ledger => 12,
+        Actor::Cloud => 13,
+        Actor::Lab => 14,
     }
 }
 
