@@ -4,8 +4,11 @@
 //! are (`fs`), which instructions ([`Uicc`]'s table) and which objects the applet holds (`iot_safe`).
 
 mod aka;
+mod commands;
 pub mod explore;
 mod fs;
+mod install;
+mod installed;
 pub mod iot_safe;
 mod pin;
 mod profile;
@@ -14,6 +17,7 @@ mod sqn;
 mod state;
 mod suci;
 mod suci_profile;
+mod test_algorithm;
 #[cfg(test)]
 mod tests;
 mod toolkit;
@@ -23,6 +27,7 @@ mod tuak;
 mod uicc;
 mod usim;
 
+pub use installed::InstalledProfile;
 pub use profile::{
     Algorithm, Authentication, IotSafeContent, OperatorKey, Personalisation, PinCode, PinCodes, Secret,
     SimProfile, Suci, SuciScheme,
