@@ -5,6 +5,7 @@ pub mod gtpu;
 mod namer;
 pub mod nas;
 pub mod s1ap;
+pub mod saip;
 pub mod tlv;
 
 pub use apdu::{ApduError, Command, StatusWord, describe};
