@@ -6,6 +6,7 @@
 
 pub mod aka;
 pub mod application;
+mod assemble;
 pub mod codes;
 mod der;
 mod element;
@@ -14,14 +15,16 @@ pub mod file;
 pub mod header;
 mod image;
 mod response;
+mod rules;
 mod template;
 
 pub use der::{Oid, Raw};
 pub use element::{Element, Package};
 pub use error::{PackageError, PeStatusCode};
 pub use image::{
-    AkaAlgorithm, AppletInstance, Attempts, ElementRef, FileKind, Image, ImageFile, LoadPackage, PinImage,
-    PukImage, RfmImage, SecurityDomainImage, SecurityDomainKey, SharedPins, SqnState, Subscription,
+    AkaAlgorithm, AppletInstance, Attempts, CdmaImage, ElementRef, FileKind, Image, ImageFile, LoadPackage,
+    Mapping, PinImage, PukImage, RfmImage, SecurityDomainImage, SecurityDomainKey, SharedPins, SqnState,
+    Subscription,
 };
 pub use response::{EuiccResponse, PeStatus, ResponseError};
 pub use template::oid as template_oid;
