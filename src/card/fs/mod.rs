@@ -129,6 +129,13 @@ impl FileSystem {
         }
     }
 
+    /// The content of the file that `path` leads to from `directory` on.
+    pub(super) fn content_below(&self, directory: Index, path: &[u16]) -> Option<&[u8]> {
+        let step = |at: Index, id: &u16| self.tree.child(self.tree.shown(at), *id);
+        let found = path.iter().try_fold(directory, step).filter(|at| self.exists(*at));
+        found.map(|at| self.content(at))
+    }
+
     fn content_mut(&mut self, index: Index) -> &mut [u8] {
         self.changes += 1;
         let index = self.tree.shown(index);
