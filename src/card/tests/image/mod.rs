@@ -1,7 +1,7 @@
 //! A profile that was installed from an image, seen from the card's contacts.
 
 use super::*;
-use crate::card::tuak::{Tuak, USIM_LENGTHS};
+use crate::card::tuak::{Lengths, Tuak, USIM_LENGTHS};
 use crate::wire::saip::{
     AkaAlgorithm, AppletInstance, Attempts, ElementRef, FileKind, Image, ImageFile, PinImage, PukImage,
     SqnState, Subscription,
@@ -135,7 +135,7 @@ fn image() -> Image {
         ruled(tlv, 0x6f06, 2, None),
         ruled(directory(MF, 0xa003, Some(USIM_2), "9001e0830101"), 0x2f06, 1, None),
         ruled(directory(MF, 0x7f20, None, &status), 0x2f06, 1, None),
-        ruled(file(18, 0x6f07, FileKind::Link { to: 10 }, Vec::new()), 0, 0, Some(7)),
+        ruled(file(18, 0x6f07, FileKind::Link { to: 10 }, Vec::new()), 0x6f06, 2, Some(7)),
         deactivated,
     ];
     let puk = |key_reference, digit: u8| PukImage {
@@ -156,7 +156,7 @@ fn image() -> Image {
         pins: vec![
             pin(MF, 0x01, b"0000", Some(0x01), 0x06),
             pin(MF, 0x0a, b"8888", None, 0x01),
-            pin(USIM, 0x81, b"1111", Some(0x81), 0x05),
+            pin(USIM, 0x81, b"1111", Some(0x81), 0x03),
             pin(IM, 0x81, b"2222", Some(0x81), 0x01),
         ],
         shared_pins: Vec::new(),
@@ -378,13 +378,14 @@ fn applications_authenticate_with_their_own_keys() {
 }
 
 #[test]
-fn tuak_comes_with_its_constant() {
+fn tuak_comes_with_its_constant_and_the_length_of_its_result() {
     let mut image = image();
     let topc = [0x42; 32];
     let subscription = &mut image.subscriptions[0];
+    subscription.options = 0x02;
     (subscription.algorithm, subscription.opc) = (AkaAlgorithm::Tuak, topc.to_vec());
     let card = &mut card_of(&image);
-    let network = Tuak::new(&K, topc, 1, USIM_LENGTHS);
+    let network = Tuak::new(&K, topc, 1, Lengths { res: 16, ..USIM_LENGTHS });
     let rand = [0x23; 16];
     let sqn = [0, 0, 0, 0, 0, 0x20];
     let keys = network.f2345(&rand);
@@ -392,7 +393,7 @@ fn tuak_comes_with_its_constant() {
     let autn = [&concealed[..], &[0x80, 0], &network.f1(&rand, &sqn, &[0x80, 0])].concat();
     select(card, USIM_1);
     let answer = response(card, &format!("0088008122 10{} 10{}", hex::encode(rand), hex::encode(autn)));
-    assert_eq!(answer[..20], format!("db08{}", hex::encode(keys.res)));
+    assert_eq!(answer[..36], format!("db10{}", hex::encode(keys.res)));
 }
 
 #[test]

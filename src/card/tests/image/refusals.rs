@@ -120,7 +120,7 @@ fn subscriptions_that_cannot_be_are_refused() {
         })
     };
     assert_eq!(tuak(|_| {}), "installed");
-    assert!(tuak(|s| s.options = 1).contains("TUAK with the options 01"));
+    assert!(tuak(|s| s.options = 4).contains("options 04"));
     assert!(tuak(|s| s.keccak = 0).contains("Keccak"));
     assert!(tuak(|s| s.key = vec![0; 20]).contains("instead of 16 or 32"));
     assert!(tuak(|s| s.opc = vec![0; 16]).contains("TOPc has 16 bytes"));
