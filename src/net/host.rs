@@ -23,7 +23,7 @@ use super::connection::{ACK_DELAY, BUFFERED_SEGMENTS, ConnId, ConnState, Connect
 use crate::sim::{Instant, RngTree};
 
 /// How many addresses a host can have.
-const MAX_ADDRESSES: usize = 4;
+const MAX_ADDRESSES: usize = 6;
 /// How many live connections a host holds at a time. A SYN beyond that is answered with RST.
 const MAX_CONNECTIONS: usize = 16;
 /// The datagram that every IPv4 host has to take (RFC 791, clause 3.1); no link offers less.
@@ -57,7 +57,7 @@ impl Host {
     ///
     /// # Panics
     ///
-    /// With more than four addresses.
+    /// With more than six addresses.
     pub fn new(addresses: &[Ipv4Addr], mtu: u16, rng: RngTree) -> Self {
         assert!(addresses.len() <= MAX_ADDRESSES, "a host has at most {MAX_ADDRESSES} addresses");
         let mtu = usize::from(mtu.max(MIN_MTU));

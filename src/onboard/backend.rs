@@ -69,6 +69,11 @@ impl Backend {
         }
     }
 
+    /// What is known of the devices, for those who bind a subscription to one of them.
+    pub fn inventory_mut(&mut self) -> &mut Inventory {
+        &mut self.inventory
+    }
+
     /// The ledger, to be read.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger

@@ -8,7 +8,7 @@ use super::api::Problem;
 use super::backend::{Answer, Backend, Caller, note, short};
 use super::link::channel_binding;
 use super::service::{Servers, ServiceOutput};
-use super::steps::{BROKER, EST, Endpoint, REGISTRAR};
+use super::esim::EsimServices;
 use crate::ca::DeviceCertificate;
 use crate::corenet::Attestation;
 use crate::event::{Actor, Body, Label, Message};
@@ -25,6 +25,7 @@ const TURNS_MAX: u32 = 10_000;
 pub struct Desk<'a> {
     pub now: Instant,
     pub backend: &'a mut Backend,
+    pub esim: Option<&'a mut EsimServices>,
     pub servers: &'a Servers,
     pub attestation: Option<&'a Attestation>,
     pub waiting: &'a mut BTreeMap<TxHash, (Ipv4Addr, ConnId)>,
@@ -63,10 +64,11 @@ enum Protocol {
 
 impl Peer {
     /// The far end of `ip`, which is device number `device`, with these services on it.
-    pub fn new(device: u32, ip: Ipv4Addr, services: [Endpoint; 3], mtu: u16, rng: RngTree) -> Self {
-        let addresses = services.map(|service| service.actor.transport_address());
+    pub fn new(device: u32, ip: Ipv4Addr, servers: &Servers, mtu: u16, rng: RngTree) -> Self {
+        let addresses: Vec<_> =
+            servers.endpoints().map(|service| service.actor.transport_address()).collect();
         let mut host = Host::new(&addresses, mtu, rng);
-        for service in services {
+        for service in servers.endpoints() {
             host.listen(service.socket());
         }
         Self { device, ip, host, sessions: Vec::new(), scheduled: None }
@@ -118,14 +120,12 @@ impl Peer {
     fn accept(&mut self, servers: &Servers) -> bool {
         let mut moved = false;
         while let Some((connection, local, _)) = self.host.accept() {
-            let (office, config) = match local {
-                local if local == EST.socket() => (Actor::Ca, &servers.est),
-                local if local == BROKER.socket() => (Actor::Cloud, &servers.broker),
-                _ => (REGISTRAR.actor, &servers.registrar),
-            };
-            match TlsStream::server(config.clone(), connection) {
-                Ok(tls) => self.sessions.push(Session::new(tls, office)),
-                Err(_) => self.host.abort(connection),
+            let session = servers.at(local).and_then(|(office, config)| {
+                TlsStream::server(config.clone(), connection).ok().map(|tls| Session::new(tls, office))
+            });
+            match session {
+                Some(session) => self.sessions.push(session),
+                None => self.host.abort(connection),
             }
             moved = true;
         }
@@ -242,6 +242,13 @@ impl Session {
         let mut events = Vec::new();
         let answer = match self.office {
             Actor::Ca => desk.backend.est(desk.now, &caller, &request, &mut events)?,
+            Actor::Smdp | Actor::Smds | Actor::Eim => match &mut desk.esim {
+                Some(esim) => {
+                    let inventory = desk.backend.inventory_mut();
+                    Answer::Now(esim.answer(desk.now, self.office, device, &request, inventory, &mut events))
+                }
+                None => Answer::Now(Response::new(503)),
+            },
             _ => desk.backend.registration(desk.now, &caller, &request, &mut events)?,
         };
         out.extend(events.into_iter().map(ServiceOutput::Event));

@@ -12,13 +12,14 @@ use rustls::ServerConfig;
 
 use super::OnboardError;
 use super::backend::Backend;
+use super::esim::EsimServices;
 use super::peer::{Desk, Peer};
 use super::steps::{BROKER, EST, Endpoint, REGISTRAR};
 use crate::ca::Authority;
 use crate::corenet::Epc;
 use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
 use crate::crypto::{SoftKey, Tally};
-use crate::event::Body;
+use crate::event::{Actor, Body};
 use crate::ledger::TxHash;
 use crate::net::ConnId;
 use crate::sim::{Instant, RngTree};
@@ -39,13 +40,8 @@ pub enum ServiceOutput {
     Event(Body),
 }
 
-/// The TLS servers of the services.
-pub struct Servers {
-    pub registrar: Arc<ServerConfig>,
-    pub est: Arc<ServerConfig>,
-    /// Asks for a client certificate: mutual TLS.
-    pub broker: Arc<ServerConfig>,
-}
+/// The TLS servers of the services, each at its endpoint.
+pub struct Servers(Vec<(Endpoint, Arc<ServerConfig>)>);
 
 impl Servers {
     /// The servers with fresh keys and certificates of `authority`. Each draws from its own branch of `rng`.
@@ -72,17 +68,33 @@ impl Servers {
             tls::server_config(provider, chain, signer, client_roots, clock.clone(), key_log)
                 .map_err(OnboardError::from)
         };
-        Ok(Self {
-            registrar: server(REGISTRAR, false)?,
-            est: server(EST, false)?,
-            broker: server(BROKER, true)?,
-        })
+        // The broker asks for a client certificate: mutual TLS.
+        let servers = [(REGISTRAR, false), (EST, false), (BROKER, true)];
+        let with_config = |(endpoint, mutual)| Ok((endpoint, server(endpoint, mutual)?));
+        servers.into_iter().map(with_config).collect::<Result<_, OnboardError>>().map(Self)
+    }
+
+    /// Adds a server.
+    pub fn add(&mut self, endpoint: Endpoint, config: Arc<ServerConfig>) {
+        self.0.push((endpoint, config));
+    }
+
+    /// Where they are.
+    pub fn endpoints(&self) -> impl Iterator<Item = Endpoint> {
+        self.0.iter().map(|(endpoint, _)| *endpoint)
+    }
+
+    /// The server that listens on `local`.
+    pub fn at(&self, local: (Ipv4Addr, u16)) -> Option<(Actor, &Arc<ServerConfig>)> {
+        let (endpoint, config) = self.0.iter().find(|(endpoint, _)| endpoint.socket() == local)?;
+        Some((endpoint.actor, config))
     }
 }
 
 /// Everything that devices talk to, and what stands behind it.
 pub struct Services {
     backend: Backend,
+    esim: Option<EsimServices>,
     servers: Servers,
     clock: VirtualClock,
     rng: RngTree,
@@ -94,9 +106,17 @@ pub struct Services {
 
 impl Services {
     /// Services that nobody has talked to yet.
-    pub fn new(backend: Backend, servers: Servers, clock: VirtualClock, mtu: u16, rng: RngTree) -> Self {
+    pub fn new(
+        backend: Backend,
+        esim: Option<EsimServices>,
+        servers: Servers,
+        clock: VirtualClock,
+        mtu: u16,
+        rng: RngTree,
+    ) -> Self {
         Self {
             backend,
+            esim,
             servers,
             clock,
             rng,
@@ -151,7 +171,7 @@ impl Services {
                             return Ok(());
                         };
                         let rng = self.rng.branch(ip);
-                        place.insert(Peer::new(device, ip, [REGISTRAR, EST, BROKER], self.mtu, rng))
+                        place.insert(Peer::new(device, ip, &self.servers, self.mtu, rng))
                     }
                 };
                 peer.receive(packet);
@@ -192,6 +212,7 @@ impl Services {
         let mut desk = Desk {
             now,
             backend: &mut self.backend,
+            esim: self.esim.as_mut(),
             servers: &self.servers,
             attestation: epc.attestation(ip),
             waiting: &mut self.waiting,
