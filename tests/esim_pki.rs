@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use cellbed::crypto::rsp_cert::RspCertificate;
 use tempfile::TempDir;
 
 const SEED: [&str; 2] = ["--seed", "7"];
@@ -62,7 +63,13 @@ fn openssl_passes(folder: &Path, arguments: &str) -> String {
     text
 }
 
-/// Every certificate as PEM, for programs that want that.
+/// The DER signature that ends a certificate: behind the header of the certificate, what is signed, the algorithm
+/// (12 bytes) and the header of the BIT STRING (3 bytes).
+fn signature_of(certificate: &RspCertificate) -> &[u8] {
+    &certificate.der()[4 + certificate.tbs().len() + 12 + 3..]
+}
+
+/// A certificate as PEM, for programs that want that.
 fn to_pem(folder: &Path, path: &str) -> String {
     let name = path.replace('/', "_") + ".pem";
     openssl_passes(folder, &format!("x509 -inform DER -in pki/{path} -out {name}"));
@@ -82,7 +89,12 @@ fn openssl_verifies_every_chain_and_reads_every_key() {
         let ci = to_pem(at, &format!("CertificateIssuer/CERT_CI_ECDSA_{suffix}.der"));
         let eum = to_pem(at, &format!("EUM/CERT_EUM_ECDSA_{suffix}.der"));
         let verify = format!("verify -x509_strict -CAfile {ci} -attime {AT}");
-        for server in ["DPauth/CERT_S_SM_DPauth_ECDSA", "DPpb/CERT_S_SM_DPpb_ECDSA", "eIM/CERT_EIM_ECDSA"] {
+        for server in [
+            "DPauth/CERT_S_SM_DPauth_ECDSA",
+            "DPpb/CERT_S_SM_DPpb_ECDSA",
+            "DSauth/CERT_S_SM_DSauth_ECDSA",
+            "eIM/CERT_EIM_ECDSA",
+        ] {
             let server = to_pem(at, &format!("{server}_{suffix}.der"));
             openssl_passes(at, &format!("{verify} {server}"));
         }
@@ -96,7 +108,15 @@ fn openssl_verifies_every_chain_and_reads_every_key() {
         let euicc = to_pem(at, &format!("eUICC/CERT_EUICC_{EID}_ECDSA_{suffix}.der"));
         let (passed, text) = openssl(at, &format!("{verify} -untrusted {eum} {euicc}"));
         assert!(!passed && text.contains("permitted subtree violation"), "{text}");
-        openssl_passes(at, &format!("verify -partial_chain -trusted {eum} -attime {AT} {euicc}"));
+        let certificate = RspCertificate::parse(
+            &fs::read(at.join(format!("pki/eUICC/CERT_EUICC_{EID}_ECDSA_{suffix}.der"))).unwrap(),
+        )
+        .unwrap();
+        fs::write(at.join("tbs"), certificate.tbs()).unwrap();
+        fs::write(at.join("signature"), signature_of(&certificate)).unwrap();
+        let key = openssl_passes(at, &format!("x509 -in {eum} -noout -pubkey"));
+        fs::write(at.join("eum.pub"), key).unwrap();
+        openssl_passes(at, "dgst -sha256 -verify eum.pub -signature signature tbs");
 
         for path in ["DPauth/SK_S_SM_DPauth_ECDSA", "CertificateIssuer/SK_CI_ECDSA"] {
             let text = openssl_passes(at, &format!("pkey -in pki/{path}_{suffix}.pem -noout -check -text"));
@@ -214,7 +234,7 @@ fn a_seed_gives_the_same_folder_and_no_folder_is_written_over() {
 fn show_prints_the_chain_and_single_files() {
     let place = made(&[]);
     let text = passes(place.path(), &["show", "pki"]);
-    for part in ["CI ", "EUM ", "DPauth ", "DStls ", EID, "2.999.10", "8 private keys"] {
+    for part in ["CI ", "EUM ", "DPauth ", "DStls ", EID, "2.999.10", "9 private keys"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains("PRIVATE KEY"));
