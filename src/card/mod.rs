@@ -4,8 +4,10 @@
 //! are (`fs`), which instructions ([`Uicc`]'s table) and which objects the applet holds (`iot_safe`).
 
 mod aka;
+mod commands;
 pub mod explore;
 mod fs;
+mod installed;
 pub mod iot_safe;
 mod pin;
 mod profile;
@@ -23,6 +25,7 @@ mod tuak;
 mod uicc;
 mod usim;
 
+pub use installed::InstalledProfile;
 pub use profile::{
     Algorithm, Authentication, IotSafeContent, OperatorKey, Personalisation, PinCode, PinCodes, Secret,
     SimProfile, Suci, SuciScheme,

@@ -56,7 +56,7 @@ fn refusal(tries: u8) -> StatusWord {
 /// The codes of one card.
 #[derive(Clone)]
 pub(super) struct Pins {
-    pins: [Pin; 3],
+    pins: Vec<Pin>,
     /// How often a code, a switch or a counter has changed.
     changes: u64,
 }
@@ -67,12 +67,17 @@ impl Pins {
             let unblock = unblock.map(|value| Unblock { value, tries: UNBLOCK_TRIES });
             Pin { reference, value, enabled, tries: TRIES, unblock, verified: false }
         };
-        let pins = [
+        let pins = vec![
             pin(PIN1, codes.pin1.0, codes.enabled, Some(codes.puk1.0)),
             pin(PIN2, codes.pin2.0, true, Some(codes.puk2.0)),
             pin(ADM1, codes.adm1.0, true, None),
         ];
         Self { pins, changes: 0 }
+    }
+
+    /// No codes at all: what is bound to one is not to be had.
+    pub(super) fn none() -> Self {
+        Self { pins: Vec::new(), changes: 0 }
     }
 
     /// Forgets what was verified; counters stay.
@@ -90,7 +95,7 @@ impl Pins {
 
     /// Whether PIN1 has to be verified.
     pub(super) fn pin1_enabled(&self) -> bool {
-        self.pins[0].enabled
+        self.pins.first().is_some_and(|pin| pin.enabled)
     }
 
     /// VERIFY PIN. Without data it asks how many tries remain.

@@ -14,6 +14,8 @@ pub enum Refresh {
     /// Reset the card: what another eSIM profile needs.
     UiccReset = 0x04,
     ApplicationReset = 0x05,
+    /// Another eSIM profile is enabled, or none (GSMA SGP.22 clause 3.2.1).
+    EuiccProfileStateChange = 0x09,
 }
 
 /// Where the toolkit stands.

@@ -115,6 +115,16 @@ impl FileSystem {
         Self { own: own.collect(), changes: 0 }
     }
 
+    /// The files of a card without a profile: the MF with EF.DIR, EF.PL and EF.ARR, nothing written.
+    pub(super) fn bare() -> Self {
+        let kept = |file: &File| file.within == Directory::Mf && [MF, 0x2f05, 0x2f06].contains(&file.id);
+        let own = FILES.iter().enumerate().filter(|(_, file)| !kept(file)).map(|(at, file)| {
+            let content = if file.id == 0x2f00 { vec![0xff; file.size()] } else { Vec::new() };
+            (at as Index, Own { content: content.into_boxed_slice(), written: false })
+        });
+        Self { own: own.collect(), changes: 0 }
+    }
+
     /// Whether this card has the file.
     fn exists(&self, index: Index) -> bool {
         self.own.get(&index).is_none_or(|own| !own.content.is_empty())
