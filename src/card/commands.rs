@@ -2,11 +2,15 @@
 //! clause 7): what a logical channel does with the enabled profile.
 
 use super::Reply;
-use super::fs::{FileSystem, Position};
+use super::fs::{FileSystem, Index, Position};
 use super::installed::{InstalledProfile, ProfileApplication};
-use super::pin::{PIN1, Pins};
+use super::pin::Pins;
 use super::uicc::{Application, Selection, Uicc};
 use crate::wire::{Command, StatusWord, tlv};
+
+/// 3GPP application codes (TS 101 220 annex E).
+const USIM: u16 = 0x1002;
+const ISIM: u16 = 0x1004;
 
 /// An instruction outside applets and the applications of the platform.
 pub(super) struct Instruction {
@@ -47,11 +51,11 @@ pub(super) static INSTRUCTIONS: &[Instruction] = &[
     iso(0xa2, |profile, at, c| profile.read(at, c, FileSystem::search_record)),
     etsi(0x32, |profile, at, c| profile.update(at, c, FileSystem::increase)),
     etsi(0xf2, InstalledProfile::status),
-    iso(0x20, |profile, _, c| profile.pins.verify(c)),
-    iso(0x24, |profile, _, c| profile.pins.change(c)),
-    iso(0x26, |profile, _, c| profile.pins.disable(c)),
-    iso(0x28, |profile, _, c| profile.pins.enable(c)),
-    iso(0x2c, |profile, _, c| profile.pins.unblock(c)),
+    iso(0x20, |profile, at, c| profile.with_pins(at, c, Pins::verify)),
+    iso(0x24, |profile, at, c| profile.with_pins(at, c, Pins::change)),
+    iso(0x26, |profile, at, c| profile.with_pins(at, c, Pins::disable)),
+    iso(0x28, |profile, at, c| profile.with_pins(at, c, Pins::enable)),
+    iso(0x2c, |profile, at, c| profile.with_pins(at, c, Pins::unblock)),
     iso(0x88, InstalledProfile::authenticate),
     etsi(0x78, InstalledProfile::get_identity),
     toolkit(0x10, |card, c| card.toolkit.terminal_profile(c)),
@@ -61,37 +65,36 @@ pub(super) static INSTRUCTIONS: &[Instruction] = &[
 ];
 
 impl Selection {
-    /// The application of the profile that has files.
-    fn with_files(&self) -> Option<ProfileApplication> {
+    /// The ADF of the application of the profile that has files.
+    fn adf(&self) -> Option<Index> {
         match self.application {
-            Some(Application::OfProfile(application)) => application.directory().map(|_| application),
-            None => None,
+            Some(Application::OfProfile(ProfileApplication::Adf(adf))) => Some(adf),
+            Some(Application::OfProfile(ProfileApplication::IotSafe)) | None => None,
         }
     }
 }
 
 impl InstalledProfile {
-    /// SELECT by identifier or path.
+    /// SELECT by identifier or path. An application with files stays active, another one is left.
     pub(super) fn find(&self, from: &Selection, c: &Command<'_>) -> Result<Selection, StatusWord> {
-        let application = from.with_files();
-        let active = application.and_then(ProfileApplication::directory);
-        let position = self.files.find(from.position, c.p1, c.data, active)?;
-        Ok(Selection { application: application.map(Application::OfProfile), position })
+        let position = self.files.find(&from.position, c.p1, c.data)?;
+        let application = from.adf().map(|adf| Application::OfProfile(ProfileApplication::Adf(adf)));
+        Ok(Selection { application, position })
     }
 
     /// The answer to SELECT.
     pub(super) fn fcp(&self, at: &Selection) -> Vec<u8> {
-        self.files.fcp(at.position, &self.pins)
+        self.files.fcp(&at.position, &self.pins)
     }
 
     /// STATUS (TS 102 221 clause 11.1.2): the FCP of the current directory, the AID of the application, or
     /// nothing.
     fn status(&mut self, at: &mut Selection, c: &Command<'_>) -> Reply {
         match (c.p1, c.p2) {
-            (0x00..=0x02, 0x00) => Ok(self.files.directory_fcp(at.position, &self.pins)),
+            (0x00..=0x02, 0x00) => Ok(self.files.directory_fcp(&at.position, &self.pins)),
             (0x00..=0x02, 0x01) => {
-                let application = at.with_files().ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)?;
-                let aid = application.aid();
+                let aid = at.adf().and_then(|adf| self.files.aid(adf));
+                let aid = aid.ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)?;
                 Ok([&[0x84, aid.len() as u8][..], aid].concat())
             }
             (0x00..=0x02, 0x0c) => Ok(Vec::new()),
@@ -100,28 +103,30 @@ impl InstalledProfile {
     }
 
     fn authenticate(&mut self, at: &mut Selection, c: &Command<'_>) -> Reply {
-        let application = at.with_files().ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
-        let usim = self.usim.as_mut().ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
-        if !self.pins.granted(PIN1) {
-            return Err(StatusWord::SECURITY_STATUS);
-        }
-        match application {
-            ProfileApplication::Isim => usim.authenticate_ims(c),
-            _ => usim.authenticate(c),
+        let adf = at.adf().ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
+        self.application_pin(at, adf)?;
+        self.subscribers.authenticate(adf, self.files.application_code(adf) == Some(ISIM), c)
+    }
+
+    /// Refuses what the PIN of an application guards. An application without one is open.
+    fn application_pin(&self, at: &Selection, adf: Index) -> Result<(), StatusWord> {
+        let scope = self.files.scope(&at.position);
+        match self.files.application_pin(adf) {
+            Some(pin) if self.pins.enabled(pin, &scope) == Some(true) && !self.pins.granted(pin, &scope) => {
+                Err(StatusWord::SECURITY_STATUS)
+            }
+            _ => Ok(()),
         }
     }
 
     /// GET IDENTITY in the SUCI context (TS 31.102 clause 7.5), where the profile leaves the SUCI to the card.
     fn get_identity(&mut self, at: &mut Selection, c: &Command<'_>) -> Reply {
-        if at.with_files() != Some(ProfileApplication::Usim) {
-            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
-        }
+        let adf = at.adf().filter(|adf| self.files.application_code(*adf) == Some(USIM));
+        let adf = adf.ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
         if (c.p1, c.p2) != (0x00, 0x01) {
             return Err(StatusWord::INCORRECT_P1_P2);
         }
-        if !self.pins.granted(PIN1) {
-            return Err(StatusWord::SECURITY_STATUS);
-        }
+        self.application_pin(at, adf)?;
         let (Some(concealer), Some(stream)) = (&self.concealer, &mut self.suci_stream) else {
             return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
         };
@@ -139,6 +144,15 @@ impl InstalledProfile {
         run: fn(&FileSystem, &mut Position, &Pins, &Command<'_>) -> Reply,
     ) -> Reply {
         run(&self.files, &mut at.position, &self.pins, c)
+    }
+
+    fn with_pins(
+        &mut self,
+        at: &mut Selection,
+        c: &Command<'_>,
+        run: fn(&mut Pins, &Command<'_>, &[Index]) -> Reply,
+    ) -> Reply {
+        run(&mut self.pins, c, &self.files.scope(&at.position))
     }
 
     fn update(

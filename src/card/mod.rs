@@ -7,6 +7,7 @@ mod aka;
 mod commands;
 pub mod explore;
 mod fs;
+mod install;
 mod installed;
 pub mod iot_safe;
 mod pin;
@@ -16,6 +17,7 @@ mod sqn;
 mod state;
 mod suci;
 mod suci_profile;
+mod test_algorithm;
 #[cfg(test)]
 mod tests;
 mod toolkit;

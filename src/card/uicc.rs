@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use super::commands::{INSTRUCTIONS, Run};
 use super::fs::Position;
 use super::installed::{InstalledProfile, ProfileApplication};
-use super::state::{Stored, Writer};
 use super::toolkit::{Refresh, Toolkit};
 use super::{CardError, CardPort, OnOp, Personalisation, PortError, Reply};
 use crate::sim::RngTree;
@@ -113,17 +112,15 @@ impl Uicc {
     /// The card of a server that writes this down before each answer that made the card [dirty](Self::dirty)
     /// leaves its terminal survives a kill at any moment.
     pub fn save(&self) -> Vec<u8> {
-        let mut out = Writer::new();
-        self.profile.save(&mut out);
         self.kept.set(self.generation());
-        out.finish()
+        self.profile.save()
     }
 
     /// Makes this card, new and of the same personalisation, what another was when it was saved; then resets it.
     /// A state that is damaged or of another card is refused and changes nothing. Random numbers go on behind
     /// those that either card has drawn.
     pub fn restore(&mut self, state: &[u8]) -> Result<(), CardError> {
-        self.profile.restore(Stored::open(state)?)?;
+        self.profile.restore(state)?;
         self.power_up();
         self.kept.set(self.generation());
         Ok(())
@@ -183,8 +180,8 @@ impl Uicc {
         let mut selection = self.channel(number)?;
         match selection.application {
             Some(Application::OfProfile(ProfileApplication::IotSafe)) => {
-                let applet = self.profile.applet.as_mut().ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
-                let data = applet.handle(number, c)?;
+                let instance = self.profile.applet.as_mut().ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
+                let data = instance.applet.handle(number, c)?;
                 return Ok(self.deliver_at_once(number, c, data));
             }
             Some(Application::OfProfile(_)) | None => {}
@@ -330,19 +327,15 @@ impl Uicc {
         };
         let application = *found.ok_or(StatusWord::NOT_FOUND)?;
         let position = match application {
-            Application::OfProfile(application) => {
-                application.directory().map_or_else(Position::default, Position::within)
-            }
+            Application::OfProfile(ProfileApplication::Adf(adf)) => Position::in_application(adf),
+            Application::OfProfile(ProfileApplication::IotSafe) => Position::default(),
         };
         Ok(Selection { application: Some(application), position })
     }
 
     /// What can be selected, in the order in which partial AIDs find it.
     fn applications(&self) -> impl Iterator<Item = (&[u8], Application)> {
-        self.profile
-            .applications()
-            .iter()
-            .map(|(aid, of_profile)| (*aid, Application::OfProfile(*of_profile)))
+        self.profile.applications().map(|(aid, of_profile)| (aid, Application::OfProfile(of_profile)))
     }
 
     /// MANAGE CHANNEL (TS 102 221 clause 11.1.17).
