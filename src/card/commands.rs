@@ -61,7 +61,7 @@ pub(super) static INSTRUCTIONS: &[Instruction] = &[
     etsi(0x78, InstalledProfile::get_identity),
     toolkit(0x10, |card, c| card.toolkit.terminal_profile(c)),
     toolkit(0x12, |card, c| card.toolkit.fetch(c)),
-    toolkit(0x14, |card, c| card.toolkit.terminal_response(c)),
+    toolkit(0x14, terminal_response),
     toolkit(0xaa, terminal_capability),
 ];
 
@@ -70,7 +70,7 @@ impl Selection {
     fn adf(&self) -> Option<Index> {
         match self.application {
             Some(Application::OfProfile(ProfileApplication::Adf(adf))) => Some(adf),
-            Some(Application::OfProfile(ProfileApplication::IotSafe)) | None => None,
+            Some(_) | None => None,
         }
     }
 }
@@ -169,6 +169,13 @@ impl InstalledProfile {
     ) -> Reply {
         run(&mut self.files, &mut at.position, &self.pins, c)
     }
+}
+
+/// TERMINAL RESPONSE. A change of profile that REFRESH announced happens now.
+fn terminal_response(card: &mut Uicc, c: &Command<'_>) -> Reply {
+    let data = card.toolkit.terminal_response(c)?;
+    card.refreshed();
+    Ok(data)
 }
 
 /// TERMINAL CAPABILITY (TS 102 221 clause 11.1.19): a template A9. What the terminal can do makes no difference

@@ -5,6 +5,7 @@
 
 mod aka;
 mod commands;
+mod euicc;
 pub mod explore;
 mod fs;
 mod install;
@@ -28,6 +29,7 @@ mod tuak;
 mod uicc;
 mod usim;
 
+pub use euicc::{Delivered, EuiccConfig, EuiccEvent, InstalledInfo, OnEuiccEvent, RatRule};
 pub use installed::InstalledProfile;
 pub use package::{impersonate, package};
 pub use profile::{
@@ -69,6 +71,10 @@ pub enum CardError {
     TrustAnchor { bytes: usize, max: usize },
     #[error("sequence number {sqn:#x} has more than 48 bits; correct `sqn` of the profile")]
     Sqn { sqn: u64 },
+    #[error("the eUICC cannot be made: {what}")]
+    Euicc { what: &'static str },
+    #[error("a profile package cannot be installed: {0}")]
+    Package(crate::wire::saip::PackageError),
     #[error("the stored state of the card is damaged: {what}; remove it to begin with a card as delivered")]
     StateDamaged { what: &'static str },
     #[error("the stored state has format {found}, this program knows {known}; use the program that wrote it")]

@@ -37,6 +37,16 @@ impl Toolkit {
         self.waiting = Some(refresh);
     }
 
+    /// Whether the terminal can be sent a proactive command.
+    pub(super) fn is_reachable(&self) -> bool {
+        self.profile
+    }
+
+    /// Whether the terminal has still to do one.
+    pub(super) fn is_busy(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// How long the proactive command is that `91xx` has to announce.
     pub(super) fn announces(&self) -> Option<u8> {
         let waiting = self.waiting.filter(|_| self.profile && self.fetched.is_none())?;

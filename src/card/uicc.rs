@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::commands::{INSTRUCTIONS, Run};
+use super::euicc::{ECASD_AID, Euicc, ISD_R_AID};
 use super::fs::Position;
 use super::installed::{InstalledProfile, ProfileApplication};
 use super::toolkit::{Refresh, Toolkit};
@@ -28,6 +29,10 @@ const ATR: [u8; 22] = with_check_byte([
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Application {
     OfProfile(ProfileApplication),
+    /// The issuer security domain root of an eUICC.
+    IsdR,
+    /// Its controlling authority security domain.
+    Ecasd,
 }
 
 /// What is selected on a logical channel.
@@ -44,7 +49,9 @@ pub struct Uicc {
     channels: [Option<Selection>; CHANNELS],
     /// Response data that waits for GET RESPONSE, by channel.
     pending: BTreeMap<usize, Vec<u8>>,
-    on_op: Option<OnOp>,
+    pub(super) on_op: Option<OnOp>,
+    /// `None` on a plain card.
+    pub(super) euicc: Option<Box<Euicc>>,
     /// What the [generation](Uicc::generation) counts beside the changes of the profile.
     swaps: u64,
     /// The [generation](Uicc::generation) that was last saved or restored.
@@ -68,6 +75,7 @@ impl Uicc {
             channels: only_the_basic_channel(),
             pending: BTreeMap::new(),
             on_op: None,
+            euicc: None,
             swaps: 0,
             kept: Cell::new(0),
         }
@@ -113,22 +121,29 @@ impl Uicc {
     /// leaves its terminal survives a kill at any moment.
     pub fn save(&self) -> Vec<u8> {
         self.kept.set(self.generation());
-        self.profile.save()
+        match &self.euicc {
+            Some(euicc) => euicc.save(&self.profile),
+            None => self.profile.save(),
+        }
     }
 
     /// Makes this card, new and of the same personalisation, what another was when it was saved; then resets it.
     /// A state that is damaged or of another card is refused and changes nothing. Random numbers go on behind
     /// those that either card has drawn.
     pub fn restore(&mut self, state: &[u8]) -> Result<(), CardError> {
-        self.profile.restore(state)?;
-        self.power_up();
+        match self.with_its_euicc(|euicc, card| euicc.restore(card, state)) {
+            Some(restored) => restored?,
+            None => self.profile.restore(state)?,
+        }
         self.kept.set(self.generation());
+        self.power_up();
         Ok(())
     }
 
     /// Counts the changes of what [`save`](Self::save) writes down.
     pub fn generation(&self) -> u64 {
-        self.swaps.wrapping_add(self.profile.changes())
+        let euicc = self.euicc.as_ref().map_or(0, |euicc| euicc.changes());
+        self.swaps.wrapping_add(self.profile.changes()).wrapping_add(euicc)
     }
 
     /// Whether something has changed since the card was made, saved or restored.
@@ -141,6 +156,7 @@ impl Uicc {
         self.toolkit.reset();
         self.pending.clear();
         self.profile.reset();
+        self.power_up_euicc();
     }
 
     /// The private scalars that the applet holds, for tests that look for them in what the card says.
@@ -184,7 +200,16 @@ impl Uicc {
                 let data = instance.applet.handle(number, c)?;
                 return Ok(self.deliver_at_once(number, c, data));
             }
-            Some(Application::OfProfile(_)) | None => {}
+            Some(Application::IsdR) if (class, c.instruction) == (0x80, 0xe2) => {
+                let data = self.with_its_euicc(|euicc, card| euicc.store_data(card, number, c));
+                return Ok(self.announce(number, data.unwrap_or(Err(StatusWord::CONDITIONS_NOT_SATISFIED))?));
+            }
+            Some(Application::Ecasd) if c.instruction == 0xca => {
+                let euicc = self.euicc.as_ref().ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
+                let data = euicc.get_data(c)?;
+                return Ok(self.deliver_at_once(number, c, data));
+            }
+            Some(_) | None => {}
         }
         let known = || INSTRUCTIONS.iter().filter(|i| i.code == c.instruction);
         let instruction = known().find(|i| i.class == class);
@@ -294,11 +319,13 @@ impl Uicc {
             0x0c => false,
             _ => return Err(StatusWord::INCORRECT_P1_P2),
         };
-        self.profile.end_sessions(number);
+        self.end_sessions(number);
         self.channels[number] = Some(selected);
         match selected.application {
             Some(Application::OfProfile(ProfileApplication::IotSafe)) => Ok(Vec::new()),
             Some(Application::OfProfile(_)) | None if wants_data => Ok(self.profile.fcp(&selected)),
+            Some(Application::IsdR) if wants_data => Ok(Euicc::isd_r_fci()),
+            Some(Application::Ecasd) if wants_data => Ok(Euicc::ecasd_fci()),
             _ => Ok(Vec::new()),
         }
     }
@@ -328,14 +355,22 @@ impl Uicc {
         let application = *found.ok_or(StatusWord::NOT_FOUND)?;
         let position = match application {
             Application::OfProfile(ProfileApplication::Adf(adf)) => Position::in_application(adf),
-            Application::OfProfile(ProfileApplication::IotSafe) => Position::default(),
+            Application::OfProfile(ProfileApplication::IotSafe) | Application::IsdR | Application::Ecasd => {
+                Position::default()
+            }
         };
         Ok(Selection { application: Some(application), position })
     }
 
     /// What can be selected, in the order in which partial AIDs find it.
     fn applications(&self) -> impl Iterator<Item = (&[u8], Application)> {
-        self.profile.applications().map(|(aid, of_profile)| (aid, Application::OfProfile(of_profile)))
+        let of_profile = self.profile.applications();
+        let of_profile = of_profile.map(|(aid, of_profile)| (aid, Application::OfProfile(of_profile)));
+        let of_euicc: &'static [(&'static [u8], Application)] = match self.euicc {
+            Some(_) => &[(&ISD_R_AID, Application::IsdR), (&ECASD_AID, Application::Ecasd)],
+            None => &[],
+        };
+        of_profile.chain(of_euicc.iter().copied())
     }
 
     /// MANAGE CHANNEL (TS 102 221 clause 11.1.17).
@@ -359,12 +394,34 @@ impl Uicc {
             }
             (0x80, number @ 1..CHANNELS) => {
                 self.channel(number)?;
-                self.channels[number] = None;
-                self.pending.remove(&number);
-                self.profile.end_sessions(number);
+                self.close(number);
                 Ok(Vec::new())
             }
             _ => Err(StatusWord::INCORRECT_P1_P2),
+        }
+    }
+
+    /// Closes a channel and ends what was under way on it.
+    fn close(&mut self, number: usize) {
+        self.channels[number] = None;
+        self.pending.remove(&number);
+        self.end_sessions(number);
+    }
+
+    fn end_sessions(&mut self, number: usize) {
+        self.profile.end_sessions(number);
+        if let Some(euicc) = &mut self.euicc {
+            euicc.end_chain(number);
+        }
+    }
+
+    /// Closes the channels on which an application of the enabled profile is selected. The basic one stays open.
+    pub(super) fn close_profile_channels(&mut self) {
+        for number in 1..CHANNELS {
+            let selected = self.channels[number].and_then(|selection| selection.application);
+            if matches!(selected, Some(Application::OfProfile(_))) {
+                self.close(number);
+            }
         }
     }
 
