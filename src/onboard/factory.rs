@@ -21,10 +21,24 @@ pub struct Blueprint {
     pub index: u32,
 }
 
+/// What makes cards eUICCs, and what their devices know of the eSIM side.
+#[derive(Clone)]
+pub struct EsimIssue {
+    pub pki: Pki,
+    /// What the eIM has put into each eUICC before it left the factory.
+    pub eim: EimConfigurationData,
+    /// Whether devices leave the talk with SM-DP+ and SM-DS to the eIM.
+    pub indirect: bool,
+    /// The devices whose card loses its power in the middle of the download, once.
+    pub power_cuts: BTreeSet<u32>,
+}
+
 /// Everything that a device is made from.
 pub struct Factory {
     pub blueprints: Vec<Blueprint>,
     pub steps: Vec<Step>,
+    /// Present where the cards are eUICCs.
+    pub esim: Option<EsimIssue>,
     /// The root that the operator leaves on every card, DER.
     pub trust_anchor: Vec<u8>,
     pub clock: VirtualClock,

@@ -2,6 +2,7 @@
 //! with them on purpose.
 
 mod faults;
+mod orders;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,25 +11,21 @@ use rustls::ServerConfig;
 
 use super::OnboardError;
 use super::backend::note;
-use super::factory::bootstrap;
 use super::inventory::Inventory;
-use super::setup::DeviceSetup;
 use super::steps::Endpoint;
-use crate::card::{Personalisation, SimProfile};
 use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
 use crate::crypto::{CryptoError, Tally};
-use crate::esim::eim::{Eim, EimOutput};
-use crate::esim::pki::{Identity, Pki, PkiOptions};
-use crate::esim::smdp::{ConfirmOrder, DownloadOrder, Profile, SmdpSettings};
-use crate::esim::store::{Forgetful, Records};
-use crate::esim::{HttpRequest, HttpResponse, Served, Smdp, Smds};
+use crate::esim::eim::{Action, Eim};
+use crate::esim::pki::Identity;
+use crate::esim::smdp::Smdp;
+use crate::esim::smds::Smds;
+use crate::esim::{EsimError, HttpRequest, HttpResponse};
 use crate::event::{Actor, Body, Message};
-use crate::id::Eid;
 use crate::net::http::{self, Request, Response};
-use crate::sim::{EPOCH_UNIX_S, Instant, RngTree};
-use crate::wire::rsp::{NotificationConfiguration, NotificationEvents, OperatorId, ProfileClass, ProfileMetadata};
+use crate::sim::{Instant, RngTree};
 
 pub use faults::EsimFault;
+pub use orders::{EsimSetup, Trigger};
 
 /// Where the SM-DP+ listens, and the name that its certificate carries.
 pub const SMDP: Endpoint = Endpoint { actor: Actor::Smdp, port: 443, name: "smdp.cellbed.test" };
@@ -36,25 +33,167 @@ pub const SMDP: Endpoint = Endpoint { actor: Actor::Smdp, port: 443, name: "smdp
 pub const SMDS: Endpoint = Endpoint { actor: Actor::Smds, port: 443, name: "smds.cellbed.test" };
 /// The same of the eIM.
 pub const EIM: Endpoint = Endpoint { actor: Actor::Eim, port: 443, name: "eim.cellbed.test" };
-/// Where a device's IPA may have to go, by name.
-pub const SERVERS: [Endpoint; 3] = [SMDP, SMDS, EIM];
 
-/// How the eIM tells a device what to download.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trigger {
-    ActivationCode,
-    DefaultSmdp,
-    Smds,
+/// The server that goes by `name`, where it is one of the lab's.
+pub fn server(name: &str) -> Option<Endpoint> {
+    [SMDP, SMDS, EIM].into_iter().find(|endpoint| endpoint.name == name)
 }
 
-/// The eSIM side, as the scenario wants it.
-#[derive(Debug, Clone)]
-pub struct EsimSetup {
-    /// What operational profiles are made from; device number `n` gets its card number `n - 1`.
-    pub profile: Arc<SimProfile>,
-    pub trigger: Trigger,
-    /// Whether the eIM speaks to the SM-DP+ in the place of the device.
-    pub indirect: bool,
-    /// Whether the operational subscribers are provisioned in the HSS.
-    pub subscribed: bool,
+/// The eSIM servers of a run.
+pub struct EsimServices {
+    smdp: Smdp,
+    /// An SM-DP+ at the same address whose authority no card knows.
+    rogue: Option<Smdp>,
+    smds: Smds,
+    eim: Eim,
+    /// What goes wrong, by the number of the device.
+    faults: BTreeMap<u32, EsimFault>,
+}
+
+impl EsimServices {
+    /// Answers a request of device `device` to `office`. Which card holds which subscription is noted in `inventory`
+    /// as soon as the SM-DP+ has the card's signature on it.
+    pub fn answer(
+        &mut self,
+        now: Instant,
+        office: Actor,
+        device: u32,
+        request: &Request,
+        inventory: &mut Inventory,
+        events: &mut Vec<Body>,
+    ) -> Response {
+        let mut desk = Desk { now_unix_s: now.unix_s(), device, inventory, events };
+        let plain = HttpRequest {
+            host: request.headers.get("host").unwrap_or_default().to_owned(),
+            path: request.path().to_owned(),
+            content_type: request.headers.get("content-type").unwrap_or_default().to_owned(),
+            body: request.body.clone(),
+        };
+        http_response(match office {
+            Actor::Eim => self.eim(&plain, &mut desk),
+            Actor::Smds => self.smds(&plain, &mut desk),
+            _ => self.smdp(&plain, &mut desk),
+        })
+    }
+
+    fn smdp(&mut self, request: &HttpRequest, desk: &mut Desk<'_>) -> HttpResponse {
+        let fault = self.faults.get(&desk.device).copied();
+        let smdp = match (&mut self.rogue, fault) {
+            (Some(rogue), Some(EsimFault::RogueSmdp)) => rogue,
+            _ => &mut self.smdp,
+        };
+        let served = match fault {
+            Some(EsimFault::ReplayedChallenge) => {
+                smdp.handle(desk.now_unix_s, &faults::of_an_earlier_session(request))
+            }
+            _ => smdp.handle(desk.now_unix_s, request),
+        };
+        desk.tell(Actor::Smdp, &served.function, served.refusal.map(|reason| reason.word()), &served.note);
+        if served.refusal.is_none() && request.path.ends_with("/handleNotification") {
+            orders::note_installed(smdp, &request.body, desk.inventory, desk.events);
+        }
+        match fault {
+            Some(EsimFault::TamperedSegment) => faults::tampered(served.response),
+            _ => served.response,
+        }
+    }
+
+    fn smds(&mut self, request: &HttpRequest, desk: &mut Desk<'_>) -> HttpResponse {
+        let served = self.smds.handle(desk.now_unix_s, request);
+        desk.tell(Actor::Smds, &served.function, served.refusal.map(|reason| reason.word()), &served.note);
+        served.response
+    }
+
+    /// The eIM's answer, after it has asked the servers that it needs for it.
+    fn eim(&mut self, request: &HttpRequest, desk: &mut Desk<'_>) -> HttpResponse {
+        let answer = match self.eim.handle(desk.now_unix_s, request) {
+            Action::Answer(answer) => answer,
+            Action::Relay { request, token } => match self.ask(&request, desk) {
+                Some(response) => self.eim.relayed(token, Ok(&response)),
+                None => self.eim.relayed(token, Err("there is no such server in this lab")),
+            },
+        };
+        desk.tell(Actor::Eim, &answer.function, answer.refusal.map(|refusal| refusal.word()), &answer.note);
+        for forward in self.eim.forwards() {
+            // What is not taken now stays with the eIM.
+            if let Some(response) = self.ask(&forward.request, desk)
+                && response.status == 204
+                && let Err(error) = self.eim.forwarded(&forward)
+            {
+                desk.events.push(note(Actor::Eim, "notification not forgotten", vec![("cause", error.to_string())]));
+            }
+        }
+        answer.response
+    }
+
+    /// Asks another server in the name of the eIM; `None` where the lab has no such server.
+    fn ask(&mut self, request: &HttpRequest, desk: &mut Desk<'_>) -> Option<HttpResponse> {
+        let to = server(&request.host)?.actor;
+        let sent = Request::new("POST", &request.path, &request.host)
+            .body(&request.content_type, request.body.clone());
+        desk.message(Actor::Eim, to, http::label(&sent), sent.encode());
+        let response = match to {
+            Actor::Smdp => self.smdp(request, desk),
+            Actor::Smds => self.smds(request, desk),
+            _ => return None,
+        };
+        let received = http_response(response.clone());
+        desk.message(to, Actor::Eim, http::response_label(&sent, &received), received.encode());
+        Some(response)
+    }
+}
+
+/// What a request needs while it is answered.
+struct Desk<'a> {
+    now_unix_s: u64,
+    device: u32,
+    inventory: &'a mut Inventory,
+    events: &'a mut Vec<Body>,
+}
+
+impl Desk<'_> {
+    /// Tells of a refusal; what is granted shows in the answer.
+    fn tell(&mut self, office: Actor, function: &str, refusal: Option<&str>, text: &str) {
+        if let Some(reason) = refusal {
+            let fields = vec![("reason", reason.to_owned()), ("detail", text.to_owned())];
+            self.events.push(note(office, format!("{function} refused"), fields));
+        }
+    }
+
+    fn message(&mut self, from: Actor, to: Actor, label: crate::event::Label, bytes: Vec<u8>) {
+        self.events.push(Body::Message(Message { from, to, label, bytes }));
+    }
+}
+
+fn http_response(response: HttpResponse) -> Response {
+    let base = Response::new(response.status).header("X-Admin-Protocol", "gsma/rsp/v2.2.0");
+    if response.body.is_empty() { base } else { base.body(&response.content_type, response.body) }
+}
+
+/// The TLS server of `identity` at `endpoint`.
+///
+/// # Errors
+/// Where TLS refuses what it is given.
+pub fn tls_server(
+    identity: &Identity,
+    endpoint: Endpoint,
+    rng: &RngTree,
+    tally: &Tally,
+    clock: &VirtualClock,
+    key_log: Option<&KeyLogSink>,
+) -> Result<(Endpoint, Arc<ServerConfig>), OnboardError> {
+    let key = identity.key.soft().ok_or(CryptoError::Tls {
+        part: "server key",
+        reason: "TLS takes keys on P-256".to_owned(),
+    })?;
+    let signer = tls::signing_key(key.clone().counted(tally).sign_fn(), key.public());
+    let provider = tls::provider(rng.branch(endpoint.actor), tally);
+    let chain = vec![identity.certificate.der().to_vec()];
+    let config = tls::server_config(provider, chain, signer, None, clock.clone(), key_log.cloned())?;
+    Ok((endpoint, config))
+}
+
+/// The eSIM side of a lab that could not be set up.
+fn fault(error: impl Into<EsimError>) -> OnboardError {
+    OnboardError::Esim(error.into())
 }
