@@ -7,6 +7,7 @@ mod aka;
 pub mod explore;
 mod fs;
 pub mod iot_safe;
+mod package;
 mod pin;
 mod profile;
 mod slot;
@@ -23,6 +24,7 @@ mod tuak;
 mod uicc;
 mod usim;
 
+pub use package::{impersonate, package};
 pub use profile::{
     Algorithm, Authentication, IotSafeContent, OperatorKey, Personalisation, PinCode, PinCodes, Secret,
     SimProfile, Suci, SuciScheme,

@@ -5,6 +5,7 @@
 //! written.
 
 mod access;
+pub(super) mod blueprint;
 mod fcp;
 mod isim;
 pub(super) mod personal;
