@@ -9,6 +9,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use super::esim::args::EsimArgs;
 use crate::card::PinCode;
 use crate::io::vpcd::Address;
 use crate::lab::scenario::DEVICES_MAX;
@@ -67,6 +68,8 @@ pub enum Verb {
     Card(CardArgs),
     /// Make, show, check and change the certificates of remote SIM provisioning
     Pki(PkiArgs),
+    /// Serve profiles to eUICCs outside
+    Esim(EsimArgs),
     /// Say what this machine has for a lab, and what each absence costs
     Doctor(DoctorArgs),
     /// Measure cellbed itself

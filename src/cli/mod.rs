@@ -9,6 +9,7 @@ mod bench;
 mod card;
 mod check;
 mod doctor;
+mod esim;
 pub mod exit;
 mod generate;
 pub mod ledger;
@@ -42,6 +43,7 @@ pub fn main() -> ExitCode {
         Verb::Report(args) => report::main(args),
         Verb::Card(args) => card::main(&args.verb),
         Verb::Pki(args) => pki::main(&args.verb),
+        Verb::Esim(args) => esim::main(&args.verb),
         Verb::Doctor(args) => doctor::main(args),
         Verb::Bench(args) => bench::main(args),
         Verb::Schema(args) => generate::schemas(args),

@@ -94,9 +94,10 @@ impl Authenticator {
         rng: &mut ChaCha20Rng,
         now_unix_s: u64,
     ) -> Result<(Challenge, HttpResponse), Refusal> {
-        let euicc_challenge: [u8; 16] = body.binary("euiccChallenge")?.try_into().map_err(|found: Vec<u8>| {
-            Refusal::new(Reason::Malformed, format!("euiccChallenge has {} bytes, not 16.", found.len()))
-        })?;
+        let euicc_challenge: [u8; 16] =
+            body.binary("euiccChallenge")?.try_into().map_err(|found: Vec<u8>| {
+                Refusal::new(Reason::Malformed, format!("euiccChallenge has {} bytes, not 16.", found.len()))
+            })?;
         let info = EuiccInfo1::parse(&body.binary("euiccInfo1")?).map_err(malformed)?;
         // Some clients call it so to an SM-DS as well.
         let smds = body.optional_text("smdsAddress")?.filter(|_| self.kind == Kind::Smds);
@@ -111,13 +112,14 @@ impl Authenticator {
             return Err(Refusal::new(self.kind.wrong_version(), detail));
         }
         let known = |id: &&Vec<u8>| self.credentials.iter().any(|c| c.anchor.key_id() == **id);
-        let ci_key_id = info.ci_for_signing.iter().find(known).ok_or_else(|| {
-            Refusal::new(self.kind.no_signing_ci(), listed(&info.ci_for_signing))
-        })?;
+        let ci_key_id = info
+            .ci_for_signing
+            .iter()
+            .find(known)
+            .ok_or_else(|| Refusal::new(self.kind.no_signing_ci(), listed(&info.ci_for_signing)))?;
         let own = info.ci_for_verification.iter().find_map(|id| self.own(id, now_unix_s));
-        let own = own.ok_or_else(|| {
-            Refusal::new(self.kind.no_certificate(), listed(&info.ci_for_verification))
-        })?;
+        let own =
+            own.ok_or_else(|| Refusal::new(self.kind.no_certificate(), listed(&info.ci_for_verification)))?;
 
         let mut server_challenge = [0; 16];
         rng.fill_bytes(&mut server_challenge);
@@ -161,20 +163,19 @@ impl Authenticator {
         now_unix_s: u64,
     ) -> Result<Authenticated, Refusal> {
         let response = body.binary("authenticateServerResponse")?;
-        let (raw, signature1, euicc, eum) = match AuthenticateServerResponse::parse(&response)
-            .map_err(malformed)?
-        {
-            AuthenticateServerResponse::Ok {
-                euicc_signed1,
-                euicc_signature1,
-                euicc_certificate,
-                eum_certificate,
-            } => (euicc_signed1, euicc_signature1, euicc_certificate, eum_certificate),
-            AuthenticateServerResponse::Error { code, .. } => {
-                let detail = format!("AuthenticateServer: {} ({code}).", authenticate_error(code));
-                return Err(Refusal::new(Reason::EuiccReportsError, detail));
-            }
-        };
+        let (raw, signature1, euicc, eum) =
+            match AuthenticateServerResponse::parse(&response).map_err(malformed)? {
+                AuthenticateServerResponse::Ok {
+                    euicc_signed1,
+                    euicc_signature1,
+                    euicc_certificate,
+                    eum_certificate,
+                } => (euicc_signed1, euicc_signature1, euicc_certificate, eum_certificate),
+                AuthenticateServerResponse::Error { code, .. } => {
+                    let detail = format!("AuthenticateServer: {} ({code}).", authenticate_error(code));
+                    return Err(Refusal::new(Reason::EuiccReportsError, detail));
+                }
+            };
         let (eid, public) = self.euicc(&euicc, &eum, &challenge.ci_key_id, now_unix_s)?;
         public.verify(&raw, &signature1, &self.tally).map_err(|_| Reason::EuiccSignature)?;
         let signed = EuiccSigned1::parse(&raw).map_err(malformed)?;
@@ -188,13 +189,7 @@ impl Authenticator {
             let detail = format!("The eUICC has signed the server address {}.", signed.server_address);
             return Err(Refusal::new(Reason::EuiccSignature, detail));
         }
-        Ok(Authenticated {
-            eid,
-            public,
-            info: signed.euicc_info2,
-            context: signed.ctx_params1,
-            signature1,
-        })
+        Ok(Authenticated { eid, public, info: signed.euicc_info2, context: signed.ctx_params1, signature1 })
     }
 
     /// The EID and key of an eUICC's certificate, where it and the EUM's are from the CI with `ci_key_id`.
@@ -239,7 +234,9 @@ impl Authenticator {
             let alone = anchor.verify_chain(&[&eum], Role::Eum, Some(now_unix_s), &self.tally);
             return Err(match (&alone, &error) {
                 (Err(error @ RspCertError::UnknownCi { .. }), _) => refuse(Reason::CiUnknown, error),
-                (Err(error @ RspCertError::Expired { .. }), _) => refuse(Reason::EumCertificateExpired, error),
+                (Err(error @ RspCertError::Expired { .. }), _) => {
+                    refuse(Reason::EumCertificateExpired, error)
+                }
                 (Err(error), _) => refuse(Reason::EumCertificate, error),
                 (Ok(()), RspCertError::Expired { .. }) => refuse(Reason::EuiccCertificateExpired, &error),
                 (Ok(()), _) => refuse(Reason::EuiccCertificate, &error),

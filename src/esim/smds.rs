@@ -65,8 +65,10 @@ impl Smds {
         records: &Records,
         tally: &Tally,
     ) -> Result<Self, StoreError> {
-        let credentials =
-            identities.into_iter().map(|(anchor, identity)| Credential { anchor, auth: identity.auth }).collect();
+        let credentials = identities
+            .into_iter()
+            .map(|(anchor, identity)| Credential { anchor, auth: identity.auth })
+            .collect();
         let mut events = BTreeMap::new();
         for ((kind, key), bytes) in records {
             if *kind == Kind::Event {

@@ -93,7 +93,8 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(
     key: &str,
     bytes: &[u8],
 ) -> Result<T, StoreError> {
-    let wrong = |error: serde_json::Error| StoreError { kind, key: key.to_owned(), problem: error.to_string() };
+    let wrong =
+        |error: serde_json::Error| StoreError { kind, key: key.to_owned(), problem: error.to_string() };
     serde_json::from_slice(bytes).map_err(wrong)
 }
 

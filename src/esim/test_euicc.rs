@@ -71,8 +71,7 @@ impl TestEuicc {
 
     pub(crate) fn initiate(&mut self, address: &str) -> Value {
         self.rng.fill_bytes(&mut self.challenge);
-        let info1 =
-            EuiccInfo1 { svn: self.svn, ci_for_verification: self.ci(), ci_for_signing: self.ci() };
+        let info1 = EuiccInfo1 { svn: self.svn, ci_for_verification: self.ci(), ci_for_signing: self.ci() };
         json!({
             "smdpAddress": address,
             "euiccChallenge": STANDARD.encode(self.challenge),
@@ -85,7 +84,8 @@ impl TestEuicc {
             profile_version: [2, 3, 1],
             svn: self.svn,
             firmware: [1, 0, 0],
-            ext_card_resource: [&[0x81, 1, 0, 0x82, 4][..], &self.free_memory.to_be_bytes(), &[0x83, 1, 9]].concat(),
+            ext_card_resource: [&[0x81, 1, 0, 0x82, 4][..], &self.free_memory.to_be_bytes(), &[0x83, 1, 9]]
+                .concat(),
             uicc_capability: vec![2, 0x7f, 0x36],
             ts102241_version: None,
             globalplatform_version: None,
@@ -252,8 +252,8 @@ impl TestEuicc {
     }
 
     pub(crate) fn cancel_for(&self, reason: u64, smdp_oid: Vec<u8>) -> Vec<u8> {
-        let signed =
-            EuiccCancelSessionSigned { transaction_id: self.transaction.clone(), smdp_oid, reason }.to_bytes();
+        let signed = EuiccCancelSessionSigned { transaction_id: self.transaction.clone(), smdp_oid, reason }
+            .to_bytes();
         let signature = self.key.sign(&signed);
         CancelSessionResponse::Ok { signed, signature }.to_bytes()
     }

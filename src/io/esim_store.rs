@@ -152,7 +152,8 @@ fn read_or_make_key(path: &Path) -> Result<[u8; KEY_BYTES], EsimStoreError> {
             let write = || {
                 let beside = path.with_extension("new");
                 let mut options = OpenOptions::new();
-                let mut file = options.write(true).create(true).truncate(true).mode(OWNER_ONLY).open(&beside)?;
+                let mut file =
+                    options.write(true).create(true).truncate(true).mode(OWNER_ONLY).open(&beside)?;
                 file.write_all(&key)?;
                 file.sync_all()?;
                 fs::rename(&beside, path)

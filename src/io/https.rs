@@ -80,7 +80,8 @@ pub fn tls_config(identities: &[Identity]) -> Result<Arc<ServerConfig>, HttpsErr
             HttpsError::Tls(format!("{} is not on P-256", identity.certificate.subject_text()))
         })?;
         let key = signing_key(soft.sign_fn(), soft.public());
-        let certified = CertifiedKey::new(vec![CertificateDer::from(identity.certificate.der().to_vec())], key);
+        let certified =
+            CertifiedKey::new(vec![CertificateDer::from(identity.certificate.der().to_vec())], key);
         certified.keys_match().map_err(wrong)?;
         named.push((identity.certificate.hosts().to_vec(), Arc::new(certified)));
     }

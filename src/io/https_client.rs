@@ -83,7 +83,12 @@ impl HttpsClient {
         Ok(self.keep(&request.host, connection, response))
     }
 
-    fn keep(&mut self, host: &str, connection: Connection, (response, keep): (HttpResponse, bool)) -> HttpResponse {
+    fn keep(
+        &mut self,
+        host: &str,
+        connection: Connection,
+        (response, keep): (HttpResponse, bool),
+    ) -> HttpResponse {
         if keep {
             self.kept.insert(host.to_owned(), connection);
         }

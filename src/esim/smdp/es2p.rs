@@ -98,9 +98,8 @@ impl Smdp {
                     "Available" => true,
                     "Unavailable" => false,
                     other => {
-                        let detail = format!(
-                            "finalProfileStatusIndicator is Available or Unavailable, not {other}."
-                        );
+                        let detail =
+                            format!("finalProfileStatusIndicator is Available or Unavailable, not {other}.");
                         return Err(Refusal::new(Reason::Malformed, detail));
                     }
                 };
@@ -153,11 +152,7 @@ impl Smdp {
     /// # Errors
     /// [`Reason::IccidUnknown`], [`Reason::WrongState`], [`Reason::EidOther`], [`Reason::EidMissing`],
     /// [`Reason::MatchingIdInUse`], [`Reason::Malformed`].
-    pub fn confirm_order(
-        &mut self,
-        now_unix_s: u64,
-        request: &ConfirmOrder,
-    ) -> Result<Confirmed, Refusal> {
+    pub fn confirm_order(&mut self, now_unix_s: u64, request: &ConfirmOrder) -> Result<Confirmed, Refusal> {
         let mut order = self.orders.get(&request.iccid).cloned().ok_or(Reason::IccidUnknown)?;
         if !matches!(order.state, OrderState::Allocated | OrderState::Linked) {
             return Err(wrong_state(&order));

@@ -87,7 +87,9 @@ impl Smdp {
         let identity = self.identity(&session)?;
 
         let bound = order.binding.as_ref().filter(|binding| {
-            order.state == OrderState::Downloaded && binding.eid == euicc.eid && binding.euicc_key == euicc.public
+            order.state == OrderState::Downloaded
+                && binding.eid == euicc.eid
+                && binding.euicc_key == euicc.public
         });
         let signed2 = SmdpSigned2 {
             transaction_id: id.clone(),
@@ -105,12 +107,8 @@ impl Smdp {
             ("smdpCertificate", json::binary(identity.pb.certificate.der())),
         ]);
         let note = format!("EID {}, profile {iccid}", euicc.eid);
-        session.step = Step::Authenticated(Download {
-            eid: euicc.eid,
-            euicc_key: euicc.public,
-            iccid,
-            smdp_signature2,
-        });
+        session.step =
+            Step::Authenticated(Download { eid: euicc.eid, euicc_key: euicc.public, iccid, smdp_signature2 });
         session.expires_unix_s = now_unix_s.saturating_add(self.settings.session_s);
         self.keep_session(session)?;
         Ok((response, note))
@@ -175,7 +173,9 @@ impl Smdp {
         };
         let id = session.transaction_id.clone();
         let (raw, signature2) = match PrepareDownloadResponse::parse(&response).map_err(malformed)? {
-            PrepareDownloadResponse::Ok { euicc_signed2, euicc_signature2 } => (euicc_signed2, euicc_signature2),
+            PrepareDownloadResponse::Ok { euicc_signed2, euicc_signature2 } => {
+                (euicc_signed2, euicc_signature2)
+            }
             PrepareDownloadResponse::Error { code, .. } => {
                 self.end_session(&id);
                 let detail = format!("PrepareDownload: {} ({code}).", download_error(code));

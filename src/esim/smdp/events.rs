@@ -85,7 +85,8 @@ impl Smdp {
     /// After a start: whether an SM-DS has heard of an order is not kept, so it is told again. It knows what it has
     /// been told before.
     pub(super) fn remember_events(&mut self) {
-        let waiting: Vec<Order> = self.orders.values().filter(|order| order.smds.is_some()).cloned().collect();
+        let waiting: Vec<Order> =
+            self.orders.values().filter(|order| order.smds.is_some()).cloned().collect();
         for order in waiting {
             self.announce(&order, 0);
         }

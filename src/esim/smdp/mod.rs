@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 
-pub use es2p::{Confirmed, ConfirmOrder, DownloadOrder};
+pub use es2p::{ConfirmOrder, Confirmed, DownloadOrder};
 pub use notification::NotificationRecord;
 pub use order::{Order, OrderState, Profile};
 pub use produce::{OperatorConstant, Producer, Subscriber};

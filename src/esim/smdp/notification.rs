@@ -14,8 +14,8 @@ use super::package::Package;
 use super::{Order, OrderState, Smdp, not_kept};
 use crate::id::{Eid, Iccid};
 use crate::wire::rsp::{
-    FinalResult, NotificationMetadata, OtherSignedNotification, PendingNotification, ProfileInstallationResult,
-    ProfileInstallationResultData,
+    FinalResult, NotificationMetadata, OtherSignedNotification, PendingNotification,
+    ProfileInstallationResult, ProfileInstallationResultData,
 };
 
 /// ErrorReason of an installation after which the profile may be downloaded again (SGP.22 annex H): memory may be

@@ -11,7 +11,8 @@ use crate::crypto::rsp_cert::{Curve, Oid, RspKey, RspPublicKey};
 use crate::crypto::{CryptoError, Tally};
 use crate::id::Eid;
 use crate::wire::rsp::{
-    BoundProfilePackage, InitialiseSecureChannel, ProfileMetadata, ReplaceSessionKeys, Segments, configure_isdp,
+    BoundProfilePackage, InitialiseSecureChannel, ProfileMetadata, ReplaceSessionKeys, Segments,
+    configure_isdp,
 };
 
 /// The most payload of a segment that is not encrypted, so that its data object has at most 1,020 bytes.

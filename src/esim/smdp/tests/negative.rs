@@ -43,7 +43,12 @@ fn initiate_authentication_refuses() {
     refused(&mut bench, "initiateAuthentication", &body, Reason::SmdpVersion);
     bench.card.svn = [2, 2, 0];
     let body = bench.card.initiate(ADDRESS);
-    refused(&mut bench, "initiateAuthentication", &with(&body, "euiccChallenge", &[1; 15]), Reason::Malformed);
+    refused(
+        &mut bench,
+        "initiateAuthentication",
+        &with(&body, "euiccChallenge", &[1; 15]),
+        Reason::Malformed,
+    );
     refused(&mut bench, "initiateAuthentication", &json!({"smdpAddress": ADDRESS}), Reason::FieldMissing);
     refused(&mut bench, "unheardOf", &body, Reason::UnknownFunction);
 
@@ -83,11 +88,16 @@ fn every_signed_field_of_authenticate_client_is_checked() {
     for at in 0..euicc_signed1.len() {
         let mut flipped = euicc_signed1.clone();
         flipped[at] ^= 1;
-        let body = with(&good, "authenticateServerResponse", &rebuilt(flipped, euicc_signature1, chain.clone()));
+        let body =
+            with(&good, "authenticateServerResponse", &rebuilt(flipped, euicc_signature1, chain.clone()));
         let before = snapshot(&bench);
         let served = bench.call("authenticateClient", &body);
         let expected = [Reason::EuiccSignature, Reason::Malformed];
-        assert!(served.refusal.is_some_and(|reason| expected.contains(&reason)), "byte {at}: {}", served.note);
+        assert!(
+            served.refusal.is_some_and(|reason| expected.contains(&reason)),
+            "byte {at}: {}",
+            served.note
+        );
         assert_eq!(snapshot(&bench), before);
     }
     for at in [0, 31, 32, 63] {
@@ -129,7 +139,10 @@ fn what_the_euicc_signs_has_to_answer_this_session() {
     let signed = EuiccSigned1::parse(&euicc_signed1).unwrap();
     let cases = [
         (EuiccSigned1 { server_challenge: [9; 16], ..signed.clone() }, Reason::EuiccSignature),
-        (EuiccSigned1 { server_address: "evil.example".to_owned(), ..signed.clone() }, Reason::EuiccSignature),
+        (
+            EuiccSigned1 { server_address: "evil.example".to_owned(), ..signed.clone() },
+            Reason::EuiccSignature,
+        ),
         (EuiccSigned1 { transaction_id: vec![9; 16], ..signed }, Reason::TransactionUnknown),
     ];
     for (signed, expected) in cases {
@@ -235,7 +248,11 @@ fn every_signed_field_of_get_bound_profile_package_is_checked() {
         let before = snapshot(&bench);
         let served = bench.call("getBoundProfilePackage", &with(&good, "prepareDownloadResponse", &body));
         let expected = [Reason::EuiccSignature, Reason::Malformed];
-        assert!(served.refusal.is_some_and(|reason| expected.contains(&reason)), "byte {at}: {}", served.note);
+        assert!(
+            served.refusal.is_some_and(|reason| expected.contains(&reason)),
+            "byte {at}: {}",
+            served.note
+        );
         assert_eq!(snapshot(&bench), before);
     }
     let mut flipped = euicc_signature2;
@@ -308,7 +325,8 @@ fn orders_and_sessions_end_with_time_and_tries() {
     let served = call(&mut bench.smdp, NOW + 1_000, "initiateAuthentication", &body);
     let answer: Value = serde_json::from_slice(&served.response.body).unwrap();
     let response = bench.card.authenticate(Role::DpAuth, &answer, Some("M-1"));
-    let body = with(&json!({"transactionId": answer["transactionId"]}), "authenticateServerResponse", &response);
+    let body =
+        with(&json!({"transactionId": answer["transactionId"]}), "authenticateServerResponse", &response);
     let served = call(&mut bench.smdp, NOW + 1_000, "authenticateClient", &body);
     assert_eq!(served.refusal, Some(Reason::OrderExpired));
     assert_eq!(bench.state(0), OrderState::Error);

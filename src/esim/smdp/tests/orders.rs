@@ -129,8 +129,7 @@ fn deliver(bench: &mut Bench, smds: &mut Smds) {
 fn an_euicc_finds_its_profile_through_the_smds() {
     let mut bench = Bench::new();
     let mut smds = smds(&bench.pki);
-    let order =
-        DownloadOrder { eid: Some(EID.parse().unwrap()), iccid: Some(iccid(0)), profile_type: None };
+    let order = DownloadOrder { eid: Some(EID.parse().unwrap()), iccid: Some(iccid(0)), profile_type: None };
     bench.smdp.download_order(&order).unwrap();
     let confirm = ConfirmOrder {
         iccid: iccid(0),
@@ -175,10 +174,7 @@ fn an_euicc_finds_its_profile_through_the_smds() {
     };
     let (refusal, answer) = ask(&mut bench, &mut smds, None);
     assert_eq!(refusal, None);
-    assert_eq!(
-        answer["eventEntries"],
-        json!([{"eventId": matching_id, "rspServerAddress": ADDRESS}])
-    );
+    assert_eq!(answer["eventEntries"], json!([{"eventId": matching_id, "rspServerAddress": ADDRESS}]));
     assert_eq!(ask(&mut bench, &mut smds, Some(&matching_id)).1["eventEntries"], answer["eventEntries"]);
     assert_eq!(ask(&mut bench, &mut smds, Some("OTHER")).0, Some(Reason::EventUnknown));
 
