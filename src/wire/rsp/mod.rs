@@ -10,6 +10,7 @@ mod bound_package;
 mod download;
 mod euicc_info;
 mod fields;
+pub mod iot;
 mod notification;
 mod profiles;
 #[cfg(test)]
