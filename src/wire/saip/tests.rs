@@ -393,7 +393,7 @@ fn a_refusal_names_the_element_the_place_and_the_status() {
                 let huge = Fcp { file_size: Some(vec![0xff; 4]), ..transparent(0x6f01, 1) };
                 e.insert(5, generic(9, vec![create(huge)]));
             },
-            "element 5 (genericFileManagement), fileManagementCMD/[0]/[0]/createFCP: 4290773187 bytes more than",
+            "element 5 (genericFileManagement), fileManagementCMD/[0]/[0]/createFCP: 4290775294 bytes more than",
         ),
         (
             |e| {
@@ -405,7 +405,7 @@ fn a_refusal_names_the_element_the_place_and_the_status() {
                 };
                 e.insert(5, generic(9, vec![create(huge)]));
             },
-            "element 5 (genericFileManagement), fileManagementCMD/[0]/[0]/createFCP: 4290772992 bytes more than",
+            "element 5 (genericFileManagement), fileManagementCMD/[0]/[0]/createFCP: 4290775294 bytes more than",
         ),
         (
             |e| {
