@@ -10,6 +10,7 @@ mod fs;
 mod install;
 mod installed;
 pub mod iot_safe;
+mod package;
 mod pin;
 mod profile;
 mod slot;
@@ -28,6 +29,7 @@ mod uicc;
 mod usim;
 
 pub use installed::InstalledProfile;
+pub use package::{impersonate, package};
 pub use profile::{
     Algorithm, Authentication, IotSafeContent, OperatorKey, Personalisation, PinCode, PinCodes, Secret,
     SimProfile, Suci, SuciScheme,

@@ -5,6 +5,9 @@
 
 use std::fmt;
 
+use super::aka::CdmaParameter;
+use super::error::PackageError;
+
 /// A profile element of a package, for whoever has to be told about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ElementRef {
@@ -27,8 +30,11 @@ pub struct Image {
     pub version: (u8, u8),
     /// The profile type of the header, a text that the issuer chose.
     pub profile_type: Option<String>,
-    /// As in EF.ICCID: digits as swapped nibbles, filled up with `F`.
+    /// As in EF.ICCID: digits as swapped nibbles, filled up with `F`. What that file holds, or if the package
+    /// leaves it empty, what the header says.
     pub iccid: [u8; 10],
+    /// What the card has to offer, by the names of the ASN.1 module: `usim`, `milenage`, `get-identity`.
+    pub mandatory_services: Vec<&'static str>,
     /// Parents before children; the first one is the MF.
     pub files: Vec<ImageFile>,
     /// PINs and administrative codes.
@@ -46,6 +52,19 @@ pub struct Image {
     pub security_domains: Vec<SecurityDomainImage>,
     /// Remote file management applications.
     pub rfm: Vec<RfmImage>,
+    /// Keys of CSIMs. They are kept and shown.
+    pub cdma: Vec<CdmaImage>,
+    /// Elements that are not understood and need not be: the card reports them, and installs the rest.
+    pub left_out: Vec<PackageError>,
+}
+
+/// The keys of a CSIM.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CdmaImage {
+    pub element: ElementRef,
+    /// Place of its ADF in [`Image::files`].
+    pub adf: usize,
+    pub parameter: CdmaParameter,
 }
 
 /// One file of an [`Image`].
@@ -80,7 +99,8 @@ pub enum FileKind {
     /// MF, DF, or ADF, which has an AID.
     Directory {
         aid: Option<Vec<u8>>,
-        /// Value of FCP tag `C6` as the package gives it (ETSI TS 102 221 clause 9.5.2).
+        /// Value of FCP tag `C6` (ETSI TS 102 221 clause 9.5.2): which of the codes that the directory lists are
+        /// enabled when the profile is new, and their key references.
         pin_status: Vec<u8>,
     },
     Transparent {
@@ -123,7 +143,7 @@ pub struct PinImage {
     pub value: [u8; 8],
     /// Key reference of the PUK that unblocks it.
     pub puk: Option<u8>,
-    /// Bit 1: enabled. Bit 2: may be disabled. Bit 3: may be changed.
+    /// Bit 1: enabled. Bit 2: may be changed. Bit 3: may be enabled and disabled.
     pub attributes: u8,
     pub attempts: Attempts,
 }
@@ -181,8 +201,7 @@ pub struct Subscription {
     /// Place of its ADF in [`Image::files`].
     pub adf: usize,
     pub algorithm: AkaAlgorithm,
-    /// Option octet of the algorithm (TCA profile interoperability clause 8.5). For Milenage and TUAK it gives the
-    /// lengths of RES, MAC, CK and IK; zero is the usual 64, 64, 128, 128 bits.
+    /// Option octet of the algorithm. Bits 3 to 1 give the length of RES: `01` 64 bits, `02` 128 bits.
     pub options: u8,
     /// K: 16 bytes, or 32 for TUAK with a long key.
     pub key: Vec<u8>,
@@ -197,7 +216,7 @@ pub struct Subscription {
     /// Iterations of Keccak in TUAK.
     pub keccak: u8,
     pub sqn: SqnState,
-    /// Place in [`Image::subscriptions`] of the one whose sequence numbers this one uses.
+    /// Place in [`Image::subscriptions`] of the one whose keys and sequence numbers this one uses.
     pub shares_sqn_of: Option<usize>,
 }
 
@@ -215,7 +234,7 @@ pub enum AkaAlgorithm {
 /// How a subscription checks sequence numbers (3GPP TS 33.102 annex C). Numbers are SEQ without IND: 43 bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqnState {
-    /// Option octet (TCA profile interoperability clause 8.5).
+    /// Option octet; `02` is the usual one.
     pub options: u8,
     /// How far SEQ may jump.
     pub delta: u64,
@@ -385,6 +404,12 @@ impl fmt::Debug for Subscription {
             .field("adf", &self.adf)
             .field("algorithm", &self.algorithm)
             .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for CdmaImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CdmaImage").field("adf", &self.adf).finish_non_exhaustive()
     }
 }
 
