@@ -400,12 +400,8 @@ impl SmdpIdentity {
         now_unix_s: Option<u64>,
         tally: &Tally,
     ) -> Result<(), RspCertError> {
-        for (identity, role) in [(&self.auth, Role::DpAuth), (&self.pb, Role::DpPb), (&self.tls, Role::DpTls)]
-        {
-            anchor.verify_chain(&[&identity.certificate], role, now_unix_s, tally)?;
-            check_same_oid(&self.auth.certificate, &identity.certificate)?;
-        }
-        Ok(())
+        let all = [(&self.auth, Role::DpAuth), (&self.pb, Role::DpPb), (&self.tls, Role::DpTls)];
+        check_server(&all, anchor, now_unix_s, tally)
     }
 }
 
@@ -420,12 +416,22 @@ impl SmdsIdentity {
         now_unix_s: Option<u64>,
         tally: &Tally,
     ) -> Result<(), RspCertError> {
-        for (identity, role) in [(&self.auth, Role::DsAuth), (&self.tls, Role::DsTls)] {
-            anchor.verify_chain(&[&identity.certificate], role, now_unix_s, tally)?;
-            check_same_oid(&self.auth.certificate, &identity.certificate)?;
-        }
-        Ok(())
+        check_server(&[(&self.auth, Role::DsAuth), (&self.tls, Role::DsTls)], anchor, now_unix_s, tally)
     }
+}
+
+/// Verifies the certificates of one server, and that all of them name the object identifier of the first.
+fn check_server(
+    identities: &[(&Identity, Role)],
+    anchor: &TrustAnchor,
+    now_unix_s: Option<u64>,
+    tally: &Tally,
+) -> Result<(), RspCertError> {
+    for (identity, role) in identities {
+        anchor.verify_chain(&[&identity.certificate], *role, now_unix_s, tally)?;
+        check_same_oid(&identities[0].0.certificate, &identity.certificate)?;
+    }
+    Ok(())
 }
 
 fn hosts_of(certificate: &RspCertificate) -> Vec<String> {
