@@ -5,8 +5,10 @@
 
 mod authenticate;
 pub mod digits;
+pub mod es9p;
 mod http;
 mod json;
+pub mod lpa;
 pub mod pki;
 pub mod smdp;
 pub mod smds;
