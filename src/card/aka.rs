@@ -1,23 +1,32 @@
-//! Authentication and key agreement as the USIM does it (3GPP TS 33.102 clause 6.3.3), over Milenage (TS 35.206)
-//! or TUAK (TS 35.231).
+//! Authentication and key agreement as the USIM does it (3GPP TS 33.102 clause 6.3.3), over Milenage (TS 35.206),
+//! TUAK (TS 35.231) or the test algorithm.
 
 use oxirush_security::milenage::{K, Milenage, Opc, Sqn};
 use oxirush_security::{Autn, Rand};
 
+use super::test_algorithm::TestAlgorithm;
 use super::tuak::{Tuak, USIM_LENGTHS};
 use super::{Algorithm, Personalisation};
+use crate::wire::saip::{AkaAlgorithm, Subscription};
 
 /// The algorithm set of a subscriber, with the keys.
 pub(super) enum Aka {
     Milenage(Milenage),
     Tuak(Box<Tuak>),
+    Test(TestAlgorithm),
 }
+
+/// Constants of Milenage that an operator may change and that this one does not have otherwise: rotations in bits,
+/// and the last octet of what is added (TS 35.206 clause 4.1).
+const ROTATION: [u8; 5] = [64, 0, 32, 64, 96];
+const XORING: [u8; 5] = [0, 1, 2, 4, 8];
 
 /// What a challenge says and what it makes.
 pub(super) struct Answer {
     /// SQN of AUTN, 48 bits; whether it is fresh is for the caller to judge.
     pub(super) sqn: u64,
-    pub(super) res: [u8; 8],
+    pub(super) amf: [u8; 2],
+    pub(super) res: Vec<u8>,
     pub(super) ck: [u8; 16],
     pub(super) ik: [u8; 16],
 }
@@ -30,6 +39,44 @@ impl Aka {
         }
     }
 
+    /// The algorithm of a subscription in a package. An error says what is not possible.
+    pub(super) fn of_image(image: &Subscription) -> Result<Self, String> {
+        fn exactly<const N: usize>(what: &str, bytes: &[u8]) -> Result<[u8; N], String> {
+            bytes.try_into().map_err(|_| format!("{what} has {} bytes instead of {N}", bytes.len()))
+        }
+        match image.algorithm {
+            AkaAlgorithm::Milenage => {
+                let xoring = XORING.map(|last| u128::from(last).to_be_bytes());
+                if (image.rotation, image.xoring) != (ROTATION, xoring) {
+                    return Err("Milenage with other constants r and c than those of TS 35.206".to_owned());
+                }
+                let (k, opc) = (exactly("K", &image.key)?, exactly("OPc", &image.opc)?);
+                Ok(Self::Milenage(Milenage::new(&K::new(&k), &Opc::new(&opc))))
+            }
+            AkaAlgorithm::Tuak => {
+                if image.options != 0 {
+                    return Err(format!("TUAK with the options {:02X}: only 00 is known", image.options));
+                }
+                if ![16, 32].contains(&image.key.len()) {
+                    return Err(format!("K of TUAK has {} bytes instead of 16 or 32", image.key.len()));
+                }
+                if image.keccak == 0 {
+                    return Err("TUAK without an iteration of Keccak".to_owned());
+                }
+                let topc = exactly("TOPc", &image.opc)?;
+                Ok(Self::Tuak(Box::new(Tuak::new(&image.key, topc, u32::from(image.keccak), USIM_LENGTHS))))
+            }
+            AkaAlgorithm::Test => {
+                let res_bytes = match image.options {
+                    0x00 => 8,
+                    0x02 => 16,
+                    other => return Err(format!("the test algorithm with the options {other:02X}")),
+                };
+                Ok(Self::Test(TestAlgorithm::new(exactly("K", &image.key)?, res_bytes)))
+            }
+        }
+    }
+
     /// Checks the MAC of `autn`. `None` if it is wrong.
     pub(super) fn check(&self, rand: &[u8; 16], autn: &[u8; 16]) -> Option<Answer> {
         match self {
@@ -38,12 +85,14 @@ impl Aka {
                 let (res, ck, ik) = (answer.res(), answer.ck(), answer.ik());
                 Some(Answer {
                     sqn: answer.sqn().get(),
-                    res: *res.as_octets(),
+                    amf: [autn[6], autn[7]],
+                    res: res.as_octets().to_vec(),
                     ck: *ck.as_octets(),
                     ik: *ik.as_octets(),
                 })
             }
             Self::Tuak(tuak) => check_tuak(tuak, rand, autn),
+            Self::Test(test) => test.check(rand, autn),
         }
     }
 
@@ -60,20 +109,22 @@ impl Aka {
                 // AMF is zero in MAC-S (TS 33.102 clause 6.3.3).
                 [&concealed[..], &tuak.f1_star(rand, &sqn, &[0; 2])].concat().try_into().ok()
             }
+            Self::Test(test) => Some(test.auts(rand, highest)),
         }
     }
 
     /// RES, CK and IK of a challenge that carries no AUTN: the GSM context.
-    pub(super) fn keys(&self, rand: &[u8; 16]) -> Option<([u8; 8], [u8; 16], [u8; 16])> {
+    pub(super) fn keys(&self, rand: &[u8; 16]) -> Option<(Vec<u8>, [u8; 16], [u8; 16])> {
         match self {
             Self::Milenage(milenage) => {
                 let (res, ck, ik, _) = milenage.f2345(&Rand::new(rand));
-                Some((*res.as_octets(), *ck.as_octets(), *ik.as_octets()))
+                Some((res.as_octets().to_vec(), *ck.as_octets(), *ik.as_octets()))
             }
             Self::Tuak(tuak) => {
                 let keys = tuak.f2345(rand);
-                Some((keys.res.try_into().ok()?, keys.ck.try_into().ok()?, keys.ik.try_into().ok()?))
+                Some((keys.res, keys.ck.try_into().ok()?, keys.ik.try_into().ok()?))
             }
+            Self::Test(test) => Some(test.keys(rand)),
         }
     }
 }
@@ -90,17 +141,18 @@ fn check_tuak(tuak: &Tuak, rand: &[u8; 16], autn: &[u8; 16]) -> Option<Answer> {
     number[2..].copy_from_slice(&sqn);
     Some(Answer {
         sqn: u64::from_be_bytes(number),
-        res: keys.res.try_into().ok()?,
+        amf: *amf,
+        res: keys.res,
         ck: keys.ck.try_into().ok()?,
         ik: keys.ik.try_into().ok()?,
     })
 }
 
-fn octets_of(sqn: u64) -> [u8; 6] {
+pub(super) fn octets_of(sqn: u64) -> [u8; 6] {
     let [_, _, octets @ ..] = sqn.to_be_bytes();
     octets
 }
 
-fn xor(a: &[u8; 6], b: &[u8; 6]) -> [u8; 6] {
+pub(super) fn xor(a: &[u8; 6], b: &[u8; 6]) -> [u8; 6] {
     std::array::from_fn(|i| a[i] ^ b[i])
 }

@@ -4,8 +4,12 @@
 //! are (`fs`), which instructions ([`Uicc`]'s table) and which objects the applet holds (`iot_safe`).
 
 mod aka;
+mod commands;
+mod euicc;
 pub mod explore;
 mod fs;
+mod install;
+mod installed;
 pub mod iot_safe;
 mod pin;
 mod profile;
@@ -14,6 +18,7 @@ mod sqn;
 mod state;
 mod suci;
 mod suci_profile;
+mod test_algorithm;
 #[cfg(test)]
 mod tests;
 mod toolkit;
@@ -23,6 +28,8 @@ mod tuak;
 mod uicc;
 mod usim;
 
+pub use euicc::{Delivered, EuiccConfig, EuiccEvent, InstalledInfo, OnEuiccEvent, RatRule};
+pub use installed::InstalledProfile;
 pub use profile::{
     Algorithm, Authentication, IotSafeContent, OperatorKey, Personalisation, PinCode, PinCodes, Secret,
     SimProfile, Suci, SuciScheme,
@@ -62,6 +69,10 @@ pub enum CardError {
     TrustAnchor { bytes: usize, max: usize },
     #[error("sequence number {sqn:#x} has more than 48 bits; correct `sqn` of the profile")]
     Sqn { sqn: u64 },
+    #[error("the eUICC cannot be made: {what}")]
+    Euicc { what: &'static str },
+    #[error("a profile package cannot be installed: {0}")]
+    Package(crate::wire::saip::PackageError),
     #[error("the stored state of the card is damaged: {what}; remove it to begin with a card as delivered")]
     StateDamaged { what: &'static str },
     #[error("the stored state has format {found}, this program knows {known}; use the program that wrote it")]

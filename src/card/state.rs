@@ -12,7 +12,9 @@ use super::CardError;
 use crate::wire::tlv::{self, Reader};
 
 /// First bytes of every state; the last one is the version of the format.
-const HEAD: &[u8; 8] = b"cb-card\x01";
+const HEAD: &[u8; 8] = b"cb-card\x02";
+/// The oldest version that is still understood.
+const OLDEST: u8 = 1;
 
 /// Tags of the objects.
 pub(super) const ICCID: u16 = 0x5a;
@@ -22,6 +24,7 @@ pub(super) const FILE: u16 = 0xa3;
 pub(super) const APPLET_KEY: u16 = 0xa4;
 pub(super) const APPLET_FILE: u16 = 0xa5;
 pub(super) const STREAM: u16 = 0xa7;
+pub(super) const AUTHENTICATIONS: u16 = 0xa8;
 
 /// A state being written.
 pub(super) struct Writer {
@@ -61,6 +64,7 @@ impl Writer {
 /// A state whose head and check value are right.
 #[derive(Clone, Copy)]
 pub(super) struct Stored<'a> {
+    version: u8,
     objects: &'a [u8],
 }
 
@@ -71,7 +75,7 @@ impl<'a> Stored<'a> {
         if head[..7] != HEAD[..7] {
             return Err(damaged("it does not begin as a state does"));
         }
-        if head[7] != HEAD[7] {
+        if !(OLDEST..=HEAD[7]).contains(&head[7]) {
             return Err(CardError::StateVersion { found: head[7], known: HEAD[7] });
         }
         if <[u8; 32]>::from(Sha256::digest(body)) != *check {
@@ -79,8 +83,13 @@ impl<'a> Stored<'a> {
         }
         match Reader::new(objects).find_map(Result::err) {
             Some(_) => Err(damaged("an object is cut off")),
-            None => Ok(Self { objects }),
+            None => Ok(Self { version: head[7], objects }),
         }
+    }
+
+    /// The version of the format: in the first one, directories go by a number and all PINs belong to the MF.
+    pub(super) fn version(self) -> u8 {
+        self.version
     }
 
     /// The objects with `tag`, in the order in which they were written.
@@ -110,7 +119,7 @@ impl<'a> Stored<'a> {
 }
 
 /// The values of the tags 80, 81 and so on.
-fn parts<const N: usize>(body: &[u8]) -> Result<[&[u8]; N], CardError> {
+pub(super) fn parts<const N: usize>(body: &[u8]) -> Result<[&[u8]; N], CardError> {
     let mut out = [&[][..]; N];
     for (part, number) in out.iter_mut().zip(0x80..) {
         *part = tlv::find(body, number).map_err(|_| damaged("a part of an object is missing"))?;
@@ -196,7 +205,7 @@ mod tests {
         let state = card.save();
         let mut later = state.clone();
         later[7] = 9;
-        assert_eq!(card.restore(&later), Err(CardError::StateVersion { found: 9, known: 1 }));
+        assert_eq!(card.restore(&later), Err(CardError::StateVersion { found: 9, known: 2 }));
         let mut foreign = Writer::new();
         foreign.put(ICCID, b"8988211000000000029");
         assert!(matches!(card.restore(&foreign.finish()), Err(CardError::StateForeign { .. })));

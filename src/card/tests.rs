@@ -9,6 +9,7 @@ use crate::sim::RngTree;
 
 mod applet;
 mod files;
+mod platform;
 mod subscriber;
 
 /// The first card of the test profile, with a trust anchor of 700 bytes.

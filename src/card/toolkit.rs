@@ -14,6 +14,8 @@ pub enum Refresh {
     /// Reset the card: what another eSIM profile needs.
     UiccReset = 0x04,
     ApplicationReset = 0x05,
+    /// Another eSIM profile is enabled, or none (GSMA SGP.22 clause 3.2.1).
+    EuiccProfileStateChange = 0x09,
 }
 
 /// Where the toolkit stands.
@@ -33,6 +35,16 @@ impl Toolkit {
 
     pub(super) fn request(&mut self, refresh: Refresh) {
         self.waiting = Some(refresh);
+    }
+
+    /// Whether the terminal can be sent a proactive command.
+    pub(super) fn is_reachable(&self) -> bool {
+        self.profile
+    }
+
+    /// Whether the terminal has still to do one.
+    pub(super) fn is_busy(&self) -> bool {
+        self.waiting.is_some()
     }
 
     /// How long the proactive command is that `91xx` has to announce.

@@ -5,7 +5,7 @@
 use oxirush_security::Rand;
 use oxirush_security::milenage::{Amf, Auts, K, Milenage, Op, Opc, Sqn};
 
-use super::usim::Usim;
+use super::usim::Subscribers;
 use super::{Personalisation, SimProfile};
 use crate::wire::{Command, StatusWord};
 
@@ -192,11 +192,11 @@ fn subscriber(set: &Set) -> Milenage {
     Milenage::new(&K::new(&bytes(set.input[0])), &Opc::new(&bytes(set.operator[1])))
 }
 
-fn usim(set: &Set, sqn: u64) -> Usim {
+fn usim(set: &Set, sqn: u64) -> Subscribers {
     let profile = SimProfile::parse(include_str!("../../sim-profiles/lte-test.toml")).unwrap();
     let p = profile.personalise(0).unwrap();
     let (k, opc) = (bytes(set.input[0]), bytes(set.operator[1]));
-    Usim::new(&Personalisation { k, opc, sqn, ..p }).unwrap()
+    Subscribers::personalised(&Personalisation { k, opc, sqn, ..p }, vec![1]).unwrap()
 }
 
 /// `10 RAND 10 AUTN` with AUTN = SQN xor AK || AMF || MAC-A.
@@ -206,8 +206,8 @@ fn challenge(set: &Set) -> Vec<u8> {
     hex::decode(format!("10{}10{autn}", set.input[1])).unwrap()
 }
 
-fn authenticate(usim: &mut Usim, data: &[u8]) -> Result<Vec<u8>, StatusWord> {
-    usim.authenticate(&Command::new(0x00, 0x88, 0x00, 0x81).with_data(data))
+fn authenticate(usim: &mut Subscribers, data: &[u8]) -> Result<Vec<u8>, StatusWord> {
+    usim.authenticate(1, false, &Command::new(0x00, 0x88, 0x00, 0x81).with_data(data))
 }
 
 #[test]
@@ -287,5 +287,5 @@ fn malformed_challenges_are_refused() {
         assert_eq!(authenticate(&mut usim, data), Err(StatusWord::WRONG_LENGTH));
     }
     let gba = Command::new(0x00, 0x88, 0x00, 0x84).with_data(&good[..17]);
-    assert_eq!(usim.authenticate(&gba), Err(StatusWord::CONTEXT_NOT_SUPPORTED));
+    assert_eq!(usim.authenticate(1, false, &gba), Err(StatusWord::CONTEXT_NOT_SUPPORTED));
 }

@@ -1,27 +1,21 @@
 //! The virtual UICC: class bytes, logical channels, selection and the transport behaviour of protocol T=0
-//! (ETSI TS 102 221 clauses 7.3.1, 8.5 to 8.8, 10.1 and 11.1).
+//! (ETSI TS 102 221 clauses 7.3.1, 8.5 to 8.8, 10.1 and 11.1). This is the platform; what belongs to a
+//! subscriber is the [`InstalledProfile`].
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
-use rand_chacha::ChaCha20Rng;
-
-use super::fs::{Directory, FileSystem, ISIM_AID, Position, USIM_AID};
-use super::iot_safe::{self, Applet};
-use super::pin::{PIN1, Pins};
-use super::state::{ICCID, Stored, Writer};
-use super::suci::Concealer;
+use super::commands::{INSTRUCTIONS, Run};
+use super::euicc::{ECASD_AID, Euicc, ISD_R_AID};
+use super::fs::Position;
+use super::installed::{InstalledProfile, ProfileApplication};
 use super::toolkit::{Refresh, Toolkit};
-use super::usim::Usim;
 use super::{CardError, CardPort, OnOp, Personalisation, PortError, Reply};
-use crate::id::Iccid;
 use crate::sim::RngTree;
-use crate::wire::{Command, StatusWord, tlv};
+use crate::wire::{Command, StatusWord};
 
 /// Basic channel 0, standard channels to 3 and extended channels to 19.
 const CHANNELS: usize = 20;
-
-/// The stream that ephemeral keys of concealed identities come from.
-const SUCI_STREAM: &str = "usim/suci";
 
 /// Answer To Reset (ISO/IEC 7816-3 clause 8.2; TS 102 221 clause 6.3): T=0 with Fi/Di 512/16, clock stop,
 /// voltage classes A to C. The historical bytes offer selection by full and partial AID and eight
@@ -33,104 +27,33 @@ const ATR: [u8; 22] = with_check_byte([
 
 /// An application that can be selected by AID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Application {
-    Usim,
-    Isim,
-    IotSafe,
+pub(super) enum Application {
+    OfProfile(ProfileApplication),
+    /// The issuer security domain root of an eUICC.
+    IsdR,
+    /// Its controlling authority security domain.
+    Ecasd,
 }
 
-impl Application {
-    /// The directory of an application that has files.
-    fn directory(self) -> Option<Directory> {
-        match self {
-            Self::Usim => Some(Directory::Usim),
-            Self::Isim => Some(Directory::Isim),
-            Self::IotSafe => None,
-        }
-    }
-
-    fn aid(self) -> &'static [u8] {
-        match self {
-            Self::Usim => &USIM_AID,
-            Self::Isim => &ISIM_AID,
-            Self::IotSafe => &iot_safe::AID_GSMA,
-        }
-    }
-}
-
-/// The applications. The applet answers to the AIDs that clients in the field know it by.
-const APPLICATIONS: &[(&[u8], Application)] = &[
-    (&USIM_AID, Application::Usim),
-    (&ISIM_AID, Application::Isim),
-    (&iot_safe::AID_GSMA, Application::IotSafe),
-    (&iot_safe::AID_THALES, Application::IotSafe),
-    (&iot_safe::AID_CIRA, Application::IotSafe),
-];
-
+/// What is selected on a logical channel.
 #[derive(Debug, Clone, Copy, Default)]
-struct Channel {
-    application: Option<Application>,
-    position: Position,
+pub(super) struct Selection {
+    pub(super) application: Option<Application>,
+    pub(super) position: Position,
 }
 
-/// An instruction of the file system and the USIM.
-struct Instruction {
-    code: u8,
-    /// Class bytes without channel: `00` (ISO/IEC 7816-4) or `80` (TS 102 221).
-    class: u8,
-    run: fn(&mut Uicc, usize, &Command<'_>) -> Reply,
-}
-
-const fn iso(code: u8, run: fn(&mut Uicc, usize, &Command<'_>) -> Reply) -> Instruction {
-    Instruction { code, class: 0x00, run }
-}
-
-const fn etsi(code: u8, run: fn(&mut Uicc, usize, &Command<'_>) -> Reply) -> Instruction {
-    Instruction { code, class: 0x80, run }
-}
-
-/// What the card can do outside IoT SAFE. SELECT, MANAGE CHANNEL and GET RESPONSE work everywhere.
-static INSTRUCTIONS: &[Instruction] = &[
-    iso(0xb0, |card, n, c| card.read(n, c, FileSystem::read_binary)),
-    iso(0xd6, |card, n, c| card.update(n, c, FileSystem::update_binary)),
-    iso(0xb2, |card, n, c| card.read(n, c, FileSystem::read_record)),
-    iso(0xdc, |card, n, c| card.update(n, c, FileSystem::update_record)),
-    iso(0xa2, |card, n, c| card.read(n, c, FileSystem::search_record)),
-    etsi(0x32, |card, n, c| card.update(n, c, FileSystem::increase)),
-    etsi(0xf2, Uicc::status),
-    iso(0x20, |card, _, c| card.pins.verify(c)),
-    iso(0x24, |card, _, c| card.pins.change(c)),
-    iso(0x26, |card, _, c| card.pins.disable(c)),
-    iso(0x28, |card, _, c| card.pins.enable(c)),
-    iso(0x2c, |card, _, c| card.pins.unblock(c)),
-    iso(0x88, Uicc::authenticate),
-    etsi(0x78, Uicc::get_identity),
-    etsi(0x10, |card, _, c| card.toolkit.terminal_profile(c)),
-    etsi(0x12, |card, _, c| card.toolkit.fetch(c)),
-    etsi(0x14, |card, _, c| card.toolkit.terminal_response(c)),
-    etsi(0xaa, terminal_capability),
-];
-
-/// Response data that waits for GET RESPONSE.
-struct Pending {
-    channel: usize,
-    data: Vec<u8>,
-}
-
-/// A virtual UICC with a USIM and the IoT SAFE applet.
+/// A virtual UICC: the platform, and the profile that is enabled on it.
 pub struct Uicc {
-    files: FileSystem,
-    pins: Pins,
-    usim: Usim,
-    concealer: Option<Concealer>,
-    suci_stream: Box<ChaCha20Rng>,
-    /// How many identities were concealed.
-    identities: u64,
-    toolkit: Toolkit,
-    applet: Applet,
-    channels: [Option<Channel>; CHANNELS],
-    pending: Option<Pending>,
-    iccid: Iccid,
+    profile: Box<InstalledProfile>,
+    pub(super) toolkit: Toolkit,
+    channels: [Option<Selection>; CHANNELS],
+    /// Response data that waits for GET RESPONSE, by channel.
+    pending: BTreeMap<usize, Vec<u8>>,
+    pub(super) on_op: Option<OnOp>,
+    /// `None` on a plain card.
+    pub(super) euicc: Option<Box<Euicc>>,
+    /// What the [generation](Uicc::generation) counts beside the changes of the profile.
+    swaps: u64,
     /// The [generation](Uicc::generation) that was last saved or restored.
     kept: Cell<u64>,
 }
@@ -139,26 +62,55 @@ impl Uicc {
     /// Makes the card of `p`. Its keys and random numbers come from `rng`, which is this card's alone;
     /// `trust_anchor` is the DER certificate that the applet is delivered with.
     pub fn new(p: &Personalisation, rng: RngTree, trust_anchor: &[u8]) -> Result<Self, CardError> {
-        Ok(Self {
-            files: FileSystem::new(p),
-            pins: Pins::new(&p.pin),
-            usim: Usim::new(p)?,
-            concealer: Concealer::new(p),
-            suci_stream: Box::new(rng.stream(SUCI_STREAM)),
-            identities: 0,
+        let mut card = Self::without_profile();
+        card.profile = Box::new(InstalledProfile::personalised(p, &rng, trust_anchor)?);
+        Ok(card)
+    }
+
+    /// A card without a profile: it shows an MF that lists no application, and refuses the rest.
+    pub fn without_profile() -> Self {
+        Self {
+            profile: Box::new(InstalledProfile::none()),
             toolkit: Toolkit::default(),
-            applet: Applet::new(&rng, trust_anchor, p.pre_shared_key)?,
             channels: only_the_basic_channel(),
-            pending: None,
-            iccid: p.iccid.clone(),
+            pending: BTreeMap::new(),
+            on_op: None,
+            euicc: None,
+            swaps: 0,
             kept: Cell::new(0),
-        })
+        }
     }
 
     /// The same card, which tells `on_op` of each public key operation.
     pub fn with_tally(mut self, on_op: OnOp) -> Self {
-        self.applet.set_tally(on_op);
+        self.profile.set_tally(on_op.clone());
+        self.on_op = Some(on_op);
         self
+    }
+
+    /// Enables `next`, or nothing, in the place of the profile that was enabled, and gives that back. What was
+    /// selected in it is selected no longer: each open channel stands at the MF, unless an application of the
+    /// platform is selected there. The terminal has to be told (see [`request_refresh`](Self::request_refresh)).
+    pub fn swap_profile(&mut self, next: Option<Box<InstalledProfile>>) -> Option<Box<InstalledProfile>> {
+        let mut next = next.unwrap_or_else(|| Box::new(InstalledProfile::none()));
+        next.reset();
+        if let Some(on_op) = &self.on_op {
+            next.set_tally(on_op.clone());
+        }
+        let generation = self.generation().wrapping_add(1);
+        let mut before = std::mem::replace(&mut self.profile, next);
+        before.reset();
+        self.swaps = generation.wrapping_sub(self.profile.changes());
+        for selection in self.channels.iter_mut().flatten() {
+            let application = selection.application.filter(|a| !matches!(a, Application::OfProfile(_)));
+            *selection = Selection { application, position: Position::default() };
+        }
+        before.is_some().then_some(before)
+    }
+
+    /// The enabled profile.
+    pub fn profile(&self) -> Option<&InstalledProfile> {
+        self.profile.is_some().then_some(&self.profile)
     }
 
     /// Writes down what the card keeps without power: PIN codes with their counters, sequence numbers, files that
@@ -168,47 +120,30 @@ impl Uicc {
     /// The card of a server that writes this down before each answer that made the card [dirty](Self::dirty)
     /// leaves its terminal survives a kill at any moment.
     pub fn save(&self) -> Vec<u8> {
-        let mut out = Writer::new();
-        out.put(ICCID, self.iccid.as_str().as_bytes());
-        self.pins.save(&mut out);
-        self.usim.sqn().save(&mut out);
-        self.files.save(&mut out);
-        self.applet.save(&mut out);
-        out.put_stream(SUCI_STREAM, &self.suci_stream);
         self.kept.set(self.generation());
-        out.finish()
+        match &self.euicc {
+            Some(euicc) => euicc.save(&self.profile),
+            None => self.profile.save(),
+        }
     }
 
     /// Makes this card, new and of the same personalisation, what another was when it was saved; then resets it.
     /// A state that is damaged or of another card is refused and changes nothing. Random numbers go on behind
     /// those that either card has drawn.
     pub fn restore(&mut self, state: &[u8]) -> Result<(), CardError> {
-        let stored = Stored::open(state)?;
-        let found = stored.all(ICCID).next().unwrap_or_default();
-        if found != self.iccid.as_str().as_bytes() {
-            let found = String::from_utf8_lossy(found).into_owned();
-            return Err(CardError::StateForeign { found, card: self.iccid.to_string() });
+        match self.with_its_euicc(|euicc, card| euicc.restore(card, state)) {
+            Some(restored) => restored?,
+            None => self.profile.restore(state)?,
         }
-        let pins = self.pins.restored(stored)?;
-        let sqn = self.usim.sqn().restored(stored)?;
-        let files = self.files.restored(stored)?;
-        let applet = self.applet.restored(stored)?;
-        let mut suci_stream = self.suci_stream.clone();
-        stored.forward(SUCI_STREAM, &mut suci_stream)?;
-        self.suci_stream = suci_stream;
-        (self.pins, self.files) = (pins, files);
-        self.usim.set_sqn(sqn);
-        self.applet.assume(applet);
-        self.power_up();
         self.kept.set(self.generation());
+        self.power_up();
         Ok(())
     }
 
     /// Counts the changes of what [`save`](Self::save) writes down.
     pub fn generation(&self) -> u64 {
-        let parts =
-            [self.pins.changes(), self.usim.sqn().changes(), self.files.changes(), self.applet.changes()];
-        parts.iter().sum::<u64>() + self.identities
+        let euicc = self.euicc.as_ref().map_or(0, |euicc| euicc.changes());
+        self.swaps.wrapping_add(self.profile.changes()).wrapping_add(euicc)
     }
 
     /// Whether something has changed since the card was made, saved or restored.
@@ -219,15 +154,15 @@ impl Uicc {
     fn power_up(&mut self) {
         self.channels = only_the_basic_channel();
         self.toolkit.reset();
-        self.pending = None;
-        self.pins.reset();
-        self.applet.reset();
+        self.pending.clear();
+        self.profile.reset();
+        self.power_up_euicc();
     }
 
     /// The private scalars that the applet holds, for tests that look for them in what the card says.
     #[cfg(test)]
     pub(super) fn private_scalars(&self) -> Vec<Vec<u8>> {
-        self.applet.private_scalars()
+        self.profile.private_scalars()
     }
 
     /// Answers one command APDU. Any bytes get an answer.
@@ -235,15 +170,16 @@ impl Uicc {
         let Ok(command) = Command::parse(bytes) else {
             return StatusWord::WRONG_LENGTH.to_bytes().to_vec();
         };
-        let waiting = self.pending.take();
-        match self.run(&command, waiting) {
+        match self.run(&command) {
             Ok(response) => self.with_announcement(response),
             Err(refusal) => refusal.to_bytes().to_vec(),
         }
     }
 
-    fn run(&mut self, c: &Command<'_>, waiting: Option<Pending>) -> Result<Vec<u8>, StatusWord> {
+    fn run(&mut self, c: &Command<'_>) -> Result<Vec<u8>, StatusWord> {
         let (number, class) = channel_of(c.class)?;
+        // Any command ends what waits on its channel, and on no other.
+        let waiting = self.pending.remove(&number);
         match c.instruction {
             0xc0 => return self.get_response(number, c, waiting),
             0xa4 if class == 0x00 => {
@@ -257,14 +193,33 @@ impl Uicc {
             }
             _ => {}
         }
-        if self.channel(number)?.application == Some(Application::IotSafe) {
-            let data = self.applet.handle(number, c)?;
-            return Ok(self.deliver_at_once(number, c, data));
+        let mut selection = self.channel(number)?;
+        match selection.application {
+            Some(Application::OfProfile(ProfileApplication::IotSafe)) => {
+                let instance = self.profile.applet.as_mut().ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
+                let data = instance.applet.handle(number, c)?;
+                return Ok(self.deliver_at_once(number, c, data));
+            }
+            Some(Application::IsdR) if (class, c.instruction) == (0x80, 0xe2) => {
+                let data = self.with_its_euicc(|euicc, card| euicc.store_data(card, number, c));
+                return Ok(self.announce(number, data.unwrap_or(Err(StatusWord::CONDITIONS_NOT_SATISFIED))?));
+            }
+            Some(Application::Ecasd) if c.instruction == 0xca => {
+                let euicc = self.euicc.as_ref().ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
+                let data = euicc.get_data(c)?;
+                return Ok(self.deliver_at_once(number, c, data));
+            }
+            Some(_) | None => {}
         }
         let known = || INSTRUCTIONS.iter().filter(|i| i.code == c.instruction);
         let instruction = known().find(|i| i.class == class);
-        let data = match (instruction, known().next()) {
-            (Some(instruction), _) => (instruction.run)(self, number, c)?,
+        let data = match (instruction.map(|i| &i.run), known().next()) {
+            (Some(Run::Profile(run)), _) => {
+                let reply = run(&mut self.profile, &mut selection, c);
+                self.channels[number] = Some(selection);
+                reply?
+            }
+            (Some(Run::Card(run)), _) => run(self, c)?,
             (None, Some(_)) => return Err(StatusWord::CLASS_NOT_SUPPORTED),
             (None, None) => return Err(StatusWord::INSTRUCTION_NOT_SUPPORTED),
         };
@@ -287,7 +242,7 @@ impl Uicc {
         self.toolkit.request(refresh);
     }
 
-    fn channel(&self, number: usize) -> Result<Channel, StatusWord> {
+    fn channel(&self, number: usize) -> Result<Selection, StatusWord> {
         self.channels[number].ok_or(StatusWord::CHANNEL_NOT_SUPPORTED)
     }
 
@@ -297,7 +252,7 @@ impl Uicc {
             return StatusWord::OK.to_bytes().to_vec();
         }
         let announced = StatusWord::more(data.len());
-        self.pending = Some(Pending { channel, data });
+        self.pending.insert(channel, data);
         announced.to_bytes().to_vec()
     }
 
@@ -323,7 +278,7 @@ impl Uicc {
         }
         let rest = data.split_off(expected);
         let more = StatusWord::more(rest.len());
-        self.pending = Some(Pending { channel, data: rest });
+        self.pending.insert(channel, rest);
         complete(data, more)
     }
 
@@ -331,50 +286,91 @@ impl Uicc {
         &mut self,
         channel: usize,
         c: &Command<'_>,
-        waiting: Option<Pending>,
+        waiting: Option<Vec<u8>>,
     ) -> Result<Vec<u8>, StatusWord> {
-        let Some(mut waiting) = waiting.filter(|w| w.channel == channel) else {
-            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
-        };
+        let mut waiting = waiting.ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
         if (c.p1, c.p2) != (0, 0) {
             return Err(StatusWord::INCORRECT_P1_P2);
         }
         let expected = usize::from(c.expected.unwrap_or(256));
-        if expected > waiting.data.len() {
-            let right = StatusWord::wrong_le(waiting.data.len());
-            self.pending = Some(waiting);
+        if expected > waiting.len() {
+            let right = StatusWord::wrong_le(waiting.len());
+            self.pending.insert(channel, waiting);
             return Err(right);
         }
-        let rest = waiting.data.split_off(expected);
+        let rest = waiting.split_off(expected);
         let status = if rest.is_empty() { StatusWord::OK } else { StatusWord::more(rest.len()) };
-        self.pending = (!rest.is_empty()).then_some(Pending { channel, data: rest });
-        Ok(complete(waiting.data, status))
+        if !rest.is_empty() {
+            self.pending.insert(channel, rest);
+        }
+        Ok(complete(waiting, status))
     }
 
     /// SELECT. A channel other than the basic one may be opened by selecting an application on it: modems do
     /// that without MANAGE CHANNEL.
     fn select(&mut self, number: usize, c: &Command<'_>) -> Reply {
         let selected = if c.p1 == 0x04 {
-            select_application(c)?
+            self.select_application(number, c)?
         } else {
-            let from = self.channel(number)?;
-            let application = from.application.filter(|a| a.directory().is_some());
-            let active = application.and_then(Application::directory);
-            let position = self.files.find(from.position, c.p1, c.data, active)?;
-            Channel { application, position }
+            self.profile.find(&self.channel(number)?, c)?
         };
         let wants_data = match c.p2 & 0x0c {
             0x00 | 0x04 => true,
             0x0c => false,
             _ => return Err(StatusWord::INCORRECT_P1_P2),
         };
-        self.applet.end_sessions(number);
+        self.end_sessions(number);
         self.channels[number] = Some(selected);
         match selected.application {
-            Some(Application::IotSafe) => Ok(Vec::new()),
-            _ if wants_data => Ok(self.files.fcp(selected.position, &self.pins)),
+            Some(Application::OfProfile(ProfileApplication::IotSafe)) => Ok(Vec::new()),
+            Some(Application::OfProfile(_)) | None if wants_data => Ok(self.profile.fcp(&selected)),
+            Some(Application::IsdR) if wants_data => Ok(Euicc::isd_r_fci()),
+            Some(Application::Ecasd) if wants_data => Ok(Euicc::ecasd_fci()),
             _ => Ok(Vec::new()),
         }
+    }
+
+    /// SELECT by AID, whole or its beginning (ISO/IEC 7816-4 clause 7.1.1): the first, last, next or previous
+    /// application that matches.
+    fn select_application(&self, number: usize, c: &Command<'_>) -> Result<Selection, StatusWord> {
+        if c.data.is_empty() {
+            return Err(StatusWord::NOT_FOUND);
+        }
+        // An application that answers to several AIDs is one occurrence.
+        let mut matching = Vec::new();
+        for (aid, application) in self.applications() {
+            if aid.starts_with(c.data) && !matching.contains(&application) {
+                matching.push(application);
+            }
+        }
+        let current = self.channels[number].and_then(|selection| selection.application);
+        let current = matching.iter().position(|application| Some(*application) == current);
+        let found = match (c.p2 & 0x03, current) {
+            (0x00, _) | (0x02, None) => matching.first(),
+            (0x01, _) | (0x03, None) => matching.last(),
+            (0x02, Some(at)) => matching.get(at + 1),
+            (_, Some(at)) => at.checked_sub(1).and_then(|before| matching.get(before)),
+            (_, None) => None,
+        };
+        let application = *found.ok_or(StatusWord::NOT_FOUND)?;
+        let position = match application {
+            Application::OfProfile(ProfileApplication::Adf(adf)) => Position::in_application(adf),
+            Application::OfProfile(ProfileApplication::IotSafe) | Application::IsdR | Application::Ecasd => {
+                Position::default()
+            }
+        };
+        Ok(Selection { application: Some(application), position })
+    }
+
+    /// What can be selected, in the order in which partial AIDs find it.
+    fn applications(&self) -> impl Iterator<Item = (&[u8], Application)> {
+        let of_profile = self.profile.applications();
+        let of_profile = of_profile.map(|(aid, of_profile)| (aid, Application::OfProfile(of_profile)));
+        let of_euicc: &'static [(&'static [u8], Application)] = match self.euicc {
+            Some(_) => &[(&ISD_R_AID, Application::IsdR), (&ECASD_AID, Application::Ecasd)],
+            None => &[],
+        };
+        of_profile.chain(of_euicc.iter().copied())
     }
 
     /// MANAGE CHANNEL (TS 102 221 clause 11.1.17).
@@ -398,11 +394,34 @@ impl Uicc {
             }
             (0x80, number @ 1..CHANNELS) => {
                 self.channel(number)?;
-                self.channels[number] = None;
-                self.applet.end_sessions(number);
+                self.close(number);
                 Ok(Vec::new())
             }
             _ => Err(StatusWord::INCORRECT_P1_P2),
+        }
+    }
+
+    /// Closes a channel and ends what was under way on it.
+    fn close(&mut self, number: usize) {
+        self.channels[number] = None;
+        self.pending.remove(&number);
+        self.end_sessions(number);
+    }
+
+    fn end_sessions(&mut self, number: usize) {
+        self.profile.end_sessions(number);
+        if let Some(euicc) = &mut self.euicc {
+            euicc.end_chain(number);
+        }
+    }
+
+    /// Closes the channels on which an application of the enabled profile is selected. The basic one stays open.
+    pub(super) fn close_profile_channels(&mut self) {
+        for number in 1..CHANNELS {
+            let selected = self.channels[number].and_then(|selection| selection.application);
+            if matches!(selected, Some(Application::OfProfile(_))) {
+                self.close(number);
+            }
         }
     }
 
@@ -410,79 +429,6 @@ impl Uicc {
     fn open(&mut self, from: usize, number: usize) {
         let origin = self.channels[from].filter(|_| from != 0).unwrap_or_default();
         self.channels[number] = Some(origin);
-    }
-
-    /// STATUS (TS 102 221 clause 11.1.2): the FCP of the current directory, the AID of the application, or
-    /// nothing.
-    fn status(&mut self, number: usize, c: &Command<'_>) -> Reply {
-        let channel = self.channel(number)?;
-        match (c.p1, c.p2) {
-            (0x00..=0x02, 0x00) => Ok(self.files.directory_fcp(channel.position, &self.pins)),
-            (0x00..=0x02, 0x01) => {
-                let application = channel.application.ok_or(StatusWord::REFERENCED_DATA_NOT_FOUND)?;
-                let aid = application.aid();
-                Ok([&[0x84, aid.len() as u8][..], aid].concat())
-            }
-            (0x00..=0x02, 0x0c) => Ok(Vec::new()),
-            _ => Err(StatusWord::INCORRECT_P1_P2),
-        }
-    }
-
-    fn authenticate(&mut self, number: usize, c: &Command<'_>) -> Reply {
-        let application = self.channel(number)?.application;
-        if application.and_then(Application::directory).is_none() {
-            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
-        }
-        if !self.pins.granted(PIN1) {
-            return Err(StatusWord::SECURITY_STATUS);
-        }
-        match application {
-            Some(Application::Isim) => self.usim.authenticate_ims(c),
-            _ => self.usim.authenticate(c),
-        }
-    }
-
-    /// GET IDENTITY in the SUCI context (TS 31.102 clause 7.5), where the profile leaves the SUCI to the card.
-    fn get_identity(&mut self, number: usize, c: &Command<'_>) -> Reply {
-        if self.channel(number)?.application != Some(Application::Usim) {
-            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
-        }
-        if (c.p1, c.p2) != (0x00, 0x01) {
-            return Err(StatusWord::INCORRECT_P1_P2);
-        }
-        if !self.pins.granted(PIN1) {
-            return Err(StatusWord::SECURITY_STATUS);
-        }
-        let concealer = self.concealer.as_ref().ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
-        let suci = concealer.suci(&mut self.suci_stream).ok_or(StatusWord::TECHNICAL_PROBLEM)?;
-        self.identities += 1;
-        let mut out = Vec::with_capacity(suci.len() + 2);
-        tlv::push(&mut out, 0xa1, &suci);
-        Ok(out)
-    }
-
-    fn read(
-        &mut self,
-        number: usize,
-        c: &Command<'_>,
-        run: fn(&FileSystem, &mut Position, &Pins, &Command<'_>) -> Reply,
-    ) -> Reply {
-        let mut channel = self.channel(number)?;
-        let reply = run(&self.files, &mut channel.position, &self.pins, c);
-        self.channels[number] = Some(channel);
-        reply
-    }
-
-    fn update(
-        &mut self,
-        number: usize,
-        c: &Command<'_>,
-        run: fn(&mut FileSystem, &mut Position, &Pins, &Command<'_>) -> Reply,
-    ) -> Reply {
-        let mut channel = self.channel(number)?;
-        let reply = run(&mut self.files, &mut channel.position, &self.pins, c);
-        self.channels[number] = Some(channel);
-        reply
     }
 }
 
@@ -508,30 +454,11 @@ fn channel_of(class: u8) -> Result<(usize, u8), StatusWord> {
     }
 }
 
-/// SELECT by AID, whole or its beginning (ISO/IEC 7816-4 clause 7.1.1).
-fn select_application(c: &Command<'_>) -> Result<Channel, StatusWord> {
-    let matching = APPLICATIONS.iter().filter(|(aid, _)| !c.data.is_empty() && aid.starts_with(c.data));
-    // "Next" and "previous" occurrence find nothing beside the first.
-    let first = if c.p2 & 0x03 == 0 { matching.map(|(_, application)| *application).next() } else { None };
-    let application = first.ok_or(StatusWord::NOT_FOUND)?;
-    let position = application.directory().map_or_else(Position::default, Position::within);
-    Ok(Channel { application: Some(application), position })
-}
-
 /// The channels as after a reset.
-fn only_the_basic_channel() -> [Option<Channel>; CHANNELS] {
+fn only_the_basic_channel() -> [Option<Selection>; CHANNELS] {
     let mut channels = [None; CHANNELS];
-    channels[0] = Some(Channel::default());
+    channels[0] = Some(Selection::default());
     channels
-}
-
-/// TERMINAL CAPABILITY (TS 102 221 clause 11.1.19): a template A9. What the terminal can do makes no difference
-/// here.
-fn terminal_capability(_: &mut Uicc, _: usize, c: &Command<'_>) -> Reply {
-    if (c.p1, c.p2) != (0, 0) {
-        return Err(StatusWord::INCORRECT_P1_P2);
-    }
-    tlv::find(c.data, 0xa9).map(|_| Vec::new()).map_err(|_| StatusWord::INCORRECT_DATA)
 }
 
 fn complete(mut data: Vec<u8>, status: StatusWord) -> Vec<u8> {

@@ -6,6 +6,7 @@ mod namer;
 pub mod nas;
 pub mod rsp;
 pub mod s1ap;
+pub mod saip;
 pub mod tlv;
 
 pub use apdu::{ApduError, Command, StatusWord, describe};

@@ -1,7 +1,6 @@
 //! Access rules of files (ETSI TS 102 221 clause 9.2): records of EF.ARR in expanded format (ISO/IEC 7816-4
 //! clause 5.4.3). What such a record says is what the card enforces: a file has no other rule.
 
-use crate::card::pin::Pins;
 use crate::wire::tlv::Reader;
 
 /// Bytes of one record of EF.ARR.
@@ -51,42 +50,73 @@ pub(super) enum Mode {
     Increase,
 }
 
-/// Whether `rule`, a record of EF.ARR, permits `mode` as things stand.
-pub(super) fn permits(rule: &[u8], mode: Mode, pins: &Pins) -> bool {
+impl Mode {
+    /// The bit of an access mode byte (ISO/IEC 7816-4 table 17). INCREASE has none.
+    fn bit(self) -> u8 {
+        match self {
+            Self::Read => 0x01,
+            Self::Update => 0x02,
+            Self::Increase => 0x00,
+        }
+    }
+
+    /// Class and instruction byte that a command description may name.
+    fn commands(self) -> &'static [[u8; 2]] {
+        match self {
+            Self::Read => &[[0x00, 0xb0], [0x00, 0xb2], [0x00, 0xa2]],
+            Self::Update => &[[0x00, 0xd6], [0x00, 0xdc]],
+            Self::Increase => &[[0x80, 0x32]],
+        }
+    }
+
+    /// Whether an access mode data object means this: `80` is an access mode byte; `81` to `8F` list commands by
+    /// class, instruction, P1 and P2, of which bits 4 to 1 of the tag say which are given.
+    fn meant(self, tag: u16, value: &[u8]) -> bool {
+        if tag == 0x80 {
+            return matches!(value, &[modes] if modes & self.bit() != 0);
+        }
+        let given = |bit: u16| usize::from(tag & bit != 0);
+        let (class, instruction) = (given(0x08), given(0x04));
+        let length = class + instruction + given(0x02) + given(0x01);
+        // What holds for one P1 or P2 only says nothing about the whole file.
+        if tag & 0x03 != 0 || !value.len().is_multiple_of(length) {
+            return false;
+        }
+        let matches = |described: &[u8]| {
+            self.commands().iter().any(|command| described == &command[1 - class..1 + instruction])
+        };
+        value.chunks_exact(length).any(matches)
+    }
+}
+
+/// Whether `rule`, a record of EF.ARR, permits `mode` when `granted` says which keys are verified or disabled.
+pub(super) fn permits(rule: &[u8], mode: Mode, granted: &dyn Fn(u8) -> bool) -> bool {
     let mut concerned = false;
     // The filling `FF` behind the last rule is no data object: it ends the list.
     for object in Reader::new(rule).map_while(Result::ok) {
         match (object.tag, object.value) {
-            (0x80, &[modes]) => {
-                concerned = match mode {
-                    Mode::Read => modes & 0x01 != 0,
-                    Mode::Update => modes & 0x02 != 0,
-                    Mode::Increase => false,
-                }
-            }
-            (0x84, &[instruction]) => concerned = mode == Mode::Increase && instruction == 0x32,
-            (tag, value) if concerned && condition(tag, value, pins) => return true,
+            (tag @ 0x80..=0x8f, value) => concerned = mode.meant(tag, value),
+            (tag, value) if concerned && condition(tag, value, granted) => return true,
             _ => {}
         }
     }
     false
 }
 
-/// Whether a security condition is met. One that is not known is not.
-fn condition(tag: u16, value: &[u8], pins: &Pins) -> bool {
+/// Whether a security condition is met (ISO/IEC 7816-4 table 23). One that is not known is not, and neither is a
+/// template that holds one.
+fn condition(tag: u16, value: &[u8], granted: &dyn Fn(u8) -> bool) -> bool {
     let mut inner = Reader::new(value).map_while(Result::ok);
     match tag {
         0x90 => true,
-        0xa4 => inner.any(|object| matches!(object.value, &[key] if object.tag == 0x83 && pins.granted(key))),
-        0xa0 => inner.any(|object| simple(object.tag, object.value, pins)),
-        0xaf => !value.is_empty() && inner.all(|object| simple(object.tag, object.value, pins)),
+        0xa4 => inner.any(|object| matches!(object.value, &[key] if object.tag == 0x83 && granted(key))),
+        0xa0 => inner.any(|object| condition(object.tag, object.value, granted)),
+        0xaf => {
+            let whole = Reader::new(value).all(|object| object.is_ok());
+            whole && !value.is_empty() && inner.all(|object| condition(object.tag, object.value, granted))
+        }
         _ => false,
     }
-}
-
-/// A condition inside OR and AND templates, which do not nest here.
-fn simple(tag: u16, value: &[u8], pins: &Pins) -> bool {
-    matches!(tag, 0x90 | 0xa4) && condition(tag, value, pins)
 }
 
 /// Records of `record` bytes each, filled up with `FF`.
@@ -107,21 +137,22 @@ pub(super) const fn filled_up<const N: usize>(record: u8, values: &[&[u8]]) -> [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::card::PinCodes;
     use proptest::prelude::*;
 
-    fn pins(pin1_enabled: bool) -> Pins {
-        Pins::new(&PinCodes { enabled: pin1_enabled, ..PinCodes::default() })
+    /// PIN1 as `pin1` says, PIN2 and ADM1 not verified.
+    fn pins(pin1: bool) -> impl Fn(u8) -> bool {
+        move |key| key == 0x01 && pin1
     }
 
     #[test]
     fn rules_say_who_may() {
         let rule = |number: u8| &ARR[usize::from((number - 1) * ARR_RECORD)..][..usize::from(ARR_RECORD)];
-        let (open, closed) = (pins(false), pins(true));
         for number in 1..=ARR_COUNT {
             let modes = [Mode::Read, Mode::Update, Mode::Increase];
-            let found: Vec<bool> =
-                [&open, &closed].iter().flat_map(|p| modes.map(|m| permits(rule(number), m, p))).collect();
+            let found: Vec<bool> = [true, false]
+                .iter()
+                .flat_map(|pin1| modes.map(|mode| permits(rule(number), mode, &pins(*pin1))))
+                .collect();
             let expected = match number {
                 DIRECTORY => [false; 6],
                 PUBLIC => [true, false, false, true, false, false],
@@ -134,18 +165,51 @@ mod tests {
         }
     }
 
+    fn key(key: u8) -> [u8; 8] {
+        [0xa4, 0x06, 0x83, 0x01, key, 0x95, 0x01, 0x08]
+    }
+
     #[test]
     fn templates_join_conditions() {
-        let key = |key: u8| [0xa4, 0x06, 0x83, 0x01, key, 0x95, 0x01, 0x08];
         let joined = |tag: u8| [&[0x80, 1, 1, tag, 16][..], &key(0x01), &key(0x0a)].concat();
-        assert!(permits(&joined(0xa0), Mode::Read, &pins(false)), "one of both");
-        assert!(!permits(&joined(0xaf), Mode::Read, &pins(false)), "not both");
+        assert!(permits(&joined(0xa0), Mode::Read, &pins(true)), "one of both");
+        assert!(!permits(&joined(0xa0), Mode::Read, &pins(false)), "none");
+        assert!(!permits(&joined(0xaf), Mode::Read, &pins(true)), "not both");
+        assert!(permits(&joined(0xaf), Mode::Read, &|_| true), "both");
+        // Either ADM1, or PIN1 and PIN2.
+        let nested = [&[0x80, 1, 1, 0xa0, 26][..], &key(0x0a), &[0xaf, 16], &key(0x01), &key(0x81)].concat();
+        assert!(permits(&nested, Mode::Read, &|key| key == 0x0a));
+        assert!(permits(&nested, Mode::Read, &|key| key != 0x0a));
+        assert!(!permits(&nested, Mode::Read, &pins(true)));
+    }
+
+    #[test]
+    fn an_unknown_condition_is_never_met() {
+        // Secure messaging, a security byte, an AND with something behind it that is no data object.
+        for condition in [&[0xb4, 3, 0x80, 1, 4][..], &[0x9e, 1, 0x00], &[0xaf, 3, 0x90, 0, 0x1f], &[0xaf, 0]]
+        {
+            assert!(!permits(&[&[0x80, 1, 1][..], condition].concat(), Mode::Read, &|_| true));
+        }
+    }
+
+    #[test]
+    fn commands_are_described_by_parts_of_their_headers() {
+        let rule = |tag: u8, value: &[u8]| [&[tag, value.len() as u8][..], value, &[0x90, 0]].concat();
+        let increase = |tag, value: &[u8]| permits(&rule(tag, value), Mode::Increase, &|_| false);
+        assert!(increase(0x84, &[0x32]) && increase(0x84, &[0xd4, 0x32]));
+        assert!(increase(0x8c, &[0x80, 0x32]) && !increase(0x8c, &[0x00, 0x32]));
+        assert!(!increase(0x84, &[0x33]) && !increase(0x8c, &[0x80, 0x32, 0x80]));
+        assert!(!increase(0x86, &[0x32, 0x00]), "one P1 is not the file");
+        assert!(permits(&rule(0x84, &[0xb2]), Mode::Read, &|_| false));
+        assert!(!permits(&rule(0x84, &[0xb2]), Mode::Update, &|_| false));
     }
 
     proptest! {
         #[test]
         fn no_rule_breaks_the_card(rule in proptest::collection::vec(any::<u8>(), 0..60)) {
-            let _ = permits(&rule, Mode::Update, &pins(true));
+            for mode in [Mode::Read, Mode::Update, Mode::Increase] {
+                let _ = permits(&rule, mode, &pins(true));
+            }
         }
     }
 }

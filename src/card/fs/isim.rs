@@ -4,10 +4,10 @@ use super::access::{ARR, ARR_COUNT, ARR_RECORD, PUBLIC, SUBSCRIPTION};
 use super::personal;
 use super::table::Directory::{Isim, Mf};
 use super::table::Initial::{Bytes, Erased, Personal};
-use super::table::{ADF, File, directory, records, transparent};
+use super::table::{ADF, Entry, directory, records, transparent};
 
 #[rustfmt::skip]
-pub(super) const FILES: &[File] = &[
+pub(super) const FILES: &[Entry] = &[
     directory(Mf, ADF, Isim),
     transparent(Isim, 0x6f02, 0x02, 80, SUBSCRIPTION, Personal(personal::private_identity)), // EF.IMPI
     transparent(Isim, 0x6f03, 0x05, 80, SUBSCRIPTION, Personal(personal::home_domain)), // EF.DOMAIN

@@ -1,38 +1,41 @@
-//! The file system of the card: selection, reading and updating (ETSI TS 102 221 clauses 8 and 11.1.1 to
+//! The file system of a profile: selection, reading and updating (ETSI TS 102 221 clauses 8 and 11.1.1 to
 //! 11.1.8).
 //!
-//! The table of files is constant and shared; a card holds only what is its own, and a copy of what was
-//! written.
+//! The [tree](Tree) of files is constant and may be shared by many cards; a file system holds only what is its
+//! own, and a copy of what was written.
 
 mod access;
 mod fcp;
+mod image;
 mod isim;
 pub(super) mod personal;
 mod records;
 mod table;
+mod tree;
 mod usim;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use self::access::{ARR_RECORD, Mode};
-use self::table::{ADF, FILES, File, Initial, MF, SHARED_WITH_GSM, Structure};
+use self::access::Mode;
+use self::table::{ADF, MF};
+use self::tree::{Content, File, Kind};
 use super::pin::Pins;
 use super::state::{self, Stored, Writer};
 use super::{CardError, Personalisation, Reply};
 use crate::wire::{Command, StatusWord};
 
-pub(super) use self::table::{Directory, ISIM_AID, USIM_AID};
+pub(super) use self::tree::{Index, ROOT, Tree};
 
-/// A file, by its place in the table.
-type Index = u8;
-
-/// Content of every file that was never written; none is longer.
+/// Content of every file that was never written and of which nothing else is said; none is longer.
 static ERASED: [u8; 512] = [0xff; 512];
 
 /// Where a logical channel stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Position {
-    directory: Directory,
+    /// The ADF that is active on the channel.
+    application: Option<Index>,
+    directory: Index,
     file: Option<Index>,
     /// The current record, from 1; 0 for none.
     record: u8,
@@ -41,97 +44,96 @@ pub(super) struct Position {
 impl Default for Position {
     /// The MF, as after a reset.
     fn default() -> Self {
-        Self::within(Directory::Mf)
+        Self { application: None, directory: ROOT, file: None, record: 0 }
     }
 }
 
 impl Position {
-    /// A directory, with no file selected in it.
-    pub(super) fn within(directory: Directory) -> Self {
-        Self { directory, file: None, record: 0 }
-    }
-
-    /// The file or directory at `index`, reached through `from`: a file that two directories show stays in that
-    /// one.
-    fn at(index: Index, from: Directory) -> Self {
-        let file = &FILES[usize::from(index)];
-        match file.directory() {
-            Some(directory) => Self::within(directory),
-            None if from == Directory::Gsm && file.within == Directory::Usim => {
-                Self { directory: from, file: Some(index), record: 0 }
-            }
-            None => Self { directory: file.within, file: Some(index), record: 0 },
-        }
-    }
-
-    fn current(&self) -> Result<(Index, &'static File), StatusWord> {
-        let index = self.file.ok_or(StatusWord::NO_EF_SELECTED)?;
-        Ok((index, &FILES[usize::from(index)]))
+    /// An ADF that has just been selected by its AID.
+    pub(super) fn in_application(adf: Index) -> Self {
+        Self { application: Some(adf), directory: adf, ..Self::default() }
     }
 }
 
-fn place(matches: impl Fn(&File) -> bool) -> Option<Index> {
-    FILES.iter().position(matches).map(|at| at as Index)
-}
-
-/// The entry of a directory itself.
-fn place_of(directory: Directory) -> Index {
-    place(|f| f.directory() == Some(directory)).unwrap_or(0)
-}
-
-fn entry(directory: Directory) -> &'static File {
-    &FILES[usize::from(place_of(directory))]
-}
-
-/// The content of a file that is not what the table says.
-#[derive(Clone)]
-struct Own {
-    content: Box<[u8]>,
-    /// Whether it was written since the card was made.
-    written: bool,
-}
-
-/// The files of one card.
+/// The files of one profile.
 #[derive(Clone)]
 pub(super) struct FileSystem {
+    tree: Arc<Tree>,
+    /// The content of files that is not what the tree says.
     own: BTreeMap<Index, Own>,
+    /// Files of the tree that this profile does not have.
+    absent: Vec<Index>,
     /// How often a file was written.
     changes: u64,
 }
 
+#[derive(Clone)]
+struct Own {
+    content: Box<[u8]>,
+    /// Whether it was written since the profile was installed.
+    written: bool,
+}
+
 impl FileSystem {
-    pub(super) fn new(p: &Personalisation) -> Self {
-        let own = FILES.iter().enumerate().filter_map(|(at, file)| match file.initial {
-            Initial::Personal(content) => {
-                // A file that this card does not have is kept as one without content.
-                let content = content(p).map_or_else(Vec::new, |mut content| {
+    /// The files of a card that is personalised with `p`.
+    pub(super) fn personalised(p: &Personalisation) -> Self {
+        let mut files = Self::of_tree(Tree::personalised());
+        for (index, file) in files.tree.clone().all() {
+            let Content::Personal(content) = file.content else { continue };
+            match content(p) {
+                Some(mut content) => {
                     content.resize(file.size(), 0xff);
-                    content
-                });
-                Some((at as Index, Own { content: content.into_boxed_slice(), written: false }))
+                    files.own.insert(index, Own { content: content.into_boxed_slice(), written: false });
+                }
+                None => files.absent.push(index),
             }
-            _ => None,
-        });
-        Self { own: own.collect(), changes: 0 }
+        }
+        files
     }
 
-    /// Whether this card has the file.
+    /// The files of a card without a profile: the MF with EF.DIR, EF.PL and EF.ARR.
+    pub(super) fn bare() -> Self {
+        Self::of_tree(Tree::bare())
+    }
+
+    pub(super) fn of_tree(tree: Arc<Tree>) -> Self {
+        Self { tree, own: BTreeMap::new(), absent: Vec::new(), changes: 0 }
+    }
+
+    pub(super) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    pub(super) fn aid(&self, adf: Index) -> Option<&[u8]> {
+        self.tree.file(adf).aid()
+    }
+
+    /// The 3GPP application code in the AID of an ADF (TS 101 220 annex E).
+    pub(super) fn application_code(&self, adf: Index) -> Option<u16> {
+        let code = self.aid(adf)?.strip_prefix(&[0xa0, 0x00, 0x00, 0x00, 0x87])?.first_chunk::<2>()?;
+        Some(u16::from_be_bytes(*code))
+    }
+
     fn exists(&self, index: Index) -> bool {
-        self.own.get(&index).is_none_or(|own| !own.content.is_empty())
+        !self.absent.contains(&self.tree.shown(index))
     }
 
-    fn content(&self, index: Index, file: &'static File) -> &[u8] {
-        match (self.own.get(&index), &file.initial) {
+    /// The content of a file, or of what a link leads to.
+    pub(super) fn content(&self, index: Index) -> &[u8] {
+        let index = self.tree.shown(index);
+        let file = self.tree.file(index);
+        match (self.own.get(&index), &file.content) {
             (Some(own), _) => &own.content,
-            (None, Initial::Bytes(bytes)) => bytes,
-            (None, _) => &ERASED[..file.size()],
+            (None, Content::Bytes(bytes)) => bytes,
+            (None, _) => &ERASED[..file.size().min(ERASED.len())],
         }
     }
 
-    fn content_mut(&mut self, index: Index, file: &'static File) -> &mut [u8] {
+    fn content_mut(&mut self, index: Index) -> &mut [u8] {
         self.changes += 1;
+        let index = self.tree.shown(index);
         if !self.own.contains_key(&index) {
-            let content = self.content(index, file).into();
+            let content = self.content(index).into();
             self.own.insert(index, Own { content, written: true });
         }
         let own = self.own.get_mut(&index);
@@ -146,92 +148,177 @@ impl FileSystem {
         self.changes
     }
 
-    /// Writes down the files that were written, by directory and identifier.
+    /// Writes down the files that were written, by their paths.
     pub(super) fn save(&self, out: &mut Writer) {
         for (index, own) in self.own.iter().filter(|(_, own)| own.written) {
-            let file = &FILES[usize::from(*index)];
-            let directory = (file.within as u16).to_be_bytes();
-            out.put_parts(state::FILE, &[&directory, &file.id.to_be_bytes(), &own.content]);
+            out.put_parts(state::FILE, &[&self.tree.path(*index), &own.content]);
         }
     }
 
     /// The files as they were stored. A file that the stored state does not name is as it is here.
     pub(super) fn restored(&self, stored: Stored<'_>) -> Result<Self, CardError> {
         let mut restored = self.clone();
-        for parts in stored.all_parts::<3>(state::FILE) {
-            let [directory, id, content] = parts?;
-            let named = |f: &File| (f.within as u16).to_be_bytes() == directory && f.id.to_be_bytes() == id;
-            let known = place(named).filter(|at| self.exists(*at));
-            let known = known.filter(|at| FILES[usize::from(*at)].size() == content.len());
+        let mut take = |index: Option<Index>, content: &[u8]| {
+            let known = index.filter(|at| self.exists(*at) && self.content(*at).len() == content.len());
             let index = known.ok_or(state::damaged("it has a file that this card does not have"))?;
-            if !content.is_empty() {
-                restored.own.insert(index, Own { content: content.into(), written: true });
+            restored.own.insert(index, Own { content: content.into(), written: true });
+            Ok(())
+        };
+        // The first version named a directory by its identifier or the application code of its AID.
+        if stored.version() == 1 {
+            for parts in stored.all_parts::<3>(state::FILE) {
+                let [directory, id, content] = parts?;
+                let (directory, id) = (state::exactly(directory)?, state::exactly(id)?);
+                take(self.tree.in_directory(u16::from_be_bytes(directory), u16::from_be_bytes(id)), content)?;
+            }
+        } else {
+            for parts in stored.all_parts::<2>(state::FILE) {
+                let [path, content] = parts?;
+                let index = self.tree.at_path(path).filter(|at| self.tree.shown(*at) == *at);
+                take(index.filter(|at| !self.tree.file(*at).is_directory()), content)?;
             }
         }
         Ok(restored)
     }
 
-    /// Whether the access rule of `file` permits `mode`. The rule is what EF.ARR holds now.
-    fn grant(&self, file: &File, mode: Mode, pins: &Pins) -> Result<(), StatusWord> {
-        let (directory, id) = arr_of(file);
-        let arr = child(directory, id).ok_or(StatusWord::SECURITY_STATUS)?;
-        let rules = self.content(arr, &FILES[usize::from(arr)]);
-        let rule = rules.chunks_exact(usize::from(ARR_RECORD)).nth(usize::from(file.rule) - 1);
-        match rule {
-            Some(rule) if access::permits(rule, mode, pins) => Ok(()),
-            _ => Err(StatusWord::SECURITY_STATUS),
+    /// The directories whose PINs count at `position`, the nearest first: the current one and all that it is in,
+    /// then the active application.
+    pub(super) fn scope(&self, position: &Position) -> Vec<Index> {
+        let application = position.application.filter(|adf| *adf != position.directory);
+        self.tree.lineage(position.directory).chain(application).collect()
+    }
+
+    /// Whether the access rule of the file at `index` permits `mode`. The rule is what EF.ARR holds now.
+    fn grant(&self, position: &Position, index: Index, mode: Mode, pins: &Pins) -> Result<(), StatusWord> {
+        let file = self.tree.file(index);
+        let ruled = if file.security == [0; 3] { self.tree.shown(index) } else { index };
+        if !self.tree.file(self.tree.shown(index)).is_active() {
+            return Err(StatusWord::INVALIDATED);
+        }
+        let rule = self.rule_of(ruled).ok_or(StatusWord::SECURITY_STATUS)?;
+        let scope = self.scope(position);
+        match access::permits(rule, mode, &|key| pins.granted(key, &scope)) {
+            true => Ok(()),
+            false => Err(StatusWord::SECURITY_STATUS),
         }
     }
 
-    /// Finds a file by identifier or path (P1 of SELECT). `application` is the ADF that is active.
-    pub(super) fn find(
-        &self,
-        from: Position,
-        p1: u8,
-        data: &[u8],
-        application: Option<Directory>,
-    ) -> Result<Position, StatusWord> {
-        let index = match (p1, data) {
-            (0x00, []) => Some(0),
-            (0x00, &[a, b]) => by_identifier(from.directory, u16::from_be_bytes([a, b]), application),
-            (0x01, &[a, b]) => {
-                let id = u16::from_be_bytes([a, b]);
-                child(from.directory, id).filter(|at| FILES[usize::from(*at)].directory().is_some())
+    /// The record of EF.ARR that a file refers to. EF.ARR is in the directory of the file or in one above it (TS
+    /// 102 221 clause 9.2.7); the search for that of the MF or an ADF begins in the directory itself.
+    fn rule_of(&self, index: Index) -> Option<&[u8]> {
+        let file = self.tree.file(index);
+        let [high, low, number] = file.security;
+        let id = u16::from_be_bytes([high, low]);
+        let start = if file.aid().is_some() { index } else { file.parent };
+        let arr = self.tree.lineage(start).find_map(|directory| self.tree.child(directory, id))?;
+        match self.tree.file(self.tree.shown(arr)).kind {
+            Kind::LinearFixed { record, .. } => {
+                self.content(arr).chunks_exact(usize::from(record)).nth(usize::from(number).checked_sub(1)?)
             }
-            (0x03, []) => Some(place_of(entry(from.directory).within)),
-            (0x08, path) => by_path(Directory::Mf, path, application)?,
-            (0x09, path) => by_path(from.directory, path, application)?,
+            _ => None,
+        }
+    }
+
+    /// Finds a file by identifier or path (P1 of SELECT).
+    pub(super) fn find(&self, from: &Position, p1: u8, data: &[u8]) -> Result<Position, StatusWord> {
+        let index = match (p1, data) {
+            (0x00, []) => Some(ROOT),
+            (0x00, &[a, b]) => self.by_identifier(from, u16::from_be_bytes([a, b])),
+            (0x01, &[a, b]) => self
+                .tree
+                .child(from.directory, u16::from_be_bytes([a, b]))
+                .filter(|at| self.tree.file(self.tree.shown(*at)).is_directory()),
+            (0x03, []) => Some(self.tree.file(from.directory).parent),
+            (0x08, path) => self.by_path(from, ROOT, path)?,
+            (0x09, path) => self.by_path(from, from.directory, path)?,
             (0x00 | 0x01 | 0x03, _) => return Err(StatusWord::WRONG_LENGTH),
             _ => return Err(StatusWord::INCORRECT_P1_P2),
         };
         let index = index.filter(|at| self.exists(*at)).ok_or(StatusWord::NOT_FOUND)?;
-        let through_gsm = from.directory == Directory::Gsm && p1 == 0x00
-            || p1 == 0x08 && data.starts_with(&(Directory::Gsm as u16).to_be_bytes())
-            || p1 == 0x09 && from.directory == Directory::Gsm;
-        let position = Position::at(index, if through_gsm { Directory::Gsm } else { Directory::Mf });
-        match position.directory.application() {
-            Some(needed) if application != Some(needed) => Err(StatusWord::NOT_FOUND),
+        let position = self.at(index, from.application);
+        // What belongs to an application is reached while that is active.
+        match self.tree.application_of(position.directory) {
+            Some(needed) if from.application != Some(needed) => Err(StatusWord::NOT_FOUND),
             _ => Ok(position),
         }
     }
 
+    /// The file or directory at `index`. A link to a directory leads there, one to a file stays where it is.
+    fn at(&self, index: Index, application: Option<Index>) -> Position {
+        let shown = self.tree.shown(index);
+        let (directory, file) = match self.tree.file(shown).is_directory() {
+            true => (shown, None),
+            false => (self.tree.file(index).parent, Some(index)),
+        };
+        Position { application, directory, file, record: 0 }
+    }
+
+    /// The search order of TS 102 221 clause 8.4.1: MF and active ADF by their reserved identifiers, the current
+    /// directory, its parent, its children, and directories beside it.
+    fn by_identifier(&self, from: &Position, id: u16) -> Option<Index> {
+        let current = self.tree.file(from.directory);
+        let named = |index: Index| self.tree.file(index).id == id && self.tree.file(index).aid().is_none();
+        match id {
+            MF => Some(ROOT),
+            ADF => from.application,
+            _ if named(from.directory) => Some(from.directory),
+            _ if named(current.parent) => Some(current.parent),
+            id => self.tree.child(from.directory, id).or_else(|| {
+                let beside = self.tree.child(current.parent, id);
+                beside.filter(|at| self.tree.file(self.tree.shown(*at)).is_directory())
+            }),
+        }
+    }
+
+    /// Follows a path of identifiers; `7FFF` at its start stands for the active application.
+    fn by_path(&self, from: &Position, start: Index, path: &[u8]) -> Result<Option<Index>, StatusWord> {
+        if path.is_empty() || !path.len().is_multiple_of(2) {
+            return Err(StatusWord::WRONG_LENGTH);
+        }
+        let mut at = Some(start);
+        for (step, id) in path.chunks_exact(2).map(|id| u16::from_be_bytes([id[0], id[1]])).enumerate() {
+            let Some(index) = at else { return Ok(None) };
+            at = match id {
+                ADF if step == 0 => from.application,
+                id if step == 0 && id == self.tree.file(start).id => at,
+                id => self.tree.child(self.tree.shown(index), id),
+            };
+        }
+        Ok(at)
+    }
+
     /// The FCP of what is selected.
-    pub(super) fn fcp(&self, position: Position, pins: &Pins) -> Vec<u8> {
-        let index = position.file.unwrap_or_else(|| place_of(position.directory));
-        fcp::template(&FILES[usize::from(index)], pins.pin1_enabled())
+    pub(super) fn fcp(&self, position: &Position, pins: &Pins) -> Vec<u8> {
+        self.template(position.file.unwrap_or(position.directory), pins)
     }
 
     /// The FCP of the current directory, for STATUS.
-    pub(super) fn directory_fcp(&self, position: Position, pins: &Pins) -> Vec<u8> {
-        fcp::template(entry(position.directory), pins.pin1_enabled())
+    pub(super) fn directory_fcp(&self, position: &Position, pins: &Pins) -> Vec<u8> {
+        self.template(position.directory, pins)
+    }
+
+    fn template(&self, index: Index, pins: &Pins) -> Vec<u8> {
+        let scope: Vec<Index> = self.tree.lineage(index).collect();
+        fcp::template(&self.tree, index, &|key| pins.enabled(key, &scope))
+    }
+
+    /// The key reference of the PIN of an application: the first global one in the PIN status of its ADF (TS 102
+    /// 221 clause 9.5.2).
+    pub(super) fn application_pin(&self, adf: Index) -> Option<u8> {
+        match &self.tree.file(adf).kind {
+            Kind::Directory { pin_status, .. } => {
+                fcp::key_references(pin_status).find(|key| (0x01..=0x08).contains(key))
+            }
+            _ => None,
+        }
     }
 
     /// READ BINARY. Le must be what is there from the offset on, or less.
     pub(super) fn read_binary(&self, position: &mut Position, pins: &Pins, c: &Command<'_>) -> Reply {
         let offset = self.binary_offset(position, c)?;
-        let (index, file) = transparent(position)?;
-        self.grant(file, Mode::Read, pins)?;
-        let rest = self.content(index, file).get(offset..).filter(|rest| !rest.is_empty());
+        let index = self.transparent(position)?;
+        self.grant(position, index, Mode::Read, pins)?;
+        let rest = self.content(index).get(offset..).filter(|rest| !rest.is_empty());
         let rest = rest.ok_or(StatusWord::WRONG_OFFSET)?;
         let wanted = usize::from(c.expected.unwrap_or(256));
         let part = rest.get(..wanted).ok_or(StatusWord::wrong_le(rest.len()))?;
@@ -241,15 +328,16 @@ impl FileSystem {
     /// UPDATE BINARY.
     pub(super) fn update_binary(&mut self, position: &mut Position, pins: &Pins, c: &Command<'_>) -> Reply {
         let offset = self.binary_offset(position, c)?;
-        let (index, file) = transparent(position)?;
-        self.grant(file, Mode::Update, pins)?;
-        if offset > file.size() {
+        let index = self.transparent(position)?;
+        self.grant(position, index, Mode::Update, pins)?;
+        let size = self.content(index).len();
+        if offset > size {
             return Err(StatusWord::WRONG_OFFSET);
         }
-        if c.data.is_empty() || offset + c.data.len() > file.size() {
+        if c.data.is_empty() || offset + c.data.len() > size {
             return Err(StatusWord::WRONG_LENGTH);
         }
-        self.content_mut(index, file)[offset..offset + c.data.len()].copy_from_slice(c.data);
+        self.content_mut(index)[offset..offset + c.data.len()].copy_from_slice(c.data);
         Ok(Vec::new())
     }
 
@@ -267,68 +355,22 @@ impl FileSystem {
 
     /// Moves to the file with short identifier `sfi` in the current directory.
     fn select_short(&self, position: &mut Position, sfi: u8) -> Result<(), StatusWord> {
-        let index = place(|f| f.within == position.directory && f.sfi == sfi && sfi != 0);
-        let index = index.filter(|at| self.exists(*at)).ok_or(StatusWord::NOT_FOUND)?;
-        *position = Position::at(index, position.directory);
+        let index = self.tree.child_by_sfi(position.directory, sfi).filter(|at| self.exists(*at));
+        *position = self.at(index.ok_or(StatusWord::NOT_FOUND)?, position.application);
         Ok(())
     }
-}
 
-/// The EF.ARR that holds the rule of `file`: that of the application, or that of the MF.
-fn arr_of(file: &File) -> (Directory, u16) {
-    match file.directory().unwrap_or(file.within).application() {
-        Some(application) => (application, 0x6f06),
-        None => (Directory::Mf, 0x2f06),
+    /// The current file, and what it is: itself, or what the link leads to.
+    fn current(&self, position: &Position) -> Result<(Index, &File), StatusWord> {
+        let index = position.file.ok_or(StatusWord::NO_EF_SELECTED)?;
+        Ok((index, self.tree.file(self.tree.shown(index))))
     }
-}
 
-/// What a directory shows under `id`. ADFs are reached by AID only.
-fn child(directory: Directory, id: u16) -> Option<Index> {
-    let own = place(|f| f.within == directory && f.id == id && id != MF && id != ADF);
-    let shared = || place(|f| f.within == Directory::Usim && f.id == id);
-    own.or_else(|| shared().filter(|_| directory == Directory::Gsm && SHARED_WITH_GSM.contains(&id)))
-}
-
-/// The search order of TS 102 221 clause 8.4.1: MF and active ADF by their reserved identifiers, children of
-/// the current directory, the directory itself, its parent, and directories beside it.
-fn by_identifier(directory: Directory, id: u16, application: Option<Directory>) -> Option<Index> {
-    let current = entry(directory);
-    match id {
-        MF => Some(0),
-        ADF => application.map(place_of),
-        id if id == current.id => Some(place_of(directory)),
-        id if id == entry(current.within).id => Some(place_of(current.within)),
-        id => child(directory, id)
-            .or_else(|| child(current.within, id).filter(|at| FILES[usize::from(*at)].directory().is_some())),
-    }
-}
-
-/// Follows a path of identifiers; `7FFF` at its start stands for the active application.
-fn by_path(
-    from: Directory,
-    path: &[u8],
-    application: Option<Directory>,
-) -> Result<Option<Index>, StatusWord> {
-    if path.is_empty() || !path.len().is_multiple_of(2) {
-        return Err(StatusWord::WRONG_LENGTH);
-    }
-    let mut at = Some(place_of(from));
-    for (step, id) in path.chunks_exact(2).map(|id| u16::from_be_bytes([id[0], id[1]])).enumerate() {
-        let Some(directory) = at.and_then(|at| FILES[usize::from(at)].directory()) else { return Ok(None) };
-        at = match id {
-            ADF if step == 0 => application.map(place_of),
-            id if step == 0 && id == entry(from).id => at,
-            id => child(directory, id),
-        };
-    }
-    Ok(at)
-}
-
-fn transparent(position: &Position) -> Result<(Index, &'static File), StatusWord> {
-    let (index, file) = position.current()?;
-    match file.structure {
-        Structure::Transparent { .. } => Ok((index, file)),
-        _ => Err(StatusWord::INCOMPATIBLE_FILE),
+    fn transparent(&self, position: &Position) -> Result<Index, StatusWord> {
+        match self.current(position)? {
+            (index, File { kind: Kind::Transparent { .. }, .. }) => Ok(index),
+            _ => Err(StatusWord::INCOMPATIBLE_FILE),
+        }
     }
 }
 
@@ -338,23 +380,25 @@ mod tests {
 
     #[test]
     fn the_table_is_sound() {
-        assert!(FILES.len() <= usize::from(Index::MAX));
-        for (at, file) in FILES.iter().enumerate() {
-            assert!(file.size() <= ERASED.len() || !matches!(file.initial, Initial::Erased));
-            assert!((1..=access::ARR_COUNT).contains(&file.rule));
-            if let Initial::Bytes(bytes) = file.initial {
-                assert_eq!(bytes.len(), file.size(), "{:04x}", file.id);
+        for files in [FileSystem::of_tree(Tree::personalised()), FileSystem::bare()] {
+            let tree = files.tree();
+            for (index, file) in tree.all() {
+                let shown = tree.file(tree.shown(index));
+                match &file.content {
+                    Content::Erased => assert!(file.size() <= ERASED.len()),
+                    Content::Bytes(bytes) => assert_eq!(bytes.len(), file.size(), "{:04x}", file.id),
+                    Content::Personal(_) => assert!(file.size() > 0),
+                }
+                assert!(files.rule_of(tree.shown(index)).is_some(), "{:04x}", file.id);
+                for (_, other) in tree.all().skip(usize::from(index) + 1) {
+                    let siblings = other.parent == file.parent && file.aid().is_none();
+                    assert!(!siblings || other.id != file.id, "{:04x} twice", file.id);
+                    assert!(!siblings || file.sfi == 0 || other.sfi != file.sfi, "{:04x}", file.id);
+                }
+                let fcp = fcp::template(tree, index, &|_| Some(true));
+                assert!(fcp.len() <= 100 && usize::from(fcp[1]) == fcp.len() - 2);
+                assert_eq!(fcp.windows(2).any(|tag| tag == [0xc6, 0x0c]), shown.is_directory());
             }
-            for other in &FILES[at + 1..] {
-                let siblings = other.within == file.within && file.id != ADF;
-                assert!(!siblings || other.id != file.id, "{:04x} twice", file.id);
-                assert!(!siblings || file.sfi == 0 || other.sfi != file.sfi, "{:04x}", file.id);
-            }
-            let fcp = fcp::template(file, true);
-            assert!(fcp.len() <= 100 && usize::from(fcp[1]) == fcp.len() - 2);
-        }
-        for id in SHARED_WITH_GSM {
-            assert!(child(Directory::Gsm, *id).is_some(), "{id:04x}");
         }
     }
 
@@ -362,8 +406,8 @@ mod tests {
     fn what_is_personal_fits_its_file() {
         let profile = include_str!("../../../sim-profiles/lte-test.toml");
         let p = super::super::SimProfile::parse(profile).unwrap().personalise(3).unwrap();
-        for file in &FILES {
-            if let Initial::Personal(content) = file.initial {
+        for (_, file) in Tree::personalised().all() {
+            if let Content::Personal(content) = file.content {
                 assert!(content(&p).is_none_or(|c| c.len() <= file.size()), "{:04x}", file.id);
             }
         }

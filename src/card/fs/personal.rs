@@ -6,7 +6,7 @@ use crate::id::Plmn;
 
 type Content = Option<Vec<u8>>;
 
-pub(super) fn iccid(p: &Personalisation) -> Content {
+pub(in crate::card) fn iccid(p: &Personalisation) -> Content {
     Some(swapped_bcd(values(p.iccid.as_str()), 10))
 }
 

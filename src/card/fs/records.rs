@@ -2,8 +2,8 @@
 //! 11.1.5 to 11.1.8).
 
 use super::access::Mode;
-use super::table::{File, Structure};
-use super::{FileSystem, Index, Position};
+use super::tree::{File, Index, Kind};
+use super::{FileSystem, Position};
 use crate::card::Reply;
 use crate::card::pin::Pins;
 use crate::wire::{Command, StatusWord};
@@ -11,7 +11,6 @@ use crate::wire::{Command, StatusWord};
 /// One record of a file.
 struct Record {
     index: Index,
-    file: &'static File,
     /// Where in the content it starts, and how long it is.
     start: usize,
     length: usize,
@@ -21,8 +20,8 @@ struct Record {
 
 /// The shape of a file of records: bytes of one, and how many there are.
 fn shape(file: &File) -> Result<(usize, u8), StatusWord> {
-    match file.structure {
-        Structure::LinearFixed { record, count } | Structure::Cyclic { record, count } => {
+    match file.kind {
+        Kind::LinearFixed { record, count } | Kind::Cyclic { record, count } => {
             Ok((usize::from(record), count))
         }
         _ => Err(StatusWord::INCOMPATIBLE_FILE),
@@ -38,8 +37,8 @@ impl FileSystem {
         c: &Command<'_>,
     ) -> Reply {
         let at = self.record(position, c)?;
-        self.grant(at.file, Mode::Read, pins)?;
-        let content = &self.content(at.index, at.file)[at.start..at.start + at.length];
+        self.grant(position, at.index, Mode::Read, pins)?;
+        let content = &self.content(at.index)[at.start..at.start + at.length];
         if c.expected.map(usize::from) != Some(at.length) {
             return Err(StatusWord::wrong_le(at.length));
         }
@@ -58,13 +57,13 @@ impl FileSystem {
         if c.p2 >> 3 != 0 {
             self.select_short(position, c.p2 >> 3)?;
         }
-        let (index, file) = position.current()?;
-        if matches!(file.structure, Structure::Cyclic { .. }) {
+        let (index, file) = self.current(position)?;
+        if matches!(file.kind, Kind::Cyclic { .. }) {
             let (length, _) = shape(file)?;
-            self.grant(file, Mode::Update, pins)?;
+            self.grant(position, index, Mode::Update, pins)?;
             return match (c.p1, c.p2 & 0x07) {
                 (0, 0x03) if c.data.len() == length => {
-                    self.turn(index, file, c.data);
+                    self.turn(index, c.data);
                     position.record = 1;
                     Ok(Vec::new())
                 }
@@ -73,11 +72,11 @@ impl FileSystem {
             };
         }
         let at = self.record(position, c)?;
-        self.grant(at.file, Mode::Update, pins)?;
+        self.grant(position, at.index, Mode::Update, pins)?;
         if c.data.len() != at.length {
             return Err(StatusWord::WRONG_LENGTH);
         }
-        self.content_mut(at.index, at.file)[at.start..at.start + at.length].copy_from_slice(c.data);
+        self.content_mut(at.index)[at.start..at.start + at.length].copy_from_slice(c.data);
         position.record = at.pointer;
         Ok(Vec::new())
     }
@@ -94,16 +93,16 @@ impl FileSystem {
             (sfi, 0) if sfi & 0xe0 == 0x80 => self.select_short(position, sfi & 0x1f)?,
             _ => return Err(StatusWord::INCORRECT_P1_P2),
         }
-        let (index, file) = position.current()?;
+        let (index, file) = self.current(position)?;
         let (length, _) = shape(file)?;
-        if !matches!(file.structure, Structure::Cyclic { .. }) {
+        if !matches!(file.kind, Kind::Cyclic { .. }) {
             return Err(StatusWord::INCOMPATIBLE_FILE);
         }
-        self.grant(file, Mode::Increase, pins)?;
+        self.grant(position, index, Mode::Increase, pins)?;
         if c.data.is_empty() || c.data.len() > length {
             return Err(StatusWord::WRONG_LENGTH);
         }
-        let mut sum = self.content(index, file)[..length].to_vec();
+        let mut sum = self.content(index)[..length].to_vec();
         let mut carry = 0;
         let added = c.data.iter().rev().copied().chain(std::iter::repeat(0));
         for (digit, added) in sum.iter_mut().rev().zip(added) {
@@ -113,14 +112,14 @@ impl FileSystem {
         if carry != 0 {
             return Err(StatusWord::MAXIMUM_REACHED);
         }
-        self.turn(index, file, &sum);
+        self.turn(index, &sum);
         position.record = 1;
         Ok([&sum, c.data].concat())
     }
 
     /// Writes `record` over the oldest record of a cyclic file and makes it the first.
-    fn turn(&mut self, index: Index, file: &'static File, record: &[u8]) {
-        let content = self.content_mut(index, file);
+    fn turn(&mut self, index: Index, record: &[u8]) {
+        let content = self.content_mut(index);
         let end = content.len().saturating_sub(record.len());
         content.copy_within(..end, record.len().min(content.len()));
         content[..record.len()].copy_from_slice(record);
@@ -137,15 +136,15 @@ impl FileSystem {
         if c.p2 >> 3 != 0 {
             self.select_short(position, c.p2 >> 3)?;
         }
-        let (index, file) = position.current()?;
+        let (index, file) = self.current(position)?;
         let (length, count) = shape(file)?;
-        self.grant(file, Mode::Read, pins)?;
+        self.grant(position, index, Mode::Read, pins)?;
         let search = Search::of(c)?;
         if search.text.is_empty() || search.text.len() > length {
             return Err(StatusWord::WRONG_LENGTH);
         }
         let numbers: Vec<u8> = search.numbers(position.record, count)?;
-        let content = self.content(index, file);
+        let content = self.content(index);
         let record = |number: u8| &content[usize::from(number - 1) * length..][..length];
         let found: Vec<u8> = numbers.into_iter().filter(|n| search.matches(record(*n))).collect();
         position.record = *found.first().ok_or(StatusWord::UNSUCCESSFUL_SEARCH)?;
@@ -158,7 +157,7 @@ impl FileSystem {
         if c.p2 >> 3 != 0 {
             self.select_short(position, c.p2 >> 3)?;
         }
-        let (index, file) = position.current()?;
+        let (index, file) = self.current(position)?;
         let (length, count) = shape(file)?;
         let (number, pointer) = match (c.p2 & 0x07, c.p1) {
             (0x04, 0) => (position.record, position.record),
@@ -172,7 +171,7 @@ impl FileSystem {
         if number == 0 || number > count {
             return Err(StatusWord::RECORD_NOT_FOUND);
         }
-        Ok(Record { index, file, start: usize::from(number - 1) * length, length, pointer })
+        Ok(Record { index, start: usize::from(number - 1) * length, length, pointer })
     }
 }
 

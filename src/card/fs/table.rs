@@ -13,32 +13,36 @@ pub(super) const MF: u16 = 0x3f00;
 pub(super) const ADF: u16 = 0x7fff;
 
 /// The USIM: RID of 3GPP, application code 1002, no country or provider, and a provider's part.
-pub(in crate::card) const USIM_AID: [u8; 16] =
-    [0xa0, 0, 0, 0, 0x87, 0x10, 0x02, 0xff, 0xff, 0xff, 0xff, 0x89, 0, 0, 1, 0];
+const USIM_AID: [u8; 16] = [0xa0, 0, 0, 0, 0x87, 0x10, 0x02, 0xff, 0xff, 0xff, 0xff, 0x89, 0, 0, 1, 0];
 /// The ISIM, application code 1004.
-pub(in crate::card) const ISIM_AID: [u8; 16] =
-    [0xa0, 0, 0, 0, 0x87, 0x10, 0x04, 0xff, 0xff, 0xff, 0xff, 0x89, 0, 0, 1, 0];
+const ISIM_AID: [u8; 16] = [0xa0, 0, 0, 0, 0x87, 0x10, 0x04, 0xff, 0xff, 0xff, 0xff, 0x89, 0, 0, 1, 0];
 
-/// The directories. The number is the identifier of the file, or the application code: stored states use it.
+/// The directories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u16)]
-pub(in crate::card) enum Directory {
-    Mf = 0x3f00,
-    Telecom = 0x7f10,
+pub(super) enum Directory {
+    Mf,
+    Telecom,
     /// DF.GSM of a SIM (TS 51.011), for terminals and tools that look there: it shows files of the USIM.
-    Gsm = 0x7f20,
-    Usim = 0x1002,
-    FiveGs = 0x5fc0,
-    Isim = 0x1004,
+    Gsm,
+    Usim,
+    FiveGs,
+    Isim,
 }
 
 impl Directory {
-    /// The application that it belongs to.
-    pub(super) fn application(self) -> Option<Self> {
+    pub(super) fn aid(self) -> Option<&'static [u8]> {
         match self {
-            Self::Mf | Self::Telecom | Self::Gsm => None,
-            Self::Usim | Self::FiveGs => Some(Self::Usim),
-            Self::Isim => Some(Self::Isim),
+            Self::Usim => Some(&USIM_AID),
+            Self::Isim => Some(&ISIM_AID),
+            Self::Mf | Self::Telecom | Self::Gsm | Self::FiveGs => None,
+        }
+    }
+
+    /// The EF.ARR that holds the rules of what is in it: that of the application, or that of the MF.
+    pub(super) fn arr(self) -> u16 {
+        match self {
+            Self::Mf | Self::Telecom | Self::Gsm => 0x2f06,
+            Self::Usim | Self::FiveGs | Self::Isim => 0x6f06,
         }
     }
 }
@@ -73,7 +77,7 @@ pub(super) enum Initial {
 
 /// One file.
 #[derive(Clone, Copy)]
-pub(super) struct File {
+pub(super) struct Entry {
     pub(super) within: Directory,
     pub(super) id: u16,
     pub(super) structure: Structure,
@@ -84,29 +88,9 @@ pub(super) struct File {
     pub(super) initial: Initial,
 }
 
-impl File {
-    /// Bytes of content.
-    pub(super) fn size(&self) -> usize {
-        match self.structure {
-            Structure::Directory(_) => 0,
-            Structure::Transparent { size } => usize::from(size),
-            Structure::LinearFixed { record, count } | Structure::Cyclic { record, count } => {
-                usize::from(record) * usize::from(count)
-            }
-        }
-    }
-
-    pub(super) fn directory(&self) -> Option<Directory> {
-        match self.structure {
-            Structure::Directory(directory) => Some(directory),
-            _ => None,
-        }
-    }
-}
-
-pub(super) const fn directory(within: Directory, id: u16, which: Directory) -> File {
+pub(super) const fn directory(within: Directory, id: u16, which: Directory) -> Entry {
     let structure = Structure::Directory(which);
-    File { within, id, structure, sfi: 0, rule: access::DIRECTORY, initial: Initial::Erased }
+    Entry { within, id, structure, sfi: 0, rule: access::DIRECTORY, initial: Initial::Erased }
 }
 
 pub(super) const fn transparent(
@@ -116,8 +100,8 @@ pub(super) const fn transparent(
     size: u16,
     rule: u8,
     initial: Initial,
-) -> File {
-    File { within, id, structure: Structure::Transparent { size }, sfi, rule, initial }
+) -> Entry {
+    Entry { within, id, structure: Structure::Transparent { size }, sfi, rule, initial }
 }
 
 /// `shape` is the length of a record and how many there are.
@@ -128,9 +112,9 @@ pub(super) const fn records(
     shape: (u8, u8),
     rule: u8,
     initial: Initial,
-) -> File {
+) -> Entry {
     let structure = Structure::LinearFixed { record: shape.0, count: shape.1 };
-    File { within, id, structure, sfi, rule, initial }
+    Entry { within, id, structure, sfi, rule, initial }
 }
 
 pub(super) const fn cyclic(
@@ -140,9 +124,9 @@ pub(super) const fn cyclic(
     shape: (u8, u8),
     rule: u8,
     initial: Initial,
-) -> File {
+) -> Entry {
     let structure = Structure::Cyclic { record: shape.0, count: shape.1 };
-    File { within, id, structure, sfi, rule, initial }
+    Entry { within, id, structure, sfi, rule, initial }
 }
 
 use Directory::{Gsm, Mf, Telecom};
@@ -150,7 +134,7 @@ use Initial::{Bytes, Erased, Personal};
 use access::{PREFERENCE, PUBLIC, RESTRICTED, SUBSCRIPTION, TERMINAL};
 
 #[rustfmt::skip]
-const COMMON: &[File] = &[
+const COMMON: &[Entry] = &[
     directory(Mf, MF, Mf),
     records(Mf, 0x2f00, 0x1e, (DIR_RECORD, 3), PUBLIC, Bytes(&DIR)),                // EF.DIR
     transparent(Mf, 0x2f05, 0x05, 2, PREFERENCE, Erased),                           // EF.PL
@@ -177,11 +161,20 @@ pub(super) const SHARED_WITH_GSM: &[u16] = &[
     0x6f7e, 0x6fad,
 ];
 
-/// Every file, the MF first. A file is known elsewhere by its place in this table.
-pub(super) static FILES: [File; COMMON.len() + usim::FILES.len() + isim::FILES.len()] =
+/// What a card shows that has no enabled profile.
+#[rustfmt::skip]
+pub(super) const BARE: &[Entry] = &[
+    directory(Mf, MF, Mf),
+    records(Mf, 0x2f00, 0x1e, (DIR_RECORD, 1), PUBLIC, Erased),                     // EF.DIR: no application
+    transparent(Mf, 0x2f05, 0x05, 2, PREFERENCE, Erased),                           // EF.PL
+    records(Mf, 0x2f06, 0x06, (ARR_RECORD, ARR_COUNT), PUBLIC, Bytes(&ARR)),        // EF.ARR
+];
+
+/// Every file of a personalised card, the MF first.
+pub(super) static FILES: [Entry; COMMON.len() + usim::FILES.len() + isim::FILES.len()] =
     joined(&[COMMON, usim::FILES, isim::FILES]);
 
-const fn joined<const N: usize>(tables: &[&[File]]) -> [File; N] {
+const fn joined<const N: usize>(tables: &[&[Entry]]) -> [Entry; N] {
     let mut out = [COMMON[0]; N];
     let (mut table, mut at) = (0, 0);
     while table < tables.len() {

@@ -6,10 +6,10 @@ use super::access::{
 use super::personal;
 use super::table::Directory::{FiveGs, Mf, Usim};
 use super::table::Initial::{Bytes, Erased, Personal};
-use super::table::{ADF, File, cyclic, directory, records, transparent};
+use super::table::{ADF, Entry, cyclic, directory, records, transparent};
 
 #[rustfmt::skip]
-pub(super) const FILES: &[File] = &[
+pub(super) const FILES: &[Entry] = &[
     directory(Mf, ADF, Usim),
     transparent(Usim, 0x6f05, 0x02, 2, PREFERENCE, Erased),                           // EF.LI
     records(Usim, 0x6f06, 0x17, (ARR_RECORD, ARR_COUNT), PUBLIC, Bytes(&ARR)),        // EF.ARR

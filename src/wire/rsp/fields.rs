@@ -205,7 +205,7 @@ pub(crate) fn int(tag: u16, value: u64) -> Vec<u8> {
 }
 
 /// A BIT STRING of named bits, without the zeros behind the last one (X.690 clause 11.2.2).
-pub(super) fn bits(tag: u16, value: u8) -> Vec<u8> {
+pub(crate) fn bits(tag: u16, value: u8) -> Vec<u8> {
     match value {
         0 => tlv(tag, &[&[0]]),
         value => tlv(tag, &[&[value.trailing_zeros() as u8, value]]),

@@ -1,0 +1,130 @@
+//! The profiles on the eUICC.
+
+use super::super::{CardError, InstalledProfile};
+use super::load::digits;
+use super::memory::Aid;
+use super::package::{self, Made};
+use super::{Delivered, Euicc};
+use crate::wire::rsp::{ProfileClass, ProfileMetadata};
+use crate::wire::saip::PackageError;
+
+/// Bytes that a personalised profile counts for, since it has no package.
+const PERSONALISED_BYTES: usize = 16 * 1024;
+
+/// A profile in its ISD-P.
+pub(super) struct Slot {
+    pub(super) aid: Aid,
+    pub(super) metadata: ProfileMetadata,
+    pub(super) nickname: Option<String>,
+    /// The fields of `dpProprietaryData`.
+    pub(super) proprietary: Option<Vec<u8>>,
+    pub(super) source: Source,
+    /// Whether it came over ES8+, and not from the factory.
+    pub(super) downloaded: bool,
+    /// None while it is enabled: then the card has it.
+    pub(super) profile: Option<Box<InstalledProfile>>,
+}
+
+/// What a profile can be made from again.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Place among the profiles that the card is delivered with.
+    Delivered(usize),
+    /// The package, and the how-manieth that was ever installed.
+    Package { number: u64, package: Vec<u8> },
+}
+
+impl Slot {
+    pub(super) fn bytes(&self) -> usize {
+        match &self.source {
+            Source::Delivered(_) => PERSONALISED_BYTES,
+            Source::Package { package, .. } => package.len(),
+        }
+    }
+}
+
+/// What is said of an installed profile to the owner of the card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstalledInfo {
+    /// AID of its ISD-P.
+    pub aid: [u8; 16],
+    /// Digits.
+    pub iccid: String,
+    pub name: String,
+    pub class: ProfileClass,
+    pub enabled: bool,
+}
+
+impl Euicc {
+    pub(super) fn installed(&self) -> Vec<InstalledInfo> {
+        let info = |slot: &Slot| InstalledInfo {
+            aid: slot.aid,
+            iccid: digits(&slot.metadata.iccid),
+            name: slot.metadata.name.clone(),
+            class: slot.metadata.class,
+            enabled: self.memory.enabled == Some(slot.aid),
+        };
+        self.memory.slots.iter().map(info).collect()
+    }
+
+    /// Makes a profile from a package, the `number`th that was ever installed: it has random numbers of its own.
+    pub(super) fn made_from(&self, package: &[u8], number: u64) -> Result<Made, PackageError> {
+        let rng = self.rng.branch("profile").branch(number);
+        package::install(package, &rng, &self.config.trust_anchor)
+    }
+
+    /// Puts a profile on the eUICC before it leaves the factory.
+    pub(super) fn deliver(&mut self, delivered: Delivered) -> Result<(), CardError> {
+        let metadata = match &delivered {
+            Delivered::Personalised { metadata, .. } | Delivered::Package { metadata, .. } => metadata.clone(),
+        };
+        let wrong = |what| CardError::Euicc { what };
+        if self.memory.slots.iter().any(|slot| slot.metadata.iccid == metadata.iccid) {
+            return Err(wrong("two of the profiles that it is delivered with have one ICCID"));
+        }
+        let (source, profile) = match delivered {
+            Delivered::Personalised { .. } => {
+                let place = self.delivered.len();
+                self.delivered.push(delivered);
+                (Source::Delivered(place), self.delivered_profile(place)?)
+            }
+            Delivered::Package { package, .. } => {
+                let number = self.memory.installs + 1;
+                let made = self.made_from(&package, number).map_err(CardError::Package)?;
+                if made.iccid != metadata.iccid {
+                    return Err(wrong("the ICCID of a profile package is not that of its metadata"));
+                }
+                self.memory.installs = number;
+                (Source::Package { number, package }, made.profile)
+            }
+        };
+        if profile.iccid() != Some(metadata.iccid) {
+            return Err(wrong("the ICCID of a profile is not that of its metadata"));
+        }
+        let aid = self.memory.free_aid();
+        let profile = Some(Box::new(profile));
+        let (nickname, proprietary, downloaded) = (None, None, false);
+        self.memory.slots.push(Slot { aid, metadata, nickname, proprietary, source, downloaded, profile });
+        Ok(())
+    }
+
+    /// Makes the personalised profile at `place` anew. It has the keys and random numbers of the plain card.
+    pub(super) fn delivered_profile(&self, place: usize) -> Result<InstalledProfile, CardError> {
+        match self.delivered.get(place) {
+            Some(Delivered::Personalised { personalisation, trust_anchor, .. }) => {
+                InstalledProfile::personalised(personalisation, &self.rng, trust_anchor)
+            }
+            _ => Err(super::super::state::damaged("it has a profile that the card was not delivered with")),
+        }
+    }
+
+    /// Makes the profile of `source` as it was when it was installed.
+    pub(super) fn made_again(&self, source: &Source) -> Result<InstalledProfile, CardError> {
+        match source {
+            Source::Delivered(place) => self.delivered_profile(*place),
+            Source::Package { number, package } => {
+                self.made_from(package, *number).map(|made| made.profile).map_err(CardError::Package)
+            }
+        }
+    }
+}

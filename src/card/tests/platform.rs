@@ -1,0 +1,136 @@
+//! The platform below the profile: another profile is enabled, or none; channels that do not disturb each other.
+
+use super::*;
+
+fn installed(number: u32) -> Box<InstalledProfile> {
+    let profile = SimProfile::parse(include_str!("../../../sim-profiles/lte-test.toml")).unwrap();
+    let rng = RngTree::new(7).branch("card1").branch(number);
+    let p = profile.personalise(number).unwrap();
+    Box::new(InstalledProfile::personalised(&p, &rng, &trust_anchor()).unwrap())
+}
+
+#[test]
+fn a_card_without_a_profile_has_an_mf_and_nothing_else() {
+    let card = &mut Uicc::without_profile();
+    assert!(card.profile().is_none());
+    assert_eq!(send(card, "00a40004023f00")[..2], *"61");
+    for (file, status) in [("2f00", "9000"), ("2f05", "9000"), ("2f06", "9000"), ("2fe2", "6a82")] {
+        assert_eq!(send(card, &format!("00a4000c02{file}")), status, "{file}");
+    }
+    for absent in ["00a4000c027f10", "00a4000c027f20", "00a4040c07a0000000871002", "00a4040c07a0000005590010"]
+    {
+        assert_eq!(send(card, absent), "6a82");
+    }
+    send(card, "00a4000c022f00");
+    assert_eq!(send(card, "00b2010420"), format!("{}9000", "ff".repeat(32)), "no application is listed");
+    assert_eq!(send(card, &format!("0088008122{}", challenge(32))), "6985");
+    assert_eq!(send(card, "8078000100"), "6985");
+    assert_eq!(send(card, "00200001"), "6a88", "no PIN");
+    assert_eq!(send(card, "80f2000c00"), "9000");
+}
+
+#[test]
+fn another_profile_takes_the_place_of_the_first() {
+    let card = &mut card();
+    send(card, SELECT_USIM);
+    send(card, "0070000001");
+    send(card, "01a4040c07a0000000871004");
+    send(card, "00a4000c026f7b");
+    send(card, "00d6000003 00f110");
+    let before = card.generation();
+    let first = card.swap_profile(Some(installed(1))).unwrap();
+    assert!(card.dirty() && card.generation() != before);
+    // Both channels stand at the MF of the new profile.
+    assert_eq!(send(card, "80f2000112"), "6a88");
+    assert_eq!(send(card, "01a4000c026f02"), "6a82");
+    assert_eq!(send(card, "01a4000c022fe2"), "9000");
+    send(card, SELECT_USIM);
+    assert_eq!(send(card, "00b0870009"), "0809101000000000209000");
+    assert_eq!(send(card, "00a4000c026f7b"), "9000");
+    assert_eq!(send(card, "00b0000003"), "ffffff9000");
+    let second = card.swap_profile(None).unwrap();
+    assert!(card.swap_profile(None).is_none());
+    assert_eq!(send(card, SELECT_USIM), "6a82");
+    // The first one comes back with what was written.
+    assert!(card.swap_profile(Some(first)).is_none());
+    send(card, SELECT_USIM);
+    send(card, "00a4000c026f7b");
+    assert_eq!(send(card, "00b0000003"), "00f1109000");
+    card.swap_profile(Some(second));
+    send(card, SELECT_USIM);
+    assert_eq!(send(card, "00b0870009"), "0809101000000000209000");
+}
+
+#[test]
+fn a_state_belongs_to_the_profile_that_is_enabled() {
+    let mut card = card();
+    let state = card.save();
+    card.swap_profile(Some(installed(1)));
+    assert!(matches!(card.restore(&state), Err(CardError::StateForeign { .. })));
+    card.swap_profile(None);
+    assert!(matches!(card.restore(&state), Err(CardError::StateForeign { .. })));
+    let none = card.save();
+    assert!(!card.dirty());
+    Uicc::without_profile().restore(&none).unwrap();
+}
+
+#[test]
+fn profiles_of_one_card_draw_other_random_numbers() {
+    let random = |number| {
+        let card = &mut Uicc::without_profile();
+        card.swap_profile(Some(installed(number)));
+        send(card, "00a4040c07a0000005590010");
+        send(card, "0084000020")
+    };
+    assert_ne!(random(0), random(1));
+    assert_eq!(random(1), random(1));
+}
+
+#[test]
+fn a_response_waits_on_its_own_channel() {
+    let card = &mut card();
+    send(card, "0070000001");
+    let first = send(card, SELECT_USIM);
+    let second = send(card, "01a40004022fe2");
+    assert_ne!(first, second);
+    let fcp = send(card, &format!("00c00000{}", &first[2..]));
+    assert!(fcp.starts_with("62") && fcp.contains("8410a0000000871002") && fcp.ends_with("9000"), "{fcp}");
+    let fcp = send(card, &format!("01c00000{}", &second[2..]));
+    assert!(fcp.starts_with("62") && fcp.contains("83022fe2") && fcp.ends_with("9000"), "{fcp}");
+    // A command on the same channel ends what waits there, and closing the channel does.
+    send(card, SELECT_USIM);
+    send(card, "01a40004022fe2");
+    send(card, "80f2000c00");
+    assert_eq!(send(card, "00c0000001"), "6985");
+    send(card, "00708001");
+    send(card, "0070000001");
+    assert_eq!(send(card, "01c0000001"), "6985");
+}
+
+#[test]
+fn partial_aids_find_one_application_after_another() {
+    let card = &mut card();
+    let mut name = |select: &str| {
+        let status = send(card, select);
+        if status != "9000" {
+            return status;
+        }
+        let aid = send(card, "80f2000112");
+        if aid.starts_with("84") { aid[4..18].to_owned() } else { aid }
+    };
+    assert_eq!(name("00a4040c05a000000087"), "a0000000871002");
+    assert_eq!(name("00a4040e05a000000087"), "a0000000871004", "next");
+    assert_eq!(name("00a4040e05a000000087"), "6a82", "no further one");
+    assert_eq!(name("00a4040f05a000000087"), "a0000000871002", "previous");
+    assert_eq!(name("00a4040d05a000000087"), "a0000000871004", "last");
+    assert_eq!(name("00a4040c05a000000088"), "6a82");
+}
+
+#[test]
+fn a_change_of_profile_is_announced() {
+    let card = &mut card();
+    send(card, "80100000 02 ffff");
+    card.request_refresh(Refresh::EuiccProfileStateChange);
+    assert_eq!(send(card, "80f2000c00"), "910b");
+    assert_eq!(send(card, "801200000b"), "d0098103010109820281829000");
+}

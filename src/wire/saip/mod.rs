@@ -1,0 +1,30 @@
+//! Profile packages: the Interoperable Profile Format of the Trusted Connectivity Alliance (TCA, before that
+//! SIMalliance), versions 2 and 3, in DER.
+//!
+//! [`Package::decode`] reads a package into its elements and [`Package::encode`] writes them back byte for byte,
+//! fields of later versions included.
+
+pub mod aka;
+pub mod application;
+mod assemble;
+pub mod codes;
+mod der;
+mod element;
+mod error;
+pub mod file;
+pub mod header;
+mod image;
+mod response;
+mod rules;
+mod template;
+
+pub use der::{Oid, Raw};
+pub use element::{Element, Package};
+pub use error::{PackageError, PeStatusCode};
+pub use image::{
+    AkaAlgorithm, AppletInstance, Attempts, CdmaImage, ElementRef, FileKind, Image, ImageFile, LoadPackage,
+    Mapping, PinImage, PukImage, RfmImage, SecurityDomainImage, SecurityDomainKey, SharedPins, SqnState,
+    Subscription,
+};
+pub use response::{EuiccResponse, PeStatus, ResponseError};
+pub use template::oid as template_oid;
