@@ -11,6 +11,7 @@ mod fs;
 mod install;
 mod installed;
 pub mod iot_safe;
+mod package;
 mod pin;
 mod profile;
 mod slot;
@@ -30,6 +31,7 @@ mod usim;
 
 pub use euicc::{Delivered, EuiccConfig, EuiccEvent, InstalledInfo, OnEuiccEvent, RatRule};
 pub use installed::InstalledProfile;
+pub use package::{impersonate, package};
 pub use profile::{
     Algorithm, Authentication, IotSafeContent, OperatorKey, Personalisation, PinCode, PinCodes, Secret,
     SimProfile, Suci, SuciScheme,

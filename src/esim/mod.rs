@@ -14,6 +14,8 @@ pub mod smdp;
 pub mod smds;
 mod status;
 pub mod store;
+#[cfg(test)]
+mod test_euicc;
 
 pub use http::{ASN1, HttpRequest, HttpResponse, JSON, Served};
 pub use pki::{Deployment, Identity, Issuer, Pki, PkiOptions, SmdpIdentity, SmdsIdentity};

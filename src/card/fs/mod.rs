@@ -5,6 +5,7 @@
 //! own, and a copy of what was written.
 
 mod access;
+pub(super) mod blueprint;
 mod fcp;
 mod image;
 mod isim;

@@ -1,7 +1,7 @@
 //! What files hold that is different on every card (3GPP TS 31.102 clauses 4.2 and 4.4.11, TS 31.103 clause 4.2,
 //! TS 23.003 clause 13).
 
-use crate::card::{Personalisation, SuciScheme};
+use crate::card::{Personalisation, Suci, SuciScheme};
 use crate::id::Plmn;
 
 type Content = Option<Vec<u8>>;
@@ -11,7 +11,7 @@ pub(in crate::card) fn iccid(p: &Personalisation) -> Content {
 }
 
 /// Length, then the digits behind a nibble of identity type and parity (TS 31.102 clause 4.2.2).
-pub(super) fn imsi(p: &Personalisation) -> Content {
+pub(in crate::card) fn imsi(p: &Personalisation) -> Content {
     let digits = p.imsi.as_str();
     let parity = if digits.len() % 2 == 1 { 0x9 } else { 0x1 };
     let coded = swapped_bcd(std::iter::once(parity).chain(values(digits)), 8);
@@ -40,15 +40,19 @@ pub(super) fn services(p: &Personalisation) -> Content {
 
 /// EF.SUCI_Calc_Info (TS 31.102 clause 4.4.11.8), which a card that calculates itself does not show.
 pub(super) fn suci_calculation(p: &Personalisation) -> Content {
-    let suci = p.suci.as_ref().filter(|suci| !suci.by_card)?;
+    p.suci.as_ref().filter(|suci| !suci.by_card).map(calculation)
+}
+
+/// The protection schemes and keys of `suci`, as both EF.SUCI_Calc_Info hold them.
+pub(super) fn calculation(suci: &Suci) -> Vec<u8> {
     let (scheme, key) = match &suci.scheme {
-        SuciScheme::Null => return Some(vec![0xa0, 0x02, 0x00, 0x00, 0xa1, 0x00]),
+        SuciScheme::Null => return vec![0xa0, 0x02, 0x00, 0x00, 0xa1, 0x00],
         SuciScheme::ProfileA(key) => (1, &key[..]),
         SuciScheme::ProfileB(key) => (2, &key[..]),
     };
     // The list of schemes names the key by its place in the list of keys, from 1.
     let keys = [&[0x80, 0x01, suci.key_id, 0x81, key.len() as u8][..], key].concat();
-    Some([&[0xa0, 0x02, scheme, 0x01, 0xa1, keys.len() as u8][..], &keys].concat())
+    [&[0xa0, 0x02, scheme, 0x01, 0xa1, keys.len() as u8][..], &keys].concat()
 }
 
 /// EF.Routing_Indicator, digits as TS 24.501 clause 9.11.3.4 packs them, two bytes reserved.
@@ -87,7 +91,7 @@ pub(super) fn five_gs_location(p: &Personalisation) -> Content {
 }
 
 /// The access class is the last digit of the IMSI (TS 22.011 clause 4.2).
-pub(super) fn access_class(p: &Personalisation) -> Content {
+pub(in crate::card) fn access_class(p: &Personalisation) -> Content {
     let class = values(p.imsi.as_str()).last().unwrap_or(0);
     Some((1u16 << class).to_be_bytes().to_vec())
 }

@@ -5,12 +5,17 @@
 //! Nothing issued is remembered: an eUICC more costs one key pair and one signature.
 
 mod deployment;
-
+mod files;
+mod material;
+#[cfg(test)]
+mod tests;
 mod x509;
 
 use x509_cert::ext::pkix::CrlReason;
 
 pub use deployment::Deployment;
+pub use files::PkiFile;
+pub use material::{Checked, Material};
 
 use self::x509::{COMMON_NAME, ORGANIZATION, ORGANIZATIONAL_UNIT, SERIAL_NUMBER, Terms};
 use super::EsimError;
@@ -127,8 +132,8 @@ impl Pki {
         let (ci_oid, eum_oid) = (CI_OID.parse()?, EUM_OID.parse()?);
         let end = options.now_unix_s.saturating_add(ISSUER_LIFETIME_S);
 
-        let (mut draw, ci_rng) = (rng.branch("ci").stream("key"), rng.branch("ci"));
-        let ci_key = RspKey::from_stream(options.curve, &mut draw);
+        let ci_rng = rng.branch("ci");
+        let ci_key = RspKey::from_stream(options.curve, &mut ci_rng.stream("key"));
         // Two CIs of one name would be taken for one.
         let common_name = format!("cellbed test CI {}", hex::encode(&ci_key.public().key_id()[..4]));
         let mut terms = Terms {

@@ -82,7 +82,11 @@ impl Algorithm {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AkaSource {
     /// From the application with this AID.
-    Mapped { options: u8, source: Vec<u8>, extra: Vec<Raw> },
+    Mapped {
+        options: u8,
+        source: Vec<u8>,
+        extra: Vec<Raw>,
+    },
     Own(Algorithm),
 }
 

@@ -158,7 +158,8 @@ impl Application {
                     extra: fields.rest()?,
                 })
             })?,
-            instances: fields.optional(constructed(2), "instanceList", |o| o.list(SEQUENCE, Instance::read))?,
+            instances: fields
+                .optional(constructed(2), "instanceList", |o| o.list(SEQUENCE, Instance::read))?,
             extra: fields.rest()?,
         })
     }

@@ -83,7 +83,10 @@ impl<'a> Object<'a> {
     pub(super) fn read(bytes: &'a [u8], offset: usize) -> Result<(Self, &'a [u8]), Fault> {
         let (tag, tag_length) = match bytes {
             [a, b, ..] if a & 0x1f == 0x1f && b & 0x80 != 0 => {
-                return Err(Fault::format(offset, "a tag of three bytes or more, which the format does not use"));
+                return Err(Fault::format(
+                    offset,
+                    "a tag of three bytes or more, which the format does not use",
+                ));
             }
             [a, b, ..] if a & 0x1f == 0x1f && *b < 31 => {
                 return Err(Fault::format(offset, format!("tag {a:02X}{b:02X} is not written in one byte")));
@@ -98,7 +101,9 @@ impl<'a> Object<'a> {
             Some(0..=0x7f) => 0,
             Some(first @ 0x81..=0x83) => usize::from(first & 0x0f),
             Some(first) => {
-                let cause = format!("length byte {first:02X} of tag {tag:02X}: DER has definite lengths only, here of 16 MiB at most");
+                let cause = format!(
+                    "length byte {first:02X} of tag {tag:02X}: DER has definite lengths only, here of 16 MiB at most"
+                );
                 return Err(Fault::format(offset, cause));
             }
         };
@@ -110,7 +115,8 @@ impl<'a> Object<'a> {
             digits => digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit)),
         };
         if digits.first() == Some(&0) || (digits.len() == 1 && length < 0x80) {
-            let cause = format!("the length of tag {tag:02X} takes more bytes than it needs, which DER forbids");
+            let cause =
+                format!("the length of tag {tag:02X} takes more bytes than it needs, which DER forbids");
             return Err(Fault::format(offset, cause));
         }
         let Some((value, rest)) = value.split_at_checked(length) else {
@@ -161,7 +167,9 @@ impl<'a> Object<'a> {
     pub(super) fn integer(&self, max: u32) -> Result<u32, Fault> {
         let value = match self.value {
             [] => return Err(self.wrong("an integer without a byte")),
-            [0x80..=0xff, ..] => return Err(self.bad(format!("a negative number; 0 to {max} may stand here"))),
+            [0x80..=0xff, ..] => {
+                return Err(self.bad(format!("a negative number; 0 to {max} may stand here")));
+            }
             [0, 0..=0x7f, ..] => return Err(self.wrong("an integer with a leading zero, which DER forbids")),
             digits if digits.len() > 5 => return Err(self.bad(format!("a number above {max}"))),
             digits => digits.iter().fold(0u64, |sum, digit| sum << 8 | u64::from(*digit)),
@@ -237,7 +245,8 @@ impl<'a> Fields<'a> {
     /// The next field, which has to have `tag`.
     pub(super) fn need(&mut self, tag: u16, name: &str) -> Result<Object<'a>, Fault> {
         let offset = self.objects.get(self.at).map_or(self.end, |object| object.offset);
-        self.take(tag).ok_or_else(|| Fault::format(offset, format!("it is missing (tag {tag:02X})")).within(name))
+        self.take(tag)
+            .ok_or_else(|| Fault::format(offset, format!("it is missing (tag {tag:02X})")).within(name))
     }
 
     /// The next field, if it has `tag`, read.
@@ -398,7 +407,9 @@ mod tests {
 
     #[test]
     fn integers_as_x690_writes_them() {
-        for (value, hex) in [(0, "020100"), (127, "02017f"), (128, "02020080"), (170, "020200aa"), (256, "02020100")] {
+        for (value, hex) in
+            [(0, "020100"), (127, "02017f"), (128, "02020080"), (170, "020200aa"), (256, "02020100")]
+        {
             assert_eq!(hex::encode(written(|w| w.integer(INTEGER, value))), hex);
         }
         assert_eq!(hex::encode(written(|w| w.integer(INTEGER, u32::MAX))), "020500ffffffff");
@@ -406,9 +417,14 @@ mod tests {
 
     #[test]
     fn lengths_take_as_few_bytes_as_they_can() {
-        for (length, head) in
-            [(0, "0400"), (127, "047f"), (128, "048180"), (255, "0481ff"), (256, "04820100"), (70_000, "0483011170")]
-        {
+        for (length, head) in [
+            (0, "0400"),
+            (127, "047f"),
+            (128, "048180"),
+            (255, "0481ff"),
+            (256, "04820100"),
+            (70_000, "0483011170"),
+        ] {
             let out = written(|w| w.put(OCTETS, &vec![0; length]));
             assert!(hex::encode(&out[..8.min(out.len())]).starts_with(head), "{length}");
             assert_eq!(Object::read(&out, 0).unwrap().0.value.len(), length);

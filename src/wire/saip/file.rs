@@ -1,8 +1,6 @@
 //! Files in a package: file control parameters, content, and the elements that hold them.
 
-use super::der::{
-    Fault, INTEGER, Object, Oid, Raw, SEQUENCE, Within, Writer, constructed, context,
-};
+use super::der::{Fault, INTEGER, Object, Oid, Raw, SEQUENCE, Within, Writer, constructed, context};
 use super::header::PeHeader;
 
 const CREATE_FCP: u16 = 0x62;

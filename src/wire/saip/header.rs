@@ -1,6 +1,8 @@
 //! The profile header and the header that every other profile element begins with.
 
-use super::der::{Fault, Fields, OCTETS, OID, Object, Oid, Raw, SEQUENCE, Within, Writer, constructed, context};
+use super::der::{
+    Fault, Fields, OCTETS, OID, Object, Oid, Raw, SEQUENCE, Within, Writer, constructed, context,
+};
 
 /// Head of a profile element.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -82,7 +84,8 @@ impl Header {
             )?,
             mandatory_templates: fields
                 .required(constructed(6), "eUICC-Mandatory-GFSTEList", |o| o.list(OID, Object::oid))?,
-            connectivity: fields.optional(context(7), "connectivityParameters", |o| o.octets(0, usize::MAX))?,
+            connectivity: fields
+                .optional(context(7), "connectivityParameters", |o| o.octets(0, usize::MAX))?,
             mandatory_aids: fields.optional(constructed(8), "eUICC-Mandatory-AIDs", |o| {
                 o.list(SEQUENCE, |o| {
                     let mut fields = o.fields()?;
@@ -194,6 +197,14 @@ impl Services {
     /// The names.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.numbers.iter().map(|number| SERVICES[usize::from(*number)])
+    }
+
+    /// Takes the services `instead_of` out and puts `name` in.
+    pub(super) fn replace(&mut self, instead_of: &[&str], name: &str) {
+        self.numbers.retain(|number| !instead_of.contains(&SERVICES[usize::from(*number)]));
+        self.numbers.extend(SERVICES.iter().position(|own| *own == name).map(|number| number as u8));
+        self.numbers.sort_unstable();
+        self.numbers.dedup();
     }
 
     pub fn contains(&self, name: &str) -> bool {

@@ -99,8 +99,8 @@ pub enum FileKind {
     /// MF, DF, or ADF, which has an AID.
     Directory {
         aid: Option<Vec<u8>>,
-        /// Key references of the codes that the directory lists, in order: what goes into its PIN status template
-        /// (FCP tag `C6`, ETSI TS 102 221 clause 9.5.2).
+        /// Value of FCP tag `C6` (ETSI TS 102 221 clause 9.5.2): which of the codes that the directory lists are
+        /// enabled when the profile is new, and their key references.
         pin_status: Vec<u8>,
     },
     Transparent {
@@ -216,17 +216,8 @@ pub struct Subscription {
     /// Iterations of Keccak in TUAK.
     pub keccak: u8,
     pub sqn: SqnState,
-    /// Where the keys are those of another application.
-    pub mapping: Option<Mapping>,
-}
-
-/// A subscription that uses what another one has. Keys and sequence numbers are both shared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mapping {
-    /// Place of the other one in [`Image::subscriptions`].
-    pub to: usize,
-    /// The option octet of the package.
-    pub options: u8,
+    /// Place in [`Image::subscriptions`] of the one whose keys and sequence numbers this one uses.
+    pub shares_sqn_of: Option<usize>,
 }
 
 /// Which algorithm set a subscription uses.

@@ -7,6 +7,7 @@
 pub mod aka;
 pub mod application;
 mod assemble;
+mod build;
 pub mod codes;
 mod der;
 mod element;
@@ -17,14 +18,16 @@ mod image;
 mod response;
 mod rules;
 mod template;
+#[cfg(test)]
+mod tests;
 
+pub use build::{Draft, FileSpec, SpecKind};
 pub use der::{Oid, Raw};
 pub use element::{Element, Package};
 pub use error::{PackageError, PeStatusCode};
 pub use image::{
     AkaAlgorithm, AppletInstance, Attempts, CdmaImage, ElementRef, FileKind, Image, ImageFile, LoadPackage,
-    Mapping, PinImage, PukImage, RfmImage, SecurityDomainImage, SecurityDomainKey, SharedPins, SqnState,
-    Subscription,
+    PinImage, PukImage, RfmImage, SecurityDomainImage, SecurityDomainKey, SharedPins, SqnState, Subscription,
 };
 pub use response::{EuiccResponse, PeStatus, ResponseError};
 pub use template::oid as template_oid;

@@ -162,7 +162,11 @@ mod tests {
         let message = refused.message.as_deref().unwrap();
         assert!(message.starts_with("element 7 (usim), ef-imsi: content") && message.len() <= 64);
         let bytes = refused.encode();
-        assert!(hex::encode(&bytes).starts_with("3053a00c300a8001038101088302012c8100"), "{}", hex::encode(&bytes));
+        assert!(
+            hex::encode(&bytes).starts_with("3052a00c300a8001038101088302012c8100"),
+            "{}",
+            hex::encode(&bytes)
+        );
         assert_eq!(EuiccResponse::decode(&bytes), Ok(refused));
     }
 

@@ -10,7 +10,16 @@ const ONCE: &[&str] = &["header", "mf", "cd", "telecom", "pukCodes", "end"];
 
 /// Elements that make files or keys, or bring applications: they need an MF before them.
 const NEEDS_MF: &[&str] = &[
-    "cd", "telecom", "usim", "isim", "csim", "pinCodes", "pukCodes", "securityDomain", "application", "rfm",
+    "cd",
+    "telecom",
+    "usim",
+    "isim",
+    "csim",
+    "pinCodes",
+    "pukCodes",
+    "securityDomain",
+    "application",
+    "rfm",
 ];
 
 /// Checks the order.
@@ -49,7 +58,9 @@ pub(super) fn order(package: &Package) -> Result<(), PackageError> {
     }
     match package.numbered().last() {
         Some((_, Element::End(_))) => Ok(()),
-        Some((place, _)) => refuse(place, "the package is cut off: its last element has to be `end`".to_owned()),
+        Some((place, _)) => {
+            refuse(place, "the package is cut off: its last element has to be `end`".to_owned())
+        }
         None => Ok(()),
     }
 }

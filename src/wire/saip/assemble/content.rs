@@ -26,7 +26,9 @@ pub(super) fn kind(fcp: &Fcp, row: Option<&Row>, id: u16) -> Result<FileKind, Fa
         (None, Some(Shape::Linear(..))) => LINEAR,
         (None, Some(Shape::Cyclic(..))) => CYCLIC,
         (None, Some(Shape::BerTlv)) => BER_TLV,
-        (None, None) => return Err(bad("it is missing; a file without a template needs it").within("fileDescriptor")),
+        (None, None) => {
+            return Err(bad("it is missing; a file without a template needs it").within("fileDescriptor"));
+        }
     };
     let is_link = fcp.link_path.as_ref().is_some_and(|path| !path.is_empty());
     let (count, default_size) = match row.map(|row| row.shape) {
@@ -44,7 +46,9 @@ pub(super) fn kind(fcp: &Fcp, row: Option<&Row>, id: u16) -> Result<FileKind, Fa
         // Its shape is that of the file that it shows.
         return Ok(FileKind::Link { to: usize::MAX });
     }
-    let missing = || bad(format!("neither the template nor the package gives the size of {id:04x}")).within("efFileSize");
+    let missing = || {
+        bad(format!("neither the template nor the package gives the size of {id:04x}")).within("efFileSize")
+    };
     match structure {
         TRANSPARENT => {
             let size = given.unwrap_or(default_size);
@@ -68,17 +72,23 @@ pub(super) fn kind(fcp: &Fcp, row: Option<&Row>, id: u16) -> Result<FileKind, Fa
                 None => count,
                 Some(size) if size % record == 0 => size / record,
                 Some(size) => {
-                    return Err(bad(format!("{size} bytes are no whole records of {record}")).within("efFileSize"));
+                    return Err(
+                        bad(format!("{size} bytes are no whole records of {record}")).within("efFileSize")
+                    );
                 }
             };
             match (count, structure) {
                 (0, _) => Err(missing()),
-                (255.., _) => Err(bad(format!("{count} records; a file has 254 at most")).within("efFileSize")),
+                (255.., _) => {
+                    Err(bad(format!("{count} records; a file has 254 at most")).within("efFileSize"))
+                }
                 (_, CYCLIC) => Ok(FileKind::Cyclic { record, count }),
                 _ => Ok(FileKind::LinearFixed { record, count }),
             }
         }
-        other => Err(bad(format!("file descriptor byte {other:02X} is no kind of file")).within("fileDescriptor")),
+        other => {
+            Err(bad(format!("file descriptor byte {other:02X} is no kind of file")).within("fileDescriptor"))
+        }
     }
 }
 
@@ -87,10 +97,8 @@ fn directory(fcp: &Fcp, row: Option<&Row>) -> Result<FileKind, Fault> {
     if is_application && fcp.df_name.is_none() {
         return Err(bad("it is missing; an ADF needs an AID").within("dfName"));
     }
-    Ok(FileKind::Directory {
-        aid: fcp.df_name.clone(),
-        pin_status: fcp.pin_status.clone().unwrap_or_default(),
-    })
+    // What its codes are is known when all elements are.
+    Ok(FileKind::Directory { aid: fcp.df_name.clone(), pin_status: Vec::new() })
 }
 
 fn number(bytes: &[u8]) -> usize {
@@ -99,12 +107,7 @@ fn number(bytes: &[u8]) -> usize {
 
 /// What the file holds before anything is written into it: the pattern of the package, or else of the template.
 /// `room` is what all files together may still take.
-pub(super) fn initial(
-    kind: &FileKind,
-    fcp: &Fcp,
-    pattern: Pattern,
-    room: usize,
-) -> Result<Vec<u8>, Fault> {
+pub(super) fn initial(kind: &FileKind, fcp: &Fcp, pattern: Pattern, room: usize) -> Result<Vec<u8>, Fault> {
     let (part, count) = match *kind {
         FileKind::Transparent { size } => (size, 1),
         FileKind::LinearFixed { record, count } | FileKind::Cyclic { record, count } => (record, count),
@@ -144,7 +147,10 @@ impl Cursor {
             FileKind::BerTlv { size, max } => {
                 let room = max.unwrap_or(size).max(size);
                 if end > room {
-                    return Err(bad(format!("content goes {} bytes beyond the {room} of the file", end - room)));
+                    return Err(bad(format!(
+                        "content goes {} bytes beyond the {room} of the file",
+                        end - room
+                    )));
                 }
                 if file.content.len() < end {
                     file.content.resize(end, 0xff);
@@ -152,7 +158,10 @@ impl Cursor {
             }
             _ if end > file.content.len() => {
                 let beyond = end - file.content.len();
-                return Err(bad(format!("content goes {beyond} bytes beyond the {} of the file", file.content.len())));
+                return Err(bad(format!(
+                    "content goes {beyond} bytes beyond the {} of the file",
+                    file.content.len()
+                )));
             }
             _ => {}
         }

@@ -7,6 +7,7 @@ use super::super::image::{FileKind, ImageFile};
 use super::super::template::{self, Pattern, Place, Row, Shape};
 use super::Assembly;
 use super::content::{self, Cursor};
+use super::keys;
 
 /// First bytes of the AIDs of USIM, ISIM and CSIM.
 const USIM: &[u8] = &[0xa0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x02];
@@ -73,9 +74,7 @@ impl Assembly {
             Fault::new(PeStatusCode::INVALID_PARAMETER, cause)
         };
         let newest = |aid: &[u8], what: &str| {
-            let own = |file: &ImageFile| {
-                matches!(&file.kind, FileKind::Directory { aid: Some(own), .. } if own.starts_with(aid))
-            };
+            let own = |file: &ImageFile| matches!(&file.kind, FileKind::Directory { aid: Some(own), .. } if own.starts_with(aid));
             self.image.files.iter().rposition(own).ok_or_else(|| behind(what))
         };
         match place {
@@ -128,11 +127,14 @@ impl Assembly {
             for (step, command) in commands.iter().enumerate() {
                 let done: Result<(), Fault> = match command {
                     FileCommand::Path(path) => {
-                        let found = self.image.find(&identifiers(path)).filter(|_| !self.image.files.is_empty());
+                        let found =
+                            self.image.find(&identifiers(path)).filter(|_| !self.image.files.is_empty());
                         match found {
                             // A package that makes the MF itself begins at the empty path.
                             None if path.is_empty() => Ok(()),
-                            None => Err(bad(format!("there is no file {}", hex::encode(path))).within("filePath")),
+                            None => {
+                                Err(bad(format!("there is no file {}", hex::encode(path))).within("filePath"))
+                            }
                             Some(place) => {
                                 match self.image.files[place].kind {
                                     FileKind::Directory { .. } => (directory, file) = (place, None),
@@ -159,7 +161,9 @@ impl Assembly {
                     }
                     FileCommand::Content(bytes) => match file {
                         Some(place) => self.write(place, &mut cursor, bytes),
-                        None => Err(bad("no file is selected that it could go into").within("fillFileContent")),
+                        None => {
+                            Err(bad("no file is selected that it could go into").within("fillFileContent"))
+                        }
                     },
                     FileCommand::Unknown(raw) => {
                         let cause = format!("command {:02X} is not known here", raw.tag);
@@ -228,8 +232,12 @@ impl Assembly {
         if let Some(path) = link {
             self.links.push((place, path.clone()));
         }
-        if let FileKind::Directory { aid: Some(_), .. } = file.kind {
-            self.application = Some(place);
+        if let FileKind::Directory { aid, .. } = &file.kind {
+            if aid.is_some() {
+                self.application = Some(place);
+            }
+            let listed = fcp.pin_status.as_deref().unwrap_or_default();
+            self.listed.push((place, keys::references(listed).within("pinStatusTemplateDO")?));
         }
         self.image.files.push(file);
         Ok(place)

@@ -4,11 +4,10 @@ use super::super::aka::{self, AkaParameter, AkaSource, Algorithm};
 use super::super::codes::{PinCodes, PinSource, PukCodes, is_local};
 use super::super::der::{Fault, Within};
 use super::super::error::PeStatusCode;
-use super::super::image::{
-    AkaAlgorithm, FileKind, Mapping, PinImage, PukImage, SharedPins, SqnState, Subscription,
-};
+use super::super::image::{AkaAlgorithm, FileKind, PinImage, PukImage, SharedPins, SqnState, Subscription};
 use super::files::identifiers;
 use super::{Assembly, Late};
+use crate::wire::tlv::{self, Reader};
 
 fn bad(cause: impl Into<String>) -> Fault {
     Fault::new(PeStatusCode::BAD_VALUES, cause)
@@ -17,14 +16,18 @@ fn bad(cause: impl Into<String>) -> Fault {
 impl Assembly {
     pub(super) fn pins(&mut self, codes: &PinCodes) -> Result<(), Fault> {
         let owner = self.codes_for.ok_or_else(|| {
-            Fault::new(PeStatusCode::INVALID_PARAMETER, "codes stand before any directory that they could be for")
+            Fault::new(
+                PeStatusCode::INVALID_PARAMETER,
+                "codes stand before any directory that they could be for",
+            )
         })?;
         let pins = match &codes.pins {
             PinSource::Own(pins) => pins,
             PinSource::Shared(path) => {
-                let with = self.image.find(&identifiers(path)).filter(|place| {
-                    matches!(self.image.files[*place].kind, FileKind::Directory { .. })
-                });
+                let with = self
+                    .image
+                    .find(&identifiers(path))
+                    .filter(|place| matches!(self.image.files[*place].kind, FileKind::Directory { .. }));
                 let with = with.ok_or_else(|| {
                     bad(format!("there is no directory {}", hex::encode(path))).within("pinCodes/filePath")
                 })?;
@@ -33,7 +36,11 @@ impl Assembly {
             }
         };
         for (number, pin) in pins.iter().enumerate() {
-            let twice = self.image.pins.iter().any(|own| own.owner == owner && own.key_reference == pin.key_reference);
+            let twice = self
+                .image
+                .pins
+                .iter()
+                .any(|own| own.owner == owner && own.key_reference == pin.key_reference);
             if twice {
                 let cause = format!("key reference {} is defined twice in this directory", pin.key_reference);
                 return Err(bad(cause).within(&format!("pinCodes/pinconfig/[{number}]")));
@@ -70,48 +77,66 @@ impl Assembly {
     /// Every PUK that a PIN names, and every code that a directory lists, has to be there.
     pub(super) fn check_codes(&self) -> Result<(), Late> {
         for pin in &self.image.pins {
-            if let Some(puk) = pin.puk.filter(|puk| !self.image.puks.iter().any(|own| own.key_reference == *puk)) {
+            if let Some(puk) =
+                pin.puk.filter(|puk| !self.image.puks.iter().any(|own| own.key_reference == *puk))
+            {
                 let cause = format!("PIN {} names PUK {puk}, which no element defines", pin.key_reference);
                 return Err((pin.element, bad(cause)));
             }
         }
-        for (place, file) in self.image.files.iter().enumerate() {
-            let FileKind::Directory { pin_status, .. } = &file.kind else { continue };
-            for reference in pin_status {
-                if !self.has_code(place, *reference) {
-                    let cause = format!("it lists code {reference:02X}, which no element defines for it");
-                    let fault = Fault::new(PeStatusCode::PIN_CODE_MISSING, cause);
-                    return Err((file.element, fault.within("pinStatusTemplateDO").within(file.name)));
-                }
+        for (place, references) in &self.listed {
+            let file = &self.image.files[*place];
+            if let Some(reference) =
+                references.iter().find(|reference| self.code(*place, **reference).is_none())
+            {
+                let cause = format!("it lists code {reference:02X}, which no element defines for it");
+                let fault = Fault::new(PeStatusCode::PIN_CODE_MISSING, cause);
+                return Err((file.element, fault.within("pinStatusTemplateDO").within(file.name)));
             }
         }
         Ok(())
     }
 
+    /// Gives every directory its PIN status template: a bit for each code that it lists, most significant first,
+    /// set where the code is enabled, and the key references.
+    pub(super) fn pin_status(&mut self) {
+        for (place, references) in std::mem::take(&mut self.listed) {
+            let mut bits = vec![0u8; references.len().div_ceil(8)];
+            for (at, reference) in references.iter().enumerate() {
+                if self.code(place, *reference).is_some_and(PinImage::enabled) {
+                    bits[at / 8] |= 0x80 >> (at % 8);
+                }
+            }
+            let mut template = Vec::new();
+            if !references.is_empty() {
+                tlv::push(&mut template, 0x90, &bits);
+                references.iter().for_each(|reference| tlv::push(&mut template, 0x83, &[*reference]));
+            }
+            if let FileKind::Directory { pin_status, .. } = &mut self.image.files[place].kind {
+                *pin_status = template;
+            }
+        }
+    }
+
     /// A code of the whole card belongs to the MF; one of an application may belong to a directory above, or to
     /// one whose codes are shared.
-    fn has_code(&self, directory: usize, reference: u8) -> bool {
+    fn code(&self, directory: usize, reference: u8) -> Option<&PinImage> {
+        let own =
+            |at: usize| self.image.pins.iter().find(|pin| pin.owner == at && pin.key_reference == reference);
         let defined = |owner: usize| {
-            let own = |at: usize| {
-                self.image.pins.iter().any(|pin| pin.owner == at && pin.key_reference == reference)
-            };
-            let shared = |at: usize| {
-                self.image.shared_pins.iter().any(|shared| shared.owner == at && own(shared.with))
-            };
-            own(owner) || shared(owner)
+            let shared = self.image.shared_pins.iter().filter(|shared| shared.owner == owner);
+            own(owner).or_else(|| shared.into_iter().find_map(|shared| own(shared.with)))
         };
         if !is_local(reference) {
             return defined(0);
         }
         let mut at = directory;
         loop {
-            if defined(at) {
-                return true;
+            match defined(at) {
+                Some(pin) => return Some(pin),
+                None if at == 0 => return None,
+                None => at = self.image.files[at].parent,
             }
-            if at == 0 {
-                return false;
-            }
-            at = self.image.files[at].parent;
         }
     }
 
@@ -127,7 +152,7 @@ impl Assembly {
                 sqn: sequence(aka),
                 ..subscription(algorithm).within("algoConfiguration/algoParameter")?
             },
-            AkaSource::Mapped { options, source, .. } => {
+            AkaSource::Mapped { source, .. } => {
                 let to = self.image.subscriptions.iter().position(|other| {
                     matches!(&self.image.files[other.adf].kind,
                         FileKind::Directory { aid: Some(aid), .. } if aid == source)
@@ -136,13 +161,30 @@ impl Assembly {
                     bad(format!("no application {} has keys before this", hex::encode(source)))
                         .within("algoConfiguration/mappingParameter/mappingSource")
                 })?;
-                let mapping = Some(Mapping { to, options: *options });
-                Subscription { element: self.at, adf, mapping, ..self.image.subscriptions[to].clone() }
+                // One that is mapped in turn shares with the same as its source does.
+                let shares_sqn_of = self.image.subscriptions[to].shares_sqn_of.or(Some(to));
+                Subscription { element: self.at, adf, shares_sqn_of, ..self.image.subscriptions[to].clone() }
             }
         };
         self.image.subscriptions.push(subscription);
         Ok(())
     }
+}
+
+/// The key references of `listed`: one byte each, or in the data objects of a PIN status template.
+pub(super) fn references(listed: &[u8]) -> Result<Vec<u8>, Fault> {
+    if listed.first() != Some(&0x90) {
+        return Ok(listed.to_vec());
+    }
+    let mut references = Vec::new();
+    for object in Reader::new(listed) {
+        match object.map(|object| (object.tag, object.value)) {
+            Ok((0x83, &[reference])) => references.push(reference),
+            Ok((0x90 | 0x95, _)) => {}
+            _ => return Err(bad(format!("{} is no PIN status template", hex::encode(listed)))),
+        }
+    }
+    Ok(references)
 }
 
 /// The keys; element, application and sequence numbers are still to come.
@@ -181,7 +223,7 @@ fn subscription(algorithm: &Algorithm) -> Result<Subscription, Fault> {
         counter_max: algorithm.counter_max.map(counter),
         keccak: algorithm.keccak.unwrap_or(1),
         sqn: SqnState { options: 0, delta: 0, age_limit: 0, initial: [0; 32] },
-        mapping: None,
+        shares_sqn_of: None,
     })
 }
 

@@ -54,6 +54,8 @@ struct Assembly {
     codes_for: Option<usize>,
     /// The ADF that was made last.
     application: Option<usize>,
+    /// Key references that directories list, by place of the directory.
+    listed: Vec<(usize, Vec<u8>)>,
 }
 
 impl Default for Assembly {
@@ -76,7 +78,7 @@ impl Default for Assembly {
             left_out: Vec::new(),
         };
         let at = ElementRef { index: 0, name: "header" };
-        Self { image, at, links: Vec::new(), codes_for: None, application: None }
+        Self { image, at, links: Vec::new(), codes_for: None, application: None, listed: Vec::new() }
     }
 }
 
@@ -186,6 +188,7 @@ impl Assembly {
     fn finish(mut self) -> Result<Image, Late> {
         self.resolve_links()?;
         self.check_codes()?;
+        self.pin_status();
         let iccid = self.image.find(&[0x2fe2]).map(|place| &self.image.files[place].content);
         if let Some(iccid) = iccid.and_then(|content| <[u8; 10]>::try_from(&content[..]).ok())
             && iccid != [0xff; 10]
@@ -215,9 +218,8 @@ impl Assembly {
 }
 
 fn key(key: &application::Key) -> SecurityDomainKey {
-    let component = |c: &application::KeyComponent| {
-        (c.key_type.clone(), c.value.clone(), c.mac_length.unwrap_or(8))
-    };
+    let component =
+        |c: &application::KeyComponent| (c.key_type.clone(), c.value.clone(), c.mac_length.unwrap_or(8));
     SecurityDomainKey {
         usage: key.usage.clone(),
         access: key.access.unwrap_or(0),

@@ -2,14 +2,8 @@
 
 use super::{Place, Row, Template, application, ber_tlv, linear, transparent};
 
-pub(super) const ISIM: Template = Template {
-    element: "isim",
-    number: 8,
-    versions: 1,
-    by_default: true,
-    place: Place::Mf,
-    rows: ISIM_ROWS,
-};
+pub(super) const ISIM: Template =
+    Template { element: "isim", number: 8, versions: 1, by_default: true, place: Place::Mf, rows: ISIM_ROWS };
 
 const ISIM_ROWS: &[Row] = &[
     application("adf-isim"),

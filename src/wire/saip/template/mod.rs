@@ -245,3 +245,47 @@ pub(super) fn repeat(part: &mut [u8], bytes: &[u8]) {
         *byte = *pattern;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_are_sound() {
+        for template in TEMPLATES {
+            for version in 1..=template.versions {
+                let found = find(&oid(template.element, version).unwrap()).unwrap();
+                assert_eq!((found.0.element, found.1), (template.element, version));
+                let rows = template.rows(version);
+                assert_eq!(rows.len(), names(template.element).len());
+                for (at, (row, _)) in rows.iter().enumerate() {
+                    let before = &rows[..at];
+                    let home = row.within.is_empty() || before.iter().any(|(own, _)| own.name == row.within);
+                    assert!(home && (1..=14).contains(&row.rule) && row.sfi <= 30, "{}", row.name);
+                    let siblings = before.iter().filter(|(own, _)| own.within == row.within);
+                    for (other, _) in siblings {
+                        assert_ne!(other.id, row.id, "{} {}", other.name, row.name);
+                        assert!(row.sfi == 0 || other.sfi != row.sfi, "{} {}", other.name, row.name);
+                    }
+                }
+            }
+        }
+        assert!(find(&Oid::new(&[2, 23, 143, 1, 2, 4, 3])).is_none());
+        assert!(find(&Oid::new(&[2, 23, 143, 1, 2])).is_none());
+    }
+
+    #[test]
+    fn patterns_fill_whatever_room_there_is() {
+        let applied = |pattern: Pattern, size: usize| {
+            let mut part = vec![0xaa; size];
+            pattern.apply(&mut part);
+            hex::encode(part)
+        };
+        assert_eq!(applied(Pattern::Erased, 2), "ffff");
+        assert_eq!(applied(Pattern::Fill(&[7, 9]), 4), "07090909");
+        assert_eq!(applied(Pattern::Fill(&[7, 9]), 1), "07");
+        assert_eq!(applied(Pattern::Ending(&[1, 2]), 4), "ffff0102");
+        assert_eq!(applied(Pattern::Ending(&[1, 2]), 1), "02");
+        assert_eq!(applied(Pattern::Repeat(&[1, 2]), 5), "0102010201");
+    }
+}

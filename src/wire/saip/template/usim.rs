@@ -2,14 +2,8 @@
 
 use super::{Place, Row, Template, application, ber_tlv, cyclic, directory, linear, transparent};
 
-pub(super) const USIM: Template = Template {
-    element: "usim",
-    number: 4,
-    versions: 2,
-    by_default: true,
-    place: Place::Mf,
-    rows: USIM_ROWS,
-};
+pub(super) const USIM: Template =
+    Template { element: "usim", number: 4, versions: 2, by_default: true, place: Place::Mf, rows: USIM_ROWS };
 
 /// What a file without networks, areas or messages begins with.
 const FREE: &[u8] = &[0x00, 0xff];
