@@ -5,8 +5,10 @@
 
 mod authenticate;
 pub mod digits;
+pub mod eim;
 pub mod es9p;
 mod http;
+pub mod ipa;
 mod json;
 pub mod lpa;
 pub mod pki;

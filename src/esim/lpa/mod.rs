@@ -23,6 +23,7 @@ pub use es10::{Channel, Es10, ResetOptions};
 pub use notifications::{Delivered, Delivery};
 pub use policy::{Authorisation, PolicyTable};
 pub use transport::Transport;
+pub(super) use transport::{esipa, esipa_answer};
 
 use super::HttpRequest;
 
