@@ -13,9 +13,11 @@ pub(super) const MF: u16 = 0x3f00;
 pub(super) const ADF: u16 = 0x7fff;
 
 /// The USIM: RID of 3GPP, application code 1002, no country or provider, and a provider's part.
-pub(super) const USIM_AID: [u8; 16] = [0xa0, 0, 0, 0, 0x87, 0x10, 0x02, 0xff, 0xff, 0xff, 0xff, 0x89, 0, 0, 1, 0];
+pub(super) const USIM_AID: [u8; 16] =
+    [0xa0, 0, 0, 0, 0x87, 0x10, 0x02, 0xff, 0xff, 0xff, 0xff, 0x89, 0, 0, 1, 0];
 /// The ISIM, application code 1004.
-pub(super) const ISIM_AID: [u8; 16] = [0xa0, 0, 0, 0, 0x87, 0x10, 0x04, 0xff, 0xff, 0xff, 0xff, 0x89, 0, 0, 1, 0];
+pub(super) const ISIM_AID: [u8; 16] =
+    [0xa0, 0, 0, 0, 0x87, 0x10, 0x04, 0xff, 0xff, 0xff, 0xff, 0x89, 0, 0, 1, 0];
 
 /// The directories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
