@@ -5,7 +5,7 @@ use oxirush_security::milenage::{K, Milenage, Opc, Sqn};
 use oxirush_security::{Autn, Rand};
 
 use super::test_algorithm::TestAlgorithm;
-use super::tuak::{Tuak, USIM_LENGTHS};
+use super::tuak::{Lengths, Tuak, USIM_LENGTHS};
 use super::{Algorithm, Personalisation};
 use crate::wire::saip::{AkaAlgorithm, Subscription};
 
@@ -54,9 +54,7 @@ impl Aka {
                 Ok(Self::Milenage(Milenage::new(&K::new(&k), &Opc::new(&opc))))
             }
             AkaAlgorithm::Tuak => {
-                if image.options != 0 {
-                    return Err(format!("TUAK with the options {:02X}: only 00 is known", image.options));
-                }
+                let lengths = Lengths { res: res_bytes(image.options)?, ..USIM_LENGTHS };
                 if ![16, 32].contains(&image.key.len()) {
                     return Err(format!("K of TUAK has {} bytes instead of 16 or 32", image.key.len()));
                 }
@@ -64,14 +62,10 @@ impl Aka {
                     return Err("TUAK without an iteration of Keccak".to_owned());
                 }
                 let topc = exactly("TOPc", &image.opc)?;
-                Ok(Self::Tuak(Box::new(Tuak::new(&image.key, topc, u32::from(image.keccak), USIM_LENGTHS))))
+                Ok(Self::Tuak(Box::new(Tuak::new(&image.key, topc, u32::from(image.keccak), lengths))))
             }
             AkaAlgorithm::Test => {
-                let res_bytes = match image.options {
-                    0x00 => 8,
-                    0x02 => 16,
-                    other => return Err(format!("the test algorithm with the options {other:02X}")),
-                };
+                let res_bytes = res_bytes(image.options)?;
                 Ok(Self::Test(TestAlgorithm::new(exactly("K", &image.key)?, res_bytes)))
             }
         }
@@ -126,6 +120,16 @@ impl Aka {
             }
             Self::Test(test) => Some(test.keys(rand)),
         }
+    }
+}
+
+/// The length of RES by the option octet of a package, whose bits 3 to 1 say it. Milenage has 8 bytes whatever it
+/// says.
+fn res_bytes(options: u8) -> Result<usize, String> {
+    match options {
+        0x00 | 0x01 => Ok(8),
+        0x02 => Ok(16),
+        other => Err(format!("the algorithm options {other:02X}: RES has 8 bytes (01) or 16 (02) here")),
     }
 }
 

@@ -5,6 +5,7 @@ use super::Reply;
 use super::fs::{FileSystem, Index, Position};
 use super::installed::{InstalledProfile, ProfileApplication};
 use super::pin::Pins;
+use super::suci::Concealer;
 use super::uicc::{Application, Selection, Uicc};
 use crate::wire::{Command, StatusWord, tlv};
 
@@ -127,7 +128,12 @@ impl InstalledProfile {
             return Err(StatusWord::INCORRECT_P1_P2);
         }
         self.application_pin(at, adf)?;
-        let (Some(concealer), Some(stream)) = (&self.concealer, &mut self.suci_stream) else {
+        let of_files = match &self.concealer {
+            Some(_) => None,
+            None => Concealer::of_files(&self.files, adf),
+        };
+        let concealer = self.concealer.as_ref().or(of_files.as_ref());
+        let (Some(concealer), Some(stream)) = (concealer, &mut self.suci_stream) else {
             return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
         };
         let suci = concealer.suci(stream).ok_or(StatusWord::TECHNICAL_PROBLEM)?;

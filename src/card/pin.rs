@@ -160,8 +160,8 @@ impl Pins {
                 tries: pin.attempts.left,
                 max: pin.attempts.max,
                 puk,
-                switchable: pin.attributes & 0x02 != 0,
-                changeable: pin.attributes & 0x04 != 0,
+                switchable: pin.attributes & 0x04 != 0,
+                changeable: pin.attributes & 0x02 != 0,
                 verified: false,
             });
         }

@@ -199,6 +199,47 @@ mod tests {
         assert_ne!(send(&mut new, "0084000020"), next);
     }
 
+    /// A state as the first version of the format had it, which named directories by a number.
+    fn of_the_first_version(objects: &[(u16, &[&[u8]])]) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.put(ICCID, b"8988211000000000011");
+        for (tag, parts) in objects {
+            writer.put_parts(*tag, parts);
+        }
+        writer.out[7] = 1;
+        writer.finish()
+    }
+
+    #[test]
+    fn a_state_of_the_first_version_is_understood() {
+        let seq: Vec<u8> = [3u64; 32].iter().flat_map(|seq| seq.to_be_bytes()).collect();
+        let networks = [&[0x00, 0xf1, 0x10][..], &[0xff; 9]].concat();
+        let state = of_the_first_version(&[
+            (PIN, &[&[0x01], b"1234\xff\xff\xff\xff", &[1, 2, 10]]),
+            (PIN, &[&[0x81], b"5678\xff\xff\xff\xff", &[1, 3, 9]]),
+            (SEQUENCE, &[&[0, 0, 0, 0, 0, 0, 0, 0x60], &seq]),
+            (FILE, &[&[0x10, 0x02], &[0x6f, 0x7b], &networks]),
+            (FILE, &[&[0x7f, 0x10], &[0x6f, 0x43], &[1, 2]]),
+            (FILE, &[&[0x3f, 0x00], &[0x2f, 0x05], b"de"]),
+        ]);
+        let mut card = card();
+        card.restore(&state).unwrap();
+        assert_eq!(send(&mut card, "00200001"), "63c2");
+        assert_eq!(send(&mut card, "002c0081"), "63c9");
+        send(&mut card, "00a4000c022f05");
+        assert_eq!(send(&mut card, "00b0000002"), "64659000");
+        send(&mut card, "00a4040c07a0000000871002");
+        assert_eq!(send(&mut card, "0020000108 31323334ffffffff"), "9000");
+        send(&mut card, "00a4000c026f7b");
+        assert_eq!(send(&mut card, "00b0000003"), "00f1109000");
+        // The sequence numbers that were accepted are refused.
+        let challenge = super::super::tests::challenge(0x60);
+        assert_eq!(send(&mut card, &format!("0088008122{challenge}")), "6110");
+        let nowhere: &[&[u8]] = &[&[0x10, 0x09], &[0x6f, 0x7b], &networks];
+        let damaged = card.restore(&of_the_first_version(&[(FILE, nowhere)]));
+        assert!(matches!(damaged, Err(CardError::StateDamaged { .. })));
+    }
+
     #[test]
     fn a_state_of_another_card_or_version_is_refused_and_changes_nothing() {
         let mut card = card();
@@ -234,7 +275,7 @@ mod tests {
         #[test]
         fn well_signed_nonsense_is_refused_or_taken_whole(
             objects in proptest::collection::vec(
-                (prop::sample::select(vec![ICCID, PIN, SEQUENCE, FILE, APPLET_KEY, APPLET_FILE, STREAM]),
+                (prop::sample::select(vec![ICCID, PIN, SEQUENCE, FILE, APPLET_KEY, APPLET_FILE, STREAM, AUTHENTICATIONS]),
                  proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..6)), 0..8),
         ) {
             let mut writer = Writer::new();

@@ -13,7 +13,10 @@ use rand_core::RngCore;
 use sha2::{Digest, Sha256};
 
 use super::fs::personal::{plmn, swapped_bcd, values};
+use super::fs::{FileSystem, Index};
 use super::{Personalisation, SuciScheme};
+use crate::id::Plmn;
+use crate::wire::tlv;
 
 /// What the SUCI of one subscriber is made of.
 pub(super) struct Concealer {
@@ -37,6 +40,31 @@ impl Concealer {
         Some(Self { head, msin, scheme: suci.scheme.clone(), key_id: suci.key_id })
     }
 
+    /// The concealer of a package, as the files of its USIM at `adf` say: services 124 and 125 of EF.UST leave the
+    /// calculation to the card, which finds schemes and keys in EF.SUCI_Calc_Info_USIM of DF.SAIP, coded as TS
+    /// 31.102 clause 4.4.11.8 has it. The first scheme counts.
+    pub(super) fn of_files(files: &FileSystem, adf: Index) -> Option<Self> {
+        let read = |path: &[u16]| files.content_below(adf, path);
+        let services = read(&[0x6f38])?;
+        let offered = |service: usize| services.get(service / 8).is_some_and(|b| b >> (service % 8) & 1 == 1);
+        if !offered(124 - 1) || !offered(125 - 1) {
+            return None;
+        }
+        let digits = imsi_digits(read(&[0x6f07])?)?;
+        let mnc_digits = read(&[0x6fad])?.get(3).map_or(2, |length| usize::from(length & 0x0f));
+        let (mcc, mnc) = (digits.get(..3)?, digits.get(3..3 + mnc_digits)?);
+        let home: Plmn = format!("{mcc}-{mnc}").parse().ok()?;
+        let mut head = [0x01, 0, 0, 0, 0xf0, 0xff];
+        head[1..4].copy_from_slice(&plmn(home));
+        if let Some([a, b, ..]) = read(&[0x5fc0, 0x4f0a]) {
+            head[4..].copy_from_slice(&[*a, *b]);
+        }
+        let msin = &digits[3 + mnc_digits..];
+        let msin = swapped_bcd(values(msin), msin.len().div_ceil(2));
+        let (scheme, key_id) = first_scheme(read(&[0x5fd0, 0x4f01])?)?;
+        Some(Self { head, msin, scheme, key_id })
+    }
+
     /// The SUCI as the mobile identity of TS 24.501 clause 9.11.3.4 has it, without identifier and length.
     /// `None` if the home network's key is no point of the curve.
     pub(super) fn suci(&self, stream: &mut ChaCha20Rng) -> Option<Vec<u8>> {
@@ -53,6 +81,32 @@ impl Concealer {
         };
         Some([&self.head[..], &[scheme, key_id], &output].concat())
     }
+}
+
+/// The digits of EF.IMSI (TS 31.102 clause 4.2.2).
+fn imsi_digits(content: &[u8]) -> Option<String> {
+    let (length, rest) = content.split_first()?;
+    let nibbles = rest.get(..usize::from(*length))?.iter().flat_map(|byte| [byte & 0x0f, byte >> 4]);
+    let digits = nibbles.skip(1).take_while(|digit| *digit < 10);
+    Some(digits.map(|digit| char::from(b'0' + digit)).collect())
+}
+
+/// The scheme of highest priority in EF.SUCI_Calc_Info, with the identifier of its key.
+fn first_scheme(info: &[u8]) -> Option<(SuciScheme, u8)> {
+    let &[scheme, number, ..] = tlv::find(info, 0xa0).ok()? else { return None };
+    if scheme == 0 {
+        return Some((SuciScheme::Null, 0));
+    }
+    let keys = tlv::find(info, 0xa1).ok()?;
+    let of = |tag| tlv::Reader::new(keys).flatten().filter(move |object| object.tag == tag);
+    let at = usize::from(number).checked_sub(1)?;
+    let (id, key) = (of(0x80).nth(at)?.value, of(0x81).nth(at)?.value);
+    let scheme = match scheme {
+        1 => SuciScheme::ProfileA(key.try_into().ok()?),
+        2 => SuciScheme::ProfileB(key.try_into().ok()?),
+        _ => return None,
+    };
+    Some((scheme, *id.first()?))
 }
 
 /// Profile A: X25519 with the ephemeral private key `seed`.

@@ -9,6 +9,7 @@ use crate::sim::RngTree;
 
 mod applet;
 mod files;
+mod image;
 mod platform;
 mod subscriber;
 

@@ -479,3 +479,28 @@ const fn with_check_byte<const N: usize, const M: usize>(bytes: [u8; N]) -> [u8;
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_responses_come_in_parts_on_their_channel() {
+        let mut card = Uicc::without_profile();
+        assert_eq!(card.answer(&[0x00, 0x70, 0x00, 0x00, 0x01]), [0x01, 0x90, 0x00]);
+        assert_eq!(card.announce(0, vec![7; 600]), [0x61, 0x00]);
+        assert_eq!(card.announce(1, vec![8; 300]), [0x61, 0x00]);
+        let mut part = |class, le| {
+            let response = card.answer(&[class, 0xc0, 0x00, 0x00, le]);
+            let (data, status) = response.split_last_chunk::<2>().unwrap();
+            assert!(data.iter().all(|byte| *byte == 7 + class), "the data of channel {class}");
+            (data.len(), *status)
+        };
+        assert_eq!(part(0x00, 0x00), (256, [0x61, 0x00]));
+        assert_eq!(part(0x01, 0x00), (256, [0x61, 0x2c]));
+        assert_eq!(part(0x00, 0x00), (256, [0x61, 0x58]));
+        assert_eq!(part(0x01, 0x2c), (44, [0x90, 0x00]));
+        assert_eq!(part(0x00, 0x00), (0, [0x6c, 0x58]));
+        assert_eq!(part(0x00, 0x58), (88, [0x90, 0x00]));
+    }
+}

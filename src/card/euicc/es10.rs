@@ -69,7 +69,7 @@ impl Euicc {
             return Err(Failed::Status(StatusWord::INCORRECT_DATA));
         };
         // The pieces of a bound profile package have tags of their own.
-        if tag == 0xbf36 || self.loading.is_some() && (0x86..=0xa3).contains(&tag) {
+        if tag == 0xbf36 || self.loading.is_some() && tag <= 0xff {
             return self.load_package(bytes);
         }
         let Some(function) = FUNCTIONS.iter().find(|function| function.tag == tag) else {

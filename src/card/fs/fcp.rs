@@ -22,8 +22,7 @@ pub(super) fn template(tree: &Tree, index: Index, enabled: &dyn Fn(u8) -> Option
         tlv::push(&mut body, 0xa5, &[0x80, 0x01, 0x71]);
     }
     tlv::push(&mut body, 0x8a, &[shown.life_cycle]);
-    let security = if file.security == [0; 3] { &shown.security } else { &file.security };
-    tlv::push(&mut body, 0x8b, security);
+    tlv::push(&mut body, 0x8b, &shown.security);
     match &shown.kind {
         Kind::Directory { pin_status, .. } => tlv::push(&mut body, 0xc6, &current(pin_status, enabled)),
         _ => {

@@ -12,8 +12,8 @@ use crate::wire::tlv;
 /// How many files a profile may have, and how many bytes their content.
 const FILES_MAX: usize = 2048;
 const BYTES_MAX: usize = 512 * 1024;
-/// READ BINARY reaches 15 bits of offset and 256 bytes behind; FCP and this card say sizes in 16 bits.
-const SIZE_MAX: usize = 0xffff;
+/// READ BINARY reaches an offset of 15 bits and 256 bytes behind that.
+const SIZE_MAX: usize = 0x80ff;
 
 impl Tree {
     /// The tree of `image`. An error names the element whose file cannot be.
@@ -111,7 +111,8 @@ fn kind(image: &Image, at: usize, file: &ImageFile) -> Result<(Kind, usize), Pac
     };
     let sized = |size: usize| {
         let too_big = format!("a file of {size} bytes: {SIZE_MAX} are possible");
-        u16::try_from(size).map_err(|_| refusal(file, too_big, PeStatusCode::NOT_ENOUGH_MEMORY))
+        let fits = u16::try_from(size).ok().filter(|_| size <= SIZE_MAX);
+        fits.ok_or_else(|| refusal(file, too_big, PeStatusCode::NOT_ENOUGH_MEMORY))
     };
     Ok(match &file.kind {
         FileKind::Directory { aid, pin_status } => {

@@ -130,6 +130,13 @@ impl FileSystem {
         }
     }
 
+    /// The content of the file that `path` leads to from `directory` on.
+    pub(super) fn content_below(&self, directory: Index, path: &[u16]) -> Option<&[u8]> {
+        let step = |at: Index, id: &u16| self.tree.child(self.tree.shown(at), *id);
+        let found = path.iter().try_fold(directory, step).filter(|at| self.exists(*at));
+        found.map(|at| self.content(at))
+    }
+
     fn content_mut(&mut self, index: Index) -> &mut [u8] {
         self.changes += 1;
         let index = self.tree.shown(index);
@@ -189,14 +196,14 @@ impl FileSystem {
         self.tree.lineage(position.directory).chain(application).collect()
     }
 
-    /// Whether the access rule of the file at `index` permits `mode`. The rule is what EF.ARR holds now.
+    /// Whether the access rule of the file at `index` permits `mode`. The rule is what EF.ARR holds now; a link has
+    /// that of the file which it shows.
     fn grant(&self, position: &Position, index: Index, mode: Mode, pins: &Pins) -> Result<(), StatusWord> {
-        let file = self.tree.file(index);
-        let ruled = if file.security == [0; 3] { self.tree.shown(index) } else { index };
-        if !self.tree.file(self.tree.shown(index)).is_active() {
+        let shown = self.tree.shown(index);
+        if !self.tree.file(shown).is_active() {
             return Err(StatusWord::INVALIDATED);
         }
-        let rule = self.rule_of(ruled).ok_or(StatusWord::SECURITY_STATUS)?;
+        let rule = self.rule_of(shown).ok_or(StatusWord::SECURITY_STATUS)?;
         let scope = self.scope(position);
         match access::permits(rule, mode, &|key| pins.granted(key, &scope)) {
             true => Ok(()),

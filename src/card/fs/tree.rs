@@ -59,8 +59,8 @@ pub(super) struct File {
     pub(super) kind: Kind,
     /// Short file identifier, 1 to 30; 0 for none.
     pub(super) sfi: u8,
-    /// Value of FCP tag `8B`: identifier of the EF.ARR, number of the record. All zero in a link that has the rule
-    /// of what it shows.
+    /// Value of FCP tag `8B`: identifier of the EF.ARR, number of the record. Without meaning in a link, which has
+    /// the rule of what it shows.
     pub(super) security: [u8; 3],
     /// Value of FCP tag `8A`.
     pub(super) life_cycle: u8,
