@@ -9,6 +9,7 @@ mod events;
 mod notification;
 mod order;
 mod package;
+mod produce;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use rand_core::RngCore;
 pub use es2p::{Confirmed, ConfirmOrder, DownloadOrder};
 pub use notification::NotificationRecord;
 pub use order::{Order, OrderState, Profile};
+pub use produce::{OperatorConstant, Producer, Subscriber};
 
 use self::events::PendingEvent;
 use self::package::{Binder, Package};

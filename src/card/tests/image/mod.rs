@@ -173,6 +173,9 @@ fn image() -> Image {
             block: vec![0xc4, 0],
         }],
         security_domains: Vec::new(),
+        mandatory_services: Vec::new(),
+        cdma: Vec::new(),
+        left_out: Vec::new(),
         rfm: Vec::new(),
     }
 }
