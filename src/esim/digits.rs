@@ -22,6 +22,11 @@ pub fn eid_bytes(eid: &Eid) -> EidBytes {
     std::array::from_fn(|i| (digits[2 * i] - b'0') << 4 | (digits[2 * i + 1] - b'0'))
 }
 
+/// The EID of `bytes`; `None` where they hold none.
+pub fn eid_of(bytes: &EidBytes) -> Option<Eid> {
+    hex::encode(bytes).parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,5 +39,7 @@ mod tests {
         assert_eq!(iccid_of(&[0xff; 10]), None);
         let eid: Eid = "89049032123451234512345678901235".parse().unwrap();
         assert_eq!(hex::encode(eid_bytes(&eid)), eid.as_str());
+        assert_eq!(eid_of(&eid_bytes(&eid)), Some(eid));
+        assert_eq!(eid_of(&[0xff; 16]), None);
     }
 }

@@ -5,8 +5,12 @@
 
 mod authenticate;
 pub mod digits;
+pub mod eim;
+pub mod es9p;
 mod http;
+pub mod ipa;
 mod json;
+pub mod lpa;
 pub mod pki;
 pub mod smdp;
 pub mod smds;

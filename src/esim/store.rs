@@ -23,11 +23,13 @@ pub enum Kind {
     Notification,
     /// Of the SM-DS, by EID and event identifier.
     Event,
+    /// Of the eIM, by EID.
+    Euicc,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Order, Self::Session, Self::Notification, Self::Event];
+    pub const ALL: [Self; 5] = [Self::Order, Self::Session, Self::Notification, Self::Event, Self::Euicc];
 
     /// The stable word.
     pub const fn as_str(self) -> &'static str {
@@ -36,6 +38,7 @@ impl Kind {
             Self::Session => "session",
             Self::Notification => "notification",
             Self::Event => "event",
+            Self::Euicc => "euicc",
         }
     }
 }

@@ -132,7 +132,7 @@ impl Smdp {
                 Kind::Notification => {
                     smdp.notifications.insert(key.clone(), store::read(*kind, key, bytes)?);
                 }
-                Kind::Event => {}
+                Kind::Event | Kind::Euicc => {}
             }
         }
         smdp.remember_events();
