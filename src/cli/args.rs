@@ -9,6 +9,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use super::esim::args::EsimArgs;
 use crate::card::PinCode;
 use crate::io::vpcd::Address;
 use crate::lab::scenario::DEVICES_MAX;
@@ -67,6 +68,10 @@ pub enum Verb {
     Card(CardArgs),
     /// Make, show, check and change the certificates of remote SIM provisioning
     Pki(PkiArgs),
+    /// Serve profiles to eUICCs outside
+    Esim(EsimArgs),
+    /// Make, show and check profile packages, which an eSIM downloads
+    Profile(ProfileArgs),
     /// Say what this machine has for a lab, and what each absence costs
     Doctor(DoctorArgs),
     /// Measure cellbed itself
@@ -330,6 +335,66 @@ pub struct ServeArgs {
     /// Print every command and response, by name
     #[arg(long)]
     pub trace: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ProfileArgs {
+    #[command(subcommand)]
+    pub verb: ProfileVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ProfileVerb {
+    /// Make the package of a SIM profile; it holds K and the other secrets in clear
+    Build(ProfileBuildArgs),
+    /// Print what is in a package: elements, files, codes, keys, applications
+    #[command(after_long_help = EXIT_CODES)]
+    Show(ProfileShowArgs),
+    /// Check packages: encoding, order of elements, templates, every file
+    #[command(after_long_help = EXIT_CODES)]
+    Check {
+        /// Packages in DER
+        #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct ProfileBuildArgs {
+    /// The SIM profile
+    #[arg(value_name = "PROFILE", value_hint = ValueHint::FilePath)]
+    pub profile: PathBuf,
+
+    /// Make the package of subscriber number N; 0 has exactly the profile's values
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub index: u32,
+
+    /// Put keys, IMSI and ICCID of the subscriber into this package instead, and leave the rest as it is
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub base: Option<PathBuf>,
+
+    /// Where to put the package, in DER
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ProfileShowArgs {
+    /// The package, in DER
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print what names the subscriber in full, not masked
+    #[arg(long)]
+    pub show_identifiers: bool,
+
+    /// Print keys and codes, and the files that hold keys, too
+    #[arg(long)]
+    pub show_keys: bool,
 }
 
 /// `N` bytes written as hexadecimal digits. Not shown by `Debug`: they may be a key.

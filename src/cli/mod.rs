@@ -9,10 +9,12 @@ mod bench;
 mod card;
 mod check;
 mod doctor;
+mod esim;
 pub mod exit;
 mod generate;
 pub mod ledger;
 mod pki;
+mod profile;
 mod report;
 mod run;
 mod terminal;
@@ -42,6 +44,8 @@ pub fn main() -> ExitCode {
         Verb::Report(args) => report::main(args),
         Verb::Card(args) => card::main(&args.verb),
         Verb::Pki(args) => pki::main(&args.verb),
+        Verb::Esim(args) => esim::main(&args.verb),
+        Verb::Profile(args) => profile::main(&args.verb),
         Verb::Doctor(args) => doctor::main(args),
         Verb::Bench(args) => bench::main(args),
         Verb::Schema(args) => generate::schemas(args),

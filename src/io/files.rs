@@ -28,16 +28,36 @@ pub fn read_text(path: &Path) -> Result<String, FileError> {
     std::fs::read_to_string(path).map_err(error)
 }
 
+/// The most that a file of bytes may hold: a profile package with applets is far below it.
+const BYTES_MAX: u64 = 16 << 20;
+
+/// The bytes of the file at `path`.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
+    let error = |cause| FileError::Read { path: path.to_owned(), cause };
+    let bytes = std::fs::metadata(path).map_err(error)?.len();
+    if bytes > BYTES_MAX {
+        return Err(error(io::Error::other(format!(
+            "{bytes} bytes, more than the {BYTES_MAX} that it may hold"
+        ))));
+    }
+    std::fs::read(path).map_err(error)
+}
+
 /// Writes `text` to `path` through a temporary file beside it, so that a reader never sees half of it.
 /// Folders that are missing are made.
 pub fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
+    write_bytes(path, text.as_bytes())
+}
+
+/// As [`write_text`], for bytes.
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let error = |cause| FileError::Write { path: path.to_owned(), cause };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(error)?;
     }
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");
-    std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path)).map_err(error)
+    std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path)).map_err(error)
 }
 
 /// Whether there is a folder at `path`.

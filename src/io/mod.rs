@@ -7,7 +7,10 @@
 pub mod card_state;
 pub mod clock;
 pub mod doctor;
+pub mod esim_store;
 pub mod files;
+pub mod https;
+pub mod https_client;
 pub mod ledger_store;
 pub mod pcsc;
 pub mod pki_folder;

@@ -30,11 +30,7 @@ struct Function {
     run: fn(&mut Euicc, &mut Uicc, &[u8]) -> Answer,
 }
 
-const fn function(
-    tag: u16,
-    name: &'static str,
-    run: fn(&mut Euicc, &mut Uicc, &[u8]) -> Answer,
-) -> Function {
+const fn function(tag: u16, name: &'static str, run: fn(&mut Euicc, &mut Uicc, &[u8]) -> Answer) -> Function {
     Function { tag, name, run }
 }
 
@@ -47,7 +43,9 @@ static FUNCTIONS: &[Function] = &[
     function(0xbf21, "ES10b.PrepareDownload", |euicc, _, bytes| euicc.prepare_download(bytes)),
     function(0xbf41, "ES10b.CancelSession", |euicc, _, bytes| euicc.cancel_session(bytes)),
     function(0xbf28, "ES10b.ListNotification", |euicc, _, bytes| euicc.list_notifications(bytes)),
-    function(0xbf2b, "ES10b.RetrieveNotificationsList", |euicc, _, bytes| euicc.retrieve_notifications(bytes)),
+    function(0xbf2b, "ES10b.RetrieveNotificationsList", |euicc, _, bytes| {
+        euicc.retrieve_notifications(bytes)
+    }),
     function(0xbf30, "ES10b.RemoveNotificationFromList", |euicc, _, bytes| euicc.remove_notification(bytes)),
     function(0xbf35, "ES10b.LoadCRL", |euicc, _, bytes| euicc.load_crl(bytes)),
     function(0xbf43, "ES10b.GetRAT", |euicc, _, _| Ok(euicc.rules_table(0xbf43))),
@@ -69,7 +67,7 @@ impl Euicc {
             return Err(Failed::Status(StatusWord::INCORRECT_DATA));
         };
         // The pieces of a bound profile package have tags of their own.
-        if tag == 0xbf36 || self.loading.is_some() && (0x86..=0xa3).contains(&tag) {
+        if tag == 0xbf36 || self.loading.is_some() && tag <= 0xff {
             return self.load_package(bytes);
         }
         let Some(function) = FUNCTIONS.iter().find(|function| function.tag == tag) else {

@@ -53,7 +53,12 @@ impl Euicc {
     }
 
     /// Notifies every server that the profile wants to hear of `event`, but the one that knows already.
-    pub(super) fn notify(&mut self, profile: &ProfileMetadata, event: NotificationEvents, told: Option<&str>) {
+    pub(super) fn notify(
+        &mut self,
+        profile: &ProfileMetadata,
+        event: NotificationEvents,
+        told: Option<&str>,
+    ) {
         for wanted in profile.notifications.iter().filter(|wanted| wanted.events.meets(event)) {
             if told == Some(wanted.address.as_str()) {
                 continue;

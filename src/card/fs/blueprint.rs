@@ -46,14 +46,16 @@ pub(in crate::card) fn files(p: &Personalisation) -> Vec<FileSpec> {
     for id in SHARED_WITH_GSM {
         let shown = [USIM, *id];
         if let Some(file) = files.iter().find(|file| file.path == shown) {
-            let link = FileSpec {
+            // The rules are the same in every EF.ARR; DF.GSM has that of the MF above it.
+            let [_, _, rule] = file.security;
+            files.push(FileSpec {
                 path: vec![0x7f20, *id],
                 kind: SpecKind::Link(Box::new(file.kind.clone()), shown.to_vec()),
                 sfi: None,
+                security: security(Directory::Gsm, rule),
+                special: file.special,
                 content: Vec::new(),
-                ..file.clone()
-            };
-            files.push(link);
+            });
         }
     }
     files.extend(concealed_by_card(p));

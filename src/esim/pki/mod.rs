@@ -6,6 +6,7 @@
 
 mod deployment;
 mod files;
+mod lab;
 mod material;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use x509_cert::ext::pkix::CrlReason;
 
 pub use deployment::Deployment;
 pub use files::PkiFile;
+pub use lab::LAB_SEED;
 pub use material::{Checked, Material};
 
 use self::x509::{COMMON_NAME, ORGANIZATION, ORGANIZATIONAL_UNIT, SERIAL_NUMBER, Terms};

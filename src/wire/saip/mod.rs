@@ -30,4 +30,5 @@ pub use image::{
     PinImage, PukImage, RfmImage, SecurityDomainImage, SecurityDomainKey, SharedPins, SqnState, Subscription,
 };
 pub use response::{EuiccResponse, PeStatus, ResponseError};
+pub use rules::remarks;
 pub use template::oid as template_oid;

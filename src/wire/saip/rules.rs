@@ -3,7 +3,8 @@
 use super::der::Fault;
 use super::element::{Element, Package};
 use super::error::{PackageError, PeStatusCode};
-use super::image::ElementRef;
+use super::image::{AkaAlgorithm, ElementRef, FileKind, Image};
+use super::template;
 
 /// Elements that may stand only once.
 const ONCE: &[&str] = &["header", "mf", "cd", "telecom", "pukCodes", "end"];
@@ -62,5 +63,71 @@ pub(super) fn order(package: &Package) -> Result<(), PackageError> {
             refuse(place, "the package is cut off: its last element has to be `end`".to_owned())
         }
         None => Ok(()),
+    }
+}
+
+/// What a card would take, and somebody should know all the same. `image` is that of `package`.
+pub fn remarks(package: &Package, image: &Image) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let Some(header) = package.header() else { return remarks };
+    if header.iccid.map(|byte| byte.rotate_left(4)) != image.iccid {
+        remarks.push("the header has another ICCID than EF.ICCID".to_owned());
+    }
+    for (place, element) in package.numbered() {
+        let Element::Template(_, files) = element else { continue };
+        let known = template::find(&files.template).is_some();
+        if known && !header.mandatory_templates.contains(&files.template) {
+            remarks.push(format!("{place}: the header does not list template {}", files.template));
+        }
+    }
+    for (service, algorithm) in [
+        ("milenage", AkaAlgorithm::Milenage),
+        ("tuak128", AkaAlgorithm::Tuak),
+        ("tuak256", AkaAlgorithm::Tuak),
+        ("usim-test-algorithm", AkaAlgorithm::Test),
+    ] {
+        let used = image.subscriptions.iter().any(|subscription| subscription.algorithm == algorithm);
+        if header.mandatory_services.contains(service) && !used {
+            remarks.push(format!("the header asks for {service}, which no keys are for"));
+        }
+    }
+    let without_rule = |place: usize| rule(image, place).is_none();
+    let lacking: Vec<usize> = (0..image.files.len()).filter(|place| without_rule(*place)).collect();
+    if let Some(first) = lacking.first() {
+        let file = &image.files[*first];
+        let [a, b, record] = file.security;
+        remarks.push(format!(
+            "{} files have no access rule: {} ({}) names record {record} of {a:02x}{b:02x}, which is not there",
+            lacking.len(),
+            file.name,
+            path(image, *first),
+        ));
+    }
+    remarks
+}
+
+fn path(image: &Image, place: usize) -> String {
+    let path: Vec<String> = image.path(place).iter().map(|id| format!("{id:04X}")).collect();
+    path.join("/")
+}
+
+/// The record of EF.ARR that says who may do what with the file at `place`: in the directory itself or the nearest
+/// one above that has an EF.ARR of that identifier (ETSI TS 102 221 clause 9.2.7).
+fn rule(image: &Image, place: usize) -> Option<&[u8]> {
+    let [a, b, record] = image.files[place].security;
+    let mut directory = match image.files[place].kind {
+        FileKind::Directory { .. } => place,
+        _ => image.files[place].parent,
+    };
+    loop {
+        if let Some(arr) = image.child(directory, u16::from_be_bytes([a, b])) {
+            let arr = &image.files[arr];
+            let FileKind::LinearFixed { record: length, .. } = arr.kind else { return None };
+            return arr.content.chunks(length).nth(usize::from(record).checked_sub(1)?);
+        }
+        if directory == 0 {
+            return None;
+        }
+        directory = image.files[directory].parent;
     }
 }
