@@ -24,6 +24,16 @@ pub trait CardPort: Send {
     fn reset(&mut self) -> Result<Vec<u8>, PortError>;
 }
 
+impl CardPort for Box<dyn CardPort> {
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, PortError> {
+        (**self).transmit(command)
+    }
+
+    fn reset(&mut self) -> Result<Vec<u8>, PortError> {
+        (**self).reset()
+    }
+}
+
 /// One command and its response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {

@@ -343,8 +343,11 @@ mod tests {
             let (bytes, _) = gtpu::user(created.teid, &packet(created.ip, destination)).unwrap();
             gateway.receive_gtpu(ENB, &bytes, &mut out).unwrap();
         }
-        assert!(matches!(&out[..], [EpcOutput::Sgi(sent), EpcOutput::State { change, .. }]
-            if *sent == packet(created.ip, eim) && change.contains("onboarding only")), "{out:?}");
+        assert!(
+            matches!(&out[..], [EpcOutput::Sgi(sent), EpcOutput::State { change, .. }]
+            if *sent == packet(created.ip, eim) && change.contains("onboarding only")),
+            "{out:?}"
+        );
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::wire::rsp::iot::{
     ProfileDownloadTriggerRequest, ProfileDownloadTriggerResult, ProvideEimPackageResult, StateChangeCause,
     TriggerOutcome,
 };
-use crate::wire::rsp::{DeviceInfo, EidBytes, PendingNotification, RetrieveNotifications};
+use crate::wire::rsp::{DeviceInfo, EidBytes, IccidBytes, PendingNotification, RetrieveNotifications};
 
 const UNDEFINED: u64 = 127;
 
@@ -56,6 +56,10 @@ pub enum IpaStep {
 pub struct PollReport {
     /// Sentences for people, in their order.
     pub done: Vec<String>,
+    /// The profiles that were installed.
+    pub installed: Vec<IccidBytes>,
+    /// Why a download did not end in a profile.
+    pub not_downloaded: Option<LpaError>,
     pub profile_changed: bool,
 }
 
@@ -101,6 +105,11 @@ impl Ipa {
             events: VecDeque::new(),
             report: PollReport::default(),
         }
+    }
+
+    /// What was done since the last start.
+    pub fn report(&self) -> &PollReport {
+        &self.report
     }
 
     /// The next question to the eIM says that the eUICC is in another state than it knows.
@@ -406,6 +415,7 @@ impl Ipa {
 
     fn downloaded(&mut self, es10: &mut Es10<'_>, report: DownloadReport) -> Advance {
         self.report.done.push(format!("downloaded a profile from {}", report.server));
+        self.report.installed.extend(report.iccid);
         if let Some(event) = self.events.pop_front() {
             return self.download(es10, of_event(event));
         }
@@ -423,6 +433,7 @@ impl Ipa {
 
     fn not_downloaded(&mut self, es10: &mut Es10<'_>, error: &LpaError, result: Option<Vec<u8>>) -> Advance {
         self.report.done.push(format!("no profile was downloaded: {error}"));
+        self.report.not_downloaded = Some(error.clone());
         self.events.clear();
         let outcome = match result {
             Some(result) => TriggerOutcome::Installation(result),

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::bench::CardVendor;
 use super::recorder::Recorder;
-use super::scenario::{Ciphering, FaultKind, Integrity};
+use super::scenario::{Ciphering, EsimDownload, EsimPlan, EsimTrigger, FaultKind, Integrity};
 use super::{Bench, LabError, Scenario, catalogue};
 use crate::card::{CardPort, SimProfile};
 use crate::corenet::HssFault;
@@ -24,6 +24,7 @@ use crate::io::ledger_store::FileStore;
 use crate::io::pcsc;
 use crate::io::run_folder::RunFolder;
 use crate::ledger::Store;
+use crate::onboard::esim::{EsimFault, EsimSetup, Trigger};
 use crate::onboard::media::Wires;
 use crate::onboard::setup::{DeviceSetup, Setup};
 use crate::onboard::world::World;
@@ -65,8 +66,9 @@ impl Run {
         let rerun = format!("cellbed run {} --bench {}", scenario.display(), bench.display());
         let (scenario, bench) = (Scenario::load(scenario)?, Bench::load(bench)?);
         let mut profiles = BTreeMap::new();
-        for device in scenario.devices() {
-            if let Entry::Vacant(place) = profiles.entry(device.profile.to_string()) {
+        let named = scenario.devices().into_iter().map(|device| device.profile.to_string());
+        for name in named.chain(scenario.esim.iter().map(|plan| plan.profile.clone())) {
+            if let Entry::Vacant(place) = profiles.entry(name) {
                 let profile = catalogue::profile(&folder.join(format!("{}.toml", place.key())))?;
                 place.insert(Arc::new(profile));
             }
@@ -225,6 +227,20 @@ impl Run {
         Ok(Some(Box::new(pcsc::open(reader)?)))
     }
 
+    fn esim(&self, plan: &EsimPlan) -> Option<EsimSetup> {
+        Some(EsimSetup {
+            profile: self.profiles.get(&plan.profile)?.clone(),
+            profile_name: plan.profile.clone(),
+            trigger: match plan.trigger {
+                EsimTrigger::ActivationCode => Trigger::ActivationCode,
+                EsimTrigger::DefaultSmdp => Trigger::DefaultSmdp,
+                EsimTrigger::Smds => Trigger::Smds,
+            },
+            indirect: plan.download == EsimDownload::Indirect,
+            subscribed: plan.subscribed,
+        })
+    }
+
     fn setup(&self, key_log: Option<KeyLogSink>, tally: Tally) -> Setup {
         let scenario = &self.scenario;
         let devices = scenario.devices().into_iter().filter_map(|device| {
@@ -236,6 +252,7 @@ impl Run {
                 subscribed: device.subscribed,
                 start: device.start,
                 fault: scenario.fault_of(device.number).map_or(HssFault::None, hss_fault),
+                esim_fault: scenario.fault_of(device.number).and_then(esim_fault),
                 clone: device.clone_of.is_some(),
             })
         });
@@ -246,12 +263,24 @@ impl Run {
             integrity: scenario.network.integrity.iter().map(|one| integrity(*one)).collect(),
             ciphering: scenario.network.ciphering.iter().map(|one| ciphering(*one)).collect(),
             steps: scenario.steps.clone(),
+            esim: scenario.esim.as_ref().and_then(|plan| self.esim(plan)),
             devices: devices.collect(),
             wires: Wires::default(),
             key_log,
             tally,
             card: None,
         }
+    }
+}
+
+fn esim_fault(kind: FaultKind) -> Option<EsimFault> {
+    match kind {
+        FaultKind::SmdpRogue => Some(EsimFault::RogueSmdp),
+        FaultKind::SmdpReplayedChallenge => Some(EsimFault::ReplayedChallenge),
+        FaultKind::SmdpWrongEid => Some(EsimFault::WrongEid),
+        FaultKind::SmdpTamperedSegment => Some(EsimFault::TamperedSegment),
+        FaultKind::CardPowerCut => Some(EsimFault::PowerCut),
+        FaultKind::HssWrongMac | FaultKind::HssWrongKey | FaultKind::HssSqnBehind => None,
     }
 }
 

@@ -1,1 +1,348 @@
-//! placeholder
+//! The IoT Profile Assistant of a device at work (SGP.32 clauses 3.2 and 3.3): it polls the eIM over the device's own
+//! IP session, has the operational profile downloaded and enabled, and goes on after the modem has registered anew.
+//!
+//! What is said and in which order is [`Ipa`]'s; here it gets its card, its connections and its steps.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustls::ClientConfig;
+
+use super::device::DeviceOutput;
+use super::esim::{self, EIM};
+use super::link::Link;
+use super::steps::{Endpoint, Flow, Tools};
+use super::{OnboardError, Refusal};
+use crate::card::{CardPort, PortError};
+use crate::crypto::tls;
+use crate::esim::ipa::{Ipa, IpaOptions, IpaStep, PollReport};
+use crate::esim::lpa::{Channel, Es10, LpaError};
+use crate::esim::{HttpRequest, HttpResponse};
+use crate::event::Step;
+use crate::net::Host;
+use crate::net::http::Request;
+use crate::sim::Instant;
+use crate::wire::rsp::{DeviceInfo, names};
+
+/// The type allocation code of the device's test IMEI (TS 23.003 clause 6.2).
+const TAC: [u8; 4] = [0x00, 0x10, 0x10, 0x01];
+
+/// How many STORE DATA commands go through before [`PowerCut`] happens: in the middle of the profile.
+const COMMANDS_BEFORE_CUT: u32 = 40;
+
+/// The assistant of one device.
+pub struct Agent {
+    ipa: Ipa,
+    options: IpaOptions,
+    /// The CI under which the servers' certificates are, DER.
+    ci: Vec<u8>,
+    /// The logical channel on which the ISD-R is selected, until the card is reset.
+    channel: Option<Channel>,
+    link: Option<(Endpoint, Link)>,
+    /// What is to be sent, or was sent and waits for its answer.
+    request: Option<HttpRequest>,
+    sent: bool,
+    work: Work,
+    /// What the modem reported when it registered last.
+    session: String,
+    /// Set where the card has lost its power.
+    power_lost: Arc<AtomicBool>,
+}
+
+/// Where the assistant stands.
+enum Work {
+    /// Nothing was begun, or everything is to be begun again.
+    Begin,
+    UnderWay,
+    /// Waits for the modem; then goes on. With why the profile before came back, if it did.
+    Refreshing(Option<Refusal>),
+    /// As [`UnderWay`](Self::UnderWay), with the profile before back in force.
+    RolledBack(Refusal),
+}
+
+impl Agent {
+    /// The assistant of a device that trusts servers under `ci`. Without a direct way to the SM-DP+ where `indirect`.
+    pub fn new(ci: Vec<u8>, indirect: bool, power_lost: Arc<AtomicBool>) -> Self {
+        let options = IpaOptions {
+            eim: EIM.name.to_owned(),
+            device: DeviceInfo::lte(TAC),
+            indirect,
+            immediate_enable: false,
+            plmn: None,
+        };
+        Self {
+            ipa: Ipa::new(options.clone()),
+            options,
+            ci,
+            channel: None,
+            link: None,
+            request: None,
+            sent: false,
+            work: Work::Begin,
+            session: String::new(),
+            power_lost,
+        }
+    }
+
+    /// The modem has an IP session, with a card that was reset before.
+    pub fn attached(&mut self, ip: Ipv4Addr, apn: &str) {
+        self.channel = None;
+        self.link = None;
+        self.session = format!("attached as its subscriber, {ip} on APN {apn}");
+    }
+
+    /// Ends the connection that is open.
+    pub fn hang_up(&mut self, host: &mut Host) {
+        if let Some((_, mut link)) = self.link.take() {
+            link.close(host);
+        }
+    }
+
+    /// Does what can be done now for `step`.
+    ///
+    /// # Errors
+    /// A refusal with its reason, or a fault of the bench.
+    pub fn poll(
+        &mut self,
+        now: Instant,
+        step: Step,
+        tools: &mut Tools,
+        host: &mut Host,
+        out: &mut Vec<DeviceOutput>,
+    ) -> Result<Flow, OnboardError> {
+        tools.clock.set(now.unix_s());
+        let next = match (&self.request, std::mem::replace(&mut self.work, Work::UnderWay)) {
+            (_, Work::Begin) => self.with_card(tools, |ipa, es10| ipa.start(es10))?,
+            (_, Work::Refreshing(why)) => {
+                if let Some(why) = why {
+                    self.work = Work::RolledBack(why);
+                }
+                self.with_card(tools, |ipa, es10| ipa.resume_after_refresh(es10, true))?
+            }
+            (Some(request), work) => {
+                self.work = work;
+                let request = request.clone();
+                match self.exchange(&request, tools, host, out)? {
+                    Some(response) => {
+                        self.request = None;
+                        self.with_card(tools, |ipa, es10| ipa.resume(es10, &response))?
+                    }
+                    None => return Ok(Flow::Waiting),
+                }
+            }
+            (None, work) => {
+                self.work = work;
+                return Ok(Flow::Waiting);
+            }
+        };
+        self.follow(step, next, host)
+    }
+
+    /// What a step of the assistant means for the step of the device.
+    fn follow(&mut self, step: Step, next: IpaStep, host: &mut Host) -> Result<Flow, OnboardError> {
+        match next {
+            IpaStep::Send(request) => {
+                let polls = names::esipa(&request.body) == "GetEimPackage";
+                let installed = self.ipa.report().installed.first().map(hex::encode);
+                self.request = Some(request);
+                self.sent = false;
+                match installed {
+                    // The eIM knows of the profile and is asked what comes next: that is the next step's.
+                    Some(iccid) if polls && step == Step::Download => {
+                        self.hang_up(host);
+                        Ok(Flow::Done(format!("profile {} is on the card, disabled", digits(&iccid))))
+                    }
+                    _ => Ok(Flow::Progress),
+                }
+            }
+            IpaStep::ProfileChanged => {
+                self.work = Work::Refreshing(None);
+                Ok(Flow::CardChanged)
+            }
+            IpaStep::Idle(report) => {
+                self.hang_up(host);
+                self.finished(step, report)
+            }
+            IpaStep::Failed(error) => {
+                if self.power_lost.swap(false, Ordering::Relaxed) {
+                    self.begin_again();
+                    return Ok(Flow::PowerLost);
+                }
+                Err(refusal(error))
+            }
+        }
+    }
+
+    fn finished(&mut self, step: Step, report: PollReport) -> Result<Flow, OnboardError> {
+        if let Work::RolledBack(why) = std::mem::replace(&mut self.work, Work::Begin) {
+            let detail = format!("{} ({}); the profile before is enabled again", why.reason, why.detail);
+            return Err(OnboardError::refused("rolled-back", detail));
+        }
+        if let Some(error) = report.not_downloaded {
+            return Err(refusal(error));
+        }
+        match step {
+            Step::Enable if report.profile_changed => {
+                Ok(Flow::Done(format!("the operational profile is enabled; {}", self.session)))
+            }
+            _ => Err(OnboardError::refused("no-eim-package", "the eIM has nothing for this card")),
+        }
+    }
+
+    /// The profile that was enabled gets no service, as `why` says: asks the card to enable the one before again.
+    /// Says whether it has.
+    ///
+    /// # Errors
+    /// Where the bench is at fault.
+    pub fn roll_back(&mut self, tools: &Tools, why: &Refusal) -> Result<bool, OnboardError> {
+        if !matches!(self.work, Work::Refreshing(None)) {
+            return Ok(false);
+        }
+        // The card was reset by the modem.
+        self.channel = None;
+        match self.with_card(tools, |ipa, es10| ipa.resume_after_refresh(es10, false))? {
+            IpaStep::ProfileChanged => {
+                self.work = Work::Refreshing(Some(why.clone()));
+                Ok(true)
+            }
+            IpaStep::Failed(LpaError::Port { source, .. }) => Err(source.into()),
+            _ => Ok(false),
+        }
+    }
+
+    fn begin_again(&mut self) {
+        self.ipa = Ipa::new(self.options.clone());
+        self.work = Work::Begin;
+        (self.request, self.link, self.channel) = (None, None, None);
+    }
+
+    /// Lets the assistant work with the ISD-R of the card.
+    fn with_card(
+        &mut self,
+        tools: &Tools,
+        work: impl FnOnce(&mut Ipa, &mut Es10<'_>) -> IpaStep,
+    ) -> Result<IpaStep, OnboardError> {
+        let mut slot = tools.card.lock().map_err(|_| OnboardError::Slot)?;
+        let mut es10 = match self.channel {
+            Some(channel) => Es10::attach(&mut slot, channel),
+            None => match Es10::open(&mut slot) {
+                Ok(es10) => es10,
+                Err(error) => return Ok(IpaStep::Failed(error)),
+            },
+        };
+        self.channel = Some(es10.channel());
+        Ok(work(&mut self.ipa, &mut es10))
+    }
+
+    /// The response to `request`, once it is there. A connection is kept for what follows to the same server.
+    fn exchange(
+        &mut self,
+        request: &HttpRequest,
+        tools: &Tools,
+        host: &mut Host,
+        out: &mut Vec<DeviceOutput>,
+    ) -> Result<Option<HttpResponse>, OnboardError> {
+        let endpoint = esim::server(&request.host).ok_or_else(|| {
+            OnboardError::refused("unknown-server", format!("{:?} is no server of this lab", request.host))
+        })?;
+        let other = |open: &(Endpoint, Link)| open.0.name != endpoint.name || !self.sent && open.1.ended();
+        if self.link.as_ref().is_some_and(other) {
+            self.hang_up(host);
+        }
+        let link = match &mut self.link {
+            Some((_, link)) => link,
+            None => {
+                let link = Link::open(host, endpoint, self.tls_client(tools)?, tools.number)?;
+                self.sent = false;
+                &mut self.link.insert((endpoint, link)).1
+            }
+        };
+        if !link.pump(host, out)? {
+            return Ok(None);
+        }
+        if !self.sent {
+            link.request(&http_request(request), out)?;
+            link.flush(host)?;
+            self.sent = true;
+        }
+        match link.response()? {
+            Some(response) => Ok(Some(HttpResponse {
+                status: response.status,
+                content_type: response.headers.get("content-type").unwrap_or_default().to_owned(),
+                body: response.body,
+            })),
+            None if link.ended() => Err(OnboardError::refused(
+                "connection-closed",
+                "the server ended the connection before it had answered",
+            )),
+            None => Ok(None),
+        }
+    }
+
+    fn tls_client(&self, tools: &Tools) -> Result<Arc<ClientConfig>, OnboardError> {
+        let roots = [self.ci.clone()];
+        let (provider, clock) = (tools.provider.clone(), tools.clock.clone());
+        Ok(tls::client_config(provider, &roots, None, clock, tools.key_log.clone())?)
+    }
+}
+
+/// Header fields of SGP.22 clause 6.2 beside those of HTTP.
+fn http_request(request: &HttpRequest) -> Request {
+    Request::new("POST", &request.path, &request.host)
+        .header("User-Agent", "gsma-rsp-lpad")
+        .header("X-Admin-Protocol", "gsma/rsp/v2.2.0")
+        .body(&request.content_type, request.body.clone())
+}
+
+/// Why the assistant did not get through: the most precise word that there is for it. Only a card that is gone is a
+/// fault of the bench.
+fn refusal(error: LpaError) -> OnboardError {
+    match error {
+        LpaError::Port { source, .. } => source.into(),
+        LpaError::Euicc { word, .. } => OnboardError::refused(word, error.to_string()),
+        LpaError::Installation { reason, .. } => OnboardError::refused(reason, error.to_string()),
+        error => OnboardError::refused(error.word(), error.to_string()),
+    }
+}
+
+/// The digits of an ICCID as EF.ICCID holds it, in hex.
+fn digits(swapped: &str) -> String {
+    let pairs = swapped.as_bytes().chunks_exact(2).flat_map(|pair| [pair[1], pair[0]]);
+    pairs.map(char::from).filter(char::is_ascii_digit).collect()
+}
+
+/// A card whose power is cut once, in the middle of a download.
+pub struct PowerCut<P> {
+    card: P,
+    /// STORE DATA commands until then; `None` once it has happened.
+    left: Option<u32>,
+    lost: Arc<AtomicBool>,
+}
+
+impl<P: CardPort> PowerCut<P> {
+    /// `lost` tells the device that it has lost its power, too.
+    pub fn new(card: P, lost: Arc<AtomicBool>) -> Self {
+        Self { card, left: Some(COMMANDS_BEFORE_CUT), lost }
+    }
+}
+
+impl<P: CardPort> CardPort for PowerCut<P> {
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, PortError> {
+        const STORE_DATA: u8 = 0xe2;
+        if let (Some(left), Some(&STORE_DATA)) = (&mut self.left, command.get(1)) {
+            if *left == 0 {
+                self.left = None;
+                self.lost.store(true, Ordering::Relaxed);
+                self.card.reset()?;
+                return Err(PortError::Removed);
+            }
+            *left -= 1;
+        }
+        self.card.transmit(command)
+    }
+
+    fn reset(&mut self) -> Result<Vec<u8>, PortError> {
+        self.card.reset()
+    }
+}

@@ -7,7 +7,7 @@ use super::procedure::Procedure;
 use crate::card::{CardHandle, Exchange};
 use crate::event::{Actor, Body, Message, Outcome, StateChange, Step};
 use crate::net::Host;
-use crate::ran::{Downlink, Ue, UeInput, UeOutput, Uplink};
+use crate::ran::{Downlink, Ue, UeConfig, UeInput, UeOutput, Uplink};
 use crate::sim::{Instant, RngTree};
 
 /// How often application, IP stack and modem may take turns at one moment. A device takes a handful.
@@ -40,6 +40,8 @@ pub enum DeviceOutput {
 /// One device of the run.
 pub struct Device {
     number: u32,
+    /// What the modem is, to begin with it anew.
+    modem: (UeConfig, RngTree),
     ue: Ue,
     card: CardHandle,
     host: Option<Host>,
@@ -50,9 +52,16 @@ pub struct Device {
 }
 
 impl Device {
-    /// A device that is switched off. `rng` is its own branch.
-    pub fn new(number: u32, ue: Ue, card: CardHandle, procedure: Procedure, rng: RngTree) -> Self {
-        Self { number, ue, card, host: None, procedure, card_changed: false, rng }
+    /// A device that is switched off. `rng` is its own branch; `modem` is what its modem is made of.
+    pub fn new(
+        number: u32,
+        modem: (UeConfig, RngTree),
+        card: CardHandle,
+        procedure: Procedure,
+        rng: RngTree,
+    ) -> Self {
+        let ue = Ue::new(modem.0.clone(), card.clone(), modem.1.clone());
+        Self { number, modem, ue, card, host: None, procedure, card_changed: false, rng }
     }
 
     /// Whether the procedure has come to its end, good or bad.
@@ -124,6 +133,23 @@ impl Device {
                 self.modem(now, UeInput::Detach, out)?;
                 idle = false;
             }
+            if self.procedure.take_power_loss() {
+                // Nothing of the modem and the IP stack outlives that; the network learns of it when it comes again.
+                self.ue = Ue::new(self.modem.0.clone(), self.card.clone(), self.modem.1.clone());
+                self.host = None;
+                packets.clear();
+                let note = "battery pulled out and put back";
+                let actor = Actor::Device(self.number);
+                let (change, fields) = (note.into(), Vec::new());
+                out.push(DeviceOutput::Event(Body::State(StateChange {
+                    actor,
+                    machine: "",
+                    change,
+                    fields,
+                })));
+                self.modem(now, UeInput::PowerOn, out)?;
+                idle = false;
+            }
             if std::mem::take(&mut self.card_changed) {
                 self.modem(now, UeInput::CardChanged, out)?;
                 idle = false;
@@ -153,12 +179,7 @@ impl Device {
         Ok(())
     }
 
-    fn carry(
-        &mut self,
-        now: Instant,
-        answer: UeOutput,
-        out: &mut Vec<DeviceOutput>,
-    ) {
+    fn carry(&mut self, now: Instant, answer: UeOutput, out: &mut Vec<DeviceOutput>) {
         let actor = Actor::Ue(self.number);
         match answer {
             UeOutput::Air(message) => out.push(DeviceOutput::Air(message)),

@@ -1,17 +1,26 @@
 //! Builds the devices of a run, each when it is switched on.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::OnboardError;
+use super::agent::{Agent, PowerCut};
 use super::device::Device;
+use super::esim::{SMDP, SMDS};
 use super::procedure::Procedure;
 use super::steps::{Identity, Tools};
 use crate::card::{CardError, CardOp, CardPort, CardSlot, Personalisation, SimProfile, Uicc};
+use crate::card::{Delivered, EuiccConfig};
 use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
 use crate::crypto::{Op, Tally};
+use crate::esim::digits;
+use crate::esim::pki::Pki;
 use crate::event::{Actor, Step};
-use crate::ran::{Ue, UeConfig};
-use crate::sim::RngTree;
+use crate::ran::UeConfig;
+use crate::sim::{EPOCH_UNIX_S, RngTree};
+use crate::wire::rsp::iot::EimConfigurationData;
+use crate::wire::rsp::{ProfileClass, ProfileMetadata};
 
 /// What distinguishes one device from another.
 #[derive(Debug, Clone)]
@@ -63,6 +72,44 @@ pub fn virtual_card(
     Uicc::new(card, run.branch(Actor::Card(number)), trust_anchor)
 }
 
+/// The eUICC that device `number` of a run carries: delivered with the bootstrap profile that `card` personalises,
+/// enabled, with the lab's servers and the eIM that `issue` names. `run` is the run's randomness, `trust_anchor` the
+/// root that the operator leaves with every IoT SAFE applet, DER.
+///
+/// # Errors
+/// Where no certificate can be issued for its EID, or the profile has no such card.
+pub fn virtual_euicc(
+    card: &Personalisation,
+    number: u32,
+    run: &RngTree,
+    trust_anchor: &[u8],
+    issue: &EsimIssue,
+) -> Result<Uicc, OnboardError> {
+    let rng = run.branch(Actor::Card(number));
+    let (key, chain) = issue.pki.euicc(&card.eid, &rng.branch("euicc")).map_err(OnboardError::Esim)?;
+    let anchor = issue.pki.anchor(Some(EPOCH_UNIX_S), &Tally::new()).map_err(OnboardError::Esim)?;
+    let mut config = EuiccConfig::new(card.eid.clone(), key, chain, vec![anchor]);
+    config.default_smdp = Some(SMDP.name.to_owned());
+    config.root_smds = SMDS.name.to_owned();
+    config.eims = vec![issue.eim.clone()];
+    config.trust_anchor = trust_anchor.to_vec();
+    let bootstrap = Delivered::Personalised {
+        metadata: ProfileMetadata {
+            iccid: digits::iccid_bytes(&card.iccid),
+            service_provider: "cellbed".to_owned(),
+            name: format!("bootstrap {}", card.plmn),
+            icon: None,
+            class: ProfileClass::Provisioning,
+            notifications: Vec::new(),
+            owner: None,
+            rules: Default::default(),
+        },
+        personalisation: Box::new(card.clone()),
+        trust_anchor: trust_anchor.to_vec(),
+    };
+    Ok(Uicc::with_euicc(config, rng, vec![bootstrap])?.with_enabled(0))
+}
+
 impl Factory {
     /// Device `number`, switched off, with its card in it.
     ///
@@ -74,13 +121,24 @@ impl Factory {
             .and_then(|index| self.blueprints.get(index))
             .ok_or(OnboardError::NoSuchDevice { device: number, devices: self.blueprints.len() })?;
         let personalisation = blueprint.profile.personalise(blueprint.index)?;
+        let power_lost = Arc::new(AtomicBool::new(false));
         let own = if number == 1 { self.card.take() } else { None };
-        let card = match own {
-            Some(card) => CardSlot::shared(card),
-            None => CardSlot::shared(Box::new(self.virtual_card(&personalisation, number)?)),
+        let port = match own {
+            Some(card) => card,
+            None => self.virtual_card(&personalisation, number)?,
         };
-        let config = UeConfig { apn: Some(personalisation.apn.clone()), ..UeConfig::new(number) };
-        let ue = Ue::new(config, card.clone(), self.rng.branch(Actor::Ue(number)));
+        let cut = self.esim.as_ref().is_some_and(|issue| issue.power_cuts.contains(&number));
+        let card = CardSlot::shared(match cut {
+            true => Box::new(PowerCut::new(port, power_lost.clone())),
+            false => port,
+        });
+        // A device whose subscriber will change asks for no access point: the subscription says it.
+        let apn = self.esim.is_none().then(|| personalisation.apn.clone());
+        let modem = (UeConfig { apn, ..UeConfig::new(number) }, self.rng.branch(Actor::Ue(number)));
+        let agent = self.esim.as_ref().map(|issue| {
+            let ci = issue.pki.ci.certificate.der().to_vec();
+            Agent::new(ci, issue.indirect, power_lost)
+        });
         let rng = self.rng.branch(Actor::Device(number));
         let tools = Tools {
             number,
@@ -90,13 +148,16 @@ impl Factory {
             key_log: self.key_log.clone(),
             identity: Identity::default(),
         };
-        Ok(Device::new(number, ue, card, Procedure::new(self.steps.clone(), tools), rng))
+        Ok(Device::new(number, modem, card, Procedure::new(self.steps.clone(), tools, agent), rng))
     }
 
-    fn virtual_card(&self, card: &Personalisation, number: u32) -> Result<Uicc, CardError> {
+    fn virtual_card(&self, card: &Personalisation, number: u32) -> Result<Box<dyn CardPort>, OnboardError> {
         let tally = self.tally.clone();
-        let uicc = virtual_card(card, number, &self.rng, &self.trust_anchor)?;
-        Ok(uicc.with_tally(Arc::new(move |op| tally.count(counted(op)))))
+        let uicc = match &self.esim {
+            Some(issue) => virtual_euicc(card, number, &self.rng, &self.trust_anchor, issue)?,
+            None => virtual_card(card, number, &self.rng, &self.trust_anchor)?,
+        };
+        Ok(Box::new(uicc.with_tally(Arc::new(move |op| tally.count(counted(op))))))
     }
 }
 

@@ -8,6 +8,7 @@ pub mod agent;
 pub mod api;
 pub mod backend;
 pub mod device;
+pub mod esim;
 pub mod factory;
 pub mod inventory;
 pub mod iot_safe;
@@ -25,6 +26,8 @@ use crate::ca::CaError;
 use crate::card::{CardError, PortError};
 use crate::corenet::CorenetError;
 use crate::crypto::CryptoError;
+use crate::esim::EsimError;
+use crate::esim::store::StoreError;
 use crate::ledger::LedgerError;
 use crate::ran::RanError;
 use crate::sim::Instant;
@@ -73,6 +76,12 @@ pub enum OnboardError {
     Ca(#[from] CaError),
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+    #[error("the eSIM side: {0}")]
+    Esim(EsimError),
+    #[error("the eSIM side: {0}")]
+    EsimStore(StoreError),
+    #[error("no order could be placed for device {device}: {cause}")]
+    EsimOrder { device: u32, cause: String },
 }
 
 /// A card that says no is a result; one that says nothing is a fault of the bench.

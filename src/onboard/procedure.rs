@@ -25,6 +25,8 @@ enum Refresh {
     /// The modem is to leave the network and to read the card again.
     Wanted,
     UnderWay,
+    /// The device has lost its power: everything is to be switched on again.
+    PowerLost,
     /// The new subscriber was refused.
     Failed(Refusal),
 }
@@ -164,6 +166,15 @@ impl Procedure {
         wanted
     }
 
+    /// Whether the device has lost its power and is to be switched on again; asked once.
+    pub fn take_power_loss(&mut self) -> bool {
+        let lost = self.refresh == Refresh::PowerLost;
+        if lost {
+            self.refresh = Refresh::UnderWay;
+        }
+        lost
+    }
+
     /// Whether the modem has left, or is leaving, the network since the card holds another subscriber.
     pub fn is_refreshing(&self) -> bool {
         self.refresh == Refresh::UnderWay
@@ -195,6 +206,10 @@ impl Procedure {
         match result {
             Ok(Flow::Waiting) => Ok(false),
             Ok(Flow::Progress) => Ok(true),
+            Ok(Flow::PowerLost) => {
+                self.refresh = Refresh::PowerLost;
+                Ok(true)
+            }
             Ok(Flow::CardChanged) => {
                 self.hang_up(host);
                 self.refresh = Refresh::Wanted;

@@ -8,6 +8,7 @@ use rand_core::RngCore;
 
 use super::OnboardError;
 use super::backend::Backend;
+use super::esim::{self, EIM, EsimFault, EsimSetup, Means, Ordered, SMDP, SMDS};
 use super::factory::{Blueprint, Factory};
 use super::inventory::{Entry, Inventory};
 use super::media::{Media, Wires};
@@ -50,6 +51,8 @@ pub struct DeviceSetup {
     /// When it is switched on.
     pub start: Duration,
     pub fault: HssFault,
+    /// What goes wrong with its eSIM profile.
+    pub esim_fault: Option<EsimFault>,
     /// Whether its identity is another device's.
     pub clone: bool,
 }
@@ -63,6 +66,8 @@ pub struct Setup {
     pub integrity: Vec<u8>,
     pub ciphering: Vec<u8>,
     pub steps: Vec<Step>,
+    /// Present where the cards are eUICCs and `devices` have bootstrap profiles.
+    pub esim: Option<EsimSetup>,
     pub devices: Vec<DeviceSetup>,
     pub wires: Wires,
     pub key_log: Option<KeyLogSink>,
@@ -94,12 +99,26 @@ impl World {
         let clock = VirtualClock::new(EPOCH_UNIX_S);
         let tally = setup.tally.clone();
         let mut authority = authority(&rng, &tally)?;
-        let servers = Servers::new(&mut authority, &rng, &tally, &clock, setup.key_log.as_ref())?;
+        let mut servers = Servers::new(&mut authority, &rng, &tally, &clock, setup.key_log.as_ref())?;
         let (ledger, operators) = ledger(&rng, &tally, store)?;
-        let (epc, inventory) = network(&setup, &rng)?;
+        let (mut epc, inventory) = network(&setup, &rng)?;
+        let (esim, issue) = match &setup.esim {
+            Some(plan) => {
+                let key_log = setup.key_log.as_ref();
+                let means = Means { rng: rng.branch("esim"), tally: &tally, clock: &clock, key_log };
+                let prepared = esim::prepare(plan, &ordered(&setup)?, &means)?;
+                prepared.subscribers.into_iter().try_for_each(|subscriber| epc.provision(subscriber))?;
+                for (endpoint, config) in prepared.servers {
+                    servers.add(endpoint, config);
+                }
+                (Some(prepared.services), Some(prepared.issue))
+            }
+            None => (None, None),
+        };
         let factory = Factory {
             blueprints: setup.devices.iter().map(blueprint).collect(),
             steps: setup.steps.clone(),
+            esim: issue,
             trust_anchor: authority.root_der().to_vec(),
             clock: clock.clone(),
             key_log: setup.key_log.clone(),
@@ -108,7 +127,7 @@ impl World {
             card: setup.card,
         };
         let backend = Backend::new(inventory, ledger, operators, authority);
-        let services = Services::new(backend, servers, clock, MTU, rng.branch("services"));
+        let services = Services::new(backend, esim, servers, clock, MTU, rng.branch("services"));
         let enb = Enb::new(EnbConfig::new(ENB, setup.plmn, TAC));
         let starts: Vec<Duration> = setup.devices.iter().map(|device| device.start).collect();
         let media = Media {
@@ -118,6 +137,17 @@ impl World {
         };
         Ok(Self::new(factory, enb, epc, services, media, &starts))
     }
+}
+
+/// The devices that are to get an operational profile. A clone of a card brings no order of its own.
+fn ordered(setup: &Setup) -> Result<Vec<Ordered>, OnboardError> {
+    let originals = (1..).zip(&setup.devices).filter(|(_, device)| !device.clone);
+    originals
+        .map(|(number, device)| {
+            let eid = device.profile.personalise(device.index)?.eid;
+            Ok(Ordered { number, eid, fault: device.esim_fault })
+        })
+        .collect()
 }
 
 fn blueprint(device: &DeviceSetup) -> Blueprint {
@@ -153,13 +183,18 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory), OnboardErro
     };
     let mut epc = Epc::new(config, rng.clone())?;
     let mut inventory = Inventory::default();
+    // A bootstrap subscription reaches what it takes to get another one.
+    let policy = match &setup.esim {
+        Some(_) => Policy::Only([SMDP, SMDS, EIM].map(|server| server.actor.transport_address()).into()),
+        None => Policy::Unrestricted,
+    };
     for (number, device) in (1..).zip(&setup.devices) {
         if device.clone {
             continue;
         }
         let card = device.profile.personalise(device.index)?;
         if device.subscribed {
-            epc.provision(subscriber(&card, Policy::Unrestricted, device.fault))?;
+            epc.provision(subscriber(&card, policy.clone(), device.fault))?;
         }
         let mut salt = [0; 32];
         rng.branch(Actor::Registrar).stream(&format!("salt-{number}")).fill_bytes(&mut salt);

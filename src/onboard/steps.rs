@@ -58,6 +58,8 @@ pub enum Flow {
     Progress,
     /// The card holds another subscriber now, whom the modem has to attach before the step goes on.
     CardChanged,
+    /// The device has lost its power, and is on again.
+    PowerLost,
     /// The step is done; this is what it proves.
     Done(String),
 }

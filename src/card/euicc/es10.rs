@@ -69,7 +69,9 @@ static FUNCTIONS: &[Function] = &[
     }),
     function(0xbf5a, "ES10b.ImmediateEnable", |euicc, card, bytes| euicc.immediate_enable(card, bytes)),
     function(0xbf5d, "ES10b.ExecuteFallbackMechanism", |euicc, card, bytes| euicc.fall_back(card, bytes)),
-    function(0xbf5e, "ES10b.ReturnFromFallback", |euicc, card, bytes| euicc.return_from_fallback(card, bytes)),
+    function(0xbf5e, "ES10b.ReturnFromFallback", |euicc, card, bytes| {
+        euicc.return_from_fallback(card, bytes)
+    }),
     function(0xbf64, "ES10b.EuiccMemoryReset", |euicc, card, bytes| euicc.memory_reset_iot(card, bytes)),
 ];
 

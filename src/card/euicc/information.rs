@@ -56,8 +56,11 @@ impl Euicc {
             forbidden_rules: Some(bits(0x99, self.config.forbidden_rules.0)[2..].to_vec()),
             pp_version: [1, 0, 0],
             sas_accreditation_number: "CELLBED-TESTBED".to_owned(),
-            further: [int(0x90, IPAD), tlv(0xb4, &[&tlv(0xa0, &[&tlv(0x04, &[&IOT_VERSION])]), &tlv(0x82, &[])])]
-                .concat(),
+            further: [
+                int(0x90, IPAD),
+                tlv(0xb4, &[&tlv(0xa0, &[&tlv(0x04, &[&IOT_VERSION])]), &tlv(0x82, &[])]),
+            ]
+            .concat(),
         }
     }
 

@@ -9,8 +9,8 @@ use super::load::digits;
 use super::memory::Aid;
 use super::slots::Slot;
 use crate::wire::rsp::{
-    Fields, NotificationEvents, PolicyRules, ProfileClass, ProfileFilter, ProfileId, ProfileInfo, ProfileState,
-    Switch, SwitchKind, boolean, int, result_response, tlv,
+    Fields, NotificationEvents, PolicyRules, ProfileClass, ProfileFilter, ProfileId, ProfileInfo,
+    ProfileState, Switch, SwitchKind, boolean, int, result_response, tlv,
 };
 
 const ENABLE: &str = "ES10c.EnableProfile";

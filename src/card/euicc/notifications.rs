@@ -96,7 +96,9 @@ impl Euicc {
             results.map(|(_, result)| result.clone()).collect()
         };
         Ok(match wanted {
-            RetrieveNotifications::EuiccPackageResults => Retrieved::package_results_response(&of_packages(None)),
+            RetrieveNotifications::EuiccPackageResults => {
+                Retrieved::package_results_response(&of_packages(None))
+            }
             RetrieveNotifications::SequenceNumber(number) if !of_packages(Some(number)).is_empty() => {
                 Retrieved::package_results_response(&of_packages(Some(number)))
             }

@@ -348,7 +348,10 @@ mod tests {
     #[test]
     fn functions_of_remote_sim_provisioning_are_called_by_name() {
         let request = Request::new("POST", "/gsma/rsp2/es9plus/initiateAuthentication", "smdp");
-        assert_eq!((label(&request).proto, label(&request).name.as_ref()), (Proto::Es9p, "initiateAuthentication"));
+        assert_eq!(
+            (label(&request).proto, label(&request).name.as_ref()),
+            (Proto::Es9p, "initiateAuthentication")
+        );
         let body = r#"{"header":{"functionExecutionStatus":{"status":"Failed","statusCodeData":
             {"subjectCode":"8.2.6","reasonCode":"3.8","message":"refused"}}}}"#;
         let refused = response_label(&request, &Response::new(200).body("application/json", body));
@@ -356,7 +359,8 @@ mod tests {
         let poll = Request::new("POST", "/gsma/rsp2/asn1", "eim")
             .body("application/x-gsma-rsp-asn1", hex::decode("bf4f035a0101").unwrap());
         assert_eq!((label(&poll).proto, label(&poll).name.as_ref()), (Proto::Esipa, "GetEimPackage"));
-        let none = Response::new(200).body("application/x-gsma-rsp-asn1", hex::decode("bf4f03020101").unwrap());
+        let none =
+            Response::new(200).body("application/x-gsma-rsp-asn1", hex::decode("bf4f03020101").unwrap());
         assert_eq!(response_label(&poll, &none).fields, [("package", "none".to_owned())]);
     }
 

@@ -28,10 +28,8 @@ const EARLIER_CHALLENGE: [u8; 16] = [0x5a; 16];
 /// The request of an earlier session: the same with the challenge that the card drew then.
 pub(super) fn of_an_earlier_session(request: &HttpRequest) -> HttpRequest {
     let challenge = Value::String(STANDARD.encode(EARLIER_CHALLENGE));
-    with_field(&request.body, "euiccChallenge", |_| Some(challenge)).map_or_else(
-        || request.clone(),
-        |body| HttpRequest { body, ..request.clone() },
-    )
+    with_field(&request.body, "euiccChallenge", |_| Some(challenge))
+        .map_or_else(|| request.clone(), |body| HttpRequest { body, ..request.clone() })
 }
 
 /// The response with one bit of the bound profile package changed: the last one of the last segment but one of the

@@ -25,7 +25,7 @@ use crate::net::http::{self, Request, Response};
 use crate::sim::{Instant, RngTree};
 
 pub use faults::EsimFault;
-pub use orders::{EsimSetup, Trigger};
+pub use orders::{EsimSetup, Means, Ordered, Prepared, Trigger, prepare};
 
 /// Where the SM-DP+ listens, and the name that its certificate carries.
 pub const SMDP: Endpoint = Endpoint { actor: Actor::Smdp, port: 443, name: "smdp.cellbed.test" };
@@ -120,7 +120,11 @@ impl EsimServices {
                 && response.status == 204
                 && let Err(error) = self.eim.forwarded(&forward)
             {
-                desk.events.push(note(Actor::Eim, "notification not forgotten", vec![("cause", error.to_string())]));
+                desk.events.push(note(
+                    Actor::Eim,
+                    "notification not forgotten",
+                    vec![("cause", error.to_string())],
+                ));
             }
         }
         answer.response
@@ -182,10 +186,10 @@ pub fn tls_server(
     clock: &VirtualClock,
     key_log: Option<&KeyLogSink>,
 ) -> Result<(Endpoint, Arc<ServerConfig>), OnboardError> {
-    let key = identity.key.soft().ok_or(CryptoError::Tls {
-        part: "server key",
-        reason: "TLS takes keys on P-256".to_owned(),
-    })?;
+    let key = identity
+        .key
+        .soft()
+        .ok_or(CryptoError::Tls { part: "server key", reason: "TLS takes keys on P-256".to_owned() })?;
     let signer = tls::signing_key(key.clone().counted(tally).sign_fn(), key.public());
     let provider = tls::provider(rng.branch(endpoint.actor), tally);
     let chain = vec![identity.certificate.der().to_vec()];

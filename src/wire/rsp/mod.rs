@@ -10,8 +10,8 @@ mod bound_package;
 mod download;
 mod euicc_info;
 mod fields;
-pub mod names;
 pub mod iot;
+pub mod names;
 mod notification;
 mod profiles;
 #[cfg(test)]

@@ -55,7 +55,10 @@ mod tests {
         assert_eq!(eim_package(&body), Some("profile-download-trigger"));
         // A request: the EID comes first.
         assert_eq!(eim_package(&hex::decode("bf4f035a0101").unwrap()), None);
-        assert_eq!(eim_package(&hex::decode("bf50055a0101bf5400").unwrap()), Some("profile-download-trigger"));
+        assert_eq!(
+            eim_package(&hex::decode("bf50055a0101bf5400").unwrap()),
+            Some("profile-download-trigger")
+        );
         assert_eq!((esipa(&[]), eim_package(&[])), ("empty", None));
     }
 
