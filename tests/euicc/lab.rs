@@ -172,7 +172,6 @@ pub struct Smdp {
 
 /// A session up to where the eUICC is ready to load.
 pub struct Prepared {
-    pub euicc_signature1: [u8; 64],
     pub otpk: Vec<u8>,
     pub hash_cc: Option<[u8; 32]>,
 }
@@ -299,7 +298,7 @@ impl Smdp {
         let message = [&euicc_signed2[..], &[0x5f, 0x37, 0x40], &request.smdp_signature2].concat();
         euicc.public().verify(&message, &euicc_signature2, &Tally::new()).unwrap();
         let signed2 = EuiccSigned2::parse(&euicc_signed2).unwrap();
-        Prepared { euicc_signature1, otpk: signed2.euicc_otpk, hash_cc: signed2.hash_cc }
+        Prepared { otpk: signed2.euicc_otpk, hash_cc: signed2.hash_cc }
     }
 
     /// The whole download. Returns the last response, the result of the installation.

@@ -289,7 +289,7 @@ fn every_piece_of_a_package_counts() {
         }
     }
     // Pieces that are left out, repeated or exchanged.
-    let (left_out, repeated, exchanged) = (count - 2, count - 2, count - 3);
+    let (left_out, repeated, exchanged) = (count - 2, count - 6, count - 3);
     assert_eq!(loading_error(&maker, card, &smdp, |pieces| drop(pieces.remove(left_out))), (5, 8));
     assert_eq!(
         loading_error(&maker, card, &smdp, |pieces| {
