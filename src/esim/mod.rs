@@ -1,8 +1,29 @@
-//! Remote SIM provisioning (GSMA SGP.22 and SGP.32): the certificates of its parties and who issues them.
+//! Remote SIM provisioning (GSMA SGP.22 and SGP.32): certificates, the servers, and the device's side of it.
+//!
+//! Servers are plain state machines, request in and response out; clients hand out requests and take responses.
+//! Neither sees a socket, TLS or a clock: the time comes in as Unix seconds.
 
+mod authenticate;
+pub mod digits;
+pub mod eim;
+pub mod es9p;
+mod http;
+pub mod ipa;
+mod json;
+pub mod lpa;
 pub mod pki;
+pub mod smdp;
+pub mod smds;
+mod status;
+pub mod store;
+#[cfg(test)]
+mod test_euicc;
 
+pub use http::{ASN1, HttpRequest, HttpResponse, JSON, Served};
 pub use pki::{Deployment, Identity, Issuer, Pki, PkiOptions, SmdpIdentity, SmdsIdentity};
+pub use smdp::Smdp;
+pub use smds::Smds;
+pub use status::{Reason, Refusal};
 
 use crate::ca::CaError;
 use crate::crypto::rsp_cert::{Curve, RspCertError};

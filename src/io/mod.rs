@@ -7,9 +7,13 @@
 pub mod card_state;
 pub mod clock;
 pub mod doctor;
+pub mod esim_store;
 pub mod files;
+pub mod https;
+pub mod https_client;
 pub mod ledger_store;
 pub mod pcsc;
+pub mod pki_folder;
 pub mod process;
 pub mod run_folder;
 pub mod vpcd;

@@ -43,7 +43,10 @@ fn a_profile_is_downloaded_enabled_and_used() {
         };
         assert_eq!(enabled(card), [("bootstrap".to_owned(), true), ("ts48".to_owned(), false)]);
         let iccid = hex::encode(ts48_iccid());
-        assert_eq!(hex::encode(es10(card, &hex::decode(format!("bf3111a00c5a0a{iccid}8101ff")).unwrap())), "bf3103800100");
+        assert_eq!(
+            hex::encode(es10(card, &hex::decode(format!("bf3111a00c5a0a{iccid}8101ff")).unwrap())),
+            "bf3103800100"
+        );
         card.reset().unwrap();
         assert_eq!(enabled(card), [("bootstrap".to_owned(), false), ("ts48".to_owned(), true)]);
         send(card, "00a4000c022fe2");

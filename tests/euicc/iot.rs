@@ -24,7 +24,12 @@ struct Eim {
 
 impl Eim {
     fn new(id: &'static str) -> Self {
-        Self { id, key: RspKey::from_stream(Curve::P256, &mut RngTree::new(6).stream(id)), token: None, counter: 0 }
+        Self {
+            id,
+            key: RspKey::from_stream(Curve::P256, &mut RngTree::new(6).stream(id)),
+            token: None,
+            counter: 0,
+        }
     }
 
     fn configuration(&self, token: Option<u64>) -> EimConfigurationData {
@@ -179,7 +184,8 @@ fn a_package_that_is_not_the_eims_changes_nothing() {
     // What is signed well and is not for this eUICC, or comes again.
     let refused = |card: &mut Uicc, eim: &Eim, signed: &EuiccPackageSigned| {
         let response = es10(card, &eim.request(signed));
-        let Ok(EuiccPackageResult::ErrorSigned { data, signature }) = EuiccPackageResult::parse(&response) else {
+        let Ok(EuiccPackageResult::ErrorSigned { data, signature }) = EuiccPackageResult::parse(&response)
+        else {
             panic!("accepted")
         };
         let certificate = &maker.config().chain[0];
@@ -246,7 +252,11 @@ fn the_fallback_profile_takes_over_and_gives_back() {
         ],
     );
     assert_eq!(results[0], EuiccResultData::Code(Operation::UnsetFallbackAttribute, 2));
-    assert_eq!(results[1], EuiccResultData::Code(Operation::SetFallbackAttribute, 2), "its metadata do not allow it");
+    assert_eq!(
+        results[1],
+        EuiccResultData::Code(Operation::SetFallbackAttribute, 2),
+        "its metadata do not allow it"
+    );
     assert_eq!(results[2], EuiccResultData::Code(Operation::SetFallbackAttribute, 0));
     let EuiccResultData::ListProfileInfo(list) = &results[3] else { panic!("a list") };
     assert_eq!(hex::encode(&list[..]), "bf2d0aa008e3049f2601ffe300");
@@ -281,7 +291,10 @@ fn eims_add_update_and_delete_each_other() {
             Eco::Add(second.configuration(Some(0))),
             Eco::Add(second.configuration(None)),
             Eco::Add(EimConfigurationData { key: None, ..Eim::new("eim-3").configuration(None) }),
-            Eco::Update(EimConfigurationData { fqdn: Some("other.example".to_owned()), ..EimConfigurationData { eim_id: "eim-2".to_owned(), ..Default::default() } }),
+            Eco::Update(EimConfigurationData {
+                fqdn: Some("other.example".to_owned()),
+                ..EimConfigurationData { eim_id: "eim-2".to_owned(), ..Default::default() }
+            }),
             Eco::Update(Eim::new("eim-4").configuration(None)),
             Eco::List,
             Eco::Delete("eim-9".to_owned()),
@@ -305,7 +318,8 @@ fn eims_add_update_and_delete_each_other() {
     let signed = eim.signed(eco(vec![Eco::List]));
     let gone = EuiccPackageResult::parse(&es10(card, &eim.request(&signed))).unwrap();
     assert!(matches!(gone, EuiccPackageResult::ErrorUnsigned { .. }));
-    let results = second.order(&maker, card, eco(vec![Eco::Delete("eim-2".to_owned()), Eco::Unknown(vec![0xac, 0])]));
+    let results =
+        second.order(&maker, card, eco(vec![Eco::Delete("eim-2".to_owned()), Eco::Unknown(vec![0xac, 0])]));
     assert_eq!(results[0], EuiccResultData::Code(Operation::DeleteEim, 2), "the last one");
     assert_eq!(results[1], EuiccResultData::Code(Operation::Terminated, 2));
 }
@@ -329,14 +343,19 @@ fn immediate_enabling_certificates_and_reset() {
     assert_eq!(immediate(card), 0);
     assert_eq!(enabled(card).as_deref(), Some("ts48"));
     assert_eq!(immediate(card), 4);
-    let certificates = parse_certificates_response(&es10(card, &iot::certificates_request(None))).unwrap().unwrap();
+    let certificates =
+        parse_certificates_response(&es10(card, &iot::certificates_request(None))).unwrap().unwrap();
     assert_eq!(certificates.euicc, maker.config().chain[0].der());
     let other = es10(card, &iot::certificates_request(Some(&[1, 2, 3])));
     assert_eq!(parse_certificates_response(&other).unwrap(), Err(1));
     let request = AddInitialEim(vec![Eim::new("eim-1").configuration(None)]).to_bytes();
-    assert_eq!(AddInitialEimResponse::parse(&es10(card, &request)), Ok(AddInitialEimResponse::Ok(vec![Added::Plain])));
+    assert_eq!(
+        AddInitialEimResponse::parse(&es10(card, &request)),
+        Ok(AddInitialEimResponse::Ok(vec![Added::Plain]))
+    );
     assert_eq!(parse_result(0xbf59, &es10(card, &allowed.to_bytes(0xbf59))), Ok(2));
-    let options = MemoryResetOptions(MemoryResetOptions::EIM_CONFIGURATION | MemoryResetOptions::OPERATIONAL_PROFILES);
+    let options =
+        MemoryResetOptions(MemoryResetOptions::EIM_CONFIGURATION | MemoryResetOptions::OPERATIONAL_PROFILES);
     let reset = MemoryReset::parse(&es10(card, &options.to_bytes())).unwrap();
     assert_eq!((reset.code, reset.eim, reset.immediate_enable), (0, Some(0), None));
     assert_eq!(card.installed_profiles().len(), 1, "the provisioning profile stays");

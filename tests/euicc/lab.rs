@@ -2,9 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use cellbed::card::{
-    CardPort, Delivered, EuiccConfig, EuiccEvent, SimProfile, Uicc,
-};
+use cellbed::card::{CardPort, Delivered, EuiccConfig, EuiccEvent, SimProfile, Uicc};
 use cellbed::crypto::Tally;
 use cellbed::crypto::bsp::{Bsp, PAYLOAD_MAX, SessionKeys};
 use cellbed::crypto::rsp_cert::{Curve, RspCertificate, RspKey, RspPublicKey};
@@ -13,9 +11,10 @@ use cellbed::id::Eid;
 use cellbed::sim::RngTree;
 use cellbed::wire::rsp::{
     AuthenticateServerRequest, AuthenticateServerResponse, BoundProfilePackage, CtxParams1, DeviceInfo,
-    EuiccSigned2, IccidBytes, InitialiseSecureChannel, NotificationConfiguration, NotificationEvents, OperatorId,
-    PolicyRules, PrepareDownloadRequest, PrepareDownloadResponse, ProfileClass, ProfileMetadata,
-    ReplaceSessionKeys, ServerSigned1, SmdpSigned2, challenge_request, configure_isdp, parse_challenge_response,
+    EuiccSigned2, IccidBytes, InitialiseSecureChannel, NotificationConfiguration, NotificationEvents,
+    OperatorId, PolicyRules, PrepareDownloadRequest, PrepareDownloadResponse, ProfileClass, ProfileMetadata,
+    ReplaceSessionKeys, ServerSigned1, SmdpSigned2, challenge_request, configure_isdp,
+    parse_challenge_response,
 };
 use cellbed::wire::saip::Package;
 

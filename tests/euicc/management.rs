@@ -53,12 +53,17 @@ fn profiles_change_their_state_and_say_so() {
     assert_eq!(switch(card, Delete, first, false), 2, "what is enabled is not deleted");
     assert_eq!(switch(card, Enable, second, false), 0);
     let list = parse_profile_list(&es10(card, &ProfileFilter::default().to_bytes())).unwrap();
-    let states: Vec<_> = list.iter().map(|info| (info.name.clone().unwrap(), info.state.unwrap() as u8)).collect();
+    let states: Vec<_> =
+        list.iter().map(|info| (info.name.clone().unwrap(), info.state.unwrap() as u8)).collect();
     assert_eq!(states, [("bootstrap".to_owned(), 0), ("ts48".to_owned(), 1)]);
     assert_eq!(switch(card, Disable, second, false), 0);
     assert!(card.profile().is_none());
     // Only what is asked for is said.
-    let filter = ProfileFilter { class: Some(ProfileClass::Operational), tags: vec![0x5a, 0x9f, 0x70, 0xb6], ..Default::default() };
+    let filter = ProfileFilter {
+        class: Some(ProfileClass::Operational),
+        tags: vec![0x5a, 0x9f, 0x70, 0xb6],
+        ..Default::default()
+    };
     let list = parse_profile_list(&es10(card, &filter.to_bytes())).unwrap();
     assert_eq!(list.len(), 1);
     assert_eq!((list[0].iccid, list[0].name.as_deref()), (Some(second), None));
@@ -177,7 +182,11 @@ fn a_test_profile_takes_the_place_of_another_for_a_while() {
     other.package = package_with(other.metadata.iccid);
     other.download(card);
     assert_eq!(switch(card, SwitchKind::Enable, test, false), 0);
-    assert_eq!(switch(card, SwitchKind::Enable, other.metadata.iccid, false), 4, "not what was enabled before");
+    assert_eq!(
+        switch(card, SwitchKind::Enable, other.metadata.iccid, false),
+        4,
+        "not what was enabled before"
+    );
     assert_eq!(switch(card, SwitchKind::Disable, test, false), 0);
     assert!(card.installed_profiles()[0].enabled, "what was enabled before is enabled again");
 }
@@ -194,7 +203,9 @@ fn isd_r_and_ecasd_from_their_contacts() {
     assert_eq!(send(card, "80ca004200"), "6a88");
     // The certificate has more than one response takes.
     let start = send(card, "80ca7f2100");
-    assert!(start.starts_with("7f2182") && start.ends_with("61ff") || start[start.len() - 4..].starts_with("61"));
+    assert!(
+        start.starts_with("7f2182") && start.ends_with("61ff") || start[start.len() - 4..].starts_with("61")
+    );
     // On an extended channel.
     assert_eq!(send(card, "00700005"), "9000");
     assert_eq!(send(card, "41a4040c10a0000005591010ffffffff8900000100"), "9000");
@@ -219,7 +230,7 @@ fn isd_r_and_ecasd_from_their_contacts() {
     assert_eq!(send(card, "81e2110003bf3e03"), "9000");
     assert_eq!(send(card, "c1e2110001bf"), "9000");
     assert_eq!(send(card, "81e29101035c015a"), "6115");
-    assert_eq!(send(card, "c1e2910102" ).len(), 4);
+    assert_eq!(send(card, "c1e2910102").len(), 4);
     // A plain card has none of this.
     let profile = cellbed::card::SimProfile::parse(include_str!("../../sim-profiles/lte-test.toml")).unwrap();
     let p = profile.personalise(0).unwrap();

@@ -4,8 +4,8 @@
 use cellbed::card::Uicc;
 use cellbed::crypto::rsp_cert::Curve;
 use cellbed::wire::rsp::{
-    AuthenticateServerResponse, FinalResult, InitialiseSecureChannel, PrepareDownloadResponse,
-    ServerSigned1, SmdpSigned2, challenge_request, parse_challenge_response,
+    AuthenticateServerResponse, FinalResult, InitialiseSecureChannel, PrepareDownloadResponse, ServerSigned1,
+    SmdpSigned2, challenge_request, parse_challenge_response,
 };
 use cellbed::wire::tlv;
 use x509_cert::ext::pkix::CrlReason;
@@ -87,7 +87,10 @@ fn every_byte_of_server_authentication_counts() {
     }
     // Nothing of this harms the session: the right answer is taken still.
     let response = es10(card, &good);
-    assert!(matches!(AuthenticateServerResponse::parse(&response), Ok(AuthenticateServerResponse::Ok { .. })));
+    assert!(matches!(
+        AuthenticateServerResponse::parse(&response),
+        Ok(AuthenticateServerResponse::Ok { .. })
+    ));
     assert!(!card.dirty());
 }
 
@@ -96,7 +99,11 @@ fn a_challenge_is_answered_once() {
     let maker = Maker::default();
     let card = &mut maker.card();
     let smdp = Smdp::new(&maker.pki);
-    assert_eq!(authentication_code(card, &smdp.authenticate([0; 16]).to_bytes()), Some(4), "none was asked for");
+    assert_eq!(
+        authentication_code(card, &smdp.authenticate([0; 16]).to_bytes()),
+        Some(4),
+        "none was asked for"
+    );
     let first = challenge(card);
     let replayed = smdp.authenticate(first).to_bytes();
     es10(card, &replayed);
@@ -172,7 +179,8 @@ fn every_byte_of_the_release_of_a_download_counts() {
     let smdp = Smdp::new(&maker.pki);
     let challenge = challenge(card);
     let response = es10(card, &smdp.authenticate(challenge).to_bytes());
-    let Ok(AuthenticateServerResponse::Ok { euicc_signature1, .. }) = AuthenticateServerResponse::parse(&response)
+    let Ok(AuthenticateServerResponse::Ok { euicc_signature1, .. }) =
+        AuthenticateServerResponse::parse(&response)
     else {
         panic!("refused")
     };

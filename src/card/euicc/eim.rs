@@ -6,9 +6,9 @@ use super::es10::Answer;
 use super::events::Refusal;
 use crate::crypto::rsp_cert::{RspCertificate, RspPublicKey};
 use crate::wire::rsp::iot::{
-    AddEimResult, AddInitialEim, AddInitialEimResponse, Added, Certificates, Eco, EimConfigurationData, EimIdInfo,
-    EimKey, EuiccResultData, ListEimResult, Operation, configuration_response, parse_certificates_request,
-    parse_configuration_request,
+    AddEimResult, AddInitialEim, AddInitialEimResponse, Added, Certificates, Eco, EimConfigurationData,
+    EimIdInfo, EimKey, EuiccResultData, ListEimResult, Operation, configuration_response,
+    parse_certificates_request, parse_configuration_request,
 };
 
 const ADD_INITIAL: &str = "ES10b.AddInitialEim";
@@ -55,10 +55,18 @@ impl Euicc {
             return Err(Refusal::new(NO_MEMORY, "memory-insufficient", format!("{EIMS_MAX} eIMs are there")));
         }
         if self.memory.eims.iter().chain(before).any(|other| other.eim_id == eim.eim_id) {
-            return Err(Refusal::new(EXISTS, "eim-exists", format!("there is an eIM {:?} already", eim.eim_id)));
+            return Err(Refusal::new(
+                EXISTS,
+                "eim-exists",
+                format!("there is an eIM {:?} already", eim.eim_id),
+            ));
         }
         if eim.key.is_none() {
-            return Err(Refusal::new(COMMAND_ERROR, "eim-key-missing", "an eIM without a key can order nothing"));
+            return Err(Refusal::new(
+                COMMAND_ERROR,
+                "eim-key-missing",
+                "an eIM without a key can order nothing",
+            ));
         }
         self.check_eim_fields(eim)
     }

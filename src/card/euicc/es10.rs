@@ -30,11 +30,7 @@ struct Function {
     run: fn(&mut Euicc, &mut Uicc, &[u8]) -> Answer,
 }
 
-const fn function(
-    tag: u16,
-    name: &'static str,
-    run: fn(&mut Euicc, &mut Uicc, &[u8]) -> Answer,
-) -> Function {
+const fn function(tag: u16, name: &'static str, run: fn(&mut Euicc, &mut Uicc, &[u8]) -> Answer) -> Function {
     Function { tag, name, run }
 }
 
@@ -47,7 +43,9 @@ static FUNCTIONS: &[Function] = &[
     function(0xbf21, "ES10b.PrepareDownload", |euicc, _, bytes| euicc.prepare_download(bytes)),
     function(0xbf41, "ES10b.CancelSession", |euicc, _, bytes| euicc.cancel_session(bytes)),
     function(0xbf28, "ES10b.ListNotification", |euicc, _, bytes| euicc.list_notifications(bytes)),
-    function(0xbf2b, "ES10b.RetrieveNotificationsList", |euicc, _, bytes| euicc.retrieve_notifications(bytes)),
+    function(0xbf2b, "ES10b.RetrieveNotificationsList", |euicc, _, bytes| {
+        euicc.retrieve_notifications(bytes)
+    }),
     function(0xbf30, "ES10b.RemoveNotificationFromList", |euicc, _, bytes| euicc.remove_notification(bytes)),
     function(0xbf35, "ES10b.LoadCRL", |euicc, _, bytes| euicc.load_crl(bytes)),
     function(0xbf43, "ES10b.GetRAT", |euicc, _, _| Ok(euicc.rules_table(0xbf43))),
@@ -71,7 +69,9 @@ static FUNCTIONS: &[Function] = &[
     }),
     function(0xbf5a, "ES10b.ImmediateEnable", |euicc, card, bytes| euicc.immediate_enable(card, bytes)),
     function(0xbf5d, "ES10b.ExecuteFallbackMechanism", |euicc, card, bytes| euicc.fall_back(card, bytes)),
-    function(0xbf5e, "ES10b.ReturnFromFallback", |euicc, card, bytes| euicc.return_from_fallback(card, bytes)),
+    function(0xbf5e, "ES10b.ReturnFromFallback", |euicc, card, bytes| {
+        euicc.return_from_fallback(card, bytes)
+    }),
     function(0xbf64, "ES10b.EuiccMemoryReset", |euicc, card, bytes| euicc.memory_reset_iot(card, bytes)),
 ];
 

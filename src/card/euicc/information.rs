@@ -6,7 +6,8 @@ use super::es10::Answer;
 use super::events::Refusal;
 use crate::crypto::rsp_cert::{Crl, RspCertError};
 use crate::wire::rsp::{
-    ConfiguredAddresses, EuiccInfo1, EuiccInfo2, Fields, PolicyRules, Version, bits, int, result_response, tlv,
+    ConfiguredAddresses, EuiccInfo1, EuiccInfo2, Fields, PolicyRules, Version, bits, int, result_response,
+    tlv,
 };
 
 /// The version of SGP.22.
@@ -55,8 +56,11 @@ impl Euicc {
             forbidden_rules: Some(bits(0x99, self.config.forbidden_rules.0)[2..].to_vec()),
             pp_version: [1, 0, 0],
             sas_accreditation_number: "CELLBED-TESTBED".to_owned(),
-            further: [int(0x90, IPAD), tlv(0xb4, &[&tlv(0xa0, &[&tlv(0x04, &[&IOT_VERSION])]), &tlv(0x82, &[])])]
-                .concat(),
+            further: [
+                int(0x90, IPAD),
+                tlv(0xb4, &[&tlv(0xa0, &[&tlv(0x04, &[&IOT_VERSION])]), &tlv(0x82, &[])]),
+            ]
+            .concat(),
         }
     }
 
@@ -86,7 +90,8 @@ impl Euicc {
 
     /// ES10a.SetDefaultDpAddress. An empty address takes it away.
     pub(super) fn set_default_smdp(&mut self, bytes: &[u8]) -> Answer {
-        let address = Fields::open("SetDefaultDpAddressRequest", 0xbf3f, bytes)?.text(0x80, "defaultDpAddress")?;
+        let address =
+            Fields::open("SetDefaultDpAddressRequest", 0xbf3f, bytes)?.text(0x80, "defaultDpAddress")?;
         self.keep_default_smdp(Some(address).filter(|address| !address.is_empty()));
         Ok(result_response(0xbf3f, 0))
     }
@@ -105,7 +110,8 @@ impl Euicc {
 
     pub(super) fn rules_lines(&self) -> Vec<u8> {
         let line = |rule: &super::RatRule| {
-            let operators: Vec<u8> = rule.operators.iter().flat_map(|operator| operator.to_bytes(0x30)).collect();
+            let operators: Vec<u8> =
+                rule.operators.iter().flat_map(|operator| operator.to_bytes(0x30)).collect();
             let flags = if rule.consent_required { 0x80 } else { 0 };
             tlv(0x30, &[&bits(0x80, rule.rules.0), &tlv(0xa1, &[&operators]), &bits(0x82, flags)])
         };

@@ -8,9 +8,9 @@ use super::es10::Answer;
 use super::events::Refusal;
 use super::memory::{Aid, Rollback};
 use crate::wire::rsp::iot::{
-    self, EuiccPackage, EuiccPackageErrorData, EuiccPackageRequest, EuiccPackageResult, EuiccPackageResultData,
-    EuiccPackageSigned, EuiccResultData, ImmediateEnableConfiguration, MemoryReset, MemoryResetOptions, Operation,
-    ProfileRollback, Psmo, with_token,
+    self, EuiccPackage, EuiccPackageErrorData, EuiccPackageRequest, EuiccPackageResult,
+    EuiccPackageResultData, EuiccPackageSigned, EuiccResultData, ImmediateEnableConfiguration, MemoryReset,
+    MemoryResetOptions, Operation, ProfileRollback, Psmo, with_token,
 };
 use crate::wire::rsp::{ProfileClass, ProfileId, ProfileInfo, int, result_response, tlv};
 
@@ -69,12 +69,17 @@ impl Euicc {
         let enabled = self.memory.enabled;
         let results = self.execute(card, &signed);
         let sequence_number = self.memory.next_sequence;
-        let response = self.sign_result(&signed.eim_id, token, signed.counter, signed.transaction_id, results);
+        let response =
+            self.sign_result(&signed.eim_id, token, signed.counter, signed.transaction_id, results);
         if self.memory.enabled != enabled && card.toolkit.is_reachable() {
             card.request_refresh(Refresh::UiccReset);
         }
         let orders = signed.package.names().join(", ");
-        self.tell(PACKAGE, "package-executed", format!("{orders}: result {sequence_number} is signed and kept"));
+        self.tell(
+            PACKAGE,
+            "package-executed",
+            format!("{orders}: result {sequence_number} is signed and kept"),
+        );
         Ok(response)
     }
 
@@ -150,7 +155,9 @@ impl Euicc {
             Psmo::Enable { iccid, rollback } => {
                 (Operation::Enable, self.enable_for_eim(card, *iccid, *rollback, signed))
             }
-            Psmo::Disable(iccid) => (Operation::Disable, self.disable(card, &ProfileId::Iccid(*iccid), false)),
+            Psmo::Disable(iccid) => {
+                (Operation::Disable, self.disable(card, &ProfileId::Iccid(*iccid), false))
+            }
             Psmo::Delete(iccid) => (Operation::Delete, self.delete(&ProfileId::Iccid(*iccid))),
             Psmo::ListProfileInfo(filter) => {
                 let list = match super::management::tags(&filter.tags) {
@@ -244,7 +251,8 @@ impl Euicc {
             self.keep_immediate(configuration);
             0
         } else {
-            let refusal = Refusal::new(2, "eim-exists", "there is an eIM: only a package of it may change this");
+            let refusal =
+                Refusal::new(2, "eim-exists", "there is an eIM: only a package of it may change this");
             self.refuse("ES10b.ConfigureImmediateProfileEnabling", refusal)
         };
         Ok(result_response(0xbf59, code))
@@ -379,7 +387,8 @@ impl Euicc {
             ProfileClass::Provisioning => options & MemoryResetOptions::PROVISIONING_PROFILES != 0,
         };
         let address = options & MemoryResetOptions::DEFAULT_SMDP_ADDRESS != 0;
-        let profiles = options & !(MemoryResetOptions::EIM_CONFIGURATION | MemoryResetOptions::IMMEDIATE_ENABLE);
+        let profiles =
+            options & !(MemoryResetOptions::EIM_CONFIGURATION | MemoryResetOptions::IMMEDIATE_ENABLE);
         if profiles != 0
             && let Err(refusal) = self.erase(card, goes, address)
         {

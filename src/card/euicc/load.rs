@@ -190,9 +190,8 @@ impl Euicc {
         prepared.certificate.public().verify(&signed, &request.smdp_sign, &self.tally).map_err(|_| {
             refusal(InstallError::InvalidSignature, "signature-invalid", "smdpSign does not verify")
         })?;
-        let shared = Self::agree(&prepared.key, &request.smdp_otpk).map_err(|error| {
-            refusal(InstallError::IncorrectInputValues, "key-invalid", error.to_string())
-        })?;
+        let shared = Self::agree(&prepared.key, &request.smdp_otpk)
+            .map_err(|error| refusal(InstallError::IncorrectInputValues, "key-invalid", error.to_string()))?;
         let keys =
             SessionKeys::derive(&shared, request.key_type, request.key_length, &request.host_id, &self.eid);
         Ok(Bsp::new(&keys))
@@ -228,7 +227,8 @@ impl Euicc {
             };
             let object = rest.len() - value.len() + length;
             if tag != u16::from(loading.stage.segment()) || value.len() < length || object > left {
-                let text = format!("the segment that begins with {first:02X} is cut off or of another sequence");
+                let text =
+                    format!("the segment that begins with {first:02X} is cut off or of another sequence");
                 return Err(fail(structure(text)));
             }
             loading.open(*first, &value[..length]).map_err(&fail)?;
@@ -392,7 +392,8 @@ impl Euicc {
     pub(super) fn record_interruption(&mut self, why: &str) {
         if self.memory.installing.is_some() {
             let text = format!("the installation was interrupted: {why}");
-            let reason = self.refuse(LOAD, refusal(InstallError::Interruption, "installation-interrupted", text));
+            let reason =
+                self.refuse(LOAD, refusal(InstallError::Interruption, "installation-interrupted", text));
             let command = BppCommand::LoadProfileElements as u64;
             self.record_result(FinalResult::Error { command, reason, sima_response: None });
         }

@@ -9,8 +9,8 @@ use super::load::digits;
 use super::memory::Aid;
 use super::slots::Slot;
 use crate::wire::rsp::{
-    Fields, NotificationEvents, PolicyRules, ProfileClass, ProfileFilter, ProfileId, ProfileInfo, ProfileState,
-    Switch, SwitchKind, boolean, int, result_response, tlv,
+    Fields, NotificationEvents, PolicyRules, ProfileClass, ProfileFilter, ProfileId, ProfileInfo,
+    ProfileState, Switch, SwitchKind, boolean, int, result_response, tlv,
 };
 
 const ENABLE: &str = "ES10c.EnableProfile";
@@ -56,7 +56,11 @@ impl Euicc {
         ProfileInfo {
             iccid: has(0x5a).then_some(metadata.iccid),
             aid: has(0x4f).then(|| slot.aid.to_vec()),
-            state: has(0x9f70).then_some(if enabled { ProfileState::Enabled } else { ProfileState::Disabled }),
+            state: has(0x9f70).then_some(if enabled {
+                ProfileState::Enabled
+            } else {
+                ProfileState::Disabled
+            }),
             nickname: slot.nickname.clone().filter(|_| has(0x90)),
             service_provider: has(0x91).then(|| metadata.service_provider.clone()),
             name: has(0x92).then(|| metadata.name.clone()),
@@ -151,7 +155,11 @@ impl Euicc {
         let slot = self.find(id)?;
         let aid = slot.aid;
         if self.memory.enabled == Some(aid) || self.memory.waiting == Some(Some(aid)) {
-            return Err(Refusal::new(WRONG_STATE, "profile-enabled", "the profile is enabled; disable it first"));
+            return Err(Refusal::new(
+                WRONG_STATE,
+                "profile-enabled",
+                "the profile is enabled; disable it first",
+            ));
         }
         if slot.metadata.rules.contains(PolicyRules::PPR2) {
             let text = "PPR2 of the profile does not let it be deleted";
@@ -323,7 +331,6 @@ impl Slot {
             ProfileId::Iccid(iccid) => self.metadata.iccid == *iccid,
         }
     }
-
 }
 
 /// The tags of a tag list; the default ones where it is empty. `None` where it ends inside a tag.

@@ -163,7 +163,11 @@ impl Uicc {
     ///
     /// # Errors
     /// [`CardError::Euicc`] where key, certificates or a profile are not in order.
-    pub fn with_euicc(config: EuiccConfig, rng: RngTree, delivered: Vec<Delivered>) -> Result<Self, CardError> {
+    pub fn with_euicc(
+        config: EuiccConfig,
+        rng: RngTree,
+        delivered: Vec<Delivered>,
+    ) -> Result<Self, CardError> {
         let mut euicc = Euicc::new(config, rng)?;
         for profile in delivered {
             euicc.deliver(profile)?;

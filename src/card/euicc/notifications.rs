@@ -54,7 +54,12 @@ impl Euicc {
     }
 
     /// Notifies every server that the profile wants to hear of `event`, but the one that knows already.
-    pub(super) fn notify(&mut self, profile: &ProfileMetadata, event: NotificationEvents, told: Option<&str>) {
+    pub(super) fn notify(
+        &mut self,
+        profile: &ProfileMetadata,
+        event: NotificationEvents,
+        told: Option<&str>,
+    ) {
         for wanted in profile.notifications.iter().filter(|wanted| wanted.events.meets(event)) {
             if told == Some(wanted.address.as_str()) {
                 continue;
@@ -91,7 +96,9 @@ impl Euicc {
             results.map(|(_, result)| result.clone()).collect()
         };
         Ok(match wanted {
-            RetrieveNotifications::EuiccPackageResults => Retrieved::package_results_response(&of_packages(None)),
+            RetrieveNotifications::EuiccPackageResults => {
+                Retrieved::package_results_response(&of_packages(None))
+            }
             RetrieveNotifications::SequenceNumber(number) if !of_packages(Some(number)).is_empty() => {
                 Retrieved::package_results_response(&of_packages(Some(number)))
             }

@@ -36,5 +36,8 @@ pub(super) fn refused_response(error: &PackageError) -> Vec<u8> {
 /// The test algorithm, or a key that is zero but for its last two bytes.
 fn is_test(subscription: &Subscription) -> bool {
     subscription.algorithm == AkaAlgorithm::Test
-        || subscription.key.split_last_chunk::<2>().is_some_and(|(zeros, _)| zeros.iter().all(|byte| *byte == 0))
+        || subscription
+            .key
+            .split_last_chunk::<2>()
+            .is_some_and(|(zeros, _)| zeros.iter().all(|byte| *byte == 0))
 }

@@ -70,7 +70,11 @@ impl Euicc {
         let signed = ServerSigned1::parse(&request.server_signed1)?;
         let response = match self.authenticated(&request, &signed) {
             Ok(response) => {
-                self.tell(AUTHENTICATE, "server-authenticated", format!("{} is authentic", signed.server_address));
+                self.tell(
+                    AUTHENTICATE,
+                    "server-authenticated",
+                    format!("{} is authentic", signed.server_address),
+                );
                 response
             }
             Err(refusal) => AuthenticateServerResponse::Error {
@@ -86,7 +90,8 @@ impl Euicc {
         request: &AuthenticateServerRequest,
         signed: &ServerSigned1,
     ) -> Result<AuthenticateServerResponse, Refusal> {
-        let no_context = || Refusal::new(4, "no-session", "no challenge was asked for since the last session");
+        let no_context =
+            || Refusal::new(4, "no-session", "no challenge was asked for since the last session");
         let challenge = self.challenge.ok_or_else(no_context)?;
         let anchor = self.anchor_of(&request.ci_key_id)?;
         let of_chain = |error: RspCertError| {
@@ -214,7 +219,8 @@ impl Euicc {
     /// one.
     fn one_time_key(&mut self, oid: &[u8], certificate: &RspCertificate, bound: Option<&[u8]>) -> RspKey {
         let kept = self.memory.one_time_keys.iter().find(|kept| {
-            kept.smdp_oid == oid && bound.is_some_and(|public| kept.key.public().uncompressed()[..] == *public)
+            kept.smdp_oid == oid
+                && bound.is_some_and(|public| kept.key.public().uncompressed()[..] == *public)
         });
         if let Some(kept) = kept {
             return kept.key.clone();
@@ -240,7 +246,8 @@ impl Euicc {
         let request = CancelSessionRequest::parse(bytes)?;
         let Some(session) = self.session.take_if(|session| session.transaction_id == request.transaction_id)
         else {
-            let refusal = Refusal::new(5, "transaction-mismatch", "there is no session with this transaction");
+            let refusal =
+                Refusal::new(5, "transaction-mismatch", "there is no session with this transaction");
             let code = self.refuse(CANCEL, refusal);
             return Ok(CancelSessionResponse::Error { code }.to_bytes());
         };

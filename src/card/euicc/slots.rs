@@ -78,7 +78,9 @@ impl Euicc {
     /// Puts a profile on the eUICC before it leaves the factory.
     pub(super) fn deliver(&mut self, delivered: Delivered) -> Result<(), CardError> {
         let metadata = match &delivered {
-            Delivered::Personalised { metadata, .. } | Delivered::Package { metadata, .. } => metadata.clone(),
+            Delivered::Personalised { metadata, .. } | Delivered::Package { metadata, .. } => {
+                metadata.clone()
+            }
         };
         let wrong = |what| CardError::Euicc { what };
         if self.memory.slots.iter().any(|slot| slot.metadata.iccid == metadata.iccid) {

@@ -9,7 +9,6 @@ use crate::crypto::rsp_cert::{Crl, Curve, RspKey};
 use crate::wire::rsp::iot::{AddInitialEim, ImmediateEnableConfiguration};
 use crate::wire::rsp::{NotificationEvents, ProfileMetadata};
 
-
 /// Tags of the objects.
 const PROFILE: u16 = 0xb0;
 const NOTIFICATION: u16 = 0xb1;
@@ -238,7 +237,9 @@ impl Euicc {
         let place = number(place)?;
         let source = match maybe_of(package) {
             Some(package) => Source::Package { number: place, package: package.to_vec() },
-            None => Source::Delivered(usize::try_from(place).map_err(|_| damaged("there is no such profile"))?),
+            None => {
+                Source::Delivered(usize::try_from(place).map_err(|_| damaged("there is no such profile"))?)
+            }
         };
         let mut profile = self.made_again(&source)?;
         // Random numbers that the profile has given do not come again: first what it is now, then the state.

@@ -16,7 +16,7 @@ use x509_cert::ext::pkix::{
 use x509_cert::name::Name;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
-use super::{Oid, Role, RspCertError, RspPublicKey};
+use super::{Oid, Role, RspCertError, RspPublicKey, pem};
 
 const WHAT: &str = "the certificate";
 /// ecdsa-with-SHA256 (RFC 5758 section 3.2), content octets.
@@ -153,6 +153,16 @@ struct AlternativeNames {
 }
 
 impl RspCertificate {
+    /// Reads a certificate from a file in PEM or DER.
+    ///
+    /// # Errors
+    /// [`RspCertError`] as [`Self::parse`] has it, and [`RspCertError::Der`] where the PEM is broken.
+    pub fn from_file(bytes: &[u8]) -> Result<Self, RspCertError> {
+        let der = pem::der_of(bytes, pem::CERTIFICATE)
+            .map_err(|reason| RspCertError::Der { what: WHAT, reason: reason.to_owned() })?;
+        Self::parse(&der)
+    }
+
     /// Reads a certificate in DER. Every extension that is understood is read, so that a broken one is found here.
     ///
     /// # Errors

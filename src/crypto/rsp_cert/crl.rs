@@ -9,7 +9,7 @@ use x509_cert::ext::pkix::{AuthorityKeyIdentifier, CrlReason};
 use x509_cert::name::Name;
 
 use super::certificate::{check_algorithms, der_error, signed_part};
-use super::{Oid, RspCertError};
+use super::{Oid, RspCertError, pem};
 
 const WHAT: &str = "the revocation list";
 /// Last arcs below id-ce, 2.5.29, of the extensions of lists that are understood.
@@ -42,6 +42,16 @@ pub struct Revocation {
 }
 
 impl Crl {
+    /// Reads a revocation list from a file in PEM or DER.
+    ///
+    /// # Errors
+    /// [`RspCertError`] as [`Self::parse`] has it, and [`RspCertError::Der`] where the PEM is broken.
+    pub fn from_file(bytes: &[u8]) -> Result<Self, RspCertError> {
+        let der = pem::der_of(bytes, pem::CRL)
+            .map_err(|reason| RspCertError::Der { what: WHAT, reason: reason.to_owned() })?;
+        Self::parse(&der)
+    }
+
     /// Reads a revocation list in DER.
     ///
     /// # Errors

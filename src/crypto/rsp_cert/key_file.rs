@@ -1,18 +1,18 @@
 //! Private keys in files: PEM or DER, `ECPrivateKey` of SEC 1 annex C.4 (which is written, and what SGP.26
 //! publishes) or PKCS #8 (RFC 5958).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef};
+use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef};
 use der::{Decode, Reader, SliceReader, Tag, Tagged};
 use zeroize::Zeroizing;
 
 use super::super::CryptoError;
-use super::{Curve, RspKey};
+use super::{Curve, RspKey, pem};
 
 const SEC1_LABEL: &str = "EC PRIVATE KEY";
 const PKCS8_LABEL: &str = "PRIVATE KEY";
-const LINE: usize = 64;
+/// The tags of the curve and of the public key in an `ECPrivateKey`.
+const PARAMETERS: u8 = 0xa0;
+const PUBLIC_KEY: u8 = 0xa1;
 
 impl RspKey {
     /// The key pair as an `EC PRIVATE KEY` in PEM, with its curve and public key.
@@ -20,13 +20,13 @@ impl RspKey {
         let curve = self.curve().oid();
         let mut body = Zeroizing::new(vec![0x02, 0x01, 0x01, 0x04, 0x20]);
         body.extend_from_slice(self.scalar());
-        body.extend_from_slice(&[0xa0, 2 + curve.len() as u8, 0x06, curve.len() as u8]);
+        body.extend_from_slice(&[PARAMETERS, 2 + curve.len() as u8, 0x06, curve.len() as u8]);
         body.extend_from_slice(curve);
-        body.extend_from_slice(&[0xa1, 0x44, 0x03, 0x42, 0x00]);
+        body.extend_from_slice(&[PUBLIC_KEY, 0x44, 0x03, 0x42, 0x00]);
         body.extend_from_slice(&self.public().uncompressed());
         // 119 or 120 bytes: a length of one byte.
         let der = Zeroizing::new([&[0x30, body.len() as u8][..], &body].concat());
-        pem(SEC1_LABEL, &der).into()
+        pem::write(SEC1_LABEL, &der)
     }
 
     /// Reads a private key in PEM (other blocks, as `EC PARAMETERS`, are skipped) or in DER.
@@ -37,7 +37,7 @@ impl RspKey {
         let text = std::str::from_utf8(bytes).ok().filter(|text| text.contains("-----BEGIN "));
         let Some(text) = text else { return Self::from_der(bytes) };
         for label in [SEC1_LABEL, PKCS8_LABEL] {
-            if let Some(der) = pem_block(text, label)? {
+            if let Some(der) = pem::block(text, label).map_err(form)? {
                 return Self::from_der(&der);
             }
         }
@@ -63,17 +63,17 @@ impl RspKey {
                 let mut fields = SliceReader::new(whole.value()).map_err(wrong)?;
                 u8::decode(&mut fields).map_err(wrong)?;
                 let scalar = OctetStringRef::decode(&mut fields).map_err(wrong)?;
-                of_octets(curve, scalar.as_bytes())
+                checked(of_octets(curve, scalar.as_bytes())?, fields)
             }
             1 => {
                 let scalar = OctetStringRef::decode(&mut fields).map_err(wrong)?;
                 let parameters = fields.tlv_bytes().map_err(|_| form("it does not name its curve"))?;
                 let parameters = AnyRef::from_der(parameters).map_err(wrong)?;
-                if u8::from(parameters.tag()) != 0xa0 {
+                if u8::from(parameters.tag()) != PARAMETERS {
                     return Err(form("it does not name its curve"));
                 }
                 let curve = curve_of(&AnyRef::from_der(parameters.value()).map_err(wrong)?)?;
-                of_octets(curve, scalar.as_bytes())
+                checked(of_octets(curve, scalar.as_bytes())?, fields)
             }
             version => Err(form(format!("version {version} is unknown"))),
         }
@@ -90,34 +90,24 @@ fn of_octets(curve: Curve, octets: &[u8]) -> Result<RspKey, CryptoError> {
     RspKey::from_scalar(curve, scalar)
 }
 
+/// Checks the public key among the fields that are left of an `ECPrivateKey`, where there is one.
+fn checked(key: RspKey, mut fields: SliceReader<'_>) -> Result<RspKey, CryptoError> {
+    let wrong = |error: der::Error| form(error.to_string());
+    while !fields.is_finished() {
+        let field = AnyRef::from_der(fields.tlv_bytes().map_err(wrong)?).map_err(wrong)?;
+        if u8::from(field.tag()) != PUBLIC_KEY {
+            continue;
+        }
+        let bits = BitStringRef::from_der(field.value()).map_err(wrong)?;
+        if bits.as_bytes() != Some(&key.public().uncompressed()) {
+            return Err(form("the public key in it is another one"));
+        }
+    }
+    Ok(key)
+}
+
 fn form(reason: impl Into<String>) -> CryptoError {
     CryptoError::PrivateKeyForm { reason: reason.into() }
-}
-
-/// DER as PEM (RFC 7468).
-pub fn pem(label: &str, der: &[u8]) -> String {
-    let base64 = Zeroizing::new(STANDARD.encode(der));
-    let mut text = format!("-----BEGIN {label}-----\n");
-    for line in base64.as_bytes().chunks(LINE) {
-        text.extend(line.iter().map(|byte| char::from(*byte)));
-        text.push('\n');
-    }
-    text + &format!("-----END {label}-----\n")
-}
-
-/// The first PEM block with this label; `None` where there is none.
-///
-/// # Errors
-/// [`CryptoError::PrivateKeyForm`] where it has no end or is not base64.
-pub(super) fn pem_block(text: &str, label: &str) -> Result<Option<Zeroizing<Vec<u8>>>, CryptoError> {
-    let Some((_, rest)) = text.split_once(&format!("-----BEGIN {label}-----")) else { return Ok(None) };
-    let (body, _) =
-        rest.split_once(&format!("-----END {label}-----")).ok_or_else(|| form("the PEM block has no end"))?;
-    let body: Zeroizing<String> = Zeroizing::new(body.split_whitespace().collect());
-    STANDARD
-        .decode(body.as_bytes())
-        .map(|der| Some(der.into()))
-        .map_err(|_| form("the PEM block is not base64"))
 }
 
 #[cfg(test)]
@@ -135,8 +125,12 @@ mod tests {
             for text in [text.as_str(), &format!("{parameters}{}", *text), &text.replace('\n', "\r\n")] {
                 assert_eq!(RspKey::from_file(text.as_bytes()).unwrap().scalar(), key.scalar());
             }
-            let der = pem_block(&text, SEC1_LABEL).unwrap().unwrap();
+            let der = pem::block(&text, SEC1_LABEL).unwrap().unwrap();
             assert_eq!(RspKey::from_file(&der), Ok(key));
+            let mut other = der.to_vec();
+            *other.last_mut().unwrap() ^= 1;
+            let reason = RspKey::from_file(&other).unwrap_err().to_string();
+            assert!(reason.contains("public key in it is another"), "{reason}");
         }
     }
 

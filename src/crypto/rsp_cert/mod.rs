@@ -11,6 +11,7 @@ mod error;
 mod key;
 mod key_file;
 mod oid;
+pub mod pem;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +22,6 @@ pub use chain::{TrustAnchor, check_same_oid, check_self_signed};
 pub use crl::{Crl, Revocation};
 pub use error::RspCertError;
 pub use key::{Curve, RspKey, RspPublicKey};
-pub use key_file::pem;
 pub use oid::Oid;
 
 /// What a certificate is for: `id-rspRole` of SGP.22 annex H, in certificatePolicies.

@@ -5,12 +5,19 @@
 //! Nothing issued is remembered: an eUICC more costs one key pair and one signature.
 
 mod deployment;
-
+mod files;
+mod lab;
+mod material;
+#[cfg(test)]
+mod tests;
 mod x509;
 
 use x509_cert::ext::pkix::CrlReason;
 
 pub use deployment::Deployment;
+pub use files::PkiFile;
+pub use lab::LAB_SEED;
+pub use material::{Checked, Material};
 
 use self::x509::{COMMON_NAME, ORGANIZATION, ORGANIZATIONAL_UNIT, SERIAL_NUMBER, Terms};
 use super::EsimError;
@@ -127,8 +134,8 @@ impl Pki {
         let (ci_oid, eum_oid) = (CI_OID.parse()?, EUM_OID.parse()?);
         let end = options.now_unix_s.saturating_add(ISSUER_LIFETIME_S);
 
-        let (mut draw, ci_rng) = (rng.branch("ci").stream("key"), rng.branch("ci"));
-        let ci_key = RspKey::from_stream(options.curve, &mut draw);
+        let ci_rng = rng.branch("ci");
+        let ci_key = RspKey::from_stream(options.curve, &mut ci_rng.stream("key"));
         // Two CIs of one name would be taken for one.
         let common_name = format!("cellbed test CI {}", hex::encode(&ci_key.public().key_id()[..4]));
         let mut terms = Terms {
@@ -393,12 +400,8 @@ impl SmdpIdentity {
         now_unix_s: Option<u64>,
         tally: &Tally,
     ) -> Result<(), RspCertError> {
-        for (identity, role) in [(&self.auth, Role::DpAuth), (&self.pb, Role::DpPb), (&self.tls, Role::DpTls)]
-        {
-            anchor.verify_chain(&[&identity.certificate], role, now_unix_s, tally)?;
-            check_same_oid(&self.auth.certificate, &identity.certificate)?;
-        }
-        Ok(())
+        let all = [(&self.auth, Role::DpAuth), (&self.pb, Role::DpPb), (&self.tls, Role::DpTls)];
+        check_server(&all, anchor, now_unix_s, tally)
     }
 }
 
@@ -413,12 +416,22 @@ impl SmdsIdentity {
         now_unix_s: Option<u64>,
         tally: &Tally,
     ) -> Result<(), RspCertError> {
-        for (identity, role) in [(&self.auth, Role::DsAuth), (&self.tls, Role::DsTls)] {
-            anchor.verify_chain(&[&identity.certificate], role, now_unix_s, tally)?;
-            check_same_oid(&self.auth.certificate, &identity.certificate)?;
-        }
-        Ok(())
+        check_server(&[(&self.auth, Role::DsAuth), (&self.tls, Role::DsTls)], anchor, now_unix_s, tally)
     }
+}
+
+/// Verifies the certificates of one server, and that all of them name the object identifier of the first.
+fn check_server(
+    identities: &[(&Identity, Role)],
+    anchor: &TrustAnchor,
+    now_unix_s: Option<u64>,
+    tally: &Tally,
+) -> Result<(), RspCertError> {
+    for (identity, role) in identities {
+        anchor.verify_chain(&[&identity.certificate], *role, now_unix_s, tally)?;
+        check_same_oid(&identities[0].0.certificate, &identity.certificate)?;
+    }
+    Ok(())
 }
 
 fn hosts_of(certificate: &RspCertificate) -> Vec<String> {

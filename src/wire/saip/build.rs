@@ -100,7 +100,7 @@ impl Draft {
             }
             let is_directory = matches!(file.kind, SpecKind::Directory { .. });
             directory = Some(if is_directory { &file.path } else { home });
-            commands.push(FileCommand::Create(control(file, Pattern::Erased)));
+            commands.push(FileCommand::Create(Box::new(control(file, Pattern::Erased))));
             for (offset, content) in parts(&file.content) {
                 commands.extend((offset > 0).then_some(FileCommand::Offset(offset)));
                 commands.push(FileCommand::Content(content.to_vec()));
@@ -128,7 +128,7 @@ fn bytes(path: &[u16]) -> Vec<u8> {
 }
 
 fn templated(file: &FileSpec, row: &Row) -> File {
-    let mut items = vec![FileItem::Descriptor(control(file, row.pattern))];
+    let mut items = vec![FileItem::Descriptor(Box::new(control(file, row.pattern)))];
     for (offset, content) in parts(&file.content) {
         items.extend((offset > 0).then_some(FileItem::Offset(offset)));
         items.push(FileItem::Content(content.to_vec()));

@@ -128,7 +128,7 @@ fn path(object: &Object<'_>) -> Result<Vec<u8>, Fault> {
 pub enum FileItem {
     /// The template would make the file; it is not wanted.
     DoNotCreate,
-    Descriptor(Fcp),
+    Descriptor(Box<Fcp>),
     /// Bytes to go on before the next content.
     Offset(u16),
     Content(Vec<u8>),
@@ -144,7 +144,7 @@ impl File {
         let items = object.objects()?.into_iter().map(|o| {
             Ok(match o.tag {
                 0x80 => o.null().map(|()| FileItem::DoNotCreate).within("doNotCreate")?,
-                0xa1 => FileItem::Descriptor(Fcp::read(o).within("fileDescriptor")?),
+                0xa1 => FileItem::Descriptor(Box::new(Fcp::read(o).within("fileDescriptor")?)),
                 0x82 => FileItem::Offset(o.integer(0xffff).within("fillFileOffset")? as u16),
                 0x83 => FileItem::Content(o.value.to_vec()),
                 _ => FileItem::Unknown(o.raw()),
@@ -214,7 +214,7 @@ pub enum FileCommand {
     /// Identifiers from the MF to a directory, or to a file whose content follows. An ADF goes by its temporary
     /// identifier.
     Path(Vec<u8>),
-    Create(Fcp),
+    Create(Box<Fcp>),
     /// Bytes to go on before the next content.
     Offset(u16),
     Content(Vec<u8>),
@@ -239,9 +239,9 @@ impl GenericFiles {
                     let commands = (0..).zip(o.objects()?).map(|(number, o): (usize, _)| {
                         Ok(match o.tag {
                             0x80 => FileCommand::Path(path(&o).within(&format!("[{number}]/filePath"))?),
-                            CREATE_FCP => {
-                                FileCommand::Create(Fcp::read(o).within(&format!("[{number}]/createFCP"))?)
-                            }
+                            CREATE_FCP => FileCommand::Create(Box::new(
+                                Fcp::read(o).within(&format!("[{number}]/createFCP"))?,
+                            )),
                             INTEGER => FileCommand::Offset(
                                 o.integer(0xffff).within(&format!("[{number}]/fillFileOffset"))? as u16,
                             ),

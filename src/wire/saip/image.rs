@@ -320,7 +320,9 @@ impl Image {
         for id in path {
             let mut child = (1..self.files.len())
                 .find(|place| self.files[*place].parent == at && self.files[*place].id == *id)?;
-            if let FileKind::Link { to } = self.files[child].kind {
+            if let FileKind::Link { to } = self.files[child].kind
+                && to < self.files.len()
+            {
                 child = to;
             }
             at = child;

@@ -103,12 +103,16 @@ fn head(identification: u16) -> PeHeader {
 }
 
 fn fcp(fcp: Fcp) -> File {
-    File(vec![FileItem::Descriptor(fcp)])
+    File(vec![FileItem::Descriptor(Box::new(fcp))])
 }
 
 fn templated(element: &'static str, id: u16, files: Vec<(&'static str, File)>) -> Element {
     let template = template_oid(element, 1).unwrap();
     Element::Template(element, TemplateFiles { header: head(id), template, files, extra: Vec::new() })
+}
+
+fn create(fcp: Fcp) -> FileCommand {
+    FileCommand::Create(Box::new(fcp))
 }
 
 fn records(length: u8, size: u8) -> Fcp {
@@ -232,6 +236,36 @@ fn transparent(id: u16, size: u8) -> Fcp {
     }
 }
 
+/// A file of the MF that shows another one there.
+fn link(id: u16, to: u16) -> FileCommand {
+    let path = Some(to.to_be_bytes().to_vec());
+    create(Fcp { link_path: path, file_size: None, ..transparent(id, 1) })
+}
+
+#[test]
+fn links_may_show_links_and_come_before_what_they_show() {
+    let mut elements = small();
+    let commands = vec![
+        link(0x6f01, 0x6f02),
+        link(0x6f02, 0x6f03),
+        // A link has no content of its own, and is no place to put files.
+        create(transparent(0x6f03, 2)),
+        FileCommand::Content(vec![5]),
+    ];
+    elements.insert(5, generic(9, commands.clone()));
+    let image = built(elements).unwrap();
+    assert_eq!(content(&image, &[0x6f01]), "05FF");
+    let to = image.child(0, 0x6f03).unwrap();
+    for id in [0x6f01, 0x6f02] {
+        assert_eq!(image.files[image.child(0, id).unwrap()].kind, FileKind::Link { to });
+    }
+    let mut elements = small();
+    let into_link = vec![FileCommand::Path(vec![0x6f, 0x01]), FileCommand::Content(vec![1])];
+    elements.insert(5, generic(9, [commands, into_link].concat()));
+    let error = Package { elements }.image().unwrap_err();
+    assert!(error.to_string().contains("a link has no content of its own"), "{error}");
+}
+
 #[test]
 fn files_are_made_one_by_one_and_linked() {
     let mut elements = small();
@@ -249,10 +283,10 @@ fn files_are_made_one_by_one_and_linked() {
         6,
         vec![
             FileCommand::Path(vec![0x7f, 0x01]),
-            FileCommand::Create(Fcp { file_size: None, ..link }),
+            create(Fcp { file_size: None, ..link }),
             FileCommand::Path(Vec::new()),
-            FileCommand::Create(directory),
-            FileCommand::Create(Fcp { proprietary: Some(pattern), ..transparent(0x4f01, 5) }),
+            create(directory),
+            create(Fcp { proprietary: Some(pattern), ..transparent(0x4f01, 5) }),
             FileCommand::Offset(1),
             FileCommand::Content(vec![9]),
             FileCommand::Offset(1),
@@ -332,8 +366,46 @@ fn a_refusal_names_the_element_the_place_and_the_status() {
             "element 5 (telecom): identification 4 is that of element 4 (usim), too",
         ),
         (
-            |e| e.insert(5, templated("telecom", 9, vec![("ef-img", File::default())])),
+            |e| {
+                let directory = ("df-telecom", File::default());
+                e.insert(5, templated("telecom", 9, vec![directory, ("ef-img", File::default())]));
+            },
             "element 5 (telecom), ef-img: ef-img is in df-graphics, which is not made",
+        ),
+        (
+            |e| e.insert(5, templated("telecom", 9, vec![("df-graphics", File::default())])),
+            "element 5 (telecom), df-telecom: it is missing; the other files are in it",
+        ),
+        (
+            |e| {
+                let directory = Fcp { file_descriptor: Some(vec![0x78, 0x21]), ..Fcp::default() };
+                let Element::Template(_, usim) = &mut e[4] else { panic!() };
+                usim.files[1].1 = fcp(directory);
+            },
+            "element 4 (usim), ef-imsi/fileDescriptor: the template has a directory where this is a file",
+        ),
+        (
+            |e| e.insert(5, generic(9, vec![link(0x6f01, 0x6f02), link(0x6f02, 0x6f01)])),
+            "element 5 (genericFileManagement), file/linkPath: 6f02 is a link that leads back to links",
+        ),
+        (
+            |e| {
+                let huge = Fcp { file_size: Some(vec![0xff; 4]), ..transparent(0x6f01, 1) };
+                e.insert(5, generic(9, vec![create(huge)]));
+            },
+            "element 5 (genericFileManagement), fileManagementCMD/[0]/[0]/createFCP: 4290775294 bytes more than",
+        ),
+        (
+            |e| {
+                let descriptor = Some(vec![0x79, 0x21]);
+                let huge = Fcp {
+                    file_descriptor: descriptor,
+                    file_size: Some(vec![0xff; 4]),
+                    ..transparent(0x6f01, 1)
+                };
+                e.insert(5, generic(9, vec![create(huge)]));
+            },
+            "element 5 (genericFileManagement), fileManagementCMD/[0]/[0]/createFCP: 4290775294 bytes more than",
         ),
         (
             |e| {
@@ -344,7 +416,7 @@ fn a_refusal_names_the_element_the_place_and_the_status() {
             "element 4 (usim), ef-sms/linkPath: there is no file 7f99",
         ),
         (
-            |e| e.insert(5, generic(9, vec![FileCommand::Create(transparent(0x2fe2, 1))])),
+            |e| e.insert(5, generic(9, vec![create(transparent(0x2fe2, 1))])),
             "element 5 (genericFileManagement), fileManagementCMD/[0]/[0]/createFCP: there is a file 2fe2 in \
              this directory already",
         ),

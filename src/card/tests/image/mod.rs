@@ -7,6 +7,7 @@ use crate::wire::saip::{
     SqnState, Subscription,
 };
 
+mod packages;
 mod refusals;
 
 const ELEMENT: ElementRef = ElementRef { index: 3, name: "usim" };
@@ -152,6 +153,7 @@ fn image() -> Image {
         version: (2, 3),
         profile_type: None,
         iccid: [0x98; 10],
+        mandatory_services: Vec::new(),
         files,
         pins: vec![
             pin(MF, 0x01, b"0000", Some(0x01), 0x06),
@@ -173,7 +175,12 @@ fn image() -> Image {
             block: vec![0xc4, 0],
         }],
         security_domains: Vec::new(),
+        mandatory_services: Vec::new(),
+        cdma: Vec::new(),
+        left_out: Vec::new(),
         rfm: Vec::new(),
+        cdma: Vec::new(),
+        left_out: Vec::new(),
     }
 }
 

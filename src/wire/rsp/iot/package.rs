@@ -145,6 +145,14 @@ pub enum EuiccPackage {
 }
 
 impl EuiccPackage {
+    /// Reads the list alone.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub fn parse(bytes: &[u8]) -> Result<Self, RspError> {
+        Self::read(&mut Fields::of("EuiccPackage", bytes))
+    }
+
     fn read(f: &mut Fields<'_>) -> Result<Self, RspError> {
         // One damaged operation does not undo those before it: the eUICC stops there, and says so.
         if f.peek() == Some(0xa1) {

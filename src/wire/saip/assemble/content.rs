@@ -39,7 +39,13 @@ pub(super) fn kind(fcp: &Fcp, row: Option<&Row>, id: u16) -> Result<FileKind, Fa
         _ => (0, 0),
     };
     let given = fcp.file_size.as_deref().map(number);
-    if structure == DIRECTORY {
+    let template_directory = row.map(|row| matches!(row.shape, Shape::Directory | Shape::Application));
+    if template_directory.is_some_and(|directory| directory != (structure == DIRECTORY)) && !is_link {
+        return Err(
+            bad("the template has a directory where this is a file, or the reverse").within("fileDescriptor")
+        );
+    }
+    if structure == DIRECTORY && !is_link {
         return directory(fcp, row);
     }
     if is_link {
@@ -105,17 +111,29 @@ fn number(bytes: &[u8]) -> usize {
     bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte))
 }
 
+/// Bytes that a file takes of the card.
+pub(super) fn room_taken(file: &ImageFile) -> usize {
+    match file.kind {
+        FileKind::BerTlv { size, max } => max.unwrap_or(size).max(size),
+        _ => file.content.len(),
+    }
+}
+
 /// What the file holds before anything is written into it: the pattern of the package, or else of the template.
 /// `room` is what all files together may still take.
 pub(super) fn initial(kind: &FileKind, fcp: &Fcp, pattern: Pattern, room: usize) -> Result<Vec<u8>, Fault> {
     let (part, count) = match *kind {
         FileKind::Transparent { size } => (size, 1),
         FileKind::LinearFixed { record, count } | FileKind::Cyclic { record, count } => (record, count),
-        FileKind::Directory { .. } | FileKind::BerTlv { .. } | FileKind::Link { .. } => return Ok(Vec::new()),
+        FileKind::BerTlv { size, max } => (max.unwrap_or(size).max(size), 1),
+        FileKind::Directory { .. } | FileKind::Link { .. } => return Ok(Vec::new()),
     };
     if part * count > room {
         let cause = format!("{} bytes more than the card has", part * count - room);
         return Err(Fault::new(PeStatusCode::NOT_ENOUGH_MEMORY, cause));
+    }
+    if matches!(kind, FileKind::BerTlv { .. }) {
+        return Ok(Vec::new());
     }
     let mut record = vec![0xff; part];
     let own = fcp.proprietary.as_ref();

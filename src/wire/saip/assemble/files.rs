@@ -47,6 +47,11 @@ impl Assembly {
                 Some(file) => row.id == 0x3f00 || !file.0.contains(&FileItem::DoNotCreate),
                 None => template.by_default && known,
             };
+            let is_first = directories.len() == 1 && row.within.is_empty();
+            let is_directory = matches!(row.shape, Shape::Directory | Shape::Application);
+            if !wanted && is_directory && is_first {
+                return Err(bad("it is missing; the other files are in it").within(row.name));
+            }
             if !wanted {
                 continue;
             }
@@ -55,9 +60,9 @@ impl Assembly {
                 bad(format!("{} is in {}, which is not made", row.name, row.within)).within(row.name)
             })?;
             let empty = File::default();
-            let place = self.from_template(&row, parent, said.unwrap_or(&empty)).within(row.name)?;
-            if matches!(row.shape, Shape::Directory | Shape::Application) {
-                if directories.len() == 1 && row.within.is_empty() {
+            let place = self.make(&row, parent, said.unwrap_or(&empty)).within(row.name)?;
+            if is_directory {
+                if is_first {
                     directories[0].1 = place;
                     self.codes_for = Some(place);
                 }
@@ -89,11 +94,11 @@ impl Assembly {
     }
 
     /// Makes a file of a template, as it is and as the element changes it.
-    fn from_template(&mut self, row: &Row, parent: usize, said: &File) -> Result<usize, Fault> {
-        let mut fcp = Fcp::default();
+    fn make(&mut self, row: &Row, parent: usize, said: &File) -> Result<usize, Fault> {
+        let mut fcp = &Fcp::default();
         for (at, item) in said.0.iter().enumerate() {
             match item {
-                FileItem::Descriptor(own) if at == 0 => fcp = own.clone(),
+                FileItem::Descriptor(own) if at == 0 => fcp = own,
                 FileItem::Descriptor(_) => {
                     return Err(bad("it stands behind other instructions; it comes first, and once")
                         .within("fileDescriptor"));
@@ -106,7 +111,7 @@ impl Assembly {
                 }
             }
         }
-        let place = self.create(row.name, parent, &fcp, Some(row))?;
+        let place = self.create(row.name, parent, fcp, Some(row))?;
         let mut cursor = Cursor::default();
         for item in &said.0 {
             match item {
@@ -136,11 +141,11 @@ impl Assembly {
                                 Err(bad(format!("there is no file {}", hex::encode(path))).within("filePath"))
                             }
                             Some(place) => {
+                                cursor = Cursor::default();
                                 match self.image.files[place].kind {
                                     FileKind::Directory { .. } => (directory, file) = (place, None),
                                     _ => file = Some(place),
                                 }
-                                cursor = Cursor::default();
                                 Ok(())
                             }
                         }
@@ -224,7 +229,7 @@ impl Assembly {
             content: Vec::new(),
             kind,
         };
-        let used: usize = self.image.files.iter().map(|file| file.content.len()).sum();
+        let used: usize = self.image.files.iter().map(content::room_taken).sum();
         if link.is_none() {
             let pattern = row.map_or(Pattern::Erased, |row| row.pattern);
             file.content = content::initial(&file.kind, fcp, pattern, BYTES_MAX.saturating_sub(used))?;

@@ -199,21 +199,37 @@ impl Assembly {
     }
 
     fn resolve_links(&mut self) -> Result<(), Late> {
-        for (place, path) in std::mem::take(&mut self.links) {
-            let late = |cause: String| {
-                let file = &self.image.files[place];
-                let fault = Fault::new(PeStatusCode::BAD_VALUES, cause).within("linkPath").within(file.name);
-                (file.element, fault)
-            };
-            // A link may show a link that was resolved before it: `find` follows those.
-            let to = self.image.find(&files::identifiers(&path));
-            let to = to.ok_or_else(|| late(format!("there is no file {}", hex::encode(&path))))?;
-            if to == place || matches!(self.image.files[to].kind, FileKind::Link { .. }) {
-                return Err(late(format!("{} is a link in turn", hex::encode(&path))));
+        let mut open = std::mem::take(&mut self.links);
+        while !open.is_empty() {
+            let before = open.len();
+            let mut later = Vec::new();
+            for (place, path) in open {
+                // `find` follows links that are resolved; one that is not is looked at again.
+                match self.image.find(&files::identifiers(&path)) {
+                    None => {
+                        return Err(
+                            self.broken_link(place, format!("there is no file {}", hex::encode(&path)))
+                        );
+                    }
+                    Some(to) if matches!(self.image.files[to].kind, FileKind::Link { .. }) => {
+                        later.push((place, path));
+                    }
+                    Some(to) => self.image.files[place].kind = FileKind::Link { to },
+                }
             }
-            self.image.files[place].kind = FileKind::Link { to };
+            if let Some((place, path)) = later.first().filter(|_| later.len() == before) {
+                let cause = format!("{} is a link that leads back to links", hex::encode(path));
+                return Err(self.broken_link(*place, cause));
+            }
+            open = later;
         }
         Ok(())
+    }
+
+    fn broken_link(&self, place: usize, cause: String) -> Late {
+        let file = &self.image.files[place];
+        let fault = Fault::new(PeStatusCode::BAD_VALUES, cause).within("linkPath").within(file.name);
+        (file.element, fault)
     }
 }
 

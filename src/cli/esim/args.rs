@@ -1,0 +1,128 @@
+//! What can be asked of `cellbed esim`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Subcommand, ValueHint};
+
+use crate::id::Eid;
+
+#[derive(Debug, Args)]
+pub struct EsimArgs {
+    #[command(subcommand)]
+    pub verb: EsimVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum EsimVerb {
+    /// Serve profiles to eUICCs: SM-DP+ and SM-DS over HTTPS
+    #[command(after_help = "\
+Examples:
+  cellbed esim serve --order sim-profiles/lte-test.toml
+  cellbed esim serve --order sim-profiles/lte-test.toml:TOKEN-1 --state esim-state --subscribers hss.jsonl
+  cellbed esim serve --pki my-pki --order profile.der::89049032123451234512345678901235 --announce")]
+    Serve(EsimServeArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct EsimServeArgs {
+    /// Certificates and keys, laid out as SGP.26; without it those of the lab, whose keys are public
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub pki: Option<PathBuf>,
+
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443")]
+    pub listen: SocketAddr,
+
+    /// What devices call the SM-DP+: a host, with the port where it is not 443 [default: the address]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub name: Option<String>,
+
+    /// What devices call the SM-DS [default: smds.localhost and the port]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub smds_name: Option<String>,
+
+    /// Where orders, sessions and notifications are kept, encrypted; without it everything is forgotten at the end
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state: Option<PathBuf>,
+
+    /// The file with the key of the state [default: in the folder of the state]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "state")]
+    pub state_key: Option<PathBuf>,
+
+    /// Have a profile ready: a fresh subscriber like that of a SIM profile (TOML), or a profile package (DER); for a
+    /// matching identifier, or for an eUICC, where they are given
+    #[arg(long = "order", value_name = "PROFILE[:MATCHING_ID][:EID]")]
+    pub orders: Vec<OrderArg>,
+
+    /// Tell the SM-DS of each order that names an EID
+    #[arg(long)]
+    pub announce: bool,
+
+    /// Write what the home network needs of the fresh subscribers to this file, their keys in clear: a JSON object a
+    /// line
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub subscribers: Option<PathBuf>,
+
+    /// Where to write the certificate that TLS clients have to trust [default: a temporary file]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub root: Option<PathBuf>,
+}
+
+/// `PROFILE[:MATCHING_ID][:EID]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderArg {
+    pub profile: PathBuf,
+    pub matching_id: Option<String>,
+    pub eid: Option<Eid>,
+}
+
+impl FromStr for OrderArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts: Vec<&str> = text.split(':').collect();
+        let digits = |part: &&str| part.len() == 32 && part.bytes().all(|b| b.is_ascii_digit());
+        let eid = match parts.last().filter(|_| parts.len() > 1).filter(|part| digits(part)) {
+            Some(eid) => Some(eid.parse().map_err(|error| format!("{eid}: {error}"))?),
+            None => None,
+        };
+        if eid.is_some() {
+            parts.pop();
+        }
+        match parts[..] {
+            [""] | ["", _] => Err("it names no profile".to_owned()),
+            [profile] => Ok(Self { profile: profile.into(), matching_id: None, eid }),
+            [profile, id] => {
+                let matching_id = (!id.is_empty()).then(|| id.to_owned());
+                Ok(Self { profile: profile.into(), matching_id, eid })
+            }
+            _ => Err("it has the form PROFILE[:MATCHING_ID][:EID], and an EID has 32 digits".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_are_read() {
+        let eid = "89049032123451234512345678901235";
+        let read = |text: &str| text.parse::<OrderArg>();
+        let order = |matching_id: Option<&str>, eid: Option<&str>| OrderArg {
+            profile: "a.toml".into(),
+            matching_id: matching_id.map(str::to_owned),
+            eid: eid.map(|eid| eid.parse().unwrap()),
+        };
+        assert_eq!(read("a.toml"), Ok(order(None, None)));
+        assert_eq!(read("a.toml:T-1"), Ok(order(Some("T-1"), None)));
+        assert_eq!(read(&format!("a.toml:{eid}")), Ok(order(None, Some(eid))));
+        assert_eq!(read(&format!("a.toml::{eid}")), Ok(order(None, Some(eid))));
+        assert_eq!(read(&format!("a.toml:T-1:{eid}")), Ok(order(Some("T-1"), Some(eid))));
+        for wrong in ["", ":T-1", "a:b:c", "a:b:c:d", "a.toml:T-1:89049032123451234512345678901236"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

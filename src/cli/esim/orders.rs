@@ -1,0 +1,148 @@
+//! The orders that the command line places: made once, found again by whoever starts with the same state.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::args::OrderArg;
+use super::serve::ServeError;
+use crate::esim::digits;
+use crate::esim::smdp::{
+    ConfirmOrder, DownloadOrder, OperatorConstant, OrderState, Producer, Profile, Smdp, Subscriber,
+};
+use crate::id::Iccid;
+use crate::io::{files, pki_folder};
+use crate::lab::catalogue;
+use crate::wire::rsp::{NotificationConfiguration, NotificationEvents, ProfileClass, ProfileMetadata};
+use crate::wire::saip::Package;
+
+const OWNER_ONLY: u32 = 0o600;
+
+/// How orders are placed.
+pub struct Placing<'a> {
+    pub now_unix_s: u64,
+    /// The SM-DS that is told of orders for an EID.
+    pub smds: Option<&'a str>,
+    /// Where the subscribers' keys go.
+    pub subscribers: Option<&'a Path>,
+}
+
+/// Places the orders that are not there yet. Returns the ICCID of each.
+pub fn place(smdp: &mut Smdp, orders: &[OrderArg], placing: &Placing<'_>) -> Result<Vec<Iccid>, ServeError> {
+    let mut seen: BTreeMap<&Path, u32> = BTreeMap::new();
+    orders
+        .iter()
+        .map(|order| {
+            let number = seen.entry(&order.profile).or_default();
+            *number += 1;
+            place_one(smdp, order, *number - 1, placing)
+        })
+        .collect()
+}
+
+fn place_one(
+    smdp: &mut Smdp,
+    order: &OrderArg,
+    number: u32,
+    placing: &Placing<'_>,
+) -> Result<Iccid, ServeError> {
+    let is_package = order.profile.extension().is_some_and(|extension| extension == "der");
+    let (profile, subscriber) = match is_package {
+        true => (package(&order.profile, smdp.address())?, None),
+        false => {
+            let (profile, subscriber) = fresh(&order.profile, smdp.address(), number)?;
+            (profile, Some(subscriber))
+        }
+    };
+    let iccid = profile.iccid.clone();
+    let refused = |cause| ServeError::Order { profile: order.profile.clone(), cause };
+    if smdp.order(&iccid).is_none() {
+        // First what the home network needs: a profile whose keys nobody knows is of no use.
+        if let (Some(path), Some(subscriber)) = (placing.subscribers, &subscriber) {
+            append(path, &iccid, subscriber)
+                .map_err(|cause| ServeError::Subscribers { path: path.to_owned(), cause })?;
+        }
+        smdp.add_profile(profile).map_err(refused)?;
+    }
+    let state = |smdp: &Smdp| smdp.order(&iccid).map(|order| order.state());
+    if state(smdp) == Some(OrderState::Available) {
+        let eid = order.eid.clone();
+        let download = DownloadOrder { eid, iccid: Some(iccid.clone()), profile_type: None };
+        smdp.download_order(&download).map_err(refused)?;
+    }
+    if matches!(state(smdp), Some(OrderState::Allocated | OrderState::Linked)) {
+        let confirm = ConfirmOrder {
+            iccid: iccid.clone(),
+            eid: order.eid.clone(),
+            matching_id: order.matching_id.clone(),
+            confirmation_code: None,
+            smds: placing.smds.filter(|_| order.eid.is_some()).map(str::to_owned),
+            release: true,
+        };
+        smdp.confirm_order(placing.now_unix_s, &confirm).map_err(refused)?;
+    }
+    Ok(iccid)
+}
+
+/// A fresh subscriber with keys that nobody has had before.
+fn fresh(path: &Path, address: &str, number: u32) -> Result<(Profile, Subscriber), ServeError> {
+    let profile = catalogue::profile(path)?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let rng = pki_folder::fresh_randomness()?;
+    let made = Producer::new(profile, &name, address, rng).make(number);
+    made.map_err(|cause| ServeError::Profile { path: path.to_owned(), cause: cause.to_string() })
+}
+
+/// A profile package as it is.
+fn package(path: &Path, address: &str) -> Result<Profile, ServeError> {
+    let wrong = |cause: String| ServeError::Profile { path: path.to_owned(), cause };
+    let bytes = pki_folder::read_file(path)?;
+    let image = Package::decode(&bytes)
+        .and_then(|package| package.image())
+        .map_err(|error| wrong(error.to_string()))?;
+    let iccid = digits::iccid_of(&image.iccid)
+        .ok_or_else(|| wrong(format!("{} is no ICCID with a right check digit", hex::encode(image.iccid))))?;
+    let name = image.profile_type.unwrap_or_else(|| "profile".to_owned());
+    let metadata = ProfileMetadata {
+        iccid: image.iccid,
+        service_provider: "cellbed".to_owned(),
+        name: name.chars().take(64).collect(),
+        icon: None,
+        class: ProfileClass::Operational,
+        notifications: vec![NotificationConfiguration {
+            events: NotificationEvents::ALL,
+            address: address.to_owned(),
+        }],
+        owner: None,
+        rules: Default::default(),
+    };
+    Ok(Profile { iccid, profile_type: name, metadata, package: bytes })
+}
+
+/// One line for a home network: what `subscriber` is, keys in clear.
+fn append(path: &Path, iccid: &Iccid, subscriber: &Subscriber) -> std::io::Result<()> {
+    let mut line = json!({
+        "imsi": subscriber.imsi,
+        "iccid": iccid,
+        "k": hex::encode(subscriber.k),
+        "amf": hex::encode(subscriber.amf),
+        "sqn": format!("{:012x}", subscriber.sqn),
+    });
+    let (name, value) = match subscriber.operator {
+        OperatorConstant::Opc(opc) => ("opc", hex::encode(opc)),
+        OperatorConstant::Topc(topc) => ("topc", hex::encode(topc)),
+    };
+    line[name] = json!(value);
+    let mut file = OpenOptions::new().append(true).create(true).mode(OWNER_ONLY).open(path)?;
+    file.write_all(format!("{line}\n").as_bytes())?;
+    file.sync_all()
+}
+
+/// Writes the certificate that TLS clients have to trust.
+pub fn write_root(path: &Path, pem: &str) -> Result<(), ServeError> {
+    files::write_text(path, pem).map_err(ServeError::File)
+}

@@ -1,0 +1,336 @@
+//! The eIM: who manages eUICCs from afar (SGP.32 clauses 3.2, 3.3, 5.14 and 6.3).
+//!
+//! IPAs ask it for packages over ESipa and bring the results. It signs what an eUICC shall do, and believes only what
+//! that eUICC has signed, with a certificate chain that leads to a trusted CI. Downloads that an IPA cannot do itself
+//! go through it ([`Action::Relay`]).
+
+mod packages;
+mod record;
+mod relay;
+mod results;
+mod rules;
+
+use std::collections::BTreeMap;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::RngCore;
+
+pub use record::{EuiccRecord, KnownProfile, Outcome, Work, WorkKind};
+pub use relay::RelayToken;
+pub use rules::{Rule, RuleStep};
+
+use super::pki::Identity;
+use super::store::{self, Kind, Records, Store, StoreError};
+use super::{ASN1, HttpRequest, HttpResponse, es9p};
+use crate::crypto::Tally;
+use crate::crypto::rsp_cert::TrustAnchor;
+use crate::id::Eid;
+use crate::wire::rsp::iot::{
+    EimConfigurationData, EimIdType, EimKey, EsipaRequest, EsipaResponse, NotificationForEim,
+};
+
+/// What an eIM is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EimSettings {
+    /// The `eimId`, 1 to 128 bytes.
+    pub id: String,
+    /// FQDN, with `:port` where it is not 443.
+    pub address: String,
+    /// Whether IPAs may download through it.
+    pub indirect: bool,
+}
+
+/// Why the eIM does not do or believe something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EimRefusal {
+    Malformed,
+    UnknownEid,
+    UnknownPackage,
+    WrongSignature,
+    WrongCounter,
+    WrongEim,
+    WrongTransaction,
+    WrongEid,
+    NoCertificate,
+    CertificateChain,
+    ServerRefuses,
+    ServerSilent,
+    NotKept,
+}
+
+impl EimRefusal {
+    /// The stable word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::UnknownEid => "unknown-eid",
+            Self::UnknownPackage => "unknown-package",
+            Self::WrongSignature => "wrong-signature",
+            Self::WrongCounter => "wrong-counter",
+            Self::WrongEim => "wrong-eim",
+            Self::WrongTransaction => "wrong-transaction",
+            Self::WrongEid => "wrong-eid",
+            Self::NoCertificate => "no-certificate",
+            Self::CertificateChain => "certificate-chain",
+            Self::ServerRefuses => "server-refuses",
+            Self::ServerSilent => "server-silent",
+            Self::NotKept => "not-kept",
+        }
+    }
+
+    /// The sentence for people.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Malformed => "the message is malformed",
+            Self::UnknownEid => "no eUICC with this EID is managed here",
+            Self::UnknownPackage => "no package is out for this eUICC",
+            Self::WrongSignature => "the signature is not that of this eUICC over this result",
+            Self::WrongCounter => "the result has another counter than the package that is out",
+            Self::WrongEim => "the result is for another eIM",
+            Self::WrongTransaction => "the result has another transaction than the package that is out",
+            Self::WrongEid => "the eUICC's certificate names another EID",
+            Self::NoCertificate => "the certificates of this eUICC are not known yet",
+            Self::CertificateChain => "the certificate chain of this eUICC does not verify",
+            Self::ServerRefuses => "the server refuses",
+            Self::ServerSilent => "the server does not answer",
+            Self::NotKept => "the state could not be kept",
+        }
+    }
+}
+
+/// What the eIM did with a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EimAnswer {
+    pub response: HttpResponse,
+    /// The function as the standard names it: `ESipa.GetEimPackage`.
+    pub function: String,
+    /// What came of it, for people.
+    pub note: String,
+    pub refusal: Option<EimRefusal>,
+}
+
+/// What is to be done with a message.
+#[derive(Debug)]
+pub enum Action {
+    Answer(EimAnswer),
+    /// Ask a server first, and then call [`Eim::relayed`].
+    Relay {
+        request: HttpRequest,
+        token: RelayToken,
+    },
+}
+
+/// A notification that is for a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    pub eid: Eid,
+    /// By which [`Eim::forwarded`] is told.
+    pub number: u64,
+    pub request: HttpRequest,
+}
+
+/// An eIM.
+pub struct Eim {
+    settings: EimSettings,
+    identity: Identity,
+    anchors: Vec<TrustAnchor>,
+    euiccs: BTreeMap<Eid, EuiccRecord>,
+    /// Indirect downloads, by the transaction of the SM-DP+.
+    sessions: BTreeMap<Vec<u8>, relay::Session>,
+    rules: Vec<Rule>,
+    rng: ChaCha20Rng,
+    store: Box<dyn Store>,
+    tally: Tally,
+}
+
+impl Eim {
+    /// An eIM that signs with `identity` and trusts eUICCs under `anchors`. Transactions are drawn from `rng`, which
+    /// must not begin again where `records` of before are given.
+    ///
+    /// # Errors
+    /// [`StoreError`] where a record is not one of an eIM.
+    pub fn new(
+        settings: EimSettings,
+        identity: Identity,
+        anchors: Vec<TrustAnchor>,
+        rng: ChaCha20Rng,
+        store: Box<dyn Store>,
+        records: &Records,
+        tally: &Tally,
+    ) -> Result<Self, StoreError> {
+        let mut euiccs = BTreeMap::new();
+        for ((kind, key), bytes) in records {
+            if *kind == Kind::Euicc {
+                let record: EuiccRecord = store::read(*kind, key, bytes)?;
+                euiccs.insert(record.eid.clone(), record);
+            }
+        }
+        Ok(Self {
+            settings,
+            identity,
+            anchors,
+            euiccs,
+            sessions: BTreeMap::new(),
+            rules: Vec::new(),
+            rng,
+            store,
+            tally: tally.clone(),
+        })
+    }
+
+    /// Its settings.
+    pub fn settings(&self) -> &EimSettings {
+        &self.settings
+    }
+
+    /// What an eUICC has to be told of this eIM, over ES10b.AddInitialEim or an addEim of another eIM. A token is
+    /// asked for.
+    pub fn configuration(&self) -> EimConfigurationData {
+        EimConfigurationData {
+            eim_id: self.settings.id.clone(),
+            fqdn: Some(self.settings.address.clone()),
+            id_type: Some(EimIdType::Proprietary),
+            counter: Some(0),
+            association_token: Some(0),
+            key: Some(EimKey::Certificate(self.identity.certificate.der().to_vec())),
+            tls: None,
+            protocols: Some(EimConfigurationData::RETRIEVE_HTTPS),
+            ci_key_id: None,
+            indirect_download: self.settings.indirect,
+        }
+    }
+
+    /// Adds a rule; the first one that fits an EID is the one that counts.
+    pub fn add_rule(&mut self, rule: Rule) {
+        self.rules.push(rule);
+    }
+
+    /// Manages an eUICC from now on. One that is managed already keeps its state.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn register(&mut self, eid: &Eid, association_token: Option<u64>) -> Result<(), StoreError> {
+        let mut record = match self.euiccs.get(eid) {
+            Some(record) => record.clone(),
+            None => EuiccRecord::new(eid.clone()),
+        };
+        record.association_token = association_token.or(record.association_token);
+        self.keep(record)
+    }
+
+    /// Puts work at the end of the queue of an eUICC, which is managed from now on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn enqueue(&mut self, eid: &Eid, kind: WorkKind) -> Result<u64, StoreError> {
+        let mut record = self.euiccs.get(eid).cloned().unwrap_or_else(|| EuiccRecord::new(eid.clone()));
+        let number = record.push(kind);
+        self.keep(record)?;
+        Ok(number)
+    }
+
+    /// Every eUICC that is managed.
+    pub fn euiccs(&self) -> impl Iterator<Item = &EuiccRecord> {
+        self.euiccs.values()
+    }
+
+    pub fn euicc(&self, eid: &Eid) -> Option<&EuiccRecord> {
+        self.euiccs.get(eid)
+    }
+
+    /// Answers a message of an IPA.
+    pub fn handle(&mut self, now_unix_s: u64, request: &HttpRequest) -> Action {
+        let message = match EsipaRequest::parse(&request.body) {
+            Ok(message) if request.path == "/gsma/rsp2/asn1" => message,
+            Ok(_) => return Action::Answer(http_error(404, "the path of ESipa is /gsma/rsp2/asn1")),
+            Err(error) => return Action::Answer(http_error(400, &error.to_string())),
+        };
+        let function = format!("ESipa.{}", message.name());
+        match message {
+            EsipaRequest::GetEimPackage(get) => Action::Answer(self.get_eim_package(&function, &get)),
+            EsipaRequest::ProvideEimPackageResult(provide) => {
+                Action::Answer(self.provide_result(now_unix_s, &function, provide, true))
+            }
+            EsipaRequest::HandleNotification(NotificationForEim::Result(provide)) => {
+                Action::Answer(self.provide_result(now_unix_s, &function, provide, false))
+            }
+            EsipaRequest::HandleNotification(NotificationForEim::Pending(raw)) => {
+                Action::Answer(self.pending_notification(&function, &raw))
+            }
+            EsipaRequest::TransferEimPackageResponse(_) => {
+                Action::Answer(http_error(400, "this eIM sends nothing unasked"))
+            }
+            message => self.relay(&function, message),
+        }
+    }
+
+    /// The notifications that wait to be forwarded to their servers.
+    pub fn forwards(&self) -> Vec<Forward> {
+        let of = |record: &EuiccRecord| -> Vec<Forward> {
+            let eid = record.eid.clone();
+            let one = move |(number, waiting): (&u64, &record::Waiting)| Forward {
+                eid: eid.clone(),
+                number: *number,
+                request: es9p::handle_notification(&waiting.address, &waiting.notification),
+            };
+            record.outbox.iter().map(one).collect()
+        };
+        self.euiccs.values().flat_map(of).collect()
+    }
+
+    /// Forgets a notification that its server has taken.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forwarded(&mut self, forward: &Forward) -> Result<(), StoreError> {
+        let Some(mut record) = self.euiccs.get(&forward.eid).cloned() else { return Ok(()) };
+        record.outbox.remove(&forward.number);
+        self.keep(record)
+    }
+
+    fn keep(&mut self, record: EuiccRecord) -> Result<(), StoreError> {
+        self.store.put(Kind::Euicc, record.eid.as_str(), &mut || store::record(&record))?;
+        self.euiccs.insert(record.eid.clone(), record);
+        Ok(())
+    }
+
+    fn transaction_id(&mut self) -> Vec<u8> {
+        let mut id = vec![0; 16];
+        self.rng.fill_bytes(&mut id);
+        id
+    }
+}
+
+/// An answer in ASN.1.
+fn answer(function: &str, response: &EsipaResponse, note: impl Into<String>) -> EimAnswer {
+    EimAnswer {
+        response: HttpResponse { status: 200, content_type: ASN1.to_owned(), body: response.to_bytes() },
+        function: function.to_owned(),
+        note: note.into(),
+        refusal: None,
+    }
+}
+
+/// An answer in ASN.1 that refuses.
+fn refused(function: &str, response: &EsipaResponse, refusal: EimRefusal, detail: &str) -> EimAnswer {
+    let note = if detail.is_empty() {
+        refusal.sentence().to_owned()
+    } else {
+        format!("{}: {detail}", refusal.sentence())
+    };
+    EimAnswer { refusal: Some(refusal), ..answer(function, response, note) }
+}
+
+/// What is no message of ESipa at all.
+fn http_error(status: u16, problem: &str) -> EimAnswer {
+    EimAnswer {
+        response: HttpResponse {
+            status,
+            content_type: "text/plain".to_owned(),
+            body: format!("{problem}\n").into_bytes(),
+        },
+        function: "ESipa".to_owned(),
+        note: problem.to_owned(),
+        refusal: Some(EimRefusal::Malformed),
+    }
+}

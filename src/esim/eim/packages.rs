@@ -1,0 +1,121 @@
+//! ESipa.GetEimPackage: the next package for an eUICC, signed (SGP.32 clauses 2.11.1 and 5.14.5).
+
+use super::record::{EuiccRecord, Out, WorkKind};
+use super::{Eim, EimAnswer, EimRefusal, answer, refused};
+use crate::esim::digits::eid_of;
+use crate::wire::rsp::EidBytes;
+use crate::wire::rsp::iot::{
+    EimPackage, EsipaResponse, EuiccPackage, EuiccPackageRequest, EuiccPackageSigned, GetEimPackage,
+    IpaEuiccDataRequest, ProfileDownloadTriggerRequest, with_token,
+};
+
+const NO_PACKAGE: u64 = 1;
+const EID_NOT_FOUND: u64 = 2;
+const INVALID_EID: u64 = 3;
+const UNDEFINED: u64 = 127;
+
+impl Eim {
+    pub(super) fn get_eim_package(&mut self, function: &str, get: &GetEimPackage) -> EimAnswer {
+        let error = |code| EsipaResponse::GetEimPackage(Err(code));
+        let Some(eid) = eid_of(&get.eid) else {
+            let eid = hex::encode(get.eid);
+            return refused(function, &error(INVALID_EID), EimRefusal::UnknownEid, &eid);
+        };
+        let Some(mut record) = self.record_or_rule(&eid) else {
+            return refused(function, &error(EID_NOT_FOUND), EimRefusal::UnknownEid, eid.as_str());
+        };
+        if get.notify_state_change && record.is_verified() {
+            record.push(WorkKind::list());
+        }
+        let note = self.take_out(&mut record, &get.eid);
+        let response = match (&note, &record.out) {
+            (Some(_), Some(out)) => package_of(&out.message),
+            _ => None,
+        };
+        if let Err(problem) = self.keep(record) {
+            return refused(function, &error(UNDEFINED), EimRefusal::NotKept, &problem.to_string());
+        }
+        match (response, note) {
+            (Some(package), Some(note)) => {
+                let note = format!("EID {eid}: {note}");
+                answer(function, &EsipaResponse::GetEimPackage(Ok(Box::new(package))), note)
+            }
+            _ => answer(function, &error(NO_PACKAGE), format!("EID {eid}: nothing to do")),
+        }
+    }
+
+    /// What is known of an eUICC; where nothing is, a rule may say that it is managed here.
+    fn record_or_rule(&self, eid: &crate::id::Eid) -> Option<EuiccRecord> {
+        let rule = self.rules.iter().find(|rule| rule.fits(eid));
+        let mut record = match (self.euiccs.get(eid), rule) {
+            (Some(record), _) => record.clone(),
+            (None, Some(_)) => EuiccRecord::new(eid.clone()),
+            (None, None) => return None,
+        };
+        if let Some(rule) = rule.filter(|_| !record.ruled) {
+            record.ruled = true;
+            record.steps.extend(rule.steps.iter().cloned());
+        }
+        // What an eUICC signs cannot be believed before its certificates are known.
+        let asks = |kind: &WorkKind| matches!(kind, WorkKind::Data(_));
+        let asked = record.queue.front().is_some_and(|work| asks(&work.kind)) || record.out.is_some();
+        if !record.is_verified() && !asked && !(record.queue.is_empty() && record.steps.is_empty()) {
+            record.push_first(WorkKind::introduction());
+        }
+        record.next_step(None);
+        Some(record)
+    }
+
+    /// Puts the next work of the queue out, where nothing is; what is out is sent again as it was.
+    fn take_out(&mut self, record: &mut EuiccRecord, eid: &EidBytes) -> Option<String> {
+        if let Some(out) = &record.out {
+            return Some(format!("{}, again", out.work.kind.describe()));
+        }
+        let work = record.queue.pop_front()?;
+        let transaction_id = self.transaction_id();
+        let note = work.kind.describe();
+        let package = match &work.kind {
+            WorkKind::Package(package) => {
+                record.counter += 1;
+                EimPackage::Euicc(self.sign(record, eid, &transaction_id, package))
+            }
+            WorkKind::Data(request) => EimPackage::Data(IpaEuiccDataRequest {
+                transaction_id: Some(transaction_id.clone()),
+                ..request.clone()
+            }),
+            WorkKind::Download { trigger, hidden } => EimPackage::Download(ProfileDownloadTriggerRequest {
+                trigger: (!hidden).then(|| trigger.clone()),
+                transaction_id: Some(transaction_id.clone()),
+            }),
+        };
+        let message = EsipaResponse::GetEimPackage(Ok(Box::new(package))).to_bytes();
+        record.out = Some(Out { work, transaction_id, counter: record.counter, message });
+        Some(note)
+    }
+
+    fn sign(
+        &self,
+        record: &EuiccRecord,
+        eid: &EidBytes,
+        transaction_id: &[u8],
+        package: &EuiccPackage,
+    ) -> Vec<u8> {
+        let signed = EuiccPackageSigned {
+            eim_id: self.settings.id.clone(),
+            eid: *eid,
+            counter: record.counter,
+            transaction_id: Some(transaction_id.to_vec()),
+            package: package.clone(),
+        }
+        .to_bytes();
+        let signature = self.identity.key.sign(&with_token(&signed, record.association_token));
+        EuiccPackageRequest { signed, signature }.to_bytes()
+    }
+}
+
+fn package_of(message: &[u8]) -> Option<EimPackage> {
+    match EsipaResponse::parse(message) {
+        Ok(EsipaResponse::GetEimPackage(Ok(package))) => Some(*package),
+        _ => None,
+    }
+}

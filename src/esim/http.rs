@@ -1,0 +1,53 @@
+//! What goes over HTTPS between the parties, as their machines see it (SGP.22 clause 6.2; SGP.32 clause 6.2).
+
+use super::{Reason, Refusal, json};
+
+/// A request as HTTP POST carries it (SGP.22 clause 6.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// Name of the server, with `:port` where it is not 443.
+    pub host: String,
+    /// Begins with `/`.
+    pub path: String,
+    /// `application/json` or `application/x-gsma-rsp-asn1`.
+    pub content_type: String,
+    pub body: Vec<u8>,
+}
+
+/// The response to an [`HttpRequest`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpResponse {
+    pub status: u16,
+    /// Empty where there is no body.
+    pub content_type: String,
+    pub body: Vec<u8>,
+}
+
+/// The content type of functions in JSON.
+pub const JSON: &str = "application/json";
+/// The content type of functions in ASN.1.
+pub const ASN1: &str = "application/x-gsma-rsp-asn1";
+
+/// What a server did with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    pub response: HttpResponse,
+    /// The function as the standard names it: `ES9+.AuthenticateClient`.
+    pub function: String,
+    /// What came of it, for people.
+    pub note: String,
+    /// Why it was refused.
+    pub refusal: Option<Reason>,
+}
+
+impl Served {
+    /// A function that was refused, in the JSON binding.
+    pub(super) fn refused(function: &str, refusal: &Refusal, transaction: Option<&[u8]>) -> Self {
+        Self {
+            response: json::refused(refusal, transaction),
+            function: function.to_owned(),
+            note: refusal.to_string(),
+            refusal: Some(refusal.reason),
+        }
+    }
+}

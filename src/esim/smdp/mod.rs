@@ -1,0 +1,308 @@
+//! The SM-DP+ (SGP.22 v2.5): keeps profiles and orders, authenticates eUICCs, binds packages to them and hears how
+//! it ended. ES9+ serves devices, ES2+ the operator, ES12 tells an SM-DS.
+//!
+//! Every change is kept in the store before anybody is told of it.
+
+mod es2p;
+mod es9p;
+mod events;
+mod notification;
+mod order;
+mod package;
+mod produce;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::RngCore;
+
+pub use es2p::{ConfirmOrder, Confirmed, DownloadOrder};
+pub use notification::NotificationRecord;
+pub use order::{Order, OrderState, Profile};
+pub use produce::{OperatorConstant, Producer, Subscriber};
+
+use self::events::PendingEvent;
+use self::package::{Binder, Package};
+use self::session::Session;
+use super::authenticate::{Authenticator, Credential, Kind as ServerKind};
+use super::pki::SmdpIdentity;
+use super::store::{self, Kind, Records, Store, StoreError};
+use super::{HttpRequest, Reason, Refusal, Served, digits, json};
+use crate::crypto::Tally;
+use crate::crypto::rsp_cert::TrustAnchor;
+use crate::id::{Eid, Iccid};
+
+/// What may be set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SmdpSettings {
+    /// Its FQDN, with `:port` where that is not 443.
+    pub address: String,
+    /// Whether packages are encrypted once with keys of their own instead of anew for each binding.
+    pub protect: bool,
+    /// For how long a session waits for the next request, in seconds.
+    pub session_s: u64,
+    /// How many sessions may be open at once.
+    pub sessions_max: usize,
+    /// How often a package of one order may be handed out.
+    pub downloads_max: u32,
+    /// How often a wrong confirmation code may be given.
+    pub code_failures_max: u32,
+    /// For how long an order may be downloaded once it is released, in seconds; for ever where there is no limit.
+    pub order_s: Option<u64>,
+}
+
+impl SmdpSettings {
+    /// The usual settings for a server with this address.
+    pub fn new(address: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            protect: true,
+            session_s: 300,
+            sessions_max: 10_000,
+            downloads_max: 10,
+            code_failures_max: 3,
+            order_s: None,
+        }
+    }
+}
+
+/// An SM-DP+.
+pub struct Smdp {
+    settings: SmdpSettings,
+    authenticator: Authenticator,
+    /// By the key identifier of the CI.
+    identities: BTreeMap<Vec<u8>, SmdpIdentity>,
+    orders: BTreeMap<Iccid, Order>,
+    by_matching_id: BTreeMap<String, Iccid>,
+    by_eid: BTreeMap<Eid, BTreeSet<Iccid>>,
+    by_transaction: BTreeMap<Vec<u8>, Iccid>,
+    sessions: BTreeMap<Vec<u8>, Session>,
+    notifications: BTreeMap<String, NotificationRecord>,
+    events: Vec<PendingEvent>,
+    released: u64,
+    rng: ChaCha20Rng,
+    store: Box<dyn Store>,
+    tally: Tally,
+}
+
+impl Smdp {
+    /// An SM-DP+ with the identities that the trusted CIs have given it. Challenges and keys are drawn from `rng`,
+    /// which must not begin again where `records` of before are given.
+    ///
+    /// # Errors
+    /// [`StoreError`] where a record is not one of an SM-DP+.
+    pub fn new(
+        settings: SmdpSettings,
+        identities: Vec<(TrustAnchor, SmdpIdentity)>,
+        rng: ChaCha20Rng,
+        store: Box<dyn Store>,
+        records: &Records,
+        tally: &Tally,
+    ) -> Result<Self, StoreError> {
+        let credentials = identities
+            .iter()
+            .map(|(anchor, identity)| Credential { anchor: anchor.clone(), auth: identity.auth.clone() })
+            .collect();
+        let mut smdp = Self {
+            authenticator: Authenticator::new(ServerKind::Smdp, &settings.address, credentials, tally),
+            settings,
+            identities: identities.into_iter().map(|(anchor, i)| (anchor.key_id().to_vec(), i)).collect(),
+            orders: BTreeMap::new(),
+            by_matching_id: BTreeMap::new(),
+            by_eid: BTreeMap::new(),
+            by_transaction: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            notifications: BTreeMap::new(),
+            events: Vec::new(),
+            released: 0,
+            rng,
+            store,
+            tally: tally.clone(),
+        };
+        for ((kind, key), bytes) in records {
+            match kind {
+                Kind::Order => smdp.index(store::read::<Order>(*kind, key, bytes)?),
+                Kind::Session => {
+                    let session: Session = store::read(*kind, key, bytes)?;
+                    smdp.sessions.insert(session.transaction_id.clone(), session);
+                }
+                Kind::Notification => {
+                    smdp.notifications.insert(key.clone(), store::read(*kind, key, bytes)?);
+                }
+                Kind::Event | Kind::Euicc => {}
+            }
+        }
+        smdp.remember_events();
+        Ok(smdp)
+    }
+
+    /// Its address.
+    pub fn address(&self) -> &str {
+        &self.settings.address
+    }
+
+    /// Every profile with its order.
+    pub fn orders(&self) -> impl Iterator<Item = &Order> {
+        self.orders.values()
+    }
+
+    pub fn order(&self, iccid: &Iccid) -> Option<&Order> {
+        self.orders.get(iccid)
+    }
+
+    /// The notifications that were received and verified.
+    pub fn notifications(&self) -> impl Iterator<Item = &NotificationRecord> {
+        self.notifications.values()
+    }
+
+    /// The activation code of an order (SGP.22 clause 4.1), where it has a matching identifier.
+    pub fn activation_code(&self, order: &Order) -> Option<String> {
+        let matching_id = order.matching_id()?;
+        let required = if order.needs_code() { "$$1" } else { "" };
+        Some(format!("LPA:1${}${matching_id}{required}", self.settings.address))
+    }
+
+    /// Takes a profile into the inventory.
+    ///
+    /// # Errors
+    /// [`Reason::IccidInUse`]; [`Reason::Malformed`] where the ICCID of the metadata is another; [`Reason::NotKept`].
+    pub fn add_profile(&mut self, profile: Profile) -> Result<(), Refusal> {
+        if self.orders.contains_key(&profile.iccid) {
+            return Err(Reason::IccidInUse.into());
+        }
+        if digits::iccid_of(&profile.metadata.iccid).as_ref() != Some(&profile.iccid) {
+            return Err(Refusal::new(Reason::Malformed, "The ICCID of the metadata is another one."));
+        }
+        let memory_bytes = profile.package.len() as u64;
+        let package = match self.settings.protect {
+            true => Package::protect(&profile.package, &mut self.rng),
+            false => Package::Plain(profile.package),
+        };
+        self.keep(Order {
+            iccid: profile.iccid,
+            profile_type: profile.profile_type,
+            state: OrderState::Available,
+            eid: None,
+            matching_id: None,
+            smds: None,
+            code_hash: None,
+            code_failures: 0,
+            downloads: 0,
+            expires_unix_s: None,
+            released: 0,
+            metadata: profile.metadata,
+            package,
+            memory_bytes,
+            binding: None,
+            transactions: Vec::new(),
+            problem: None,
+        })
+    }
+
+    /// Answers a request of ES9+ or ES2+.
+    pub fn handle(&mut self, now_unix_s: u64, request: &HttpRequest) -> Served {
+        self.forget_sessions(now_unix_s);
+        match request.path.strip_prefix("/gsma/rsp2/es9plus/") {
+            Some(function) => self.es9p(now_unix_s, function, &request.body),
+            None => match request.path.strip_prefix("/gsma/rsp2/es2plus/") {
+                Some(function) => self.es2p(now_unix_s, function, &request.body),
+                None => Served::refused(&request.path, &Reason::UnknownFunction.into(), None),
+            },
+        }
+    }
+
+    /// When something has to be done although no request comes: an SM-DS is to be told again. Unix seconds.
+    pub fn deadline_unix_s(&self) -> Option<u64> {
+        self.events.iter().map(|event| event.due_unix_s).min()
+    }
+
+    fn binder<'a>(&self, identity: &'a SmdpIdentity, tally: &'a Tally) -> Binder<'a> {
+        Binder { pb: &identity.pb.key, oid: &identity.oid, tally }
+    }
+
+    fn identity(&self, session: &Session) -> Result<SmdpIdentity, Refusal> {
+        let identity = self.identities.get(&session.challenge.own_ci_key_id);
+        identity.cloned().ok_or_else(|| Reason::SmdpNoCertificate.into())
+    }
+
+    /// Keeps an order, in the place of the one before.
+    fn keep(&mut self, order: Order) -> Result<(), Refusal> {
+        self.store.put(Kind::Order, order.iccid.as_str(), &mut || store::record(&order)).map_err(not_kept)?;
+        self.index(order);
+        Ok(())
+    }
+
+    fn index(&mut self, order: Order) {
+        if let Some(before) = self.orders.get(&order.iccid) {
+            if let Some(id) = &before.matching_id {
+                self.by_matching_id.remove(id);
+            }
+            if let Some(eid) = &before.eid
+                && let Some(iccids) = self.by_eid.get_mut(eid)
+            {
+                iccids.remove(&order.iccid);
+            }
+        }
+        if let Some(id) = order.matching_id.as_ref().filter(|id| !id.is_empty()) {
+            self.by_matching_id.insert(id.clone(), order.iccid.clone());
+        }
+        if let Some(eid) = &order.eid {
+            self.by_eid.entry(eid.clone()).or_default().insert(order.iccid.clone());
+        }
+        for transaction in &order.transactions {
+            self.by_transaction.insert(transaction.clone(), order.iccid.clone());
+        }
+        self.released = self.released.max(order.released);
+        self.orders.insert(order.iccid.clone(), order);
+    }
+
+    fn keep_session(&mut self, session: Session) -> Result<(), Refusal> {
+        let key = hex::encode(&session.transaction_id);
+        self.store.put(Kind::Session, &key, &mut || store::record(&session)).map_err(not_kept)?;
+        self.sessions.insert(session.transaction_id.clone(), session);
+        Ok(())
+    }
+
+    fn end_session(&mut self, transaction_id: &[u8]) {
+        if self.sessions.remove(transaction_id).is_some() {
+            // One that stays in the store runs out there.
+            let _ = self.store.remove(Kind::Session, &hex::encode(transaction_id));
+        }
+    }
+
+    fn forget_sessions(&mut self, now_unix_s: u64) {
+        let over = |session: &&Session| session.expires_unix_s <= now_unix_s;
+        let over: Vec<_> = self.sessions.values().filter(over).map(|s| s.transaction_id.clone()).collect();
+        for transaction_id in over {
+            self.end_session(&transaction_id);
+        }
+    }
+
+    fn draw<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.rng.fill_bytes(&mut bytes);
+        bytes
+    }
+}
+
+fn not_kept(error: StoreError) -> Refusal {
+    Refusal::new(Reason::NotKept, format!("{error}."))
+}
+
+/// What a dispatcher gives back: the response, and a word on it for people.
+type Outcome = Result<(super::HttpResponse, String), (Refusal, Option<Vec<u8>>)>;
+
+fn served(function: String, outcome: Outcome) -> Served {
+    match outcome {
+        Ok((response, note)) => Served { response, function, note, refusal: None },
+        Err((refusal, transaction)) => Served::refused(&function, &refusal, transaction.as_deref()),
+    }
+}
+
+/// The response of a function that returns nothing but its header.
+fn done() -> super::HttpResponse {
+    json::executed(Vec::new())
+}

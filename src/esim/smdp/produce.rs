@@ -1,0 +1,134 @@
+//! Fresh subscribers: a profile package with keys that nobody has had before, and in the same act what the home
+//! network has to know of them.
+
+use std::fmt;
+
+use rand_core::RngCore;
+
+use super::super::digits;
+use super::order::Profile;
+use crate::card::{Algorithm, CardError, Secret, SimProfile, package};
+use crate::id::Imsi;
+use crate::sim::RngTree;
+use crate::wire::rsp::{
+    NotificationConfiguration, NotificationEvents, OperatorId, ProfileClass, ProfileMetadata,
+};
+
+/// What the home network is provisioned with: HSS or UDM.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Subscriber {
+    pub imsi: Imsi,
+    pub k: [u8; 16],
+    pub operator: OperatorConstant,
+    /// Authentication management field for AUTN.
+    pub amf: [u8; 2],
+    /// The highest sequence number that the card has accepted, 48 bits.
+    pub sqn: u64,
+}
+
+/// The operator's constant as the card holds it; it says which algorithm applies.
+#[derive(Clone, PartialEq, Eq)]
+pub enum OperatorConstant {
+    /// OPc of Milenage.
+    Opc([u8; 16]),
+    /// TOPc of TUAK.
+    Topc([u8; 32]),
+}
+
+impl fmt::Debug for Subscriber {
+    /// Without keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscriber").field("imsi", &self.imsi).field("sqn", &self.sqn).finish_non_exhaustive()
+    }
+}
+
+/// Makes fresh subscribers from a SIM profile.
+pub struct Producer {
+    profile: SimProfile,
+    profile_type: String,
+    /// Where notifications of the profile go.
+    address: String,
+    rng: RngTree,
+}
+
+impl Producer {
+    /// Subscribers like those of `profile`, with keys from `rng`. Notifications go to `address`.
+    pub fn new(profile: SimProfile, profile_type: &str, address: &str, rng: RngTree) -> Self {
+        Self { profile, profile_type: profile_type.to_owned(), address: address.to_owned(), rng }
+    }
+
+    /// Subscriber number `number`: IMSI and ICCID that many further on than the profile's, K and the operator's
+    /// constant of its own.
+    ///
+    /// # Errors
+    /// [`CardError`] where the digits of an identifier run out, or the profile contradicts itself.
+    pub fn make(&self, number: u32) -> Result<(Profile, Subscriber), CardError> {
+        let mut p = self.profile.personalise(number)?;
+        let mut keys = self.rng.branch(number).stream("subscriber");
+        keys.fill_bytes(&mut p.k);
+        let operator = match &mut p.algorithm {
+            Algorithm::Milenage => {
+                keys.fill_bytes(&mut p.opc);
+                OperatorConstant::Opc(p.opc)
+            }
+            Algorithm::Tuak { topc } => {
+                let mut fresh = [0; 32];
+                keys.fill_bytes(&mut fresh);
+                *topc = Secret(fresh);
+                OperatorConstant::Topc(fresh)
+            }
+        };
+        let metadata = ProfileMetadata {
+            iccid: digits::iccid_bytes(&p.iccid),
+            service_provider: "cellbed".to_owned(),
+            name: format!("{} {}", self.profile_type, p.plmn).chars().take(64).collect(),
+            icon: None,
+            class: ProfileClass::Operational,
+            notifications: vec![NotificationConfiguration {
+                events: NotificationEvents::ALL,
+                address: self.address.clone(),
+            }],
+            owner: Some(OperatorId { mcc_mnc: mcc_mnc(p.plmn.mcc(), p.plmn.mnc()), gid1: None, gid2: None }),
+            rules: Default::default(),
+        };
+        let subscriber = Subscriber { imsi: p.imsi.clone(), k: p.k, operator, amf: p.amf, sqn: p.sqn };
+        let profile = Profile {
+            iccid: p.iccid.clone(),
+            profile_type: self.profile_type.clone(),
+            metadata,
+            package: package(&p).encode(),
+        };
+        Ok((profile, subscriber))
+    }
+}
+
+/// MCC and MNC as TS 24.008 clause 10.5.1.3 packs them.
+fn mcc_mnc(mcc: &str, mnc: &str) -> [u8; 3] {
+    let digit = |text: &str, at: usize| text.as_bytes().get(at).map_or(0x0f, |digit| digit - b'0');
+    [
+        digit(mcc, 1) << 4 | digit(mcc, 0),
+        digit(mnc, 2) << 4 | digit(mcc, 2),
+        digit(mnc, 1) << 4 | digit(mnc, 0),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::saip::Package;
+
+    #[test]
+    fn each_subscriber_is_another_one_and_the_package_is_its() {
+        let profile = SimProfile::parse(include_str!("../../../sim-profiles/lte-test.toml")).unwrap();
+        let producer = Producer::new(profile, "lte-test", "smdp.example", RngTree::new(7));
+        let (first, subscriber) = producer.make(1).unwrap();
+        assert_eq!(producer.make(1).unwrap().1, subscriber);
+        assert_ne!(producer.make(2).unwrap().1.k, subscriber.k);
+        assert_eq!(subscriber.imsi.as_str(), "001010000000002");
+        assert_eq!(first.metadata.owner.as_ref().unwrap().mcc_mnc, [0x00, 0xf1, 0x10]);
+        let image = Package::decode(&first.package).unwrap().image().unwrap();
+        assert_eq!(image.iccid, first.metadata.iccid);
+        assert_eq!(image.subscriptions[0].key[..], subscriber.k);
+        assert!(!format!("{subscriber:?}").contains(&hex::encode(subscriber.k)));
+    }
+}

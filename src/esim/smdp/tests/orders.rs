@@ -1,0 +1,187 @@
+//! ES2+, and ES12 towards the SM-DS.
+
+use super::*;
+use crate::esim::smds::Smds;
+
+fn es2p(smdp: &mut Smdp, function: &str, body: &Value) -> (Option<Reason>, Value) {
+    let request = HttpRequest {
+        host: ADDRESS.to_owned(),
+        path: format!("/gsma/rsp2/es2plus/{function}"),
+        content_type: JSON.to_owned(),
+        body: body.to_string().into_bytes(),
+    };
+    let served = smdp.handle(NOW, &request);
+    (served.refusal, serde_json::from_slice(&served.response.body).unwrap())
+}
+
+fn header() -> Value {
+    json!({"functionRequesterIdentifier": "2.999.1", "functionCallIdentifier": "1"})
+}
+
+#[test]
+fn an_order_goes_its_way_over_es2p() {
+    let mut bench = Bench::new();
+    let smdp = &mut bench.smdp;
+    let body = json!({"header": header(), "profileType": "lte", "eid": EID});
+    let (refusal, answer) = es2p(smdp, "downloadOrder", &body);
+    assert_eq!((refusal, &answer["iccid"]), (None, &json!(ICCID)));
+    assert_eq!(smdp.order(&iccid(0)).unwrap().state(), OrderState::Linked);
+    let body = json!({"header": header(), "iccid": ICCID, "releaseFlag": false});
+    let (refusal, answer) = es2p(smdp, "confirmOrder", &body);
+    assert_eq!((refusal, &answer["eid"]), (None, &json!(EID)));
+    assert_eq!(answer["smdpAddress"], ADDRESS);
+    let matching_id = answer["matchingId"].as_str().unwrap().to_owned();
+    assert_eq!(matching_id.len(), 19, "{matching_id}");
+    assert_eq!(smdp.order(&iccid(0)).unwrap().state(), OrderState::Confirmed);
+    let (refusal, _) = es2p(smdp, "releaseProfile", &json!({"header": header(), "iccid": ICCID}));
+    assert_eq!(refusal, None);
+    assert_eq!(bench.download(Some(&matching_id), false).package, profile(0).package);
+}
+
+#[test]
+fn es2p_refuses() {
+    let mut bench = Bench::new();
+    let smdp = &mut bench.smdp;
+    let other = EID.parse::<Eid>().unwrap().plus(1).unwrap();
+    let mut refused = |function: &str, body: Value, expected: Reason| {
+        let (refusal, answer) = es2p(smdp, function, &body);
+        assert_eq!(refusal, Some(expected), "{answer}");
+    };
+    refused("downloadOrder", json!({}), Reason::FieldMissing);
+    refused("downloadOrder", json!({"profileType": "nr"}), Reason::TypeUnknown);
+    refused("downloadOrder", json!({"iccid": iccid(5)}), Reason::IccidUnknown);
+    refused("downloadOrder", json!({"iccid": "12"}), Reason::Malformed);
+    refused("downloadOrder", json!({"iccid": ICCID, "profileType": "nr"}), Reason::TypeMismatch);
+    refused("confirmOrder", json!({"iccid": ICCID}), Reason::WrongState);
+    refused("releaseProfile", json!({"iccid": ICCID}), Reason::WrongState);
+    let available = "Available";
+    refused(
+        "cancelOrder",
+        json!({"iccid": ICCID, "finalProfileStatusIndicator": available}),
+        Reason::WrongState,
+    );
+    bench.release(0, "M-1", Some(EID), None);
+    bench.smdp.add_profile(profile(1)).unwrap();
+    let smdp = &mut bench.smdp;
+    let mut refused = |function: &str, body: Value, expected: Reason| {
+        let (refusal, answer) = es2p(smdp, function, &body);
+        assert_eq!(refusal, Some(expected), "{answer}");
+    };
+    refused("downloadOrder", json!({"iccid": ICCID}), Reason::IccidInUse);
+    let mut cancel = json!({"iccid": ICCID, "finalProfileStatusIndicator": available, "eid": other});
+    refused("cancelOrder", cancel.clone(), Reason::EidOther);
+    cancel["eid"] = json!(EID);
+    cancel["matchingId"] = json!("M-2");
+    refused("cancelOrder", cancel.clone(), Reason::MatchingIdOther);
+    cancel["matchingId"] = json!("M-1");
+    cancel["finalProfileStatusIndicator"] = json!("Gone");
+    refused("cancelOrder", cancel.clone(), Reason::Malformed);
+    cancel["finalProfileStatusIndicator"] = json!(available);
+
+    es2p(smdp, "downloadOrder", &json!({"iccid": iccid(1)}));
+    let mut confirm = |body: Value, expected: Reason| {
+        let (refusal, answer) = es2p(smdp, "confirmOrder", &body);
+        assert_eq!(refusal, Some(expected), "{answer}");
+    };
+    confirm(json!({"iccid": iccid(1), "matchingId": "M-1"}), Reason::MatchingIdInUse);
+    confirm(json!({"iccid": iccid(1), "matchingId": "m 1"}), Reason::Malformed);
+    confirm(json!({"iccid": iccid(1), "matchingId": ""}), Reason::EidMissing);
+    confirm(json!({"iccid": iccid(1), "smdsAddress": "smds.example"}), Reason::EidMissing);
+    let (refusal, _) = es2p(smdp, "downloadOrder", &json!({"profileType": "lte"}));
+    assert_eq!(refusal, Some(Reason::TypeExhausted));
+    assert_eq!(es2p(smdp, "cancelOrder", &cancel).0, None);
+    assert_eq!(smdp.order(&iccid(0)).unwrap().state(), OrderState::Available);
+    assert_eq!(es2p(smdp, "downloadOrder", &json!({"iccid": ICCID})).0, None);
+}
+
+#[test]
+fn what_was_handed_out_does_not_become_available_again() {
+    let mut bench = Bench::new();
+    bench.release(0, "M-1", None, None);
+    bench.download(Some("M-1"), false);
+    let again = bench.smdp.cancel_order(&iccid(0), None, None, true);
+    assert_eq!(again.unwrap_err().reason, Reason::WrongState);
+    bench.smdp.cancel_order(&iccid(0), None, None, false).unwrap();
+    assert_eq!(bench.state(0), OrderState::Unavailable);
+}
+
+/// An SM-DS under the same CI.
+fn smds(pki: &Pki) -> Smds {
+    let tally = Tally::new();
+    let anchor = pki.anchor(Some(NOW), &tally).unwrap();
+    let oid = "2.999.15".parse().unwrap();
+    let identity = pki.smds(&oid, &["smds.example".to_owned()], NOW - 60, &RngTree::new(7)).unwrap();
+    let rng = RngTree::new(7).stream("smds");
+    Smds::new("smds.example", vec![(anchor, identity)], rng, Box::new(Forgetful), &Records::new(), &tally)
+        .unwrap()
+}
+
+/// Carries what the SM-DP+ has to say to the SM-DS.
+fn deliver(bench: &mut Bench, smds: &mut Smds) {
+    while let Some(request) = bench.smdp.poll(NOW) {
+        assert_eq!(request.host, "smds.example");
+        let served = smds.handle(NOW, &request);
+        bench.smdp.resume(NOW, Some(&served.response)).unwrap();
+    }
+}
+
+#[test]
+fn an_euicc_finds_its_profile_through_the_smds() {
+    let mut bench = Bench::new();
+    let mut smds = smds(&bench.pki);
+    let order = DownloadOrder { eid: Some(EID.parse().unwrap()), iccid: Some(iccid(0)), profile_type: None };
+    bench.smdp.download_order(&order).unwrap();
+    let confirm = ConfirmOrder {
+        iccid: iccid(0),
+        eid: None,
+        matching_id: None,
+        confirmation_code: None,
+        smds: Some("smds.example".to_owned()),
+        release: true,
+    };
+    let matching_id = bench.smdp.confirm_order(NOW, &confirm).unwrap().matching_id;
+    // Nobody answers; the event is told later.
+    assert!(bench.smdp.poll(NOW).is_some());
+    assert!(bench.smdp.poll(NOW).is_none());
+    assert!(bench.smdp.resume(NOW, None).is_err());
+    assert_eq!(bench.smdp.deadline_unix_s(), Some(NOW + 60));
+    let request = bench.smdp.poll(NOW + 60).unwrap();
+    let served = smds.handle(NOW, &request);
+    bench.smdp.resume(NOW, Some(&served.response)).unwrap();
+    assert_eq!(smds.handle(NOW, &request).refusal, None, "told twice");
+
+    let ask = |bench: &mut Bench, smds: &mut Smds, matching_id: Option<&str>| {
+        let mut call = |path: &str, body: &Value| {
+            let request = HttpRequest {
+                host: "smds.example".to_owned(),
+                path: path.to_owned(),
+                content_type: JSON.to_owned(),
+                body: body.to_string().into_bytes(),
+            };
+            let served = smds.handle(NOW, &request);
+            (served.refusal, serde_json::from_slice::<Value>(&served.response.body).unwrap())
+        };
+        let mut body = bench.card.initiate("smds.example");
+        body["smdsAddress"] = body.as_object_mut().unwrap().remove("smdpAddress").unwrap();
+        let (refusal, answer) = call("/gsma/rsp2/es11/initiateAuthentication", &body);
+        assert_eq!(refusal, None);
+        let response = bench.card.authenticate(Role::DsAuth, &answer, matching_id);
+        let body = json!({
+            "transactionId": answer["transactionId"],
+            "authenticateServerResponse": STANDARD.encode(response),
+        });
+        call("/gsma/rsp2/es11/authenticateClient", &body)
+    };
+    let (refusal, answer) = ask(&mut bench, &mut smds, None);
+    assert_eq!(refusal, None);
+    assert_eq!(answer["eventEntries"], json!([{"eventId": matching_id, "rspServerAddress": ADDRESS}]));
+    assert_eq!(ask(&mut bench, &mut smds, Some(&matching_id)).1["eventEntries"], answer["eventEntries"]);
+    assert_eq!(ask(&mut bench, &mut smds, Some("OTHER")).0, Some(Reason::EventUnknown));
+
+    let installed = bench.download(Some(&matching_id), false);
+    let result = bench.card.result(&installed.metadata, success());
+    bench.notify(&result);
+    deliver(&mut bench, &mut smds);
+    assert_eq!(smds.events().count(), 0);
+    assert_eq!(ask(&mut bench, &mut smds, None).1["eventEntries"], json!([]));
+}

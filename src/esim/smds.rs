@@ -1,0 +1,219 @@
+//! The SM-DS (SGP.22 clauses 3.6, 5.8 and 5.9): where an eUICC hears which SM-DP+ has something for it. ES11 serves
+//! devices, ES12 the SM-DP+.
+
+use std::collections::BTreeMap;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::RngCore;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::authenticate::{Authenticator, Challenge, Credential, Kind as ServerKind};
+use super::json::{self as binding, Body};
+use super::pki::SmdsIdentity;
+use super::store::{self, Kind, Records, Store, StoreError};
+use super::{HttpRequest, HttpResponse, Reason, Refusal, Served};
+use crate::crypto::Tally;
+use crate::crypto::rsp_cert::TrustAnchor;
+use crate::id::Eid;
+
+/// For how long a session waits for the next request, in seconds.
+const SESSION_S: u64 = 300;
+const SESSIONS_MAX: usize = 10_000;
+/// How many events may wait for one EID.
+const EVENTS_MAX: usize = 100;
+
+/// What waits for an eUICC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    pub eid: Eid,
+    pub event_id: String,
+    /// FQDN of the SM-DP+.
+    pub server: String,
+    /// The order in which events came.
+    number: u64,
+}
+
+struct Session {
+    challenge: Challenge,
+    expires_unix_s: u64,
+}
+
+/// An SM-DS.
+pub struct Smds {
+    address: String,
+    authenticator: Authenticator,
+    events: BTreeMap<(Eid, String), Event>,
+    number: u64,
+    sessions: BTreeMap<Vec<u8>, Session>,
+    rng: ChaCha20Rng,
+    store: Box<dyn Store>,
+}
+
+type Answer = Result<(HttpResponse, String), Refusal>;
+
+impl Smds {
+    /// An SM-DS at `address` with the identities that the trusted CIs have given it.
+    ///
+    /// # Errors
+    /// [`StoreError`] where a record is not one of an SM-DS.
+    pub fn new(
+        address: &str,
+        identities: Vec<(TrustAnchor, SmdsIdentity)>,
+        rng: ChaCha20Rng,
+        store: Box<dyn Store>,
+        records: &Records,
+        tally: &Tally,
+    ) -> Result<Self, StoreError> {
+        let credentials = identities
+            .into_iter()
+            .map(|(anchor, identity)| Credential { anchor, auth: identity.auth })
+            .collect();
+        let mut events = BTreeMap::new();
+        for ((kind, key), bytes) in records {
+            if *kind == Kind::Event {
+                let event: Event = store::read(*kind, key, bytes)?;
+                events.insert((event.eid.clone(), event.event_id.clone()), event);
+            }
+        }
+        Ok(Self {
+            address: address.to_owned(),
+            authenticator: Authenticator::new(ServerKind::Smds, address, credentials, tally),
+            number: events.values().map(|event| event.number).max().unwrap_or_default(),
+            events,
+            sessions: BTreeMap::new(),
+            rng,
+            store,
+        })
+    }
+
+    /// Its address.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What waits.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.events.values()
+    }
+
+    /// Answers a request of ES11 or ES12. Some devices use the paths of ES9+ with an SM-DS as well.
+    pub fn handle(&mut self, now_unix_s: u64, request: &HttpRequest) -> Served {
+        self.sessions.retain(|_, session| session.expires_unix_s > now_unix_s);
+        let path = request.path.strip_prefix("/gsma/rsp2/").unwrap_or_default();
+        let mut transaction = None;
+        let (name, answer) = match path {
+            "es11/initiateAuthentication" | "es9plus/initiateAuthentication" => {
+                ("ES11.InitiateAuthentication", self.initiate(now_unix_s, &request.body))
+            }
+            "es11/authenticateClient" | "es9plus/authenticateClient" => {
+                let answer = self.authenticate_client(now_unix_s, &request.body, &mut transaction);
+                ("ES11.AuthenticateClient", answer)
+            }
+            "es12/registerEvent" => ("ES12.RegisterEvent", self.register_event(&request.body)),
+            "es12/deleteEvent" => ("ES12.DeleteEvent", self.delete_event(&request.body)),
+            _ => (request.path.as_str(), Err(Reason::UnknownFunction.into())),
+        };
+        match answer {
+            Ok((response, note)) => Served { response, function: name.to_owned(), note, refusal: None },
+            Err(refusal) => Served::refused(name, &refusal, transaction.as_deref()),
+        }
+    }
+
+    /// Clause 5.8.1.
+    fn initiate(&mut self, now_unix_s: u64, body: &[u8]) -> Answer {
+        let body = Body::parse(body)?;
+        if self.sessions.len() >= SESSIONS_MAX {
+            return Err(Reason::Busy.into());
+        }
+        let mut id = vec![0; 16];
+        self.rng.fill_bytes(&mut id);
+        let (challenge, response) = self.authenticator.initiate(&body, &id, &mut self.rng, now_unix_s)?;
+        let note = format!("session {}", hex::encode_upper(&id[..4]));
+        let expires_unix_s = now_unix_s.saturating_add(SESSION_S);
+        self.sessions.insert(id, Session { challenge, expires_unix_s });
+        Ok((response, note))
+    }
+
+    /// Clause 5.8.2: the one event that the matching identifier names, or all of the EID.
+    fn authenticate_client(
+        &mut self,
+        now_unix_s: u64,
+        body: &[u8],
+        transaction: &mut Option<Vec<u8>>,
+    ) -> Answer {
+        let body = Body::parse(body)?;
+        let id = transaction.insert(body.transaction_id()?).clone();
+        let session = self.sessions.get(&id).ok_or(Reason::TransactionUnknown)?;
+        let euicc = self.authenticator.verify(&body, &id, &session.challenge, now_unix_s)?;
+        let mut found: Vec<&Event> = match euicc.context.matching_id.as_deref().filter(|id| !id.is_empty()) {
+            Some(wanted) => {
+                let key = (euicc.eid.clone(), wanted.to_owned());
+                vec![self.events.get(&key).ok_or(Reason::EventUnknown)?]
+            }
+            None => self.events.values().filter(|event| event.eid == euicc.eid).collect(),
+        };
+        found.sort_by_key(|event| event.number);
+        let entries: Vec<Value> = found
+            .iter()
+            .map(|event| json!({"eventId": event.event_id, "rspServerAddress": event.server}))
+            .collect();
+        let note = format!("EID {}, {} events", euicc.eid, entries.len());
+        let response = binding::executed(vec![
+            ("transactionId", binding::transaction_id(&id)),
+            ("eventEntries", Value::Array(entries)),
+        ]);
+        self.sessions.remove(&id);
+        Ok((response, note))
+    }
+
+    /// Clause 5.9.1.
+    fn register_event(&mut self, body: &[u8]) -> Answer {
+        let body = Body::parse(body)?;
+        let (eid, event_id) = event_of(&body)?;
+        let server = body.text("rspServerAddress")?.to_owned();
+        let key = (eid.clone(), event_id.clone());
+        let note = format!("EID {eid}, event {event_id} at {server}");
+        match self.events.get(&key) {
+            // The same again: an SM-DP+ that did not hear the answer.
+            Some(known) if known.server == server => return Ok((binding::executed(Vec::new()), note)),
+            Some(_) => return Err(Reason::EventInUse.into()),
+            None => {}
+        }
+        if self.events.keys().filter(|(of, _)| *of == eid).count() >= EVENTS_MAX {
+            return Err(Reason::Busy.into());
+        }
+        let event = Event { eid, event_id, server, number: self.number + 1 };
+        let kept = self.store.put(Kind::Event, &record_key(&key), &mut || store::record(&event));
+        kept.map_err(|error| Refusal::new(Reason::NotKept, format!("{error}.")))?;
+        self.number += 1;
+        self.events.insert(key, event);
+        Ok((binding::executed(Vec::new()), note))
+    }
+
+    /// Clause 5.9.2.
+    fn delete_event(&mut self, body: &[u8]) -> Answer {
+        let key = event_of(&Body::parse(body)?)?;
+        if !self.events.contains_key(&key) {
+            return Err(Reason::EventUnknown.into());
+        }
+        let gone = self.store.remove(Kind::Event, &record_key(&key));
+        gone.map_err(|error| Refusal::new(Reason::NotKept, format!("{error}.")))?;
+        self.events.remove(&key);
+        Ok((binding::executed(Vec::new()), format!("EID {}, event {}", key.0, key.1)))
+    }
+}
+
+fn event_of(body: &Body) -> Result<(Eid, String), Refusal> {
+    let missing = || Refusal::new(Reason::FieldMissing, "eid is not there.");
+    let event_id = body.text("eventId")?;
+    if event_id.is_empty() {
+        return Err(Refusal::new(Reason::Malformed, "eventId is empty."));
+    }
+    Ok((body.parsed("eid")?.ok_or_else(missing)?, event_id.to_owned()))
+}
+
+/// Event identifiers come from outside; a key is made of letters and digits.
+fn record_key((eid, event_id): &(Eid, String)) -> String {
+    format!("{eid}-{}", hex::encode(event_id))
+}

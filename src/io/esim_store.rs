@@ -1,0 +1,221 @@
+//! What the servers of remote SIM provisioning must not forget, on disk: a folder with one file per record.
+//!
+//! A file is 15 bytes that name its format, a nonce, and the record, encrypted with AES-256-GCM; kind and key of the
+//! record are authenticated with it. It is written beside its place, made durable and renamed, so that after a crash
+//! it is the old one or the new one. Records hold the keys of profiles, hence the encryption; the key to them is a
+//! file of its own that only its owner may read, and that may lie somewhere else.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+
+use crate::esim::store::{Kind, Records, Store, StoreError};
+
+const MAGIC: &[u8; 15] = b"cellbed esim 1\n";
+const LOCK: &str = "lock";
+const KEY: &str = "key";
+const OWNER_ONLY: u32 = 0o600;
+const KEY_BYTES: usize = 32;
+
+/// Why a folder of records cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum EsimStoreError {
+    #[error("cannot use {}: {cause}", path.display())]
+    Io { path: PathBuf, cause: std::io::Error },
+    #[error("another process serves from {}; end it, or use another folder", path.display())]
+    Locked { path: PathBuf },
+    #[error("{} is no key of 32 bytes", path.display())]
+    Key { path: PathBuf },
+    #[error("{} is damaged, or was written with another key; remove it to forget it", path.display())]
+    Damaged { path: PathBuf },
+    #[error("the system gave no random bytes")]
+    Entropy,
+}
+
+/// A folder of records, held by this process alone. Clones share it.
+#[derive(Clone)]
+pub struct FolderStore {
+    path: PathBuf,
+    key: Arc<LessSafeKey>,
+    /// Held for as long as the process lives, however it ends.
+    _lock: Arc<File>,
+}
+
+impl FolderStore {
+    /// Opens the folder at `path` with the key in the file at `key`, or in the folder itself; makes what is missing.
+    ///
+    /// # Errors
+    /// [`EsimStoreError`].
+    pub fn open(path: &Path, key: Option<&Path>) -> Result<(Self, Records), EsimStoreError> {
+        fs::create_dir_all(path).map_err(|cause| io_error(path, cause))?;
+        let lock_path = path.join(LOCK);
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path);
+        let lock = lock.map_err(|cause| io_error(&lock_path, cause))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(EsimStoreError::Locked { path: path.to_owned() }),
+            Err(TryLockError::Error(cause)) => return Err(io_error(path, cause)),
+        }
+        let key_path = key.map_or_else(|| path.join(KEY), Path::to_owned);
+        let key = UnboundKey::new(&AES_256_GCM, &read_or_make_key(&key_path)?)
+            .map_err(|_| EsimStoreError::Key { path: key_path })?;
+        let store =
+            Self { path: path.to_owned(), key: Arc::new(LessSafeKey::new(key)), _lock: Arc::new(lock) };
+        let records = store.load()?;
+        Ok((store, records))
+    }
+
+    fn load(&self) -> Result<Records, EsimStoreError> {
+        let mut records = Records::new();
+        for kind in Kind::ALL {
+            let folder = self.path.join(kind.as_str());
+            fs::create_dir_all(&folder).map_err(|cause| io_error(&folder, cause))?;
+            for entry in fs::read_dir(&folder).map_err(|cause| io_error(&folder, cause))? {
+                let path = entry.map_err(|cause| io_error(&folder, cause))?.path();
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                // What was being written when the process ended.
+                if name.ends_with(".new") {
+                    continue;
+                }
+                let bytes = fs::read(&path).map_err(|cause| io_error(&path, cause))?;
+                let record =
+                    self.unseal(kind, &name, &bytes).ok_or_else(|| EsimStoreError::Damaged { path })?;
+                records.insert((kind, name), record);
+            }
+        }
+        Ok(records)
+    }
+
+    fn seal(&self, kind: Kind, key: &str, mut record: Vec<u8>) -> Option<Vec<u8>> {
+        let mut nonce = [0; NONCE_LEN];
+        SystemRandom::new().fill(&mut nonce).ok()?;
+        let named = named(kind, key);
+        let sealing = Nonce::assume_unique_for_key(nonce);
+        self.key.seal_in_place_append_tag(sealing, Aad::from(named), &mut record).ok()?;
+        Some([&MAGIC[..], &nonce, &record].concat())
+    }
+
+    fn unseal(&self, kind: Kind, key: &str, bytes: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, sealed) = bytes.strip_prefix(MAGIC)?.split_first_chunk::<NONCE_LEN>()?;
+        let mut record = sealed.to_vec();
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let length = self.key.open_in_place(nonce, Aad::from(named(kind, key)), &mut record).ok()?.len();
+        record.truncate(length);
+        Some(record)
+    }
+}
+
+impl Store for FolderStore {
+    fn put(&mut self, kind: Kind, key: &str, record: &mut dyn FnMut() -> Vec<u8>) -> Result<(), StoreError> {
+        let failed = |problem: String| StoreError { kind, key: key.to_owned(), problem };
+        let sealed = self.seal(kind, key, record());
+        let sealed = sealed.ok_or_else(|| failed("it could not be encrypted".to_owned()))?;
+        let folder = self.path.join(kind.as_str());
+        let (path, beside) = (folder.join(key), folder.join(format!("{key}.new")));
+        let write = || {
+            let mut file =
+                OpenOptions::new().write(true).create(true).truncate(true).mode(OWNER_ONLY).open(&beside)?;
+            file.write_all(&sealed)?;
+            file.sync_all()?;
+            fs::rename(&beside, &path)?;
+            File::open(&folder)?.sync_all()
+        };
+        write().map_err(|cause: std::io::Error| failed(format!("{}: {cause}", path.display())))
+    }
+
+    fn remove(&mut self, kind: Kind, key: &str) -> Result<(), StoreError> {
+        let path = self.path.join(kind.as_str()).join(key);
+        match fs::remove_file(&path) {
+            Err(cause) if cause.kind() != ErrorKind::NotFound => {
+                Err(StoreError { kind, key: key.to_owned(), problem: format!("{}: {cause}", path.display()) })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn named(kind: Kind, key: &str) -> Vec<u8> {
+    format!("{}/{key}", kind.as_str()).into_bytes()
+}
+
+fn read_or_make_key(path: &Path) -> Result<[u8; KEY_BYTES], EsimStoreError> {
+    match fs::read(path) {
+        Ok(bytes) => bytes.try_into().map_err(|_| EsimStoreError::Key { path: path.to_owned() }),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => {
+            let mut key = [0; KEY_BYTES];
+            SystemRandom::new().fill(&mut key).map_err(|_| EsimStoreError::Entropy)?;
+            let write = || {
+                let beside = path.with_extension("new");
+                let mut options = OpenOptions::new();
+                let mut file =
+                    options.write(true).create(true).truncate(true).mode(OWNER_ONLY).open(&beside)?;
+                file.write_all(&key)?;
+                file.sync_all()?;
+                fs::rename(&beside, path)
+            };
+            write().map_err(|cause| io_error(path, cause))?;
+            Ok(key)
+        }
+        Err(cause) => Err(io_error(path, cause)),
+    }
+}
+
+fn io_error(path: &Path, cause: std::io::Error) -> EsimStoreError {
+    EsimStoreError::Io { path: path.to_owned(), cause }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_kept_in_secret_and_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, records) = FolderStore::open(dir.path(), None).unwrap();
+        assert!(records.is_empty());
+        store.put(Kind::Order, "1", &mut || b"the key of a subscriber".to_vec()).unwrap();
+        store.put(Kind::Order, "1", &mut || b"the key of a subscriber, newer".to_vec()).unwrap();
+        store.put(Kind::Session, "2", &mut || b"session".to_vec()).unwrap();
+        store.remove(Kind::Session, "2").unwrap();
+        store.remove(Kind::Session, "2").unwrap();
+        assert!(matches!(FolderStore::open(dir.path(), None), Err(EsimStoreError::Locked { .. })));
+        let file = fs::read(dir.path().join("order/1")).unwrap();
+        assert!(!file.windows(7).any(|window| window == b"the key"));
+        fs::write(dir.path().join("order/9.new"), b"half of a").unwrap();
+        drop(store);
+        let (_, records) = FolderStore::open(dir.path(), None).unwrap();
+        assert_eq!(records.len(), 1);
+        assert_eq!(records[&(Kind::Order, "1".to_owned())], b"the key of a subscriber, newer");
+    }
+
+    #[test]
+    fn damage_and_another_key_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("order/1");
+        let (mut store, _) = FolderStore::open(dir.path(), None).unwrap();
+        store.put(Kind::Order, "1", &mut || b"record".to_vec()).unwrap();
+        drop(store);
+        let whole = fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            fs::write(&path, &damaged).unwrap();
+            let opened = FolderStore::open(dir.path(), None);
+            assert!(matches!(opened, Err(EsimStoreError::Damaged { .. })), "byte {at}");
+        }
+        fs::write(&path, &whole).unwrap();
+        // A record under another name is another record.
+        fs::rename(&path, dir.path().join("order/2")).unwrap();
+        assert!(matches!(FolderStore::open(dir.path(), None), Err(EsimStoreError::Damaged { .. })));
+        fs::rename(dir.path().join("order/2"), &path).unwrap();
+        let other = dir.path().join("elsewhere");
+        assert!(matches!(FolderStore::open(dir.path(), Some(&other)), Err(EsimStoreError::Damaged { .. })));
+        fs::write(&other, b"short").unwrap();
+        assert!(matches!(FolderStore::open(dir.path(), Some(&other)), Err(EsimStoreError::Key { .. })));
+    }
+}

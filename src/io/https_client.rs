@@ -1,0 +1,187 @@
+//! A small HTTPS client for the functions of remote SIM provisioning: POST, one request after another, with a given
+//! root of trust. Connections are kept while the server keeps them.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use crate::esim::{HttpRequest, HttpResponse};
+use crate::net::http::{Limits, Request, ResponseParser};
+
+/// The port where a host names none.
+const PORT: u16 = 443;
+const CHUNK: usize = 16 * 1024;
+const LIMITS: Limits = Limits { header: 16 * 1024, body: 4 * 1024 * 1024 };
+
+/// Why there is no response.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpsClientError {
+    #[error("{0} is no host, or host and port")]
+    Host(String),
+    #[error("cannot reach {host}: {cause}")]
+    Reach { host: String, cause: io::Error },
+    #[error("the connection to {host} failed: {cause}")]
+    Broken { host: String, cause: io::Error },
+    #[error("{host} answers with something that is no HTTP response: {cause}")]
+    NoHttp { host: String, cause: String },
+    #[error("the root certificate cannot be used: {0}")]
+    Root(String),
+}
+
+type Connection = StreamOwned<ClientConnection, TcpStream>;
+
+/// A client.
+pub struct HttpsClient {
+    config: Arc<ClientConfig>,
+    timeout: Duration,
+    kept: BTreeMap<String, Connection>,
+}
+
+impl HttpsClient {
+    /// A client that trusts servers under `roots` (DER) and waits for `timeout` at most for each response.
+    ///
+    /// # Errors
+    /// [`HttpsClientError::Root`].
+    pub fn new(roots: &[Vec<u8>], timeout: Duration) -> Result<Self, HttpsClientError> {
+        let mut store = RootCertStore::empty();
+        for root in roots {
+            let root = CertificateDer::from_slice(root);
+            store.add(root).map_err(|error| HttpsClientError::Root(error.to_string()))?;
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| HttpsClientError::Root(error.to_string()))?
+            .with_root_certificates(store)
+            .with_no_client_auth();
+        Ok(Self { config: Arc::new(config), timeout, kept: BTreeMap::new() })
+    }
+
+    /// Sends a request and waits for its response.
+    ///
+    /// # Errors
+    /// [`HttpsClientError`].
+    pub fn send(&mut self, request: &HttpRequest) -> Result<HttpResponse, HttpsClientError> {
+        let bytes = Request::new("POST", &request.path, &request.host)
+            .header("User-Agent", "gsma-rsp-lpad")
+            .header("X-Admin-Protocol", "gsma/rsp/v2.2.0")
+            .body(&request.content_type, request.body.clone())
+            .encode();
+        // A kept connection may have been closed by the server meanwhile: then nothing of the request was seen.
+        if let Some(mut kept) = self.kept.remove(&request.host)
+            && let Ok(response) = self.exchange(&mut kept, &bytes, &request.host)
+        {
+            return Ok(self.keep(&request.host, kept, response));
+        }
+        let mut connection = self.connect(&request.host)?;
+        let response = self.exchange(&mut connection, &bytes, &request.host)?;
+        Ok(self.keep(&request.host, connection, response))
+    }
+
+    fn keep(
+        &mut self,
+        host: &str,
+        connection: Connection,
+        (response, keep): (HttpResponse, bool),
+    ) -> HttpResponse {
+        if keep {
+            self.kept.insert(host.to_owned(), connection);
+        }
+        response
+    }
+
+    fn connect(&self, host: &str) -> Result<Connection, HttpsClientError> {
+        let wrong = || HttpsClientError::Host(host.to_owned());
+        let (name, port) = split(host).ok_or_else(wrong)?;
+        let server = ServerName::try_from(name.to_owned()).map_err(|_| wrong())?;
+        let reach = |cause| HttpsClientError::Reach { host: host.to_owned(), cause };
+        let mut last = io::Error::from(ErrorKind::NotFound);
+        for address in (name, port).to_socket_addrs().map_err(reach)? {
+            match TcpStream::connect_timeout(&address, self.timeout) {
+                Ok(stream) => {
+                    stream.set_nodelay(true).map_err(reach)?;
+                    let tls = ClientConnection::new(self.config.clone(), server)
+                        .map_err(|error| reach(io::Error::other(error)))?;
+                    return Ok(StreamOwned::new(tls, stream));
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(reach(last))
+    }
+
+    fn exchange(
+        &self,
+        connection: &mut Connection,
+        bytes: &[u8],
+        host: &str,
+    ) -> Result<(HttpResponse, bool), HttpsClientError> {
+        let broken = |cause| HttpsClientError::Broken { host: host.to_owned(), cause };
+        let deadline = Instant::now() + self.timeout;
+        let limit = |connection: &Connection| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            connection.sock.set_read_timeout(Some(left))?;
+            connection.sock.set_write_timeout(Some(left))
+        };
+        limit(connection).map_err(broken)?;
+        connection.write_all(bytes).and_then(|()| connection.flush()).map_err(broken)?;
+        let mut parser = ResponseParser::new(LIMITS);
+        let mut chunk = vec![0; CHUNK];
+        let no_http = |error: crate::net::NetError| HttpsClientError::NoHttp {
+            host: host.to_owned(),
+            cause: error.to_string(),
+        };
+        let response = loop {
+            if let Some(response) = parser.next_response().map_err(no_http)? {
+                break response;
+            }
+            limit(connection).map_err(broken)?;
+            match connection.read(&mut chunk).map_err(broken)? {
+                0 => match parser.end().map_err(no_http)? {
+                    Some(response) => break response,
+                    None => return Err(broken(ErrorKind::UnexpectedEof.into())),
+                },
+                read => parser.push(&chunk[..read]),
+            }
+        };
+        let content_type = response.headers.get("content-type").unwrap_or_default().to_owned();
+        let keep = response.keep_alive;
+        Ok((HttpResponse { status: response.status, content_type, body: response.body }, keep))
+    }
+}
+
+/// Host and port; an IPv6 address stands in brackets.
+fn split(host: &str) -> Option<(&str, u16)> {
+    if let Some(rest) = host.strip_prefix('[') {
+        let (name, rest) = rest.split_once(']')?;
+        let port = if rest.is_empty() { PORT } else { rest.strip_prefix(':')?.parse().ok()? };
+        return Some((name, port));
+    }
+    match host.split_once(':') {
+        Some((name, port)) => Some((name, port.parse().ok()?)),
+        None => Some((host, PORT)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_split() {
+        assert_eq!(split("smdp.example"), Some(("smdp.example", 443)));
+        assert_eq!(split("127.0.0.1:8443"), Some(("127.0.0.1", 8443)));
+        assert_eq!(split("[::1]:8443"), Some(("::1", 8443)));
+        assert_eq!(split("[::1]"), Some(("::1", 443)));
+        assert_eq!(split("a:b:c"), None);
+        assert_eq!(split("a:99999"), None);
+    }
+}

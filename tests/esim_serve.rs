@@ -1,0 +1,222 @@
+//! `cellbed esim serve` over real TLS: with our own client, with curl where it is there, killed and started again,
+//! and against clients that misbehave.
+#![allow(clippy::disallowed_methods, reason = "a test starts programs and reads files")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use cellbed::esim::{HttpRequest, JSON};
+use cellbed::io::https_client::HttpsClient;
+use serde_json::{Value, json};
+
+const PROFILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sim-profiles/lte-test.toml");
+
+/// A server that runs.
+struct Serving {
+    child: Child,
+    address: String,
+    root: PathBuf,
+    lines: Vec<String>,
+}
+
+impl Serving {
+    fn start(args: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_cellbed"))
+            .args(["esim", "serve", "--listen", "127.0.0.1:0"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let (mut address, mut root, mut lines) = (String::new(), PathBuf::new(), Vec::new());
+        let orders = args.iter().filter(|arg| **arg == "--order").count();
+        while lines.len() < 3 + orders {
+            let mut line = String::new();
+            assert!(out.read_line(&mut line).unwrap() > 0, "the server ended: {lines:?}");
+            if let Some(found) = line.strip_prefix("SM-DP+ ") {
+                address = found.trim().to_owned();
+            }
+            if let Some(found) = line.strip_prefix("TLS clients have to trust ") {
+                root = found.trim().into();
+            }
+            lines.push(line);
+        }
+        std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
+        Self { child, address, root, lines }
+    }
+
+    fn client(&self) -> HttpsClient {
+        let pem = std::fs::read_to_string(&self.root).unwrap();
+        let root = cellbed::crypto::rsp_cert::pem::block(&pem, "CERTIFICATE").unwrap().unwrap();
+        HttpsClient::new(&[root.to_vec()], Duration::from_secs(20)).unwrap()
+    }
+
+    fn post(&self, client: &mut HttpsClient, path: &str, body: &Value) -> (u16, Value) {
+        let response = client
+            .send(&HttpRequest {
+                host: self.address.clone(),
+                path: format!("/gsma/rsp2/{path}"),
+                content_type: JSON.to_owned(),
+                body: body.to_string().into_bytes(),
+            })
+            .unwrap();
+        (response.status, serde_json::from_slice(&response.body).unwrap_or_default())
+    }
+
+    /// Ends it as a person at the terminal does.
+    fn interrupt(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        let begun = Instant::now();
+        let status = self.child.wait().unwrap();
+        assert_eq!(status.code(), Some(0));
+        assert!(begun.elapsed() < Duration::from_secs(5));
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn codes(answer: &Value) -> (Option<&str>, Option<&str>) {
+    let data = &answer["header"]["functionExecutionStatus"]["statusCodeData"];
+    (data["subjectCode"].as_str(), data["reasonCode"].as_str())
+}
+
+#[test]
+fn functions_are_served_over_tls() {
+    let order = format!("{PROFILE}:TOKEN-1");
+    let serving = Serving::start(&["--order", &order]);
+    let code = format!("LPA:1${}$TOKEN-1", serving.address);
+    assert!(serving.lines[3].starts_with(&code), "{:?}", serving.lines);
+    let mut client = serving.client();
+    let body = json!({"smdpAddress": "other.example", "euiccChallenge": "AAAAAAAAAAAAAAAAAAAAAA==", "euiccInfo1": "vyAJggMCBQCpAKoA"});
+    let (status, answer) = serving.post(&mut client, "es9plus/initiateAuthentication", &body);
+    assert_eq!((status, codes(&answer)), (200, (Some("8.8.1"), Some("3.8"))), "{answer}");
+    let (status, answer) = serving.post(&mut client, "es11/initiateAuthentication", &body);
+    assert_eq!((status, codes(&answer)), (200, (Some("8.9.1"), Some("3.8"))), "{answer}");
+    let (status, answer) =
+        serving.post(&mut client, "es2plus/downloadOrder", &json!({"profileType": "none"}));
+    assert_eq!((status, codes(&answer)), (200, (Some("8.2.5"), Some("3.9"))), "{answer}");
+    let (status, answer) = serving.post(&mut client, "es9plus/unheardOf", &json!({}));
+    assert_eq!((status, codes(&answer)), (404, (Some("1.6"), Some("3.1"))), "{answer}");
+    let root = serving.root.clone();
+    serving.interrupt();
+    assert!(!root.exists(), "the temporary file goes at the end");
+}
+
+#[test]
+fn curl_is_served() {
+    if Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_err() {
+        println!("skipped: curl is not installed");
+        return;
+    }
+    let serving = Serving::start(&[]);
+    let curl = |root: &Path, args: &[&str]| {
+        let url = format!("https://{}/gsma/rsp2/es9plus/handleNotification", serving.address);
+        let output = Command::new("curl")
+            .args([
+                "-sS",
+                "--noproxy",
+                "*",
+                "-o",
+                "-",
+                "-w",
+                "\n%{http_code} %header{x-admin-protocol}",
+                "--cacert",
+            ])
+            .arg(root)
+            .args(args)
+            .arg(&url)
+            .output()
+            .unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let json = ["-H", "Content-Type: application/json", "-d", r#"{"pendingNotification": "AAAA"}"#];
+    let (done, out) = curl(&serving.root, &json);
+    assert!(done && out.contains("\n400 gsma/rsp/v2.5.0"), "{out}");
+    let (done, out) = curl(&serving.root, &[]);
+    assert!(done && out.contains("\n405 "), "{out}");
+    // A client that does not know the root does not go on.
+    let (done, _) = curl(Path::new("/etc/ssl/certs/ca-certificates.crt"), &json);
+    assert!(!done);
+}
+
+#[test]
+fn slow_clients_hold_nobody_up_and_nothing_is_too_long() {
+    let serving = Serving::start(&[]);
+    // Many that say nothing, and one that says half of a handshake.
+    let idle: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(&serving.address).unwrap()).collect();
+    let mut half = TcpStream::connect(&serving.address).unwrap();
+    half.write_all(&[0x16, 0x03, 0x01]).unwrap();
+    let begun = Instant::now();
+    let mut client = serving.client();
+    let (status, _) = serving.post(&mut client, "es9plus/unheardOf", &json!({}));
+    assert_eq!(status, 404);
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    let (status, _) = serving.post(&mut client, "es9plus/cancelSession", &json!({"a": "x".repeat(300_000)}));
+    assert_eq!(status, 413);
+    // Plain HTTP, and rubbish.
+    let mut plain = TcpStream::connect(&serving.address).unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    plain.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+    let mut rest = Vec::new();
+    let _ = plain.read_to_end(&mut rest);
+    assert!(!rest.starts_with(b"HTTP"));
+    drop(idle);
+    serving.interrupt();
+}
+
+#[test]
+fn a_server_that_is_killed_has_its_orders_when_it_starts_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let keys = dir.path().join("subscribers.jsonl");
+    let args =
+        ["--order", PROFILE, "--state", state.to_str().unwrap(), "--subscribers", keys.to_str().unwrap()];
+    let mut serving = Serving::start(&args);
+    let code = |serving: &Serving| serving.lines[3].split('$').nth(2).unwrap().to_owned();
+    let first = code(&serving);
+    serving.child.kill().unwrap();
+    serving.child.wait().unwrap();
+    let again = Serving::start(&args);
+    assert_eq!(code(&again), first, "the order is the same, its token too");
+    let subscribers = std::fs::read_to_string(&keys).unwrap();
+    assert_eq!(subscribers.lines().count(), 1);
+    let subscriber: Value = serde_json::from_str(&subscribers).unwrap();
+    let k = subscriber["k"].as_str().unwrap();
+    assert_eq!((subscriber["imsi"].as_str(), k.len()), (Some("001010000000001"), 32));
+    // K is in no other file, neither as digits nor as bytes.
+    let raw = hex::decode(k).unwrap();
+    let mut looked_at = 0;
+    for entry in std::fs::read_dir(state.join("order")).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(32).any(|window| window == k.as_bytes()));
+        assert!(!bytes.windows(16).any(|window| window == raw));
+        looked_at += 1;
+    }
+    assert_eq!(looked_at, 1);
+    again.interrupt();
+}
+
+#[test]
+fn what_cannot_be_served_is_said() {
+    let run = |args: &[&str]| {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_cellbed")).args(["esim", "serve"]).args(args).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, error) = run(&["--pki", "/nonexistent", "--listen", "127.0.0.1:0"]);
+    assert!(code == Some(96) && error.contains("/nonexistent"), "{error}");
+    let (code, error) = run(&["--order", "nothing.toml", "--listen", "127.0.0.1:0"]);
+    assert!(code == Some(96) && error.contains("nothing.toml"), "{error}");
+    let order = format!("{PROFILE}:lower");
+    let (code, error) = run(&["--order", &order, "--listen", "127.0.0.1:0"]);
+    assert!(code == Some(96) && error.contains("A-Z, 0-9 and -"), "{error}");
+}
