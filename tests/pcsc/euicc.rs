@@ -52,7 +52,10 @@ fn lpac_manages_the_euicc() {
     let iccid = "8988211000000000011";
     let first = list();
     assert_eq!(first[0]["iccid"], iccid, "{first}");
-    assert_eq!((&first[0]["profileState"], &first[0]["profileName"]), (&"enabled".into(), &"bootstrap".into()));
+    assert_eq!(
+        (&first[0]["profileState"], &first[0]["profileName"]),
+        (&"enabled".into(), &"bootstrap".into())
+    );
     data(&lab, &lpac, &["profile", "nickname", iccid, "first"]);
     assert_eq!(list()[0]["profileNickname"], "first");
     data(&lab, &lpac, &["profile", "disable", iccid]);
@@ -66,8 +69,46 @@ fn lpac_manages_the_euicc() {
     data(&lab, &lpac, &["chip", "defaultsmdp", "smdp.example"]);
     let chip = data(&lab, &lpac, &["chip", "info"]);
     assert_eq!(chip["EuiccConfiguredAddresses"]["defaultDpAddress"], "smdp.example", "{chip}");
-    assert!(data(&lab, &lpac, &["notification", "list"]).as_array().unwrap().is_empty(), "it wants no notifications");
+    assert!(
+        data(&lab, &lpac, &["notification", "list"]).as_array().unwrap().is_empty(),
+        "it wants no notifications"
+    );
     data(&lab, &lpac, &["profile", "delete", iccid]);
     assert!(list().as_array().unwrap().is_empty());
+    assert_eq!(served.terminate(), Some(0));
+}
+
+#[test]
+fn lpac_downloads_a_profile_and_enables_it() {
+    let Some(lpac) = lpac() else {
+        println!("skipped: lpac is not installed; name it with LPAC=PATH");
+        return;
+    };
+    let Some(lab) = Lab::start() else { return };
+    let served = lab.serve(&["--euicc", "--no-profile"]);
+    let server = lab.serve_profiles(&["--order", "sim-profiles/lte-test-op.toml:TOKEN-1"]);
+    let address = server.wait_for("SM-DP+ ").trim_start_matches("SM-DP+ ").trim().to_owned();
+    data(&lab, &lpac, &["profile", "download", "-s", &address, "-m", "TOKEN-1"]);
+    let list = || data(&lab, &lpac, &["profile", "list"]);
+    let installed = list();
+    let iccid = installed[0]["iccid"].as_str().unwrap().to_owned();
+    assert_eq!(installed[0]["profileState"], "disabled", "{installed}");
+    data(&lab, &lpac, &["profile", "enable", &iccid]);
+    assert_eq!(list()[0]["profileState"], "enabled");
+    // The USIM of the profile is there, and its ICCID is that of the list.
+    let answers = lab.send(&["00a4040c07a0000000871002", "00a4000c022fe2", "00b000000a"]);
+    let swapped: String = answers[2]
+        .as_bytes()
+        .chunks(2)
+        .take(10)
+        .flat_map(|octet| [octet[1], octet[0]])
+        .map(char::from)
+        .collect();
+    assert_eq!((answers[0].as_str(), swapped.trim_end_matches('f')), ("9000", iccid.as_str()));
+    let pending = data(&lab, &lpac, &["notification", "list"]);
+    assert!(!pending.as_array().unwrap().is_empty());
+    data(&lab, &lpac, &["notification", "process", "-a", "-r"]);
+    assert!(data(&lab, &lpac, &["notification", "list"]).as_array().unwrap().is_empty());
+    assert_eq!(server.terminate(), Some(0));
     assert_eq!(served.terminate(), Some(0));
 }
