@@ -3,12 +3,10 @@
 use super::OnboardError;
 use crate::card::{Delivered, EuiccConfig, Personalisation, Uicc};
 use crate::crypto::Tally;
-use crate::esim::{EsimError, Pki};
+use crate::esim::{EsimError, Pki, digits};
 use crate::event::Actor;
 use crate::sim::RngTree;
-use crate::wire::rsp::{
-    IccidBytes, NotificationConfiguration, OperatorId, PolicyRules, ProfileClass, ProfileMetadata,
-};
+use crate::wire::rsp::{NotificationConfiguration, OperatorId, PolicyRules, ProfileClass, ProfileMetadata};
 
 /// The card that device `number` of a run carries if it is an eUICC: its EID is that of `card`, its certificate is
 /// issued in `pki`, and with `bootstrap` the profile of `card` is on it and enabled. That profile is the one that a
@@ -54,32 +52,15 @@ pub fn config(
 /// What the eUICC says of its bootstrap profile.
 fn metadata(card: &Personalisation) -> ProfileMetadata {
     ProfileMetadata {
-        iccid: iccid(card.iccid.as_str()),
+        iccid: digits::iccid_bytes(&card.iccid),
         service_provider: "cellbed".to_owned(),
         name: "bootstrap".to_owned(),
         icon: None,
         class: ProfileClass::Provisioning,
         notifications: Vec::<NotificationConfiguration>::new(),
-        owner: Some(OperatorId { mcc_mnc: mcc_mnc(card), gid1: None, gid2: None }),
+        owner: Some(OperatorId { mcc_mnc: digits::mcc_mnc(card.plmn), gid1: None, gid2: None }),
         rules: PolicyRules::default(),
     }
-}
-
-/// Digits as swapped nibbles, filled up with `F`.
-fn iccid(digits: &str) -> IccidBytes {
-    let nibble = |at: usize| digits.as_bytes().get(at).map_or(0x0f, |digit| digit - b'0');
-    std::array::from_fn(|at| nibble(2 * at + 1) << 4 | nibble(2 * at))
-}
-
-/// As TS 24.008 clause 10.5.1.3 packs them.
-fn mcc_mnc(card: &Personalisation) -> [u8; 3] {
-    let (mcc, mnc) = (card.plmn.mcc().as_bytes(), card.plmn.mnc().as_bytes());
-    let digit = |digits: &[u8], at: usize| digits.get(at).map_or(0x0f, |digit| digit - b'0');
-    [
-        digit(mcc, 1) << 4 | digit(mcc, 0),
-        digit(mnc, 2) << 4 | digit(mcc, 2),
-        digit(mnc, 1) << 4 | digit(mnc, 0),
-    ]
 }
 
 #[cfg(test)]
@@ -101,7 +82,7 @@ mod tests {
             let command = hex::decode(command).unwrap();
             assert_eq!(plain.transmit(&command), euicc.transmit(&command));
         }
-        assert_eq!(mcc_mnc(&card), [0x00, 0xf1, 0x10]);
+        assert_eq!(digits::mcc_mnc(card.plmn), [0x00, 0xf1, 0x10]);
         let empty = virtual_euicc(&card, 2, &run, &[], &pki, false).unwrap();
         assert!(empty.installed_profiles().is_empty());
     }

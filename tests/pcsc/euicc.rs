@@ -96,7 +96,7 @@ fn lpac_downloads_a_profile_and_enables_it() {
     data(&lab, &lpac, &["profile", "enable", &iccid]);
     assert_eq!(list()[0]["profileState"], "enabled");
     // The USIM of the profile is there, and its ICCID is that of the list.
-    let answers = lab.send(&["00a4040c07a0000000871002", "00a4000c022fe2", "00b000000a"]);
+    let answers = lab.send(&["00a4000c022fe2", "00b000000a", "00a4040c07a0000000871002"]);
     let swapped: String = answers[2]
         .as_bytes()
         .chunks(2)
@@ -104,7 +104,7 @@ fn lpac_downloads_a_profile_and_enables_it() {
         .flat_map(|octet| [octet[1], octet[0]])
         .map(char::from)
         .collect();
-    assert_eq!((answers[0].as_str(), swapped.trim_end_matches('f')), ("9000", iccid.as_str()));
+    assert_eq!((answers[2].as_str(), swapped.trim_end_matches('f')), ("9000", iccid.as_str()));
     let pending = data(&lab, &lpac, &["notification", "list"]);
     assert!(!pending.as_array().unwrap().is_empty());
     data(&lab, &lpac, &["notification", "process", "-a", "-r"]);

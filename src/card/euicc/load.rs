@@ -1,6 +1,7 @@
 //! LoadBoundProfilePackage (SGP.22 clauses 2.5.3 to 2.5.6, 5.5 and 5.7.6): the pieces of a bound profile package, one
 //! command each, are opened as they come; the profile is installed when the last one is there.
 
+use super::super::explore::identity::iccid_digits;
 use super::Euicc;
 use super::es10::{Answer, Failed};
 use super::events::Refusal;
@@ -436,8 +437,7 @@ impl Loading {
     }
 }
 
-/// The digits of an ICCID.
+/// The digits of an ICCID; its bytes where they are none.
 pub(super) fn digits(iccid: &IccidBytes) -> String {
-    let nibbles = iccid.iter().flat_map(|byte| [byte & 0x0f, byte >> 4]);
-    nibbles.filter(|nibble| *nibble < 10).map(|nibble| char::from(b'0' + nibble)).collect()
+    iccid_digits(iccid).unwrap_or_else(|| hex::encode_upper(iccid))
 }
