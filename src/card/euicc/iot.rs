@@ -44,7 +44,7 @@ impl Euicc {
         let (token, counter) = (eim.association_token, eim.counter.unwrap_or(0));
         let key = eim.key.as_ref().and_then(public_key);
         let message = with_token(&request.signed, token);
-        if !key.is_some_and(|key| key.verify(&message, &request.signature, &self.tally).is_ok()) {
+        if key.is_none_or(|key| key.verify(&message, &request.signature, &self.tally).is_err()) {
             let text = "eimSignature does not verify over the package and the association token";
             self.refuse(PACKAGE, Refusal::new(127, "signature-invalid", text));
             return Ok(unsigned(&signed, token));

@@ -90,6 +90,9 @@ struct LoadError {
     response: Option<Vec<u8>>,
 }
 
+/// What a piece makes: at the end the ISD-P and its `EUICCResponse`.
+type Loaded = Result<Option<(Aid, Vec<u8>)>, LoadError>;
+
 fn refusal(reason: InstallError, name: &'static str, text: impl Into<String>) -> Refusal {
     Refusal::new(reason as u64, name, text)
 }
@@ -128,7 +131,7 @@ impl Euicc {
     }
 
     /// The first piece: the header of the package and InitialiseSecureChannel.
-    fn begin_load(&mut self, bytes: &[u8]) -> Result<Result<Option<(Aid, Vec<u8>)>, LoadError>, Failed> {
+    fn begin_load(&mut self, bytes: &[u8]) -> Result<Loaded, Failed> {
         let Some(session) = &mut self.session else { return Err(self.no_session()) };
         let Some(prepared) = session.prepared.take() else { return Err(self.no_session()) };
         let transaction_id = session.transaction_id.clone();
@@ -199,7 +202,7 @@ impl Euicc {
     }
 
     /// Takes what one piece holds: headers of sequences and whole segments.
-    fn feed(&mut self, mut loading: Loading, bytes: &[u8]) -> Result<Option<(Aid, Vec<u8>)>, LoadError> {
+    fn feed(&mut self, mut loading: Loading, bytes: &[u8]) -> Loaded {
         let key = loading.key.clone();
         let fed = self.take_objects(&mut loading, bytes);
         match &fed {
@@ -209,11 +212,7 @@ impl Euicc {
         fed
     }
 
-    fn take_objects(
-        &mut self,
-        loading: &mut Loading,
-        mut rest: &[u8],
-    ) -> Result<Option<(Aid, Vec<u8>)>, LoadError> {
+    fn take_objects(&mut self, loading: &mut Loading, mut rest: &[u8]) -> Loaded {
         while let Some(first) = rest.first() {
             let fail = at(loading.stage.command());
             let (tag, length, value) = tlv::header(rest).map_err(|e| fail(structure(e.to_string())))?;
@@ -246,7 +245,7 @@ impl Euicc {
     }
 
     /// What a complete sequence of segments does.
-    fn sequence_complete(&mut self, loading: &mut Loading) -> Result<Option<(Aid, Vec<u8>)>, LoadError> {
+    fn sequence_complete(&mut self, loading: &mut Loading) -> Loaded {
         let fail = at(loading.stage.command());
         loading.stage = match loading.stage {
             Stage::ConfigureIsdp => {
