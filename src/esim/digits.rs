@@ -1,6 +1,6 @@
 //! ICCIDs and EIDs as messages hold them: digits in bytes.
 
-use crate::id::{Eid, Iccid};
+use crate::id::{Eid, Iccid, Plmn};
 use crate::wire::rsp::{EidBytes, IccidBytes};
 
 /// The ICCID in nibble-swapped BCD, filled up with `F` (TS 102 221 clause 13.2).
@@ -14,6 +14,17 @@ pub fn iccid_bytes(iccid: &Iccid) -> IccidBytes {
 pub fn iccid_of(bytes: &IccidBytes) -> Option<Iccid> {
     let digits: String = bytes.iter().flat_map(|b| [b & 0x0f, b >> 4]).map(|n| format!("{n:x}")).collect();
     digits.trim_end_matches('f').parse().ok()
+}
+
+/// MCC and MNC as TS 24.008 clause 10.5.1.3 packs them.
+pub fn mcc_mnc(plmn: Plmn) -> [u8; 3] {
+    let digit = |text: &str, at: usize| text.as_bytes().get(at).map_or(0x0f, |digit| digit - b'0');
+    let (mcc, mnc) = (plmn.mcc(), plmn.mnc());
+    [
+        digit(mcc, 1) << 4 | digit(mcc, 0),
+        digit(mnc, 2) << 4 | digit(mcc, 2),
+        digit(mnc, 1) << 4 | digit(mnc, 0),
+    ]
 }
 
 /// The EID in BCD.

@@ -7,20 +7,16 @@ use std::sync::atomic::AtomicBool;
 use super::OnboardError;
 use super::agent::{Agent, PowerCut};
 use super::device::Device;
-use super::esim::{SMDP, SMDS};
+use super::euicc::{EuiccServers, virtual_euicc};
 use super::procedure::Procedure;
 use super::steps::{Identity, Tools};
 use crate::card::{CardError, CardOp, CardPort, CardSlot, Personalisation, SimProfile, Uicc};
-use crate::card::{Delivered, EuiccConfig};
 use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
 use crate::crypto::{Op, Tally};
-use crate::esim::digits;
 use crate::esim::pki::Pki;
 use crate::event::{Actor, Step};
 use crate::ran::UeConfig;
-use crate::sim::{EPOCH_UNIX_S, RngTree};
-use crate::wire::rsp::iot::EimConfigurationData;
-use crate::wire::rsp::{ProfileClass, ProfileMetadata};
+use crate::sim::RngTree;
 
 /// What distinguishes one device from another.
 #[derive(Debug, Clone)]
@@ -34,8 +30,8 @@ pub struct Blueprint {
 #[derive(Clone)]
 pub struct EsimIssue {
     pub pki: Pki,
-    /// What the eIM has put into each eUICC before it left the factory.
-    pub eim: EimConfigurationData,
+    /// The servers that each eUICC is delivered with.
+    pub servers: EuiccServers,
     /// Whether devices leave the talk with SM-DP+ and SM-DS to the eIM.
     pub indirect: bool,
     /// The devices whose card loses its power in the middle of the download, once.
@@ -70,44 +66,6 @@ pub fn virtual_card(
     trust_anchor: &[u8],
 ) -> Result<Uicc, CardError> {
     Uicc::new(card, run.branch(Actor::Card(number)), trust_anchor)
-}
-
-/// The eUICC that device `number` of a run carries: delivered with the bootstrap profile that `card` personalises,
-/// enabled, with the lab's servers and the eIM that `issue` names. `run` is the run's randomness, `trust_anchor` the
-/// root that the operator leaves with every IoT SAFE applet, DER.
-///
-/// # Errors
-/// Where no certificate can be issued for its EID, or the profile has no such card.
-pub fn virtual_euicc(
-    card: &Personalisation,
-    number: u32,
-    run: &RngTree,
-    trust_anchor: &[u8],
-    issue: &EsimIssue,
-) -> Result<Uicc, OnboardError> {
-    let rng = run.branch(Actor::Card(number));
-    let (key, chain) = issue.pki.euicc(&card.eid, &rng.branch("euicc")).map_err(OnboardError::Esim)?;
-    let anchor = issue.pki.anchor(Some(EPOCH_UNIX_S), &Tally::new()).map_err(OnboardError::Esim)?;
-    let mut config = EuiccConfig::new(card.eid.clone(), key, chain, vec![anchor]);
-    config.default_smdp = Some(SMDP.name.to_owned());
-    config.root_smds = SMDS.name.to_owned();
-    config.eims = vec![issue.eim.clone()];
-    config.trust_anchor = trust_anchor.to_vec();
-    let bootstrap = Delivered::Personalised {
-        metadata: ProfileMetadata {
-            iccid: digits::iccid_bytes(&card.iccid),
-            service_provider: "cellbed".to_owned(),
-            name: format!("bootstrap {}", card.plmn),
-            icon: None,
-            class: ProfileClass::Provisioning,
-            notifications: Vec::new(),
-            owner: None,
-            rules: Default::default(),
-        },
-        personalisation: Box::new(card.clone()),
-        trust_anchor: trust_anchor.to_vec(),
-    };
-    Ok(Uicc::with_euicc(config, rng, vec![bootstrap])?.with_enabled(0))
 }
 
 impl Factory {
@@ -154,7 +112,10 @@ impl Factory {
     fn virtual_card(&self, card: &Personalisation, number: u32) -> Result<Box<dyn CardPort>, OnboardError> {
         let tally = self.tally.clone();
         let uicc = match &self.esim {
-            Some(issue) => virtual_euicc(card, number, &self.rng, &self.trust_anchor, issue)?,
+            Some(issue) => {
+                let EsimIssue { pki, servers, .. } = issue;
+                virtual_euicc(card, number, &self.rng, &self.trust_anchor, pki, servers, true)?
+            }
             None => virtual_card(card, number, &self.rng, &self.trust_anchor)?,
         };
         Ok(Box::new(uicc.with_tally(Arc::new(move |op| tally.count(counted(op))))))

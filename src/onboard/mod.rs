@@ -9,6 +9,7 @@ pub mod api;
 pub mod backend;
 pub mod device;
 pub mod esim;
+pub mod euicc;
 pub mod factory;
 pub mod inventory;
 pub mod iot_safe;
@@ -77,7 +78,7 @@ pub enum OnboardError {
     #[error(transparent)]
     Crypto(#[from] CryptoError),
     #[error("the eSIM side: {0}")]
-    Esim(EsimError),
+    Esim(#[from] EsimError),
     #[error("the eSIM side: {0}")]
     EsimStore(StoreError),
     #[error("no order could be placed for device {device}: {cause}")]

@@ -105,10 +105,10 @@ impl World {
         let (esim, issue) = match &setup.esim {
             Some(plan) => {
                 let key_log = setup.key_log.as_ref();
-                let means = Means { rng: rng.branch("esim"), tally: &tally, clock: &clock, key_log };
+                let means = Means { run: &rng, tally: &tally, clock: &clock, key_log };
                 let prepared = esim::prepare(plan, &ordered(&setup)?, &means)?;
                 prepared.subscribers.into_iter().try_for_each(|subscriber| epc.provision(subscriber))?;
-                for (endpoint, config) in prepared.servers {
+                for (endpoint, config) in prepared.tls {
                     servers.add(endpoint, config);
                 }
                 (Some(prepared.services), Some(prepared.issue))

@@ -141,6 +141,13 @@ impl Lab {
         served
     }
 
+    /// `cellbed esim serve` on a free port of its own.
+    pub fn serve_profiles(&self, args: &[&str]) -> Served {
+        let mut command = self.command(env!("CARGO_BIN_EXE_cellbed"));
+        command.args(["esim", "serve", "--listen", "127.0.0.1:0"]).args(args);
+        Served::new(command.stdout(Stdio::piped()).spawn().unwrap())
+    }
+
     /// Waits until pcscd shows a card with its ATR.
     pub fn wait_for_card(&self) {
         wait("the card", || {
@@ -195,7 +202,7 @@ impl Served {
     pub fn wait_for(&self, text: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|_| panic!("cellbed card serve does not say {text:?}"));
+            let line = line.unwrap_or_else(|_| panic!("cellbed does not say {text:?}"));
             if line.contains(text) {
                 return line;
             }

@@ -95,7 +95,7 @@ impl EuiccConfig {
     pub(super) fn eid_bytes(&self) -> EidBytes {
         let digits = self.eid.as_str().as_bytes();
         // An EID has 32 decimal digits.
-        std::array::from_fn(|i| digits[2 * i] - b'0' << 4 | digits[2 * i + 1] - b'0')
+        std::array::from_fn(|i| (digits[2 * i] - b'0') << 4 | (digits[2 * i + 1] - b'0'))
     }
 
     /// Place of the CI under which this eUICC signs.

@@ -44,7 +44,7 @@ impl Euicc {
         let (token, counter) = (eim.association_token, eim.counter.unwrap_or(0));
         let key = eim.key.as_ref().and_then(public_key);
         let message = with_token(&request.signed, token);
-        if !key.is_some_and(|key| key.verify(&message, &request.signature, &self.tally).is_ok()) {
+        if key.is_none_or(|key| key.verify(&message, &request.signature, &self.tally).is_err()) {
             let text = "eimSignature does not verify over the package and the association token";
             self.refuse(PACKAGE, Refusal::new(127, "signature-invalid", text));
             return Ok(unsigned(&signed, token));
@@ -225,7 +225,6 @@ impl Euicc {
         if let Err(refusal) = self.check_free(card) {
             return Ok(ProfileRollback { code: self.refuse(ROLLBACK, refusal), result: None }.to_bytes());
         }
-        self.memory.rollback = None;
         self.change_now(card, Some(rollback.previous), refresh);
         let eim = self.memory.eims.iter().find(|eim| eim.eim_id == rollback.eim_id);
         let token = eim.and_then(|eim| eim.association_token);
@@ -287,8 +286,6 @@ impl Euicc {
         }
         self.check_free(card)?;
         self.just_installed = None;
-        // A grant of the eIM does not cover this change (SGP.32 v1.2 clause 5.9.15).
-        self.memory.rollback = None;
         self.change_to(card, Some(aid), refresh);
         Ok(())
     }
@@ -345,7 +342,6 @@ impl Euicc {
         }
         self.check_free(card)?;
         let before = self.memory.enabled;
-        self.memory.rollback = None;
         self.change_to(card, Some(aid), refresh);
         self.memory.before_fallback = before;
         self.tell(FALLBACK, "fallback-executed", "the fallback profile takes over".to_owned());
@@ -361,7 +357,6 @@ impl Euicc {
                 Err(Refusal::new(FALLBACK_NOT_AVAILABLE, "no-fallback", text))
             }
             Some(aid) => self.check_free(card).map(|()| {
-                self.memory.before_fallback = None;
                 self.change_to(card, Some(aid), refresh);
             }),
         };

@@ -1,6 +1,7 @@
 //! LoadBoundProfilePackage (SGP.22 clauses 2.5.3 to 2.5.6, 5.5 and 5.7.6): the pieces of a bound profile package, one
 //! command each, are opened as they come; the profile is installed when the last one is there.
 
+use super::super::explore::identity::iccid_digits;
 use super::Euicc;
 use super::es10::{Answer, Failed};
 use super::events::Refusal;
@@ -89,6 +90,9 @@ struct LoadError {
     response: Option<Vec<u8>>,
 }
 
+/// What a piece makes: at the end the ISD-P and its `EUICCResponse`.
+type Loaded = Result<Option<(Aid, Vec<u8>)>, LoadError>;
+
 fn refusal(reason: InstallError, name: &'static str, text: impl Into<String>) -> Refusal {
     Refusal::new(reason as u64, name, text)
 }
@@ -127,7 +131,7 @@ impl Euicc {
     }
 
     /// The first piece: the header of the package and InitialiseSecureChannel.
-    fn begin_load(&mut self, bytes: &[u8]) -> Result<Result<Option<(Aid, Vec<u8>)>, LoadError>, Failed> {
+    fn begin_load(&mut self, bytes: &[u8]) -> Result<Loaded, Failed> {
         let Some(session) = &mut self.session else { return Err(self.no_session()) };
         let Some(prepared) = session.prepared.take() else { return Err(self.no_session()) };
         let transaction_id = session.transaction_id.clone();
@@ -198,7 +202,7 @@ impl Euicc {
     }
 
     /// Takes what one piece holds: headers of sequences and whole segments.
-    fn feed(&mut self, mut loading: Loading, bytes: &[u8]) -> Result<Option<(Aid, Vec<u8>)>, LoadError> {
+    fn feed(&mut self, mut loading: Loading, bytes: &[u8]) -> Loaded {
         let key = loading.key.clone();
         let fed = self.take_objects(&mut loading, bytes);
         match &fed {
@@ -208,11 +212,7 @@ impl Euicc {
         fed
     }
 
-    fn take_objects(
-        &mut self,
-        loading: &mut Loading,
-        mut rest: &[u8],
-    ) -> Result<Option<(Aid, Vec<u8>)>, LoadError> {
+    fn take_objects(&mut self, loading: &mut Loading, mut rest: &[u8]) -> Loaded {
         while let Some(first) = rest.first() {
             let fail = at(loading.stage.command());
             let (tag, length, value) = tlv::header(rest).map_err(|e| fail(structure(e.to_string())))?;
@@ -245,7 +245,7 @@ impl Euicc {
     }
 
     /// What a complete sequence of segments does.
-    fn sequence_complete(&mut self, loading: &mut Loading) -> Result<Option<(Aid, Vec<u8>)>, LoadError> {
+    fn sequence_complete(&mut self, loading: &mut Loading) -> Loaded {
         let fail = at(loading.stage.command());
         loading.stage = match loading.stage {
             Stage::ConfigureIsdp => {
@@ -436,8 +436,7 @@ impl Loading {
     }
 }
 
-/// The digits of an ICCID.
+/// The digits of an ICCID; its bytes where they are none.
 pub(super) fn digits(iccid: &IccidBytes) -> String {
-    let nibbles = iccid.iter().flat_map(|byte| [byte & 0x0f, byte >> 4]);
-    nibbles.filter(|nibble| *nibble < 10).map(|nibble| char::from(b'0' + nibble)).collect()
+    iccid_digits(iccid).unwrap_or_else(|| hex::encode_upper(iccid))
 }

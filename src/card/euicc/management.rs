@@ -196,8 +196,10 @@ impl Euicc {
     /// the next reset. A terminal that has not sent its profile cannot be asked: then it happens at once.
     pub(super) fn change_to(&mut self, card: &mut Uicc, target: Option<Aid>, refresh: bool) {
         self.memory.waiting = Some(target);
-        // Any other change than a return ends the time of the fallback profile.
+        // Any other change than a return ends the time of the fallback profile, and any other than one that an eIM
+        // has just ordered ends what it has granted (SGP.32 v1.2 clauses 3.4.5 and 5.9.15).
         self.memory.before_fallback = None;
+        self.memory.rollback = None;
         self.changed();
         if refresh && card.toolkit.is_reachable() {
             card.request_refresh(Refresh::UiccReset);

@@ -207,12 +207,9 @@ impl Uicc {
     /// Does something with the eUICC that needs the card, too.
     pub(super) fn with_its_euicc<T>(&mut self, act: impl FnOnce(&mut Euicc, &mut Self) -> T) -> Option<T> {
         let mut euicc = self.euicc.take()?;
-        // Changes of the eUICC count while it is away.
-        let before = euicc.changes;
         let result = act(&mut euicc, self);
         let on_op = self.on_op.clone();
         euicc.report_operations(on_op.as_ref());
-        debug_assert!(euicc.changes >= before);
         self.euicc = Some(euicc);
         Some(result)
     }

@@ -52,7 +52,7 @@ impl Euicc {
                 &maybe(memory.default_smdp.as_ref()),
                 &maybe(memory.enabled),
                 &maybe(memory.before_test),
-                &maybe(memory.waiting.map(|target| maybe(target))),
+                &maybe(memory.waiting.map(maybe)),
             ],
         );
         for slot in &memory.slots {

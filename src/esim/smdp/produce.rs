@@ -88,7 +88,7 @@ impl Producer {
                 events: NotificationEvents::ALL,
                 address: self.address.clone(),
             }],
-            owner: Some(OperatorId { mcc_mnc: mcc_mnc(p.plmn.mcc(), p.plmn.mnc()), gid1: None, gid2: None }),
+            owner: Some(OperatorId { mcc_mnc: digits::mcc_mnc(p.plmn), gid1: None, gid2: None }),
             rules: Default::default(),
         };
         let subscriber = Subscriber { imsi: p.imsi.clone(), k: p.k, operator, amf: p.amf, sqn: p.sqn };
@@ -100,16 +100,6 @@ impl Producer {
         };
         Ok((profile, subscriber))
     }
-}
-
-/// MCC and MNC as TS 24.008 clause 10.5.1.3 packs them.
-fn mcc_mnc(mcc: &str, mnc: &str) -> [u8; 3] {
-    let digit = |text: &str, at: usize| text.as_bytes().get(at).map_or(0x0f, |digit| digit - b'0');
-    [
-        digit(mcc, 1) << 4 | digit(mcc, 0),
-        digit(mnc, 2) << 4 | digit(mcc, 2),
-        digit(mnc, 1) << 4 | digit(mnc, 0),
-    ]
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use crate::net::http::{self, Request, Response};
 use crate::sim::{Instant, RngTree};
 
 pub use faults::EsimFault;
-pub use orders::{EsimSetup, Means, Ordered, Prepared, Trigger, prepare};
+pub use orders::{EIM_ID, EsimSetup, Means, Ordered, Prepared, Trigger, eim_identity, prepare};
 
 /// Where the SM-DP+ listens, and the name that its certificate carries.
 pub const SMDP: Endpoint = Endpoint { actor: Actor::Smdp, port: 443, name: "smdp.cellbed.test" };

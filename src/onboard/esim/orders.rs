@@ -25,6 +25,7 @@ use crate::event::{Actor, Body};
 use crate::id::Eid;
 use crate::onboard::OnboardError;
 use crate::onboard::backend::note;
+use crate::onboard::euicc::EuiccServers;
 use crate::onboard::factory::EsimIssue;
 use crate::onboard::inventory::Inventory;
 use crate::onboard::steps::Endpoint;
@@ -35,7 +36,17 @@ use crate::wire::rsp::{NotificationEvents, PendingNotification};
 const SMDP_OID: &str = "2.999.10";
 const SMDS_OID: &str = "2.999.15";
 /// The `eimId`.
-const EIM_ID: &str = "cellbed-eim";
+pub const EIM_ID: &str = "cellbed-eim";
+/// The branch of a run's randomness that the eSIM side draws from.
+const BRANCH: &str = "esim";
+
+/// The key and the certificate of the eIM in the run whose randomness is `run`.
+///
+/// # Errors
+/// Where no certificate can be issued.
+pub fn eim_identity(pki: &Pki, run: &RngTree) -> Result<Identity, EsimError> {
+    pki.eim(EIM_ID, EPOCH_UNIX_S, &run.branch(BRANCH).branch(Actor::Eim))
+}
 
 /// How the eIM tells a device what to download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,12 +83,13 @@ pub struct Prepared {
     pub issue: EsimIssue,
     /// The operational subscribers, for the HSS.
     pub subscribers: Vec<Subscriber>,
-    pub servers: Vec<(Endpoint, Arc<ServerConfig>)>,
+    pub tls: Vec<(Endpoint, Arc<ServerConfig>)>,
 }
 
 /// What everything here is made with.
 pub struct Means<'a> {
-    pub rng: RngTree,
+    /// The randomness of the run.
+    pub run: &'a RngTree,
     pub tally: &'a Tally,
     pub clock: &'a VirtualClock,
     pub key_log: Option<&'a KeyLogSink>,
@@ -89,7 +101,8 @@ pub struct Means<'a> {
 /// # Errors
 /// Where an identity cannot be issued, or the profile runs out of subscribers.
 pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Result<Prepared, OnboardError> {
-    let Means { rng, tally, clock, key_log } = means;
+    let Means { run, tally, clock, key_log } = means;
+    let rng = &run.branch(BRANCH);
     let pki = Pki::lab().map_err(fault)?;
     let anchor = pki.anchor(Some(EPOCH_UNIX_S), tally).map_err(fault)?;
     let hosts =
@@ -100,14 +113,14 @@ pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Res
         pki.smdp(&oid(SMDP_OID)?, &hosts(SMDP), EPOCH_UNIX_S, &rng.branch(Actor::Smdp)).map_err(fault)?;
     let smds =
         pki.smds(&oid(SMDS_OID)?, &hosts(SMDS), EPOCH_UNIX_S, &rng.branch(Actor::Smds)).map_err(fault)?;
-    let eim = pki.eim(EIM_ID, EPOCH_UNIX_S, &rng.branch(Actor::Eim)).map_err(fault)?.counted(tally);
+    let eim = eim_identity(&pki, run).map_err(fault)?.counted(tally);
     // A certificate that signs packages is none for TLS: the eIM has one as an SM-DP+ has.
     let eim_tls = pki
         .smdp(&oid(SMDP_OID)?, &hosts(EIM), EPOCH_UNIX_S, &rng.branch(Actor::Eim).branch("tls"))
         .map_err(fault)?
         .tls;
     let server = |identity: &Identity, endpoint| tls_server(identity, endpoint, rng, tally, clock, *key_log);
-    let servers = vec![server(&smdp.tls, SMDP)?, server(&smds.tls, SMDS)?, server(&eim_tls, EIM)?];
+    let tls = vec![server(&smdp.tls, SMDP)?, server(&smds.tls, SMDS)?, server(&eim_tls, EIM)?];
 
     let start_smdp = |anchor, identity: SmdpIdentity, branch: &str| {
         let stream = rng.branch(Actor::Smdp).stream(branch);
@@ -145,9 +158,10 @@ pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Res
         .map_err(OnboardError::EsimStore)?,
         faults: ordered.iter().filter_map(|device| Some((device.number, device.fault?))).collect(),
     };
+    let servers = EuiccServers::lab(&pki, run, setup.indirect).map_err(fault)?;
     let issue = EsimIssue {
         pki,
-        eim: services.eim.configuration(),
+        servers,
         indirect: setup.indirect,
         power_cuts: ordered
             .iter()
@@ -156,7 +170,7 @@ pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Res
             .collect::<BTreeSet<u32>>(),
     };
     let subscribers = place(&mut services, setup, ordered, rng)?;
-    Ok(Prepared { services, issue, subscribers, servers })
+    Ok(Prepared { services, issue, subscribers, tls })
 }
 
 /// An SM-DP+ whose certificates come from a CI of its own, and which says that the CI is the card's.

@@ -1,0 +1,133 @@
+//! The virtual card that is an eUICC: with a personalised profile as its bootstrap profile, or empty.
+
+use super::{OnboardError, esim};
+use crate::card::{Delivered, EuiccConfig, Personalisation, Uicc};
+use crate::crypto::Tally;
+use crate::esim::{EsimError, Pki, digits};
+use crate::event::Actor;
+use crate::sim::RngTree;
+use crate::wire::rsp::iot::{EimConfigurationData, EimIdType, EimKey};
+use crate::wire::rsp::{NotificationConfiguration, OperatorId, PolicyRules, ProfileClass, ProfileMetadata};
+
+/// The servers that an eUICC is delivered with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EuiccServers {
+    /// FQDN of the SM-DP+ that is asked where nobody says another.
+    pub default_smdp: Option<String>,
+    /// FQDN of the root SM-DS; that of the GSMA where there is none.
+    pub root_smds: Option<String>,
+    pub eims: Vec<EimConfigurationData>,
+}
+
+impl EuiccServers {
+    /// Those of the lab, for the run whose randomness is `run`: the eIM's certificate is issued in `pki`.
+    ///
+    /// # Errors
+    /// Where no certificate can be issued.
+    pub fn lab(pki: &Pki, run: &RngTree, indirect: bool) -> Result<Self, EsimError> {
+        let certificate = esim::eim_identity(pki, run)?.certificate;
+        let eim = EimConfigurationData {
+            eim_id: esim::EIM_ID.to_owned(),
+            fqdn: Some(esim::EIM.name.to_owned()),
+            id_type: Some(EimIdType::Proprietary),
+            counter: Some(0),
+            key: Some(EimKey::Certificate(certificate.der().to_vec())),
+            protocols: Some(EimConfigurationData::RETRIEVE_HTTPS),
+            indirect_download: indirect,
+            ..EimConfigurationData::default()
+        };
+        Ok(Self {
+            default_smdp: Some(esim::SMDP.name.to_owned()),
+            root_smds: Some(esim::SMDS.name.to_owned()),
+            eims: vec![eim],
+        })
+    }
+}
+
+/// The card that device `number` of a run carries if it is an eUICC: its EID is that of `card`, its certificate is
+/// issued in `pki`, and with `bootstrap` the profile of `card` is on it and enabled. That profile is the one that a
+/// plain card would be, with its keys and random numbers.
+///
+/// # Errors
+/// Where the EUM may not certify the EID, or the profile has no such card.
+pub fn virtual_euicc(
+    card: &Personalisation,
+    number: u32,
+    run: &RngTree,
+    trust_anchor: &[u8],
+    pki: &Pki,
+    servers: &EuiccServers,
+    bootstrap: bool,
+) -> Result<Uicc, OnboardError> {
+    let rng = run.branch(Actor::Card(number));
+    let plain = config(card, &rng, trust_anchor, pki)?;
+    let config = EuiccConfig {
+        default_smdp: servers.default_smdp.clone(),
+        root_smds: servers.root_smds.clone().unwrap_or(plain.root_smds),
+        eims: servers.eims.clone(),
+        ..plain
+    };
+    let delivered = Delivered::Personalised {
+        personalisation: Box::new(card.clone()),
+        trust_anchor: trust_anchor.to_vec(),
+        metadata: metadata(card),
+    };
+    let delivered = if bootstrap { vec![delivered] } else { Vec::new() };
+    Ok(Uicc::with_euicc(config, rng, delivered)?.with_enabled(0))
+}
+
+/// What an eUICC with the EID of `card` is made with.
+///
+/// # Errors
+/// Where the EUM may not certify the EID.
+pub fn config(
+    card: &Personalisation,
+    rng: &RngTree,
+    trust_anchor: &[u8],
+    pki: &Pki,
+) -> Result<EuiccConfig, EsimError> {
+    let (key, chain) = pki.euicc(&card.eid, &rng.branch("euicc"))?;
+    let anchor = pki.anchor(None, &Tally::new())?;
+    let config = EuiccConfig::new(card.eid.clone(), key, chain, vec![anchor]);
+    Ok(EuiccConfig { trust_anchor: trust_anchor.to_vec(), ..config })
+}
+
+/// What the eUICC says of its bootstrap profile.
+fn metadata(card: &Personalisation) -> ProfileMetadata {
+    ProfileMetadata {
+        iccid: digits::iccid_bytes(&card.iccid),
+        service_provider: "cellbed".to_owned(),
+        name: "bootstrap".to_owned(),
+        icon: None,
+        class: ProfileClass::Provisioning,
+        notifications: Vec::<NotificationConfiguration>::new(),
+        owner: Some(OperatorId { mcc_mnc: digits::mcc_mnc(card.plmn), gid1: None, gid2: None }),
+        rules: PolicyRules::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::card::{CardPort, SimProfile};
+
+    #[test]
+    fn the_bootstrap_profile_is_the_plain_card() {
+        let profile = SimProfile::parse(include_str!("../../sim-profiles/lte-test.toml")).unwrap();
+        let (card, run) = (profile.personalise(1).unwrap(), RngTree::new(7));
+        let plain = &mut super::super::factory::virtual_card(&card, 2, &run, &[1; 300]).unwrap();
+        let pki = Pki::lab().unwrap();
+        let servers = EuiccServers::lab(&pki, &run, false).unwrap();
+        let euicc = &mut virtual_euicc(&card, 2, &run, &[1; 300], &pki, &servers, true).unwrap();
+        // The ICCID, and a random number and a key of the applet.
+        for command in
+            ["00a4000c022fe2", "00b000000a", "00a4040c07a0000005590010", "0084000010", "00b900000384010100"]
+        {
+            let command = hex::decode(command).unwrap();
+            assert_eq!(plain.transmit(&command), euicc.transmit(&command));
+        }
+        assert_eq!(digits::mcc_mnc(card.plmn), [0x00, 0xf1, 0x10]);
+        let empty = virtual_euicc(&card, 2, &run, &[], &pki, &servers, false).unwrap();
+        assert!(empty.installed_profiles().is_empty());
+    }
+}
