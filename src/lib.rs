@@ -9,7 +9,7 @@
 //! Each folder may use only what stands to its right; siblings do not import each other.
 //!
 //! ```text
-//! cli -> lab -> {io, report} -> onboard -> {corenet, ran, net} -> {card, ca, ledger} -> {wire, crypto} -> event -> {sim, id}
+//! cli -> lab -> {io, report} -> onboard -> {corenet, ran, net, esim} -> {card, ca, ledger} -> {wire, crypto} -> event -> {sim, id}
 //! ```
 //!
 //! # Invariants
@@ -32,6 +32,7 @@ pub mod card;
 pub mod cli;
 pub mod corenet;
 pub mod crypto;
+pub mod esim;
 pub mod event;
 pub mod id;
 pub mod io;

@@ -7,7 +7,7 @@ mod crl;
 pub mod csr;
 pub mod est;
 pub mod verify;
-mod x509;
+pub(crate) mod x509;
 
 pub use authority::{Authority, Issued};
 pub use crl::RevocationReason;

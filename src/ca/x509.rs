@@ -99,7 +99,7 @@ pub(super) fn common_name_of(name: &Name) -> Option<&str> {
 }
 
 /// A moment in the form that RFC 5280 section 4.1.2.5 asks for: UTCTime through 2049.
-pub(super) fn time(unix_s: u64) -> Result<Time, CaError> {
+pub(crate) fn time(unix_s: u64) -> Result<Time, CaError> {
     let since_epoch = Duration::from_secs(unix_s);
     match UtcTime::from_unix_duration(since_epoch) {
         Ok(utc) => Ok(Time::UtcTime(utc)),
@@ -110,7 +110,7 @@ pub(super) fn time(unix_s: u64) -> Result<Time, CaError> {
 }
 
 /// ecdsa-with-SHA256, whose parameters are absent (RFC 5758 section 3.2).
-pub(super) fn signature_algorithm() -> AlgorithmIdentifierOwned {
+pub(crate) fn signature_algorithm() -> AlgorithmIdentifierOwned {
     AlgorithmIdentifierOwned { oid: ECDSA_WITH_SHA256, parameters: None }
 }
 
@@ -144,7 +144,7 @@ pub(super) fn public_of(what: &'static str, spki: &SubjectPublicKeyInfoOwned) ->
 }
 
 /// An extension with its value in DER.
-pub(super) fn extension<T: AssociatedOid + Encode>(critical: bool, value: &T) -> Result<Extension, CaError> {
+pub(crate) fn extension<T: AssociatedOid + Encode>(critical: bool, value: &T) -> Result<Extension, CaError> {
     let what = der_error("an extension");
     let octets = OctetString::new(value.to_der().map_err(&what)?).map_err(&what)?;
     Ok(Extension { extn_id: T::OID, critical, extn_value: octets })
@@ -168,7 +168,7 @@ fn key_id(public: &[u8; 64]) -> Result<OctetString, CaError> {
 }
 
 /// Text that is ASCII, as URI and dNSName want it.
-pub(super) fn ia5(text: &str) -> Result<Ia5String, CaError> {
+pub(crate) fn ia5(text: &str) -> Result<Ia5String, CaError> {
     Ia5String::new(text).map_err(der_error("a general name"))
 }
 

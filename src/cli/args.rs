@@ -1,5 +1,7 @@
 //! What can be asked for on the command line.
 
+mod pki;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,6 +12,8 @@ use clap_complete::Shell;
 use crate::card::PinCode;
 use crate::io::vpcd::Address;
 use crate::lab::scenario::DEVICES_MAX;
+
+pub use pki::*;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -61,6 +65,8 @@ pub enum Verb {
     Report(ReportArgs),
     /// Look at SIM cards in readers, test and write them, and serve virtual ones
     Card(CardArgs),
+    /// Make, show, check and change the certificates of remote SIM provisioning
+    Pki(PkiArgs),
     /// Make, show and check profile packages, which an eSIM downloads
     Profile(ProfileArgs),
     /// Say what this machine has for a lab, and what each absence costs

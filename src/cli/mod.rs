@@ -12,6 +12,7 @@ mod doctor;
 pub mod exit;
 mod generate;
 pub mod ledger;
+mod pki;
 mod profile;
 mod report;
 mod run;
@@ -41,6 +42,7 @@ pub fn main() -> ExitCode {
         Verb::Ledger(args) => ledger(&args.verb),
         Verb::Report(args) => report::main(args),
         Verb::Card(args) => card::main(&args.verb),
+        Verb::Pki(args) => pki::main(&args.verb),
         Verb::Profile(args) => profile::main(&args.verb),
         Verb::Doctor(args) => doctor::main(args),
         Verb::Bench(args) => bench::main(args),

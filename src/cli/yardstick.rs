@@ -8,7 +8,8 @@ use alloy_consensus::crypto::secp256k1;
 use alloy_primitives::B256;
 use aws_lc_rs::agreement::{self, ECDH_P256, PrivateKey, PublicKey, UnparsedPublicKey, X25519};
 
-use crate::crypto::{Op, SoftKey, key};
+use crate::crypto::rsp_cert::{Curve, RspKey};
+use crate::crypto::{Op, SoftKey, Tally, key};
 use crate::io::clock::thread_cpu_time;
 use crate::sim::RngTree;
 
@@ -70,6 +71,7 @@ fn measure(op: Op) -> Duration {
         Op::Secp256k1Sign => timed(|| {
             black_box(secp256k1::sign_message(secret, black_box(digest)).is_ok());
         }),
+        Op::BrainpoolKeyGen | Op::BrainpoolSign | Op::BrainpoolVerify | Op::BrainpoolAgree => brainpool(op),
         Op::Secp256k1Recover => {
             let Ok(signature) = secp256k1::sign_message(secret, digest) else { return Duration::ZERO };
             timed(|| {
@@ -77,6 +79,27 @@ fn measure(op: Op) -> Duration {
             })
         }
     }
+}
+
+fn brainpool(op: Op) -> Duration {
+    let mut stream = RngTree::new(1).stream("yardstick");
+    let key = RspKey::from_stream(Curve::BrainpoolP256r1, &mut stream);
+    let (message, tally) = ([7; 64], Tally::new());
+    let signature = key.sign(&message);
+    timed(|| match op {
+        Op::BrainpoolSign => {
+            black_box(key.sign(black_box(&message)));
+        }
+        Op::BrainpoolVerify => {
+            black_box(key.public().verify(black_box(&message), &signature, &tally).is_ok());
+        }
+        Op::BrainpoolAgree => {
+            black_box(key.agree(black_box(key.public())).is_ok());
+        }
+        _ => {
+            black_box(RspKey::from_stream(Curve::BrainpoolP256r1, &mut stream).curve());
+        }
+    })
 }
 
 fn pair(algorithm: &'static agreement::Algorithm, scalar: [u8; 32]) -> Option<(PrivateKey, PublicKey)> {

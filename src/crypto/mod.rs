@@ -1,10 +1,13 @@
-//! Keys, signatures and the seeded TLS provider.
+//! Keys, signatures, the certificates of remote SIM provisioning and the seeded TLS provider.
 //!
-//! Everything here is P-256 with SHA-256, the one algorithm that the IoT SAFE applet offers. `p256` signs,
+//! Everything here is P-256 with SHA-256, the one algorithm that the IoT SAFE applet offers; [`rsp_cert`] has
+//! brainpoolP256r1 as well. `p256` signs,
 //! because its signatures are a function of key and message (RFC 6979); `aws-lc-rs` verifies and agrees,
 //! because it is two to three times faster.
 
+pub mod bsp;
 pub mod key;
+pub mod rsp_cert;
 pub mod tally;
 pub mod tls;
 
@@ -14,10 +17,18 @@ pub use tally::{Op, Tally};
 /// Why a key, a signature or a TLS configuration was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CryptoError {
-    #[error("the P-256 private key is zero or not below the order of the group: draw another one")]
+    #[error("the private key is zero or not below the order of the group: draw another one")]
     PrivateKey,
-    #[error("a public key of {found} bytes is not an id-ecPublicKey on P-256 with an uncompressed point")]
+    #[error("a public key of {found} bytes is not an id-ecPublicKey with an uncompressed point on its curve")]
     PublicKey { found: usize },
+    #[error(
+        "the public key is neither on P-256 nor on brainpoolP256r1, or not an id-ecPublicKey with a named curve"
+    )]
+    Curve,
+    #[error("our key is on {ours} and theirs on {theirs}: both have to be on one curve")]
+    OtherCurve { ours: &'static str, theirs: &'static str },
+    #[error("the private key file: {reason}; SEC 1 or PKCS #8 on P-256 or brainpoolP256r1 is expected")]
+    PrivateKeyForm { reason: String },
     #[error("a signature of {found} bytes is not an ECDSA signature for P-256: {form} is expected")]
     SignatureForm { found: usize, form: &'static str },
     #[error("the signature does not verify: message, signature and public key do not belong together")]

@@ -24,11 +24,19 @@ pub enum Op {
     Secp256k1Sign,
     /// The recovery of a signer from one.
     Secp256k1Recover,
+    /// An ECDSA key pair on brainpoolP256r1.
+    BrainpoolKeyGen,
+    /// An ECDSA signature on brainpoolP256r1.
+    BrainpoolSign,
+    /// The verification of one, whatever its result.
+    BrainpoolVerify,
+    /// A Diffie-Hellman agreement on brainpoolP256r1.
+    BrainpoolAgree,
 }
 
 impl Op {
     /// Every operation, in the order of a report.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::P256KeyGen,
         Self::P256Sign,
         Self::P256Verify,
@@ -37,6 +45,10 @@ impl Op {
         Self::X25519Agree,
         Self::Secp256k1Sign,
         Self::Secp256k1Recover,
+        Self::BrainpoolKeyGen,
+        Self::BrainpoolSign,
+        Self::BrainpoolVerify,
+        Self::BrainpoolAgree,
     ];
 
     /// The stable word for reports.
@@ -50,6 +62,10 @@ impl Op {
             Self::X25519Agree => "x25519-agree",
             Self::Secp256k1Sign => "secp256k1-sign",
             Self::Secp256k1Recover => "secp256k1-recover",
+            Self::BrainpoolKeyGen => "brainpool-keygen",
+            Self::BrainpoolSign => "brainpool-sign",
+            Self::BrainpoolVerify => "brainpool-verify",
+            Self::BrainpoolAgree => "brainpool-agree",
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod files;
 pub mod ledger_store;
 pub mod pcsc;
+pub mod pki_folder;
 pub mod process;
 pub mod run_folder;
 pub mod vpcd;

@@ -4,6 +4,7 @@ pub mod apdu;
 pub mod gtpu;
 mod namer;
 pub mod nas;
+pub mod rsp;
 pub mod s1ap;
 pub mod saip;
 pub mod tlv;

@@ -1,5 +1,5 @@
 //! BER-TLV data objects (ISO/IEC 8825-1 clause 8.1; ISO/IEC 7816-4 clause 5.2.2) with tags of one or two
-//! bytes and definite lengths up to 65,535 bytes, which is all that cards use.
+//! bytes and definite lengths up to 16,777,215 bytes, which is all that cards use.
 
 /// Why bytes are not a BER-TLV data object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -8,7 +8,7 @@ pub enum TlvError {
     Tag,
     #[error("the tag has more than two bytes, which no card application uses")]
     LongTag,
-    #[error("the length of tag {tag:02X} is cut off, indefinite, or longer than 65,535 bytes")]
+    #[error("the length of tag {tag:02X} is cut off, indefinite, or longer than 16,777,215 bytes")]
     Length { tag: u16 },
     #[error("tag {tag:02X} announces {announced} bytes, {found} are there")]
     Value { tag: u16, announced: usize, found: usize },
@@ -74,6 +74,7 @@ pub fn header(bytes: &[u8]) -> Result<(u16, usize, &[u8]), TlvError> {
         [n @ 0..=0x7f, value @ ..] => Ok((tag, usize::from(*n), value)),
         [0x81, n, value @ ..] => Ok((tag, usize::from(*n), value)),
         [0x82, a, b, value @ ..] => Ok((tag, usize::from(u16::from_be_bytes([*a, *b])), value)),
+        [0x83, a, b, c, value @ ..] => Ok((tag, u32::from_be_bytes([0, *a, *b, *c]) as usize, value)),
         _ => Err(TlvError::Length { tag }),
     }
 }
@@ -89,9 +90,9 @@ pub fn find(bytes: &[u8], tag: u16) -> Result<&[u8], TlvError> {
     Err(TlvError::Missing { tag })
 }
 
-/// Appends a data object. Of a value longer than 65,535 bytes, which no card holds, the first 65,535 go in.
+/// Appends a data object. Of a value longer than 16,777,215 bytes, which no card holds, the first ones go in.
 pub fn push(out: &mut Vec<u8>, tag: u16, value: &[u8]) {
-    let value = &value[..value.len().min(0xffff)];
+    let value = &value[..value.len().min(0xff_ffff)];
     match tag.to_be_bytes() {
         [0, tag] => out.push(tag),
         tag => out.extend_from_slice(&tag),
@@ -99,9 +100,13 @@ pub fn push(out: &mut Vec<u8>, tag: u16, value: &[u8]) {
     match value.len() {
         n @ 0..=0x7f => out.push(n as u8),
         n @ 0x80..=0xff => out.extend_from_slice(&[0x81, n as u8]),
-        n => {
+        n @ 0x100..=0xffff => {
             out.push(0x82);
             out.extend_from_slice(&(n as u16).to_be_bytes());
+        }
+        n => {
+            out.push(0x83);
+            out.extend_from_slice(&(n as u32).to_be_bytes()[1..]);
         }
     }
     out.extend_from_slice(value);
@@ -113,8 +118,8 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn lengths_of_one_two_and_three_bytes() {
-        for n in [0usize, 1, 0x7f, 0x80, 0xff, 0x100, 0xffff] {
+    fn lengths_of_one_to_four_bytes() {
+        for n in [0usize, 1, 0x7f, 0x80, 0xff, 0x100, 0xffff, 0x1_0000, 0x1_2345] {
             let mut out = Vec::new();
             push(&mut out, 0x9b, &vec![0x5a; n]);
             assert_eq!(find(&out, 0x9b).unwrap().len(), n);

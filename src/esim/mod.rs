@@ -1,0 +1,37 @@
+//! Remote SIM provisioning (GSMA SGP.22 and SGP.32): the certificates of its parties and who issues them.
+
+pub mod pki;
+
+pub use pki::{Deployment, Identity, Issuer, Pki, PkiOptions, SmdpIdentity, SmdsIdentity};
+
+use crate::ca::CaError;
+use crate::crypto::rsp_cert::{Curve, RspCertError};
+
+/// Why something of remote SIM provisioning was not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EsimError {
+    #[error(transparent)]
+    Certificate(#[from] RspCertError),
+    #[error("a certificate could not be written: {0}")]
+    Write(#[from] CaError),
+    #[error("the private key of the {issuer} is not there: nothing can be issued with it")]
+    NoIssuerKey { issuer: &'static str },
+    #[error("there is no EUM: no eUICC can be certified")]
+    NoEum,
+    #[error("{name:?} is neither a DNS name nor an IP address")]
+    Host { name: String },
+    #[error("a TLS server needs at least one host name or address")]
+    NoHost,
+    #[error("{found:?} is no EUM identification number: 1 to 30 digits that EIDs begin with")]
+    Ein { found: String },
+    #[error("the EUM may certify EIDs that begin with {permitted}, {eid} does not")]
+    NotPermitted { eid: String, permitted: String },
+    #[error("{subject} was not issued by this CI: it cannot revoke it")]
+    NotIssuedHere { subject: String },
+    #[error("{subject} is already revoked")]
+    AlreadyRevoked { subject: String },
+    #[error("there is no CI certificate on {curve}")]
+    NoCi { curve: Curve },
+    #[error("there are {found} CI certificates on {curve}; one is expected")]
+    SeveralCi { curve: Curve, found: usize },
+}

@@ -1,0 +1,39 @@
+//! A hierarchy with the identities of the servers and eUICCs that were issued in it: what is kept on disk and loaded
+//! from there.
+
+use super::{EsimError, Identity, Pki, PkiOptions, SmdpIdentity, SmdsIdentity};
+use crate::crypto::rsp_cert::Oid;
+use crate::sim::RngTree;
+
+/// The object identifiers of the first SM-DP+ (that of SGP.26) and SM-DS.
+const SMDP_OID: &str = "2.999.10";
+const SMDS_OID: &str = "2.999.15";
+
+/// A hierarchy and who is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    pub pki: Pki,
+    pub smdp: Vec<SmdpIdentity>,
+    pub smds: Vec<SmdsIdentity>,
+    pub eim: Vec<Identity>,
+    pub euicc: Vec<Identity>,
+}
+
+impl Deployment {
+    /// Makes a hierarchy with one SM-DP+ and one SM-DS that serve TLS as `hosts`, and one eIM.
+    ///
+    /// # Errors
+    /// As [`Pki::new`] and [`Pki::smdp`].
+    pub fn new(rng: &RngTree, options: &PkiOptions, hosts: &[String]) -> Result<Self, EsimError> {
+        let pki = Pki::new(rng, options)?;
+        let (smdp_oid, smds_oid): (Oid, Oid) = (SMDP_OID.parse()?, SMDS_OID.parse()?);
+        let now_unix_s = options.now_unix_s;
+        Ok(Self {
+            smdp: vec![pki.smdp(&smdp_oid, hosts, now_unix_s, &rng.branch("smdp"))?],
+            smds: vec![pki.smds(&smds_oid, hosts, now_unix_s, &rng.branch("smds"))?],
+            eim: vec![pki.eim("cellbed-eim", now_unix_s, &rng.branch("eim"))?],
+            euicc: Vec::new(),
+            pki,
+        })
+    }
+}
