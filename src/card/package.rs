@@ -17,9 +17,8 @@ const PIN1: u8 = 1;
 const ADM1: u8 = 10;
 const PIN2: u8 = 129;
 
-/// Ten tries of ten: a PUK, an administrative code.
+/// Ten tries of ten.
 const TEN_TRIES: u8 = 0xaa;
-const THREE_TRIES: u8 = 0x33;
 
 /// Length of RES in the option octet: 64 bits.
 const RES_64: u8 = 0x01;
@@ -105,7 +104,7 @@ fn iccid(p: &Personalisation) -> [u8; 10] {
 }
 
 fn header(p: &Personalisation) -> Header {
-    let mut services = vec!["usim", "isim", "javacard"];
+    let mut services = vec!["usim", "isim"];
     services.push(match p.algorithm {
         Algorithm::Milenage => "milenage",
         Algorithm::Tuak { .. } => "tuak128",
@@ -137,13 +136,14 @@ fn pins(draft: &mut Draft, pins: PinSource) {
     draft.push(|header| Element::PinCodes(PinCodes { header, pins, extra: Vec::new() }));
 }
 
-fn code(key_reference: u8, value: [u8; 8], puk: Option<u8>, attributes: u8, attempts: u8) -> Pin {
+/// Without `attempts` there are three, which is the default and as such not in the package.
+fn code(key_reference: u8, value: [u8; 8], puk: Option<u8>, attributes: u8, attempts: Option<u8>) -> Pin {
     Pin {
         key_reference,
         value,
         puk,
-        attributes: Some(attributes),
-        attempts: Some(attempts),
+        attributes: (attributes != 7).then_some(attributes),
+        attempts,
         extra: Vec::new(),
     }
 }
@@ -151,18 +151,18 @@ fn code(key_reference: u8, value: [u8; 8], puk: Option<u8>, attributes: u8, atte
 fn global_codes(p: &Personalisation) -> Vec<Pin> {
     let pin1 = SWITCHABLE | u8::from(p.pin.enabled);
     vec![
-        code(PIN1, p.pin.pin1.0, Some(PIN1), pin1, THREE_TRIES),
-        code(ADM1, p.pin.adm1.0, None, ENABLED_AND_CHANGEABLE, TEN_TRIES),
+        code(PIN1, p.pin.pin1.0, Some(PIN1), pin1, None),
+        code(ADM1, p.pin.adm1.0, None, ENABLED_AND_CHANGEABLE, Some(TEN_TRIES)),
     ]
 }
 
 fn pin2(p: &Personalisation) -> Pin {
-    code(PIN2, p.pin.pin2.0, Some(PIN2), ENABLED_AND_CHANGEABLE, THREE_TRIES)
+    code(PIN2, p.pin.pin2.0, Some(PIN2), ENABLED_AND_CHANGEABLE, None)
 }
 
 fn puks(p: &Personalisation) -> Vec<Puk> {
-    let puk =
-        |key_reference, value| Puk { key_reference, value, attempts: Some(TEN_TRIES), extra: Vec::new() };
+    // Without a number there are ten tries.
+    let puk = |key_reference, value| Puk { key_reference, value, attempts: None, extra: Vec::new() };
     vec![puk(PIN1, p.pin.puk1.0), puk(PIN2, p.pin.puk2.0)]
 }
 
@@ -312,6 +312,16 @@ mod tests {
         let concealed = &image.files[image.find(&[USIM, 0x5fd0, 0x4f01]).unwrap()].content;
         assert!(hex::encode(concealed).starts_with("a002"), "schemes come first");
         assert_eq!(image.find(&[USIM, 0x5fc0, 0x4f07]), None, "what only the card reads is not shown");
+    }
+
+    #[test]
+    fn a_card_with_tuak_has_its_keys() {
+        let mut p = card(PROFILES[0], 0);
+        p.algorithm = Algorithm::Tuak { topc: crate::card::Secret([7; 32]) };
+        let image = image(&package(&p));
+        let usim = &image.subscriptions[0];
+        assert_eq!((usim.algorithm, &usim.opc[..], usim.keccak), (AkaAlgorithm::Tuak, &[7; 32][..], 1));
+        assert!(image.mandatory_services.contains(&"tuak128"));
     }
 
     #[test]

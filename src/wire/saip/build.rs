@@ -168,12 +168,13 @@ fn control(file: &FileSpec, pattern: Pattern) -> Fcp {
             let size = (file.content.len() as u32).to_be_bytes();
             let zeros = size.iter().take_while(|byte| **byte == 0).count().min(3);
             fcp.file_size = Some(size[zeros..].to_vec());
-            let erase = (pattern != Pattern::Erased).then(|| vec![0xff]);
-            fcp.proprietary = Some(ProprietaryInfo {
-                special: Some(file.special),
-                fill_pattern: erase,
-                ..Default::default()
-            });
+            // DER has no values that are the default.
+            let info = ProprietaryInfo {
+                special: (file.special != 0).then_some(file.special),
+                fill_pattern: (pattern != Pattern::Erased).then(|| vec![0xff]),
+                ..ProprietaryInfo::default()
+            };
+            fcp.proprietary = (info != ProprietaryInfo::default()).then_some(info);
         }
     }
     fcp.short_id = Some(file.sfi.map_or_else(Vec::new, |sfi| vec![sfi << 3]));
