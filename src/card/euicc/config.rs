@@ -3,6 +3,7 @@
 use super::super::{CardError, Personalisation};
 use crate::crypto::rsp_cert::{RspCertificate, RspKey, TrustAnchor};
 use crate::id::Eid;
+use crate::wire::rsp::iot::EimConfigurationData;
 use crate::wire::rsp::{EidBytes, OperatorId, PolicyRules, ProfileMetadata};
 
 /// What an eUICC is made with.
@@ -23,6 +24,8 @@ pub struct EuiccConfig {
     pub memory_bytes: usize,
     /// Rules that no profile may have.
     pub forbidden_rules: PolicyRules,
+    /// The eIMs that it is delivered with.
+    pub eims: Vec<EimConfigurationData>,
     /// The DER certificate that an IoT SAFE applet of a downloaded profile is delivered with.
     pub trust_anchor: Vec<u8>,
     /// Rules authorisation table (SGP.22 clause 2.9.2): which operators' profiles may have which rules.
@@ -60,6 +63,7 @@ impl EuiccConfig {
             root_smds: "lpa.ds.gsma.com".to_owned(),
             memory_bytes: 512 * 1024,
             forbidden_rules: PolicyRules::default(),
+            eims: Vec::new(),
             trust_anchor: Vec::new(),
             rules: vec![RatRule {
                 rules: PolicyRules(PolicyRules::PPR1.0 | PolicyRules::PPR2.0),

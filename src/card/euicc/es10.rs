@@ -34,7 +34,7 @@ const fn function(tag: u16, name: &'static str, run: fn(&mut Euicc, &mut Uicc, &
     Function { tag, name, run }
 }
 
-/// SGP.22 clauses 5.7.3 to 5.7.22.
+/// SGP.22 clauses 5.7.3 to 5.7.22, and SGP.32.
 static FUNCTIONS: &[Function] = &[
     function(0xbf20, "ES10b.GetEUICCInfo1", |euicc, _, _| Ok(euicc.info1().to_bytes())),
     function(0xbf22, "ES10b.GetEUICCInfo2", |euicc, _, _| Ok(euicc.info2().to_bytes())),
@@ -58,6 +58,21 @@ static FUNCTIONS: &[Function] = &[
     function(0xbf34, "ES10c.eUICCMemoryReset", |euicc, card, bytes| euicc.memory_reset(card, bytes)),
     function(0xbf3e, "ES10c.GetEID", |euicc, _, bytes| euicc.get_eid(bytes)),
     function(0xbf29, "ES10c.SetNickname", |euicc, _, bytes| euicc.set_nickname(bytes)),
+    // SGP.32 v1.2 clause 5.9.
+    function(0xbf51, "ES10b.LoadEuiccPackage", |euicc, card, bytes| euicc.load_euicc_package(card, bytes)),
+    function(0xbf55, "ES10b.GetEimConfigurationData", |euicc, _, bytes| euicc.eim_configuration(bytes)),
+    function(0xbf56, "ES10b.GetCerts", |euicc, _, bytes| euicc.certificates(bytes)),
+    function(0xbf57, "ES10b.AddInitialEim", |euicc, _, bytes| euicc.add_initial_eim(bytes)),
+    function(0xbf58, "ES10b.ProfileRollback", |euicc, card, bytes| euicc.roll_back(card, bytes)),
+    function(0xbf59, "ES10b.ConfigureImmediateProfileEnabling", |euicc, _, bytes| {
+        euicc.configure_immediate(bytes)
+    }),
+    function(0xbf5a, "ES10b.ImmediateEnable", |euicc, card, bytes| euicc.immediate_enable(card, bytes)),
+    function(0xbf5d, "ES10b.ExecuteFallbackMechanism", |euicc, card, bytes| euicc.fall_back(card, bytes)),
+    function(0xbf5e, "ES10b.ReturnFromFallback", |euicc, card, bytes| {
+        euicc.return_from_fallback(card, bytes)
+    }),
+    function(0xbf64, "ES10b.EuiccMemoryReset", |euicc, card, bytes| euicc.memory_reset_iot(card, bytes)),
 ];
 
 impl Euicc {

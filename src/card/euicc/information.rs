@@ -19,6 +19,10 @@ const PROFILE_VERSION: Version = [3, 3, 1];
 const UICC_CAPABILITY: [u8; 5] = [7, 0x6b, 0x00, 0x0b, 0x80];
 /// Further profiles, revocation lists, test profiles, device information that is extensible: a BIT STRING.
 const RSP_CAPABILITY: [u8; 2] = [3, 0xd8];
+/// The version of SGP.32, and that its fallback mechanism is there, go into `iotSpecificInfo`.
+const IOT_VERSION: Version = [1, 2, 0];
+/// `ipaMode`: the IPA is in the device.
+const IPAD: u64 = 0;
 /// Volatile memory in bytes, for who wants to know it.
 const RAM_BYTES: u64 = 64 * 1024;
 
@@ -52,7 +56,11 @@ impl Euicc {
             forbidden_rules: Some(bits(0x99, self.config.forbidden_rules.0)[2..].to_vec()),
             pp_version: [1, 0, 0],
             sas_accreditation_number: "CELLBED-TESTBED".to_owned(),
-            further: Vec::new(),
+            further: [
+                int(0x90, IPAD),
+                tlv(0xb4, &[&tlv(0xa0, &[&tlv(0x04, &[&IOT_VERSION])]), &tlv(0x82, &[])]),
+            ]
+            .concat(),
         }
     }
 

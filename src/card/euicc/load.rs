@@ -17,6 +17,8 @@ use crate::wire::rsp::{
 use crate::wire::tlv;
 
 const LOAD: &str = "ES10b.LoadBoundProfilePackage";
+/// Tag of `fallbackAllowed` in the metadata (SGP.32 v1.2).
+const FALLBACK_ALLOWED: u16 = 0x9f67;
 /// AES with keys of 16 bytes.
 const KEY_LENGTH: u8 = 16;
 
@@ -31,6 +33,8 @@ pub(super) struct Loading {
     /// The fields of `dpProprietaryData`.
     proprietary: Option<Vec<u8>>,
     metadata: Option<ProfileMetadata>,
+    /// What SGP.32 adds to the metadata.
+    fallback_allowed: bool,
     key: RspKey,
     free_bytes: usize,
 }
@@ -151,6 +155,7 @@ impl Euicc {
                     plain: Vec::new(),
                     proprietary: None,
                     metadata: None,
+                    fallback_allowed: false,
                     key,
                     free_bytes: self.free_bytes(),
                 };
@@ -249,6 +254,9 @@ impl Euicc {
             }
             Stage::StoreMetadata => {
                 loading.metadata = Some(self.store_metadata(&loading.plain).map_err(fail)?);
+                loading.fallback_allowed = tlv::find(&loading.plain, 0xbf25)
+                    .and_then(|fields| tlv::find(fields, FALLBACK_ALLOWED))
+                    .is_ok_and(|value| value.first().is_some_and(|flag| *flag != 0));
                 Stage::Either
             }
             Stage::ReplaceKeys => {
@@ -349,6 +357,7 @@ impl Euicc {
             proprietary: loading.proprietary.take(),
             source: Source::Package { number, package: plain },
             downloaded: true,
+            fallback_allowed: loading.fallback_allowed,
             profile: Some(Box::new(made.profile)),
             metadata,
         });
@@ -359,7 +368,10 @@ impl Euicc {
     fn installed_result(&mut self, aid: Aid, sima_response: Vec<u8>) -> Vec<u8> {
         let metadata = self.memory.slot(&aid).map(|slot| slot.metadata.clone());
         let name = metadata.as_ref().map(|metadata| metadata.name.clone()).unwrap_or_default();
-        let server = self.session.take().map(|session| session.server_address).unwrap_or_default();
+        let session = self.session.take();
+        let oid = session.as_ref().map(super::session::Session::oid).unwrap_or_default();
+        let server = session.map(|session| session.server_address).unwrap_or_default();
+        self.just_installed = Some((aid, oid, server.clone()));
         let result = self.record_result(FinalResult::Success { aid: aid.to_vec(), sima_response });
         // The SM-DP+ that has the result needs no second notification of the same.
         if let Some(metadata) = metadata {

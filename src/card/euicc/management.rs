@@ -10,7 +10,7 @@ use super::memory::Aid;
 use super::slots::Slot;
 use crate::wire::rsp::{
     Fields, NotificationEvents, PolicyRules, ProfileClass, ProfileFilter, ProfileId, ProfileInfo,
-    ProfileState, Switch, SwitchKind, int, result_response, tlv,
+    ProfileState, Switch, SwitchKind, boolean, int, result_response, tlv,
 };
 
 const ENABLE: &str = "ES10c.EnableProfile";
@@ -26,7 +26,7 @@ const NOT_FOUND: u64 = 1;
 const WRONG_STATE: u64 = 2;
 const DISALLOWED: u64 = 3;
 const WRONG_REENABLING: u64 = 4;
-pub(super) const CAT_BUSY: u64 = 5;
+const CAT_BUSY: u64 = 5;
 
 impl Euicc {
     /// ES10c.GetProfilesInfo.
@@ -70,8 +70,21 @@ impl Euicc {
             owner: metadata.owner.clone().filter(|_| has(0xb7)),
             dp_proprietary: slot.proprietary.clone().filter(|_| has(0xb8)),
             rules: if has(0x99) { metadata.rules } else { PolicyRules::default() },
-            further: Vec::new(),
+            further: self.fallback_fields(slot, tags),
         }
+    }
+
+    /// What SGP.32 adds: the fallback attribute, and whether the profile may have it.
+    fn fallback_fields(&self, slot: &Slot, tags: &[u16]) -> Vec<u8> {
+        let attribute = self.memory.fallback == Some(slot.aid);
+        let mut fields = Vec::new();
+        if attribute && tags.contains(&0x9f26) {
+            fields.extend(boolean(0x9f26, true));
+        }
+        if tags.contains(&0x9f67) {
+            fields.extend(boolean(0x9f67, slot.fallback_allowed));
+        }
+        fields
     }
 
     /// ES10c.EnableProfile, DisableProfile and DeleteProfile.
@@ -89,7 +102,7 @@ impl Euicc {
         Ok(Switch::response(switch.kind, code))
     }
 
-    fn find(&self, id: &ProfileId) -> Result<&Slot, Refusal> {
+    pub(super) fn find(&self, id: &ProfileId) -> Result<&Slot, Refusal> {
         self.memory.slots.iter().find(|slot| slot.is(id)).ok_or_else(|| {
             let named = match id {
                 ProfileId::Aid(aid) => format!("AID {}", hex::encode_upper(aid)),
@@ -99,7 +112,7 @@ impl Euicc {
         })
     }
 
-    fn enable(&mut self, card: &mut Uicc, id: &ProfileId, refresh: bool) -> Result<(), Refusal> {
+    pub(super) fn enable(&mut self, card: &mut Uicc, id: &ProfileId, refresh: bool) -> Result<(), Refusal> {
         let slot = self.find(id)?;
         let (target, class) = (slot.aid, slot.metadata.class);
         if self.memory.enabled == Some(target) {
@@ -122,7 +135,7 @@ impl Euicc {
         Ok(())
     }
 
-    fn disable(&mut self, card: &mut Uicc, id: &ProfileId, refresh: bool) -> Result<(), Refusal> {
+    pub(super) fn disable(&mut self, card: &mut Uicc, id: &ProfileId, refresh: bool) -> Result<(), Refusal> {
         let slot = self.find(id)?;
         let (aid, class) = (slot.aid, slot.metadata.class);
         if self.memory.enabled != Some(aid) {
@@ -138,7 +151,7 @@ impl Euicc {
         Ok(())
     }
 
-    fn delete(&mut self, id: &ProfileId) -> Result<(), Refusal> {
+    pub(super) fn delete(&mut self, id: &ProfileId) -> Result<(), Refusal> {
         let slot = self.find(id)?;
         let aid = slot.aid;
         if self.memory.enabled == Some(aid) || self.memory.waiting == Some(Some(aid)) {
@@ -160,9 +173,11 @@ impl Euicc {
     fn remove(&mut self, aid: &Aid) {
         let Some(at) = self.memory.slots.iter().position(|slot| slot.aid == *aid) else { return };
         let slot = self.memory.slots.remove(at);
-        if self.memory.before_test == Some(*aid) {
-            self.memory.before_test = None;
+        let memory = &mut self.memory;
+        for pointer in [&mut memory.before_test, &mut memory.fallback, &mut memory.before_fallback] {
+            pointer.take_if(|pointer| pointer == aid);
         }
+        memory.rollback.take_if(|rollback| rollback.previous == *aid);
         self.notify(&slot.metadata, NotificationEvents::DELETE, None);
         self.changed();
         self.tell(DELETE, "profile-deleted", format!("{:?} is deleted", slot.metadata.name));
@@ -181,6 +196,8 @@ impl Euicc {
     /// the next reset. A terminal that has not sent its profile cannot be asked: then it happens at once.
     pub(super) fn change_to(&mut self, card: &mut Uicc, target: Option<Aid>, refresh: bool) {
         self.memory.waiting = Some(target);
+        // Any other change than a return ends the time of the fallback profile.
+        self.memory.before_fallback = None;
         self.changed();
         if refresh && card.toolkit.is_reachable() {
             card.request_refresh(Refresh::UiccReset);
@@ -250,13 +267,25 @@ impl Euicc {
 
     fn reset_memory(&mut self, card: &mut Uicc, options: u8) -> Result<(), Refusal> {
         self.check_free(card)?;
-        let goes = |slot: &&Slot| match slot.metadata.class {
+        let goes = |class: ProfileClass, downloaded: bool| match class {
             ProfileClass::Operational => options & 0x80 != 0,
-            ProfileClass::Test => options & 0x40 != 0 && slot.downloaded,
+            ProfileClass::Test => options & 0x40 != 0 && downloaded,
             ProfileClass::Provisioning => false,
         };
-        let gone: Vec<Aid> = self.memory.slots.iter().filter(goes).map(|slot| slot.aid).collect();
-        let address = options & 0x20 != 0 && self.memory.default_smdp != self.config.default_smdp;
+        self.erase(card, goes, options & 0x20 != 0)
+    }
+
+    /// Deletes the profiles that `goes` picks by class and by whether they were downloaded, whatever their rules;
+    /// with `address` the default SM-DP+ becomes that of delivery.
+    pub(super) fn erase(
+        &mut self,
+        card: &mut Uicc,
+        goes: impl Fn(ProfileClass, bool) -> bool,
+        address: bool,
+    ) -> Result<(), Refusal> {
+        let gone = |slot: &&Slot| goes(slot.metadata.class, slot.downloaded);
+        let gone: Vec<Aid> = self.memory.slots.iter().filter(gone).map(|slot| slot.aid).collect();
+        let address = address && self.memory.default_smdp != self.config.default_smdp;
         if gone.is_empty() && !address {
             return Err(Refusal::new(1, "nothing-to-delete", "there is nothing of what is to be reset"));
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::EuiccConfig;
 use super::slots::Slot;
 use crate::crypto::rsp_cert::RspKey;
+use crate::wire::rsp::iot::{EimConfigurationData, ImmediateEnableConfiguration};
 use crate::wire::rsp::{IccidBytes, NotificationEvents, Signature};
 
 /// AID of an ISD-P.
@@ -30,6 +31,28 @@ pub(super) struct Memory {
     pub(super) crls: BTreeMap<usize, Vec<u8>>,
     /// The installation under way, for the result that has to be given if it is interrupted.
     pub(super) installing: Option<Installing>,
+    /// The eIMs that may manage this eUICC.
+    pub(super) eims: Vec<EimConfigurationData>,
+    /// The last association token that was given.
+    pub(super) association_tokens: u64,
+    /// Results of eUICC packages that were not acknowledged yet, by sequence number.
+    pub(super) package_results: Vec<(u64, Vec<u8>)>,
+    pub(super) rollback: Option<Rollback>,
+    pub(super) immediate: ImmediateEnableConfiguration,
+    /// The profile with the fallback attribute.
+    pub(super) fallback: Option<Aid>,
+    /// What was enabled when the eUICC fell back.
+    pub(super) before_fallback: Option<Aid>,
+}
+
+/// What an eIM has granted: to go back to the profile before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rollback {
+    pub(super) previous: Aid,
+    pub(super) eim_id: String,
+    /// Of the package that has granted it.
+    pub(super) counter: u64,
+    pub(super) transaction_id: Option<Vec<u8>>,
 }
 
 /// A notification that was not acknowledged yet.
@@ -74,6 +97,13 @@ impl Memory {
             one_time_keys: Vec::new(),
             crls: BTreeMap::new(),
             installing: None,
+            eims: config.eims.clone(),
+            association_tokens: 0,
+            package_results: Vec::new(),
+            rollback: None,
+            immediate: ImmediateEnableConfiguration::default(),
+            fallback: None,
+            before_fallback: None,
         }
     }
 

@@ -6,9 +6,11 @@
 
 mod applications;
 mod config;
+mod eim;
 mod es10;
 mod events;
 mod information;
+mod iot;
 mod load;
 mod management;
 mod memory;
@@ -33,7 +35,7 @@ use crate::sim::RngTree;
 use crate::wire::rsp::EidBytes;
 use applications::Chain;
 use load::Loading;
-use memory::Memory;
+use memory::{Aid, Memory};
 use session::Session;
 
 pub(super) use applications::{ECASD_AID, ISD_R_AID};
@@ -63,6 +65,8 @@ pub(super) struct Euicc {
     challenge: Option<[u8; 16]>,
     session: Option<Session>,
     loading: Option<Loading>,
+    /// The profile that was installed in this session, with OID and address of its SM-DP+.
+    just_installed: Option<(Aid, Vec<u8>, String)>,
     on_event: Option<OnEuiccEvent>,
     last_reason: Option<EuiccEvent>,
     tally: Tally,
@@ -103,6 +107,7 @@ impl Euicc {
             challenge: None,
             session: None,
             loading: None,
+            just_installed: None,
             on_event: None,
             last_reason: None,
             tally,
@@ -145,6 +150,7 @@ impl Euicc {
         self.challenge = None;
         self.session = None;
         self.loading = None;
+        self.just_installed = None;
         self.record_interruption("the power went away");
         self.finish_switch(card);
     }

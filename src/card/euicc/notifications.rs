@@ -5,6 +5,7 @@ use super::Euicc;
 use super::es10::Answer;
 use super::events::Refusal;
 use super::memory::StoredNotification;
+use crate::wire::rsp::iot::Retrieved;
 use crate::wire::rsp::{
     Fields, IccidBytes, ListNotificationRequest, NotificationEvents, NotificationMetadata,
     OtherSignedNotification, PendingNotification, ProfileInstallationResult, ProfileInstallationResultData,
@@ -89,7 +90,20 @@ impl Euicc {
     /// ES10b.RetrieveNotificationsList.
     pub(super) fn retrieve_notifications(&mut self, bytes: &[u8]) -> Answer {
         let wanted = RetrieveNotifications::parse(bytes)?;
-        Ok(RetrieveNotifications::response(&self.pending(wanted)))
+        let of_packages = |number: Option<u64>| -> Vec<Vec<u8>> {
+            let results = self.memory.package_results.iter();
+            let results = results.filter(|(sequence, _)| number.is_none_or(|number| number == *sequence));
+            results.map(|(_, result)| result.clone()).collect()
+        };
+        Ok(match wanted {
+            RetrieveNotifications::EuiccPackageResults => {
+                Retrieved::package_results_response(&of_packages(None))
+            }
+            RetrieveNotifications::SequenceNumber(number) if !of_packages(Some(number)).is_empty() => {
+                Retrieved::package_results_response(&of_packages(Some(number)))
+            }
+            wanted => RetrieveNotifications::response(&self.pending(wanted)),
+        })
     }
 
     /// The notifications that are wanted, as they go to their servers.
@@ -118,9 +132,11 @@ impl Euicc {
     /// ES10b.RemoveNotificationFromList.
     pub(super) fn remove_notification(&mut self, bytes: &[u8]) -> Answer {
         let number = Fields::open("NotificationSentRequest", 0xbf30, bytes)?.integer(0x80, "seqNumber")?;
-        let before = self.memory.notifications.len();
+        let kept = |memory: &super::Memory| memory.notifications.len() + memory.package_results.len();
+        let before = kept(&self.memory);
         self.memory.notifications.retain(|stored| stored.sequence != number);
-        if self.memory.notifications.len() == before {
+        self.memory.package_results.retain(|(sequence, _)| *sequence != number);
+        if kept(&self.memory) == before {
             let text = format!("there is no notification {number}");
             let refusal = Refusal::new(1, "notification-unknown", text);
             return Ok(result_response(0xbf30, self.refuse("ES10b.RemoveNotificationFromList", refusal)));

@@ -54,6 +54,7 @@ impl Euicc {
     pub(super) fn get_challenge(&mut self) -> Vec<u8> {
         self.session = None;
         self.loading = None;
+        self.just_installed = None;
         self.record_interruption("another session was begun");
         let mut challenge = [0; 16];
         self.challenges.fill_bytes(&mut challenge);

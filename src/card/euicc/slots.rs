@@ -21,6 +21,8 @@ pub(super) struct Slot {
     pub(super) source: Source,
     /// Whether it came over ES8+, and not from the factory.
     pub(super) downloaded: bool,
+    /// Whether its metadata allows the fallback attribute of SGP.32.
+    pub(super) fallback_allowed: bool,
     /// None while it is enabled: then the card has it.
     pub(super) profile: Option<Box<InstalledProfile>>,
 }
@@ -105,8 +107,16 @@ impl Euicc {
         }
         let aid = self.memory.free_aid();
         let profile = Some(Box::new(profile));
-        let (nickname, proprietary, downloaded) = (None, None, false);
-        self.memory.slots.push(Slot { aid, metadata, nickname, proprietary, source, downloaded, profile });
+        self.memory.slots.push(Slot {
+            aid,
+            metadata,
+            nickname: None,
+            proprietary: None,
+            source,
+            downloaded: false,
+            fallback_allowed: true,
+            profile,
+        });
         Ok(())
     }
 

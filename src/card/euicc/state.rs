@@ -2,10 +2,11 @@
 
 use super::super::state::{ICCID, Stored, Writer, damaged, exactly};
 use super::super::{CardError, InstalledProfile, Uicc};
-use super::memory::{Aid, Installing, Memory, OneTimeKey, StoredNotification};
+use super::memory::{Aid, Installing, Memory, OneTimeKey, Rollback, StoredNotification};
 use super::slots::{Slot, Source};
 use super::{CHALLENGES, Euicc, ONE_TIME_KEYS};
 use crate::crypto::rsp_cert::{Crl, Curve, RspKey};
+use crate::wire::rsp::iot::{AddInitialEim, ImmediateEnableConfiguration};
 use crate::wire::rsp::{NotificationEvents, ProfileMetadata};
 
 /// Tags of the objects.
@@ -15,6 +16,10 @@ const SETTINGS: u16 = 0xb2;
 const ONE_TIME_KEY: u16 = 0xb3;
 const CRL: u16 = 0xb4;
 const INSTALLING: u16 = 0xb5;
+const EIM: u16 = 0xb6;
+const PACKAGE_RESULT: u16 = 0xb7;
+const ROLLBACK: u16 = 0xb8;
+const IOT: u16 = 0xb9;
 
 /// What may be absent is written with a byte in front; nothing where it is.
 fn maybe<T: AsRef<[u8]>>(value: Option<T>) -> Vec<u8> {
@@ -65,7 +70,7 @@ impl Euicc {
                     &slot.metadata.to_bytes(),
                     &maybe(slot.nickname.as_ref()),
                     &maybe(slot.proprietary.as_ref()),
-                    &[u8::from(slot.downloaded)],
+                    &[u8::from(slot.downloaded), u8::from(slot.fallback_allowed)],
                     &profile.save(),
                 ],
             );
@@ -91,6 +96,25 @@ impl Euicc {
                 &[transaction_id, server_address.as_bytes(), smdp_oid, &maybe(iccid.as_ref())],
             );
         }
+        for eim in &memory.eims {
+            out.put_parts(EIM, &[&AddInitialEim(vec![eim.clone()]).to_bytes()]);
+        }
+        for (sequence, result) in &memory.package_results {
+            out.put_parts(PACKAGE_RESULT, &[&sequence.to_be_bytes(), result]);
+        }
+        if let Some(Rollback { previous, eim_id, counter, transaction_id }) = &memory.rollback {
+            let id = maybe(transaction_id.as_ref());
+            out.put_parts(ROLLBACK, &[previous, eim_id.as_bytes(), &counter.to_be_bytes(), &id]);
+        }
+        out.put_parts(
+            IOT,
+            &[
+                &memory.association_tokens.to_be_bytes(),
+                &memory.immediate.to_bytes(0xbf59),
+                &maybe(memory.fallback),
+                &maybe(memory.before_fallback),
+            ],
+        );
         out.put_stream(CHALLENGES, &self.challenges);
         out.put_stream(ONE_TIME_KEYS, &self.one_time_keys);
         out.finish()
@@ -173,11 +197,43 @@ impl Euicc {
                 iccid: maybe_of(iccid).map(exactly).transpose()?,
             });
         }
+        self.stored_iot(stored, &mut memory)?;
         Ok(memory)
     }
 
+    /// What SGP.32 adds.
+    fn stored_iot(&self, stored: Stored<'_>, memory: &mut Memory) -> Result<(), CardError> {
+        let wrong = || damaged("what the eUICC knows of its eIMs cannot be read");
+        let aid = |part: &[u8]| maybe_of(part).map(exactly::<16>).transpose();
+        memory.eims.clear();
+        for parts in stored.all_parts::<1>(EIM) {
+            let [eim] = parts?;
+            memory.eims.extend(AddInitialEim::parse(eim).map_err(|_| wrong())?.0);
+        }
+        for parts in stored.all_parts::<2>(PACKAGE_RESULT) {
+            let [sequence, result] = parts?;
+            memory.package_results.push((number(sequence)?, result.to_vec()));
+        }
+        for parts in stored.all_parts::<4>(ROLLBACK) {
+            let [previous, eim_id, counter, transaction_id] = parts?;
+            memory.rollback = Some(Rollback {
+                previous: exactly(previous)?,
+                eim_id: text(eim_id)?,
+                counter: number(counter)?,
+                transaction_id: maybe_of(transaction_id).map(<[u8]>::to_vec),
+            });
+        }
+        let [tokens, immediate, fallback, before_fallback] =
+            stored.all_parts::<4>(IOT).next().ok_or_else(wrong)??;
+        memory.association_tokens = number(tokens)?;
+        memory.immediate = ImmediateEnableConfiguration::parse(immediate).map_err(|_| wrong())?;
+        (memory.fallback, memory.before_fallback) = (aid(fallback)?, aid(before_fallback)?);
+        Ok(())
+    }
+
     fn stored_profile(&self, card: &Uicc, parts: [&[u8]; 8]) -> Result<Slot, CardError> {
-        let [aid, place, package, metadata, nickname, proprietary, downloaded, state] = parts;
+        let [aid, place, package, metadata, nickname, proprietary, flags, state] = parts;
+        let [downloaded, fallback_allowed] = exactly::<2>(flags)?.map(|flag| flag == 1);
         let place = number(place)?;
         let source = match maybe_of(package) {
             Some(package) => Source::Package { number: place, package: package.to_vec() },
@@ -201,7 +257,8 @@ impl Euicc {
             nickname: maybe_of(nickname).map(text).transpose()?,
             proprietary: maybe_of(proprietary).map(<[u8]>::to_vec),
             source,
-            downloaded: downloaded == [1],
+            downloaded,
+            fallback_allowed,
             profile: Some(Box::new(profile)),
         })
     }

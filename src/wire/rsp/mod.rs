@@ -28,7 +28,7 @@ pub use download::{
     PrepareDownloadRequest, PrepareDownloadResponse, SmdpSigned2,
 };
 pub use euicc_info::{EuiccInfo1, EuiccInfo2, Version};
-pub(crate) use fields::{Fields, bits, int, tlv};
+pub(crate) use fields::{Fields, bits, boolean, int, tlv};
 pub use notification::{
     BppCommand, FinalResult, InstallError, ListNotificationRequest, NotificationMetadata,
     OtherSignedNotification, PendingNotification, ProfileInstallationResult, ProfileInstallationResultData,
