@@ -328,6 +328,19 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub seed: u64,
 
+    /// Make each card an eUICC (GSMA SGP.22 and SGP.32) that has the profile as its bootstrap profile
+    #[arg(long)]
+    pub euicc: bool,
+
+    /// Issue the eUICCs' certificates in the hierarchy of this directory, see `cellbed pki`. Without it they are in
+    /// the lab's own, whose keys are public
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "euicc")]
+    pub pki: Option<PathBuf>,
+
+    /// Leave the eUICCs without a profile
+    #[arg(long, requires = "euicc")]
+    pub no_profile: bool,
+
     /// Where the cards keep their state; without it they forget everything when they are pulled out for good
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,

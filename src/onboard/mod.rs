@@ -7,6 +7,7 @@
 pub mod api;
 pub mod backend;
 pub mod device;
+pub mod euicc;
 pub mod factory;
 pub mod inventory;
 pub mod iot_safe;
@@ -24,6 +25,7 @@ use crate::ca::CaError;
 use crate::card::{CardError, PortError};
 use crate::corenet::CorenetError;
 use crate::crypto::CryptoError;
+use crate::esim::EsimError;
 use crate::ledger::LedgerError;
 use crate::ran::RanError;
 use crate::sim::Instant;
@@ -72,6 +74,8 @@ pub enum OnboardError {
     Ca(#[from] CaError),
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+    #[error(transparent)]
+    Esim(#[from] EsimError),
 }
 
 /// A card that says no is a result; one that says nothing is a fault of the bench.

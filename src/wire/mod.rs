@@ -3,6 +3,7 @@
 pub mod apdu;
 pub mod gtpu;
 mod namer;
+mod namer_es10;
 pub mod nas;
 pub mod rsp;
 pub mod s1ap;

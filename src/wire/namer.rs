@@ -5,7 +5,7 @@
 //! selected on its logical channel. A [`Namer`] follows one conversation and remembers that. No key, RES, CK,
 //! IK, PIN or file content ever reaches a label.
 
-use super::{Command, StatusWord, tlv};
+use super::{Command, StatusWord, namer_es10, tlv};
 use crate::event::{Label, Proto};
 
 /// What is selected on one logical channel.
@@ -15,6 +15,7 @@ enum Application {
     #[default]
     Files,
     IotSafe,
+    IsdR,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,6 +31,8 @@ enum Fetch {
     #[default]
     Other,
     Authentication,
+    /// The response of a function of ES10.
+    Es10,
 }
 
 /// Names the commands and responses of one card, in the order in which they went through.
@@ -110,6 +113,10 @@ const FILES: &[(u16, &str)] = &[
     (0x7fff, "ADF"),
 ];
 
+/// SGP.22 clause 2.4.4: it differs from the ISD-R in its last bytes only.
+const ECASD: [u8; 16] =
+    [0xa0, 0x00, 0x00, 0x05, 0x59, 0x10, 0x10, 0xff, 0xff, 0xff, 0xff, 0x89, 0x00, 0x00, 0x02, 0x00];
+
 /// Application identifiers, by their shortest telling prefix.
 const APPLICATIONS: &[(&[u8], &str, Application)] = &[
     (&[0xa0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x02], "ADF.USIM", Application::Files),
@@ -117,7 +124,8 @@ const APPLICATIONS: &[(&[u8], &str, Application)] = &[
     (&[0xa0, 0x00, 0x00, 0x05, 0x59, 0x00, 0x10], "IoT-SAFE", Application::IotSafe),
     (&[0xa0, 0x00, 0x00, 0x00, 0x30, 0x53, 0xf1, 0x24, 0x01, 0x77, 0x01], "IoT-SAFE", Application::IotSafe),
     (&[0xa0, 0x00, 0x00, 0x02, 0x48, 0x04, 0x00], "IoT-SAFE", Application::IotSafe),
-    (&[0xa0, 0x00, 0x00, 0x05, 0x59, 0x10, 0x10], "ISD-R", Application::Files),
+    (&ECASD, "ECASD", Application::Files),
+    (&[0xa0, 0x00, 0x00, 0x05, 0x59, 0x10, 0x10], "ISD-R", Application::IsdR),
 ];
 
 fn application(aid: &[u8]) -> Option<(&'static str, Application)> {
@@ -156,14 +164,21 @@ impl Namer {
             (0x70, _) => return self.manage_channel(&command, data, sw, answer),
             (0xc0, _) => apdu("GET RESPONSE"),
             (_, Application::IotSafe) => iot_safe(&command),
-            (_, Application::Files) => self.file_system(channel, &command),
+            (0xe2, Application::IsdR) => namer_es10::command(&command),
+            (_, Application::Files | Application::IsdR) => self.file_system(channel, &command),
         };
         let fetched = std::mem::take(&mut self.fetch);
         if command.instruction == 0x88 && self.channels[channel].application == Application::Files {
             self.fetch = Fetch::Authentication;
         }
+        if (command.instruction, self.channels[channel].application) == (0xe2, Application::IsdR) {
+            self.fetch = Fetch::Es10;
+        }
         if command.instruction == 0xc0 && fetched == Fetch::Authentication {
             return (label, authentication_result(answer, data));
+        }
+        if command.instruction == 0xc0 && fetched == Fetch::Es10 {
+            return (label, namer_es10::response(answer, data));
         }
         (label, answer)
     }
@@ -376,6 +391,39 @@ mod tests {
                 "READ FILE file=01 offset=258 -> 9000",
                 "COMPUTE SIGNATURE INIT key=01 mode=hash -> 6A80",
                 "READ BINARY file=EF.IMSI -> 9000",
+            ]
+        );
+    }
+
+    #[test]
+    fn functions_of_the_isd_r_are_named_by_their_first_block() {
+        let lines = conversation(&[
+            ("01a4040010a0000005591010ffffffff8900000100", "6121"),
+            ("81e2910003bf2e00", "6115"),
+            ("81c0000015", &format!("bf2e128010{}9000", "ab".repeat(16))),
+            ("81e2110005bf38820300", "9000"),
+            ("81e2910102abcd", "610c"),
+            ("81c000000c", "bf3809a107800101020106 9000".replace(' ', "").as_str()),
+            ("81e291000586820001 00".replace(' ', "").as_str(), "9000"),
+            ("81e2910003bf3100", "6106"),
+            ("81c0000006", "bf31038001059000"),
+            ("81e2910003bf7f00", "6a88"),
+            ("01a4040010a0000005591010ffffffff8900000200", "6118"),
+        ]);
+        assert_eq!(
+            lines,
+            [
+                "SELECT file=ISD-R -> 6121",
+                "ES10b GetEUICCChallenge -> 6115",
+                "GET RESPONSE -> 9000",
+                "ES10b AuthenticateServer -> 9000",
+                "STORE DATA more block=1 -> 610C",
+                "GET RESPONSE -> 9000 error=6",
+                "ES10b LoadBoundProfilePackage piece=segment -> 9000",
+                "ES10c EnableProfile -> 6106",
+                "GET RESPONSE -> 9000 result=5",
+                "STORE DATA tag=BF7F -> 6A88",
+                "SELECT file=ECASD -> 6118",
             ]
         );
     }

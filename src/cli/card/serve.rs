@@ -18,10 +18,13 @@ use signal_hook::iterator::{Handle, Signals};
 
 use super::super::args::ServeArgs;
 use super::super::{exit, terminal};
-use crate::card::{CardError, Uicc};
+use crate::card::{CardError, EuiccEvent, OnEuiccEvent, Uicc};
+use crate::esim::{EsimError, Pki};
 use crate::io::card_state::{CardStateError, StateDir};
+use crate::io::pki_folder::{self, PkiFolderError};
 use crate::lab::{LabError, catalogue};
 use crate::onboard::OnboardError;
+use crate::onboard::euicc::virtual_euicc;
 use crate::onboard::factory::virtual_card;
 use crate::onboard::setup::trust_anchor;
 use crate::sim::RngTree;
@@ -38,6 +41,10 @@ pub enum ServeError {
     Card(#[from] CardError),
     #[error(transparent)]
     State(#[from] CardStateError),
+    #[error(transparent)]
+    Pki(#[from] PkiFolderError),
+    #[error("the eUICCs cannot be certified: {0}")]
+    Esim(#[from] EsimError),
     #[error("{count} cards from port {port} on need ports past 65,535; start lower or serve fewer cards")]
     Ports { port: u16, count: u32 },
     #[error("the signals that end this program cannot be received: {0}")]
@@ -62,11 +69,24 @@ fn cards(args: &ServeArgs) -> Result<Vec<Seat>, ServeError> {
     let first = args.vpcd.clone().unwrap_or_default();
     let states = args.state.as_deref().map(StateDir::open).transpose()?.map(Arc::new);
     let (run, anchor) = (RngTree::new(args.seed), trust_anchor(args.seed)?);
+    let pki = args.euicc.then(|| hierarchy(args)).transpose()?;
     (1..=args.count)
         .map(|number| {
             let personalisation = profile.personalise(number - 1)?;
-            let mut uicc = virtual_card(&personalisation, number, &run, &anchor)?;
-            let name = format!("ICCID {}, seed {}", personalisation.iccid, args.seed);
+            let (mut uicc, name) = match &pki {
+                None => {
+                    let name = format!("ICCID {}, seed {}", personalisation.iccid, args.seed);
+                    (virtual_card(&personalisation, number, &run, &anchor)?, name)
+                }
+                Some(pki) => {
+                    let bootstrap = !args.no_profile;
+                    let uicc = virtual_euicc(&personalisation, number, &run, &anchor, pki, bootstrap)?;
+                    (uicc, format!("EID {}, seed {}", personalisation.eid, args.seed))
+                }
+            };
+            if args.trace && pki.is_some() {
+                uicc.set_euicc_listener(tell(number));
+            }
             let keeper = states.clone().map(|states| Keeper { states, number, name });
             if let Some(keeper) = &keeper {
                 restore(&mut uicc, keeper)?;
@@ -76,6 +96,22 @@ fn cards(args: &ServeArgs) -> Result<Vec<Seat>, ServeError> {
             Ok(Seat::new(number, uicc, keeper, address, args.trace))
         })
         .collect()
+}
+
+/// The hierarchy that eUICCs are certified in.
+fn hierarchy(args: &ServeArgs) -> Result<Pki, ServeError> {
+    let Some(dir) = &args.pki else { return Ok(Pki::lab()?) };
+    let (deployment, notes) = pki_folder::load(dir, None)?;
+    notes.iter().for_each(terminal::warning);
+    Ok(deployment.pki)
+}
+
+/// Says what an eUICC does and why it refuses.
+fn tell(number: u32) -> OnEuiccEvent {
+    Arc::new(move |event: &EuiccEvent| {
+        let code = event.code.map(|code| format!(" ({code})")).unwrap_or_default();
+        terminal::line(format_args!("card{number} {}: {}{code}: {}", event.function, event.name, event.text));
+    })
 }
 
 fn restore(uicc: &mut Uicc, keeper: &Keeper) -> Result<(), ServeError> {

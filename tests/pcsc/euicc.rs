@@ -1,0 +1,73 @@
+//! lpac, an LPA of third parties, manages the eUICC that `cellbed card serve --euicc` puts into a reader.
+
+use std::env;
+use std::path::PathBuf;
+
+use super::lab::Lab;
+
+/// lpac: `LPAC` names it, or it is in the PATH.
+fn lpac() -> Option<PathBuf> {
+    if let Some(named) = env::var_os("LPAC") {
+        return Some(named.into());
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).map(|folder| folder.join("lpac")).find(|program| program.is_file())
+}
+
+/// What `lpac` says with these arguments: the last line of JSON.
+fn run(lab: &Lab, lpac: &PathBuf, args: &[&str]) -> serde_json::Value {
+    let output = lab
+        .command(lpac)
+        .env("LPAC_APDU", "pcsc")
+        .env("LPAC_APDU_PCSC_DRV_IFID", "0")
+        .args(args)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    let line = text.lines().rfind(|line| line.contains("\"type\":\"lpa\""));
+    let line = line.unwrap_or_else(|| panic!("lpac {args:?} says {text:?} and {errors:?}"));
+    serde_json::from_str(line).unwrap()
+}
+
+fn data(lab: &Lab, lpac: &PathBuf, args: &[&str]) -> serde_json::Value {
+    let mut answer = run(lab, lpac, args);
+    assert_eq!(answer["payload"]["code"], 0, "lpac {args:?}: {answer}");
+    answer["payload"]["data"].take()
+}
+
+#[test]
+fn lpac_manages_the_euicc() {
+    let Some(lpac) = lpac() else {
+        println!("skipped: lpac is not installed; name it with LPAC=PATH");
+        return;
+    };
+    let Some(lab) = Lab::start() else { return };
+    let served = lab.serve(&["--euicc", "--trace"]);
+    let chip = data(&lab, &lpac, &["chip", "info"]);
+    assert_eq!(chip["eidValue"], "89049032123451234512345678901235");
+    assert_eq!(chip["EUICCInfo2"]["profileVersion"], "3.3.1", "{chip}");
+    assert_eq!(chip["EUICCInfo2"]["svn"], "2.5.0", "{chip}");
+    let list = || data(&lab, &lpac, &["profile", "list"]);
+    let iccid = "8988211000000000011";
+    let first = list();
+    assert_eq!(first[0]["iccid"], iccid, "{first}");
+    assert_eq!((&first[0]["profileState"], &first[0]["profileName"]), (&"enabled".into(), &"bootstrap".into()));
+    data(&lab, &lpac, &["profile", "nickname", iccid, "first"]);
+    assert_eq!(list()[0]["profileNickname"], "first");
+    data(&lab, &lpac, &["profile", "disable", iccid]);
+    assert_eq!(list()[0]["profileState"], "disabled");
+    let refused = run(&lab, &lpac, &["profile", "disable", iccid]);
+    assert_ne!(refused["payload"]["code"], 0, "{refused}");
+    served.wait_for("profile-disabled");
+    data(&lab, &lpac, &["profile", "enable", iccid]);
+    assert_eq!(list()[0]["profileState"], "enabled");
+    data(&lab, &lpac, &["profile", "disable", iccid]);
+    data(&lab, &lpac, &["chip", "defaultsmdp", "smdp.example"]);
+    let chip = data(&lab, &lpac, &["chip", "info"]);
+    assert_eq!(chip["EuiccConfiguredAddresses"]["defaultDpAddress"], "smdp.example", "{chip}");
+    assert!(data(&lab, &lpac, &["notification", "list"]).as_array().unwrap().is_empty(), "it wants no notifications");
+    data(&lab, &lpac, &["profile", "delete", iccid]);
+    assert!(list().as_array().unwrap().is_empty());
+    assert_eq!(served.terminate(), Some(0));
+}
