@@ -95,13 +95,9 @@ mod tests {
         let pki = Pki::lab().unwrap();
         let euicc = &mut virtual_euicc(&card, 2, &run, &[1; 300], &pki, true).unwrap();
         // The ICCID, and a random number and a key of the applet.
-        for command in [
-            "00a4000c022fe2",
-            "00b000000a",
-            "00a4040c07a0000005590010",
-            "0084000010",
-            "00b900000384010100",
-        ] {
+        for command in
+            ["00a4000c022fe2", "00b000000a", "00a4040c07a0000005590010", "0084000010", "00b900000384010100"]
+        {
             let command = hex::decode(command).unwrap();
             assert_eq!(plain.transmit(&command), euicc.transmit(&command));
         }

@@ -82,10 +82,9 @@ pub(super) fn response(answer: Label, data: &[u8]) -> Label {
         (0xbf51, Ok((0xa0, _))) => answer.with("result", "signed"),
         (0xbf51, Ok((0xa1, _))) => answer.with("error", "signed"),
         (0xbf51, Ok((0xa2, _))) => answer.with("error", "unsigned"),
-        (
-            0xbf29..=0xbf34 | 0xbf3f | 0xbf59..=0xbf5e | 0xbf64,
-            Ok((0x80, code)),
-        ) if tag != 0xbf2e => answer.with("result", number(code)),
+        (0xbf29..=0xbf34 | 0xbf3f | 0xbf59..=0xbf5e | 0xbf64, Ok((0x80, code))) if tag != 0xbf2e => {
+            answer.with("result", number(code))
+        }
         _ => answer,
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::lab::Lab;
 
 /// lpac: `LPAC` names it, or it is in the PATH.
-fn lpac() -> Option<PathBuf> {
+pub fn lpac() -> Option<PathBuf> {
     if let Some(named) = env::var_os("LPAC") {
         return Some(named.into());
     }
@@ -15,7 +15,7 @@ fn lpac() -> Option<PathBuf> {
 }
 
 /// What `lpac` says with these arguments: the last line of JSON.
-fn run(lab: &Lab, lpac: &PathBuf, args: &[&str]) -> serde_json::Value {
+pub fn run(lab: &Lab, lpac: &PathBuf, args: &[&str]) -> serde_json::Value {
     let output = lab
         .command(lpac)
         .env("LPAC_APDU", "pcsc")
@@ -30,7 +30,7 @@ fn run(lab: &Lab, lpac: &PathBuf, args: &[&str]) -> serde_json::Value {
     serde_json::from_str(line).unwrap()
 }
 
-fn data(lab: &Lab, lpac: &PathBuf, args: &[&str]) -> serde_json::Value {
+pub fn data(lab: &Lab, lpac: &PathBuf, args: &[&str]) -> serde_json::Value {
     let mut answer = run(lab, lpac, args);
     assert_eq!(answer["payload"]["code"], 0, "lpac {args:?}: {answer}");
     answer["payload"]["data"].take()
@@ -52,7 +52,10 @@ fn lpac_manages_the_euicc() {
     let iccid = "8988211000000000011";
     let first = list();
     assert_eq!(first[0]["iccid"], iccid, "{first}");
-    assert_eq!((&first[0]["profileState"], &first[0]["profileName"]), (&"enabled".into(), &"bootstrap".into()));
+    assert_eq!(
+        (&first[0]["profileState"], &first[0]["profileName"]),
+        (&"enabled".into(), &"bootstrap".into())
+    );
     data(&lab, &lpac, &["profile", "nickname", iccid, "first"]);
     assert_eq!(list()[0]["profileNickname"], "first");
     data(&lab, &lpac, &["profile", "disable", iccid]);
@@ -66,7 +69,10 @@ fn lpac_manages_the_euicc() {
     data(&lab, &lpac, &["chip", "defaultsmdp", "smdp.example"]);
     let chip = data(&lab, &lpac, &["chip", "info"]);
     assert_eq!(chip["EuiccConfiguredAddresses"]["defaultDpAddress"], "smdp.example", "{chip}");
-    assert!(data(&lab, &lpac, &["notification", "list"]).as_array().unwrap().is_empty(), "it wants no notifications");
+    assert!(
+        data(&lab, &lpac, &["notification", "list"]).as_array().unwrap().is_empty(),
+        "it wants no notifications"
+    );
     data(&lab, &lpac, &["profile", "delete", iccid]);
     assert!(list().as_array().unwrap().is_empty());
     assert_eq!(served.terminate(), Some(0));

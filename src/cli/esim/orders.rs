@@ -23,6 +23,8 @@ use crate::wire::rsp::{NotificationConfiguration, NotificationEvents, ProfileCla
 use crate::wire::saip::Package;
 
 const OWNER_ONLY: u32 = 0o600;
+/// The number of the first fresh subscriber: before it are the cards that are served with the same SIM profile.
+const FIRST_SUBSCRIBER: u32 = 100_000;
 
 /// How orders are placed.
 pub struct Placing<'a> {
@@ -53,7 +55,8 @@ fn place_one(
     placing: &Placing<'_>,
 ) -> Result<Iccid, ServeError> {
     let rng = pki_folder::fresh_randomness()?;
-    let (profile, subscriber) = ProfileSource::open(&order.profile, smdp.address(), rng)?.profile(number)?;
+    let source = ProfileSource::open(&order.profile, smdp.address(), rng)?;
+    let (profile, subscriber) = source.profile(FIRST_SUBSCRIBER + number)?;
     let iccid = profile.iccid.clone();
     let refused = |cause| ServeError::Order { profile: order.profile.clone(), cause };
     if smdp.order(&iccid).is_none() {
