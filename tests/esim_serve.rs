@@ -191,7 +191,7 @@ fn a_server_that_is_killed_has_its_orders_when_it_starts_again() {
     assert_eq!(subscribers.lines().count(), 1);
     let subscriber: Value = serde_json::from_str(&subscribers).unwrap();
     let k = subscriber["k"].as_str().unwrap();
-    assert_eq!((subscriber["imsi"].as_str(), k.len()), (Some("001010000000001"), 32));
+    assert_eq!((subscriber["imsi"].as_str(), k.len()), (Some("001010000100001"), 32));
     // K is in no other file, neither as digits nor as bytes.
     let raw = hex::decode(k).unwrap();
     let mut looked_at = 0;

@@ -489,6 +489,8 @@ pub enum BenchVerb {
     Onboard(OnboardArgs),
     /// Send commands to a virtual card, in process and through pcscd: median latency of each
     Card(CardBenchArgs),
+    /// Download profiles to virtual eUICCs: downloads per second, APDUs, and the share of public-key cryptography
+    Esim(EsimBenchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -500,6 +502,25 @@ pub struct OnboardArgs {
     /// How long after one device the next is switched on, in virtual milliseconds; 0: all at once
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub interval_ms: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct EsimBenchArgs {
+    /// How many downloads, each to an eUICC of its own
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub downloads: u32,
+
+    /// The SIM profile of the subscribers that are made
+    #[arg(long, value_name = "PROFILE", default_value = "sim-profiles/lte-test.toml", value_hint = ValueHint::FilePath)]
+    pub profile: PathBuf,
+
+    /// Encrypt each package anew with the keys of its session, instead of once with keys of its own
+    #[arg(long)]
+    pub session_keys: bool,
+
+    /// Draw random values from this seed
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub seed: u64,
 }
 
 #[derive(Debug, Args)]

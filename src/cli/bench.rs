@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::args::{BenchArgs, BenchVerb, CardBenchArgs, OnboardArgs};
+use super::args::{BenchArgs, BenchVerb, OnboardArgs};
 use super::yardstick::{self, Cost};
 use super::{exit, terminal};
 use crate::event::Verdict;
@@ -22,7 +22,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(120);
 pub fn main(args: &BenchArgs) -> ExitCode {
     let args = match &args.what {
         BenchVerb::Onboard(args) => args,
-        BenchVerb::Card(args) => return card(args),
+        BenchVerb::Card(args) => return done(super::card::bench::main(args)),
+        BenchVerb::Esim(args) => return done(super::esim::bench::main(args)),
     };
     match onboard(args) {
         Ok(Verdict::Pass) => exit::PASS.into(),
@@ -31,8 +32,8 @@ pub fn main(args: &BenchArgs) -> ExitCode {
     }
 }
 
-fn card(args: &CardBenchArgs) -> ExitCode {
-    match super::card::bench::main(args) {
+fn done(result: Result<(), impl std::fmt::Display>) -> ExitCode {
+    match result {
         Ok(()) => exit::PASS.into(),
         Err(error) => {
             terminal::failure(error);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::lab::Lab;
 
 /// lpac: `LPAC` names it, or it is in the PATH.
-fn lpac() -> Option<PathBuf> {
+pub fn lpac() -> Option<PathBuf> {
     if let Some(named) = env::var_os("LPAC") {
         return Some(named.into());
     }
@@ -15,7 +15,7 @@ fn lpac() -> Option<PathBuf> {
 }
 
 /// What `lpac` says with these arguments: the last line of JSON.
-fn run(lab: &Lab, lpac: &PathBuf, args: &[&str]) -> serde_json::Value {
+pub fn run(lab: &Lab, lpac: &PathBuf, args: &[&str]) -> serde_json::Value {
     let output = lab
         .command(lpac)
         .env("LPAC_APDU", "pcsc")
@@ -30,7 +30,7 @@ fn run(lab: &Lab, lpac: &PathBuf, args: &[&str]) -> serde_json::Value {
     serde_json::from_str(line).unwrap()
 }
 
-fn data(lab: &Lab, lpac: &PathBuf, args: &[&str]) -> serde_json::Value {
+pub fn data(lab: &Lab, lpac: &PathBuf, args: &[&str]) -> serde_json::Value {
     let mut answer = run(lab, lpac, args);
     assert_eq!(answer["payload"]["code"], 0, "lpac {args:?}: {answer}");
     answer["payload"]["data"].take()

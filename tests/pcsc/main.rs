@@ -3,6 +3,7 @@
 //! What is not installed is skipped, and said so; `lab/test` installs it.
 #![allow(clippy::disallowed_methods, reason = "a test starts programs and reads files")]
 
+mod download;
 mod euicc;
 mod faults;
 mod lab;

@@ -1,6 +1,7 @@
 //! `cellbed esim`: the servers of remote SIM provisioning for clients outside.
 
 pub mod args;
+pub mod bench;
 mod orders;
 mod serve;
 

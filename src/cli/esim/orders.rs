@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::args::OrderArg;
 use super::serve::ServeError;
+use crate::card::CardError;
 use crate::esim::digits;
 use crate::esim::smdp::{
     ConfirmOrder, DownloadOrder, OperatorConstant, OrderState, Producer, Profile, Smdp, Subscriber,
@@ -17,10 +18,13 @@ use crate::esim::smdp::{
 use crate::id::Iccid;
 use crate::io::{files, pki_folder};
 use crate::lab::catalogue;
+use crate::sim::RngTree;
 use crate::wire::rsp::{NotificationConfiguration, NotificationEvents, ProfileClass, ProfileMetadata};
 use crate::wire::saip::Package;
 
 const OWNER_ONLY: u32 = 0o600;
+/// The number of the first fresh subscriber: before it are the cards that are served with the same SIM profile.
+const FIRST_SUBSCRIBER: u32 = 100_000;
 
 /// How orders are placed.
 pub struct Placing<'a> {
@@ -50,14 +54,9 @@ fn place_one(
     number: u32,
     placing: &Placing<'_>,
 ) -> Result<Iccid, ServeError> {
-    let is_package = order.profile.extension().is_some_and(|extension| extension == "der");
-    let (profile, subscriber) = match is_package {
-        true => (package(&order.profile, smdp.address())?, None),
-        false => {
-            let (profile, subscriber) = fresh(&order.profile, smdp.address(), number)?;
-            (profile, Some(subscriber))
-        }
-    };
+    let rng = pki_folder::fresh_randomness()?;
+    let source = ProfileSource::open(&order.profile, smdp.address(), rng)?;
+    let (profile, subscriber) = source.profile(FIRST_SUBSCRIBER + number)?;
     let iccid = profile.iccid.clone();
     let refused = |cause| ServeError::Order { profile: order.profile.clone(), cause };
     if smdp.order(&iccid).is_none() {
@@ -88,13 +87,39 @@ fn place_one(
     Ok(iccid)
 }
 
-/// A fresh subscriber with keys that nobody has had before.
-fn fresh(path: &Path, address: &str, number: u32) -> Result<(Profile, Subscriber), ServeError> {
-    let profile = catalogue::profile(path)?;
-    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let rng = pki_folder::fresh_randomness()?;
-    let made = Producer::new(profile, &name, address, rng).make(number);
-    made.map_err(|cause| ServeError::Profile { path: path.to_owned(), cause: cause.to_string() })
+/// Where the profile of an order comes from.
+pub enum ProfileSource {
+    /// Fresh subscribers.
+    Fresh { producer: Box<Producer>, path: PathBuf },
+    /// A package as it is: one profile.
+    Package(Box<Profile>),
+}
+
+impl ProfileSource {
+    /// The source in the file at `path`: a SIM profile in TOML or a package in DER. Fresh keys come from `rng`,
+    /// notifications go to `address`.
+    pub fn open(path: &Path, address: &str, rng: RngTree) -> Result<Self, ServeError> {
+        if path.extension().is_some_and(|extension| extension == "der") {
+            return Ok(Self::Package(Box::new(package(path, address)?)));
+        }
+        let profile = catalogue::profile(path)?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let producer = Box::new(Producer::new(profile, &name, address, rng));
+        Ok(Self::Fresh { producer, path: path.to_owned() })
+    }
+
+    /// Profile number `number`, and where it is a fresh one, what the home network needs.
+    pub fn profile(&self, number: u32) -> Result<(Profile, Option<Subscriber>), ServeError> {
+        match self {
+            Self::Fresh { producer, path } => {
+                let wrong =
+                    |cause: CardError| ServeError::Profile { path: path.clone(), cause: cause.to_string() };
+                let (profile, subscriber) = producer.make(number).map_err(wrong)?;
+                Ok((profile, Some(subscriber)))
+            }
+            Self::Package(profile) => Ok(((**profile).clone(), None)),
+        }
+    }
 }
 
 /// A profile package as it is.
