@@ -1,0 +1,7 @@
+//! Device, eIM, SM-DP+ and SM-DS together: what is to work, and what is to be refused.
+
+mod card;
+mod ipa;
+mod lab;
+mod lpa;
+mod refusals;
