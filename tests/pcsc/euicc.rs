@@ -97,7 +97,7 @@ fn lpac_downloads_a_profile_and_enables_it() {
     assert_eq!(list()[0]["profileState"], "enabled");
     // The USIM of the profile is there, and its ICCID is that of the list.
     let answers = lab.send(&["00a4000c022fe2", "00b000000a", "00a4040c07a0000000871002"]);
-    let swapped: String = answers[2]
+    let swapped: String = answers[1]
         .as_bytes()
         .chunks(2)
         .take(10)
