@@ -406,6 +406,8 @@ impl Ipa {
                 Ok(IpaStep::Send(request))
             }
             Step::Done(report) => self.downloaded(es10, report),
+            // Without its card the device is no IPA: the eIM, which hears nothing, asks again.
+            Step::Failed(error @ LpaError::Port { .. }) => Err(error),
             Step::Failed(error) => {
                 let result = download.installation_result().map(<[u8]>::to_vec);
                 self.not_downloaded(es10, &error, result)

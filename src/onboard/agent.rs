@@ -23,13 +23,13 @@ use crate::event::Step;
 use crate::net::Host;
 use crate::net::http::Request;
 use crate::sim::Instant;
-use crate::wire::rsp::{DeviceInfo, names};
+use crate::wire::rsp::{DeviceInfo, ProfileClass, ProfileFilter, ProfileState, names};
 
 /// The type allocation code of the device's test IMEI (TS 23.003 clause 6.2).
 const TAC: [u8; 4] = [0x00, 0x10, 0x10, 0x01];
 
 /// How many STORE DATA commands go through before [`PowerCut`] happens: in the middle of the profile.
-const COMMANDS_BEFORE_CUT: u32 = 40;
+const COMMANDS_BEFORE_CUT: u32 = 30;
 
 /// The assistant of one device.
 pub struct Agent {
@@ -136,11 +136,17 @@ impl Agent {
                 return Ok(Flow::Waiting);
             }
         };
-        self.follow(step, next, host)
+        self.follow(step, next, tools, host)
     }
 
     /// What a step of the assistant means for the step of the device.
-    fn follow(&mut self, step: Step, next: IpaStep, host: &mut Host) -> Result<Flow, OnboardError> {
+    fn follow(
+        &mut self,
+        step: Step,
+        next: IpaStep,
+        tools: &Tools,
+        host: &mut Host,
+    ) -> Result<Flow, OnboardError> {
         match next {
             IpaStep::Send(request) => {
                 let polls = names::esipa(&request.body) == "GetEimPackage";
@@ -162,7 +168,7 @@ impl Agent {
             }
             IpaStep::Idle(report) => {
                 self.hang_up(host);
-                self.finished(step, report)
+                self.finished(step, report, tools)
             }
             IpaStep::Failed(error) => {
                 if self.power_lost.swap(false, Ordering::Relaxed) {
@@ -174,7 +180,7 @@ impl Agent {
         }
     }
 
-    fn finished(&mut self, step: Step, report: PollReport) -> Result<Flow, OnboardError> {
+    fn finished(&mut self, step: Step, report: PollReport, tools: &Tools) -> Result<Flow, OnboardError> {
         if let Work::RolledBack(why) = std::mem::replace(&mut self.work, Work::Begin) {
             let detail = format!("{} ({}); the profile before is enabled again", why.reason, why.detail);
             return Err(OnboardError::refused("rolled-back", detail));
@@ -183,7 +189,8 @@ impl Agent {
             return Err(refusal(error));
         }
         match step {
-            Step::Enable if report.profile_changed => {
+            // Where the power was lost meanwhile, the assistant does not remember; the card does.
+            Step::Enable if report.profile_changed || self.is_operational(tools)? => {
                 Ok(Flow::Done(format!("the operational profile is enabled; {}", self.session)))
             }
             _ => Err(OnboardError::refused("no-eim-package", "the eIM has nothing for this card")),
@@ -209,6 +216,17 @@ impl Agent {
             IpaStep::Failed(LpaError::Port { source, .. }) => Err(source.into()),
             _ => Ok(false),
         }
+    }
+
+    /// Whether an operational profile is enabled.
+    fn is_operational(&mut self, tools: &Tools) -> Result<bool, OnboardError> {
+        let mut slot = tools.card.lock().map_err(|_| OnboardError::Slot)?;
+        let Some(channel) = self.channel else { return Ok(false) };
+        let profiles =
+            Es10::attach(&mut slot, channel).profiles(&ProfileFilter::default()).map_err(refusal)?;
+        Ok(profiles.iter().any(|profile| {
+            profile.state == Some(ProfileState::Enabled) && profile.class == Some(ProfileClass::Operational)
+        }))
     }
 
     fn begin_again(&mut self) {

@@ -8,13 +8,15 @@ use super::OnboardError;
 use super::device::{Device, DeviceInput};
 use super::media::Radio;
 use crate::event::Step;
-use crate::sim::{Alarm, Instant};
+use crate::sim::{Alarm, Instant, StoreDataChain};
 use crate::wire::Namer;
 
 /// A device that is under way, and what the world keeps of it.
 pub(super) struct Running {
     pub device: Device,
     pub namer: Namer,
+    /// What the card is taking in.
+    pub chain: StoreDataChain,
     /// What came while the card was busy.
     pub inbox: VecDeque<DeviceInput>,
     pub busy_until: Instant,
@@ -30,6 +32,7 @@ impl Running {
         Self {
             device,
             namer: Namer::default(),
+            chain: StoreDataChain::default(),
             inbox: VecDeque::new(),
             busy_until: now,
             alarm: Alarm::default(),

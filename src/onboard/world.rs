@@ -314,8 +314,8 @@ impl World {
         sink: &mut dyn FnMut(Event),
     ) -> Instant {
         let Exchange { command, response } = exchange;
-        let until = at + self.card.exchange(&command, &response);
-        let Some(running) = self.running(number) else { return until };
+        let Some(running) = self.seats.running(number) else { return at };
+        let until = at + self.card.exchange(&mut running.chain, &command, &response);
         let (asked, answered) = running.namer.describe(&command, &response);
         let card = Actor::Card(number);
         self.emit_at(at, Body::Message(Message { from, to: card, label: asked, bytes: command }), sink);

@@ -288,6 +288,8 @@ impl Ue {
                 out.push(UeOutput::Air(Uplink::ReconfigurationComplete));
                 nas.map_or(Ok(()), |nas| self.receive_nas(now, &nas, out))
             }
+            // The connection that is asked for is not the one that this ends.
+            Downlink::Release { .. } if self.rrc == Rrc::Connecting => Ok(()),
             Downlink::Release { .. } => self.released(now, "the connection was released", out),
             Downlink::Data(packet) => {
                 if self.session.radio_bearer {

@@ -9,7 +9,7 @@ mod time;
 
 pub use air::{AirModel, Lane, Rat};
 pub use alarm::{Alarm, Ring};
-pub use card::CardModel;
+pub use card::{CardModel, StoreDataChain};
 pub use queue::Queue;
 pub use rng::RngTree;
 pub use std::time::Duration;

@@ -128,9 +128,14 @@ impl Lab {
 
     /// `cellbed card serve` for one card in the first reader.
     pub fn serve(&self, args: &[&str]) -> Served {
+        self.serve_card(PROFILE, args)
+    }
+
+    /// The same with the card of another profile.
+    pub fn serve_card(&self, profile: &str, args: &[&str]) -> Served {
         let mut command = self.command(env!("CARGO_BIN_EXE_cellbed"));
         let child = command
-            .args(["card", "serve", PROFILE, "--vpcd", &self.vpcd()])
+            .args(["card", "serve", profile, "--vpcd", &self.vpcd()])
             .args(args)
             .stdout(Stdio::piped())
             .spawn()

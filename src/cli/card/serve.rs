@@ -85,7 +85,8 @@ fn cards(args: &ServeArgs) -> Result<Vec<Seat>, ServeError> {
                 }
                 Some(pki) => {
                     let bootstrap = !args.no_profile;
-                    let uicc = virtual_euicc(&personalisation, number, &run, &anchor, pki, &servers, bootstrap)?;
+                    let uicc =
+                        virtual_euicc(&personalisation, number, &run, &anchor, pki, &servers, bootstrap)?;
                     (uicc, format!("EID {}, seed {}", personalisation.eid, args.seed))
                 }
             };

@@ -247,7 +247,10 @@ pub fn response_label(request: &Request, response: &Response) -> Label {
     if let Some((proto, _)) = rsp_function(request) {
         let label = Label::new(proto, name);
         let (field, value) = match proto {
-            Proto::Esipa => ("package", names::eim_package(&response.body).map(str::to_owned)),
+            Proto::Esipa if names::esipa(&response.body) == "GetEimPackage" => {
+                ("package", names::eim_package(&response.body).map(str::to_owned))
+            }
+            Proto::Esipa => return label,
             _ => ("status", execution_status(&response.body)),
         };
         return match value {
