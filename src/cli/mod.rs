@@ -9,6 +9,7 @@ mod bench;
 mod card;
 mod check;
 mod doctor;
+pub mod euicc;
 pub mod exit;
 mod generate;
 pub mod ledger;
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
         Verb::Card(args) => card::main(&args.verb),
         Verb::Pki(args) => pki::main(&args.verb),
         Verb::Profile(args) => profile::main(&args.verb),
+        Verb::Euicc(args) => euicc::main(args),
         Verb::Doctor(args) => doctor::main(args),
         Verb::Bench(args) => bench::main(args),
         Verb::Schema(args) => generate::schemas(args),
