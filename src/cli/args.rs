@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use super::esim::args::EsimArgs;
+use super::euicc::args::EuiccArgs;
 use crate::card::PinCode;
 use crate::io::vpcd::Address;
 use crate::lab::scenario::DEVICES_MAX;
@@ -72,6 +73,9 @@ pub enum Verb {
     Esim(EsimArgs),
     /// Make, show and check profile packages, which an eSIM downloads
     Profile(ProfileArgs),
+    /// Manage the profiles of an eUICC: an LPA, and an IPA
+    #[command(after_long_help = EXIT_CODES)]
+    Euicc(EuiccArgs),
     /// Say what this machine has for a lab, and what each absence costs
     Doctor(DoctorArgs),
     /// Measure cellbed itself

@@ -10,6 +10,7 @@ mod card;
 mod check;
 mod doctor;
 mod esim;
+pub mod euicc;
 pub mod exit;
 mod generate;
 pub mod ledger;
@@ -46,6 +47,7 @@ pub fn main() -> ExitCode {
         Verb::Pki(args) => pki::main(&args.verb),
         Verb::Esim(args) => esim::main(&args.verb),
         Verb::Profile(args) => profile::main(&args.verb),
+        Verb::Euicc(args) => euicc::main(args),
         Verb::Doctor(args) => doctor::main(args),
         Verb::Bench(args) => bench::main(args),
         Verb::Schema(args) => generate::schemas(args),

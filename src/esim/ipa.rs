@@ -84,6 +84,8 @@ pub struct Ipa {
     state_change: Option<StateChangeCause>,
     /// What is to be brought to the eIM.
     results: VecDeque<EimPackageResult>,
+    /// What was brought and not answered yet.
+    sent: Option<EimPackageResult>,
     /// The transaction of the trigger that is worked on.
     trigger: Option<Vec<u8>>,
     events: VecDeque<EventEntry>,
@@ -101,6 +103,7 @@ impl Ipa {
             eid: None,
             state_change: None,
             results: VecDeque::new(),
+            sent: None,
             trigger: None,
             events: VecDeque::new(),
             report: PollReport::default(),
@@ -120,7 +123,9 @@ impl Ipa {
     /// Begins, or begins again after an interruption: results that the eIM has not acknowledged go first.
     pub fn start(&mut self, es10: &mut Es10<'_>) -> IpaStep {
         self.report = PollReport::default();
-        self.results.clear();
+        // Of packages the eUICC keeps the results; of all else nobody does.
+        self.results.extend(self.sent.take());
+        self.results.retain(|result| !matches!(result, EimPackageResult::Euicc { .. }));
         self.events.clear();
         let step = self.begin(es10);
         self.ended_where_failed(step)
@@ -205,6 +210,7 @@ impl Ipa {
             }
             result => (result, Vec::new()),
         };
+        self.sent = Some(result.clone());
         let provide = ProvideEimPackageResult { eid: self.eid, result };
         self.state = State::Providing(numbers);
         Ok(IpaStep::Send(esipa(&self.options.eim, &EsipaRequest::ProvideEimPackageResult(provide))))
@@ -249,7 +255,10 @@ impl Ipa {
 
     fn provided(&mut self, es10: &mut Es10<'_>, response: &HttpResponse, notifications: &[u64]) -> Advance {
         let function = "ProvideEimPackageResult";
-        match esipa_answer(function, response)? {
+        let answer = esipa_answer(function, response)?;
+        // Whatever the eIM says to it: to bring the same again would change nothing.
+        self.sent = None;
+        match answer {
             None => {}
             Some(EsipaResponse::ProvideEimPackageResult(Ok(acknowledged))) => {
                 for number in acknowledged.iter().chain(notifications) {

@@ -19,7 +19,7 @@ use super::args::{CardVerb, WhichCard};
 use super::exit::Exit;
 use super::{exit, terminal};
 use crate::card::explore::{ExploreError, PIN1, Target, Terminal};
-use crate::card::{CardError, CardPort, CardSlot, PortError, SimProfile, Uicc};
+use crate::card::{CardError, CardPort, CardSlot, Personalisation, PortError, SimProfile, Uicc};
 use crate::io::files::{self, FileError};
 use crate::io::pcsc::{self, PcscError};
 use crate::sim::RngTree;
@@ -29,7 +29,7 @@ const VIRTUAL_SEED: u64 = 7;
 
 /// Why a command could not be done.
 #[derive(Debug, thiserror::Error)]
-enum CardToolError {
+pub(super) enum CardToolError {
     #[error(transparent)]
     Reader(#[from] PcscError),
     #[error("the card could not be reset: {0}")]
@@ -68,8 +68,8 @@ pub fn main(verb: &CardVerb) -> ExitCode {
 type Done = Result<Exit, CardToolError>;
 
 /// A card that was reset, and its Answer To Reset.
-struct Inserted {
-    slot: CardSlot,
+pub(super) struct Inserted {
+    pub(super) slot: CardSlot,
     atr: Vec<u8>,
 }
 
@@ -79,6 +79,11 @@ fn insert(which: &WhichCard) -> Result<Inserted, CardToolError> {
         Some(path) => Box::new(virtual_card(path)?),
         None => Box::new(pcsc::open(&which.reader)?),
     };
+    insert_port(port, which)
+}
+
+/// The same with the card itself, whatever `which` says of reader and profile.
+pub(super) fn insert_port(port: Box<dyn CardPort>, which: &WhichCard) -> Result<Inserted, CardToolError> {
     let mut slot = CardSlot::new(port);
     let atr = slot.reset().map_err(CardToolError::Reset)?;
     if let Some(pin) = &which.pin {
@@ -90,9 +95,15 @@ fn insert(which: &WhichCard) -> Result<Inserted, CardToolError> {
     Ok(Inserted { slot, atr })
 }
 
+/// The first subscriber of a SIM profile.
+pub(super) fn virtual_profile(path: &Path) -> Result<Personalisation, CardToolError> {
+    let error = |source| CardToolError::Personalise { path: path.to_owned(), source };
+    profile(path)?.personalise(0).map_err(error)
+}
+
 fn virtual_card(path: &Path) -> Result<Uicc, CardToolError> {
     let error = |source| CardToolError::Personalise { path: path.to_owned(), source };
-    let p = profile(path)?.personalise(0).map_err(error)?;
+    let p = virtual_profile(path)?;
     Uicc::new(&p, RngTree::new(VIRTUAL_SEED).branch("card1"), &[]).map_err(error)
 }
 

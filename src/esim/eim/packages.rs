@@ -59,7 +59,8 @@ impl Eim {
         // What an eUICC signs cannot be believed before its certificates are known.
         let asks = |kind: &WorkKind| matches!(kind, WorkKind::Data(_));
         let asked = record.queue.front().is_some_and(|work| asks(&work.kind)) || record.out.is_some();
-        if !record.is_verified() && !asked && !(record.queue.is_empty() && record.steps.is_empty()) {
+        let idle = record.queue.is_empty() && record.steps.is_empty();
+        if !(record.is_verified() || asked || idle) {
             record.push_first(WorkKind::introduction());
         }
         record.next_step(None);

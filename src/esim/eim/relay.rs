@@ -59,7 +59,7 @@ impl Eim {
     fn relayed_request(
         &mut self,
         message: EsipaRequest,
-    ) -> Result<(crate::esim::HttpRequest, What), (EsipaResponse, EimRefusal, String)> {
+    ) -> Result<(crate::esim::HttpRequest, What), (Box<EsipaResponse>, EimRefusal, String)> {
         match message {
             EsipaRequest::InitiateAuthentication {
                 euicc_challenge,
@@ -67,7 +67,7 @@ impl Eim {
                 euicc_info1,
                 eim_transaction_id,
             } => {
-                let error = |code| EsipaResponse::InitiateAuthentication(Err(code));
+                let error = |code| Box::new(EsipaResponse::InitiateAuthentication(Err(code)));
                 let record = eim_transaction_id.as_deref().and_then(|id| self.out_with(id));
                 if eim_transaction_id.is_some() && record.is_none() {
                     return Err((error(52), EimRefusal::WrongTransaction, String::new()));
@@ -85,7 +85,7 @@ impl Eim {
                 Ok((request, What::Initiate { server, eid, matching_id }))
             }
             EsipaRequest::AuthenticateClient { transaction_id, response } => {
-                let error = |code| EsipaResponse::AuthenticateClientError(code);
+                let error = |code| Box::new(EsipaResponse::AuthenticateClientError(code));
                 let session = self.sessions.get(&transaction_id);
                 let session = session.ok_or((error(10), EimRefusal::WrongTransaction, String::new()))?;
                 let full = self.full_authentication(session, response);
@@ -95,7 +95,7 @@ impl Eim {
                 Ok((request, What::Authenticate { transaction_id }))
             }
             EsipaRequest::GetBoundProfilePackage { transaction_id, response } => {
-                let error = |code| EsipaResponse::GetBoundProfilePackageError(code);
+                let error = |code| Box::new(EsipaResponse::GetBoundProfilePackageError(code));
                 let session = self.sessions.get(&transaction_id);
                 let session = session.ok_or((error(95), EimRefusal::WrongTransaction, String::new()))?;
                 let full = full_preparation(session, &transaction_id, response);
@@ -104,7 +104,7 @@ impl Eim {
                 Ok((request, What::Package { transaction_id }))
             }
             EsipaRequest::CancelSession { transaction_id, response } => {
-                let error = |code| EsipaResponse::CancelSession(Err(code));
+                let error = |code| Box::new(EsipaResponse::CancelSession(Err(code)));
                 let session = self.sessions.get(&transaction_id);
                 let session = session.ok_or((error(1), EimRefusal::WrongTransaction, String::new()))?;
                 let full = full_cancellation(session, &transaction_id, response);
@@ -114,7 +114,7 @@ impl Eim {
             }
             // The other functions are answered before.
             _ => {
-                let none = EsipaResponse::GetEimPackage(Err(UNDEFINED));
+                let none = Box::new(EsipaResponse::GetEimPackage(Err(UNDEFINED)));
                 Err((none, EimRefusal::Malformed, "this function is not relayed".to_owned()))
             }
         }

@@ -106,9 +106,16 @@ impl Eim {
                 record.finish(false, format!("the eUICC refuses the package: {word}"), now_unix_s);
                 Ok((Vec::new(), format!("the package was refused: {word}")))
             }
-            EuiccPackageResult::ErrorUnsigned { .. } => {
-                // Nobody has signed it: it is noted, and the package stays out to be tried again.
-                Ok((Vec::new(), "the eUICC does not know this eIM, or not its signature".to_owned()))
+            EuiccPackageResult::ErrorUnsigned { transaction_id, .. } => {
+                // Nobody has signed it: only who has seen the package knows its transaction.
+                let out = package_out(record).ok_or((EimRefusal::UnknownPackage, String::new()))?;
+                if transaction_id.is_some_and(|id| id != out) {
+                    return Err((EimRefusal::WrongTransaction, String::new()));
+                }
+                let detail = "the eUICC does not know this eIM, or not its signature".to_owned();
+                record.steps.clear();
+                record.finish(false, detail.clone(), now_unix_s);
+                Ok((Vec::new(), detail))
             }
         }
     }

@@ -1,0 +1,173 @@
+//! What `cellbed euicc` can be asked for.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
+
+use crate::cli::args::WhichCard;
+
+#[derive(Debug, Args)]
+pub struct EuiccArgs {
+    #[command(subcommand)]
+    pub verb: EuiccVerb,
+
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Print EID and ICCIDs in full, not masked
+    #[arg(long, global = true)]
+    pub show_identifiers: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum EuiccVerb {
+    /// Say what an eUICC is: EID, versions, memory, addresses, trusted CIs, eIMs
+    Info(LocalArgs),
+    /// List the profiles
+    List(LocalArgs),
+    /// Enable a profile
+    Enable(ProfileChoice),
+    /// Disable a profile
+    Disable(ProfileChoice),
+    /// Delete a profile
+    Delete(ProfileChoice),
+    /// Give a profile a nickname, or take it away
+    Nickname(NicknameArgs),
+    /// List the notifications that wait, or deliver them
+    Notifications(NotificationsArgs),
+    /// Delete all operational profiles
+    Reset(ResetArgs),
+    /// Download and install a profile
+    Download(DownloadArgs),
+    /// Ask an SM-DS what waits for this eUICC
+    Discover(DiscoverArgs),
+    /// Do what an eIM wants, as the IPA of a device does
+    Poll(PollArgs),
+}
+
+/// The card, and how long the blocks to it may be.
+#[derive(Debug, Args)]
+pub struct LocalArgs {
+    #[command(flatten)]
+    pub card: WhichCard,
+
+    /// The most bytes in one command; some readers do not pass the longest
+    #[arg(long, value_name = "BYTES", default_value_t = 255, value_parser = clap::value_parser!(u8).range(1..))]
+    pub block: u8,
+}
+
+#[derive(Debug, Args)]
+pub struct ProfileChoice {
+    /// The profile: its ICCID, or its number in `cellbed euicc list`
+    #[arg(value_name = "ICCID|NUMBER")]
+    pub profile: String,
+
+    #[command(flatten)]
+    pub local: LocalArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct NicknameArgs {
+    /// The profile: its ICCID, or its number in `cellbed euicc list`
+    #[arg(value_name = "ICCID|NUMBER")]
+    pub profile: String,
+
+    /// The nickname, at most 64 bytes; empty to take it away
+    #[arg(value_name = "NAME")]
+    pub name: String,
+
+    #[command(flatten)]
+    pub local: LocalArgs,
+}
+
+/// Who is trusted on the network.
+#[derive(Debug, Args)]
+pub struct Network {
+    /// A certificate (PEM or DER) under which servers are trusted; may be given several times
+    #[arg(long = "ca", value_name = "FILE", value_hint = ValueHint::FilePath, required = true)]
+    pub ca: Vec<PathBuf>,
+
+    /// How long to wait for an answer, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub timeout: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct NotificationsArgs {
+    #[command(flatten)]
+    pub local: LocalArgs,
+
+    /// Deliver them to their servers, and remove those that were taken
+    #[arg(long, requires = "ca")]
+    pub send: bool,
+
+    /// A certificate (PEM or DER) under which servers are trusted; may be given several times
+    #[arg(long = "ca", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ca: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ResetArgs {
+    #[command(flatten)]
+    pub local: LocalArgs,
+
+    /// Do it: profiles that are deleted are gone
+    #[arg(long, required = true)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DownloadArgs {
+    /// The activation code, LPA:1$...; without it the default SM-DP+ of the eUICC is asked
+    #[arg(value_name = "CODE")]
+    pub code: Option<String>,
+
+    /// Ask this SM-DP+ instead
+    #[arg(long, value_name = "HOST", conflicts_with = "code")]
+    pub smdp: Option<String>,
+
+    /// The matching identifier at that SM-DP+
+    #[arg(long, value_name = "ID", requires = "smdp")]
+    pub matching_id: Option<String>,
+
+    /// The confirmation code of the order
+    #[arg(long, value_name = "CODE")]
+    pub confirmation_code: Option<String>,
+
+    #[command(flatten)]
+    pub local: LocalArgs,
+
+    #[command(flatten)]
+    pub network: Network,
+}
+
+#[derive(Debug, Args)]
+pub struct DiscoverArgs {
+    /// The SM-DS to ask instead of the one that the eUICC names
+    #[arg(long, value_name = "HOST")]
+    pub smds: Option<String>,
+
+    #[command(flatten)]
+    pub local: LocalArgs,
+
+    #[command(flatten)]
+    pub network: Network,
+}
+
+#[derive(Debug, Args)]
+pub struct PollArgs {
+    /// The eIM, as host or host:port
+    #[arg(long, value_name = "HOST")]
+    pub eim: String,
+
+    /// Download through the eIM instead of from the SM-DP+ itself
+    #[arg(long)]
+    pub indirect: bool,
+
+    #[command(flatten)]
+    pub local: LocalArgs,
+
+    #[command(flatten)]
+    pub network: Network,
+}

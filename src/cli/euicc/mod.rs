@@ -1,0 +1,175 @@
+//! `cellbed euicc`: an LPA, and an IPA, for eUICCs in readers and for virtual ones.
+//!
+//! A card that cannot be reached is a wrong set-up (exit code 96); what card or server refuse is a finding (100).
+
+pub mod args;
+mod online;
+mod show;
+
+use std::process::ExitCode;
+
+use self::args::{EuiccArgs, EuiccVerb, LocalArgs};
+use super::card::{CardToolError, Inserted, insert_port, virtual_profile};
+use super::exit::Exit;
+use super::{exit, terminal};
+use crate::card::{CardPort, EuiccConfig, Uicc};
+use crate::crypto::Tally;
+use crate::esim::digits::iccid_bytes;
+use crate::esim::lpa::{Es10, LpaError, ResetOptions};
+use crate::esim::{EsimError, Pki, PkiOptions};
+use crate::io::files::FileError;
+use crate::io::https_client::HttpsClientError;
+use crate::io::pcsc;
+use crate::sim::RngTree;
+use crate::wire::rsp::{IccidBytes, ProfileFilter, ProfileId, ProfileInfo, Switch, SwitchKind};
+
+/// Where a virtual eUICC made for one command draws its random values from.
+const VIRTUAL_SEED: u64 = 7;
+
+/// Why a command could not be done.
+#[derive(Debug, thiserror::Error)]
+enum EuiccToolError {
+    #[error(transparent)]
+    Card(#[from] CardToolError),
+    #[error(transparent)]
+    Reader(#[from] pcsc::PcscError),
+    #[error("the virtual eUICC cannot be made: {0}")]
+    Virtual(#[from] EsimError),
+    #[error("the virtual eUICC cannot be made: {0}")]
+    VirtualCard(#[from] crate::card::CardError),
+    #[error(transparent)]
+    Lpa(#[from] LpaError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{path}: {problem}")]
+    Root { path: String, problem: String },
+    #[error(transparent)]
+    Https(#[from] HttpsClientError),
+    #[error("{asked:?} is neither an ICCID nor the number of one of the {profiles} profiles")]
+    NoProfile { asked: String, profiles: usize },
+}
+
+impl EuiccToolError {
+    /// What was reached and refuses is a finding; what was not reached is a wrong set-up.
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Lpa(
+                LpaError::Port { .. }
+                | LpaError::NoEuicc { .. }
+                | LpaError::NoChannel { .. }
+                | LpaError::Network { .. }
+                | LpaError::ActivationCode(_),
+            ) => exit::SET_UP_ERROR,
+            Self::Lpa(_) => exit::SCENARIO_FAILED,
+            _ => exit::SET_UP_ERROR,
+        }
+    }
+}
+
+type Done = Result<Exit, EuiccToolError>;
+
+/// Does what was asked for.
+pub fn main(args: &EuiccArgs) -> ExitCode {
+    let how = show::How { json: args.json, show_identifiers: args.show_identifiers };
+    let done = match &args.verb {
+        EuiccVerb::Info(local) => with_euicc(local, |es10| Ok(show::info(&show::Info::read(es10)?, how))),
+        EuiccVerb::List(local) => with_euicc(local, |es10| Ok(show::profiles(&listed(es10)?, how))),
+        EuiccVerb::Enable(choice) => switch(&choice.local, &choice.profile, SwitchKind::Enable, how),
+        EuiccVerb::Disable(choice) => switch(&choice.local, &choice.profile, SwitchKind::Disable, how),
+        EuiccVerb::Delete(choice) => switch(&choice.local, &choice.profile, SwitchKind::Delete, how),
+        EuiccVerb::Nickname(nickname) => with_euicc(&nickname.local, |es10| {
+            let iccid = chosen(es10, &nickname.profile)?;
+            es10.set_nickname(&iccid, &nickname.name)?;
+            Ok(show::done("the nickname is set", how))
+        }),
+        EuiccVerb::Notifications(notifications) => online::notifications(notifications, how),
+        EuiccVerb::Reset(reset) => with_euicc(&reset.local, |es10| {
+            let all = ResetOptions::OPERATIONAL_PROFILES | ResetOptions::FIELD_LOADED_TEST_PROFILES;
+            es10.memory_reset(ResetOptions(all))?;
+            Ok(show::done("the profiles are deleted", how))
+        }),
+        EuiccVerb::Download(download) => online::download(download, how),
+        EuiccVerb::Discover(discover) => online::discover(discover, how),
+        EuiccVerb::Poll(poll) => online::poll(poll, how),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(cause) => {
+            terminal::failure(&cause);
+            cause.exit().into()
+        }
+    }
+}
+
+/// The card that is meant, reset. A virtual one is an eUICC with a hierarchy of its own.
+fn insert(local: &LocalArgs) -> Result<Inserted, EuiccToolError> {
+    let port: Box<dyn CardPort> = match &local.card.profile {
+        Some(path) => Box::new(virtual_euicc(&virtual_profile(path)?)?),
+        None => Box::new(pcsc::open(&local.card.reader)?),
+    };
+    Ok(insert_port(port, &local.card)?)
+}
+
+fn virtual_euicc(personalisation: &crate::card::Personalisation) -> Result<Uicc, EuiccToolError> {
+    let rng = RngTree::new(VIRTUAL_SEED);
+    let pki = Pki::new(&rng.branch("pki"), &PkiOptions::default())?;
+    let eid = personalisation.eid.clone();
+    let (key, chain) = pki.euicc(&eid, &rng.branch(&eid))?;
+    let anchor = pki.anchor(None, &Tally::new())?;
+    let config = EuiccConfig::new(eid, key, chain, vec![anchor]);
+    let metadata = crate::wire::rsp::ProfileMetadata {
+        iccid: iccid_bytes(&personalisation.iccid),
+        service_provider: "cellbed".to_owned(),
+        name: "bootstrap".to_owned(),
+        icon: None,
+        class: Default::default(),
+        notifications: Vec::new(),
+        owner: None,
+        rules: Default::default(),
+    };
+    let delivered = crate::card::Delivered::Personalised {
+        personalisation: Box::new(personalisation.clone()),
+        trust_anchor: Vec::new(),
+        metadata,
+    };
+    Ok(Uicc::with_euicc(config, rng.branch("card1"), vec![delivered])?.with_enabled(0))
+}
+
+/// Does something with the eUICC, and prints what it gives.
+fn with_euicc(local: &LocalArgs, act: impl FnOnce(&mut Es10<'_>) -> Result<String, EuiccToolError>) -> Done {
+    let Inserted { mut slot, .. } = insert(local)?;
+    let mut es10 = Es10::open(&mut slot)?.with_block(local.block);
+    terminal::raw(&act(&mut es10)?);
+    es10.close()?;
+    Ok(exit::PASS)
+}
+
+fn listed(es10: &mut Es10<'_>) -> Result<Vec<ProfileInfo>, EuiccToolError> {
+    Ok(es10.profiles(&ProfileFilter::default())?)
+}
+
+/// The profile that is meant.
+fn chosen(es10: &mut Es10<'_>, asked: &str) -> Result<IccidBytes, EuiccToolError> {
+    let profiles = listed(es10)?;
+    let by_number = asked.parse::<usize>().ok().filter(|number| (1..=profiles.len()).contains(number));
+    if let Some(iccid) = by_number.and_then(|number| profiles[number - 1].iccid) {
+        return Ok(iccid);
+    }
+    asked
+        .parse()
+        .map(|iccid| iccid_bytes(&iccid))
+        .map_err(|_| EuiccToolError::NoProfile { asked: asked.to_owned(), profiles: profiles.len() })
+}
+
+fn switch(local: &LocalArgs, asked: &str, kind: SwitchKind, how: show::How) -> Done {
+    with_euicc(local, |es10| {
+        let profile = ProfileId::Iccid(chosen(es10, asked)?);
+        es10.switch(&Switch { kind, profile, refresh: kind != SwitchKind::Delete })?;
+        let done = match kind {
+            SwitchKind::Enable => "the profile is enabled; it is seen after a refresh or reset of the card",
+            SwitchKind::Disable => "the profile is disabled; it is seen after a refresh or reset of the card",
+            SwitchKind::Delete => "the profile is deleted",
+        };
+        Ok(show::done(done, how))
+    })
+}
