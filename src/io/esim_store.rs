@@ -84,7 +84,7 @@ impl FolderStore {
                 }
                 let bytes = fs::read(&path).map_err(|cause| io_error(&path, cause))?;
                 let record =
-                    self.unseal(kind, &name, &bytes).ok_or_else(|| EsimStoreError::Damaged { path })?;
+                    self.unseal(kind, &name, &bytes).ok_or(EsimStoreError::Damaged { path })?;
                 records.insert((kind, name), record);
             }
         }
