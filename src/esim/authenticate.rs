@@ -243,7 +243,7 @@ impl Authenticator {
             });
         }
         let eid = euicc.eid().and_then(|eid| eid.parse().ok()).ok_or(Reason::EuiccCertificate)?;
-        Ok((eid, euicc.public().clone()))
+        Ok((eid, *euicc.public()))
     }
 }
 

@@ -83,8 +83,7 @@ impl FolderStore {
                     continue;
                 }
                 let bytes = fs::read(&path).map_err(|cause| io_error(&path, cause))?;
-                let record =
-                    self.unseal(kind, &name, &bytes).ok_or_else(|| EsimStoreError::Damaged { path })?;
+                let record = self.unseal(kind, &name, &bytes).ok_or(EsimStoreError::Damaged { path })?;
                 records.insert((kind, name), record);
             }
         }

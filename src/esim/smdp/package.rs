@@ -127,7 +127,7 @@ impl Binder<'_> {
         };
         Ok(Binding {
             eid: eid.clone(),
-            euicc_key: euicc_key.clone(),
+            euicc_key: *euicc_key,
             euicc_otpk: euicc_otpk.to_vec(),
             smdp_otpk: own.public().uncompressed().to_vec(),
             configure_isdp,
