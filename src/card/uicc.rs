@@ -55,7 +55,7 @@ pub struct Uicc {
     /// What the [generation](Uicc::generation) counts beside the changes of the profile.
     swaps: u64,
     /// The [generation](Uicc::generation) that was last saved or restored.
-    kept: Cell<u64>,
+    pub(super) kept: Cell<u64>,
 }
 
 impl Uicc {

@@ -82,6 +82,7 @@ fn a_package_without_own_keys_and_blocks_of_any_size() {
 fn everything_survives_the_power() {
     let maker = Maker { bootstrap: true, ..Maker::default() };
     let mut old = maker.card();
+    assert!(!old.dirty(), "a card as delivered has nothing to keep");
     let smdp = Smdp::new(&maker.pki);
     smdp.download(&mut old);
     let iccid = hex::encode(ts48_iccid());

@@ -17,8 +17,9 @@ const PROFILE_VERSION: Version = [3, 3, 1];
 /// USIM, ISIM, Milenage, TUAK with short and long keys, linked directories, GET IDENTITY with both profiles of
 /// TS 33.501: a BIT STRING.
 const UICC_CAPABILITY: [u8; 5] = [7, 0x6b, 0x00, 0x0b, 0x80];
-/// Further profiles, revocation lists, test profiles, device information that is extensible: a BIT STRING.
-const RSP_CAPABILITY: [u8; 2] = [3, 0xd8];
+/// Further profiles, revocation lists, test profiles: a BIT STRING. Fields of the device information that are not
+/// known are not handed on.
+const RSP_CAPABILITY: [u8; 2] = [4, 0xd0];
 /// The version of SGP.32, and that its fallback mechanism is there, go into `iotSpecificInfo`.
 const IOT_VERSION: Version = [1, 2, 0];
 /// `ipaMode`: the IPA is in the device.

@@ -184,6 +184,7 @@ impl Uicc {
                 euicc.deliver_enabled(card, aid);
             }
         });
+        self.kept.set(self.generation());
         self
     }
 
