@@ -10,8 +10,6 @@ use aws_lc_rs::constant_time;
 use cmac::{Cmac, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::wire::tlv;
-
 /// Bytes of MAC behind each segment.
 pub const MAC_BYTES: usize = 8;
 
@@ -142,16 +140,9 @@ impl Bsp {
 
     /// CMAC over chaining value, tag, the length of data with MAC, and data.
     fn next_mac(&self, tag: u8, data: &[u8]) -> [u8; 16] {
-        let mut object = Vec::with_capacity(data.len() + MAC_BYTES + 5);
-        tlv::push(&mut object, u16::from(tag), &[data, &[0; MAC_BYTES]].concat());
-        let covered = &object[..object.len() - MAC_BYTES];
-        self.mac
-            .clone()
-            .chain_update(self.mac_chaining_value)
-            .chain_update(covered)
-            .finalize()
-            .into_bytes()
-            .into()
+        let header = header(tag, data.len() + MAC_BYTES);
+        let mac = self.mac.clone().chain_update(self.mac_chaining_value).chain_update(header);
+        mac.chain_update(data).finalize().into_bytes().into()
     }
 
     fn advance(&mut self, mac: [u8; 16]) {
@@ -164,6 +155,15 @@ impl Bsp {
         let mut block = counter.to_be_bytes().into();
         self.enc.encrypt_block(&mut block);
         block.into()
+    }
+}
+
+/// Tag and length of a data object whose value has `length` bytes, at most 65,535 (X.690 clause 8.1.3).
+fn header(tag: u8, length: usize) -> Vec<u8> {
+    match length {
+        0..=0x7f => vec![tag, length as u8],
+        0x80..=0xff => vec![tag, 0x81, length as u8],
+        _ => vec![tag, 0x82, (length >> 8) as u8, length as u8],
     }
 }
 
@@ -184,9 +184,8 @@ mod tests {
     #[test]
     fn a_payload_of_the_most_bytes_makes_an_object_of_1020() {
         let object = |payload: usize| {
-            let mut out = Vec::new();
-            tlv::push(&mut out, 0x86, &Bsp::new(&keys()).seal(0x86, &vec![0; payload]));
-            out.len()
+            let value = Bsp::new(&keys()).seal(0x86, &vec![0; payload]);
+            header(0x86, value.len()).len() + value.len()
         };
         assert_eq!(object(PAYLOAD_MAX), 1020);
         assert!(object(PAYLOAD_MAX + 1) > 1020);

@@ -24,6 +24,11 @@ fn profile() -> Arc<SimProfile> {
     Arc::new(SimProfile::parse(&text).unwrap())
 }
 
+/// Every step of a device whose card is no eUICC.
+fn plain_steps() -> Vec<Step> {
+    Step::ALL.into_iter().filter(|step| !step.is_esim()).collect()
+}
+
 fn setup(devices: u32) -> Setup {
     let profile = profile();
     let device = |index| DeviceSetup {
@@ -33,6 +38,7 @@ fn setup(devices: u32) -> Setup {
         subscribed: true,
         start: Duration::from_millis(20) * index,
         fault: HssFault::None,
+        esim_fault: None,
         clone: false,
     };
     Setup {
@@ -41,7 +47,8 @@ fn setup(devices: u32) -> Setup {
         plmn: "00101".parse().unwrap(),
         integrity: vec![2, 1, 3],
         ciphering: vec![2, 1, 3, 0],
-        steps: Step::ALL.to_vec(),
+        steps: plain_steps(),
+        esim: None,
         devices: (0..devices).map(device).collect(),
         wires: Wires::default(),
         key_log: None,
@@ -69,7 +76,8 @@ fn outcomes(events: &[Event]) -> BTreeMap<(u32, Step), String> {
 }
 
 fn all_done(devices: u32) -> BTreeMap<(u32, Step), String> {
-    let steps = (1..=devices).flat_map(|n| Step::ALL.map(|step| ((n, step), "done".to_owned())));
+    let steps =
+        (1..=devices).flat_map(|n| plain_steps().into_iter().map(move |step| ((n, step), "done".to_owned())));
     steps.collect()
 }
 
@@ -178,7 +186,8 @@ fn one_that_is_refused_does_not_disturb_the_others() {
 fn a_step_is_given_up_at_its_time_limit() {
     let mut factory = Factory {
         blueprints: vec![Blueprint { profile: profile(), index: 0 }],
-        steps: Step::ALL.to_vec(),
+        steps: plain_steps(),
+        esim: None,
         trust_anchor: vec![0x30, 0x00],
         clock: cellbed::crypto::tls::VirtualClock::new(0),
         key_log: None,

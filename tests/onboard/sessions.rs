@@ -11,7 +11,7 @@ use cellbed::net::{Host, NetError, TlsStream};
 use cellbed::onboard::api::REGISTRATION_PATH;
 use cellbed::onboard::peer::{Desk, Peer};
 use cellbed::onboard::service::{Servers, ServiceOutput};
-use cellbed::onboard::steps::{BROKER, EST, Endpoint, REGISTRAR};
+use cellbed::onboard::steps::{BROKER, Endpoint, REGISTRAR};
 use cellbed::sim::{Duration, EPOCH_UNIX_S, Instant, RngTree};
 
 use super::lab::{Lab, Offices, Subject, claim_request, notes, word};
@@ -38,7 +38,7 @@ impl Line {
         let clock = VirtualClock::new(EPOCH_UNIX_S + 60);
         let servers = Servers::new(&mut lab.authority, &rng, &Tally::new(), &clock, None).unwrap();
         let root = lab.authority.root_der().to_vec();
-        let peer = Peer::new(1, subject.ip, [REGISTRAR, EST, BROKER], MTU, rng.branch("peer"));
+        let peer = Peer::new(1, subject.ip, &servers, MTU, rng.branch("peer"));
         let offices = lab.open();
         Self {
             subject: subject.clone(),
@@ -99,6 +99,7 @@ impl Line {
         let mut desk = Desk {
             now: self.now,
             backend: &mut self.offices.backend,
+            esim: None,
             servers: &self.servers,
             attestation: self.subject.attestation.as_ref(),
             waiting: &mut self.waiting,

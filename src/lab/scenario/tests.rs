@@ -98,6 +98,31 @@ fn the_number_of_devices_is_set_from_outside_only_where_they_are_alike() {
 }
 
 #[test]
+fn what_is_about_an_esim_profile_needs_one_to_come() {
+    let with =
+        |more: &str| format!("summary = \"x\"\n{more}\n[[device]]\nprofile = \"lte-test\"\ncount = 2\n");
+    let plan = |profile: &str| with(&format!("[esim]\nprofile = \"{profile}\""));
+    let scenario = read(&plan("nb-test")).unwrap();
+    assert_eq!(scenario.steps, Step::ALL);
+    assert_eq!(scenario.esim.unwrap().trigger, EsimTrigger::ActivationCode);
+    assert!(!read(&with("")).unwrap().steps.iter().any(|step| step.is_esim()));
+    let fault = "[[fault]]\nkind = \"smdp-wrong-eid\"\ndevice = 1";
+    assert_eq!(
+        messages(&format!("{}{fault}", with("steps = [\"attach\", \"download\"]"))),
+        [
+            "step `download` needs an eSIM profile to come from somewhere",
+            "this fault happens to the download of an eSIM profile"
+        ]
+    );
+    assert_eq!(messages(&plan("nb-tset")), ["there is no SIM profile `nb-tset`"]);
+    assert_eq!(messages(&plan("full")), ["profile `full` runs out of IMSIs before device 2"]);
+    assert_eq!(
+        messages(&plan("lte-test")),
+        ["the operational profile has IMSIs that bootstrap profile `lte-test` has"]
+    );
+}
+
+#[test]
 fn unknown_keys_are_named_all_at_once_with_their_nearest() {
     insta::assert_snapshot!(told(
         "summary = \"x\"\nseeds = 3\n\n[[device]]\nprofil = \"lte-test\"\ncont = 2\n"
@@ -111,7 +136,7 @@ fn unknown_keys_are_named_all_at_once_with_their_nearest() {
     3 │ 
       ╰────
      help: did you mean `seed`? known here: `summary`, `rat`, `seed`, `time_limit_s`,
-           `steps`, `network`, `device`, `fault`, `expect`
+           `steps`, `network`, `esim`, `device`, `fault`, `expect`
      × the device has no `profile`
       ╭─[lab/scenarios/trial.toml:4:1]
     3 │ 
@@ -182,8 +207,8 @@ fn wrong_types_and_values_say_what_is_taken() {
       ·                        ╰── unknown value
     5 │ 
       ╰────
-     help: did you mean `enrol`? known here: `attach`, `keys`, `register`, `enrol`,
-           `ready`, `detach`
+     help: did you mean `enrol`? known here: `attach`, `download`, `enable`, `keys`,
+           `register`, `enrol`, `ready`, `detach`
      × `device` takes an array, not a table
       ╭─[lab/scenarios/trial.toml:6:1]
     5 │ 
