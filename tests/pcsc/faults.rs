@@ -17,6 +17,9 @@ use super::run::bench;
 /// In the middle of the procedure: attached, the key being made.
 const COMMANDS: u32 = 20;
 
+/// What the device does whose card fails.
+const SCENARIO: &str = "lab/scenarios/plain-card.toml";
+
 /// The card that `cellbed card serve` serves.
 pub fn uicc() -> Uicc {
     let profile = SimProfile::parse(&fs::read_to_string(PROFILE).unwrap()).unwrap().personalise(0).unwrap();
@@ -57,7 +60,7 @@ fn run(lab: &Lab, fail: impl FnOnce() -> bool + Send + 'static) -> String {
     let runs = lab.path().join("runs");
     let began = Instant::now();
     let bench = bench(lab.path(), "0");
-    let output = lab.cellbed(&["run", "--bench", &bench, "--runs", runs.to_str().unwrap()]);
+    let output = lab.cellbed(&["run", SCENARIO, "--bench", &bench, "--runs", runs.to_str().unwrap()]);
     assert!(began.elapsed() < Duration::from_secs(30), "it took {:?}", began.elapsed());
     assert_eq!(output.status.code(), Some(96));
     drop(card);

@@ -171,10 +171,9 @@ fn a_thousand_euiccs_cost_a_signature_each() {
 #[test]
 fn the_default_eum_certifies_the_sim_profiles_of_the_repository() {
     let pki = deployment(Curve::P256, 7).pki;
-    let profiles: Vec<_> =
+    let mut profiles: Vec<_> =
         std::fs::read_dir("sim-profiles").unwrap().map(|entry| entry.unwrap().path()).collect();
-    let profiles: Vec<_> =
-        profiles.into_iter().filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
+    profiles.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     assert!(!profiles.is_empty());
     for profile in profiles {
         let text = std::fs::read_to_string(&profile).unwrap();

@@ -6,6 +6,7 @@ use super::*;
 use crate::esim::test_euicc::field;
 use crate::wire::rsp::{
     AuthenticateServerResponse, EuiccSigned1, PendingNotification, PolicyRules, PrepareDownloadResponse,
+    Signature,
 };
 
 /// What an order and its sessions look like: must be the same after a refusal.
@@ -31,6 +32,17 @@ fn with(body: &Value, name: &str, bytes: &[u8]) -> Value {
     let mut body = body.clone();
     body[name] = json!(STANDARD.encode(bytes));
     body
+}
+
+/// `euiccSigned1` and its signature in the request of AuthenticateClient.
+fn signed_by_card(request: &Value) -> (Vec<u8>, Signature) {
+    let bytes = field(request, "authenticateServerResponse");
+    match AuthenticateServerResponse::parse(&bytes).unwrap() {
+        AuthenticateServerResponse::Ok { euicc_signed1, euicc_signature1, .. } => {
+            (euicc_signed1, euicc_signature1)
+        }
+        AuthenticateServerResponse::Error { code, .. } => panic!("the card refuses the server: {code}"),
+    }
 }
 
 #[test]
@@ -66,12 +78,7 @@ fn every_signed_field_of_authenticate_client_is_checked() {
     let mut bench = Bench::new();
     bench.release(0, "M-1", None, None);
     let good = bench.authentication(Some("M-1"));
-    let bytes = field(&good, "authenticateServerResponse");
-    let AuthenticateServerResponse::Ok { euicc_signed1, euicc_signature1, .. } =
-        AuthenticateServerResponse::parse(&bytes).unwrap()
-    else {
-        panic!("the card accepts the server")
-    };
+    let (euicc_signed1, euicc_signature1) = signed_by_card(&good);
     let rebuilt = |signed1: Vec<u8>, signature, chain: [Vec<u8>; 2]| {
         let [euicc_certificate, eum_certificate] = chain;
         AuthenticateServerResponse::Ok {
@@ -130,12 +137,7 @@ fn what_the_euicc_signs_has_to_answer_this_session() {
     let mut bench = Bench::new();
     bench.release(0, "M-1", None, None);
     let good = bench.authentication(Some("M-1"));
-    let bytes = field(&good, "authenticateServerResponse");
-    let AuthenticateServerResponse::Ok { euicc_signed1, .. } =
-        AuthenticateServerResponse::parse(&bytes).unwrap()
-    else {
-        panic!("the card accepts the server")
-    };
+    let (euicc_signed1, _) = signed_by_card(&good);
     let signed = EuiccSigned1::parse(&euicc_signed1).unwrap();
     let cases = [
         (EuiccSigned1 { server_challenge: [9; 16], ..signed.clone() }, Reason::EuiccSignature),
