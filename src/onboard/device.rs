@@ -1,10 +1,11 @@
 //! A device: modem, card and the application above the modem, with its own IP stack.
 
 use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
 
 use super::OnboardError;
 use super::procedure::Procedure;
-use crate::card::{CardHandle, Exchange};
+use crate::card::{CardHandle, EuiccEvent, Exchange};
 use crate::event::{Actor, Body, Message, Outcome, StateChange, Step};
 use crate::net::Host;
 use crate::ran::{Downlink, Ue, UeConfig, UeInput, UeOutput, Uplink};
@@ -37,6 +38,10 @@ pub enum DeviceOutput {
     StepEnded(Step, Outcome),
 }
 
+/// What the eUICC of a device has refused since it was last looked at: the card's own words on the codes that it
+/// answers with. A card in a reader says none.
+pub type Refusals = Arc<Mutex<Vec<EuiccEvent>>>;
+
 /// One device of the run.
 pub struct Device {
     number: u32,
@@ -44,6 +49,7 @@ pub struct Device {
     modem: (UeConfig, RngTree),
     ue: Ue,
     card: CardHandle,
+    refusals: Refusals,
     host: Option<Host>,
     procedure: Procedure,
     /// Whether the modem has left the network to read the card again.
@@ -57,11 +63,12 @@ impl Device {
         number: u32,
         modem: (UeConfig, RngTree),
         card: CardHandle,
+        refusals: Refusals,
         procedure: Procedure,
         rng: RngTree,
     ) -> Self {
         let ue = Ue::new(modem.0.clone(), card.clone(), modem.1.clone());
-        Self { number, modem, ue, card, host: None, procedure, card_changed: false, rng }
+        Self { number, modem, ue, card, refusals, host: None, procedure, card_changed: false, rng }
     }
 
     /// Whether the procedure has come to its end, good or bad.
@@ -215,6 +222,15 @@ impl Device {
         // A poisoned slot means that a thread died while it held the card; there is one thread.
         if let Ok(mut slot) = self.card.lock() {
             out.extend(slot.take_log().into_iter().map(|exchange| DeviceOutput::Card { from, exchange }));
+        }
+        let refusals = self.refusals.lock().map(|mut refusals| std::mem::take(&mut *refusals));
+        for refusal in refusals.unwrap_or_default() {
+            out.push(DeviceOutput::Event(Body::State(StateChange {
+                actor: Actor::Card(self.number),
+                machine: "",
+                change: format!("{} refused", refusal.function).into(),
+                fields: vec![("reason", refusal.name.to_owned()), ("detail", refusal.text)],
+            })));
         }
     }
 }

@@ -6,11 +6,11 @@ use std::sync::atomic::AtomicBool;
 
 use super::OnboardError;
 use super::agent::{Agent, PowerCut};
-use super::device::Device;
+use super::device::{Device, Refusals};
 use super::euicc::{EuiccServers, virtual_euicc};
 use super::procedure::Procedure;
 use super::steps::{Identity, Tools};
-use crate::card::{CardError, CardOp, CardPort, CardSlot, Personalisation, SimProfile, Uicc};
+use crate::card::{CardError, CardOp, CardPort, CardSlot, EuiccEvent, Personalisation, SimProfile, Uicc};
 use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
 use crate::crypto::{Op, Tally};
 use crate::esim::pki::Pki;
@@ -80,10 +80,11 @@ impl Factory {
             .ok_or(OnboardError::NoSuchDevice { device: number, devices: self.blueprints.len() })?;
         let personalisation = blueprint.profile.personalise(blueprint.index)?;
         let power_lost = Arc::new(AtomicBool::new(false));
+        let refusals = Refusals::default();
         let own = if number == 1 { self.card.take() } else { None };
         let port = match own {
             Some(card) => card,
-            None => self.virtual_card(&personalisation, number)?,
+            None => self.virtual_card(&personalisation, number, &refusals)?,
         };
         let cut = self.esim.as_ref().is_some_and(|issue| issue.power_cuts.contains(&number));
         let card = CardSlot::shared(match cut {
@@ -106,18 +107,29 @@ impl Factory {
             key_log: self.key_log.clone(),
             identity: Identity::default(),
         };
-        Ok(Device::new(number, modem, card, Procedure::new(self.steps.clone(), tools, agent), rng))
+        Ok(Device::new(number, modem, card, refusals, Procedure::new(self.steps.clone(), tools, agent), rng))
     }
 
-    fn virtual_card(&self, card: &Personalisation, number: u32) -> Result<Box<dyn CardPort>, OnboardError> {
+    fn virtual_card(
+        &self,
+        card: &Personalisation,
+        number: u32,
+        refusals: &Refusals,
+    ) -> Result<Box<dyn CardPort>, OnboardError> {
         let tally = self.tally.clone();
-        let uicc = match &self.esim {
+        let mut uicc = match &self.esim {
             Some(issue) => {
                 let EsimIssue { pki, servers, .. } = issue;
                 virtual_euicc(card, number, &self.rng, &self.trust_anchor, pki, servers, true)?
             }
             None => virtual_card(card, number, &self.rng, &self.trust_anchor)?,
         };
+        let refusals = refusals.clone();
+        uicc.set_euicc_listener(Arc::new(move |event: &EuiccEvent| {
+            if let (Some(_), Ok(mut refusals)) = (event.code, refusals.lock()) {
+                refusals.push(event.clone());
+            }
+        }));
         Ok(Box::new(uicc.with_tally(Arc::new(move |op| tally.count(counted(op))))))
     }
 }
