@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::esim::{HttpRequest, HttpResponse};
+use crate::esim::{HttpRequest, HttpResponse, UserAgent};
 use crate::net::http::{Limits, Request, ResponseParser};
 
 /// The port where a host names none.
@@ -39,6 +39,7 @@ type Connection = StreamOwned<ClientConnection, TcpStream>;
 pub struct HttpsClient {
     config: Arc<ClientConfig>,
     timeout: Duration,
+    user_agent: &'static str,
     kept: BTreeMap<String, Connection>,
 }
 
@@ -59,7 +60,14 @@ impl HttpsClient {
             .map_err(|error| HttpsClientError::Root(error.to_string()))?
             .with_root_certificates(store)
             .with_no_client_auth();
-        Ok(Self { config: Arc::new(config), timeout, kept: BTreeMap::new() })
+        let user_agent = UserAgent::Lpa.as_str();
+        Ok(Self { config: Arc::new(config), timeout, user_agent, kept: BTreeMap::new() })
+    }
+
+    /// Says who asks, where that is not an LPA.
+    pub fn speaking_as(mut self, who: UserAgent) -> Self {
+        self.user_agent = who.as_str();
+        self
     }
 
     /// Sends a request and waits for its response.
@@ -68,7 +76,7 @@ impl HttpsClient {
     /// [`HttpsClientError`].
     pub fn send(&mut self, request: &HttpRequest) -> Result<HttpResponse, HttpsClientError> {
         let bytes = Request::new("POST", &request.path, &request.host)
-            .header("User-Agent", "gsma-rsp-lpad")
+            .header("User-Agent", self.user_agent)
             .header("X-Admin-Protocol", "gsma/rsp/v2.2.0")
             .body(&request.content_type, request.body.clone())
             .encode();
@@ -101,7 +109,7 @@ impl HttpsClient {
         let server = ServerName::try_from(name.to_owned()).map_err(|_| wrong())?;
         let reach = |cause| HttpsClientError::Reach { host: host.to_owned(), cause };
         let mut last = io::Error::from(ErrorKind::NotFound);
-        for address in (name, port).to_socket_addrs().map_err(reach)? {
+        for address in addresses(name, port).map_err(reach)? {
             match TcpStream::connect_timeout(&address, self.timeout) {
                 Ok(stream) => {
                     stream.set_nodelay(true).map_err(reach)?;
@@ -158,6 +166,14 @@ impl HttpsClient {
     }
 }
 
+/// Where `name` is. What ends with `localhost` is this computer, whatever its resolver says (RFC 6761 clause 6.3).
+fn addresses(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if name.to_ascii_lowercase().ends_with(".localhost") {
+        return Ok(vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]);
+    }
+    Ok((name, port).to_socket_addrs()?.collect())
+}
+
 /// Host and port; an IPv6 address stands in brackets.
 fn split(host: &str) -> Option<(&str, u16)> {
     if let Some(rest) = host.strip_prefix('[') {
@@ -183,5 +199,12 @@ mod tests {
         assert_eq!(split("[::1]"), Some(("::1", 443)));
         assert_eq!(split("a:b:c"), None);
         assert_eq!(split("a:99999"), None);
+    }
+
+    #[test]
+    fn names_below_localhost_are_this_computer() {
+        let here = addresses("smds.LOCALHOST", 8443).unwrap();
+        assert_eq!(here, ["127.0.0.1:8443".parse().unwrap(), "[::1]:8443".parse().unwrap()]);
+        assert_eq!(addresses("192.0.2.1", 1).unwrap(), ["192.0.2.1:1".parse().unwrap()]);
     }
 }
