@@ -75,11 +75,7 @@ impl HttpsClient {
     /// # Errors
     /// [`HttpsClientError`].
     pub fn send(&mut self, request: &HttpRequest) -> Result<HttpResponse, HttpsClientError> {
-        let bytes = Request::new("POST", &request.path, &request.host)
-            .header("User-Agent", self.user_agent)
-            .header("X-Admin-Protocol", "gsma/rsp/v2.2.0")
-            .body(&request.content_type, request.body.clone())
-            .encode();
+        let bytes = self.encode(request);
         // A kept connection may have been closed by the server meanwhile: then nothing of the request was seen.
         if let Some(mut kept) = self.kept.remove(&request.host)
             && let Ok(response) = self.exchange(&mut kept, &bytes, &request.host)
@@ -89,6 +85,14 @@ impl HttpsClient {
         let mut connection = self.connect(&request.host)?;
         let response = self.exchange(&mut connection, &bytes, &request.host)?;
         Ok(self.keep(&request.host, connection, response))
+    }
+
+    fn encode(&self, request: &HttpRequest) -> Vec<u8> {
+        Request::new("POST", &request.path, &request.host)
+            .header("User-Agent", self.user_agent)
+            .header("X-Admin-Protocol", "gsma/rsp/v2.2.0")
+            .body(&request.content_type, request.body.clone())
+            .encode()
     }
 
     fn keep(
@@ -190,6 +194,7 @@ fn split(host: &str) -> Option<(&str, u16)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::esim::{ASN1, ESIPA_PATH};
 
     #[test]
     fn hosts_are_split() {
@@ -199,6 +204,24 @@ mod tests {
         assert_eq!(split("[::1]"), Some(("::1", 443)));
         assert_eq!(split("a:b:c"), None);
         assert_eq!(split("a:99999"), None);
+    }
+
+    #[test]
+    fn lpa_and_ipa_say_which_they_are() {
+        let request = HttpRequest {
+            host: "eim.example".to_owned(),
+            path: ESIPA_PATH.to_owned(),
+            content_type: ASN1.to_owned(),
+            body: vec![0],
+        };
+        let client = || HttpsClient::new(&[], Duration::from_secs(1)).unwrap();
+        let agent = |client: HttpsClient| {
+            let bytes = client.encode(&request);
+            let text = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
+            text.lines().find_map(|line| line.strip_prefix("user-agent: ").map(str::to_owned))
+        };
+        assert_eq!(agent(client()).as_deref(), Some("gsma-rsp-lpad"));
+        assert_eq!(agent(client().speaking_as(UserAgent::Ipa)).as_deref(), Some("gsma-rsp-ipad"));
     }
 
     #[test]

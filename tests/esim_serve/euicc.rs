@@ -107,6 +107,19 @@ fn zero_touch_through_the_eim() {
 }
 
 #[test]
+fn the_eim_reaches_an_smdp_that_is_elsewhere() {
+    let elsewhere = Serving::start(&["--order", &format!("{PROFILE}:TOKEN-1")]);
+    let code = elsewhere.codes[0].split(' ').next().unwrap();
+    let serving = Serving::start(&["--eim-download", code, "--eim-indirect"]);
+    let device = Device::new();
+    assert_eq!(device.poll(&serving)["profile_changed"], true, "{:#?}", serving.log());
+    assert_eq!(device.profiles()[1], (ordered(&elsewhere), "enabled".to_owned()));
+    elsewhere.wait_for(&["ES9+.HandleNotification", "installed"]);
+    elsewhere.wait_for(&["ES9+.HandleNotification", "enable"]);
+    assert!(!serving.log().iter().any(|line| line.starts_with("ES9+")), "{:#?}", serving.log());
+}
+
+#[test]
 fn zero_touch_by_way_of_the_smds() {
     let order = format!("{PROFILE}:EV-1:{}", eid());
     let serving = Serving::start(&["--order", &order, "--announce", "--eim-download", "smds"]);

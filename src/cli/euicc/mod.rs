@@ -204,4 +204,13 @@ mod tests {
             assert!(eim_configuration(wrong).is_err(), "{wrong:?}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_file_is_read_or_refused(bytes: Vec<u8>) {
+            if let Ok(eims) = eim_configuration(&bytes) {
+                proptest::prop_assert!(AddInitialEim::parse(&eims.to_bytes()).is_ok());
+            }
+        }
+    }
 }
