@@ -282,6 +282,8 @@ impl Serving {
         };
         let address = line("SM-DP+ ");
         line("SM-DS  ");
+        line("eIM    ");
+        line("eUICCs are told of the eIM with ");
         let root = line("TLS clients have to trust ").into();
         std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
         Self { child, address, root }

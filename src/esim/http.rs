@@ -27,6 +27,8 @@ pub struct HttpResponse {
 pub const JSON: &str = "application/json";
 /// The content type of functions in ASN.1.
 pub const ASN1: &str = "application/x-gsma-rsp-asn1";
+/// The path of ESipa in the ASN.1 binding (SGP.32 clause 6.1).
+pub const ESIPA_PATH: &str = "/gsma/rsp2/asn1";
 
 /// What a server did with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +50,25 @@ impl Served {
             function: function.to_owned(),
             note: refusal.to_string(),
             refusal: Some(refusal.reason),
+        }
+    }
+}
+
+/// Who asks a server: what the header `User-Agent` says (SGP.22 clause 6.2, SGP.32 clause 6.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserAgent {
+    /// An LPA in a device.
+    Lpa,
+    /// An IPA in a device.
+    Ipa,
+}
+
+impl UserAgent {
+    /// The value of the header.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lpa => "gsma-rsp-lpad",
+            Self::Ipa => "gsma-rsp-ipad",
         }
     }
 }

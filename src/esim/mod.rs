@@ -19,7 +19,7 @@ pub mod store;
 #[cfg(test)]
 mod test_euicc;
 
-pub use http::{ASN1, HttpRequest, HttpResponse, JSON, Served};
+pub use http::{ASN1, ESIPA_PATH, HttpRequest, HttpResponse, JSON, Served, UserAgent};
 pub use pki::{Deployment, Identity, Issuer, Pki, PkiOptions, SmdpIdentity, SmdsIdentity};
 pub use smdp::Smdp;
 pub use smds::Smds;

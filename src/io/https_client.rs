@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::esim::{HttpRequest, HttpResponse};
+use crate::esim::{HttpRequest, HttpResponse, UserAgent};
 use crate::net::http::{Limits, Request, ResponseParser};
 
 /// The port where a host names none.
@@ -39,6 +39,7 @@ type Connection = StreamOwned<ClientConnection, TcpStream>;
 pub struct HttpsClient {
     config: Arc<ClientConfig>,
     timeout: Duration,
+    user_agent: &'static str,
     kept: BTreeMap<String, Connection>,
 }
 
@@ -59,7 +60,14 @@ impl HttpsClient {
             .map_err(|error| HttpsClientError::Root(error.to_string()))?
             .with_root_certificates(store)
             .with_no_client_auth();
-        Ok(Self { config: Arc::new(config), timeout, kept: BTreeMap::new() })
+        let user_agent = UserAgent::Lpa.as_str();
+        Ok(Self { config: Arc::new(config), timeout, user_agent, kept: BTreeMap::new() })
+    }
+
+    /// Says who asks, where that is not an LPA.
+    pub fn speaking_as(mut self, who: UserAgent) -> Self {
+        self.user_agent = who.as_str();
+        self
     }
 
     /// Sends a request and waits for its response.
@@ -67,11 +75,7 @@ impl HttpsClient {
     /// # Errors
     /// [`HttpsClientError`].
     pub fn send(&mut self, request: &HttpRequest) -> Result<HttpResponse, HttpsClientError> {
-        let bytes = Request::new("POST", &request.path, &request.host)
-            .header("User-Agent", "gsma-rsp-lpad")
-            .header("X-Admin-Protocol", "gsma/rsp/v2.2.0")
-            .body(&request.content_type, request.body.clone())
-            .encode();
+        let bytes = self.encode(request);
         // A kept connection may have been closed by the server meanwhile: then nothing of the request was seen.
         if let Some(mut kept) = self.kept.remove(&request.host)
             && let Ok(response) = self.exchange(&mut kept, &bytes, &request.host)
@@ -81,6 +85,14 @@ impl HttpsClient {
         let mut connection = self.connect(&request.host)?;
         let response = self.exchange(&mut connection, &bytes, &request.host)?;
         Ok(self.keep(&request.host, connection, response))
+    }
+
+    fn encode(&self, request: &HttpRequest) -> Vec<u8> {
+        Request::new("POST", &request.path, &request.host)
+            .header("User-Agent", self.user_agent)
+            .header("X-Admin-Protocol", "gsma/rsp/v2.2.0")
+            .body(&request.content_type, request.body.clone())
+            .encode()
     }
 
     fn keep(
@@ -101,7 +113,7 @@ impl HttpsClient {
         let server = ServerName::try_from(name.to_owned()).map_err(|_| wrong())?;
         let reach = |cause| HttpsClientError::Reach { host: host.to_owned(), cause };
         let mut last = io::Error::from(ErrorKind::NotFound);
-        for address in (name, port).to_socket_addrs().map_err(reach)? {
+        for address in addresses(name, port).map_err(reach)? {
             match TcpStream::connect_timeout(&address, self.timeout) {
                 Ok(stream) => {
                     stream.set_nodelay(true).map_err(reach)?;
@@ -158,6 +170,14 @@ impl HttpsClient {
     }
 }
 
+/// Where `name` is. What ends with `localhost` is this computer, whatever its resolver says (RFC 6761 clause 6.3).
+fn addresses(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if name.to_ascii_lowercase().ends_with(".localhost") {
+        return Ok(vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]);
+    }
+    Ok((name, port).to_socket_addrs()?.collect())
+}
+
 /// Host and port; an IPv6 address stands in brackets.
 fn split(host: &str) -> Option<(&str, u16)> {
     if let Some(rest) = host.strip_prefix('[') {
@@ -174,6 +194,7 @@ fn split(host: &str) -> Option<(&str, u16)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::esim::{ASN1, ESIPA_PATH};
 
     #[test]
     fn hosts_are_split() {
@@ -183,5 +204,30 @@ mod tests {
         assert_eq!(split("[::1]"), Some(("::1", 443)));
         assert_eq!(split("a:b:c"), None);
         assert_eq!(split("a:99999"), None);
+    }
+
+    #[test]
+    fn lpa_and_ipa_say_which_they_are() {
+        let request = HttpRequest {
+            host: "eim.example".to_owned(),
+            path: ESIPA_PATH.to_owned(),
+            content_type: ASN1.to_owned(),
+            body: vec![0],
+        };
+        let client = || HttpsClient::new(&[], Duration::from_secs(1)).unwrap();
+        let agent = |client: HttpsClient| {
+            let bytes = client.encode(&request);
+            let text = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
+            text.lines().find_map(|line| line.strip_prefix("user-agent: ").map(str::to_owned))
+        };
+        assert_eq!(agent(client()).as_deref(), Some("gsma-rsp-lpad"));
+        assert_eq!(agent(client().speaking_as(UserAgent::Ipa)).as_deref(), Some("gsma-rsp-ipad"));
+    }
+
+    #[test]
+    fn names_below_localhost_are_this_computer() {
+        let here = addresses("smds.LOCALHOST", 8443).unwrap();
+        assert_eq!(here, ["127.0.0.1:8443".parse().unwrap(), "[::1]:8443".parse().unwrap()]);
+        assert_eq!(addresses("192.0.2.1", 1).unwrap(), ["192.0.2.1:1".parse().unwrap()]);
     }
 }

@@ -18,7 +18,7 @@ use crate::card::{CardPort, PortError};
 use crate::crypto::tls;
 use crate::esim::ipa::{Ipa, IpaOptions, IpaStep, PollReport};
 use crate::esim::lpa::{Channel, Es10, LpaError};
-use crate::esim::{HttpRequest, HttpResponse};
+use crate::esim::{HttpRequest, HttpResponse, UserAgent};
 use crate::event::Step;
 use crate::net::Host;
 use crate::net::http::Request;
@@ -308,7 +308,7 @@ impl Agent {
 /// Header fields of SGP.22 clause 6.2 beside those of HTTP.
 fn http_request(request: &HttpRequest) -> Request {
     Request::new("POST", &request.path, &request.host)
-        .header("User-Agent", "gsma-rsp-lpad")
+        .header("User-Agent", UserAgent::Ipa.as_str())
         .header("X-Admin-Protocol", "gsma/rsp/v2.2.0")
         .body(&request.content_type, request.body.clone())
 }

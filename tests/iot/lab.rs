@@ -1,11 +1,12 @@
 //! A device with a bootstrap profile, an eIM, an SM-DP+ with an ordered profile and an SM-DS, with nothing between
 //! them but function calls.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use cellbed::card::{CardSlot, Delivered, EuiccConfig, SimProfile, Uicc};
 use cellbed::crypto::Tally;
-use cellbed::esim::digits::{eid_bytes, iccid_of};
+use cellbed::esim::digits::iccid_of;
 use cellbed::esim::eim::{Action, Eim, EimSettings};
 use cellbed::esim::ipa::{Ipa, IpaOptions, IpaStep, PollReport};
 use cellbed::esim::lpa::{Es10, LpaError, Step};
@@ -17,11 +18,11 @@ use cellbed::sim::{EPOCH_UNIX_S, RngTree};
 use cellbed::wire::rsp::iot::AddInitialEim;
 use cellbed::wire::rsp::{
     DeviceInfo, NotificationConfiguration, NotificationEvents, ProfileClass, ProfileFilter, ProfileMetadata,
-    ProfileState,
+    ProfileState, RetrieveNotifications,
 };
 use cellbed::wire::saip::Package;
 
-use crate::card::{Inside, IotCard};
+use crate::card::FaultyCard;
 
 pub const NOW: u64 = EPOCH_UNIX_S + 86_400;
 pub const SMDP: &str = "smdp.example";
@@ -78,14 +79,17 @@ pub struct Lab {
     pub store: Memory,
     /// What went over the network, and what came of it.
     pub log: Vec<String>,
-    /// Changes a request or an answer on the way; `None` loses it.
-    pub between: Box<dyn FnMut(&HttpRequest, HttpResponse) -> Option<HttpResponse>>,
+    pub between: Between,
 }
+
+/// Changes the answer to a request on the way; `None` loses it.
+pub type Between = Box<dyn FnMut(&HttpRequest, HttpResponse) -> Option<HttpResponse>>;
 
 /// A device of the lab.
 pub struct Device {
     pub slot: CardSlot,
-    pub inside: Arc<Mutex<Inside>>,
+    /// Whether the card's results are forged from now on.
+    pub forge: Arc<AtomicBool>,
 }
 
 pub fn eim(pki: &Pki, store: &Memory, records: &Records, seed: u64) -> Eim {
@@ -176,7 +180,7 @@ impl Lab {
         let eid = eid(number);
         let (key, chain) = self.pki.euicc(&eid, &RngTree::new(20).branch(&eid)).unwrap();
         let anchor = self.pki.anchor(None, &Tally::new()).unwrap();
-        let mut config = EuiccConfig::new(eid.clone(), key.clone(), chain.clone(), vec![anchor]);
+        let mut config = EuiccConfig::new(eid.clone(), key, chain, vec![anchor]);
         config.default_smdp = Some(SMDP.to_owned());
         config.root_smds = SMDS.to_owned();
         let profile = SimProfile::parse(include_str!("../../sim-profiles/lte-test.toml")).unwrap();
@@ -192,9 +196,8 @@ impl Lab {
             trust_anchor: vec![7; 400],
         };
         let rng = RngTree::new(3).branch(&eid);
-        let card = Uicc::with_euicc(config, rng, vec![bootstrap]).unwrap().with_enabled(0);
-        let card = IotCard::new(card, key, chain, eid_bytes(&eid));
-        let inside = card.inside.clone();
+        let card = FaultyCard::new(Uicc::with_euicc(config, rng, vec![bootstrap]).unwrap().with_enabled(0));
+        let forge = card.forge.clone();
         let mut slot = CardSlot::new(Box::new(card));
         slot.reset().unwrap();
         if eim {
@@ -203,7 +206,7 @@ impl Lab {
             es10.add_initial_eim(&added).unwrap();
             es10.close().unwrap();
         }
-        Device { slot, inside }
+        Device { slot, forge }
     }
 
     /// Carries a request to whom it is for; `None` where it or its answer is lost.
@@ -309,5 +312,12 @@ impl Device {
         let list = es10.profiles(&ProfileFilter::default()).unwrap();
         es10.close().unwrap();
         list.into_iter().find(|info| info.state == Some(ProfileState::Enabled)).and_then(|info| info.name)
+    }
+    /// The results of packages that no eIM has acknowledged.
+    pub fn results(&mut self) -> Vec<Vec<u8>> {
+        let mut es10 = Es10::open(&mut self.slot).unwrap();
+        let retrieved = es10.retrieve(RetrieveNotifications::EuiccPackageResults).unwrap();
+        es10.close().unwrap();
+        retrieved.package_results
     }
 }

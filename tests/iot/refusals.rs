@@ -1,5 +1,7 @@
 //! Packages and results that are not what they should be: nothing happens, and the reason is named.
 
+use std::sync::atomic::Ordering;
+
 use cellbed::esim::eim::{Action, WorkKind};
 use cellbed::esim::ipa::Ipa;
 use cellbed::esim::{ASN1, HttpRequest};
@@ -115,7 +117,7 @@ fn a_replayed_package_is_refused_by_the_card() {
 #[test]
 fn a_result_that_the_card_did_not_sign_is_refused() {
     let (mut lab, mut device, mut ipa) = known(WorkKind::list());
-    device.inside.lock().unwrap().forge = true;
+    device.forge.store(true, Ordering::Relaxed);
     let error = lab.poll(&mut device, &mut ipa, |_| true).unwrap_err();
     assert_eq!(error.word(), "eim-refuses");
     assert!(lab.log.last().unwrap().contains("wrong-signature"), "{:#?}", lab.log);
@@ -164,10 +166,10 @@ fn results_are_taken_once_and_only_of_what_is_out() {
 fn a_result_without_certificates_is_not_believed() {
     let mut lab = Lab::new();
     let mut device = lab.device(1, true);
-    lab.eim.register(&eid(1), Some(7)).unwrap();
+    lab.eim.register(&eid(1), Some(1)).unwrap();
     let mut es10 = cellbed::esim::lpa::Es10::open(&mut device.slot).unwrap();
     let eims = es10.eims().unwrap();
-    assert_eq!((eims.len(), eims[0].association_token), (1, Some(7)));
+    assert_eq!((eims.len(), eims[0].association_token), (1, Some(1)));
     es10.close().unwrap();
     let forged =
         cellbed::wire::rsp::iot::EuiccPackageResult::Signed { data: vec![0x30, 0], signature: [1; 64] };

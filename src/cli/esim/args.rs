@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueHint};
 
+use crate::esim::lpa::ActivationCode;
 use crate::id::Eid;
+use crate::onboard::esim::EIM_ID;
 
 #[derive(Debug, Args)]
 pub struct EsimArgs {
@@ -16,12 +18,13 @@ pub struct EsimArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum EsimVerb {
-    /// Serve profiles to eUICCs: SM-DP+ and SM-DS over HTTPS
+    /// Serve profiles to eUICCs: SM-DP+, SM-DS and eIM over HTTPS
     #[command(after_help = "\
 Examples:
   cellbed esim serve --order sim-profiles/lte-test.toml
   cellbed esim serve --order sim-profiles/lte-test.toml:TOKEN-1 --state esim-state --subscribers hss.jsonl
-  cellbed esim serve --pki my-pki --order profile.der::89049032123451234512345678901235 --announce")]
+  cellbed esim serve --pki my-pki --order profile.der::89049032123451234512345678901235 --announce
+  cellbed esim serve --order sim-profiles/lte-test.toml:TOKEN-1 --eim-download TOKEN-1")]
     Serve(EsimServeArgs),
 }
 
@@ -43,7 +46,11 @@ pub struct EsimServeArgs {
     #[arg(long, value_name = "HOST[:PORT]")]
     pub smds_name: Option<String>,
 
-    /// Where orders, sessions and notifications are kept, encrypted; without it everything is forgotten at the end
+    /// What devices call the eIM [default: the same as the SM-DP+]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub eim_name: Option<String>,
+
+    /// Where orders, sessions, notifications and what the eIM knows are kept, encrypted; without it everything is forgotten at the end
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
 
@@ -64,6 +71,24 @@ pub struct EsimServeArgs {
     /// line
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub subscribers: Option<PathBuf>,
+
+    /// Have the eIM do this with an eUICC, or with every one, when it asks for the first time: download, enable with a
+    /// way back, list. `order` is what is ordered here for the EID, a matching identifier means an order here
+    #[arg(long = "eim-download", value_name = "[EID=]CODE|MATCHING_ID|order|default|smds")]
+    pub eim_downloads: Vec<EimDownloadArg>,
+
+    /// Do not tell devices the activation code: they download through the eIM
+    #[arg(long, requires = "eim_downloads")]
+    pub eim_indirect: bool,
+
+    /// The identifier of the eIM, under which eUICCs know it
+    #[arg(long, value_name = "ID", default_value = EIM_ID, value_parser = eim_id)]
+    pub eim_id: String,
+
+    /// Where to write what eUICCs have to be told of the eIM (EimConfigurationData, DER), for `cellbed euicc add-eim`
+    /// [default: a temporary file]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub eim_config: Option<PathBuf>,
 
     /// Where to write the certificate that TLS clients have to trust [default: a temporary file]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -103,6 +128,67 @@ impl FromStr for OrderArg {
     }
 }
 
+/// `[EID=]WHAT`: what the eIM does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EimDownloadArg {
+    /// The one that is meant; all where there is none.
+    pub eid: Option<Eid>,
+    pub what: Download,
+}
+
+/// Where a download comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Download {
+    /// By this activation code.
+    Code(String),
+    /// By this matching identifier at the SM-DP+ that is served here.
+    MatchingId(String),
+    /// What is ordered for the EID at the SM-DP+ that is served here.
+    Order,
+    /// From the SM-DP+ that the eUICC holds.
+    Default,
+    /// What the SM-DS that is served here knows.
+    Smds,
+}
+
+impl FromStr for EimDownloadArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (eid, what) = match text.split_once('=') {
+            Some((eid, what)) => {
+                (Some(eid.parse().map_err(|error| format!("{eid:?} before the =: {error}"))?), what)
+            }
+            None => (None, text),
+        };
+        let in_matching_id = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-';
+        let what = match what {
+            "order" => Download::Order,
+            "default" => Download::Default,
+            "smds" => Download::Smds,
+            code if code.contains('$') => match code.parse::<ActivationCode>() {
+                Ok(_) => Download::Code(code.to_owned()),
+                Err(error) => return Err(error.to_string()),
+            },
+            id if !id.is_empty() && id.chars().all(in_matching_id) => Download::MatchingId(id.to_owned()),
+            _ => {
+                return Err("order, default, smds, a matching identifier (A-Z, 0-9 and -) or an activation \
+                            code (LPA:1$...) is expected"
+                    .to_owned());
+            }
+        };
+        Ok(Self { eid, what })
+    }
+}
+
+/// An `eimId` has 1 to 128 bytes.
+fn eim_id(text: &str) -> Result<String, String> {
+    match text.len() {
+        1..=128 => Ok(text.to_owned()),
+        found => Err(format!("it has 1 to 128 bytes, not {found}")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,5 +210,24 @@ mod tests {
         for wrong in ["", ":T-1", "a:b:c", "a:b:c:d", "a.toml:T-1:89049032123451234512345678901236"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_the_eim_does_is_read() {
+        let eid = "89049032123451234512345678901235";
+        let read = |text: &str| text.parse::<EimDownloadArg>();
+        let all = |what| Ok(EimDownloadArg { eid: None, what });
+        let code = "LPA:1$smdp.example:8443$T-1";
+        assert_eq!(read("order"), all(Download::Order));
+        assert_eq!(read("default"), all(Download::Default));
+        assert_eq!(read("smds"), all(Download::Smds));
+        assert_eq!(read("TOKEN-1"), all(Download::MatchingId("TOKEN-1".to_owned())));
+        assert_eq!(read(code), all(Download::Code(code.to_owned())));
+        let one = EimDownloadArg { eid: eid.parse().ok(), what: Download::Code(code.to_owned()) };
+        assert_eq!(read(&format!("{eid}={code}")), Ok(one));
+        for wrong in ["", "token", "LPA:1$", "8904=order", "=order", &format!("{eid}=")] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+        assert!(eim_id("").is_err() && eim_id(&"x".repeat(129)).is_err() && eim_id("a").is_ok());
     }
 }

@@ -2,6 +2,8 @@
 
 pub mod args;
 pub mod bench;
+mod eim;
+mod identities;
 mod orders;
 mod serve;
 

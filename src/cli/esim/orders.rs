@@ -16,7 +16,7 @@ use crate::esim::smdp::{
     ConfirmOrder, DownloadOrder, OperatorConstant, OrderState, Producer, Profile, Smdp, Subscriber,
 };
 use crate::id::Iccid;
-use crate::io::{files, pki_folder};
+use crate::io::pki_folder;
 use crate::lab::catalogue;
 use crate::sim::RngTree;
 use crate::wire::rsp::{NotificationConfiguration, NotificationEvents, ProfileClass, ProfileMetadata};
@@ -165,9 +165,4 @@ fn append(path: &Path, iccid: &Iccid, subscriber: &Subscriber) -> std::io::Resul
     let mut file = OpenOptions::new().append(true).create(true).mode(OWNER_ONLY).open(path)?;
     file.write_all(format!("{line}\n").as_bytes())?;
     file.sync_all()
-}
-
-/// Writes the certificate that TLS clients have to trust.
-pub fn write_root(path: &Path, pem: &str) -> Result<(), ServeError> {
-    files::write_text(path, pem).map_err(ServeError::File)
 }

@@ -1,6 +1,7 @@
-//! `cellbed esim serve`: SM-DP+ and SM-DS on one port, told apart by the path and by the name that the device asks
-//! for.
+//! `cellbed esim serve`: SM-DP+, SM-DS and eIM on one port, told apart by the path and by the name that the device
+//! asks for.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,26 +15,26 @@ use signal_hook::iterator::Signals;
 
 use super::super::{exit, terminal};
 use super::args::EsimServeArgs;
+use super::eim::{Addresses, EimDesk, Means};
+use super::identities::Identities;
 use super::orders::{self, Placing};
 use crate::crypto::Tally;
-use crate::crypto::rsp_cert::{RspCertError, TrustAnchor, pem};
-use crate::esim::pki::LAB_SEED;
+use crate::crypto::rsp_cert::{RspCertError, pem};
 use crate::esim::smdp::SmdpSettings;
 use crate::esim::store::{Forgetful, Records, Store, StoreError};
-use crate::esim::{EsimError, HttpRequest, Pki, Refusal, Served, Smdp, SmdpIdentity, Smds, SmdsIdentity};
+use crate::esim::{ESIPA_PATH, EsimError, HttpRequest, HttpResponse, Refusal, Smdp, Smds};
 use crate::io::clock;
 use crate::io::esim_store::{EsimStoreError, FolderStore};
-use crate::io::files::FileError;
+use crate::io::files::{self, FileError};
 use crate::io::https::{HttpsError, HttpsLimits, HttpsServer, tls_config};
 use crate::io::https_client::HttpsClient;
 use crate::io::pki_folder::{self, PkiFolderError};
 use crate::lab::LabError;
-use crate::sim::RngTree;
 
-/// How often it is looked whether an SM-DS has to be told something.
+/// How often it is looked whether another server has to be told something.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long an SM-DS elsewhere may take to answer.
-const SMDS_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a server elsewhere may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
@@ -78,59 +79,24 @@ pub fn main(args: &EsimServeArgs) -> ExitCode {
     }
 }
 
-/// Who the servers are.
-struct Identities {
-    anchor: TrustAnchor,
-    smdp: SmdpIdentity,
-    smds: SmdsIdentity,
-}
-
-fn identities(args: &EsimServeArgs, now_unix_s: u64) -> Result<Identities, ServeError> {
-    let tally = Tally::new();
-    let Some(dir) = &args.pki else {
-        let pki = Pki::lab()?;
-        let rng = RngTree::new(LAB_SEED).branch("esim serve");
-        let hosts = |name: &Option<String>, usual: &[&str]| -> Vec<String> {
-            let own = name.as_deref().map(host_of);
-            own.into_iter().chain(usual.iter().copied()).map(str::to_owned).collect()
-        };
-        let listen = args.listen.ip().to_string();
-        // Made anew for each start: TLS clients take no certificate for years.
-        let from = now_unix_s.saturating_sub(3_600);
-        let smdp_hosts = hosts(&args.name, &["localhost", "127.0.0.1", "::1", &listen]);
-        let smdp = pki.smdp(&"2.999.10".parse()?, &smdp_hosts, from, &rng.branch("smdp"))?;
-        let smds_hosts = hosts(&args.smds_name, &["smds.localhost"]);
-        let smds = pki.smds(&"2.999.15".parse()?, &smds_hosts, from, &rng.branch("smds"))?;
-        return Ok(Identities { anchor: pki.anchor(Some(now_unix_s), &tally)?, smdp, smds });
-    };
-    let (deployment, notes) = pki_folder::load(dir, None)?;
-    notes.iter().for_each(terminal::warning);
-    let missing = |what| ServeError::Missing { dir: dir.clone(), what };
-    let anchor = deployment.pki.anchor(Some(now_unix_s), &tally)?;
-    let smdp = deployment.smdp.into_iter().next().ok_or_else(|| missing("SM-DP+"))?;
-    let smds = deployment.smds.into_iter().next().ok_or_else(|| missing("SM-DS"))?;
-    smdp.check(&anchor, Some(now_unix_s), &tally)?;
-    smds.check(&anchor, Some(now_unix_s), &tally)?;
-    Ok(Identities { anchor, smdp, smds })
-}
-
-fn host_of(name: &str) -> &str {
-    let without_port = name.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
-    let host = without_port.map_or(name, |(host, _)| host);
-    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
-}
-
 /// The servers behind the port.
 struct Servers {
     smdp: Mutex<Smdp>,
+    smdp_address: String,
     smds: Mutex<Smds>,
     smds_address: String,
+    eim: Option<EimDesk>,
+    /// Under which servers elsewhere are trusted.
+    roots: Vec<Vec<u8>>,
 }
 
 impl Servers {
     /// Hands a request to whom it is for, and says on the terminal what came of it.
-    fn handle(&self, request: &HttpRequest) -> Served {
+    fn handle(&self, request: &HttpRequest) -> HttpResponse {
         let now = clock::unix_s();
+        if let Some(eim) = self.eim.as_ref().filter(|_| request.path == ESIPA_PATH) {
+            return eim.answer(now, request, |request| self.ask(request));
+        }
         let to_smds = request.host.eq_ignore_ascii_case(&self.smds_address)
             || ["/gsma/rsp2/es11/", "/gsma/rsp2/es12/"].iter().any(|path| request.path.starts_with(path));
         let served = match to_smds {
@@ -140,21 +106,32 @@ impl Servers {
         let refused =
             served.refusal.map(|reason| format!("refused, {}: ", reason.word())).unwrap_or_default();
         terminal::line(format_args!("{:28} {refused}{}", served.function, served.note));
-        served
+        served.response
     }
 
-    /// Tells the SM-DS what there is to tell: the one here without a detour.
-    fn tell(&self, client: &mut HttpsClient) {
+    /// Asks another server: one that is here without a detour.
+    fn ask(&self, request: &HttpRequest) -> Result<HttpResponse, String> {
+        let here = [&self.smdp_address, &self.smds_address];
+        if here.iter().any(|address| request.host.eq_ignore_ascii_case(address)) {
+            return Ok(self.handle(request));
+        }
+        HttpsClient::new(&self.roots, TIMEOUT)
+            .and_then(|mut client| client.send(request))
+            .map_err(|error| error.to_string())
+    }
+
+    /// Tells other servers what there is to tell: the SM-DS of orders, an SM-DP+ of what its profiles have become.
+    fn tell(&self) {
         let poll = || self.smdp.lock().unwrap_or_else(PoisonError::into_inner).poll(clock::unix_s());
         while let Some(request) = poll() {
-            let response = match request.host.eq_ignore_ascii_case(&self.smds_address) {
-                true => Some(self.handle(&request).response),
-                false => client.send(&request).map_err(terminal::warning).ok(),
-            };
+            let response = self.ask(&request).map_err(terminal::warning).ok();
             let mut smdp = self.smdp.lock().unwrap_or_else(PoisonError::into_inner);
             if let Err(problem) = smdp.resume(clock::unix_s(), response.as_ref()) {
                 terminal::warning(problem);
             }
+        }
+        if let Some(eim) = &self.eim {
+            eim.forward(clock::unix_s(), |request| self.ask(request));
         }
     }
 }
@@ -162,66 +139,30 @@ impl Servers {
 fn serve(args: &EsimServeArgs) -> Result<(), ServeError> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(ServeError::Signals)?;
     let now = clock::unix_s();
-    let identities = identities(args, now)?;
+    let identities = Identities::new(args, now)?;
     let tls = tls_config(&[identities.smdp.tls.clone(), identities.smds.tls.clone()])?;
     let server = HttpsServer::bind(args.listen, tls, HttpsLimits::default())?;
     let port = server.address().port();
-    let address = args.name.clone().unwrap_or_else(|| server.address().to_string());
-    let smds_address = args.smds_name.clone().unwrap_or_else(|| format!("smds.localhost:{port}"));
     let root_der = identities.anchor.ci().der().to_vec();
-    let Identities { anchor, smdp: smdp_identity, smds: smds_identity } = identities;
-
-    let (stores, records): ([Box<dyn Store>; 2], Records) = match &args.state {
-        None => ([Box::new(Forgetful), Box::new(Forgetful)], Records::new()),
-        Some(dir) => {
-            let (store, records) = FolderStore::open(dir, args.state_key.as_deref())?;
-            ([Box::new(store.clone()), Box::new(store)], records)
-        }
+    let servers = servers(args, identities, server.address())?;
+    let root = Written::root(args.root.as_deref(), port, &root_der)?;
+    let configuration = match &servers.eim {
+        Some(eim) => Some(Written::configuration(args.eim_config.as_deref(), port, eim)?),
+        None => None,
     };
-    let [smdp_store, smds_store] = stores;
-    let rng = pki_folder::fresh_randomness()?;
-    let stream = |purpose| -> ChaCha20Rng { rng.stream(purpose) };
-    let tally = Tally::new();
-    let settings = SmdpSettings::new(&address);
-    let mut smdp = Smdp::new(
-        settings,
-        vec![(anchor.clone(), smdp_identity)],
-        stream("smdp"),
-        smdp_store,
-        &records,
-        &tally,
-    )?;
-    let smds = Smds::new(
-        &smds_address,
-        vec![(anchor, smds_identity)],
-        stream("smds"),
-        smds_store,
-        &records,
-        &tally,
-    )?;
-    let placing = Placing {
-        now_unix_s: now,
-        smds: args.announce.then_some(&smds_address),
-        subscribers: args.subscribers.as_deref(),
-    };
-    orders::place(&mut smdp, &args.orders, &placing)?;
-    let root = Root::write(args.root.as_deref(), port, &root_der)?;
-    greet(&smdp, &smds_address, &root.path);
+    greet(&servers, &root.path, configuration.as_ref());
 
-    let mut client =
-        HttpsClient::new(&[root_der], SMDS_TIMEOUT).map_err(|error| HttpsError::Tls(error.to_string()))?;
-    let servers = Servers { smdp: Mutex::new(smdp), smds: Mutex::new(smds), smds_address };
     let (stopper, handle) = (server.stopper(), signals.handle());
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            server.serve(&|request: &HttpRequest| servers.handle(request).response);
+            server.serve(&|request: &HttpRequest| servers.handle(request));
             over.store(true, Ordering::Relaxed);
             handle.close();
         });
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                servers.tell(&mut client);
+                servers.tell();
                 thread::sleep(LOOK);
             }
         });
@@ -232,11 +173,92 @@ fn serve(args: &EsimServeArgs) -> Result<(), ServeError> {
     Ok(())
 }
 
+/// The servers at `listening`, as they were when they were served last, with the orders placed.
+fn servers(
+    args: &EsimServeArgs,
+    identities: Identities,
+    listening: SocketAddr,
+) -> Result<Servers, ServeError> {
+    let (now, port) = (clock::unix_s(), listening.port());
+    let address = args.name.clone().unwrap_or_else(|| listening.to_string());
+    let smds_address = args.smds_name.clone().unwrap_or_else(|| format!("smds.localhost:{port}"));
+    let eim_address = args.eim_name.clone().unwrap_or_else(|| address.clone());
+    let Identities { anchor, smdp: smdp_identity, smds: smds_identity, eim: eim_identity } = identities;
+    let root = anchor.ci().der().to_vec();
+
+    let (stores, records): ([Box<dyn Store>; 3], Records) = match &args.state {
+        None => ([Box::new(Forgetful), Box::new(Forgetful), Box::new(Forgetful)], Records::new()),
+        Some(dir) => {
+            let (store, records) = FolderStore::open(dir, args.state_key.as_deref())?;
+            ([Box::new(store.clone()), Box::new(store.clone()), Box::new(store)], records)
+        }
+    };
+    let [smdp_store, smds_store, eim_store] = stores;
+    let rng = pki_folder::fresh_randomness()?;
+    let stream = |purpose| -> ChaCha20Rng { rng.stream(purpose) };
+    let tally = Tally::new();
+    let mut smdp = Smdp::new(
+        SmdpSettings::new(&address),
+        vec![(anchor.clone(), smdp_identity)],
+        stream("smdp"),
+        smdp_store,
+        &records,
+        &tally,
+    )?;
+    let smds = Smds::new(
+        &smds_address,
+        vec![(anchor.clone(), smds_identity)],
+        stream("smds"),
+        smds_store,
+        &records,
+        &tally,
+    )?;
+    let eim = match eim_identity {
+        Some(identity) => {
+            let means = Means {
+                id: &args.eim_id,
+                identity,
+                anchor,
+                rng: stream("eim"),
+                store: eim_store,
+                records: &records,
+            };
+            let addresses = Addresses { eim: &eim_address, smdp: &address, smds: &smds_address };
+            Some(EimDesk::new(means, &addresses, &args.eim_downloads, args.eim_indirect, &tally)?)
+        }
+        None if args.eim_downloads.is_empty() => None,
+        None => {
+            let dir = args.pki.clone().unwrap_or_default();
+            return Err(ServeError::Missing { dir, what: "eIM" });
+        }
+    };
+    let placing = Placing {
+        now_unix_s: now,
+        smds: args.announce.then_some(&smds_address),
+        subscribers: args.subscribers.as_deref(),
+    };
+    orders::place(&mut smdp, &args.orders, &placing)?;
+    Ok(Servers {
+        smdp: Mutex::new(smdp),
+        smdp_address: address,
+        smds: Mutex::new(smds),
+        smds_address,
+        eim,
+        roots: vec![root],
+    })
+}
+
 /// Says what there is.
-fn greet(smdp: &Smdp, smds: &str, root: &Path) {
-    terminal::line(format_args!("SM-DP+ {}", smdp.address()));
-    terminal::line(format_args!("SM-DS  {smds}"));
+fn greet(servers: &Servers, root: &Path, configuration: Option<&Written>) {
+    terminal::line(format_args!("SM-DP+ {}", servers.smdp_address));
+    terminal::line(format_args!("SM-DS  {}", servers.smds_address));
+    if let (Some(eim), Some(written)) = (&servers.eim, configuration) {
+        let address = eim.configuration().fqdn.unwrap_or_default();
+        terminal::line(format_args!("eIM    {address}"));
+        terminal::line(format_args!("eUICCs are told of the eIM with {}", written.path.display()));
+    }
     terminal::line(format_args!("TLS clients have to trust {}", root.display()));
+    let smdp = servers.smdp.lock().unwrap_or_else(PoisonError::into_inner);
     for order in smdp.orders() {
         let code = smdp.activation_code(order).unwrap_or_else(|| "no activation code".to_owned());
         let eid = order.eid().map(|eid| format!(", for EID {eid}")).unwrap_or_default();
@@ -249,44 +271,36 @@ fn greet(smdp: &Smdp, smds: &str, root: &Path) {
     }
 }
 
-/// The certificate of the CI on disk; a temporary file goes at the end.
-struct Root {
+/// A file for clients; a temporary one goes at the end.
+struct Written {
     path: PathBuf,
     temporary: bool,
 }
 
-impl Root {
-    fn write(wanted: Option<&Path>, port: u16, der: &[u8]) -> Result<Self, ServeError> {
-        let own = || std::env::temp_dir().join(format!("cellbed-root-ci-{port}.pem"));
-        let root = Self { path: wanted.map_or_else(own, Path::to_owned), temporary: wanted.is_none() };
-        orders::write_root(&root.path, &pem::write("CERTIFICATE", der))?;
-        Ok(root)
+impl Written {
+    /// The certificate of the CI.
+    fn root(wanted: Option<&Path>, port: u16, der: &[u8]) -> Result<Self, ServeError> {
+        let pem = pem::write("CERTIFICATE", der);
+        Self::write(wanted, &format!("cellbed-root-ci-{port}.pem"), pem.as_bytes())
+    }
+
+    /// The EimConfigurationData of the eIM.
+    fn configuration(wanted: Option<&Path>, port: u16, eim: &EimDesk) -> Result<Self, ServeError> {
+        Self::write(wanted, &format!("cellbed-eim-{port}.der"), &eim.configuration().to_bytes(0x30))
+    }
+
+    fn write(wanted: Option<&Path>, name: &str, content: &[u8]) -> Result<Self, ServeError> {
+        let path = wanted.map_or_else(|| std::env::temp_dir().join(name), Path::to_owned);
+        files::write_bytes(&path, content).map_err(ServeError::File)?;
+        Ok(Self { path, temporary: wanted.is_none() })
     }
 }
 
-impl Drop for Root {
+impl Drop for Written {
     fn drop(&mut self) {
         if self.temporary {
             // What cannot be removed now is in the folder for temporary things anyway.
             let _ = std::fs::remove_file(&self.path);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_host_of_a_name() {
-        for (name, host) in [
-            ("smdp.example", "smdp.example"),
-            ("smdp.example:8443", "smdp.example"),
-            ("127.0.0.1:1", "127.0.0.1"),
-            ("[::1]:8443", "::1"),
-            ("::1", "::1"),
-        ] {
-            assert_eq!(host_of(name), host);
         }
     }
 }

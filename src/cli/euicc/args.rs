@@ -34,6 +34,8 @@ pub enum EuiccVerb {
     Delete(ProfileChoice),
     /// Give a profile a nickname, or take it away
     Nickname(NicknameArgs),
+    /// Tell an eUICC that has no eIM which one may manage it
+    AddEim(AddEimArgs),
     /// List the notifications that wait, or deliver them
     Notifications(NotificationsArgs),
     /// Delete all operational profiles
@@ -51,6 +53,16 @@ pub enum EuiccVerb {
 pub struct LocalArgs {
     #[command(flatten)]
     pub card: WhichCard,
+
+    /// Issue the virtual eUICC's certificates in the hierarchy of this directory, see `cellbed pki`. Without it they
+    /// are in the lab's own, as those of `cellbed esim serve` and `cellbed card serve --euicc`
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "virtual")]
+    pub pki: Option<PathBuf>,
+
+    /// Where the virtual eUICC keeps its state from one command to the next; `cellbed card serve --euicc` goes on
+    /// with it
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "virtual")]
+    pub state: Option<PathBuf>,
 
     /// The most bytes in one command; some readers do not pass the longest
     #[arg(long, value_name = "BYTES", default_value_t = 255, value_parser = clap::value_parser!(u8).range(1..))]
@@ -76,6 +88,17 @@ pub struct NicknameArgs {
     /// The nickname, at most 64 bytes; empty to take it away
     #[arg(value_name = "NAME")]
     pub name: String,
+
+    #[command(flatten)]
+    pub local: LocalArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct AddEimArgs {
+    /// The configuration (EimConfigurationData or AddInitialEimRequest of SGP.32), in DER or hex; `cellbed esim serve`
+    /// writes one
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub configuration: PathBuf,
 
     #[command(flatten)]
     pub local: LocalArgs,

@@ -5,26 +5,26 @@
 pub mod args;
 mod online;
 mod show;
+mod virtual_card;
 
 use std::process::ExitCode;
 
-use self::args::{EuiccArgs, EuiccVerb, LocalArgs};
-use super::card::{CardToolError, Inserted, insert_port, virtual_profile};
+use self::args::{AddEimArgs, EuiccArgs, EuiccVerb, LocalArgs};
+use super::card::{CardToolError, Inserted, insert_port};
 use super::exit::Exit;
 use super::{exit, terminal};
-use crate::card::{CardPort, EuiccConfig, Uicc};
-use crate::crypto::Tally;
+use crate::card::CardPort;
+use crate::esim::EsimError;
 use crate::esim::digits::iccid_bytes;
 use crate::esim::lpa::{Es10, LpaError, ResetOptions};
-use crate::esim::{EsimError, Pki, PkiOptions};
-use crate::io::files::FileError;
+use crate::io::card_state::CardStateError;
+use crate::io::files::{self, FileError};
 use crate::io::https_client::HttpsClientError;
 use crate::io::pcsc;
-use crate::sim::RngTree;
+use crate::io::pki_folder::PkiFolderError;
+use crate::onboard::OnboardError;
+use crate::wire::rsp::iot::{AddInitialEim, EimConfigurationData};
 use crate::wire::rsp::{IccidBytes, ProfileFilter, ProfileId, ProfileInfo, Switch, SwitchKind};
-
-/// Where a virtual eUICC made for one command draws its random values from.
-const VIRTUAL_SEED: u64 = 7;
 
 /// Why a command could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,13 @@ enum EuiccToolError {
     #[error("the virtual eUICC cannot be made: {0}")]
     Virtual(#[from] EsimError),
     #[error("the virtual eUICC cannot be made: {0}")]
-    VirtualCard(#[from] crate::card::CardError),
+    VirtualCard(#[from] OnboardError),
+    #[error("the virtual eUICC cannot be restored: {0}")]
+    Restored(#[from] crate::card::CardError),
+    #[error(transparent)]
+    State(#[from] CardStateError),
+    #[error(transparent)]
+    Pki(#[from] PkiFolderError),
     #[error(transparent)]
     Lpa(#[from] LpaError),
     #[error(transparent)]
@@ -47,6 +53,8 @@ enum EuiccToolError {
     Https(#[from] HttpsClientError),
     #[error("{asked:?} is neither an ICCID nor the number of one of the {profiles} profiles")]
     NoProfile { asked: String, profiles: usize },
+    #[error("{path} holds no eIM configuration: {problem}")]
+    Configuration { path: String, problem: String },
 }
 
 impl EuiccToolError {
@@ -82,6 +90,7 @@ pub fn main(args: &EuiccArgs) -> ExitCode {
             es10.set_nickname(&iccid, &nickname.name)?;
             Ok(show::done("the nickname is set", how))
         }),
+        EuiccVerb::AddEim(add) => add_eim(add, how),
         EuiccVerb::Notifications(notifications) => online::notifications(notifications, how),
         EuiccVerb::Reset(reset) => with_euicc(&reset.local, |es10| {
             let all = ResetOptions::OPERATIONAL_PROFILES | ResetOptions::FIELD_LOADED_TEST_PROFILES;
@@ -101,38 +110,13 @@ pub fn main(args: &EuiccArgs) -> ExitCode {
     }
 }
 
-/// The card that is meant, reset. A virtual one is an eUICC with a hierarchy of its own.
+/// The card that is meant, reset.
 fn insert(local: &LocalArgs) -> Result<Inserted, EuiccToolError> {
     let port: Box<dyn CardPort> = match &local.card.profile {
-        Some(path) => Box::new(virtual_euicc(&virtual_profile(path)?)?),
+        Some(path) => virtual_card::open(local, path)?,
         None => Box::new(pcsc::open(&local.card.reader)?),
     };
     Ok(insert_port(port, &local.card)?)
-}
-
-fn virtual_euicc(personalisation: &crate::card::Personalisation) -> Result<Uicc, EuiccToolError> {
-    let rng = RngTree::new(VIRTUAL_SEED);
-    let pki = Pki::new(&rng.branch("pki"), &PkiOptions::default())?;
-    let eid = personalisation.eid.clone();
-    let (key, chain) = pki.euicc(&eid, &rng.branch(&eid))?;
-    let anchor = pki.anchor(None, &Tally::new())?;
-    let config = EuiccConfig::new(eid, key, chain, vec![anchor]);
-    let metadata = crate::wire::rsp::ProfileMetadata {
-        iccid: iccid_bytes(&personalisation.iccid),
-        service_provider: "cellbed".to_owned(),
-        name: "bootstrap".to_owned(),
-        icon: None,
-        class: Default::default(),
-        notifications: Vec::new(),
-        owner: None,
-        rules: Default::default(),
-    };
-    let delivered = crate::card::Delivered::Personalised {
-        personalisation: Box::new(personalisation.clone()),
-        trust_anchor: Vec::new(),
-        metadata,
-    };
-    Ok(Uicc::with_euicc(config, rng.branch("card1"), vec![delivered])?.with_enabled(0))
 }
 
 /// Does something with the eUICC, and prints what it gives.
@@ -172,4 +156,61 @@ fn switch(local: &LocalArgs, asked: &str, kind: SwitchKind, how: show::How) -> D
         };
         Ok(show::done(done, how))
     })
+}
+
+/// Tells the eUICC of its first eIM.
+fn add_eim(args: &AddEimArgs, how: show::How) -> Done {
+    let bytes = files::read_bytes(&args.configuration)?;
+    let eims = eim_configuration(&bytes).map_err(|problem| EuiccToolError::Configuration {
+        path: args.configuration.display().to_string(),
+        problem,
+    })?;
+    with_euicc(&args.local, |es10| {
+        let added = es10.add_initial_eim(&eims)?;
+        Ok(show::eims_added(&eims.0, &added, how))
+    })
+}
+
+/// One EimConfigurationData, or an AddInitialEimRequest with several: in DER, or in hex.
+fn eim_configuration(bytes: &[u8]) -> Result<AddInitialEim, String> {
+    let digits: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let der = hex::decode(&digits).unwrap_or_else(|_| bytes.to_vec());
+    let eims = match der.first() {
+        Some(0x30) => EimConfigurationData::parse(&der).map(|eim| AddInitialEim(vec![eim])),
+        _ => AddInitialEim::parse(&der),
+    };
+    eims.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::rsp::iot::EimKey;
+
+    #[test]
+    fn configurations_are_read_in_each_form() {
+        let eim = EimConfigurationData {
+            eim_id: "a".to_owned(),
+            key: Some(EimKey::PublicKey(vec![0x30, 0])),
+            ..Default::default()
+        };
+        let list = AddInitialEim(vec![eim.clone()]);
+        let single = eim.to_bytes(0x30);
+        let hex = format!("{}\n", hex::encode(&single)).into_bytes();
+        for bytes in [single.clone(), hex, list.to_bytes()] {
+            assert_eq!(eim_configuration(&bytes), Ok(list.clone()));
+        }
+        for wrong in [&b""[..], b"hello", &single[..single.len() - 1], &[&single[..], &[0]].concat()] {
+            assert!(eim_configuration(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_file_is_read_or_refused(bytes: Vec<u8>) {
+            if let Ok(eims) = eim_configuration(&bytes) {
+                proptest::prop_assert!(AddInitialEim::parse(&eims.to_bytes()).is_ok());
+            }
+        }
+    }
 }

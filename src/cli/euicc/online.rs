@@ -11,7 +11,7 @@ use crate::esim::ipa::{Ipa, IpaOptions, IpaStep};
 use crate::esim::lpa::{
     ActivationCode, Delivery, Discovery, Download, DownloadOptions, Es10, LpaError, Source, Step, Transport,
 };
-use crate::esim::{HttpRequest, HttpResponse};
+use crate::esim::{HttpRequest, HttpResponse, UserAgent};
 use crate::io::files;
 use crate::io::https_client::HttpsClient;
 use crate::wire::rsp::DeviceInfo;
@@ -91,7 +91,7 @@ pub(super) fn notifications(args: &NotificationsArgs, how: How) -> Done {
 /// An IPA until the eIM has nothing more to do. There is no modem here: after a change of profile the card is reset,
 /// and the way to the eIM is the computer's own.
 pub(super) fn poll(args: &PollArgs, how: How) -> Done {
-    let mut client = client(&args.network.ca, args.network.timeout)?;
+    let mut client = client(&args.network.ca, args.network.timeout)?.speaking_as(UserAgent::Ipa);
     let Inserted { mut slot, .. } = insert(&args.local)?;
     let mut ipa = Ipa::new(IpaOptions {
         eim: args.eim.clone(),

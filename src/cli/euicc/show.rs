@@ -8,7 +8,7 @@ use crate::esim::digits::iccid_of;
 use crate::esim::es9p::EventEntry;
 use crate::esim::ipa::PollReport;
 use crate::esim::lpa::{Delivered, DownloadReport, Es10};
-use crate::wire::rsp::iot::EimConfigurationData;
+use crate::wire::rsp::iot::{Added, EimConfigurationData};
 use crate::wire::rsp::{
     ConfiguredAddresses, EuiccInfo2, IccidBytes, NotificationMetadata, ProfileClass, ProfileInfo,
     ProfileState,
@@ -210,6 +210,22 @@ pub(super) fn polled(report: &PollReport, how: How) -> String {
     how.print(text, &json!({"done": report.done, "profile_changed": report.profile_changed}))
 }
 
+pub(super) fn eims_added(eims: &[EimConfigurationData], added: &[Added], how: How) -> String {
+    let token = |added: &Added| match added {
+        Added::Token(token) => Some(*token),
+        Added::Plain => None,
+    };
+    let both = || eims.iter().zip(added.iter().map(token));
+    let text = both()
+        .map(|(eim, token)| {
+            let token = token.map(|token| format!(", association token {token}")).unwrap_or_default();
+            format!("{} may manage this eUICC{token}\n", eim.eim_id)
+        })
+        .collect();
+    let json = both().map(|(eim, token)| json!({"id": eim.eim_id, "association_token": token})).collect();
+    how.print(text, &Value::Array(json))
+}
+
 pub(super) fn done(sentence: &str, how: How) -> String {
     how.print(format!("{sentence}\n"), &json!({"done": sentence}))
 }
@@ -218,12 +234,18 @@ pub(super) fn done(sentence: &str, how: How) -> String {
 mod tests {
     use super::*;
     use crate::card::{CardSlot, SimProfile};
+    use crate::esim::Pki;
+    use crate::esim::pki::LAB_SEED;
+    use crate::onboard::euicc::{EuiccServers, virtual_euicc};
+    use crate::sim::RngTree;
 
     const MASKED: How = How { json: false, show_identifiers: false };
 
     fn with_card<T>(act: impl FnOnce(&mut Es10<'_>) -> T) -> T {
         let profile = SimProfile::parse(include_str!("../../../sim-profiles/lte-test.toml")).unwrap();
-        let card = super::super::virtual_euicc(&profile.personalise(0).unwrap()).unwrap();
+        let (personalisation, run) = (profile.personalise(0).unwrap(), RngTree::new(LAB_SEED));
+        let (pki, servers) = (Pki::lab().unwrap(), EuiccServers::default());
+        let card = virtual_euicc(&personalisation, 1, &run, &[], &pki, &servers, true).unwrap();
         let mut slot = CardSlot::new(Box::new(card));
         slot.reset().unwrap();
         act(&mut Es10::open(&mut slot).unwrap())

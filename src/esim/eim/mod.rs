@@ -21,7 +21,7 @@ pub use rules::{Rule, RuleStep};
 
 use super::pki::Identity;
 use super::store::{self, Kind, Records, Store, StoreError};
-use super::{ASN1, HttpRequest, HttpResponse, es9p};
+use super::{ASN1, ESIPA_PATH, HttpRequest, HttpResponse, es9p};
 use crate::crypto::Tally;
 use crate::crypto::rsp_cert::TrustAnchor;
 use crate::id::Eid;
@@ -241,7 +241,7 @@ impl Eim {
     /// Answers a message of an IPA.
     pub fn handle(&mut self, now_unix_s: u64, request: &HttpRequest) -> Action {
         let message = match EsipaRequest::parse(&request.body) {
-            Ok(message) if request.path == "/gsma/rsp2/asn1" => message,
+            Ok(message) if request.path == ESIPA_PATH => message,
             Ok(_) => return Action::Answer(http_error(404, "the path of ESipa is /gsma/rsp2/asn1")),
             Err(error) => return Action::Answer(http_error(400, &error.to_string())),
         };

@@ -2,14 +2,11 @@
 //! 5.14).
 
 use super::super::es9p::{self, AuthenticateClientOk, Service};
-use super::super::{ASN1, HttpRequest, HttpResponse};
+use super::super::{ASN1, ESIPA_PATH, HttpRequest, HttpResponse};
 use super::error::LpaError;
 use crate::wire::rsp::iot::{
     EsipaRequest, EsipaResponse, InitiateAuthenticationOk, NotificationForEim, ProfileDownloadTriggerRequest,
 };
-
-/// Where ESipa is spoken (SGP.32 clause 6.1).
-const ESIPA_PATH: &str = "/gsma/rsp2/asn1";
 
 /// How a server is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -82,6 +82,14 @@ impl EimConfigurationData {
     /// The bit of `protocols` that says: the IPA fetches over HTTPS.
     pub const RETRIEVE_HTTPS: u8 = 0x80;
 
+    /// One configuration on its own, `30`.
+    ///
+    /// # Errors
+    /// Where the bytes are none.
+    pub fn parse(bytes: &[u8]) -> Result<Self, RspError> {
+        Self::read(Fields::open("EimConfigurationData", 0x30, bytes)?)
+    }
+
     pub(super) fn read(mut f: Fields<'_>) -> Result<Self, RspError> {
         let protocols = |f: &mut Fields<'_>| match f.optional(0x87, "eimSupportedProtocol")? {
             Some(value) => f.first_bits(value, "eimSupportedProtocol").map(Some),

@@ -1,88 +1,15 @@
-//! `cellbed esim serve` over real TLS: with our own client, with curl where it is there, killed and started again,
-//! and against clients that misbehave.
-#![allow(clippy::disallowed_methods, reason = "a test starts programs and reads files")]
+//! The functions over TLS: with our own client, with curl where it is there, killed and started again, and against
+//! clients that misbehave.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cellbed::esim::{HttpRequest, JSON};
-use cellbed::io::https_client::HttpsClient;
 use serde_json::{Value, json};
 
-const PROFILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sim-profiles/lte-test.toml");
-
-/// A server that runs.
-struct Serving {
-    child: Child,
-    address: String,
-    root: PathBuf,
-    lines: Vec<String>,
-}
-
-impl Serving {
-    fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_cellbed"))
-            .args(["esim", "serve", "--listen", "127.0.0.1:0"])
-            .args(args)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let (mut address, mut root, mut lines) = (String::new(), PathBuf::new(), Vec::new());
-        let orders = args.iter().filter(|arg| **arg == "--order").count();
-        while lines.len() < 3 + orders {
-            let mut line = String::new();
-            assert!(out.read_line(&mut line).unwrap() > 0, "the server ended: {lines:?}");
-            if let Some(found) = line.strip_prefix("SM-DP+ ") {
-                address = found.trim().to_owned();
-            }
-            if let Some(found) = line.strip_prefix("TLS clients have to trust ") {
-                root = found.trim().into();
-            }
-            lines.push(line);
-        }
-        std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
-        Self { child, address, root, lines }
-    }
-
-    fn client(&self) -> HttpsClient {
-        let pem = std::fs::read_to_string(&self.root).unwrap();
-        let root = cellbed::crypto::rsp_cert::pem::block(&pem, "CERTIFICATE").unwrap().unwrap();
-        HttpsClient::new(&[root.to_vec()], Duration::from_secs(20)).unwrap()
-    }
-
-    fn post(&self, client: &mut HttpsClient, path: &str, body: &Value) -> (u16, Value) {
-        let response = client
-            .send(&HttpRequest {
-                host: self.address.clone(),
-                path: format!("/gsma/rsp2/{path}"),
-                content_type: JSON.to_owned(),
-                body: body.to_string().into_bytes(),
-            })
-            .unwrap();
-        (response.status, serde_json::from_slice(&response.body).unwrap_or_default())
-    }
-
-    /// Ends it as a person at the terminal does.
-    fn interrupt(mut self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-        let begun = Instant::now();
-        let status = self.child.wait().unwrap();
-        assert_eq!(status.code(), Some(0));
-        assert!(begun.elapsed() < Duration::from_secs(5));
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use crate::serving::{PROFILE, Serving};
 
 fn codes(answer: &Value) -> (Option<&str>, Option<&str>) {
     let data = &answer["header"]["functionExecutionStatus"]["statusCodeData"];
@@ -94,7 +21,7 @@ fn functions_are_served_over_tls() {
     let order = format!("{PROFILE}:TOKEN-1");
     let serving = Serving::start(&["--order", &order]);
     let code = format!("LPA:1${}$TOKEN-1", serving.address);
-    assert!(serving.lines[3].starts_with(&code), "{:?}", serving.lines);
+    assert!(serving.codes[0].starts_with(&code), "{:?}", serving.codes);
     let mut client = serving.client();
     let body = json!({"smdpAddress": "other.example", "euiccChallenge": "AAAAAAAAAAAAAAAAAAAAAA==", "euiccInfo1": "vyAJggMCBQCpAKoA"});
     let (status, answer) = serving.post(&mut client, "es9plus/initiateAuthentication", &body);
@@ -181,7 +108,7 @@ fn a_server_that_is_killed_has_its_orders_when_it_starts_again() {
     let args =
         ["--order", PROFILE, "--state", state.to_str().unwrap(), "--subscribers", keys.to_str().unwrap()];
     let mut serving = Serving::start(&args);
-    let code = |serving: &Serving| serving.lines[3].split('$').nth(2).unwrap().to_owned();
+    let code = |serving: &Serving| serving.codes[0].split('$').nth(2).unwrap().to_owned();
     let first = code(&serving);
     serving.child.kill().unwrap();
     serving.child.wait().unwrap();

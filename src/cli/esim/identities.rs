@@ -1,0 +1,89 @@
+//! Who the servers of `cellbed esim serve` are: of the lab's hierarchy, or of one in a folder.
+
+use super::super::terminal;
+use super::args::EsimServeArgs;
+use super::serve::ServeError;
+use crate::crypto::Tally;
+use crate::crypto::rsp_cert::TrustAnchor;
+use crate::esim::pki::LAB_SEED;
+use crate::esim::{Identity, Pki, SmdpIdentity, SmdsIdentity};
+use crate::io::pki_folder;
+use crate::onboard::esim::eim_identity;
+use crate::sim::RngTree;
+
+/// Who the servers are.
+pub struct Identities {
+    pub anchor: TrustAnchor,
+    pub smdp: SmdpIdentity,
+    pub smds: SmdsIdentity,
+    /// A folder may have none.
+    pub eim: Option<Identity>,
+}
+
+impl Identities {
+    /// The identities that `args` ask for.
+    pub fn new(args: &EsimServeArgs, now_unix_s: u64) -> Result<Self, ServeError> {
+        match &args.pki {
+            Some(dir) => Self::of_folder(dir, now_unix_s),
+            None => Self::of_lab(args, now_unix_s),
+        }
+    }
+
+    fn of_lab(args: &EsimServeArgs, now_unix_s: u64) -> Result<Self, ServeError> {
+        let pki = Pki::lab()?;
+        let rng = RngTree::new(LAB_SEED).branch("esim serve");
+        let hosts = |names: &[&Option<String>], usual: &[&str]| -> Vec<String> {
+            let own = names.iter().filter_map(|name| name.as_deref().map(host_of));
+            own.chain(usual.iter().copied()).map(str::to_owned).collect()
+        };
+        let listen = args.listen.ip().to_string();
+        // Made anew for each start: TLS clients take no certificate for years.
+        let from = now_unix_s.saturating_sub(3_600);
+        // The eIM's own certificate signs packages and is none for TLS: it is served with that of the SM-DP+.
+        let smdp_hosts = hosts(&[&args.name, &args.eim_name], &["localhost", "127.0.0.1", "::1", &listen]);
+        let smdp = pki.smdp(&"2.999.10".parse()?, &smdp_hosts, from, &rng.branch("smdp"))?;
+        let smds_hosts = hosts(&[&args.smds_name], &["smds.localhost"]);
+        let smds = pki.smds(&"2.999.15".parse()?, &smds_hosts, from, &rng.branch("smds"))?;
+        // The one that the lab's eUICCs are delivered with.
+        let eim = eim_identity(&pki, &RngTree::new(LAB_SEED))?;
+        let anchor = pki.anchor(Some(now_unix_s), &Tally::new())?;
+        Ok(Self { anchor, smdp, smds, eim: Some(eim) })
+    }
+
+    fn of_folder(dir: &std::path::Path, now_unix_s: u64) -> Result<Self, ServeError> {
+        let tally = Tally::new();
+        let (deployment, notes) = pki_folder::load(dir, None)?;
+        notes.iter().for_each(terminal::warning);
+        let missing = |what| ServeError::Missing { dir: dir.to_owned(), what };
+        let anchor = deployment.pki.anchor(Some(now_unix_s), &tally)?;
+        let smdp = deployment.smdp.into_iter().next().ok_or_else(|| missing("SM-DP+"))?;
+        let smds = deployment.smds.into_iter().next().ok_or_else(|| missing("SM-DS"))?;
+        smdp.check(&anchor, Some(now_unix_s), &tally)?;
+        smds.check(&anchor, Some(now_unix_s), &tally)?;
+        Ok(Self { anchor, smdp, smds, eim: deployment.eim.into_iter().next() })
+    }
+}
+
+fn host_of(name: &str) -> &str {
+    let without_port = name.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
+    let host = without_port.map_or(name, |(host, _)| host);
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_of_a_name() {
+        for (name, host) in [
+            ("smdp.example", "smdp.example"),
+            ("smdp.example:8443", "smdp.example"),
+            ("127.0.0.1:1", "127.0.0.1"),
+            ("[::1]:8443", "::1"),
+            ("::1", "::1"),
+        ] {
+            assert_eq!(host_of(name), host);
+        }
+    }
+}
