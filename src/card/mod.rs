@@ -6,6 +6,7 @@
 mod aka;
 pub mod explore;
 mod fs;
+mod gsm;
 pub mod iot_safe;
 mod pin;
 mod profile;

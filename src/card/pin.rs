@@ -93,6 +93,12 @@ impl Pins {
         self.pins[0].enabled
     }
 
+    /// How many tries remain for a PIN and for what unblocks it.
+    pub(super) fn tries(&self, reference: u8) -> [u8; 2] {
+        let pin = self.pins.iter().find(|pin| pin.reference == reference);
+        pin.map_or([0, 0], |pin| [pin.tries, pin.unblock.as_ref().map_or(0, |unblock| unblock.tries)])
+    }
+
     /// VERIFY PIN. Without data it asks how many tries remain.
     pub(super) fn verify(&mut self, command: &Command<'_>) -> Reply {
         self.counted(command, |pin| {

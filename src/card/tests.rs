@@ -9,6 +9,7 @@ use crate::sim::RngTree;
 
 mod applet;
 mod files;
+mod gsm;
 mod subscriber;
 
 /// The first card of the test profile, with a trust anchor of 700 bytes.
@@ -214,7 +215,6 @@ fn classes_and_instructions_that_are_not_there() {
     let card = &mut card();
     assert_eq!(send(card, "00ee0000"), "6d00");
     assert_eq!(send(card, "00f2000000"), "6e00", "STATUS has class 8x");
-    assert_eq!(send(card, "a0a40000023f00"), "6e00");
     assert_eq!(send(card, "41a40000023f00"), "6881");
     assert_eq!(send(card, "10a40000023f00"), "6884");
     assert_eq!(send(card, "0ca40000023f00"), "6882");

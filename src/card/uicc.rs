@@ -6,6 +6,7 @@ use std::cell::Cell;
 use rand_chacha::ChaCha20Rng;
 
 use super::fs::{Directory, FileSystem, ISIM_AID, Position, USIM_AID};
+use super::gsm::{self, Sim};
 use super::iot_safe::{self, Applet};
 use super::pin::{PIN1, Pins};
 use super::state::{ICCID, Stored, Writer};
@@ -128,6 +129,7 @@ pub struct Uicc {
     identities: u64,
     toolkit: Toolkit,
     applet: Applet,
+    sim: Sim,
     channels: [Option<Channel>; CHANNELS],
     pending: Option<Pending>,
     iccid: Iccid,
@@ -148,6 +150,7 @@ impl Uicc {
             identities: 0,
             toolkit: Toolkit::default(),
             applet: Applet::new(&rng, trust_anchor, p.pre_shared_key)?,
+            sim: Sim::default(),
             channels: only_the_basic_channel(),
             pending: None,
             iccid: p.iccid.clone(),
@@ -218,6 +221,7 @@ impl Uicc {
 
     fn power_up(&mut self) {
         self.channels = only_the_basic_channel();
+        self.sim = Sim::default();
         self.toolkit.reset();
         self.pending = None;
         self.pins.reset();
@@ -243,6 +247,12 @@ impl Uicc {
     }
 
     fn run(&mut self, c: &Command<'_>, waiting: Option<Pending>) -> Result<Vec<u8>, StatusWord> {
+        if c.class == gsm::CLASS {
+            let (files, pins) = (&mut self.files, &mut self.pins);
+            let shared = gsm::Shared { files, pins, usim: &mut self.usim, toolkit: &mut self.toolkit };
+            return self.sim.handle(c, shared);
+        }
+        self.sim.forget();
         let (number, class) = channel_of(c.class)?;
         match c.instruction {
             0xc0 => return self.get_response(number, c, waiting),

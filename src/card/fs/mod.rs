@@ -9,6 +9,7 @@ mod fcp;
 mod isim;
 pub(super) mod personal;
 mod records;
+mod sim;
 mod table;
 mod usim;
 
@@ -62,6 +63,11 @@ impl Position {
             }
             None => Self { directory: file.within, file: Some(index), record: 0 },
         }
+    }
+
+    /// The current directory.
+    pub(super) fn directory(&self) -> Directory {
+        self.directory
     }
 
     fn current(&self) -> Result<(Index, &'static File), StatusWord> {

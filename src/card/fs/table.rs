@@ -165,9 +165,11 @@ const COMMON: &[File] = &[
     records(Telecom, 0x6f42, 0x00, (40, 1), TERMINAL, Bytes(&usim::SERVICE_CENTRE)), // EF.SMSP
     transparent(Telecom, 0x6f43, 0x00, 2, TERMINAL, Erased),                        // EF.SMSS
     directory(Mf, 0x7f20, Gsm),
+    transparent(Gsm, 0x6f05, 0x00, 2, PREFERENCE, Erased),                          // EF.LP
     transparent(Gsm, 0x6f20, 0x00, 9, TERMINAL, Bytes(&usim::NO_KC)),               // EF.Kc
     transparent(Gsm, 0x6f30, 0x00, 24, TERMINAL, Erased),                           // EF.PLMNsel
     transparent(Gsm, 0x6f38, 0x00, 14, SUBSCRIPTION, Bytes(&SIM_SERVICES)),         // EF.SST
+    transparent(Gsm, 0x6f74, 0x00, 16, TERMINAL, Erased),                           // EF.BCCH
     transparent(Gsm, 0x6fae, 0x00, 1, PUBLIC, Bytes(&[0x03])),                      // EF.Phase
 ];
 
