@@ -8,6 +8,7 @@ pub mod explore;
 mod fs;
 mod gsm;
 pub mod iot_safe;
+mod modem;
 mod pin;
 mod profile;
 mod slot;
@@ -24,6 +25,7 @@ mod tuak;
 mod uicc;
 mod usim;
 
+pub use modem::Modem;
 pub use profile::{
     Algorithm, Authentication, IotSafeContent, OperatorKey, Personalisation, PinCode, PinCodes, Secret,
     SimProfile, Suci, SuciScheme,

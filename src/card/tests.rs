@@ -10,6 +10,7 @@ use crate::sim::RngTree;
 mod applet;
 mod files;
 mod gsm;
+mod modem;
 mod subscriber;
 
 /// The first card of the test profile, with a trust anchor of 700 bytes.

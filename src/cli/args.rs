@@ -172,6 +172,8 @@ pub enum CardVerb {
     Program(CardProgramArgs),
     /// Put virtual cards behind pcscd, for any PC/SC program
     Serve(ServeArgs),
+    /// Put a virtual card behind a serial line with the AT commands of a modem
+    Modem(CardModemArgs),
 }
 
 /// Which card is meant.
@@ -318,6 +320,29 @@ pub struct ServeArgs {
     pub seed: u64,
 
     /// Where the cards keep their state; without it they forget everything when they are pulled out for good
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state: Option<PathBuf>,
+
+    /// Print every command and response, by name
+    #[arg(long)]
+    pub trace: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CardModemArgs {
+    /// The SIM profile of the card
+    #[arg(value_name = "PROFILE", value_hint = ValueHint::FilePath)]
+    pub profile: PathBuf,
+
+    /// Make a symbolic link to the pseudo terminal here, for programs that want a fixed name, and remove it at the end
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub link: Option<PathBuf>,
+
+    /// Draw the card's random values from this seed
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub seed: u64,
+
+    /// Where the card keeps its state; without it the card forgets everything at the end
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
 

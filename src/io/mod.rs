@@ -11,5 +11,6 @@ pub mod files;
 pub mod ledger_store;
 pub mod pcsc;
 pub mod process;
+pub mod pty;
 pub mod run_folder;
 pub mod vpcd;
