@@ -229,8 +229,8 @@ impl Uicc {
     }
 
     /// The private scalars that the applet holds, for tests that look for them in what the card says.
-    #[cfg(test)]
-    pub(super) fn private_scalars(&self) -> Vec<Vec<u8>> {
+    #[cfg(any(test, fuzzing))]
+    pub fn private_scalars(&self) -> Vec<Vec<u8>> {
         self.applet.private_scalars()
     }
 

@@ -128,9 +128,13 @@ impl Lab {
 
     /// `cellbed card serve` for one card in the first reader.
     pub fn serve(&self, args: &[&str]) -> Served {
+        self.serve_profile(PROFILE, args)
+    }
+
+    pub fn serve_profile(&self, profile: &str, args: &[&str]) -> Served {
         let mut command = self.command(env!("CARGO_BIN_EXE_cellbed"));
         let child = command
-            .args(["card", "serve", PROFILE, "--vpcd", &self.vpcd()])
+            .args(["card", "serve", profile, "--vpcd", &self.vpcd()])
             .args(args)
             .stdout(Stdio::piped())
             .spawn()
@@ -177,14 +181,14 @@ impl Drop for Lab {
     }
 }
 
-/// A `cellbed card serve` and what it prints.
+/// A `cellbed card serve` or `cellbed card modem`, and what it prints.
 pub struct Served {
     child: Child,
     lines: Receiver<String>,
 }
 
 impl Served {
-    fn new(mut child: Child) -> Self {
+    pub fn new(mut child: Child) -> Self {
         let (sender, lines) = mpsc::channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
@@ -195,7 +199,7 @@ impl Served {
     pub fn wait_for(&self, text: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|_| panic!("cellbed card serve does not say {text:?}"));
+            let line = line.unwrap_or_else(|_| panic!("it does not say {text:?}"));
             if line.contains(text) {
                 return line;
             }
