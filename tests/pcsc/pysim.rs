@@ -78,7 +78,7 @@ fn pysim_read_runs_to_its_end() {
         "\t00f1104800 # MCC: 001 MNC: 01 AcT: E-UTRAN NB-S1, E-UTRAN WB-S1, NG-RAN",
         "ACC: 0002",
         "Administrative data: 00000002",
-        "SIM Service Table: ff30c30003000000000000000000",
+        "SIM Service Table: ff33c3fc0300000f0000f0030000",
         "Done !",
     ] {
         assert!(text.lines().any(|l| l.trim_end() == line), "no line {line:?} in {text}");
@@ -102,12 +102,12 @@ fn pysim_shell_authenticates_as_ts_35_208_says() {
     let served = lab.serve_profile(near.to_str().unwrap(), &[]);
 
     let script = lab.path().join("script.pysim");
-    // STATUS is sent without Le and gets data all the same, which pySim takes only where it is not strict.
+    // STATUS by its bytes: the command `status` sends it without Le and then takes the data for an error, on every card.
     let commands = format!(
         "select MF\nselect EF.ICCID\nread_binary_decoded\nselect ADF.USIM\nselect EF.IMSI\nread_binary\n\
-         select ADF.USIM\nset apdu_strict false\nstatus\nset apdu_strict true\nauthenticate {RAND} {AUTN}\n\
+         select ADF.USIM\napdu 80f2000000\nauthenticate {RAND} {AUTN}\n\
          open_channel 1\nswitch_channel 1\nselect MF\nselect EF.DIR\nread_record 1\nswitch_channel 0\n\
-         select EF.IMSI\nread_binary\nclose_channel 1\nauthenticate {RAND} {AUTN}\n"
+         select EF.IMSI\nread_binary\nclose_channel 1\nselect ADF.USIM\nauthenticate {RAND} {AUTN}\n"
     );
     fs::write(&script, commands).unwrap();
     let text = pysim.run(&lab, "pySim-shell.py", &["--noprompt", "--script", script.to_str().unwrap()]);
@@ -121,6 +121,12 @@ fn pysim_shell_authenticates_as_ts_35_208_says() {
     ] {
         assert!(text.contains(&expected), "no {expected} in {text}");
     }
+    let status =
+        text.lines().find(|line| line.contains("RESP: 62")).unwrap_or_else(|| panic!("no STATUS in {text}"));
+    assert!(
+        status.contains("SW: 9000") && status.contains("8410a0000000871002ffffffff8900000100"),
+        "{status}"
+    );
     assert!(text.contains("001 61184f10a0000000871002"), "EF.DIR on channel 1: {text}");
     assert_eq!(text.matches("080910100000000010").count(), 2, "EF.IMSI before and after channel 1: {text}");
     assert!(text.contains("synchronisation_failure"), "the same challenge again: {text}");

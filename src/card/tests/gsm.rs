@@ -20,7 +20,7 @@ fn headers_of_directories_and_files() {
     );
     assert_eq!(
         select(card, "7f20"),
-        "00000000 7f20 02 0000000000 09 b1 00 15 05 00 838a838a".replace(' ', "")
+        "00000000 7f20 02 0000000000 09 b1 00 18 05 00 838a838a".replace(' ', "")
     );
     // EF.IMSI, a file of the USIM: CHV1 reads, ADM updates, nobody increases.
     assert_eq!(select(card, "6f07"), "0000 0009 6f07 04 00 14f0ff 01 02 0000".replace(' ', ""));
@@ -190,6 +190,19 @@ fn records_are_read_written_and_sought() {
     assert_eq!(seek(card, "04", "61"), "6b00");
     assert_eq!(seek(card, "20", "61"), "6b00");
     assert_eq!(seek(card, "00", &"61".repeat(17)), "6700", "at most 16 bytes");
+    // EF.ACM, cyclic: CHV1 reads and increases, CHV2 updates. Its newest record is current once it is selected.
+    select(card, "7f20");
+    assert_eq!(select(card, "6f39"), "0000 0009 6f39 04 40 1210ff 01 02 0303".replace(' ', ""));
+    assert_eq!(send(card, "a032000003 0000ff"), "9f06");
+    assert_eq!(send(card, "a0c0000006"), "0000ff0000ff9000");
+    assert_eq!(send(card, "a032000003 000001"), "9f06");
+    assert_eq!(send(card, "a0b2000403"), "0001009000");
+    assert_eq!(send(card, "a032000003 ffffff"), "9850");
+    assert_eq!(send(card, "a032000002 0001"), "6703");
+    assert_eq!(send(card, "a0dc000303 000000"), "9804");
+    assert_eq!(send(card, "a0a2000001 00"), "9408", "SEEK knows linear files only");
+    select(card, "6f39");
+    assert_eq!(send(card, "a0b2000303"), "0000009000", "before the newest comes the oldest");
 }
 
 #[test]
