@@ -154,7 +154,7 @@ impl FileSystem {
         let order: Vec<u8> = match c.p2 & 0x0f {
             0x00 => (1..=count).collect(),
             0x01 => (1..=count).rev().collect(),
-            0x02 => (current + 1..=count).collect(),
+            0x02 => (1..=count).filter(|number| *number > current).collect(),
             0x03 if current == 0 => (1..=count).rev().collect(),
             0x03 => (1..current).rev().collect(),
             _ => return Err(StatusWord::INCORRECT_P1_P2),

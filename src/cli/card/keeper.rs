@@ -1,8 +1,8 @@
 //! A virtual card that is served, and where it keeps its state.
 
-use std::path::Path;
 use std::sync::Arc;
 
+use super::super::args::ServedCards;
 use super::serve::ServeError;
 use crate::card::Uicc;
 use crate::io::card_state::{CardStateError, StateDir};
@@ -31,14 +31,9 @@ impl Keeper {
 
 /// The first `count` cards of a profile, as they were when they were served last. They are those that the same
 /// devices would carry in a run with this seed.
-pub fn cards(
-    profile: &Path,
-    count: u32,
-    seed: u64,
-    state: Option<&Path>,
-) -> Result<Vec<(Uicc, Option<Keeper>)>, ServeError> {
-    let profile = catalogue::profile(profile)?;
-    let states = state.map(StateDir::open).transpose()?.map(Arc::new);
+pub fn cards(args: &ServedCards, count: u32) -> Result<Vec<(Uicc, Option<Keeper>)>, ServeError> {
+    let (profile, seed) = (catalogue::profile(&args.profile)?, args.seed);
+    let states = args.state.as_deref().map(StateDir::open).transpose()?.map(Arc::new);
     let (run, anchor) = (RngTree::new(seed), trust_anchor(seed)?);
     (1..=count)
         .map(|number| {

@@ -22,8 +22,7 @@ pub fn main(args: &CardModemArgs) -> ExitCode {
 }
 
 fn run(args: &CardModemArgs) -> Result<(), ServeError> {
-    let Some((mut uicc, keeper)) = keeper::cards(&args.profile, 1, args.seed, args.state.as_deref())?.pop()
-    else {
+    let Some((mut uicc, keeper)) = keeper::cards(&args.card, 1)?.pop() else {
         return Ok(());
     };
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(ServeError::Signals)?;
@@ -33,7 +32,7 @@ fn run(args: &CardModemArgs) -> Result<(), ServeError> {
     terminal::line(format_args!("card1 is behind the modem at {}", place.display()));
     // A virtual card always answers to reset.
     let _ = uicc.reset();
-    let card = Kept { uicc, keeper, trace: args.trace.then(|| Trace::new(1)), lost: None };
+    let card = Kept { uicc, keeper, trace: args.card.trace.then(|| Trace::new(1)), lost: None };
     let handle = signals.handle();
     // It waits for characters when the program ends, and is not waited for: what it keeps is whole at any moment.
     let serving = thread::spawn(move || {

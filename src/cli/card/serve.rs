@@ -65,13 +65,13 @@ pub fn ended(outcome: Result<(), ServeError>) -> ExitCode {
 /// The cards that are asked for, each with the place of its reader.
 fn cards(args: &ServeArgs) -> Result<Vec<Seat>, ServeError> {
     let first = args.vpcd.clone().unwrap_or_default();
-    let cards = keeper::cards(&args.profile, args.count, args.seed, args.state.as_deref())?;
+    let cards = keeper::cards(&args.cards, args.count)?;
     (1..)
         .zip(cards)
         .map(|(number, (uicc, keeper))| {
             let address = first.next(number - 1);
             let address = address.ok_or(ServeError::Ports { port: first.port, count: args.count })?;
-            Ok(Seat::new(number, uicc, keeper, address, args.trace))
+            Ok(Seat::new(number, uicc, keeper, address, args.cards.trace))
         })
         .collect()
 }
