@@ -10,7 +10,7 @@ use super::uicc::{Application, Selection, Uicc};
 use crate::wire::{Command, StatusWord, tlv};
 
 /// 3GPP application codes (TS 101 220 annex E).
-const USIM: u16 = 0x1002;
+pub(super) const USIM: u16 = 0x1002;
 const ISIM: u16 = 0x1004;
 
 /// An instruction outside applets and the applications of the platform.
@@ -43,6 +43,9 @@ const fn toolkit(code: u8, run: fn(&mut Uicc, &Command<'_>) -> Reply) -> Instruc
     Instruction { code, class: 0x80, run: Run::Card(run) }
 }
 
+/// TERMINAL RESPONSE, in class 80 and in that of a SIM.
+pub(super) const TERMINAL_RESPONSE: u8 = 0x14;
+
 /// What the card can do outside applets. SELECT, MANAGE CHANNEL and GET RESPONSE work everywhere.
 pub(super) static INSTRUCTIONS: &[Instruction] = &[
     iso(0xb0, |profile, at, c| profile.read(at, c, FileSystem::read_binary)),
@@ -61,7 +64,7 @@ pub(super) static INSTRUCTIONS: &[Instruction] = &[
     etsi(0x78, InstalledProfile::get_identity),
     toolkit(0x10, |card, c| card.toolkit.terminal_profile(c)),
     toolkit(0x12, |card, c| card.toolkit.fetch(c)),
-    toolkit(0x14, terminal_response),
+    toolkit(TERMINAL_RESPONSE, terminal_response),
     toolkit(0xaa, terminal_capability),
 ];
 
@@ -105,13 +108,13 @@ impl InstalledProfile {
 
     fn authenticate(&mut self, at: &mut Selection, c: &Command<'_>) -> Reply {
         let adf = at.adf().ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
-        self.application_pin(at, adf)?;
+        self.application_pin(&at.position, adf)?;
         self.subscribers.authenticate(adf, self.files.application_code(adf) == Some(ISIM), c)
     }
 
     /// Refuses what the PIN of an application guards. An application without one is open.
-    fn application_pin(&self, at: &Selection, adf: Index) -> Result<(), StatusWord> {
-        let scope = self.files.scope(&at.position);
+    pub(super) fn application_pin(&self, at: &Position, adf: Index) -> Result<(), StatusWord> {
+        let scope = self.files.scope(at);
         match self.files.application_pin(adf) {
             Some(pin) if self.pins.enabled(pin, &scope) == Some(true) && !self.pins.granted(pin, &scope) => {
                 Err(StatusWord::SECURITY_STATUS)
@@ -127,7 +130,7 @@ impl InstalledProfile {
         if (c.p1, c.p2) != (0x00, 0x01) {
             return Err(StatusWord::INCORRECT_P1_P2);
         }
-        self.application_pin(at, adf)?;
+        self.application_pin(&at.position, adf)?;
         let of_files = match &self.concealer {
             Some(_) => None,
             None => Concealer::of_files(&self.files, adf),

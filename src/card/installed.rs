@@ -204,7 +204,7 @@ impl InstalledProfile {
     }
 
     /// The private scalars that the applet holds, for tests that look for them in what the card says.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn private_scalars(&self) -> Vec<Vec<u8>> {
         self.applet.as_ref().map(|instance| instance.applet.private_scalars()).unwrap_or_default()
     }

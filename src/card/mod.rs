@@ -8,9 +8,11 @@ mod commands;
 mod euicc;
 pub mod explore;
 mod fs;
+mod gsm;
 mod install;
 mod installed;
 pub mod iot_safe;
+mod modem;
 mod package;
 mod pin;
 mod profile;
@@ -31,6 +33,7 @@ mod usim;
 
 pub use euicc::{Delivered, EuiccConfig, EuiccEvent, InstalledInfo, OnEuiccEvent, RatRule};
 pub use installed::InstalledProfile;
+pub use modem::Modem;
 pub use package::{impersonate, package};
 pub use profile::{
     Algorithm, Authentication, IotSafeContent, OperatorKey, Personalisation, PinCode, PinCodes, Secret,

@@ -12,11 +12,11 @@ use crate::wire::saip::{Attempts, FileKind, Image, PackageError, PeStatusCode};
 use crate::wire::{Command, StatusWord, tlv};
 
 /// Key reference of PIN1 (global PIN 1, TS 102 221 table 9.3).
-const PIN1: u8 = 0x01;
+pub(super) const PIN1: u8 = 0x01;
 /// Key reference of PIN2 (local PIN 1).
-const PIN2: u8 = 0x81;
+pub(super) const PIN2: u8 = 0x81;
 /// Key reference of ADM1.
-const ADM1: u8 = 0x0a;
+pub(super) const ADM1: u8 = 0x0a;
 /// The bit of a key reference that makes it local.
 const LOCAL: u8 = 0x80;
 
@@ -203,6 +203,13 @@ impl Pins {
     /// Whether the PIN has to be verified before something is done; `None` if there is none.
     pub(super) fn enabled(&self, reference: u8, scope: &[Index]) -> Option<bool> {
         self.find(reference, scope).map(|at| self.pins[at].enabled)
+    }
+
+    /// How many tries remain for a PIN and for what unblocks it; `None` where there is no such code.
+    pub(super) fn tries(&self, reference: u8, scope: &[Index]) -> [Option<u8>; 2] {
+        let Some(at) = self.find(reference, scope) else { return [None, None] };
+        let pin = &self.pins[at];
+        [Some(pin.tries), self.puk_of(pin).map(|puk| puk.tries)]
     }
 
     /// VERIFY PIN. Without data it asks how many tries remain.

@@ -9,7 +9,9 @@ use crate::sim::RngTree;
 
 mod applet;
 mod files;
+mod gsm;
 mod image;
+mod modem;
 mod platform;
 mod subscriber;
 
@@ -216,7 +218,6 @@ fn classes_and_instructions_that_are_not_there() {
     let card = &mut card();
     assert_eq!(send(card, "00ee0000"), "6d00");
     assert_eq!(send(card, "00f2000000"), "6e00", "STATUS has class 8x");
-    assert_eq!(send(card, "a0a40000023f00"), "6e00");
     assert_eq!(send(card, "41a40000023f00"), "6881");
     assert_eq!(send(card, "10a40000023f00"), "6884");
     assert_eq!(send(card, "0ca40000023f00"), "6882");

@@ -5,9 +5,10 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use super::commands::{INSTRUCTIONS, Run};
+use super::commands::{INSTRUCTIONS, Run, TERMINAL_RESPONSE};
 use super::euicc::{ECASD_AID, Euicc, ISD_R_AID};
 use super::fs::Position;
+use super::gsm::{self, Sim};
 use super::installed::{InstalledProfile, ProfileApplication};
 use super::toolkit::{Refresh, Toolkit};
 use super::{CardError, CardPort, OnOp, Personalisation, PortError, Reply};
@@ -47,6 +48,7 @@ pub struct Uicc {
     profile: Box<InstalledProfile>,
     pub(super) toolkit: Toolkit,
     channels: [Option<Selection>; CHANNELS],
+    sim: Sim,
     /// Response data that waits for GET RESPONSE, by channel.
     pending: BTreeMap<usize, Vec<u8>>,
     pub(super) on_op: Option<OnOp>,
@@ -72,6 +74,7 @@ impl Uicc {
         Self {
             profile: Box::new(InstalledProfile::none()),
             toolkit: Toolkit::default(),
+            sim: Sim::default(),
             channels: only_the_basic_channel(),
             pending: BTreeMap::new(),
             on_op: None,
@@ -105,6 +108,7 @@ impl Uicc {
             let application = selection.application.filter(|a| !matches!(a, Application::OfProfile(_)));
             *selection = Selection { application, position: Position::default() };
         }
+        self.sim = Sim::default();
         before.is_some().then_some(before)
     }
 
@@ -153,6 +157,7 @@ impl Uicc {
 
     fn power_up(&mut self) {
         self.channels = only_the_basic_channel();
+        self.sim = Sim::default();
         self.toolkit.reset();
         self.pending.clear();
         self.profile.reset();
@@ -160,8 +165,8 @@ impl Uicc {
     }
 
     /// The private scalars that the applet holds, for tests that look for them in what the card says.
-    #[cfg(test)]
-    pub(super) fn private_scalars(&self) -> Vec<Vec<u8>> {
+    #[cfg(any(test, fuzzing))]
+    pub fn private_scalars(&self) -> Vec<Vec<u8>> {
         self.profile.private_scalars()
     }
 
@@ -177,7 +182,13 @@ impl Uicc {
     }
 
     fn run(&mut self, c: &Command<'_>) -> Result<Vec<u8>, StatusWord> {
+        if c.class == gsm::CLASS {
+            return self.run_sim(c);
+        }
         let (number, class) = channel_of(c.class)?;
+        if number == 0 {
+            self.sim.forget();
+        }
         // Any command ends what waits on its channel, and on no other.
         let waiting = self.pending.remove(&number);
         match c.instruction {
@@ -224,6 +235,19 @@ impl Uicc {
             (None, None) => return Err(StatusWord::INSTRUCTION_NOT_SUPPORTED),
         };
         self.deliver(number, c, data)
+    }
+
+    /// A command of class A0. It goes over the basic channel, and ends what waits there.
+    fn run_sim(&mut self, c: &Command<'_>) -> Result<Vec<u8>, StatusWord> {
+        self.pending.remove(&0);
+        if !self.profile.is_some() {
+            return Err(StatusWord::CLASS_NOT_SUPPORTED);
+        }
+        let response = self.sim.handle(c, &mut self.profile, &mut self.toolkit)?;
+        if c.instruction == TERMINAL_RESPONSE {
+            self.refreshed();
+        }
+        Ok(response)
     }
 
     /// `91xx` in the place of `9000` where a proactive command waits for the terminal.

@@ -16,7 +16,7 @@ const SUCCESS: u8 = 0xdb;
 /// Tag of a synchronisation failure.
 const SYNCHRONISATION_FAILURE: u8 = 0xdc;
 /// Authentication context of P2 (TS 31.102 table 7.1): application-specific reference data, and the context.
-const GSM_CONTEXT: u8 = 0x80;
+pub(super) const GSM_CONTEXT: u8 = 0x80;
 const THREE_G_CONTEXT: u8 = 0x81;
 
 /// The keys of one subscriber.

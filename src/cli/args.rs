@@ -187,6 +187,8 @@ pub enum CardVerb {
     Program(CardProgramArgs),
     /// Put virtual cards behind pcscd, for any PC/SC program
     Serve(ServeArgs),
+    /// Put a virtual card behind a serial line with the AT commands of a modem
+    Modem(CardModemArgs),
 }
 
 /// Which card is meant.
@@ -313,20 +315,12 @@ pub struct CardProgramArgs {
     pub dry_run: bool,
 }
 
+/// A virtual card, or several of one profile, that others use until a signal ends it.
 #[derive(Debug, Args)]
-pub struct ServeArgs {
+pub struct ServedCards {
     /// The SIM profile of the cards
     #[arg(value_name = "PROFILE", value_hint = ValueHint::FilePath)]
     pub profile: PathBuf,
-
-    /// Where the virtual reader of vsmartcard-vpcd listens; further cards take the ports behind it
-    /// [default: localhost:35963]
-    #[arg(long, value_name = "HOST:PORT")]
-    pub vpcd: Option<Address>,
-
-    /// How many cards; pcscd has a virtual reader for two, see /etc/reader.conf.d/vpcd
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(DEVICES_MAX)))]
-    pub count: u32,
 
     /// Draw the cards' random values from this seed
     #[arg(long, value_name = "N", default_value_t = 7)]
@@ -352,6 +346,31 @@ pub struct ServeArgs {
     /// Print every command and response, by name
     #[arg(long)]
     pub trace: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub cards: ServedCards,
+
+    /// Where the virtual reader of vsmartcard-vpcd listens; further cards take the ports behind it
+    /// [default: localhost:35963]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub vpcd: Option<Address>,
+
+    /// How many cards; pcscd has a virtual reader for two, see /etc/reader.conf.d/vpcd
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(DEVICES_MAX)))]
+    pub count: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct CardModemArgs {
+    #[command(flatten)]
+    pub card: ServedCards,
+
+    /// Make a symbolic link to the pseudo terminal here, for programs that want a fixed name, and remove it at the end
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub link: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

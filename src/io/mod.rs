@@ -15,5 +15,6 @@ pub mod ledger_store;
 pub mod pcsc;
 pub mod pki_folder;
 pub mod process;
+pub mod pty;
 pub mod run_folder;
 pub mod vpcd;

@@ -164,6 +164,28 @@ impl StatusWord {
     /// Authentication error, security context not supported (TS 31.102 clause 7.3).
     pub const CONTEXT_NOT_SUPPORTED: Self = Self(0x9864);
 
+    // Of a SIM, class A0 (TS 51.011 clause 9.4).
+    pub const SIM_NO_EF_SELECTED: Self = Self(0x9400);
+    /// Out of range: an offset or a record that is not there.
+    pub const SIM_OUT_OF_RANGE: Self = Self(0x9402);
+    /// File identifier or pattern not found.
+    pub const SIM_NOT_FOUND: Self = Self(0x9404);
+    /// File inconsistent with the command.
+    pub const SIM_INCONSISTENT: Self = Self(0x9408);
+    /// Access condition not fulfilled, or a wrong code with tries left.
+    pub const SIM_ACCESS: Self = Self(0x9804);
+    /// In contradiction with CHV status: here, a CHV that is disabled.
+    pub const SIM_CHV_CONTRADICTION: Self = Self(0x9808);
+    /// A file that is invalidated (TS 51.011 clause 9.4.4).
+    pub const SIM_INVALIDATED: Self = Self(0x9810);
+    /// Blocked: no try is left.
+    pub const SIM_BLOCKED: Self = Self(0x9840);
+
+    /// `9Fxx`: `n` response bytes wait for GET RESPONSE of class A0.
+    pub fn sim_more(n: usize) -> Self {
+        Self(0x9f00 | u16::from(u8::try_from(n).unwrap_or(0)))
+    }
+
     /// `61xx`: `n` response bytes wait for GET RESPONSE; 256 and more are announced as `00`.
     pub fn more(n: usize) -> Self {
         Self(0x6100 | u16::from(u8::try_from(n).unwrap_or(0)))

@@ -1,6 +1,7 @@
 //! Codecs that no crate gives us, and narrow types over those that crates give.
 
 pub mod apdu;
+pub mod at;
 pub mod gtpu;
 mod namer;
 mod namer_es10;

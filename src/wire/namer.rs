@@ -39,8 +39,13 @@ enum Fetch {
 #[derive(Debug, Clone, Default)]
 pub struct Namer {
     channels: [Channel; 20],
+    /// The SIM session of class A0.
+    sim: Channel,
     fetch: Fetch,
 }
+
+/// The class byte of a SIM (TS 51.011).
+const SIM_CLASS: u8 = 0xa0;
 
 /// File identifiers of TS 102 221 clause 13 and TS 31.102 clause 4, ascending.
 const FILES: &[(u16, &str)] = &[
@@ -157,6 +162,9 @@ impl Namer {
         let Ok(command) = Command::parse(command) else {
             return (apdu("malformed command"), answer);
         };
+        if command.class == SIM_CLASS {
+            return (self.sim(&command, status.map_or(StatusWord::TECHNICAL_PROBLEM, |(_, sw)| sw)), answer);
+        }
         let channel = Command::channel(command.class).map_or(0, |(channel, _)| usize::from(channel));
         let (data, sw) = status.unwrap_or((&[], StatusWord::TECHNICAL_PROBLEM));
         let label = match (command.instruction, self.channels[channel].application) {
@@ -165,7 +173,7 @@ impl Namer {
             (0xc0, _) => apdu("GET RESPONSE"),
             (_, Application::IotSafe) => iot_safe(&command),
             (0xe2, Application::IsdR) => namer_es10::command(&command),
-            (_, Application::Files | Application::IsdR) => self.file_system(channel, &command),
+            (_, Application::Files | Application::IsdR) => file_system(self.channels[channel], &command),
         };
         let fetched = std::mem::take(&mut self.fetch);
         if command.instruction == 0x88 && self.channels[channel].application == Application::Files {
@@ -181,6 +189,40 @@ impl Namer {
             return (label, namer_es10::response(answer, data));
         }
         (label, answer)
+    }
+
+    /// Names a command of class A0 (TS 51.011 clause 9.2).
+    fn sim(&mut self, command: &Command<'_>, sw: StatusWord) -> Label {
+        self.fetch = Fetch::Other;
+        let chv = |name, first: u8| {
+            let label = apdu(name);
+            match command.p2 {
+                p2 if p2 == first => label.with("pin", "CHV1"),
+                0x02 => label.with("pin", "CHV2"),
+                p2 => label.with("pin", pin_name(p2)),
+            }
+        };
+        match command.instruction {
+            0xa4 => {
+                let file = command.data.try_into().ok().map(u16::from_be_bytes);
+                if sw.0 >> 8 == 0x9f {
+                    self.sim.file = file;
+                }
+                apdu("SELECT").with("file", file.map_or_else(|| "none".to_owned(), file_name))
+            }
+            0xc0 => apdu("GET RESPONSE"),
+            0x88 => apdu("RUN GSM ALGORITHM"),
+            0xa2 => apdu("SEEK"),
+            0xfa => apdu("SLEEP"),
+            0x04 => apdu("INVALIDATE"),
+            0x44 => apdu("REHABILITATE"),
+            0x20 => chv("VERIFY CHV", 0x01),
+            0x24 => chv("CHANGE CHV", 0x01),
+            0x26 => chv("DISABLE CHV", 0x01),
+            0x28 => chv("ENABLE CHV", 0x01),
+            0x2c => chv("UNBLOCK CHV", 0x00),
+            _ => file_system(self.sim, command),
+        }
     }
 
     fn select(&mut self, channel: usize, command: &Command<'_>, sw: StatusWord) -> Label {
@@ -225,41 +267,41 @@ impl Namer {
             (false, _) => (label.with("operation", "close").with("channel", command.p2), answer),
         }
     }
+}
 
-    fn file_system(&self, channel: usize, command: &Command<'_>) -> Label {
-        let Command { p1, p2, .. } = *command;
-        let of = |label: Label, sfi: Option<u8>| match (sfi, self.channels[channel].file) {
-            (Some(sfi), _) => label.with("sfi", format!("{sfi:02X}")),
-            (None, Some(file)) => label.with("file", file_name(file)),
-            (None, None) => label,
-        };
-        let binary = |name| of(apdu(name), (p1 & 0x80 != 0).then_some(p1 & 0x1f));
-        let record = |name| of(apdu(name), (p2 >> 3 != 0).then_some(p2 >> 3)).with("record", p1);
-        let pin = |name| apdu(name).with("pin", pin_name(p2));
-        match command.instruction {
-            0xb0 => binary("READ BINARY"),
-            0xd6 => binary("UPDATE BINARY"),
-            0xb2 => record("READ RECORD"),
-            0xdc => record("UPDATE RECORD"),
-            0xa2 => record("SEARCH RECORD"),
-            0x32 => of(apdu("INCREASE"), (p1 & 0x80 != 0).then_some(p1 & 0x1f)),
-            0xf2 => apdu("STATUS"),
-            0x20 => pin("VERIFY PIN"),
-            0x24 => pin("CHANGE PIN"),
-            0x26 => pin("DISABLE PIN"),
-            0x28 => pin("ENABLE PIN"),
-            0x2c => pin("UNBLOCK PIN"),
-            0x88 | 0x89 => apdu("AUTHENTICATE").with("ctx", authentication_context(p2)),
-            0x84 => apdu("GET CHALLENGE"),
-            0x78 => apdu("GET IDENTITY"),
-            0x10 => apdu("TERMINAL PROFILE"),
-            0x12 => apdu("FETCH"),
-            0x14 => apdu("TERMINAL RESPONSE"),
-            0xc2 => apdu("ENVELOPE"),
-            0xaa => apdu("TERMINAL CAPABILITY"),
-            0xe2 => apdu("STORE DATA"),
-            other => unknown(other),
-        }
+fn file_system(channel: Channel, command: &Command<'_>) -> Label {
+    let Command { p1, p2, .. } = *command;
+    let of = |label: Label, sfi: Option<u8>| match (sfi, channel.file) {
+        (Some(sfi), _) => label.with("sfi", format!("{sfi:02X}")),
+        (None, Some(file)) => label.with("file", file_name(file)),
+        (None, None) => label,
+    };
+    let binary = |name| of(apdu(name), (p1 & 0x80 != 0).then_some(p1 & 0x1f));
+    let record = |name| of(apdu(name), (p2 >> 3 != 0).then_some(p2 >> 3)).with("record", p1);
+    let pin = |name| apdu(name).with("pin", pin_name(p2));
+    match command.instruction {
+        0xb0 => binary("READ BINARY"),
+        0xd6 => binary("UPDATE BINARY"),
+        0xb2 => record("READ RECORD"),
+        0xdc => record("UPDATE RECORD"),
+        0xa2 => record("SEARCH RECORD"),
+        0x32 => of(apdu("INCREASE"), (p1 & 0x80 != 0).then_some(p1 & 0x1f)),
+        0xf2 => apdu("STATUS"),
+        0x20 => pin("VERIFY PIN"),
+        0x24 => pin("CHANGE PIN"),
+        0x26 => pin("DISABLE PIN"),
+        0x28 => pin("ENABLE PIN"),
+        0x2c => pin("UNBLOCK PIN"),
+        0x88 | 0x89 => apdu("AUTHENTICATE").with("ctx", authentication_context(p2)),
+        0x84 => apdu("GET CHALLENGE"),
+        0x78 => apdu("GET IDENTITY"),
+        0x10 => apdu("TERMINAL PROFILE"),
+        0x12 => apdu("FETCH"),
+        0x14 => apdu("TERMINAL RESPONSE"),
+        0xc2 => apdu("ENVELOPE"),
+        0xaa => apdu("TERMINAL CAPABILITY"),
+        0xe2 => apdu("STORE DATA"),
+        other => unknown(other),
     }
 }
 
@@ -446,6 +488,38 @@ mod tests {
                 "AUTHENTICATE ctx=3g -> 6110",
                 "GET RESPONSE -> 9000 result=auts",
                 "VERIFY PIN pin=PIN1 -> 63C2",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_sim_has_names_of_its_own_and_its_own_selection() {
+        let run = format!("a088000010{}", "23".repeat(16));
+        let lines = conversation(&[
+            ("00a4040007a0000005590010", "9000"),
+            ("a0a40000027f20", "9f16"),
+            ("a0c0000016", "9000"),
+            ("a0a40000026f07", "9f0f"),
+            ("a0a40000026fff", "9404"),
+            ("a0b0000009", "0809101000000000109000"),
+            (&run, "9f0c"),
+            ("a02c00001031323334353637383131313131313131", "9804"),
+            ("a02000020830303030ffffffff", "9000"),
+            ("00b00000028301", "6a80"),
+        ]);
+        assert_eq!(
+            lines,
+            [
+                "SELECT file=IoT-SAFE -> 9000",
+                "SELECT file=DF.GSM -> 9F16",
+                "GET RESPONSE -> 9000",
+                "SELECT file=EF.IMSI -> 9F0F",
+                "SELECT file=6FFF -> 9404",
+                "READ BINARY file=EF.IMSI -> 9000",
+                "RUN GSM ALGORITHM -> 9F0C",
+                "UNBLOCK CHV pin=CHV1 -> 9804",
+                "VERIFY CHV pin=CHV2 -> 9000",
+                "READ FILE offset=0 -> 6A80",
             ]
         );
     }

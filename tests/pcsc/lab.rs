@@ -189,14 +189,14 @@ impl Drop for Lab {
     }
 }
 
-/// A `cellbed card serve` and what it prints.
+/// A `cellbed card serve` or `cellbed card modem`, and what it prints.
 pub struct Served {
     child: Child,
     lines: Receiver<String>,
 }
 
 impl Served {
-    fn new(mut child: Child) -> Self {
+    pub fn new(mut child: Child) -> Self {
         let (sender, lines) = mpsc::channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
@@ -207,7 +207,7 @@ impl Served {
     pub fn wait_for(&self, text: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|_| panic!("cellbed does not say {text:?}"));
+            let line = line.unwrap_or_else(|_| panic!("it does not say {text:?}"));
             if line.contains(text) {
                 return line;
             }

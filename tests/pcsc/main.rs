@@ -1,4 +1,4 @@
-//! The virtual card behind a pcscd of the test's own, and programs of third parties that use it.
+//! The virtual card behind a pcscd of the test's own or behind a modem, and programs of third parties that use it.
 //!
 //! What is not installed is skipped, and said so; `lab/test` installs it.
 #![allow(clippy::disallowed_methods, reason = "a test starts programs and reads files")]
@@ -7,7 +7,9 @@ mod download;
 mod euicc;
 mod faults;
 mod lab;
+mod pkcs11;
 mod programs;
+mod pysim;
 mod run;
 mod state;
 mod tools;

@@ -1,6 +1,7 @@
 //! Access rules of files (ETSI TS 102 221 clause 9.2): records of EF.ARR in expanded format (ISO/IEC 7816-4
 //! clause 5.4.3). What such a record says is what the card enforces: a file has no other rule.
 
+use crate::card::pin::{PIN1, PIN2};
 use crate::wire::tlv::Reader;
 
 /// Bytes of one record of EF.ARR.
@@ -91,16 +92,60 @@ impl Mode {
 
 /// Whether `rule`, a record of EF.ARR, permits `mode` when `granted` says which keys are verified or disabled.
 pub(super) fn permits(rule: &[u8], mode: Mode, granted: &dyn Fn(u8) -> bool) -> bool {
+    conditions(rule, mode).any(|(tag, value)| condition(tag, value, granted))
+}
+
+/// The conditions of `rule` that stand behind an access mode which covers `mode`.
+fn conditions(rule: &[u8], mode: Mode) -> impl Iterator<Item = (u16, &[u8])> {
     let mut concerned = false;
     // The filling `FF` behind the last rule is no data object: it ends the list.
-    for object in Reader::new(rule).map_while(Result::ok) {
+    Reader::new(rule).map_while(Result::ok).filter_map(move |object| {
         match (object.tag, object.value) {
             (tag @ 0x80..=0x8f, value) => concerned = mode.meant(tag, value),
-            (tag, value) if concerned && condition(tag, value, granted) => return true,
+            condition if concerned => return Some(condition),
             _ => {}
         }
+        None
+    })
+}
+
+/// What a SIM calls a security condition (TS 51.011 clause 7.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    Always,
+    Chv1,
+    Chv2,
+    Administrative,
+    Never,
+}
+
+impl Level {
+    /// The condition as half a byte (TS 51.011 clause 9.3).
+    pub(super) fn nibble(self) -> u8 {
+        match self {
+            Self::Always => 0x0,
+            Self::Chv1 => 0x1,
+            Self::Chv2 => 0x2,
+            Self::Administrative => 0x4,
+            Self::Never => 0xf,
+        }
     }
-    false
+}
+
+/// What `rule`, a record of EF.ARR, asks for before `mode`. A SIM has no words for joined conditions: these are
+/// the administrator's to know.
+pub(super) fn level(rule: &[u8], mode: Mode) -> Level {
+    let mut levels = conditions(rule, mode).map(|(tag, value)| match (tag, value) {
+        (0x90, _) => Level::Always,
+        (0xa4, &[0x83, 0x01, key, ..]) => match key {
+            PIN1 => Level::Chv1,
+            PIN2 => Level::Chv2,
+            _ => Level::Administrative,
+        },
+        (0xa0 | 0xaf, _) => Level::Administrative,
+        _ => Level::Never,
+    });
+    levels.next().unwrap_or(Level::Never)
 }
 
 /// Whether a security condition is met (ISO/IEC 7816-4 table 23). One that is not known is not, and neither is a

@@ -98,7 +98,7 @@ fn made(image: &Image, at: usize, file: &ImageFile) -> Result<File, PackageError
         sfi,
         security: file.security,
         life_cycle: file.life_cycle,
-        open_when_deactivated: file.special & 0x80 != 0,
+        open_when_deactivated: file.special & 0x40 != 0,
         content,
     })
 }

@@ -11,6 +11,7 @@ mod image;
 mod isim;
 pub(super) mod personal;
 mod records;
+mod sim;
 mod table;
 mod tree;
 mod usim;

@@ -159,7 +159,11 @@ impl FileSystem {
         }
         let (index, file) = self.current(position)?;
         let (length, count) = shape(file)?;
+        // Past its ends a cyclic file begins again.
+        let cyclic = matches!(file.kind, Kind::Cyclic { .. });
         let (number, pointer) = match (c.p2 & 0x07, c.p1) {
+            (0x02, 0) if cyclic && position.record == count => (1, 1),
+            (0x03, 0) if cyclic && position.record == 1 => (count, count),
             (0x04, 0) => (position.record, position.record),
             // A number leaves the record pointer where it is.
             (0x04, number) => (number, position.record),

@@ -151,16 +151,18 @@ const COMMON: &[Entry] = &[
     records(Telecom, 0x6f42, 0x00, (40, 1), TERMINAL, Bytes(&usim::SERVICE_CENTRE)), // EF.SMSP
     transparent(Telecom, 0x6f43, 0x00, 2, TERMINAL, Erased),                        // EF.SMSS
     directory(Mf, 0x7f20, Gsm),
+    transparent(Gsm, 0x6f05, 0x00, 2, PREFERENCE, Erased),                          // EF.LP
     transparent(Gsm, 0x6f20, 0x00, 9, TERMINAL, Bytes(&usim::NO_KC)),               // EF.Kc
     transparent(Gsm, 0x6f30, 0x00, 24, TERMINAL, Erased),                           // EF.PLMNsel
     transparent(Gsm, 0x6f38, 0x00, 14, SUBSCRIPTION, Bytes(&SIM_SERVICES)),         // EF.SST
+    transparent(Gsm, 0x6f74, 0x00, 16, TERMINAL, Erased),                           // EF.BCCH
     transparent(Gsm, 0x6fae, 0x00, 1, PUBLIC, Bytes(&[0x03])),                      // EF.Phase
 ];
 
 /// The files that DF.GSM shows and that are those of the USIM (TS 31.102 annex A lists what they share).
 pub(super) const SHARED_WITH_GSM: &[u16] = &[
-    0x6f07, 0x6f31, 0x6f3e, 0x6f3f, 0x6f45, 0x6f46, 0x6f48, 0x6f50, 0x6f60, 0x6f61, 0x6f62, 0x6f78, 0x6f7b,
-    0x6f7e, 0x6fad,
+    0x6f07, 0x6f31, 0x6f37, 0x6f39, 0x6f3e, 0x6f3f, 0x6f41, 0x6f45, 0x6f46, 0x6f48, 0x6f50, 0x6f60, 0x6f61,
+    0x6f62, 0x6f78, 0x6f7b, 0x6f7e, 0x6fad,
 ];
 
 /// What a card shows that has no enabled profile.
@@ -207,8 +209,9 @@ static DIR: [u8; 3 * DIR_RECORD as usize] = access::filled_up(DIR_RECORD, &[
 /// EF.SST: two bits a service, 11 for one that is allocated and activated (TS 51.011 clause 10.3.7).
 static SIM_SERVICES: [u8; 14] = {
     let mut bytes = [0; 14];
-    // 1 CHV1 disable, 2 ADN, 3 FDN, 4 SMS, 7 PLMN selector, 9 MSISDN, 12 SMSP, 17 SPN.
-    let services = [1, 2, 3, 4, 7, 9, 12, 17];
+    // 1 CHV1 disable, 2 ADN, 3 FDN, 4 SMS, 5 advice of charge, 7 PLMN selector, 9 MSISDN, 12 SMSP, 14 CBMI, 15 and
+    // 16 GID, 17 SPN, 29 proactive SIM, 30 CBMIR, 43 to 45 network lists with access technologies.
+    let services = [1, 2, 3, 4, 5, 7, 9, 12, 14, 15, 16, 17, 29, 30, 43, 44, 45];
     let mut i = 0;
     while i < services.len() {
         let bit = 2 * (services[i] - 1);

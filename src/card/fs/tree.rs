@@ -94,7 +94,11 @@ impl File {
 
     /// Whether its content may be read and written as things stand (TS 102 221 clause 11.1.14).
     pub(super) fn is_active(&self) -> bool {
-        self.life_cycle & 0x05 != 0x04 || self.open_when_deactivated
+        !self.is_deactivated() || self.open_when_deactivated
+    }
+
+    pub(super) fn is_deactivated(&self) -> bool {
+        self.life_cycle & 0x05 == 0x04
     }
 }
 

@@ -110,7 +110,7 @@ impl Applet {
         self.on_op = Some(on_op);
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn private_scalars(&self) -> Vec<Vec<u8>> {
         let scalars = self.keys.iter().filter_map(|k| k.private.as_ref()).map(|k| k.to_bytes().to_vec());
         scalars.chain(self.secrets.iter().flatten().map(|secret| secret.to_vec())).collect()

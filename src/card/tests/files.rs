@@ -169,6 +169,9 @@ fn a_counter_is_increased_and_keeps_its_history() {
     assert_eq!(send(card, "80320000 03 000001"), "6106");
     assert_eq!(send(card, "00b2010403"), "0001009000");
     assert_eq!(send(card, "00b2020403"), "0000ff9000");
+    // A cyclic file begins again past its ends.
+    assert_eq!(send(card, "00b2000303"), "0000009000", "before the newest comes the oldest");
+    assert_eq!(send(card, "00b2000203"), "0001009000");
     assert_eq!(send(card, "80320000 03 ffffff"), "9850");
     assert_eq!(send(card, "00dc0003 03 000000"), "6982", "setting it takes PIN2");
     send(card, "0020008108 30303030ffffffff");

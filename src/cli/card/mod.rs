@@ -8,9 +8,12 @@ pub mod bench;
 mod dump;
 mod info;
 mod iot_safe;
+mod keeper;
 mod list;
+mod modem;
 mod program;
 mod serve;
+mod trace;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -54,6 +57,7 @@ pub fn main(verb: &CardVerb) -> ExitCode {
         CardVerb::IotSafe(args) => iot_safe::main(args),
         CardVerb::Program(args) => program::main(args),
         CardVerb::Serve(args) => return serve::main(args),
+        CardVerb::Modem(args) => return modem::main(args),
     };
     match done {
         Ok(exit) => exit.into(),

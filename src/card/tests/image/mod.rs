@@ -299,6 +299,25 @@ fn access_rules_are_those_of_the_nearest_ef_arr() {
 }
 
 #[test]
+fn what_is_deactivated_is_open_where_the_special_file_information_says_so() {
+    // TS 102 222: bit 8 is high update activity, bit 7 readable and updatable when deactivated.
+    for (special, read, header, sim_read) in
+        [(0x80, "6984", "00", "9810"), (0x40, "01029000", "04", "01029000")]
+    {
+        let mut image = image();
+        let file = image.files.iter_mut().find(|file| file.life_cycle == 0x04).unwrap();
+        file.special = special;
+        let card = &mut card_of(&image);
+        send(card, "00a4080c047f106f44");
+        assert_eq!(send(card, "00b0000002"), read, "{special:02x}");
+        send(card, "a0a40000027f10");
+        send(card, "a0a40000026f44");
+        assert_eq!(send(card, "a0c000000f")[22..24], *header, "{special:02x}");
+        assert_eq!(send(card, "a0b0000002"), sim_read, "{special:02x}");
+    }
+}
+
+#[test]
 fn pins_belong_to_their_directories() {
     let card = &mut card_of(&image());
     assert_eq!(send(card, "00200081"), "6a88", "the MF has no local PIN");

@@ -64,6 +64,7 @@ fn a_package_makes_the_card_that_it_describes() {
             }
         }
     }
+    same_sim(&mut same);
     same("00a4040c07a0000000871002");
     assert!(same(&format!("0088008122{}", challenge(64))).starts_with("db08"));
     assert!(same(&format!("0088008122{}", challenge(64))).starts_with("dc0e"));
@@ -72,4 +73,49 @@ fn a_package_makes_the_card_that_it_describes() {
     same("0020000a08 3838383838383838");
     same("00a4040c07a0000005590010");
     same("00cb010000");
+}
+
+/// What class A0 shows of the package: directories, files with their conditions, codes and keys.
+fn same_sim(same: &mut dyn FnMut(&str) -> String) {
+    for directory in ["3f00", "7f10", "7f20"] {
+        let mut found = 0;
+        for id in (0x2f00..0x3000).chain(0x6f00..0x7000) {
+            same(&format!("a0a4000002{directory}"));
+            same("a0f2000016");
+            let header = same(&format!("a0a4000002{id:04x}"));
+            if header == "9404" {
+                continue;
+            }
+            found += 1;
+            same(&format!("a0c00000{}", &header[2..]));
+            // The package has its rules in another order.
+            if !matches!(id, 0x2f06 | 0x6f06) {
+                same("a0b0000001");
+                same("a0b2010401");
+            }
+        }
+        assert!(found > 3, "{directory} has {found} files");
+    }
+    same("a0a40000027f20");
+    same("a0a40000026f39");
+    // CHV2 is local to the USIM.
+    same("a020000208 39393939ffffffff");
+    assert!(same("a0f2000016").ends_with("838a828a9000"));
+    same("a020000208 30303030ffffffff");
+    assert_eq!(same("a0dc000303 000007"), "9000");
+    same("a032000003 000001");
+    assert_eq!(same(&format!("a088000010{}", "23".repeat(16))), "9f0c");
+    assert!(same("a0c000000c").ends_with("9000"));
+}
+
+#[test]
+fn a_profile_without_df_gsm_is_a_sim_without_its_application() {
+    for bytes in TS_48 {
+        let card = &mut card_of(&Package::decode(bytes).unwrap().image().unwrap());
+        assert_eq!(send(card, "a0a40000023f00"), "9f16");
+        assert_eq!(send(card, "a0a40000027f20"), "9404");
+        assert_eq!(send(card, &format!("a088000010{}", "23".repeat(16))), "9408");
+        assert_eq!(send(card, "a0a40000022fe2"), "9f0f");
+        assert!(send(card, "a0b000000a").ends_with("9000"));
+    }
 }

@@ -2,16 +2,15 @@
 //! the reader where it is not there.
 
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::super::keeper::Keeper;
+use super::super::trace::Trace;
 use super::stop::Stop;
 use crate::card::{CardPort, Uicc};
 use crate::cli::terminal;
-use crate::event::Label;
-use crate::io::card_state::{CardStateError, StateDir};
+use crate::io::card_state::CardStateError;
 use crate::io::vpcd::{Address, Link, Request};
-use crate::wire::Namer;
 
 /// How long to wait before looking for the reader again: at first, so that pcscd, which looks every 400 ms,
 /// notices that the card is out; and at most.
@@ -21,24 +20,6 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How often the reader may look at the card without switching it on: pcscd that has not noticed the card before
 /// leave never does.
 const LOOKS_MAX: u32 = 4;
-
-/// Where one card keeps its state.
-pub struct Keeper {
-    pub states: Arc<StateDir>,
-    pub number: u32,
-    /// What tells the card from others.
-    pub name: String,
-}
-
-impl Keeper {
-    pub fn load(&self) -> Result<Option<Vec<u8>>, CardStateError> {
-        self.states.load(self.number, &self.name)
-    }
-
-    pub fn save(&self, uicc: &Uicc) -> Result<(), CardStateError> {
-        self.states.save(self.number, &self.name, &uicc.save())
-    }
-}
 
 /// One card, and where its reader is.
 pub struct Seat {
@@ -176,40 +157,4 @@ impl Seat {
             self.number, self.address
         ));
     }
-}
-
-/// Prints what goes through a card's contacts, by names: keys, PIN codes and results are not shown.
-struct Trace {
-    card: u32,
-    namer: Namer,
-    began: Instant,
-}
-
-impl Trace {
-    fn new(card: u32) -> Self {
-        Self { card, namer: Namer::default(), began: Instant::now() }
-    }
-
-    fn reset(&mut self) {
-        self.namer = Namer::default();
-        self.line(format_args!("RESET"));
-    }
-
-    fn exchange(&mut self, command: &[u8], response: &[u8], took: Duration) {
-        let (asked, answered) = self.namer.describe(command, response);
-        let (asked, answered) = (text(&asked), text(&answered));
-        let (sent, received) = (command.len(), response.len());
-        let took = took.as_micros();
-        self.line(format_args!("{asked:48} {sent:3} > {answered:20} {received:3}  {took:6} us"));
-    }
-
-    fn line(&self, what: std::fmt::Arguments<'_>) {
-        let (at, card) = (self.began.elapsed().as_secs_f64(), self.card);
-        terminal::line(format_args!("{at:10.4} card{card} {what}"));
-    }
-}
-
-fn text(label: &Label) -> String {
-    let fields = label.fields.iter().map(|(name, value)| format!(" {name}={value}"));
-    std::iter::once(label.name.to_string()).chain(fields).collect()
 }
