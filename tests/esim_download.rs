@@ -305,7 +305,9 @@ fn the_same_over_tls_and_the_server_is_killed_in_between() {
     // One address for every start: a port that was free a moment ago.
     let listen = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let root = dir.path().join("root.pem");
-    let args = ["--listen", &listen, "--order", &order, "--state", state, "--root", root.to_str().unwrap()];
+    let eim = dir.path().join("eim.der");
+    let files = ["--root", root.to_str().unwrap(), "--eim-config", eim.to_str().unwrap()];
+    let args = [&["--listen", &listen, "--order", &order, "--state", state][..], &files].concat();
     let mut card = card();
     let mut serving = Serving::start(&args);
     let source = Source::Smdp { address: serving.address.clone(), matching_id: Some("TOKEN-1".to_owned()) };

@@ -20,6 +20,9 @@ use crate::net::http::{Limits, Request, RequestParser, Response};
 
 /// What is read from a connection at once.
 const CHUNK: usize = 16 * 1024;
+/// How long, and how much, a client may still send after its last answer.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 4 << 20;
 /// How long the end waits before it looks again whether a connection has ended.
 const END_LOOK: Duration = Duration::from_millis(50);
 
@@ -265,7 +268,18 @@ fn finish(tls: &mut ServerConnection, timed: &mut Timed, bytes: &[u8]) -> io::Re
     while tls.wants_write() {
         tls.write_tls(timed)?;
     }
-    timed.stream.shutdown(Shutdown::Write)
+    timed.stream.shutdown(Shutdown::Write)?;
+    // A connection that is closed with bytes unread is reset, and the client may never see the answer to them.
+    timed.deadline = Instant::now() + LINGER;
+    let mut chunk = vec![0; CHUNK];
+    let mut unread = LINGER_BYTES;
+    while unread > 0 {
+        match timed.read(&mut chunk)? {
+            0 => break,
+            read => unread = unread.saturating_sub(read),
+        }
+    }
+    Ok(())
 }
 
 fn answer(request: &Request, handler: &(impl Fn(&HttpRequest) -> HttpResponse + Sync)) -> Response {

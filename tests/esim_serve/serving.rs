@@ -106,5 +106,8 @@ impl Drop for Serving {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // What a server that is killed leaves behind.
+        let _ = std::fs::remove_file(&self.root);
+        let _ = std::fs::remove_file(&self.configuration);
     }
 }
