@@ -7,6 +7,7 @@ use super::{LabError, file_stem};
 use crate::card::SimProfile;
 use crate::id::Imsi;
 use crate::io::files;
+use crate::wire::saip::Package;
 
 /// The folder of SIM profiles, beside `lab/`.
 pub const FOLDER: &str = "sim-profiles";
@@ -46,4 +47,16 @@ pub fn profile(path: &Path) -> Result<SimProfile, LabError> {
     let text = files::read_text(path)?;
     SimProfile::parse(&text)
         .map_err(|cause| LabError::Profile { path: path.to_owned(), cause: cause.message().to_owned() })
+}
+
+/// The profile package in the file at `path`, whose profile must be one that a card can install.
+///
+/// # Errors
+/// Where it cannot be read, or is no such package.
+pub fn package(path: &Path) -> Result<Package, LabError> {
+    let wrong = |cause: String| LabError::Profile { path: path.to_owned(), cause };
+    let bytes = files::read_bytes(path)?;
+    let package = Package::decode(&bytes).map_err(|error| wrong(error.to_string()))?;
+    package.image().map_err(|error| wrong(error.to_string()))?;
+    Ok(package)
 }

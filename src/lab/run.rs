@@ -31,6 +31,7 @@ use crate::onboard::world::World;
 use crate::report::{
     EventLog, Html, Junit, Metrics, Pcapng, RunFacts, RunSummary, Style, Terminal, Transcript, View,
 };
+use crate::wire::saip::Package;
 
 /// How much of a file is gathered before it is written: a run of many devices writes tens of megabytes.
 const FILE_BUFFER_BYTES: usize = 128 << 10;
@@ -40,6 +41,8 @@ pub struct Run {
     pub scenario: Scenario,
     pub bench: Bench,
     profiles: BTreeMap<String, Arc<SimProfile>>,
+    /// What operational profiles are made of, where cellbed does not make them.
+    package: Option<Package>,
     /// The command that does the same again.
     rerun: String,
 }
@@ -73,7 +76,9 @@ impl Run {
                 place.insert(Arc::new(profile));
             }
         }
-        Ok(Self { scenario, bench, profiles, rerun })
+        let package = scenario.esim.as_ref().and_then(|plan| plan.package.as_ref());
+        let package = package.map(|name| catalogue::package(&folder.join(name))).transpose()?;
+        Ok(Self { scenario, bench, profiles, package, rerun })
     }
 
     /// The same with another number of devices.
@@ -231,6 +236,7 @@ impl Run {
         Some(EsimSetup {
             profile: self.profiles.get(&plan.profile)?.clone(),
             profile_name: plan.profile.clone(),
+            package: self.package.clone(),
             trigger: match plan.trigger {
                 EsimTrigger::ActivationCode => Trigger::ActivationCode,
                 EsimTrigger::DefaultSmdp => Trigger::DefaultSmdp,

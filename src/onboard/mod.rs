@@ -81,6 +81,10 @@ pub enum OnboardError {
     Esim(#[from] EsimError),
     #[error("the eSIM side: {0}")]
     EsimStore(StoreError),
+    #[error(
+        "the profile package has no USIM with keys of its own that a subscriber's could replace; take another"
+    )]
+    EsimPackage,
     #[error("no order could be placed for device {device}: {cause}")]
     EsimOrder { device: u32, cause: String },
 }

@@ -7,12 +7,13 @@ use rand_core::RngCore;
 
 use super::super::digits;
 use super::order::Profile;
-use crate::card::{Algorithm, CardError, Secret, SimProfile, package};
+use crate::card::{Algorithm, CardError, Secret, SimProfile, impersonate, package};
 use crate::id::Imsi;
 use crate::sim::RngTree;
 use crate::wire::rsp::{
     NotificationConfiguration, NotificationEvents, OperatorId, ProfileClass, ProfileMetadata,
 };
+use crate::wire::saip::Package;
 
 /// What the home network is provisioned with: HSS or UDM.
 #[derive(Clone, PartialEq, Eq)]
@@ -48,13 +49,22 @@ pub struct Producer {
     profile_type: String,
     /// Where notifications of the profile go.
     address: String,
+    /// A package of somebody else that subscribers are given, with their own identity and keys in it.
+    base: Option<Package>,
     rng: RngTree,
 }
 
 impl Producer {
     /// Subscribers like those of `profile`, with keys from `rng`. Notifications go to `address`.
     pub fn new(profile: SimProfile, profile_type: &str, address: &str, rng: RngTree) -> Self {
-        Self { profile, profile_type: profile_type.to_owned(), address: address.to_owned(), rng }
+        Self { profile, profile_type: profile_type.to_owned(), address: address.to_owned(), base: None, rng }
+    }
+
+    /// The same subscribers with another package: `base` with their IMSI, ICCID and keys in the place of its own. `None`
+    /// where it has no USIM with keys of its own.
+    pub fn with_base(self, base: Package) -> Option<Self> {
+        let any = self.profile.personalise(0).ok()?;
+        impersonate(&mut base.clone(), &any).then_some(Self { base: Some(base), ..self })
     }
 
     /// Subscriber number `number`: IMSI and ICCID that many further on than the profile's, K and the operator's
@@ -96,7 +106,13 @@ impl Producer {
             iccid: p.iccid.clone(),
             profile_type: self.profile_type.clone(),
             metadata,
-            package: package(&p).encode(),
+            package: match self.base.clone() {
+                Some(mut base) => {
+                    impersonate(&mut base, &p);
+                    base.encode()
+                }
+                None => package(&p).encode(),
+            },
         };
         Ok((profile, subscriber))
     }
@@ -105,7 +121,20 @@ impl Producer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::saip::Package;
+
+    #[test]
+    fn a_public_package_gets_the_subscribers_identity() {
+        let profile = SimProfile::parse(include_str!("../../../sim-profiles/lte-test.toml")).unwrap();
+        let producer = || Producer::new(profile.clone(), "lte-test", "smdp.example", RngTree::new(7));
+        let base = include_bytes!("../../../sim-profiles/ts48/ts48-v7.0-nobertlv-noramrfm.der");
+        let base = Package::decode(base).unwrap();
+        let (made, subscriber) = producer().with_base(base.clone()).unwrap().make(1).unwrap();
+        let image = Package::decode(&made.package).unwrap().image().unwrap();
+        assert_eq!(image.iccid, made.metadata.iccid);
+        assert_eq!(image.subscriptions[0].key[..], subscriber.k);
+        let without_usim = Package { elements: base.elements[..2].to_vec() };
+        assert!(producer().with_base(without_usim).is_none());
+    }
 
     #[test]
     fn each_subscriber_is_another_one_and_the_package_is_its() {

@@ -115,6 +115,9 @@ pub struct EsimPlan {
     /// The SIM profile that operational profiles are made from: the name of a file in `sim-profiles/`. Device number
     /// `n` gets its card number `n - 1`.
     pub profile: String,
+    /// A profile package (DER) in the place of those that cellbed makes: a path below `sim-profiles/`. It gets the
+    /// identity and the keys of each subscriber. Such a profile has no IoT SAFE applet: end with `enable` or `detach`.
+    pub package: Option<String>,
     /// How the eIM tells a device what to download.
     #[serde(default)]
     pub trigger: EsimTrigger,

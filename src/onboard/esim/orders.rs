@@ -31,6 +31,7 @@ use crate::onboard::inventory::Inventory;
 use crate::onboard::steps::Endpoint;
 use crate::sim::{EPOCH_UNIX_S, RngTree};
 use crate::wire::rsp::{NotificationEvents, PendingNotification};
+use crate::wire::saip::Package;
 
 /// The object identifiers of SM-DP+ and SM-DS, in the arc for examples (ITU-T X.660).
 const SMDP_OID: &str = "2.999.10";
@@ -63,6 +64,8 @@ pub struct EsimSetup {
     pub profile: Arc<SimProfile>,
     /// The name of that profile.
     pub profile_name: String,
+    /// The package that subscribers get with their own identity in it, in the place of one made for them.
+    pub package: Option<Package>,
     pub trigger: Trigger,
     /// Whether the eIM speaks to the SM-DP+ in the place of the device.
     pub indirect: bool,
@@ -197,6 +200,10 @@ fn place(
 ) -> Result<Vec<Subscriber>, OnboardError> {
     let keys = rng.branch(Actor::Smdp).branch("production");
     let producer = Producer::new((*setup.profile).clone(), &setup.profile_name, SMDP.name, keys);
+    let producer = match setup.package.clone() {
+        Some(base) => producer.with_base(base).ok_or(OnboardError::EsimPackage)?,
+        None => producer,
+    };
     let mut subscribers = Vec::new();
     for device in ordered {
         let (profile, made) = producer.make(device.number - 1)?;
