@@ -71,14 +71,19 @@ impl Eim {
         }
     }
 
-    /// The eUICC that a result is of: by its EID, or in v1.0 by the transaction.
+    /// The eUICC that a result is of: by its EID, or in v1.0 by the transaction or by what its certificate says.
+    /// Whether that certificate is to be believed is seen later.
     fn record_of(&self, provide: &ProvideEimPackageResult) -> Option<EuiccRecord> {
         if let Some(eid) = provide.eid {
             return self.euiccs.get(&eid_of(&eid)?).cloned();
         }
-        let id = transaction_of(&provide.result)?;
-        let of = |record: &&EuiccRecord| record.out.as_ref().is_some_and(|out| out.transaction_id == id);
-        self.euiccs.values().find(of).cloned()
+        if let Some(id) = transaction_of(&provide.result) {
+            let of = |record: &&EuiccRecord| record.out.as_ref().is_some_and(|out| out.transaction_id == id);
+            return self.euiccs.values().find(of).cloned();
+        }
+        let EimPackageResult::Data(IpaEuiccDataResponse::Ok(data)) = &provide.result else { return None };
+        let certificate = RspCertificate::parse(data.euicc_certificate.as_ref()?).ok()?;
+        self.euiccs.get(&certificate.eid()?.parse().ok()?).cloned()
     }
 
     fn package_result(&self, now_unix_s: u64, record: &mut EuiccRecord, raw: &[u8]) -> Taken {
