@@ -255,7 +255,7 @@ impl Eim {
                 Action::Answer(self.provide_result(now_unix_s, &function, provide, false))
             }
             EsipaRequest::HandleNotification(NotificationForEim::Pending(raw)) => {
-                Action::Answer(self.pending_notification(&function, &raw))
+                Action::Answer(self.pending_notification(now_unix_s, &function, &raw))
             }
             EsipaRequest::TransferEimPackageResponse(_) => {
                 Action::Answer(http_error(400, "this eIM sends nothing unasked"))

@@ -313,18 +313,47 @@ impl Eim {
     }
 
     /// ESipa.HandleNotification with a notification for a server.
-    pub(super) fn pending_notification(&mut self, function: &str, raw: &[u8]) -> EimAnswer {
+    pub(super) fn pending_notification(&mut self, now_unix_s: u64, function: &str, raw: &[u8]) -> EimAnswer {
         let none = EsipaResponse::ProvideEimPackageResult(Err(UNDEFINED));
         let Some(mut record) = self.sender(raw) else {
             return refused(function, &none, EimRefusal::UnknownEid, "");
         };
-        match self.take_notification(&mut record, raw) {
+        let taken = self.take_notification(&mut record, raw).and_then(|note| {
+            match self.result_in_notification(&record, raw) {
+                Some(result) => {
+                    let (_, detail) = self.downloaded(now_unix_s, &mut record, &result)?;
+                    Ok(format!("{note}: {detail}"))
+                }
+                None => Ok(note),
+            }
+        });
+        match taken {
             Ok(note) => match self.keep(record) {
                 Ok(()) => nothing(function, note),
                 Err(problem) => refused(function, &none, EimRefusal::NotKept, &problem.to_string()),
             },
             Err((refusal, detail)) => refused(function, &none, refusal, &detail),
         }
+    }
+
+    /// The result of the download that is out, where a notification is all that comes of it: so does an IPA of v1.0
+    /// that has downloaded through the eIM.
+    fn result_in_notification(
+        &self,
+        record: &EuiccRecord,
+        raw: &[u8],
+    ) -> Option<ProfileDownloadTriggerResult> {
+        let out = record.out.as_ref()?;
+        let CompactNotification::Full(PendingNotification::Installation(result)) =
+            CompactNotification::parse(raw).ok()?
+        else {
+            return None;
+        };
+        let transaction_id = ProfileInstallationResultData::parse(&result.data).ok()?.transaction_id;
+        let alone =
+            matches!(out.work.kind, WorkKind::Download { .. }) && self.names_no_package(&transaction_id);
+        let outcome = TriggerOutcome::Installation(raw.to_vec());
+        alone.then_some(ProfileDownloadTriggerResult { transaction_id: None, outcome })
     }
 
     /// Who has sent a notification: the EID of its certificate or beside it; an installation result has neither, and
