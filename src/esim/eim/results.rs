@@ -369,9 +369,15 @@ impl Eim {
                     self.key_of(record)
                         .is_ok_and(|key| key.verify(&result.data, &result.signature, &self.tally).is_ok())
                 };
-                // Those with a download out are the likely ones; nobody else is asked.
-                let out = |record: &&EuiccRecord| record.out.is_some();
-                return self.euiccs.values().filter(out).find(signed).cloned();
+                // Those with a download out are the likely ones, or with the profile where it comes again; nobody
+                // else is asked.
+                let data = ProfileInstallationResultData::parse(&result.data).ok()?;
+                let iccid = data.notification.iccid.as_ref().and_then(iccid_of);
+                let likely = |record: &&EuiccRecord| {
+                    record.out.is_some()
+                        || record.profiles.iter().any(|profile| Some(&profile.iccid) == iccid.as_ref())
+                };
+                return self.euiccs.values().filter(likely).find(signed).cloned();
             }
             CompactNotification::Installation(_) => None,
         };
