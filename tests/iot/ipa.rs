@@ -128,6 +128,34 @@ fn an_ipa_of_v1_0_names_neither_eid_nor_transaction() {
     assert!(device.results().is_empty(), "every result was acknowledged");
 }
 
+#[test]
+fn an_ipa_that_cannot_go_without_the_code_is_not_sent_off_without_it() {
+    let mut lab = Lab::new();
+    lab.order("M-1", None, None);
+    lab.eim.add_rule(Rule::zero_touch("", by_code(true)));
+    let (mut device, mut ipa) = (lab.device(1, true), lab.ipa(true));
+    lab.before = Box::new(|request| match EsipaRequest::parse(&request.body) {
+        Ok(EsipaRequest::ProvideEimPackageResult(mut provide)) => {
+            if let EimPackageResult::Data(IpaEuiccDataResponse::Ok(data)) = &mut provide.result {
+                data.capabilities = None;
+            }
+            let body = EsipaRequest::ProvideEimPackageResult(provide).to_bytes();
+            HttpRequest { body, ..request.clone() }
+        }
+        _ => request.clone(),
+    });
+    lab.poll(&mut device, &mut ipa, |_| true).unwrap();
+    let ended = "the IPA does not say eimDownloadDataHandling, and is not to see the activation code";
+    assert_eq!(
+        outcomes(&lab, 1),
+        [
+            "true eUICC data: the eUICC's data".to_owned(),
+            format!("false download by activation code: {ended}")
+        ]
+    );
+    assert!(lab.log.iter().any(|line| line.contains(ended)), "{:#?}", lab.log);
+}
+
 /// A request to the eIM as SGP.32 v1.0 has it: no EID beside a result, no transaction of the eIM in an authentication
 /// or beside the eUICC's data. The notification of an installation is all that comes of a download; here it comes
 /// twice, as where its answer was lost.

@@ -247,7 +247,9 @@ impl Eim {
         };
         let function = format!("ESipa.{}", message.name());
         match message {
-            EsipaRequest::GetEimPackage(get) => Action::Answer(self.get_eim_package(&function, &get)),
+            EsipaRequest::GetEimPackage(get) => {
+                Action::Answer(self.get_eim_package(now_unix_s, &function, &get))
+            }
             EsipaRequest::ProvideEimPackageResult(provide) => {
                 Action::Answer(self.provide_result(now_unix_s, &function, provide, true))
             }

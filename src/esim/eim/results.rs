@@ -191,6 +191,7 @@ impl Eim {
     fn learn_data(&self, now_unix_s: u64, record: &mut EuiccRecord, data: EuiccData) -> Vec<u64> {
         record.info1 = data.euicc_info1.or(record.info1.take());
         record.association_token = data.association_token.or(record.association_token);
+        record.ipa_features = data.capabilities.map_or(record.ipa_features, |said| said.features);
         record.default_smdp = data.default_smdp.or(record.default_smdp.take());
         for raw in data.notifications.iter().flatten() {
             let _ = self.take_notification(record, raw);
