@@ -12,6 +12,14 @@ use crate::lab::*;
 
 const CODE: &str = "LPA:1$smdp.example$M-1";
 
+/// The outcomes of a download by code, an enabling and a list.
+const DONE: [&str; 4] = [
+    "true eUICC data: the eUICC's data",
+    "true download by activation code: the profile is installed",
+    "true enable: enable: ok",
+    "true listProfileInfo: listProfileInfo: 2 profiles",
+];
+
 fn by_code(hidden: bool) -> RuleStep {
     RuleStep::DownloadByCode { code: CODE.to_owned(), hidden }
 }
@@ -68,15 +76,7 @@ fn zero_touch(download: RuleStep, matching_id: &str, bound: bool, indirect: bool
 #[test]
 fn directly_by_activation_code() {
     let (lab, _) = zero_touch(by_code(false), "M-1", false, false);
-    assert_eq!(
-        outcomes(&lab, 1),
-        [
-            "true eUICC data: the eUICC's data",
-            "true download by activation code: the profile is installed",
-            "true enable: enable: ok",
-            "true listProfileInfo: listProfileInfo: 2 profiles",
-        ]
-    );
+    assert_eq!(outcomes(&lab, 1), DONE);
     // What the enabling has caused waits at the eIM for the SM-DP+.
     let mut lab = lab;
     assert!(lab.eim.forwards().iter().all(|forward| forward.request.host == SMDP));
@@ -113,17 +113,7 @@ fn an_ipa_of_v1_0_names_neither_eid_nor_transaction() {
     });
     lab.poll(&mut device, &mut ipa, |_| true).unwrap_or_else(|error| panic!("{error} {:#?}", lab.log));
     assert_eq!(device.enabled().as_deref(), Some("operational"));
-    assert_eq!(
-        outcomes(&lab, 1),
-        [
-            "true eUICC data: the eUICC's data",
-            "true download by activation code: the profile is installed",
-            "true enable: enable: ok",
-            "true listProfileInfo: listProfileInfo: 2 profiles",
-        ],
-        "{:#?}",
-        lab.log
-    );
+    assert_eq!(outcomes(&lab, 1), DONE, "{:#?}", lab.log);
     assert!(lab.log.iter().any(|line| line.starts_with("ESipa.HandleNotification ok")), "{:#?}", lab.log);
     assert!(device.results().is_empty(), "every result was acknowledged");
 }
