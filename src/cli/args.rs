@@ -339,6 +339,11 @@ pub struct ServedCards {
     #[arg(long, requires = "euicc")]
     pub no_profile: bool,
 
+    /// Leave what SGP.32 adds out of EUICCInfo2 (ipaMode, iotSpecificInfo), for programs that know SGP.22 alone and
+    /// lose it from what the eUICC has signed
+    #[arg(long, requires = "euicc")]
+    pub no_iot_info: bool,
+
     /// Where the cards keep their state; without it they forget everything when they are pulled out for good
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,

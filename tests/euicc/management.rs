@@ -2,8 +2,8 @@
 
 use cellbed::card::{CardPort, Uicc};
 use cellbed::wire::rsp::{
-    FinalResult, NotificationEvents, OperatorId, PolicyRules, ProfileClass, ProfileFilter, ProfileId, Switch,
-    SwitchKind, parse_profile_list, parse_result,
+    EuiccInfo2, FinalResult, NotificationEvents, OperatorId, PolicyRules, ProfileClass, ProfileFilter,
+    ProfileId, Switch, SwitchKind, parse_profile_list, parse_result,
 };
 use cellbed::wire::saip::Package;
 use proptest::prelude::*;
@@ -38,6 +38,16 @@ pub fn package_with(iccid: [u8; 10]) -> Vec<u8> {
     assert_ne!(out, bytes);
     assert_eq!(Package::decode(&out).unwrap().image().unwrap().iccid, iccid);
     out
+}
+
+#[test]
+fn what_sgp32_adds_to_the_information_may_be_left_out() {
+    let card = &mut Maker::default().card();
+    let further = |card: &mut Uicc| EuiccInfo2::parse(&es10(card, &EuiccInfo2::request())).unwrap().further;
+    // ipaMode 0 (IPAd); iotSpecificInfo with version 1.2.0 and the fallback mechanism.
+    assert_eq!(hex::encode(further(card)), "900100b409a00504030102008200");
+    card.leave_out_iot_info();
+    assert!(further(card).is_empty());
 }
 
 #[test]

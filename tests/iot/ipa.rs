@@ -2,11 +2,23 @@
 
 use cellbed::esim::eim::{Rule, RuleStep, WorkKind};
 use cellbed::esim::smdp::OrderState;
-use cellbed::wire::rsp::iot::{DownloadTrigger, Eco, EuiccPackage};
+use cellbed::esim::{ASN1, HttpRequest, HttpResponse};
+use cellbed::wire::rsp::iot::{
+    DownloadTrigger, Eco, EimPackageResult, EsipaRequest, EsipaResponse, EuiccPackage, IpaEuiccDataResponse,
+    NotificationForEim, ProfileDownloadTriggerResult, TriggerOutcome,
+};
 
 use crate::lab::*;
 
 const CODE: &str = "LPA:1$smdp.example$M-1";
+
+/// The outcomes of a download by code, an enabling and a list.
+const DONE: [&str; 4] = [
+    "true eUICC data: the eUICC's data",
+    "true download by activation code: the profile is installed",
+    "true enable: enable: ok",
+    "true listProfileInfo: listProfileInfo: 2 profiles",
+];
 
 fn by_code(hidden: bool) -> RuleStep {
     RuleStep::DownloadByCode { code: CODE.to_owned(), hidden }
@@ -64,15 +76,7 @@ fn zero_touch(download: RuleStep, matching_id: &str, bound: bool, indirect: bool
 #[test]
 fn directly_by_activation_code() {
     let (lab, _) = zero_touch(by_code(false), "M-1", false, false);
-    assert_eq!(
-        outcomes(&lab, 1),
-        [
-            "true eUICC data: the eUICC's data",
-            "true download by activation code: the profile is installed",
-            "true enable: enable: ok",
-            "true listProfileInfo: listProfileInfo: 2 profiles",
-        ]
-    );
+    assert_eq!(outcomes(&lab, 1), DONE);
     // What the enabling has caused waits at the eIM for the SM-DP+.
     let mut lab = lab;
     assert!(lab.eim.forwards().iter().all(|forward| forward.request.host == SMDP));
@@ -89,6 +93,80 @@ fn through_the_eim() {
 #[test]
 fn through_the_eim_with_a_code_that_the_device_never_sees() {
     zero_touch(by_code(true), "M-1", false, false);
+}
+
+#[test]
+fn an_ipa_of_v1_0_names_neither_eid_nor_transaction() {
+    let mut lab = Lab::new();
+    lab.order("M-1", None, None);
+    lab.eim.add_rule(Rule::zero_touch("", by_code(false)));
+    let (mut device, mut ipa) = (lab.device(1, true), lab.ipa(true));
+    lab.before = Box::new(as_v1_0);
+    lab.between = Box::new(|request, response| {
+        let sent = EsipaRequest::parse(&request.body);
+        let answered = matches!(sent, Ok(EsipaRequest::ProvideEimPackageResult(_)));
+        let empty = EsipaResponse::ProvideEimPackageResult(Ok(Vec::new())).to_bytes();
+        Some(match response.status {
+            204 if answered => HttpResponse { status: 200, content_type: ASN1.to_owned(), body: empty },
+            _ => response,
+        })
+    });
+    lab.poll(&mut device, &mut ipa, |_| true).unwrap_or_else(|error| panic!("{error} {:#?}", lab.log));
+    assert_eq!(device.enabled().as_deref(), Some("operational"));
+    assert_eq!(outcomes(&lab, 1), DONE, "{:#?}", lab.log);
+    assert!(lab.log.iter().any(|line| line.starts_with("ESipa.HandleNotification ok")), "{:#?}", lab.log);
+    assert!(device.results().is_empty(), "every result was acknowledged");
+}
+
+#[test]
+fn an_ipa_that_cannot_go_without_the_code_is_not_sent_off_without_it() {
+    let mut lab = Lab::new();
+    lab.order("M-1", None, None);
+    lab.eim.add_rule(Rule::zero_touch("", by_code(true)));
+    let (mut device, mut ipa) = (lab.device(1, true), lab.ipa(true));
+    lab.before = Box::new(|request| match EsipaRequest::parse(&request.body) {
+        Ok(EsipaRequest::ProvideEimPackageResult(mut provide)) => {
+            if let EimPackageResult::Data(IpaEuiccDataResponse::Ok(data)) = &mut provide.result {
+                data.capabilities = None;
+            }
+            let body = EsipaRequest::ProvideEimPackageResult(provide).to_bytes();
+            HttpRequest { body, ..request.clone() }
+        }
+        _ => request.clone(),
+    });
+    lab.poll(&mut device, &mut ipa, |_| true).unwrap();
+    let ended = "the IPA does not say eimDownloadDataHandling, and is not to see the activation code";
+    assert_eq!(
+        outcomes(&lab, 1),
+        [
+            "true eUICC data: the eUICC's data".to_owned(),
+            format!("false download by activation code: {ended}")
+        ]
+    );
+    assert!(lab.log.iter().any(|line| line.contains(ended)), "{:#?}", lab.log);
+}
+
+/// A request to the eIM as SGP.32 v1.0 has it: no EID beside a result, no transaction of the eIM in an authentication
+/// or beside the eUICC's data. The notification of an installation is all that comes of a download; here it comes
+/// twice, as where its answer was lost.
+fn as_v1_0(request: &HttpRequest) -> HttpRequest {
+    let Ok(mut message) = EsipaRequest::parse(&request.body) else { return request.clone() };
+    match &mut message {
+        EsipaRequest::InitiateAuthentication { eim_transaction_id, .. } => *eim_transaction_id = None,
+        EsipaRequest::ProvideEimPackageResult(provide) => {
+            provide.eid = None;
+            match &mut provide.result {
+                EimPackageResult::Data(IpaEuiccDataResponse::Ok(data)) => data.transaction_id = None,
+                EimPackageResult::Download(ProfileDownloadTriggerResult {
+                    outcome: TriggerOutcome::Installation(raw),
+                    ..
+                }) => message = EsipaRequest::HandleNotification(NotificationForEim::Pending(raw.clone())),
+                _ => {}
+            }
+        }
+        _ => {}
+    }
+    HttpRequest { body: message.to_bytes(), ..request.clone() }
 }
 
 #[test]

@@ -80,6 +80,8 @@ pub struct Lab {
     /// What went over the network, and what came of it.
     pub log: Vec<String>,
     pub between: Between,
+    /// Changes what goes to the eIM.
+    pub before: Box<dyn Fn(&HttpRequest) -> HttpRequest>,
 }
 
 /// Changes the answer to a request on the way; `None` loses it.
@@ -128,6 +130,7 @@ impl Lab {
             store,
             log: Vec::new(),
             between: Box::new(|_, response| Some(response)),
+            before: Box::new(HttpRequest::clone),
         };
         let iccid = lab.iccid();
         let metadata = metadata(
@@ -212,7 +215,7 @@ impl Lab {
     /// Carries a request to whom it is for; `None` where it or its answer is lost.
     pub fn send(&mut self, request: &HttpRequest) -> Option<HttpResponse> {
         let (response, note) = match request.host.as_str() {
-            EIM => match self.eim.handle(NOW, request) {
+            EIM => match self.eim.handle(NOW, &(self.before)(request)) {
                 Action::Answer(answer) => {
                     let refusal = answer.refusal.map_or("ok", |refusal| refusal.word());
                     (answer.response, format!("{} {refusal}: {}", answer.function, answer.note))

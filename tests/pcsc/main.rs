@@ -7,6 +7,7 @@ mod download;
 mod euicc;
 mod faults;
 mod lab;
+mod onomondo;
 mod pkcs11;
 mod programs;
 mod pysim;

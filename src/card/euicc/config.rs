@@ -28,6 +28,8 @@ pub struct EuiccConfig {
     pub eims: Vec<EimConfigurationData>,
     /// The DER certificate that an IoT SAFE applet of a downloaded profile is delivered with.
     pub trust_anchor: Vec<u8>,
+    /// Whether EUICCInfo2 says what SGP.32 adds: `ipaMode` and `iotSpecificInfo`.
+    pub iot_info: bool,
     /// Rules authorisation table (SGP.22 clause 2.9.2): which operators' profiles may have which rules.
     pub rules: Vec<RatRule>,
 }
@@ -65,6 +67,7 @@ impl EuiccConfig {
             forbidden_rules: PolicyRules::default(),
             eims: Vec::new(),
             trust_anchor: Vec::new(),
+            iot_info: true,
             rules: vec![RatRule {
                 rules: PolicyRules(PolicyRules::PPR1.0 | PolicyRules::PPR2.0),
                 operators: vec![anybody],

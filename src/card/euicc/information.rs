@@ -57,11 +57,7 @@ impl Euicc {
             forbidden_rules: Some(bits(0x99, self.config.forbidden_rules.0)[2..].to_vec()),
             pp_version: [1, 0, 0],
             sas_accreditation_number: "CELLBED-TESTBED".to_owned(),
-            further: [
-                int(0x90, IPAD),
-                tlv(0xb4, &[&tlv(0xa0, &[&tlv(0x04, &[&IOT_VERSION])]), &tlv(0x82, &[])]),
-            ]
-            .concat(),
+            further: if self.config.iot_info { iot_info() } else { Vec::new() },
         }
     }
 
@@ -160,4 +156,10 @@ impl Euicc {
     ) -> Result<(), Refusal> {
         super::policy::allowed(&self.config, rules, owner)
     }
+}
+
+/// What SGP.32 adds to EUICCInfo2.
+fn iot_info() -> Vec<u8> {
+    let versions = tlv(0xa0, &[&tlv(0x04, &[&IOT_VERSION])]);
+    [int(0x90, IPAD), tlv(0xb4, &[&versions, &tlv(0x82, &[])])].concat()
 }

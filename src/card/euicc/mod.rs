@@ -195,6 +195,14 @@ impl Uicc {
         }
     }
 
+    /// Leaves what SGP.32 adds out of EUICCInfo2: programs that know SGP.22 alone lose it from what the eUICC has
+    /// signed when they encode that again.
+    pub fn leave_out_iot_info(&mut self) {
+        if let Some(euicc) = &mut self.euicc {
+            euicc.config.iot_info = false;
+        }
+    }
+
     /// Why the eUICC last refused a function.
     pub fn last_reason(&self) -> Option<&EuiccEvent> {
         self.euicc.as_ref()?.last_reason.as_ref()

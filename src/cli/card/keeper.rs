@@ -60,6 +60,9 @@ pub fn cards(args: &ServedCards, count: u32) -> Result<Vec<(Uicc, Option<Keeper>
                     (uicc, format!("EID {}, seed {seed}", personalisation.eid))
                 }
             };
+            if args.no_iot_info {
+                uicc.leave_out_iot_info();
+            }
             if args.trace && pki.is_some() {
                 uicc.set_euicc_listener(tell(number));
             }

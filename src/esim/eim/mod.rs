@@ -247,7 +247,9 @@ impl Eim {
         };
         let function = format!("ESipa.{}", message.name());
         match message {
-            EsipaRequest::GetEimPackage(get) => Action::Answer(self.get_eim_package(&function, &get)),
+            EsipaRequest::GetEimPackage(get) => {
+                Action::Answer(self.get_eim_package(now_unix_s, &function, &get))
+            }
             EsipaRequest::ProvideEimPackageResult(provide) => {
                 Action::Answer(self.provide_result(now_unix_s, &function, provide, true))
             }
@@ -255,7 +257,7 @@ impl Eim {
                 Action::Answer(self.provide_result(now_unix_s, &function, provide, false))
             }
             EsipaRequest::HandleNotification(NotificationForEim::Pending(raw)) => {
-                Action::Answer(self.pending_notification(&function, &raw))
+                Action::Answer(self.pending_notification(now_unix_s, &function, &raw))
             }
             EsipaRequest::TransferEimPackageResponse(_) => {
                 Action::Answer(http_error(400, "this eIM sends nothing unasked"))

@@ -6,7 +6,7 @@ use crate::esim::digits::eid_of;
 use crate::wire::rsp::EidBytes;
 use crate::wire::rsp::iot::{
     EimPackage, EsipaResponse, EuiccPackage, EuiccPackageRequest, EuiccPackageSigned, GetEimPackage,
-    IpaEuiccDataRequest, ProfileDownloadTriggerRequest, with_token,
+    IpaCapabilities, IpaEuiccDataRequest, ProfileDownloadTriggerRequest, with_token,
 };
 
 const NO_PACKAGE: u64 = 1;
@@ -15,7 +15,12 @@ const INVALID_EID: u64 = 3;
 const UNDEFINED: u64 = 127;
 
 impl Eim {
-    pub(super) fn get_eim_package(&mut self, function: &str, get: &GetEimPackage) -> EimAnswer {
+    pub(super) fn get_eim_package(
+        &mut self,
+        now_unix_s: u64,
+        function: &str,
+        get: &GetEimPackage,
+    ) -> EimAnswer {
         let error = |code| EsipaResponse::GetEimPackage(Err(code));
         let Some(eid) = eid_of(&get.eid) else {
             let eid = hex::encode(get.eid);
@@ -27,6 +32,7 @@ impl Eim {
         if get.notify_state_change && record.is_verified() {
             record.push(WorkKind::list());
         }
+        let ended = end_impossible(&mut record, now_unix_s);
         let note = self.take_out(&mut record, &get.eid);
         let response = match (&note, &record.out) {
             (Some(_), Some(out)) => package_of(&out.message),
@@ -40,7 +46,10 @@ impl Eim {
                 let note = format!("EID {eid}: {note}");
                 answer(function, &EsipaResponse::GetEimPackage(Ok(Box::new(package))), note)
             }
-            _ => answer(function, &error(NO_PACKAGE), format!("EID {eid}: nothing to do")),
+            _ => {
+                let note = ended.unwrap_or_else(|| "nothing to do".to_owned());
+                answer(function, &error(NO_PACKAGE), format!("EID {eid}: {note}"))
+            }
         }
     }
 
@@ -112,6 +121,21 @@ impl Eim {
         let signature = self.identity.key.sign(&with_token(&signed, record.association_token));
         EuiccPackageRequest { signed, signature }.to_bytes()
     }
+}
+
+/// Ends a download whose code the IPA is not to see where it does not say that it goes without; says so.
+fn end_impossible(record: &mut EuiccRecord, now_unix_s: u64) -> Option<String> {
+    let able = record.ipa_features & IpaCapabilities::EIM_DOWNLOAD_DATA != 0;
+    let next = record.queue.front().filter(|_| record.out.is_none() && !able)?;
+    if !matches!(next.kind, WorkKind::Download { hidden: true, .. }) {
+        return None;
+    }
+    let work = record.queue.pop_front()?;
+    let detail =
+        "the IPA does not say eimDownloadDataHandling, and is not to see the activation code".to_owned();
+    record.note(work.number, work.kind.describe(), false, detail.clone(), now_unix_s);
+    record.steps.clear();
+    Some(detail)
 }
 
 fn package_of(message: &[u8]) -> Option<EimPackage> {

@@ -173,6 +173,9 @@ pub struct EuiccRecord {
     /// EUICCInfo1, `BF20`.
     #[serde(with = "store")]
     pub(super) info1: Option<Vec<u8>>,
+    /// Bits of `ipaFeatures`, as the IPA has said them.
+    #[serde(default)]
+    pub(super) ipa_features: u8,
     pub default_smdp: Option<String>,
     pub profiles: Vec<KnownProfile>,
     pub queue: VecDeque<Work>,
@@ -201,6 +204,7 @@ impl EuiccRecord {
             association_token: None,
             chain: Vec::new(),
             info1: None,
+            ipa_features: 0,
             default_smdp: None,
             profiles: Vec::new(),
             queue: VecDeque::new(),

@@ -128,6 +128,11 @@ impl Eim {
         self.euiccs.values().find(of)
     }
 
+    /// Whether a download goes through this eIM whose IPA does not say for which package, as v1.0 has it.
+    pub(super) fn names_no_package(&self, transaction_id: &[u8]) -> bool {
+        self.sessions.get(transaction_id).is_some_and(|session| session.eid.is_none())
+    }
+
     /// The answer to the IPA, made of what the server has answered; or of why it has not.
     pub fn relayed(&mut self, token: RelayToken, response: Result<&HttpResponse, &str>) -> EimAnswer {
         let RelayToken { function, what } = token;

@@ -71,14 +71,19 @@ impl Eim {
         }
     }
 
-    /// The eUICC that a result is of: by its EID, or in v1.0 by the transaction.
+    /// The eUICC that a result is of: by its EID, or in v1.0 by the transaction or by what its certificate says.
+    /// Whether that certificate is to be believed is seen later.
     fn record_of(&self, provide: &ProvideEimPackageResult) -> Option<EuiccRecord> {
         if let Some(eid) = provide.eid {
             return self.euiccs.get(&eid_of(&eid)?).cloned();
         }
-        let id = transaction_of(&provide.result)?;
-        let of = |record: &&EuiccRecord| record.out.as_ref().is_some_and(|out| out.transaction_id == id);
-        self.euiccs.values().find(of).cloned()
+        if let Some(id) = transaction_of(&provide.result) {
+            let of = |record: &&EuiccRecord| record.out.as_ref().is_some_and(|out| out.transaction_id == id);
+            return self.euiccs.values().find(of).cloned();
+        }
+        let EimPackageResult::Data(IpaEuiccDataResponse::Ok(data)) = &provide.result else { return None };
+        let certificate = RspCertificate::parse(data.euicc_certificate.as_ref()?).ok()?;
+        self.euiccs.get(&certificate.eid()?.parse().ok()?).cloned()
     }
 
     fn package_result(&self, now_unix_s: u64, record: &mut EuiccRecord, raw: &[u8]) -> Taken {
@@ -186,6 +191,7 @@ impl Eim {
     fn learn_data(&self, now_unix_s: u64, record: &mut EuiccRecord, data: EuiccData) -> Vec<u64> {
         record.info1 = data.euicc_info1.or(record.info1.take());
         record.association_token = data.association_token.or(record.association_token);
+        record.ipa_features = data.capabilities.map_or(record.ipa_features, |said| said.features);
         record.default_smdp = data.default_smdp.or(record.default_smdp.take());
         for raw in data.notifications.iter().flatten() {
             let _ = self.take_notification(record, raw);
@@ -308,18 +314,47 @@ impl Eim {
     }
 
     /// ESipa.HandleNotification with a notification for a server.
-    pub(super) fn pending_notification(&mut self, function: &str, raw: &[u8]) -> EimAnswer {
+    pub(super) fn pending_notification(&mut self, now_unix_s: u64, function: &str, raw: &[u8]) -> EimAnswer {
         let none = EsipaResponse::ProvideEimPackageResult(Err(UNDEFINED));
         let Some(mut record) = self.sender(raw) else {
             return refused(function, &none, EimRefusal::UnknownEid, "");
         };
-        match self.take_notification(&mut record, raw) {
+        let taken = self.take_notification(&mut record, raw).and_then(|note| {
+            match self.result_in_notification(&record, raw) {
+                Some(result) => {
+                    let (_, detail) = self.downloaded(now_unix_s, &mut record, &result)?;
+                    Ok(format!("{note}: {detail}"))
+                }
+                None => Ok(note),
+            }
+        });
+        match taken {
             Ok(note) => match self.keep(record) {
                 Ok(()) => nothing(function, note),
                 Err(problem) => refused(function, &none, EimRefusal::NotKept, &problem.to_string()),
             },
             Err((refusal, detail)) => refused(function, &none, refusal, &detail),
         }
+    }
+
+    /// The result of the download that is out, where a notification is all that comes of it: so does an IPA of v1.0
+    /// that has downloaded through the eIM.
+    fn result_in_notification(
+        &self,
+        record: &EuiccRecord,
+        raw: &[u8],
+    ) -> Option<ProfileDownloadTriggerResult> {
+        let out = record.out.as_ref()?;
+        let CompactNotification::Full(PendingNotification::Installation(result)) =
+            CompactNotification::parse(raw).ok()?
+        else {
+            return None;
+        };
+        let transaction_id = ProfileInstallationResultData::parse(&result.data).ok()?.transaction_id;
+        let alone =
+            matches!(out.work.kind, WorkKind::Download { .. }) && self.names_no_package(&transaction_id);
+        let outcome = TriggerOutcome::Installation(raw.to_vec());
+        alone.then_some(ProfileDownloadTriggerResult { transaction_id: None, outcome })
     }
 
     /// Who has sent a notification: the EID of its certificate or beside it; an installation result has neither, and
@@ -335,9 +370,15 @@ impl Eim {
                     self.key_of(record)
                         .is_ok_and(|key| key.verify(&result.data, &result.signature, &self.tally).is_ok())
                 };
-                // Those with a download out are the likely ones; nobody else is asked.
-                let out = |record: &&EuiccRecord| record.out.is_some();
-                return self.euiccs.values().filter(out).find(signed).cloned();
+                // Those with a download out are the likely ones, or with the profile where it comes again; nobody
+                // else is asked.
+                let data = ProfileInstallationResultData::parse(&result.data).ok()?;
+                let iccid = data.notification.iccid.as_ref().and_then(iccid_of);
+                let likely = |record: &&EuiccRecord| {
+                    record.out.is_some()
+                        || record.profiles.iter().any(|profile| Some(&profile.iccid) == iccid.as_ref())
+                };
+                return self.euiccs.values().filter(likely).find(signed).cloned();
             }
             CompactNotification::Installation(_) => None,
         };

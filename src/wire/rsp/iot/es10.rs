@@ -24,7 +24,9 @@ pub fn refresh_request(tag: u16, refresh: bool) -> Vec<u8> {
 /// # Errors
 /// Where the bytes are no such message.
 pub fn parse_refresh_request(tag: u16, bytes: &[u8]) -> Result<bool, RspError> {
-    Fields::open("request with refreshFlag", tag, bytes)?.boolean(0x80, "refreshFlag")
+    let mut f = Fields::open("request with refreshFlag", tag, bytes)?;
+    // v1.0 has no flag in the predecessor of ImmediateEnable.
+    if tag == IMMEDIATE_ENABLE && f.is_empty() { Ok(false) } else { f.boolean(0x80, "refreshFlag") }
 }
 
 /// ES10b.ProfileRollback, `BF58`: back to the profile that was enabled before.

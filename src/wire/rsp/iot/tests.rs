@@ -284,6 +284,9 @@ fn triggers_and_acknowledgements() {
 fn small_functions() {
     assert_eq!(hex_of(&rollback_request(true)), "bf58038001ff");
     assert_eq!(parse_refresh_request(0xbf58, &rollback_request(false)), Ok(false));
+    // EnableUsingDD of v1.0.
+    assert_eq!(parse_refresh_request(IMMEDIATE_ENABLE, &[0xbf, 0x5a, 0]), Ok(false));
+    assert!(parse_refresh_request(0xbf58, &[0xbf, 0x58, 0]).is_err());
     assert_eq!(hex_of(&refresh_request(IMMEDIATE_ENABLE, false)), "bf5a03800100");
     let rollback = ProfileRollback { code: 0, result: Some(hex::decode("bf5102a000").unwrap()) };
     assert_eq!(hex_of(&rollback.to_bytes()), "bf5808020100bf5102a000");
