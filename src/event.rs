@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::sim::Instant;
+use crate::kernel::Instant;
 
 /// Who takes part. Devices and their cards are numbered from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -394,6 +394,13 @@ pub enum Body {
         took: Duration,
         outcome: Outcome,
     },
+}
+
+impl Body {
+    /// A note on something that one actor decided.
+    pub fn note(actor: Actor, change: impl Into<Cow<'static, str>>, fields: Fields) -> Self {
+        Self::State(StateChange { actor, machine: "", change: change.into(), fields })
+    }
 }
 
 /// Something that happened at a moment of the run.

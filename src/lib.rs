@@ -9,7 +9,7 @@
 //! Each folder may use only what stands to its right; siblings do not import each other.
 //!
 //! ```text
-//! cli -> lab -> {io, report} -> onboard -> {corenet, ran, net, esim} -> {card, ca, ledger} -> {wire, crypto} -> event -> {sim, id}
+//! cli -> lab -> {io, report} -> world -> {services, device} -> {corenet, ran, net, esim} -> {card, ca, ledger} -> {wire, crypto} -> event -> {kernel, id}
 //! ```
 //!
 //! # Invariants
@@ -32,15 +32,17 @@ pub mod card;
 pub mod cli;
 pub mod corenet;
 pub mod crypto;
+pub mod device;
 pub mod esim;
 pub mod event;
 pub mod id;
 pub mod io;
+pub mod kernel;
 pub mod lab;
 pub mod ledger;
 pub mod net;
-pub mod onboard;
 pub mod ran;
 pub mod report;
-pub mod sim;
+pub mod services;
 pub mod wire;
+pub mod world;

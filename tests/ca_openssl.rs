@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use cellbed::ca::est::{self, EstRequest, EstResponse};
 use cellbed::ca::{Authority, Csr, CsrBuilder, DeviceCertificate, RevocationReason, device_uri};
 use cellbed::crypto::{SoftKey, Tally};
-use cellbed::sim::{EPOCH_UNIX_S, RngTree};
+use cellbed::kernel::{EPOCH_UNIX_S, RngTree};
 use tempfile::TempDir;
 
 /// A directory in which `openssl` works; none where it is not installed.

@@ -20,7 +20,7 @@ use cellbed::esim::store::{Forgetful, Records};
 use cellbed::esim::{HttpRequest, HttpResponse, Pki, Smdp, Smds};
 use cellbed::id::{Eid, Iccid};
 use cellbed::io::https_client::HttpsClient;
-use cellbed::sim::{EPOCH_UNIX_S, RngTree};
+use cellbed::kernel::{EPOCH_UNIX_S, RngTree};
 use cellbed::wire::rsp::{DeviceInfo, ProfileId, ProfileState, Switch, SwitchKind};
 use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use cellbed::card::{Modem, Personalisation, SimProfile, Uicc};
-use cellbed::sim::RngTree;
+use cellbed::kernel::RngTree;
 use libfuzzer_sys::fuzz_target;
 
 const PROFILE: &str = include_str!("../../sim-profiles/lte-test.toml");

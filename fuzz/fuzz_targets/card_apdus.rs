@@ -8,7 +8,7 @@ mod secrets;
 use std::sync::LazyLock;
 
 use cellbed::card::{CardPort, Personalisation, SimProfile, Uicc};
-use cellbed::sim::RngTree;
+use cellbed::kernel::RngTree;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 

@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 
 use cellbed::card::{CardPort, Personalisation, SimProfile, Uicc};
 use cellbed::esim::Pki;
-use cellbed::onboard::euicc::{EuiccServers, virtual_euicc};
-use cellbed::sim::RngTree;
+use cellbed::world::euicc::{EuiccServers, virtual_euicc};
+use cellbed::kernel::RngTree;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 

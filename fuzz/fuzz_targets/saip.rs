@@ -4,7 +4,7 @@
 #![no_main]
 
 use cellbed::card::InstalledProfile;
-use cellbed::sim::RngTree;
+use cellbed::kernel::RngTree;
 use cellbed::wire::saip::{Package, remarks};
 use libfuzzer_sys::fuzz_target;
 

@@ -20,7 +20,7 @@ use super::csr::Csr;
 use super::x509::{self, DEVICE_URN, Serial};
 use super::{CaError, der_error};
 use crate::crypto::{SoftKey, Tally};
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
 
 /// What the common name of a root begins with. The rest tells one root from another: two authorities of
 /// one name would be taken for one.
@@ -291,7 +291,7 @@ mod tests {
     use super::*;
     use crate::ca::{CsrBuilder, DeviceCertificate, device_uri};
     use crate::crypto::{CryptoError, Op};
-    use crate::sim::EPOCH_UNIX_S;
+    use crate::kernel::EPOCH_UNIX_S;
     use der::Decode;
 
     fn authority(seed: u64) -> (Authority, Tally) {

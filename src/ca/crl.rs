@@ -138,7 +138,7 @@ fn crl_number(number: u64) -> Result<Uint, CaError> {
 mod tests {
     use super::*;
     use crate::crypto::{SoftKey, key};
-    use crate::sim::{EPOCH_UNIX_S, RngTree};
+    use crate::kernel::{EPOCH_UNIX_S, RngTree};
     use der::Decode;
 
     #[test]

@@ -169,7 +169,7 @@ fn read_challenge_password(attributes: &Attributes) -> Result<Option<String>, Ca
 mod tests {
     use super::*;
     use crate::crypto::{CryptoError, SoftKey};
-    use crate::sim::RngTree;
+    use crate::kernel::RngTree;
     use proptest::prelude::*;
 
     fn key() -> SoftKey {

@@ -151,7 +151,7 @@ mod tests {
     use super::*;
     use crate::ca::{Authority, Csr, CsrBuilder, device_uri};
     use crate::crypto::{SoftKey, key};
-    use crate::sim::{EPOCH_UNIX_S, RngTree};
+    use crate::kernel::{EPOCH_UNIX_S, RngTree};
     use proptest::prelude::*;
 
     fn issued() -> (Authority, Vec<u8>, SoftKey) {

@@ -175,7 +175,7 @@ pub(crate) fn ia5(text: &str) -> Result<Ia5String, CaError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::RngTree;
+    use crate::kernel::RngTree;
 
     #[test]
     fn device_uris_have_one_spelling() {

@@ -10,7 +10,7 @@ use super::iot_safe::{self, Applet};
 use super::pin::Pins;
 use super::sqn::SqnArray;
 use super::usim::{Subscribers, Usim};
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
 use crate::wire::saip::{self, ElementRef, Image, PackageError, PeStatusCode};
 
 /// Why `element` cannot be installed. `path` is the place in it.

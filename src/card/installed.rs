@@ -13,7 +13,7 @@ use super::state::{ICCID, Stored, Writer};
 use super::suci::Concealer;
 use super::usim::Subscribers;
 use super::{CardError, OnOp, Personalisation};
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
 
 /// The stream that ephemeral keys of concealed identities come from.
 const SUCI_STREAM: &str = "usim/suci";

@@ -24,6 +24,7 @@ mod suci_profile;
 mod test_algorithm;
 #[cfg(test)]
 mod tests;
+mod timing;
 mod toolkit;
 #[cfg(test)]
 mod ts_35_208;
@@ -40,6 +41,7 @@ pub use profile::{
     SimProfile, Suci, SuciScheme,
 };
 pub use slot::{CardHandle, CardPort, CardSlot, Exchange, PortError};
+pub use timing::{CardModel, StoreDataChain};
 pub use toolkit::Refresh;
 pub use uicc::Uicc;
 

@@ -5,7 +5,7 @@ use oxirush_security::milenage::{Amf, K, Milenage, Opc, Sqn};
 use proptest::prelude::*;
 
 use super::*;
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
 
 mod applet;
 mod files;

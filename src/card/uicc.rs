@@ -12,7 +12,7 @@ use super::gsm::{self, Sim};
 use super::installed::{InstalledProfile, ProfileApplication};
 use super::toolkit::{Refresh, Toolkit};
 use super::{CardError, CardPort, OnOp, Personalisation, PortError, Reply};
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
 use crate::wire::{Command, StatusWord};
 
 /// Basic channel 0, standard channels to 3 and extended channels to 19.

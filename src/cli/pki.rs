@@ -15,7 +15,7 @@ use crate::esim::EsimError;
 use crate::esim::pki::{Deployment, Identity, Material, PkiOptions};
 use crate::io::pki_folder::{self, PkiFolderError};
 use crate::io::{clock, files};
-use crate::sim::{EPOCH_UNIX_S, RngTree};
+use crate::kernel::{EPOCH_UNIX_S, RngTree};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use aws_lc_rs::agreement::{self, ECDH_P256, PrivateKey, PublicKey, UnparsedPubli
 use crate::crypto::rsp_cert::{Curve, RspKey};
 use crate::crypto::{Op, SoftKey, Tally, key};
 use crate::io::clock::thread_cpu_time;
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
 
 /// How often each operation is done to measure it.
 const ROUNDS: u32 = 200;

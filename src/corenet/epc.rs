@@ -9,7 +9,7 @@ use super::hss::{Hss, HssFault, Subscriber};
 use super::mme::{Core, Mme};
 use crate::event::{Actor, Fields, Label};
 use crate::id::{Imsi, Plmn};
-use crate::sim::{Instant, RngTree};
+use crate::kernel::{Instant, RngTree};
 use crate::wire::nas::{eea, eia};
 
 /// What a core network is.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{CorenetError, EpcOutput};
 use crate::event::Actor;
 use crate::id::{Iccid, Imei, Imsi};
-use crate::sim::Instant;
+use crate::kernel::Instant;
 use crate::wire::gtpu;
 
 /// How many downlink packets wait for a tunnel towards the base station before the oldest are dropped.

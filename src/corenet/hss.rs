@@ -11,7 +11,7 @@ use rand_core::RngCore;
 use super::CorenetError;
 use super::gateway::Policy;
 use crate::id::{Iccid, Imsi};
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
 
 /// Bits of a sequence number that are its index (TS 33.102 clause C.1.1.1, C.3).
 const IND_BITS: u32 = 5;

@@ -25,7 +25,7 @@ use super::hss::Hss;
 use super::{CorenetError, EpcConfig, EpcOutput};
 use crate::event::{Actor, Fields, Label, Proto};
 use crate::id::Imsi;
-use crate::sim::{Instant, RngTree};
+use crate::kernel::{Instant, RngTree};
 use crate::wire::s1ap;
 
 /// What the MME works with while it takes one input.

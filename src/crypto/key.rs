@@ -143,10 +143,18 @@ fn uncompressed_point(public: &[u8; 64]) -> [u8; 65] {
     point
 }
 
+/// X and Y of a public key, each 32 octets.
+pub fn halves(key: &[u8; 64]) -> ([u8; 32], [u8; 32]) {
+    let mut halves = ([0; 32], [0; 32]);
+    halves.0.copy_from_slice(&key[..32]);
+    halves.1.copy_from_slice(&key[32..]);
+    halves
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::RngTree;
+    use crate::kernel::RngTree;
     use proptest::prelude::*;
 
     fn bytes<const N: usize>(text: &str) -> [u8; N] {

@@ -14,10 +14,10 @@ use crate::crypto::Tally;
 use crate::crypto::bsp::{Bsp, SessionKeys};
 use crate::crypto::rsp_cert::{Role, RspCertificate, RspKey, RspPublicKey, TrustAnchor};
 use crate::id::Eid;
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
 use crate::wire::rsp::*;
 
-pub(crate) const NOW: u64 = crate::sim::EPOCH_UNIX_S + 86_400;
+pub(crate) const NOW: u64 = crate::kernel::EPOCH_UNIX_S + 86_400;
 
 pub(crate) struct TestEuicc {
     pub(crate) eid: Eid,

@@ -15,8 +15,7 @@ use rustls::{ServerConfig, ServerConnection, Stream};
 
 use crate::crypto::tls::signing_key;
 use crate::esim::{HttpRequest, HttpResponse, Identity};
-use crate::net::NetError;
-use crate::net::http::{Limits, Request, RequestParser, Response};
+use crate::wire::http::{Limits, Request, RequestParser, Response};
 
 /// What is read from a connection at once.
 const CHUNK: usize = 16 * 1024;
@@ -235,7 +234,7 @@ impl HttpsServer {
                     Ok(Some(request)) => break request,
                     Ok(None) => {}
                     Err(error) => {
-                        let status = if let NetError::Http(fault) = &error { fault.status() } else { 400 };
+                        let status = error.status();
                         let response = Response::new(status).last();
                         return finish(&mut tls, &mut timed, &response.encode());
                     }

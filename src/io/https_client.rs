@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::esim::{HttpRequest, HttpResponse, UserAgent};
-use crate::net::http::{Limits, Request, ResponseParser};
+use crate::wire::http::{Limits, Request, ResponseParser};
 
 /// The port where a host names none.
 const PORT: u16 = 443;
@@ -147,7 +147,7 @@ impl HttpsClient {
         connection.write_all(bytes).and_then(|()| connection.flush()).map_err(broken)?;
         let mut parser = ResponseParser::new(LIMITS);
         let mut chunk = vec![0; CHUNK];
-        let no_http = |error: crate::net::NetError| HttpsClientError::NoHttp {
+        let no_http = |error: crate::wire::http::HttpFault| HttpsClientError::NoHttp {
             host: host.to_owned(),
             cause: error.to_string(),
         };

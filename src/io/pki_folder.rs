@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use crate::crypto::rsp_cert::Curve;
 use crate::esim::EsimError;
 use crate::esim::pki::{Deployment, Material, PkiFile};
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
 
 const SECRET: u32 = 0o600;
 const PUBLIC: u32 = 0o644;

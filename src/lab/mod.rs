@@ -40,7 +40,7 @@ pub enum LabError {
     Ledger(#[from] crate::ledger::LedgerError),
     /// The bench cannot be set up.
     #[error("the bench cannot be set up: {0}")]
-    SetUp(#[from] crate::onboard::OnboardError),
+    SetUp(#[from] crate::world::WorldError),
     /// The card that the bench names cannot be used.
     #[error(transparent)]
     Card(#[from] crate::io::pcsc::PcscError),

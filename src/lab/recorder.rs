@@ -8,8 +8,8 @@ use super::verdict::{Judge, Judgement, Ruling, Subject};
 use crate::crypto::Tally;
 use crate::event::{Body, Event, Outcome, Step};
 use crate::io::clock::thread_cpu_time;
+use crate::kernel::Instant;
 use crate::report::{Counters, Ending, ExpectationRow, RunFacts, RunSummary, StepRow, Version};
-use crate::sim::Instant;
 
 /// Observes a run and draws up its summary.
 pub struct Recorder {

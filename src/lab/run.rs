@@ -24,14 +24,14 @@ use crate::io::ledger_store::FileStore;
 use crate::io::pcsc;
 use crate::io::run_folder::RunFolder;
 use crate::ledger::Store;
-use crate::onboard::esim::{EsimFault, EsimSetup, Trigger};
-use crate::onboard::media::Wires;
-use crate::onboard::setup::{DeviceSetup, Setup};
-use crate::onboard::world::World;
 use crate::report::{
     EventLog, Html, Junit, Metrics, Pcapng, RunFacts, RunSummary, Style, Terminal, Transcript, View,
 };
+use crate::services::esim::{EsimFault, EsimSetup, Trigger};
 use crate::wire::saip::Package;
+use crate::world::World;
+use crate::world::media::Wires;
+use crate::world::setup::{DeviceSetup, Setup};
 
 /// How much of a file is gathered before it is written: a run of many devices writes tens of megabytes.
 const FILE_BUFFER_BYTES: usize = 128 << 10;

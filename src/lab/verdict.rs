@@ -11,7 +11,7 @@ use std::fmt;
 
 use super::scenario::{Expectation, ExpectedOutcome, Scenario};
 use crate::event::{Body, Event, Message, Outcome, Step, Verdict};
-use crate::sim::Instant;
+use crate::kernel::Instant;
 
 /// How a step of one device must end.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -168,7 +168,7 @@ impl Signer for NoteSigner<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::RngTree;
+    use crate::kernel::RngTree;
     use proptest::prelude::*;
 
     fn log(blocks: u8) -> MerkleLog {

@@ -189,7 +189,7 @@ fn account(address: Address, balance: U256, nonce: u64, code: Bytes) -> AccountC
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::RngTree;
+    use crate::kernel::RngTree;
     use proptest::prelude::*;
 
     fn genesis() -> Genesis {

@@ -8,7 +8,7 @@ use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp;
 
 use super::NetError;
-use crate::sim::Instant;
+use crate::kernel::Instant;
 
 /// Full segments that a connection buffers each way, while it lives. A window that is no multiple of a
 /// segment would end each flight with a runt.

@@ -20,7 +20,7 @@ use smoltcp::wire::{
 
 use super::NetError;
 use super::connection::{ACK_DELAY, BUFFERED_SEGMENTS, ConnId, ConnState, Connection, Endpoint};
-use crate::sim::{Instant, RngTree};
+use crate::kernel::{Instant, RngTree};
 
 /// How many addresses a host can have.
 const MAX_ADDRESSES: usize = 6;

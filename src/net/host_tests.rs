@@ -8,8 +8,8 @@ use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Packet, Ipv4Repr, TcpPacket};
 
 use super::*;
+use crate::kernel::{Instant, Queue, RngTree};
 use crate::net::NetError;
-use crate::sim::{Instant, Queue, RngTree};
 
 const DEVICE: Ipv4Addr = Ipv4Addr::new(10, 45, 0, 2);
 pub(in crate::net) const SERVICE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 20);

@@ -12,9 +12,9 @@ use rustls::{
     AlertDescription, ClientConfig, ClientConnection, Connection, Error, ServerConfig, ServerConnection,
 };
 
-use super::queue::ByteQueue;
 use super::{Blame, ConnId, ConnState, Host, NetError, TlsFault};
 use crate::event::{Label, Proto};
+use crate::wire::byte_queue::ByteQueue;
 
 /// Plaintext that may wait to be sent.
 const WRITE_LIMIT: usize = 64 * 1024;
@@ -211,6 +211,15 @@ impl TlsStream {
         self.session
             .export_keying_material([0; 32], label.as_bytes(), None)
             .map_err(|e| NetError::Tls(fault(&e)))
+    }
+
+    /// What binds a request to this session (RFC 9266 clause 4.2): both ends export the same value.
+    ///
+    /// # Errors
+    ///
+    /// Before the handshake is complete.
+    pub fn channel_binding(&self) -> Result<[u8; 32], NetError> {
+        self.exporter("EXPORTER-Channel-Binding")
     }
 
     fn suite(&self) -> Option<String> {

@@ -24,10 +24,10 @@ use x509_cert::spki::{AlgorithmIdentifierOwned, DynSignatureAlgorithmIdentifier,
 use x509_cert::time::{Time, Validity};
 
 use super::*;
+use crate::kernel::EPOCH_UNIX_S;
 use crate::net::host::tests::{Pair, SERVICE, one_in_thirty};
-use crate::net::http::{self, Limits, Request, RequestParser, Response, ResponseParser};
 use crate::net::mqtt::{ConnectOptions, MqttClient, MqttEvent, MqttOutput, MqttServer, Qos};
-use crate::sim::EPOCH_UNIX_S;
+use crate::wire::http::{self, Limits, Request, RequestParser, Response, ResponseParser};
 
 const NAME: &str = "ca.cellbed.test";
 

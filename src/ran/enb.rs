@@ -14,7 +14,7 @@ use oxirush_security::nas_eps::KEnb;
 use super::{Downlink, RanError, ReleaseCause, Uplink};
 use crate::event::{Actor, Fields, Label};
 use crate::id::Plmn;
-use crate::sim::{Duration, Instant};
+use crate::kernel::{Duration, Instant};
 use crate::wire::{gtpu, s1ap};
 
 /// How long the base station waits for the answer to an S1 SETUP REQUEST before it asks again.

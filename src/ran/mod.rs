@@ -1,11 +1,13 @@
 //! The radio access network: the protocol UE, the base station, and the modelled radio between them.
 
+pub mod air;
 pub mod enb;
 mod security;
 pub mod ue;
 pub mod usim;
 pub mod uu;
 
+pub use air::{AirModel, Lane, Rat};
 pub use enb::{Enb, EnbConfig, EnbInput, EnbOutput};
 pub use ue::{Ue, UeConfig, UeInput, UeOutput};
 pub use uu::{Downlink, ReleaseCause, Uplink};

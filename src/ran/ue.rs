@@ -25,7 +25,7 @@ use super::{Downlink, RanError, Uplink};
 use crate::card::CardHandle;
 use crate::event::{Actor, Fields, Label};
 use crate::id::{Imei, Plmn};
-use crate::sim::{Duration, Instant, RngTree};
+use crate::kernel::{Duration, Instant, RngTree};
 use crate::wire::nas::AlgorithmSet;
 
 /// Guards the attach procedure (TS 24.301 table 10.2.1).

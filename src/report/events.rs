@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ReadError, RunSummary, View, text};
 use crate::event::{Actor, Body, Event, Fields, Label, Message, Outcome, Proto, StateChange, Step};
-use crate::sim::{Duration, Instant};
+use crate::kernel::{Duration, Instant};
 
 /// The longest line that is read: an event with 8 MB of bytes.
 const LINE_BYTES_MAX: u64 = 16 << 20;

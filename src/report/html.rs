@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use super::{RunFacts, RunSummary, View, text};
 use crate::event::{Actor, Body, Event, Fields, Message, Outcome, Proto, StateChange, Step};
-use crate::sim::{Duration, Instant};
+use crate::kernel::{Duration, Instant};
 
 mod chart;
 mod ladder;

@@ -18,7 +18,7 @@ use std::net::Ipv4Addr;
 use super::summary::title;
 use super::{RunFacts, RunSummary, View, text};
 use crate::event::{Actor, Body, Event, Message, Proto};
-use crate::sim::{EPOCH_UNIX_S, Instant};
+use crate::kernel::{EPOCH_UNIX_S, Instant};
 
 mod packet;
 

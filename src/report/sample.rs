@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::{Ending, ExpectationRow, RunFacts, RunSummary, StepRow, Version};
 use crate::event::{Actor, Body, Event, Fields, Label, Message, Outcome, Proto, StateChange, Step, Verdict};
-use crate::sim::{Instant, Rat};
+use crate::kernel::Instant;
+use crate::ran::Rat;
 
 use Actor::{Ca, Card, Cloud, Device, Enb, Gateway, Hss, Ledger, Mme, Registrar, Ue};
 use Proto::{Apdu, Emm, Esm, Est, Evm, GtpU, Http, Mqtt, S1ap, S6a, Tls};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Body, Event, Step, Verdict};
-use crate::sim::Rat;
+use crate::ran::Rat;
 
 /// What is known of a run before its first event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use owo_colors::Style as Paint;
 use super::summary::verdict_name;
 use super::{RunFacts, RunSummary, View, text};
 use crate::event::{Body, Event, Outcome, Step, Verdict};
-use crate::sim::Duration;
+use crate::kernel::Duration;
 
 mod table;
 

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use super::summary::{title, verdict_name};
 use super::{RunFacts, RunSummary, View, text};
 use crate::event::{Body, Event, Message, Outcome, Proto, StateChange, Step};
-use crate::sim::{Duration, Instant};
+use crate::kernel::{Duration, Instant};
 
 /// The width of an actor: the longest name of a network node, or of a card in a run of 99,999 devices.
 const ACTOR: usize = 9;

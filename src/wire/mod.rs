@@ -2,10 +2,13 @@
 
 pub mod apdu;
 pub mod at;
+pub(crate) mod byte_queue;
 pub mod gtpu;
+pub mod http;
 mod namer;
 mod namer_es10;
 pub mod nas;
+pub mod registration;
 pub mod rsp;
 pub mod s1ap;
 pub mod saip;

@@ -3,7 +3,7 @@
 use cellbed::card::{CardPort, Uicc};
 use cellbed::crypto::Tally;
 use cellbed::crypto::rsp_cert::{Curve, RspKey};
-use cellbed::sim::RngTree;
+use cellbed::kernel::RngTree;
 use cellbed::wire::rsp::iot::{
     self, AddEimResult, AddInitialEim, AddInitialEimResponse, Added, Eco, EimConfigurationData, EimKey,
     EuiccPackage, EuiccPackageErrorData, EuiccPackageRequest, EuiccPackageResult, EuiccPackageResultData,

@@ -8,7 +8,7 @@ use cellbed::crypto::bsp::{Bsp, PAYLOAD_MAX, SessionKeys};
 use cellbed::crypto::rsp_cert::{Curve, RspCertificate, RspKey, RspPublicKey};
 use cellbed::esim::{Pki, PkiOptions, SmdpIdentity};
 use cellbed::id::Eid;
-use cellbed::sim::RngTree;
+use cellbed::kernel::RngTree;
 use cellbed::wire::rsp::{
     AuthenticateServerRequest, AuthenticateServerResponse, BoundProfilePackage, CtxParams1, DeviceInfo,
     EuiccSigned2, IccidBytes, InitialiseSecureChannel, NotificationConfiguration, NotificationEvents,

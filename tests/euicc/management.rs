@@ -244,18 +244,18 @@ fn isd_r_and_ecasd_from_their_contacts() {
     // A plain card has none of this.
     let profile = cellbed::card::SimProfile::parse(include_str!("../../sim-profiles/lte-test.toml")).unwrap();
     let p = profile.personalise(0).unwrap();
-    let mut plain = Uicc::new(&p, cellbed::sim::RngTree::new(1), &[]).unwrap();
+    let mut plain = Uicc::new(&p, cellbed::kernel::RngTree::new(1), &[]).unwrap();
     assert_eq!(send(&mut plain, "00a4040c10a0000005591010ffffffff8900000100"), "6a82");
 }
 
 #[test]
 fn a_config_that_does_not_fit_is_refused() {
     let maker = Maker::default();
-    let other = maker.pki.euicc(&eid(), &cellbed::sim::RngTree::new(8)).unwrap();
+    let other = maker.pki.euicc(&eid(), &cellbed::kernel::RngTree::new(8)).unwrap();
     let refused = |change: &dyn Fn(&mut cellbed::card::EuiccConfig)| {
         let mut config = maker.config();
         change(&mut config);
-        Uicc::with_euicc(config, cellbed::sim::RngTree::new(1), Vec::new()).err().unwrap().to_string()
+        Uicc::with_euicc(config, cellbed::kernel::RngTree::new(1), Vec::new()).err().unwrap().to_string()
     };
     assert!(refused(&|config| config.key = other.0.clone()).contains("not on its key"));
     assert!(refused(&|config| config.eid = config.eid.plus(1).unwrap()).contains("another EID"));

@@ -209,7 +209,7 @@ fn every_byte_of_the_release_of_a_download_counts() {
     let other_oid = {
         let oid = "2.999.11".parse().unwrap();
         let now = cellbed::esim::PkiOptions::default().now_unix_s;
-        let rng = cellbed::sim::RngTree::new(44);
+        let rng = cellbed::kernel::RngTree::new(44);
         maker.pki.smdp(&oid, &[SMDP.to_owned()], now, &rng).unwrap().pb.certificate
     };
     for (bytes, code, name) in [
@@ -385,7 +385,7 @@ fn no_private_key_leaves_the_card() {
     let card = &mut maker.card();
     let smdp = Smdp::new(&maker.pki);
     let secret = *maker.config().key.scalar();
-    let mut stream = cellbed::sim::RngTree::new(3).branch("card1").stream("euicc/one-time-key");
+    let mut stream = cellbed::kernel::RngTree::new(3).branch("card1").stream("euicc/one-time-key");
     let one_time = cellbed::crypto::rsp_cert::RspKey::from_stream(Curve::P256, &mut stream);
     let prepared = smdp.until_prepared(card);
     assert_eq!(prepared.otpk, one_time.public().uncompressed(), "the stream is the card's");

@@ -14,7 +14,7 @@ use cellbed::esim::smdp::{ConfirmOrder, DownloadOrder, Profile, SmdpSettings};
 use cellbed::esim::store::{Kind, Records, Store, StoreError};
 use cellbed::esim::{HttpRequest, HttpResponse, JSON, Pki, PkiOptions, Smdp, Smds};
 use cellbed::id::{Eid, Iccid};
-use cellbed::sim::{EPOCH_UNIX_S, RngTree};
+use cellbed::kernel::{EPOCH_UNIX_S, RngTree};
 use cellbed::wire::rsp::iot::AddInitialEim;
 use cellbed::wire::rsp::{
     DeviceInfo, NotificationConfiguration, NotificationEvents, ProfileClass, ProfileFilter, ProfileMetadata,

@@ -240,7 +240,7 @@ fn the_answer_of_another_server_is_refused() {
 fn a_card_without_isd_r_says_so() {
     use cellbed::card::{CardSlot, SimProfile, Uicc};
     let profile = SimProfile::parse(include_str!("../../sim-profiles/lte-test.toml")).unwrap();
-    let card = Uicc::new(&profile.personalise(0).unwrap(), cellbed::sim::RngTree::new(1), &[]).unwrap();
+    let card = Uicc::new(&profile.personalise(0).unwrap(), cellbed::kernel::RngTree::new(1), &[]).unwrap();
     let mut slot = CardSlot::new(Box::new(card));
     slot.reset().unwrap();
     let error = Es10::open(&mut slot).err().unwrap();

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use cellbed::kernel::RngTree;
 use cellbed::ledger::{
     Account, Depth, Ledger, LedgerError, LedgerOp, MemoryStore, Reason, Status, TxOutcome, read_history,
     verify, verify_checkpoint,
 };
-use cellbed::sim::RngTree;
 
 use crate::lab::{BEGIN, CHAIN_ID, Card, Lab, checkpoint_key, genesis, operators};
 

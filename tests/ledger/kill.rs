@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use cellbed::cli::ledger::verify as verify_command;
 use cellbed::io::ledger_store::FileStore;
+use cellbed::kernel::RngTree;
 use cellbed::ledger::{Depth, verify};
-use cellbed::sim::RngTree;
 use rand_core::RngCore;
 
 use crate::lab::{Card, Lab};

@@ -1,11 +1,11 @@
 //! A ledger with its operators, and cards that sign for keys of their own.
 
 use cellbed::io::ledger_store::FileStore;
+use cellbed::kernel::RngTree;
 use cellbed::ledger::{
     CheckpointKey, Contract, Genesis, Ledger, MemoryStore, Model, Operators, Registration, Sealed, Store,
     TxOutcome, device_id, registration_message,
 };
-use cellbed::sim::RngTree;
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
 use std::path::Path;

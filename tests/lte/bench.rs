@@ -7,8 +7,8 @@ use cellbed::card::CardSlot;
 use cellbed::corenet::{AddressPool, Epc, EpcConfig, EpcInput, EpcOutput, HssFault, Policy, Subscriber};
 use cellbed::event::Actor;
 use cellbed::id::{Iccid, Imsi, Plmn};
+use cellbed::kernel::{Duration, Instant, Queue, RngTree};
 use cellbed::ran::{Downlink, Enb, EnbConfig, EnbInput, EnbOutput, Ue, UeConfig, UeInput, UeOutput, Uplink};
-use cellbed::sim::{Duration, Instant, Queue, RngTree};
 use oxirush_nas::nas_eps::{NasEpsMessage, Validate};
 use oxirush_s1ap::s1ap::S1AP_PDU;
 

@@ -128,7 +128,7 @@ proptest! {
     ) {
         let mut bench = Bench::new(config(), 1);
         bench.after(20, Event::Power(0));
-        bench.run_until(cellbed::sim::Instant::from_nanos(at_ms * 1_000_000));
+        bench.run_until(cellbed::kernel::Instant::from_nanos(at_ms * 1_000_000));
         for bytes in noise {
             bench.core(EpcInput::S1 { enb: 1, bytes: &bytes });
             bench.core(EpcInput::GtpU { from: [10, 53, 2, 1].into(), bytes: &bytes });

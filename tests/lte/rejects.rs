@@ -1,7 +1,7 @@
 //! What each cause of an ATTACH REJECT does to the UE (TS 24.301 clause 5.5.1.2.5).
 
+use cellbed::kernel::{Duration, Instant};
 use cellbed::ran::{Downlink, UeInput};
-use cellbed::sim::{Duration, Instant};
 
 use crate::bench::{Bench, Event, Fact, config};
 

@@ -3,8 +3,8 @@
 use cellbed::ca::est::EstRequest;
 use cellbed::ca::{CsrBuilder, DeviceCertificate};
 use cellbed::ledger::{Contract, Status};
-use cellbed::net::http::Request;
-use cellbed::onboard::api::{Claim, Offer, REGISTRATION_PATH, Registered};
+use cellbed::wire::http::Request;
+use cellbed::wire::registration::{Claim, Offer, REGISTRATION_PATH, Registered};
 
 use super::lab::{BINDING, Lab, Subject, claim_request, est_request, est_word, word};
 

@@ -4,19 +4,19 @@ use std::net::Ipv4Addr;
 
 use cellbed::ca::{Authority, CsrBuilder, device_uri, est::EstRequest};
 use cellbed::corenet::{Attestation, Policy};
+use cellbed::crypto::key::halves;
 use cellbed::crypto::{SoftKey, Tally};
 use cellbed::event::{Body, Outcome, StateChange};
 use cellbed::id::{Eid, Iccid};
+use cellbed::kernel::{Duration, EPOCH_UNIX_S, Instant, RngTree};
 use cellbed::ledger::{
     CheckpointKey, Contract, Genesis, Ledger, MemoryStore, Model, Operators, Reason, Registration, TxOutcome,
     device_id, registration_message,
 };
-use cellbed::net::http::{Request, Response};
-use cellbed::onboard::api::{Claim, Problem, REGISTRATION_PATH};
-use cellbed::onboard::backend::{Answer, Backend, Caller};
-use cellbed::onboard::inventory::{Entry, Inventory};
-use cellbed::onboard::steps::halves;
-use cellbed::sim::{Duration, EPOCH_UNIX_S, Instant, RngTree};
+use cellbed::services::backend::{Answer, Backend, Caller};
+use cellbed::services::inventory::{Entry, Inventory};
+use cellbed::wire::http::{Request, Response};
+use cellbed::wire::registration::{Claim, Problem, REGISTRATION_PATH};
 
 pub const CHAIN_ID: u64 = 4242;
 pub const MODEL: &str = "test-model";
@@ -220,7 +220,7 @@ impl Offices {
             &Caller<'_>,
             &Request,
             &mut Vec<Body>,
-        ) -> Result<Answer, cellbed::onboard::OnboardError>,
+        ) -> Result<Answer, cellbed::services::ServiceError>,
     ) -> Response {
         let attestation = subject.attestation.as_ref();
         let caller = Caller { ip: subject.ip, attestation, channel_binding: BINDING };

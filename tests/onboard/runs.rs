@@ -6,14 +6,15 @@ use std::sync::Arc;
 use cellbed::card::SimProfile;
 use cellbed::corenet::HssFault;
 use cellbed::crypto::Tally;
+use cellbed::device::{DeviceInput, DeviceOutput};
 use cellbed::event::{Body, Event, Outcome, Step};
+use cellbed::kernel::{Duration, Instant, RngTree};
 use cellbed::ledger::MemoryStore;
-use cellbed::onboard::device::{DeviceInput, DeviceOutput};
-use cellbed::onboard::factory::{Blueprint, Factory};
-use cellbed::onboard::media::Wires;
-use cellbed::onboard::setup::{DeviceSetup, Setup};
-use cellbed::onboard::world::{Ended, World};
-use cellbed::sim::{Duration, Instant, Rat, RngTree};
+use cellbed::ran::Rat;
+use cellbed::world::factory::{Blueprint, Factory};
+use cellbed::world::media::Wires;
+use cellbed::world::setup::{DeviceSetup, Setup};
+use cellbed::world::{Ended, World};
 
 use super::lab::outcome;
 

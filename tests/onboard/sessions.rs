@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use cellbed::crypto::tls::{self, VirtualClock};
 use cellbed::crypto::{SoftKey, Tally};
 use cellbed::event::Body;
-use cellbed::net::http::{Limits, Request, Response, ResponseParser};
+use cellbed::kernel::{Duration, EPOCH_UNIX_S, Instant, RngTree};
+use cellbed::net::ServiceAddress;
+use cellbed::net::endpoint::{BROKER, REGISTRAR};
 use cellbed::net::mqtt::{ConnectOptions, MqttClient, MqttEvent, MqttOutput, Qos};
 use cellbed::net::{Host, NetError, TlsStream};
-use cellbed::onboard::api::REGISTRATION_PATH;
-use cellbed::onboard::peer::{Desk, Peer};
-use cellbed::onboard::service::{Servers, ServiceOutput};
-use cellbed::onboard::steps::{BROKER, Endpoint, REGISTRAR};
-use cellbed::sim::{Duration, EPOCH_UNIX_S, Instant, RngTree};
+use cellbed::services::network::{Servers, ServiceOutput};
+use cellbed::services::peer::{Desk, Peer};
+use cellbed::wire::http::{Limits, Request, Response, ResponseParser};
+use cellbed::wire::registration::REGISTRATION_PATH;
 
 use super::lab::{Lab, Offices, Subject, claim_request, notes, word};
 
@@ -54,7 +55,7 @@ impl Line {
         }
     }
 
-    fn connect(&mut self, to: Endpoint, certificate: Option<(&[u8], &SoftKey)>) -> TlsStream {
+    fn connect(&mut self, to: ServiceAddress, certificate: Option<(&[u8], &SoftKey)>) -> TlsStream {
         let root = self.root.clone();
         self.connect_trusting(&root, to, certificate)
     }
@@ -62,7 +63,7 @@ impl Line {
     fn connect_trusting(
         &mut self,
         root: &[u8],
-        to: Endpoint,
+        to: ServiceAddress,
         certificate: Option<(&[u8], &SoftKey)>,
     ) -> TlsStream {
         let provider = tls::provider(RngTree::new(9), &Tally::new());

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use cellbed::card::{CardPort, SimProfile, Uicc};
 use cellbed::io::vpcd::{Link, Request};
-use cellbed::onboard::factory::virtual_card;
-use cellbed::onboard::setup::trust_anchor;
-use cellbed::sim::RngTree;
+use cellbed::kernel::RngTree;
+use cellbed::world::factory::virtual_card;
+use cellbed::world::setup::trust_anchor;
 
 use super::lab::{Lab, PROFILE, has_readers};
 use super::run::bench;

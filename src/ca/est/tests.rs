@@ -1,7 +1,7 @@
 use super::*;
 use crate::ca::{Authority, CsrBuilder, device_uri};
 use crate::crypto::{SoftKey, Tally};
-use crate::sim::{EPOCH_UNIX_S, RngTree};
+use crate::kernel::{EPOCH_UNIX_S, RngTree};
 use proptest::prelude::*;
 
 fn key() -> SoftKey {

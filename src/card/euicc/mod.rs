@@ -31,7 +31,7 @@ pub use events::{EuiccEvent, OnEuiccEvent};
 use super::{CardError, CardOp, OnOp, Uicc};
 use crate::crypto::rsp_cert::TrustAnchor;
 use crate::crypto::{Op, Tally};
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
 use crate::wire::rsp::EidBytes;
 use applications::Chain;
 use load::Loading;

@@ -1,7 +1,7 @@
 //! From the bytes of a profile package to an installed profile.
 
 use super::super::InstalledProfile;
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
 use crate::wire::rsp::IccidBytes;
 use crate::wire::saip::{AkaAlgorithm, EuiccResponse, Image, Package, PackageError, Subscription};
 

@@ -11,7 +11,7 @@ use super::iot_safe::Verdict;
 use super::program::Written;
 use super::*;
 use crate::card::{CardPort, CardSlot, Personalisation, SimProfile, Uicc};
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
 
 const K1: &str = "465b5ce8b199b49faa5f0a2ee238a6bc";
 const OP1: &str = "cdc202d5123e20f62b6d676ac72cb318";

@@ -23,7 +23,7 @@ use self::objects::{File, Key, STORE, Secret, Store};
 use self::signature::Sessions;
 use super::state::{APPLET_FILE, APPLET_KEY, Stored, Writer, damaged, exactly};
 use super::{CardError, CardOp, OnOp, Reply};
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
 use crate::wire::{Command, StatusWord, tlv};
 
 pub use self::objects::{

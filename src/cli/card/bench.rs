@@ -14,10 +14,10 @@ use super::serve::{Seat, ServeError, Stop};
 use crate::card::{CardPort, CardSlot, Personalisation, PortError};
 use crate::io::pcsc::{self, PcscCard, PcscError};
 use crate::io::vpcd::Address;
+use crate::kernel::RngTree;
 use crate::lab::catalogue;
-use crate::onboard::factory::virtual_card;
-use crate::onboard::setup::trust_anchor;
-use crate::sim::RngTree;
+use crate::world::factory::virtual_card;
+use crate::world::setup::trust_anchor;
 
 const SEED: u64 = 7;
 /// How long pcscd shows a card that is gone, at most.

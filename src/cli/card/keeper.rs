@@ -9,11 +9,11 @@ use crate::card::{EuiccEvent, OnEuiccEvent, Uicc};
 use crate::esim::Pki;
 use crate::io::card_state::{CardStateError, StateDir};
 use crate::io::pki_folder;
+use crate::kernel::RngTree;
 use crate::lab::catalogue;
-use crate::onboard::euicc::{EuiccServers, virtual_euicc};
-use crate::onboard::factory::virtual_card;
-use crate::onboard::setup::trust_anchor;
-use crate::sim::RngTree;
+use crate::world::euicc::{EuiccServers, virtual_euicc};
+use crate::world::factory::virtual_card;
+use crate::world::setup::trust_anchor;
 
 /// Where one card keeps its state.
 pub struct Keeper {

@@ -25,7 +25,7 @@ use crate::card::explore::{ExploreError, PIN1, Target, Terminal};
 use crate::card::{CardError, CardPort, CardSlot, Personalisation, PortError, SimProfile, Uicc};
 use crate::io::files::{self, FileError};
 use crate::io::pcsc::{self, PcscError};
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
 
 /// Where a virtual card made for one command draws its random values from.
 const VIRTUAL_SEED: u64 = 7;

@@ -24,7 +24,7 @@ use crate::io::card_state::CardStateError;
 use crate::io::pki_folder::PkiFolderError;
 use crate::io::pty::PtyError;
 use crate::lab::LabError;
-use crate::onboard::OnboardError;
+use crate::world::WorldError;
 
 /// Why virtual cards cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +32,7 @@ pub enum ServeError {
     #[error(transparent)]
     Lab(#[from] LabError),
     #[error("the cards cannot be made: {0}")]
-    Onboard(#[from] OnboardError),
+    Onboard(#[from] WorldError),
     #[error("the cards cannot be made: {0}")]
     Card(#[from] CardError),
     #[error(transparent)]

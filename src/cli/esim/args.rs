@@ -7,8 +7,8 @@ use std::str::FromStr;
 use clap::{Args, Subcommand, ValueHint};
 
 use crate::esim::lpa::ActivationCode;
+use crate::esim::pki::lab::EIM_ID;
 use crate::id::Eid;
-use crate::onboard::esim::EIM_ID;
 
 #[derive(Debug, Args)]
 pub struct EsimArgs {

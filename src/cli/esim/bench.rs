@@ -21,7 +21,7 @@ use crate::esim::store::{Forgetful, Records};
 use crate::esim::{Pki, Refusal, Smdp};
 use crate::id::{Eid, Iccid};
 use crate::io::clock::{Stopwatch, thread_cpu_time};
-use crate::sim::{EPOCH_UNIX_S, RngTree};
+use crate::kernel::{EPOCH_UNIX_S, RngTree};
 use crate::wire::rsp::DeviceInfo;
 
 const ADDRESS: &str = "smdp.example";

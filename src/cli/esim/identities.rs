@@ -6,10 +6,10 @@ use super::serve::ServeError;
 use crate::crypto::Tally;
 use crate::crypto::rsp_cert::TrustAnchor;
 use crate::esim::pki::LAB_SEED;
+use crate::esim::pki::lab::eim_identity;
 use crate::esim::{Identity, Pki, SmdpIdentity, SmdsIdentity};
 use crate::io::pki_folder;
-use crate::onboard::esim::eim_identity;
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
 
 /// Who the servers are.
 pub struct Identities {

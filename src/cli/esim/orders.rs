@@ -17,8 +17,8 @@ use crate::esim::smdp::{
 };
 use crate::id::Iccid;
 use crate::io::pki_folder;
+use crate::kernel::RngTree;
 use crate::lab::catalogue;
-use crate::sim::RngTree;
 use crate::wire::rsp::{NotificationConfiguration, NotificationEvents, ProfileClass, ProfileMetadata};
 use crate::wire::saip::Package;
 

@@ -22,9 +22,9 @@ use crate::io::files::{self, FileError};
 use crate::io::https_client::HttpsClientError;
 use crate::io::pcsc;
 use crate::io::pki_folder::PkiFolderError;
-use crate::onboard::OnboardError;
 use crate::wire::rsp::iot::{AddInitialEim, EimConfigurationData};
 use crate::wire::rsp::{IccidBytes, ProfileFilter, ProfileId, ProfileInfo, Switch, SwitchKind};
+use crate::world::WorldError;
 
 /// Why a command could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,7 @@ enum EuiccToolError {
     #[error("the virtual eUICC cannot be made: {0}")]
     Virtual(#[from] EsimError),
     #[error("the virtual eUICC cannot be made: {0}")]
-    VirtualCard(#[from] OnboardError),
+    VirtualCard(#[from] WorldError),
     #[error("the virtual eUICC cannot be restored: {0}")]
     Restored(#[from] crate::card::CardError),
     #[error(transparent)]

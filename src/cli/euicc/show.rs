@@ -236,8 +236,8 @@ mod tests {
     use crate::card::{CardSlot, SimProfile};
     use crate::esim::Pki;
     use crate::esim::pki::LAB_SEED;
-    use crate::onboard::euicc::{EuiccServers, virtual_euicc};
-    use crate::sim::RngTree;
+    use crate::kernel::RngTree;
+    use crate::world::euicc::{EuiccServers, virtual_euicc};
 
     const MASKED: How = How { json: false, show_identifiers: false };
 

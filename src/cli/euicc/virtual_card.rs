@@ -10,9 +10,9 @@ use crate::esim::Pki;
 use crate::esim::pki::LAB_SEED;
 use crate::io::card_state::StateDir;
 use crate::io::pki_folder;
-use crate::onboard::euicc::{EuiccServers, virtual_euicc};
-use crate::onboard::setup::trust_anchor;
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
+use crate::world::euicc::{EuiccServers, virtual_euicc};
+use crate::world::setup::trust_anchor;
 
 /// The number of the card.
 const NUMBER: u32 = 1;

@@ -8,7 +8,7 @@ use oxirush_security::nas_eps::KEnb;
 
 use crate::corenet::hss::Vector;
 use crate::id::{Imei, Imsi};
-use crate::sim::{Duration, Instant};
+use crate::kernel::{Duration, Instant};
 
 /// How far a UE has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

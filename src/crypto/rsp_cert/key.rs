@@ -334,7 +334,7 @@ fn bp256_public(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::RngTree;
+    use crate::kernel::RngTree;
     use proptest::prelude::*;
 
     const CURVES: [Curve; 2] = [Curve::P256, Curve::BrainpoolP256r1];

@@ -113,7 +113,7 @@ fn form(reason: impl Into<String>) -> CryptoError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::RngTree;
+    use crate::kernel::RngTree;
     use proptest::prelude::*;
 
     #[test]

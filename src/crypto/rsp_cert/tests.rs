@@ -9,7 +9,7 @@ use super::*;
 use crate::crypto::{CryptoError, Op, Tally};
 use crate::esim::pki::{Pki, PkiOptions};
 use crate::id::Eid;
-use crate::sim::{EPOCH_UNIX_S, RngTree};
+use crate::kernel::{EPOCH_UNIX_S, RngTree};
 
 const NOW: u64 = EPOCH_UNIX_S + 60;
 const DAY_S: u64 = 86_400;

@@ -30,7 +30,7 @@ use webpki::aws_lc_rs::ECDSA_P256_SHA256;
 use zeroize::Zeroizing;
 
 use super::super::{Op, Tally};
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
 
 /// Builds a provider that draws from the stream "tls" of `rng` and counts its public-key operations in
 /// `tally`.

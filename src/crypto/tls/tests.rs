@@ -6,7 +6,7 @@ use rustls::{AlertDescription, CertificateError, ClientConnection, Connection, S
 use super::*;
 use crate::ca::{Authority, Csr, CsrBuilder, DeviceCertificate, device_uri};
 use crate::crypto::{Op, SoftKey, Tally};
-use crate::sim::{EPOCH_UNIX_S, RngTree};
+use crate::kernel::{EPOCH_UNIX_S, RngTree};
 
 const SERVER_NAME: &str = "mqtt.cellbed.test";
 const DAY_S: u64 = 86_400;

@@ -3,7 +3,7 @@
 
 use super::{EsimError, Identity, Pki, PkiOptions, SmdpIdentity, SmdsIdentity};
 use crate::crypto::rsp_cert::Oid;
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
 
 /// The object identifiers of the first SM-DP+ (that of SGP.26) and SM-DS.
 const SMDP_OID: &str = "2.999.10";

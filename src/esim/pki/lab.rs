@@ -1,11 +1,25 @@
 //! The hierarchy that virtual eUICCs and servers have where nobody gives another.
 
 use super::super::EsimError;
-use super::{Pki, PkiOptions};
-use crate::sim::RngTree;
+use super::{Identity, Pki, PkiOptions};
+use crate::event::Actor;
+use crate::kernel::{EPOCH_UNIX_S, RngTree};
 
 /// The seed of the lab's hierarchy, whose private keys are thereby public: for tests only.
 pub const LAB_SEED: u64 = 7;
+
+/// The `eimId`.
+pub const EIM_ID: &str = "cellbed-eim";
+/// The branch of a run's randomness that the eSIM side draws from.
+pub const BRANCH: &str = "esim";
+
+/// The key and the certificate of the eIM in the run whose randomness is `run`.
+///
+/// # Errors
+/// Where no certificate can be issued.
+pub fn eim_identity(pki: &Pki, run: &RngTree) -> Result<Identity, EsimError> {
+    pki.eim(EIM_ID, EPOCH_UNIX_S, &run.branch(BRANCH).branch(Actor::Eim))
+}
 
 impl Pki {
     /// The lab's hierarchy: that of `cellbed pki new DIR --seed 7`.

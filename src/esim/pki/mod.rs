@@ -6,7 +6,7 @@
 
 mod deployment;
 mod files;
-mod lab;
+pub mod lab;
 mod material;
 #[cfg(test)]
 mod tests;
@@ -26,7 +26,7 @@ use crate::crypto::rsp_cert::{
     Crl, Curve, Oid, Revocation, Role, RspCertError, RspCertificate, RspKey, TrustAnchor, check_same_oid,
 };
 use crate::id::Eid;
-use crate::sim::{EPOCH_UNIX_S, RngTree};
+use crate::kernel::{EPOCH_UNIX_S, RngTree};
 
 const DAY_S: u64 = 86_400;
 /// How long CI and EUM are valid, in seconds: 35 years, as in SGP.26.

@@ -9,7 +9,7 @@ use super::super::digits;
 use super::order::Profile;
 use crate::card::{Algorithm, CardError, Secret, SimProfile, impersonate, package};
 use crate::id::Imsi;
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
 use crate::wire::rsp::{
     NotificationConfiguration, NotificationEvents, OperatorId, ProfileClass, ProfileMetadata,
 };

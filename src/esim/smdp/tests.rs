@@ -15,7 +15,7 @@ use crate::esim::JSON;
 use crate::esim::pki::{Pki, PkiOptions};
 use crate::esim::store::Forgetful;
 use crate::esim::test_euicc::{Installed, NOW, TestEuicc};
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
 use crate::wire::rsp::{FinalResult, NotificationEvents, ProfileMetadata};
 
 const ADDRESS: &str = "smdp.example";

@@ -20,7 +20,7 @@ use super::{FileKind, LabError};
 use crate::event::Step;
 use crate::id::Plmn;
 use crate::io::files;
-use crate::sim::Rat;
+use crate::ran::Rat;
 
 /// The most devices that one scenario may have.
 pub const DEVICES_MAX: u32 = 100_000;

@@ -6,8 +6,8 @@ use mqtt_protocol_core::mqtt::role;
 
 use super::session::{Phase, Session};
 use super::{Blame, MqttEvent, MqttOutput, Qos, fault, is_filter, is_topic, word, words};
+use crate::kernel::Instant;
 use crate::net::NetError;
-use crate::sim::Instant;
 
 /// What a client says of itself.
 #[derive(Debug, Clone)]

@@ -10,8 +10,8 @@ use mqtt_protocol_core::mqtt::role;
 use super::client::{acknowledged, disconnected, is_under, ours, publish, take_publish};
 use super::session::{Phase, Session};
 use super::{Blame, MAX_SUBSCRIPTIONS, MqttEvent, MqttOutput, Qos, fault, is_filter, matches};
+use crate::kernel::Instant;
 use crate::net::NetError;
-use crate::sim::Instant;
 
 /// Why a client is refused (clause 3.2.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,9 +11,9 @@ use mqtt_protocol_core::mqtt::role::RoleType;
 use mqtt_protocol_core::mqtt::{Connection, Version};
 
 use super::{Blame, MAX_PACKET, MqttOutput, fault, send};
+use crate::kernel::Instant;
 use crate::net::NetError;
-use crate::net::queue::ByteQueue;
-use crate::sim::Instant;
+use crate::wire::byte_queue::ByteQueue;
 
 /// How many messages with QoS 1 may await their PUBACK, each way.
 const RECEIVE_MAXIMUM: u16 = 16;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::sim::Instant;
+use crate::kernel::Instant;
 
 const TOPIC: &str = "devices/1/telemetry";
 const AT_LEAST_ONCE: Qos = Qos::AtLeastOnce;

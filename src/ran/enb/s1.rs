@@ -6,9 +6,9 @@ use oxirush_s1ap::{Error, S1apPduKind, extract_s1ap_ies, ie, s1ap::*};
 use oxirush_security::nas_eps::KEnb;
 
 use super::{Bearer, Enb, EnbOutput, S1State, Stage, fault, messages};
+use crate::kernel::{Duration, Instant};
 use crate::ran::security::mac_i;
 use crate::ran::{Downlink, RanError, ReleaseCause};
-use crate::sim::{Duration, Instant};
 use crate::wire::s1ap;
 
 /// The parts of an INITIAL CONTEXT SETUP REQUEST that the base station uses.

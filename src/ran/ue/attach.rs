@@ -7,8 +7,8 @@ use oxirush_nas::nas_eps::{
 };
 
 use super::{ATTACH_ATTEMPTS, BARRED, Emm, Rrc, Substate, T3402, T3410, T3411, Timer, Ue, UeOutput};
+use crate::kernel::{Duration, Instant};
 use crate::ran::{RanError, Uplink};
-use crate::sim::{Duration, Instant};
 
 impl Ue {
     pub(super) fn start_attach(&mut self, now: Instant, out: &mut Vec<UeOutput>) -> Result<(), RanError> {

@@ -8,9 +8,9 @@ use oxirush_security::Autn;
 use oxirush_security::nas_eps::derive_kasme;
 
 use super::{Emm, Substate, T3410, T3416, T3418, T3420, Timer, Ue, UeOutput};
+use crate::kernel::Instant;
 use crate::ran::RanError;
 use crate::ran::usim::{self, AuthenticateAnswer};
-use crate::sim::Instant;
 use crate::wire::nas::plmn;
 
 /// How many wrong challenges in a row the UE takes before it leaves the cell.

@@ -6,8 +6,8 @@ use oxirush_nas::nas_eps::{
 };
 
 use super::{Emm, Rrc, Substate, T3421, Timer, Ue, UeOutput};
+use crate::kernel::Instant;
 use crate::ran::RanError;
-use crate::sim::Instant;
 
 /// How often T3421 may expire before the UE detaches without an answer.
 const ATTEMPTS: u8 = 5;

@@ -10,8 +10,8 @@ use oxirush_nas::nas_eps::{
 use oxirush_security::nas_eps::derive_kenb;
 
 use super::{Ue, UeOutput};
+use crate::kernel::Instant;
 use crate::ran::{RanError, Uplink};
-use crate::sim::Instant;
 use crate::wire::nas::{answer_to_malformed, eea, eia, label, undecoded};
 
 /// The EPS security contexts of the UE.

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 
 use super::{DEVICES_TIMED, Span};
 use crate::event::Step;
+use crate::kernel::{Duration, Instant};
 use crate::report::text::{readable, seconds, seconds_range};
 use crate::report::{RunSummary, step_times};
-use crate::sim::{Duration, Instant};
 
 /// Writes the section, or nothing where no step was begun.
 pub(super) fn write(out: &mut impl Write, summary: &RunSummary, spans: &[Span]) -> io::Result<()> {

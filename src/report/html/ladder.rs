@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use super::chart::step_class;
 use super::{Arrow, Content, DEVICES_KEPT, DUMP_BYTES_MAX, LeftOut, Row, Tunnel};
 use crate::event::{Actor, Outcome, Proto, StateChange, Step};
+use crate::kernel::{Duration, Instant};
 use crate::report::text::{brief, count, fields, html, one_line, seconds, user_plane};
-use crate::sim::{Duration, Instant};
 
 /// Columns from the card outwards: name and what it stands for.
 const LANES: [(&str, &str); 15] = [

@@ -7,8 +7,8 @@ use owo_colors::Style as Paint;
 
 use super::{DEVICES_SHOWN_MAX, Terminal, WORD};
 use crate::event::{Step, Verdict};
+use crate::kernel::Duration;
 use crate::report::{ExpectationRow, RunSummary, StepRow, step_times, text};
-use crate::sim::Duration;
 
 /// The most failures that are repeated.
 const FAILURES_MAX: usize = 20;

@@ -1,54 +1,31 @@
 //! The steps that need the card or the services, as the device's application does them.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use serde::de::DeserializeOwned;
 
-use super::OnboardError;
-use super::api::{Claim, Offer, Problem, REGISTRATION_PATH, Registered, octets};
-use super::device::DeviceOutput;
 use super::iot_safe::{CERTIFICATE_FILE, IotSafe, KEY_ID, TRUST_ANCHOR_FILE};
 use super::link::{Link, refusal};
+use super::{DeviceError, DeviceOutput};
 use crate::ca::est::{self, Enrolment, EstRequest};
 use crate::ca::{CsrBuilder, DeviceCertificate};
 use crate::card::CardHandle;
+use crate::crypto::key::halves;
 use crate::crypto::tls::{self, KeyLogSink, SignFn, VirtualClock};
-use crate::event::{Actor, Step};
+use crate::event::Step;
+use crate::kernel::Instant;
 use crate::ledger::{Contract, Model, registration_message};
 use crate::net::Host;
-use crate::net::http::{Request, Response};
+use crate::net::endpoint::{BROKER, EST, REGISTRAR};
 use crate::net::mqtt::{ConnectOptions, MqttClient, MqttEvent, Qos};
-use crate::sim::Instant;
-
-/// Where the registrar listens, and the name that its certificate carries.
-pub const REGISTRAR: Endpoint =
-    Endpoint { actor: Actor::Registrar, port: 443, name: "registrar.cellbed.test" };
-/// The same of the onboarding service (EST).
-pub const EST: Endpoint = Endpoint { actor: Actor::Ca, port: 443, name: "est.cellbed.test" };
-/// The same of the MQTT broker.
-pub const BROKER: Endpoint = Endpoint { actor: Actor::Cloud, port: 8883, name: "mqtt.cellbed.test" };
+use crate::wire::http::{Request, Response};
+use crate::wire::registration::{Claim, Offer, Problem, REGISTRATION_PATH, Registered, octets};
 
 /// How long the device may be silent, in seconds: the broker ends a session that is for longer. The step is
 /// over long before a ping would be due.
 const KEEP_ALIVE_S: u16 = 60;
-
-/// Where a service is.
-#[derive(Debug, Clone, Copy)]
-pub struct Endpoint {
-    pub actor: Actor,
-    pub port: u16,
-    pub name: &'static str,
-}
-
-impl Endpoint {
-    /// Its address and port.
-    pub fn socket(&self) -> (Ipv4Addr, u16) {
-        (self.actor.transport_address(), self.port)
-    }
-}
 
 /// How far a step has come.
 pub enum Flow {
@@ -92,13 +69,13 @@ impl Tools {
     ///
     /// # Errors
     /// A refusal where the applet refuses; a fault of the bench where the card is gone.
-    pub fn make_keys(&mut self) -> Result<Flow, OnboardError> {
-        let mut slot = self.card.lock().map_err(|_| OnboardError::Slot)?;
+    pub fn make_keys(&mut self) -> Result<Flow, DeviceError> {
+        let mut slot = self.card.lock().map_err(|_| DeviceError::Slot)?;
         let applet = IotSafe::select(&mut slot)?;
         let made = applet.generate_key_pair(&mut slot, KEY_ID)?;
         let public_key = applet.read_public_key(&mut slot, KEY_ID)?;
         if made != public_key {
-            return Err(OnboardError::refused(
+            return Err(DeviceError::refused(
                 "key-mismatch",
                 "the applet reads out another key than it made",
             ));
@@ -112,26 +89,26 @@ impl Tools {
         Ok(Flow::Done(proof))
     }
 
-    fn public_key(&self) -> Result<[u8; 64], OnboardError> {
+    fn public_key(&self) -> Result<[u8; 64], DeviceError> {
         self.identity.public_key.ok_or_else(no_applet)
     }
 
     /// Has the card sign `message` (ECDSA, P-256, SHA-256): r || s.
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], OnboardError> {
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], DeviceError> {
         let applet = self.identity.applet.as_ref().ok_or_else(no_applet)?;
-        let mut slot = self.card.lock().map_err(|_| OnboardError::Slot)?;
+        let mut slot = self.card.lock().map_err(|_| DeviceError::Slot)?;
         Ok(applet.sign(&mut slot, KEY_ID, message)?)
     }
 
     /// The TLS client of this device; with its certificate and the card's key where `mutual`.
-    fn tls_client(&self, mutual: bool) -> Result<Arc<ClientConfig>, OnboardError> {
+    fn tls_client(&self, mutual: bool) -> Result<Arc<ClientConfig>, DeviceError> {
         let client = match (&self.identity.certificate, mutual) {
             (Some(certificate), true) => {
                 let key = tls::signing_key(self.card_signer()?, self.public_key()?);
                 Some((vec![certificate.clone()], key))
             }
             (None, true) => {
-                return Err(OnboardError::refused("no-certificate", "the step `enrol` was not run"));
+                return Err(DeviceError::refused("no-certificate", "the step `enrol` was not run"));
             }
             (_, false) => None,
         };
@@ -146,11 +123,11 @@ impl Tools {
     }
 
     /// The card's key as something that signs: every signature is an exchange with the applet.
-    fn card_signer(&self) -> Result<SignFn, OnboardError> {
+    fn card_signer(&self) -> Result<SignFn, DeviceError> {
         let applet = self.identity.applet.ok_or_else(no_applet)?;
         let card = self.card.clone();
         Ok(Arc::new(move |message: &[u8]| {
-            let mut slot = card.lock().map_err(|_| OnboardError::Slot.to_string())?;
+            let mut slot = card.lock().map_err(|_| DeviceError::Slot.to_string())?;
             applet.sign(&mut slot, KEY_ID, message).map_err(|error| error.to_string())
         }))
     }
@@ -178,7 +155,7 @@ impl NetworkStep {
     ///
     /// # Errors
     /// A refusal where an earlier step is missing.
-    pub fn start(step: Step, tools: &Tools, host: &mut Host) -> Result<Self, OnboardError> {
+    pub fn start(step: Step, tools: &Tools, host: &mut Host) -> Result<Self, DeviceError> {
         let (endpoint, stage) = match step {
             Step::Enrol => (EST, Stage::Enrol),
             Step::Ready => (BROKER, Stage::Connect),
@@ -198,7 +175,7 @@ impl NetworkStep {
         tools: &mut Tools,
         host: &mut Host,
         out: &mut Vec<DeviceOutput>,
-    ) -> Result<Flow, OnboardError> {
+    ) -> Result<Flow, DeviceError> {
         tools.clock.set(now.unix_s());
         if !self.link.pump(host, out)? {
             return Ok(Flow::Waiting);
@@ -212,7 +189,7 @@ impl NetworkStep {
             Flow::Done(_) => self.link.close(host),
             Flow::Waiting if self.link.ended() => {
                 let detail = "the service ended the connection before it had answered";
-                return Err(OnboardError::refused("connection-closed", detail));
+                return Err(DeviceError::refused("connection-closed", detail));
             }
             _ => self.link.flush(host)?,
         }
@@ -226,7 +203,7 @@ impl NetworkStep {
 
     // ---- register ----
 
-    fn register(&mut self, tools: &mut Tools, out: &mut Vec<DeviceOutput>) -> Result<Flow, OnboardError> {
+    fn register(&mut self, tools: &mut Tools, out: &mut Vec<DeviceOutput>) -> Result<Flow, DeviceError> {
         match self.stage {
             Stage::OfferAsked => {
                 let Some(response) = self.link.response()? else { return Ok(Flow::Waiting) };
@@ -257,9 +234,9 @@ impl NetworkStep {
         }
     }
 
-    fn claim(&self, tools: &Tools, offer: &Offer) -> Result<Claim, OnboardError> {
+    fn claim(&self, tools: &Tools, offer: &Offer) -> Result<Claim, DeviceError> {
         let malformed =
-            || OnboardError::refused("malformed-offer", "the registrar's offer is not what it should be");
+            || DeviceError::refused("malformed-offer", "the registrar's offer is not what it should be");
         let id: [u8; 32] = octets(&offer.id).ok_or_else(malformed)?;
         let registry: [u8; 20] = octets(&offer.registry).ok_or_else(malformed)?;
         let model = Model::new(&offer.model).map_err(|_| malformed())?;
@@ -277,7 +254,7 @@ impl NetworkStep {
 
     // ---- enrol (RFC 7030) ----
 
-    fn enrol(&mut self, tools: &mut Tools, out: &mut Vec<DeviceOutput>) -> Result<Flow, OnboardError> {
+    fn enrol(&mut self, tools: &mut Tools, out: &mut Vec<DeviceOutput>) -> Result<Flow, DeviceError> {
         match self.stage {
             Stage::TrustAsked => {
                 let Some(response) = self.link.response()? else { return Ok(Flow::Waiting) };
@@ -285,7 +262,7 @@ impl NetworkStep {
                 let roots = est::read_cacerts_response(kind, &response.body).map_err(bad_est)?;
                 if !roots.contains(&tools.identity.trust_anchor) {
                     let detail = "EST's CA certificates lack the trust anchor of the card";
-                    return Err(OnboardError::refused("trust-anchor-mismatch", detail));
+                    return Err(DeviceError::refused("trust-anchor-mismatch", detail));
                 }
                 let csr = self.csr(tools)?;
                 self.link.request(&http_request(EstRequest::simple_enroll(&csr)), out)?;
@@ -302,7 +279,7 @@ impl NetworkStep {
                     Enrolment::Issued(certificate) => keep_certificate(tools, certificate),
                     Enrolment::Retry { .. } => {
                         let detail = "the service asks to come again later, which this device does not do";
-                        Err(OnboardError::refused("enrolment-pending", detail))
+                        Err(DeviceError::refused("enrolment-pending", detail))
                     }
                     Enrolment::Refused { status, reason } => Err(refused_by_est(status, &reason)),
                 }
@@ -316,7 +293,7 @@ impl NetworkStep {
     }
 
     /// A CSR for the card's key, signed by the card, bound to this TLS session (RFC 7030 clause 3.5).
-    fn csr(&self, tools: &Tools) -> Result<Vec<u8>, OnboardError> {
+    fn csr(&self, tools: &Tools) -> Result<Vec<u8>, DeviceError> {
         let name = match tools.identity.id {
             Some(id) => hex::encode(id),
             None => format!("unregistered-{}", tools.number),
@@ -334,7 +311,7 @@ impl NetworkStep {
         now: Instant,
         tools: &Tools,
         out: &mut Vec<DeviceOutput>,
-    ) -> Result<Flow, OnboardError> {
+    ) -> Result<Flow, DeviceError> {
         let id = tools.identity.id.map(hex::encode).unwrap_or_default();
         let mut outputs = Vec::new();
         let result = match &mut self.stage {
@@ -364,7 +341,7 @@ impl NetworkStep {
         id: &str,
         event: MqttEvent,
         out: &mut Vec<DeviceOutput>,
-    ) -> Result<Option<String>, OnboardError> {
+    ) -> Result<Option<String>, DeviceError> {
         let Stage::Mqtt(client) = &mut self.stage else { return Ok(None) };
         let mut outputs = Vec::new();
         let mut proof = None;
@@ -380,10 +357,10 @@ impl NetworkStep {
                 proof = Some("mutual TLS with the card's key; the cloud has the telemetry".to_owned());
             }
             MqttEvent::Acknowledged { reason, .. } | MqttEvent::Refused { reason } => {
-                return Err(OnboardError::refused(format!("mqtt-{reason}"), "the cloud refused"));
+                return Err(DeviceError::refused(format!("mqtt-{reason}"), "the cloud refused"));
             }
             MqttEvent::Disconnected { reason } => {
-                return Err(OnboardError::refused(format!("mqtt-{reason}"), "the cloud ended the session"));
+                return Err(DeviceError::refused(format!("mqtt-{reason}"), "the cloud ended the session"));
             }
             _ => {}
         }
@@ -393,11 +370,11 @@ impl NetworkStep {
 }
 
 /// Checks that the certificate is for the card's key and puts it into the applet's file.
-fn keep_certificate(tools: &mut Tools, certificate: Vec<u8>) -> Result<Flow, OnboardError> {
+fn keep_certificate(tools: &mut Tools, certificate: Vec<u8>) -> Result<Flow, DeviceError> {
     let issued = DeviceCertificate::parse(&certificate).map_err(bad_est)?;
     issued.check_key(&tools.public_key()?).map_err(bad_est)?;
     let applet = tools.identity.applet.as_ref().ok_or_else(no_applet)?;
-    let mut slot = tools.card.lock().map_err(|_| OnboardError::Slot)?;
+    let mut slot = tools.card.lock().map_err(|_| DeviceError::Slot)?;
     applet.write_file(&mut slot, CERTIFICATE_FILE, &certificate)?;
     drop(slot);
     let proof = format!("ledger, network and owner agree; certificate {} is in the card", issued.serial());
@@ -405,31 +382,31 @@ fn keep_certificate(tools: &mut Tools, certificate: Vec<u8>) -> Result<Flow, Onb
     Ok(Flow::Done(proof))
 }
 
-fn no_applet() -> OnboardError {
-    OnboardError::refused("no-key", "the step `keys` was not run")
+fn no_applet() -> DeviceError {
+    DeviceError::refused("no-key", "the step `keys` was not run")
 }
 
-fn bad_est(error: crate::ca::CaError) -> OnboardError {
-    OnboardError::refused("bad-est-response", error.to_string())
+fn bad_est(error: crate::ca::CaError) -> DeviceError {
+    DeviceError::refused("bad-est-response", error.to_string())
 }
 
 /// EST carries a refusal as text; ours reads `word: sentence`.
-fn refused_by_est(status: u16, text: &str) -> OnboardError {
+fn refused_by_est(status: u16, text: &str) -> DeviceError {
     match text.split_once(": ") {
-        Some((word, sentence)) if !word.contains(' ') => OnboardError::refused(word, sentence),
-        _ => OnboardError::refused(format!("est-{status}"), text),
+        Some((word, sentence)) if !word.contains(' ') => DeviceError::refused(word, sentence),
+        _ => DeviceError::refused(format!("est-{status}"), text),
     }
 }
 
 /// A JSON answer, or the refusal that it carries.
-fn accepted<T: DeserializeOwned>(response: &Response) -> Result<T, OnboardError> {
+fn accepted<T: DeserializeOwned>(response: &Response) -> Result<T, DeviceError> {
     if response.is_success() {
         return serde_json::from_slice(&response.body)
-            .map_err(|error| OnboardError::refused("malformed-answer", error.to_string()));
+            .map_err(|error| DeviceError::refused("malformed-answer", error.to_string()));
     }
     match serde_json::from_slice::<Problem>(&response.body) {
-        Ok(problem) => Err(OnboardError::refused(problem.reason, problem.detail)),
-        Err(_) => Err(OnboardError::refused(format!("http-{}", response.status), response.reason.clone())),
+        Ok(problem) => Err(DeviceError::refused(problem.reason, problem.detail)),
+        Err(_) => Err(DeviceError::refused(format!("http-{}", response.status), response.reason.clone())),
     }
 }
 
@@ -437,12 +414,4 @@ fn http_request(request: EstRequest) -> Request {
     let base = Request::new(request.operation.method(), request.operation.path(), EST.name);
     let with_headers = request.headers.iter().fold(base, |base, (name, value)| base.header(name, value));
     Request { body: request.body, ..with_headers }
-}
-
-/// X and Y of a public key.
-pub fn halves(key: &[u8; 64]) -> ([u8; 32], [u8; 32]) {
-    let mut halves = ([0; 32], [0; 32]);
-    halves.0.copy_from_slice(&key[..32]);
-    halves.1.copy_from_slice(&key[32..]);
-    halves
 }

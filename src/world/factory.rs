@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::OnboardError;
-use super::agent::{Agent, PowerCut};
-use super::device::{Device, Refusals};
+use super::WorldError;
 use super::euicc::{EuiccServers, virtual_euicc};
-use super::procedure::Procedure;
-use super::steps::{Identity, Tools};
 use crate::card::{CardError, CardOp, CardPort, CardSlot, EuiccEvent, Personalisation, SimProfile, Uicc};
 use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
 use crate::crypto::{Op, Tally};
+use crate::device::ipa::{Assistant, PowerCut};
+use crate::device::procedure::Procedure;
+use crate::device::steps::{Identity, Tools};
+use crate::device::{Device, Refusals};
 use crate::esim::pki::Pki;
 use crate::event::{Actor, Step};
+use crate::kernel::RngTree;
 use crate::ran::UeConfig;
-use crate::sim::RngTree;
 
 /// What distinguishes one device from another.
 #[derive(Debug, Clone)]
@@ -73,11 +73,11 @@ impl Factory {
     ///
     /// # Errors
     /// Where there is no such device, or its card cannot be personalised.
-    pub fn build(&mut self, number: u32) -> Result<Device, OnboardError> {
+    pub fn build(&mut self, number: u32) -> Result<Device, WorldError> {
         let blueprint = (number as usize)
             .checked_sub(1)
             .and_then(|index| self.blueprints.get(index))
-            .ok_or(OnboardError::NoSuchDevice { device: number, devices: self.blueprints.len() })?;
+            .ok_or(WorldError::NoSuchDevice { device: number, devices: self.blueprints.len() })?;
         let personalisation = blueprint.profile.personalise(blueprint.index)?;
         let power_lost = Arc::new(AtomicBool::new(false));
         let refusals = Refusals::default();
@@ -94,9 +94,9 @@ impl Factory {
         // A device whose subscriber will change asks for no access point: the subscription says it.
         let apn = self.esim.is_none().then(|| personalisation.apn.clone());
         let modem = (UeConfig { apn, ..UeConfig::new(number) }, self.rng.branch(Actor::Ue(number)));
-        let agent = self.esim.as_ref().map(|issue| {
+        let assistant = self.esim.as_ref().map(|issue| {
             let ci = issue.pki.ci.certificate.der().to_vec();
-            Agent::new(ci, issue.indirect, power_lost)
+            Assistant::new(ci, issue.indirect, power_lost)
         });
         let rng = self.rng.branch(Actor::Device(number));
         let tools = Tools {
@@ -107,7 +107,14 @@ impl Factory {
             key_log: self.key_log.clone(),
             identity: Identity::default(),
         };
-        Ok(Device::new(number, modem, card, refusals, Procedure::new(self.steps.clone(), tools, agent), rng))
+        Ok(Device::new(
+            number,
+            modem,
+            card,
+            refusals,
+            Procedure::new(self.steps.clone(), tools, assistant),
+            rng,
+        ))
     }
 
     fn virtual_card(
@@ -115,7 +122,7 @@ impl Factory {
         card: &Personalisation,
         number: u32,
         refusals: &Refusals,
-    ) -> Result<Box<dyn CardPort>, OnboardError> {
+    ) -> Result<Box<dyn CardPort>, WorldError> {
         let tally = self.tally.clone();
         let mut uicc = match &self.esim {
             Some(issue) => {

@@ -9,20 +9,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::ClientConfig;
 
-use super::device::DeviceOutput;
-use super::esim::{self, EIM};
 use super::link::Link;
-use super::steps::{Endpoint, Flow, Tools};
-use super::{OnboardError, Refusal};
+use super::steps::{Flow, Tools};
+use super::{DeviceError, DeviceOutput, Refusal};
 use crate::card::{CardPort, PortError};
 use crate::crypto::tls;
 use crate::esim::ipa::{Ipa, IpaOptions, IpaStep, PollReport};
 use crate::esim::lpa::{Channel, Es10, LpaError};
 use crate::esim::{HttpRequest, HttpResponse, UserAgent};
 use crate::event::Step;
-use crate::net::Host;
-use crate::net::http::Request;
-use crate::sim::Instant;
+use crate::kernel::Instant;
+use crate::net::endpoint::EIM;
+use crate::net::{Host, ServiceAddress};
+use crate::wire::http::Request;
 use crate::wire::rsp::{DeviceInfo, ProfileClass, ProfileFilter, ProfileState, names};
 
 /// The type allocation code of the device's test IMEI (TS 23.003 clause 6.2).
@@ -32,14 +31,14 @@ const TAC: [u8; 4] = [0x00, 0x10, 0x10, 0x01];
 const COMMANDS_BEFORE_CUT: u32 = 30;
 
 /// The assistant of one device.
-pub struct Agent {
+pub struct Assistant {
     ipa: Ipa,
     options: IpaOptions,
     /// The CI under which the servers' certificates are, DER.
     ci: Vec<u8>,
     /// The logical channel on which the ISD-R is selected, until the card is reset.
     channel: Option<Channel>,
-    link: Option<(Endpoint, Link)>,
+    link: Option<(ServiceAddress, Link)>,
     /// What is to be sent, or was sent and waits for its answer.
     request: Option<HttpRequest>,
     sent: bool,
@@ -61,7 +60,7 @@ enum Work {
     RolledBack(Refusal),
 }
 
-impl Agent {
+impl Assistant {
     /// The assistant of a device that trusts servers under `ci`. Without a direct way to the SM-DP+ where `indirect`.
     pub fn new(ci: Vec<u8>, indirect: bool, power_lost: Arc<AtomicBool>) -> Self {
         let options = IpaOptions {
@@ -110,7 +109,7 @@ impl Agent {
         tools: &mut Tools,
         host: &mut Host,
         out: &mut Vec<DeviceOutput>,
-    ) -> Result<Flow, OnboardError> {
+    ) -> Result<Flow, DeviceError> {
         tools.clock.set(now.unix_s());
         let next = match (&self.request, std::mem::replace(&mut self.work, Work::UnderWay)) {
             (_, Work::Begin) => self.with_card(tools, |ipa, es10| ipa.start(es10))?,
@@ -146,7 +145,7 @@ impl Agent {
         next: IpaStep,
         tools: &Tools,
         host: &mut Host,
-    ) -> Result<Flow, OnboardError> {
+    ) -> Result<Flow, DeviceError> {
         match next {
             IpaStep::Send(request) => {
                 let polls = names::esipa(&request.body) == "GetEimPackage";
@@ -180,10 +179,10 @@ impl Agent {
         }
     }
 
-    fn finished(&mut self, step: Step, report: PollReport, tools: &Tools) -> Result<Flow, OnboardError> {
+    fn finished(&mut self, step: Step, report: PollReport, tools: &Tools) -> Result<Flow, DeviceError> {
         if let Work::RolledBack(why) = std::mem::replace(&mut self.work, Work::Begin) {
             let detail = format!("{} ({}); the profile before is enabled again", why.reason, why.detail);
-            return Err(OnboardError::refused("rolled-back", detail));
+            return Err(DeviceError::refused("rolled-back", detail));
         }
         if let Some(error) = report.not_downloaded {
             return Err(refusal(error));
@@ -193,7 +192,7 @@ impl Agent {
             Step::Enable if report.profile_changed || self.is_operational(tools)? => {
                 Ok(Flow::Done(format!("the operational profile is enabled; {}", self.session)))
             }
-            _ => Err(OnboardError::refused("no-eim-package", "the eIM has nothing for this card")),
+            _ => Err(DeviceError::refused("no-eim-package", "the eIM has nothing for this card")),
         }
     }
 
@@ -202,7 +201,7 @@ impl Agent {
     ///
     /// # Errors
     /// Where the bench is at fault.
-    pub fn roll_back(&mut self, tools: &Tools, why: &Refusal) -> Result<bool, OnboardError> {
+    pub fn roll_back(&mut self, tools: &Tools, why: &Refusal) -> Result<bool, DeviceError> {
         if !matches!(self.work, Work::Refreshing(None)) {
             return Ok(false);
         }
@@ -219,8 +218,8 @@ impl Agent {
     }
 
     /// Whether an operational profile is enabled.
-    fn is_operational(&mut self, tools: &Tools) -> Result<bool, OnboardError> {
-        let mut slot = tools.card.lock().map_err(|_| OnboardError::Slot)?;
+    fn is_operational(&mut self, tools: &Tools) -> Result<bool, DeviceError> {
+        let mut slot = tools.card.lock().map_err(|_| DeviceError::Slot)?;
         let Some(channel) = self.channel else { return Ok(false) };
         let profiles =
             Es10::attach(&mut slot, channel).profiles(&ProfileFilter::default()).map_err(refusal)?;
@@ -240,8 +239,8 @@ impl Agent {
         &mut self,
         tools: &Tools,
         work: impl FnOnce(&mut Ipa, &mut Es10<'_>) -> IpaStep,
-    ) -> Result<IpaStep, OnboardError> {
-        let mut slot = tools.card.lock().map_err(|_| OnboardError::Slot)?;
+    ) -> Result<IpaStep, DeviceError> {
+        let mut slot = tools.card.lock().map_err(|_| DeviceError::Slot)?;
         let mut es10 = match self.channel {
             Some(channel) => Es10::attach(&mut slot, channel),
             None => match Es10::open(&mut slot) {
@@ -260,11 +259,12 @@ impl Agent {
         tools: &Tools,
         host: &mut Host,
         out: &mut Vec<DeviceOutput>,
-    ) -> Result<Option<HttpResponse>, OnboardError> {
-        let endpoint = esim::server(&request.host).ok_or_else(|| {
-            OnboardError::refused("unknown-server", format!("{:?} is no server of this lab", request.host))
+    ) -> Result<Option<HttpResponse>, DeviceError> {
+        let endpoint = ServiceAddress::esim_server(&request.host).ok_or_else(|| {
+            DeviceError::refused("unknown-server", format!("{:?} is no server of this lab", request.host))
         })?;
-        let other = |open: &(Endpoint, Link)| open.0.name != endpoint.name || !self.sent && open.1.ended();
+        let other =
+            |open: &(ServiceAddress, Link)| open.0.name != endpoint.name || !self.sent && open.1.ended();
         if self.link.as_ref().is_some_and(other) {
             self.hang_up(host);
         }
@@ -290,7 +290,7 @@ impl Agent {
                 content_type: response.headers.get("content-type").unwrap_or_default().to_owned(),
                 body: response.body,
             })),
-            None if link.ended() => Err(OnboardError::refused(
+            None if link.ended() => Err(DeviceError::refused(
                 "connection-closed",
                 "the server ended the connection before it had answered",
             )),
@@ -298,7 +298,7 @@ impl Agent {
         }
     }
 
-    fn tls_client(&self, tools: &Tools) -> Result<Arc<ClientConfig>, OnboardError> {
+    fn tls_client(&self, tools: &Tools) -> Result<Arc<ClientConfig>, DeviceError> {
         let roots = [self.ci.clone()];
         let (provider, clock) = (tools.provider.clone(), tools.clock.clone());
         Ok(tls::client_config(provider, &roots, None, clock, tools.key_log.clone())?)
@@ -315,12 +315,12 @@ fn http_request(request: &HttpRequest) -> Request {
 
 /// Why the assistant did not get through: the most precise word that there is for it. Only a card that is gone is a
 /// fault of the bench.
-fn refusal(error: LpaError) -> OnboardError {
+fn refusal(error: LpaError) -> DeviceError {
     match error {
         LpaError::Port { source, .. } => source.into(),
-        LpaError::Euicc { word, .. } => OnboardError::refused(word, error.to_string()),
-        LpaError::Installation { reason, .. } => OnboardError::refused(reason, error.to_string()),
-        error => OnboardError::refused(error.word(), error.to_string()),
+        LpaError::Euicc { word, .. } => DeviceError::refused(word, error.to_string()),
+        LpaError::Installation { reason, .. } => DeviceError::refused(reason, error.to_string()),
+        error => DeviceError::refused(error.word(), error.to_string()),
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 
-use crate::ran::{Downlink, Uplink};
-use crate::sim::{AirModel, Instant, Lane};
+use crate::kernel::Instant;
+use crate::ran::{AirModel, Downlink, Lane, Uplink};
 
 /// What the wires of the bench do to what they carry.
 #[derive(Debug, Clone)]

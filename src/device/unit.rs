@@ -3,13 +3,13 @@
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
-use super::OnboardError;
+use super::DeviceError;
 use super::procedure::Procedure;
 use crate::card::{CardHandle, EuiccEvent, Exchange};
 use crate::event::{Actor, Body, Message, Outcome, StateChange, Step};
+use crate::kernel::{Instant, RngTree};
 use crate::net::Host;
 use crate::ran::{Downlink, Ue, UeConfig, UeInput, UeOutput, Uplink};
-use crate::sim::{Instant, RngTree};
 
 /// How often application, IP stack and modem may take turns at one moment. A device takes a handful.
 const TURNS_MAX: u32 = 10_000;
@@ -91,7 +91,7 @@ impl Device {
         now: Instant,
         input: DeviceInput,
         out: &mut Vec<DeviceOutput>,
-    ) -> Result<(), OnboardError> {
+    ) -> Result<(), DeviceError> {
         self.procedure.proceed();
         match input {
             DeviceInput::PowerOn => {
@@ -109,7 +109,7 @@ impl Device {
     }
 
     /// Lets application, IP stack and modem work until none of them has anything left to do.
-    fn settle(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) -> Result<(), OnboardError> {
+    fn settle(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) -> Result<(), DeviceError> {
         let mut packets = Vec::new();
         self.procedure.check_deadline(now, self.host.as_mut(), out);
         for _ in 0..TURNS_MAX {
@@ -165,7 +165,7 @@ impl Device {
                 return Ok(());
             }
         }
-        Err(OnboardError::Restless { who: Actor::Device(self.number).to_string(), at: now })
+        Err(DeviceError::Restless { who: Actor::Device(self.number).to_string(), at: now })
     }
 
     fn modem(
@@ -173,7 +173,7 @@ impl Device {
         now: Instant,
         input: UeInput,
         out: &mut Vec<DeviceOutput>,
-    ) -> Result<(), OnboardError> {
+    ) -> Result<(), DeviceError> {
         let mut answers = Vec::new();
         self.ue.handle(now, input, &mut answers)?;
         let actor = Actor::Ue(self.number);

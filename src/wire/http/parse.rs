@@ -4,9 +4,8 @@
 //! Ambiguous framing is refused rather than guessed at (RFC 9112, clause 6.1 and 6.3): both a length and a
 //! transfer coding, or two lengths that differ.
 
-use super::{Headers, Request, Response, has_no_body};
-use crate::net::queue::ByteQueue;
-use crate::net::{HttpFault, NetError};
+use super::{Headers, HttpFault, Request, Response, has_no_body};
+use crate::wire::byte_queue::ByteQueue;
 
 /// How many header fields a message may have.
 const MAX_FIELDS: usize = 64;
@@ -47,7 +46,7 @@ impl RequestParser {
     ///
     /// Where the bytes are no acceptable request. Answer with [`HttpFault::status`] and close: the parser
     /// cannot find the next message.
-    pub fn next_request(&mut self) -> Result<Option<Request>, NetError> {
+    pub fn next_request(&mut self) -> Result<Option<Request>, HttpFault> {
         self.0.next()
     }
 
@@ -77,7 +76,7 @@ impl ResponseParser {
     /// # Errors
     ///
     /// Where the bytes are no acceptable response; the connection is of no more use then.
-    pub fn next_response(&mut self) -> Result<Option<Response>, NetError> {
+    pub fn next_response(&mut self) -> Result<Option<Response>, HttpFault> {
         loop {
             match self.0.next()? {
                 Some(response) if response.status < 200 => {}
@@ -91,14 +90,14 @@ impl ResponseParser {
     /// # Errors
     ///
     /// Where the stream ended within a response.
-    pub fn end(&mut self) -> Result<Option<Response>, NetError> {
+    pub fn end(&mut self) -> Result<Option<Response>, HttpFault> {
         match std::mem::replace(&mut self.0.state, State::Head { scanned: 0 }) {
             State::UntilEnd { mut message } => {
                 message.body = self.0.buffer.take(usize::MAX);
                 Ok(Some(message))
             }
             State::Head { .. } if self.0.buffer.is_empty() => Ok(None),
-            _ => Err(HttpFault::Truncated.into()),
+            _ => Err(HttpFault::Truncated),
         }
     }
 }
@@ -163,11 +162,10 @@ impl<M: Message> Parser<M> {
         Self { buffer: ByteQueue::default(), limits, state: State::Head { scanned: 0 } }
     }
 
-    fn next(&mut self) -> Result<Option<M>, NetError> {
-        self.advance().map_err(|fault| {
+    fn next(&mut self) -> Result<Option<M>, HttpFault> {
+        self.advance().inspect_err(|fault| {
             self.buffer = ByteQueue::default();
             self.state = State::Failed(fault.clone());
-            fault.into()
         })
     }
 
@@ -431,7 +429,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn requests(limits: Limits, pieces: &[&[u8]]) -> Result<Vec<Request>, NetError> {
+    fn requests(limits: Limits, pieces: &[&[u8]]) -> Result<Vec<Request>, HttpFault> {
         let mut parser = RequestParser::new(limits);
         let mut found = Vec::new();
         for piece in pieces {
@@ -445,7 +443,7 @@ mod tests {
 
     fn fault(text: &str) -> HttpFault {
         match requests(Limits { header: 256, body: 16 }, &[text.as_bytes()]) {
-            Err(NetError::Http(fault)) => fault,
+            Err(fault) => fault,
             other => panic!("{text:?} gave {other:?}"),
         }
     }
@@ -520,7 +518,7 @@ mod tests {
         assert_eq!((last.body.as_slice(), last.keep_alive), (&b"to the end"[..], false));
         parser.push(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort");
         assert_eq!(parser.next_response(), Ok(None));
-        assert_eq!(parser.end(), Err(NetError::Http(HttpFault::Truncated)));
+        assert_eq!(parser.end(), Err(HttpFault::Truncated));
     }
 
     proptest! {

@@ -6,13 +6,12 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::agent::Agent;
-use super::device::DeviceOutput;
+use super::ipa::Assistant;
 use super::steps::{Flow, NetworkStep, Tools};
-use super::{OnboardError, Refusal};
+use super::{DeviceError, DeviceOutput, Refusal};
 use crate::event::{Outcome, Step};
+use crate::kernel::Instant;
 use crate::net::Host;
-use crate::sim::Instant;
 
 /// Longer than any step takes in a cell with coverage: a step that is not done by then is refused.
 const STEP_TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -39,7 +38,7 @@ pub struct Procedure {
     tools: Tools,
     network_step: Option<NetworkStep>,
     /// The IPA of a device whose card is an eUICC.
-    agent: Option<Agent>,
+    assistant: Option<Assistant>,
     refresh: Refresh,
     last_failure: Option<Refusal>,
     wants_detach: bool,
@@ -50,14 +49,14 @@ pub struct Procedure {
 
 impl Procedure {
     /// A procedure that runs `steps` in their order.
-    pub fn new(steps: Vec<Step>, tools: Tools, agent: Option<Agent>) -> Self {
+    pub fn new(steps: Vec<Step>, tools: Tools, assistant: Option<Assistant>) -> Self {
         Self {
             steps,
             position: 0,
             started: Instant::ZERO,
             tools,
             network_step: None,
-            agent,
+            assistant,
             refresh: Refresh::None,
             last_failure: None,
             wants_detach: false,
@@ -92,8 +91,8 @@ impl Procedure {
     pub fn attached(&mut self, now: Instant, ip: Ipv4Addr, apn: &str, out: &mut Vec<DeviceOutput>) {
         // A connection that ran over the session before is gone: its step opens another.
         self.network_step = None;
-        if let Some(agent) = &mut self.agent {
-            agent.attached(ip, apn);
+        if let Some(assistant) = &mut self.assistant {
+            assistant.attached(ip, apn);
         }
         self.refresh = Refresh::None;
         if self.step() == Some(Step::Attach) {
@@ -125,11 +124,11 @@ impl Procedure {
     ///
     /// # Errors
     /// Where the bench is at fault.
-    pub fn settle_refresh(&mut self, out: &mut Vec<DeviceOutput>) -> Result<bool, OnboardError> {
+    pub fn settle_refresh(&mut self, out: &mut Vec<DeviceOutput>) -> Result<bool, DeviceError> {
         let Refresh::Failed(refusal) = &self.refresh else { return Ok(false) };
         let refusal = refusal.clone();
-        let rolled_back = match &mut self.agent {
-            Some(agent) => agent.roll_back(&self.tools, &refusal)?,
+        let rolled_back = match &mut self.assistant {
+            Some(assistant) => assistant.roll_back(&self.tools, &refusal)?,
             None => false,
         };
         self.refresh = if rolled_back { Refresh::Wanted } else { Refresh::None };
@@ -189,16 +188,16 @@ impl Procedure {
         now: Instant,
         host: &mut Host,
         out: &mut Vec<DeviceOutput>,
-    ) -> Result<bool, OnboardError> {
+    ) -> Result<bool, DeviceError> {
         let Some(step) = self.step().filter(|_| !self.over && !self.fresh) else {
             return Ok(false);
         };
         let result = match step {
             Step::Attach | Step::Detach => return Ok(false),
             Step::Download | Step::Enable if self.refresh != Refresh::None => return Ok(false),
-            Step::Download | Step::Enable => match &mut self.agent {
-                Some(agent) => agent.poll(now, step, &mut self.tools, host, out),
-                None => Err(OnboardError::refused("no-euicc", "the card of this device is no eUICC")),
+            Step::Download | Step::Enable => match &mut self.assistant {
+                Some(assistant) => assistant.poll(now, step, &mut self.tools, host, out),
+                None => Err(DeviceError::refused("no-euicc", "the card of this device is no eUICC")),
             },
             Step::Keys => self.tools.make_keys(),
             Step::Register | Step::Enrol | Step::Ready => self.poll_network_step(now, step, host, out),
@@ -220,7 +219,7 @@ impl Procedure {
                 self.done(now, proof, out);
                 Ok(true)
             }
-            Err(OnboardError::Refused(refusal)) => {
+            Err(DeviceError::Refused(refusal)) => {
                 self.hang_up(host);
                 self.refused(refusal, out);
                 Ok(true)
@@ -235,7 +234,7 @@ impl Procedure {
         step: Step,
         host: &mut Host,
         out: &mut Vec<DeviceOutput>,
-    ) -> Result<Flow, OnboardError> {
+    ) -> Result<Flow, DeviceError> {
         let running = match &mut self.network_step {
             Some(running) => running,
             None => self.network_step.insert(NetworkStep::start(step, &self.tools, host)?),
@@ -264,8 +263,8 @@ impl Procedure {
         if let Some(mut step) = self.network_step.take() {
             step.close(host);
         }
-        if let Some(agent) = &mut self.agent {
-            agent.hang_up(host);
+        if let Some(assistant) = &mut self.assistant {
+            assistant.hang_up(host);
         }
     }
 

@@ -6,18 +6,18 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::OnboardError;
-use super::api::{Claim, Offer, Problem, REGISTRATION_PATH, Registered, octets};
 use super::inventory::{Entry, Inventory};
-use super::steps::halves;
+use super::{ServiceError, short};
 use crate::ca::csr::ChannelBinding;
 use crate::ca::est::{EstResponse, Refusal};
 use crate::ca::{Authority, CaError, Csr, DeviceCertificate, device_uri, est};
 use crate::corenet::Attestation;
-use crate::event::{Actor, Body, Fields, Label, Message, Proto, StateChange};
+use crate::crypto::key::halves;
+use crate::event::{Actor, Body, Label, Message, Proto};
+use crate::kernel::Instant;
 use crate::ledger::{Ledger, Model, Operators, Registration, Status, TxHash, TxReceipt, device_id};
-use crate::net::http::{Request, Response};
-use crate::sim::Instant;
+use crate::wire::http::{Request, Response};
+use crate::wire::registration::{Claim, Offer, Problem, REGISTRATION_PATH, Registered, octets};
 
 /// How long transactions are collected once one has come: the group commit of the chain.
 const COMMIT_WINDOW: Duration = Duration::from_millis(20);
@@ -101,7 +101,7 @@ impl Backend {
         caller: &Caller<'_>,
         request: &Request,
         events: &mut Vec<Body>,
-    ) -> Result<Answer, OnboardError> {
+    ) -> Result<Answer, ServiceError> {
         match (request.method.as_str(), request.path()) {
             ("GET", REGISTRATION_PATH) => Ok(Answer::Now(self.offer(caller))),
             ("POST", REGISTRATION_PATH) => self.claim(now, caller, &request.body, events),
@@ -140,12 +140,12 @@ impl Backend {
         caller: &Caller<'_>,
         body: &[u8],
         events: &mut Vec<Body>,
-    ) -> Result<Answer, OnboardError> {
+    ) -> Result<Answer, ServiceError> {
         let claim = match self.check_claim(caller, body) {
             Ok(claim) => claim,
             Err(problem) => {
                 let fields = vec![("reason", problem.reason.clone())];
-                events.push(note(Actor::Registrar, "registration refused", fields));
+                events.push(Body::note(Actor::Registrar, "registration refused", fields));
                 return Ok(Answer::Now(problem.response()));
             }
         };
@@ -201,7 +201,7 @@ impl Backend {
         caller: &Caller<'_>,
         request: &Request,
         events: &mut Vec<Body>,
-    ) -> Result<Answer, OnboardError> {
+    ) -> Result<Answer, ServiceError> {
         let answer = |response: EstResponse| Ok(Answer::Now(http_response(response)));
         match est::Operation::of(&request.method, &request.target) {
             Ok(est::Operation::CaCerts) => answer(EstResponse::cacerts(&[self.authority.root_der()])?),
@@ -222,7 +222,7 @@ impl Backend {
         caller: &Caller<'_>,
         request: &Request,
         events: &mut Vec<Body>,
-    ) -> Result<Answer, OnboardError> {
+    ) -> Result<Answer, ServiceError> {
         let issued = match self.identify(caller, request) {
             Ok((csr, id)) => self.issue(&csr, id, now)?.map(|der| (der, id)),
             Err(refusal) => Err(refusal),
@@ -230,13 +230,13 @@ impl Backend {
         let (der, id) = match issued {
             Ok(issued) => issued,
             Err(refusal) => {
-                events.push(note(Actor::Ca, "enrolment refused", vec![("reason", refusal.reason())]));
+                events.push(Body::note(Actor::Ca, "enrolment refused", vec![("reason", refusal.reason())]));
                 return Ok(Answer::Now(http_response(refusal.response())));
             }
         };
         let digest = *DeviceCertificate::parse(&der)?.fingerprint();
         let change = "identity verified: ledger, network and owner agree";
-        events.push(note(Actor::Ca, change, vec![("id", short(&id))]));
+        events.push(Body::note(Actor::Ca, change, vec![("id", short(&id))]));
         let raw = self.operators.ca.record_certificate(self.ledger.contract(), id, digest);
         let label = Label::new(Proto::Evm, "recordCertificate")
             .with("id", short(&id))
@@ -252,7 +252,7 @@ impl Backend {
         csr: &Csr,
         id: [u8; 32],
         now: Instant,
-    ) -> Result<Result<Vec<u8>, Refusal>, OnboardError> {
+    ) -> Result<Result<Vec<u8>, Refusal>, ServiceError> {
         match self.authority.issue_device(csr, &device_uri(&id), now.unix_s()) {
             Ok(der) => Ok(Ok(der)),
             Err(error @ CaError::Crypto { .. }) => {
@@ -336,7 +336,7 @@ impl Backend {
         label: Label,
         raw: Vec<u8>,
         events: &mut Vec<Body>,
-    ) -> Result<TxHash, OnboardError> {
+    ) -> Result<TxHash, ServiceError> {
         let hash = self.ledger.submit(&raw)?;
         self.commit_at.get_or_insert(now + COMMIT_WINDOW);
         events.push(Body::Message(Message { from, to: Actor::Ledger, label, bytes: raw }));
@@ -351,7 +351,7 @@ impl Backend {
         &mut self,
         now: Instant,
         events: &mut Vec<Body>,
-    ) -> Result<Vec<(TxHash, Response)>, OnboardError> {
+    ) -> Result<Vec<(TxHash, Response)>, ServiceError> {
         if self.commit_at.is_none_or(|at| now < at) {
             return Ok(Vec::new());
         }
@@ -363,7 +363,7 @@ impl Backend {
             ("transactions", sealed.receipts.len().to_string()),
             ("hash", short(&sealed.hash)),
         ];
-        events.push(note(Actor::Ledger, "block sealed", fields));
+        events.push(Body::note(Actor::Ledger, "block sealed", fields));
         let mut answers = Vec::new();
         for receipt in &sealed.receipts {
             announce(receipt, events);
@@ -379,15 +379,15 @@ impl Backend {
 fn announce(receipt: &TxReceipt, events: &mut Vec<Body>) {
     for change in &receipt.status_changes {
         let text = format!("{} -> {}", change.from, change.to);
-        events.push(note(Actor::Ledger, text, vec![("id", short(&change.id))]));
+        events.push(Body::note(Actor::Ledger, text, vec![("id", short(&change.id))]));
     }
     if let Some(reason) = receipt.outcome.refusal() {
         let fields = vec![("reason", reason.to_owned()), ("transaction", short(&receipt.tx_hash))];
-        events.push(note(Actor::Ledger, "transaction refused", fields));
+        events.push(Body::note(Actor::Ledger, "transaction refused", fields));
     }
 }
 
-fn answer(pending: Pending, block: u64, receipt: &TxReceipt) -> Result<Response, OnboardError> {
+fn answer(pending: Pending, block: u64, receipt: &TxReceipt) -> Result<Response, ServiceError> {
     let refusal = receipt.outcome.refusal();
     let detail = format!("the ledger refused the transaction in block {block}");
     Ok(match (pending, refusal) {
@@ -416,14 +416,4 @@ fn http_response(response: EstResponse) -> Response {
     let base = Response::new(response.status);
     let with_headers = response.headers.iter().fold(base, |base, (name, value)| base.header(name, value));
     Response { body: response.body, ..with_headers }
-}
-
-/// A note on something that one actor decided.
-pub fn note(actor: Actor, change: impl Into<std::borrow::Cow<'static, str>>, fields: Fields) -> Body {
-    Body::State(StateChange { actor, machine: "", change: change.into(), fields })
-}
-
-/// The first four octets of a digest: enough to recognise it by.
-pub fn short(digest: &[u8; 32]) -> String {
-    hex::encode(&digest[..4])
 }

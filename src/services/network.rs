@@ -10,19 +10,19 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 
-use super::OnboardError;
+use super::ServiceError;
 use super::backend::Backend;
 use super::esim::EsimServices;
 use super::peer::{Desk, Peer};
-use super::steps::{BROKER, EST, Endpoint, REGISTRAR};
 use crate::ca::Authority;
 use crate::corenet::Epc;
 use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
 use crate::crypto::{SoftKey, Tally};
 use crate::event::{Actor, Body};
+use crate::kernel::{Instant, RngTree};
 use crate::ledger::TxHash;
-use crate::net::ConnId;
-use crate::sim::{Instant, RngTree};
+use crate::net::endpoint::{BROKER, EST, REGISTRAR};
+use crate::net::{ConnId, ServiceAddress};
 
 /// What reaches the service network.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub enum ServiceOutput {
 }
 
 /// The TLS servers of the services, each at its endpoint.
-pub struct Servers(Vec<(Endpoint, Arc<ServerConfig>)>);
+pub struct Servers(Vec<(ServiceAddress, Arc<ServerConfig>)>);
 
 impl Servers {
     /// The servers with fresh keys and certificates of `authority`. Each draws from its own branch of `rng`.
@@ -54,9 +54,9 @@ impl Servers {
         tally: &Tally,
         clock: &VirtualClock,
         key_log: Option<&KeyLogSink>,
-    ) -> Result<Self, OnboardError> {
+    ) -> Result<Self, ServiceError> {
         let roots = [authority.root_der().to_vec()];
-        let mut server = |endpoint: Endpoint, mutual: bool| {
+        let mut server = |endpoint: ServiceAddress, mutual: bool| {
             let rng = rng.branch(endpoint.actor);
             let key = SoftKey::from_stream(&mut rng.stream("tls-key")).counted(tally);
             let (names, addresses) = ([endpoint.name], [endpoint.actor.transport_address()]);
@@ -66,21 +66,21 @@ impl Servers {
             let provider = tls::provider(rng, tally);
             let (chain, key_log) = (vec![certificate], key_log.cloned());
             tls::server_config(provider, chain, signer, client_roots, clock.clone(), key_log)
-                .map_err(OnboardError::from)
+                .map_err(ServiceError::from)
         };
         // The broker asks for a client certificate: mutual TLS.
         let servers = [(REGISTRAR, false), (EST, false), (BROKER, true)];
         let with_config = |(endpoint, mutual)| Ok((endpoint, server(endpoint, mutual)?));
-        servers.into_iter().map(with_config).collect::<Result<_, OnboardError>>().map(Self)
+        servers.into_iter().map(with_config).collect::<Result<_, ServiceError>>().map(Self)
     }
 
     /// Adds a server.
-    pub fn add(&mut self, endpoint: Endpoint, config: Arc<ServerConfig>) {
+    pub fn add(&mut self, endpoint: ServiceAddress, config: Arc<ServerConfig>) {
         self.0.push((endpoint, config));
     }
 
     /// Where they are.
-    pub fn endpoints(&self) -> impl Iterator<Item = Endpoint> {
+    pub fn endpoints(&self) -> impl Iterator<Item = ServiceAddress> {
         self.0.iter().map(|(endpoint, _)| *endpoint)
     }
 
@@ -158,7 +158,7 @@ impl Services {
         epc: &Epc,
         devices: &BTreeMap<Ipv4Addr, u32>,
         out: &mut Vec<ServiceOutput>,
-    ) -> Result<(), OnboardError> {
+    ) -> Result<(), ServiceError> {
         self.clock.set(now.unix_s());
         match input {
             ServiceInput::Packet(packet) => {
@@ -181,7 +181,7 @@ impl Services {
         }
     }
 
-    fn wake(&mut self, now: Instant, epc: &Epc, out: &mut Vec<ServiceOutput>) -> Result<(), OnboardError> {
+    fn wake(&mut self, now: Instant, epc: &Epc, out: &mut Vec<ServiceOutput>) -> Result<(), ServiceError> {
         let mut events = Vec::new();
         let answers = self.backend.seal(now, &mut events)?;
         out.extend(events.into_iter().map(ServiceOutput::Event));
@@ -204,7 +204,7 @@ impl Services {
         ip: Ipv4Addr,
         epc: &Epc,
         out: &mut Vec<ServiceOutput>,
-    ) -> Result<(), OnboardError> {
+    ) -> Result<(), ServiceError> {
         let Some(peer) = self.peers.get_mut(&ip) else { return Ok(()) };
         if let Some(at) = peer.scheduled.take() {
             self.schedule.remove(&(at, ip));

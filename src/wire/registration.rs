@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::net::http::Response;
+use super::http::Response;
 
 /// Where the registration lives.
 pub const REGISTRATION_PATH: &str = "/registration";

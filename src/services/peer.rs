@@ -3,20 +3,19 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use super::OnboardError;
-use super::api::Problem;
-use super::backend::{Answer, Backend, Caller, note, short};
+use super::backend::{Answer, Backend, Caller};
 use super::esim::EsimServices;
-use super::link::channel_binding;
-use super::service::{Servers, ServiceOutput};
+use super::network::{Servers, ServiceOutput};
+use super::{ServiceError, short};
 use crate::ca::DeviceCertificate;
 use crate::corenet::Attestation;
 use crate::event::{Actor, Body, Label, Message};
+use crate::kernel::{Instant, RngTree};
 use crate::ledger::TxHash;
-use crate::net::http::{self, Limits, Request, RequestParser, Response};
 use crate::net::mqtt::{MqttEvent, MqttOutput, MqttServer, RefuseReason};
 use crate::net::{ConnId, Host, NetError, TlsStream};
-use crate::sim::{Instant, RngTree};
+use crate::wire::http::{self, Limits, Request, RequestParser, Response};
+use crate::wire::registration::Problem;
 
 /// How often host and sessions may take turns at one moment. A peer takes a handful.
 const TURNS_MAX: u32 = 10_000;
@@ -92,7 +91,7 @@ impl Peer {
     ///
     /// # Errors
     /// Where the bench is at fault.
-    pub fn work(&mut self, desk: &mut Desk<'_>, out: &mut Vec<ServiceOutput>) -> Result<(), OnboardError> {
+    pub fn work(&mut self, desk: &mut Desk<'_>, out: &mut Vec<ServiceOutput>) -> Result<(), ServiceError> {
         let mut packets = Vec::new();
         let mut moved = true;
         for _ in 0..TURNS_MAX {
@@ -107,7 +106,7 @@ impl Peer {
             }
         }
         if moved {
-            return Err(OnboardError::Restless { who: format!("the far end of {}", self.ip), at: desk.now });
+            return Err(ServiceError::Restless { who: format!("the far end of {}", self.ip), at: desk.now });
         }
         let host = &mut self.host;
         self.sessions.retain(|session| !session.over(host));
@@ -160,7 +159,7 @@ impl Session {
         ip: Ipv4Addr,
         desk: &mut Desk<'_>,
         out: &mut Vec<ServiceOutput>,
-    ) -> Result<bool, OnboardError> {
+    ) -> Result<bool, ServiceError> {
         let result = self.tls.pump(host);
         let arrived = self.tls.read(&mut self.incoming) > 0;
         match result {
@@ -191,7 +190,7 @@ impl Session {
         if let (NetError::Tls(fault), false) = (error, self.failed) {
             let change = if fault.received { "TLS refused by the client" } else { "TLS client refused" };
             let fields = vec![("client", Actor::Device(device).to_string()), ("alert", fault.alert.clone())];
-            out.push(ServiceOutput::Event(note(self.office, change, fields)));
+            out.push(ServiceOutput::Event(Body::note(self.office, change, fields)));
         }
         self.failed = true;
     }
@@ -215,7 +214,7 @@ impl Session {
         ip: Ipv4Addr,
         desk: &mut Desk<'_>,
         out: &mut Vec<ServiceOutput>,
-    ) -> Result<bool, OnboardError> {
+    ) -> Result<bool, ServiceError> {
         let Protocol::Http { parser, asked } = &mut self.protocol else { return Ok(false) };
         parser.push(&self.incoming);
         self.incoming.clear();
@@ -226,13 +225,13 @@ impl Session {
             Ok(Some(request)) => request,
             Ok(None) => return Ok(false),
             Err(error) => {
-                let status = if let NetError::Http(fault) = &error { fault.status() } else { 400 };
+                let status = error.status();
                 let response = Problem::new(status, "malformed-request", error.to_string()).response().last();
                 self.respond(device, &response, out);
                 return Ok(true);
             }
         };
-        let Ok(channel_binding) = channel_binding(&self.tls) else {
+        let Ok(channel_binding) = self.tls.channel_binding() else {
             // Requests come after the handshake, so that there is one.
             self.end();
             return Ok(false);
@@ -311,7 +310,7 @@ impl Session {
                 MqttOutput::Event(MqttEvent::Published { payload, .. }) => {
                     desk.backend.count_telemetry();
                     let fields = vec![("octets", payload.len().to_string())];
-                    out.push(ServiceOutput::Event(note(Actor::Cloud, "telemetry received", fields)));
+                    out.push(ServiceOutput::Event(Body::note(Actor::Cloud, "telemetry received", fields)));
                 }
                 MqttOutput::Event(MqttEvent::Disconnected { .. }) => self.end(),
                 MqttOutput::Event(_) => {}
@@ -336,12 +335,12 @@ impl Session {
         let _ = match verdict {
             Ok(id) => {
                 let change = "client admitted: certificate under the CA, active on the ledger";
-                out.push(ServiceOutput::Event(note(Actor::Cloud, change, vec![("id", short(&id))])));
+                out.push(ServiceOutput::Event(Body::note(Actor::Cloud, change, vec![("id", short(&id))])));
                 server.accept(desk.now, &format!("devices/{client_id}"), &mut answers)
             }
             Err(problem) => {
                 let fields = vec![("reason", problem.reason)];
-                out.push(ServiceOutput::Event(note(Actor::Cloud, "client turned away", fields)));
+                out.push(ServiceOutput::Event(Body::note(Actor::Cloud, "client turned away", fields)));
                 server.refuse(desk.now, RefuseReason::NotAuthorized, &mut answers)
             }
         };

@@ -6,6 +6,9 @@
 
 mod parse;
 
+mod fault;
+
+pub use fault::HttpFault;
 pub use parse::{Limits, RequestParser, ResponseParser};
 
 use crate::event::{Label, Proto};

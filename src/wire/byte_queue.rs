@@ -3,7 +3,7 @@
 /// A queue of bytes that is read from the front as one slice. Taking from it moves no bytes; adding to it
 /// moves what is left at most once for every time that much was taken.
 #[derive(Debug, Default)]
-pub(super) struct ByteQueue {
+pub(crate) struct ByteQueue {
     bytes: Vec<u8>,
     start: usize,
 }

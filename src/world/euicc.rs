@@ -1,11 +1,13 @@
 //! The virtual card that is an eUICC: with a personalised profile as its bootstrap profile, or empty.
 
-use super::{OnboardError, esim};
+use super::WorldError;
 use crate::card::{Delivered, EuiccConfig, Personalisation, Uicc};
 use crate::crypto::Tally;
+use crate::esim::pki::lab::{EIM_ID, eim_identity};
 use crate::esim::{EsimError, Pki, digits};
 use crate::event::Actor;
-use crate::sim::RngTree;
+use crate::kernel::RngTree;
+use crate::net::endpoint::{EIM, SMDP, SMDS};
 use crate::wire::rsp::iot::{EimConfigurationData, EimIdType, EimKey};
 use crate::wire::rsp::{NotificationConfiguration, OperatorId, PolicyRules, ProfileClass, ProfileMetadata};
 
@@ -25,10 +27,10 @@ impl EuiccServers {
     /// # Errors
     /// Where no certificate can be issued.
     pub fn lab(pki: &Pki, run: &RngTree, indirect: bool) -> Result<Self, EsimError> {
-        let certificate = esim::eim_identity(pki, run)?.certificate;
+        let certificate = eim_identity(pki, run)?.certificate;
         let eim = EimConfigurationData {
-            eim_id: esim::EIM_ID.to_owned(),
-            fqdn: Some(esim::EIM.name.to_owned()),
+            eim_id: EIM_ID.to_owned(),
+            fqdn: Some(EIM.name.to_owned()),
             id_type: Some(EimIdType::Proprietary),
             counter: Some(0),
             key: Some(EimKey::Certificate(certificate.der().to_vec())),
@@ -37,8 +39,8 @@ impl EuiccServers {
             ..EimConfigurationData::default()
         };
         Ok(Self {
-            default_smdp: Some(esim::SMDP.name.to_owned()),
-            root_smds: Some(esim::SMDS.name.to_owned()),
+            default_smdp: Some(SMDP.name.to_owned()),
+            root_smds: Some(SMDS.name.to_owned()),
             eims: vec![eim],
         })
     }
@@ -58,7 +60,7 @@ pub fn virtual_euicc(
     pki: &Pki,
     servers: &EuiccServers,
     bootstrap: bool,
-) -> Result<Uicc, OnboardError> {
+) -> Result<Uicc, WorldError> {
     let rng = run.branch(Actor::Card(number));
     let plain = config(card, &rng, trust_anchor, pki)?;
     let config = EuiccConfig {

@@ -1,19 +1,17 @@
 //! Sets the virtual bench up: network, services, ledger and authority, and the devices that will use them.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand_core::RngCore;
 
-use super::OnboardError;
-use super::backend::Backend;
-use super::esim::{self, EIM, EsimFault, EsimSetup, Means, Ordered, SMDP, SMDS};
-use super::factory::{Blueprint, Factory};
-use super::inventory::{Entry, Inventory};
+use super::WorldError;
+use super::euicc::EuiccServers;
+use super::factory::{Blueprint, EsimIssue, Factory};
 use super::media::{Media, Wires};
-use super::service::{Servers, Services};
-use super::world::{ENB, World};
+use super::{ENB, World};
 use crate::ca::Authority;
 use crate::card::{CardPort, Personalisation, SimProfile};
 use crate::corenet::{AddressPool, Epc, EpcConfig, HssFault, Policy, Subscriber};
@@ -21,9 +19,14 @@ use crate::crypto::tls::{KeyLogSink, VirtualClock};
 use crate::crypto::{Op, Tally};
 use crate::event::{Actor, Step};
 use crate::id::Plmn;
+use crate::kernel::{EPOCH_UNIX_S, RngTree};
 use crate::ledger::{CheckpointKey, Genesis, Ledger, LedgerOp, Operators, Store};
-use crate::ran::{Enb, EnbConfig};
-use crate::sim::{AirModel, EPOCH_UNIX_S, Rat, RngTree};
+use crate::net::endpoint::ESIM_SERVERS;
+use crate::ran::{AirModel, Enb, EnbConfig, Rat};
+use crate::services::backend::Backend;
+use crate::services::esim::{self, EsimFault, EsimSetup, Means, Ordered};
+use crate::services::inventory::{Entry, Inventory};
+use crate::services::network::{Servers, Services};
 
 /// The chain identifier of a bench's ledger (EIP-155): "cell" in a private range.
 pub const CHAIN_ID: u64 = 0x6365_6c6c;
@@ -80,12 +83,12 @@ pub struct Setup {
 ///
 /// # Errors
 /// Where the authority cannot sign it.
-pub fn trust_anchor(seed: u64) -> Result<Vec<u8>, OnboardError> {
+pub fn trust_anchor(seed: u64) -> Result<Vec<u8>, WorldError> {
     let authority = authority(&RngTree::new(seed), &Tally::new())?;
     Ok(authority.root_der().to_vec())
 }
 
-fn authority(rng: &RngTree, tally: &Tally) -> Result<Authority, OnboardError> {
+fn authority(rng: &RngTree, tally: &Tally) -> Result<Authority, WorldError> {
     Ok(Authority::new(rng.branch(Actor::Ca), tally, EPOCH_UNIX_S)?)
 }
 
@@ -94,7 +97,7 @@ impl World {
     ///
     /// # Errors
     /// Where the store is not empty or fails, or a profile has no card of that number.
-    pub fn set_up(setup: Setup, store: Box<dyn Store>) -> Result<Self, OnboardError> {
+    pub fn set_up(setup: Setup, store: Box<dyn Store>) -> Result<Self, WorldError> {
         let rng = RngTree::new(setup.seed);
         let clock = VirtualClock::new(EPOCH_UNIX_S);
         let tally = setup.tally.clone();
@@ -106,12 +109,19 @@ impl World {
             Some(plan) => {
                 let key_log = setup.key_log.as_ref();
                 let means = Means { run: &rng, tally: &tally, clock: &clock, key_log };
-                let prepared = esim::prepare(plan, &ordered(&setup)?, &means)?;
+                let ordered = ordered(&setup)?;
+                let prepared = esim::prepare(plan, &ordered, &means)?;
                 prepared.subscribers.into_iter().try_for_each(|subscriber| epc.provision(subscriber))?;
                 for (endpoint, config) in prepared.tls {
                     servers.add(endpoint, config);
                 }
-                (Some(prepared.services), Some(prepared.issue))
+                let issue = EsimIssue {
+                    servers: EuiccServers::lab(&prepared.pki, &rng, plan.indirect)?,
+                    pki: prepared.pki,
+                    indirect: plan.indirect,
+                    power_cuts: power_cuts(&ordered),
+                };
+                (Some(prepared.services), Some(issue))
             }
             None => (None, None),
         };
@@ -140,7 +150,7 @@ impl World {
 }
 
 /// The devices that are to get an operational profile. A clone of a card brings no order of its own.
-fn ordered(setup: &Setup) -> Result<Vec<Ordered>, OnboardError> {
+fn ordered(setup: &Setup) -> Result<Vec<Ordered>, WorldError> {
     let originals = (1..).zip(&setup.devices).filter(|(_, device)| !device.clone);
     originals
         .map(|(number, device)| {
@@ -150,11 +160,17 @@ fn ordered(setup: &Setup) -> Result<Vec<Ordered>, OnboardError> {
         .collect()
 }
 
+/// The devices whose card loses its power in the middle of the download.
+fn power_cuts(ordered: &[Ordered]) -> BTreeSet<u32> {
+    let cut = |device: &&Ordered| device.fault == Some(EsimFault::PowerCut);
+    ordered.iter().filter(cut).map(|device| device.number).collect()
+}
+
 fn blueprint(device: &DeviceSetup) -> Blueprint {
     Blueprint { profile: device.profile.clone(), index: device.index }
 }
 
-fn ledger(rng: &RngTree, tally: &Tally, store: Box<dyn Store>) -> Result<(Ledger, Operators), OnboardError> {
+fn ledger(rng: &RngTree, tally: &Tally, store: Box<dyn Store>) -> Result<(Ledger, Operators), WorldError> {
     let rng = rng.branch(Actor::Ledger);
     let tally = tally.clone();
     let count: Arc<dyn Fn(LedgerOp) + Send + Sync> = Arc::new(move |op| {
@@ -173,7 +189,7 @@ fn ledger(rng: &RngTree, tally: &Tally, store: Box<dyn Store>) -> Result<(Ledger
 }
 
 /// The core with its subscribers, and what operator and owner know of the devices.
-fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory), OnboardError> {
+fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory), WorldError> {
     let (address, prefix) = UE_POOL;
     let config = EpcConfig {
         eia: setup.integrity.clone(),
@@ -185,7 +201,7 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory), OnboardErro
     let mut inventory = Inventory::default();
     // A bootstrap subscription reaches what it takes to get another one.
     let policy = match &setup.esim {
-        Some(_) => Policy::Only([SMDP, SMDS, EIM].map(|server| server.actor.transport_address()).into()),
+        Some(_) => Policy::Only(ESIM_SERVERS.map(|server| server.actor.transport_address()).into()),
         None => Policy::Unrestricted,
     };
     for (number, device) in (1..).zip(&setup.devices) {

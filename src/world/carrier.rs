@@ -7,17 +7,17 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::OnboardError;
-use super::device::{DeviceInput, DeviceOutput};
+use super::WorldError;
 use super::factory::Factory;
+use super::fleet::{Running, Seats};
 use super::media::Media;
-use super::seat::{Running, Seats};
-use super::service::{ServiceInput, ServiceOutput, Services};
-use crate::card::Exchange;
+use crate::card::{CardModel, Exchange};
 use crate::corenet::{Epc, EpcInput, EpcOutput};
+use crate::device::{DeviceInput, DeviceOutput};
 use crate::event::{Actor, Body, Event, Message, StateChange};
+use crate::kernel::{Alarm, Instant, Queue, Ring};
 use crate::ran::{Downlink, Enb, EnbInput, EnbOutput, Uplink};
-use crate::sim::{Alarm, CardModel, Instant, Queue, Ring};
+use crate::services::{ServiceInput, ServiceOutput, Services};
 
 /// The one base station of the virtual bench.
 pub const ENB: u32 = 1;
@@ -153,7 +153,7 @@ impl World {
     ///
     /// # Errors
     /// Where the bench is at fault; the world is of no use afterwards.
-    pub fn run(&mut self, limit: Duration, sink: &mut dyn FnMut(Event)) -> Result<Ended, OnboardError> {
+    pub fn run(&mut self, limit: Duration, sink: &mut dyn FnMut(Event)) -> Result<Ended, WorldError> {
         self.connect_s1(sink)?;
         let end = Instant::ZERO + limit;
         while let Some((at, delivery)) = self.queue.pop() {
@@ -171,7 +171,7 @@ impl World {
             self.deliver(delivery, sink)?;
         }
         match self.seats.first_unfinished() {
-            Some(number) => Err(OnboardError::Asleep { who: Node::Device(number).name(), at: self.now }),
+            Some(number) => Err(WorldError::Asleep { who: Node::Device(number).name(), at: self.now }),
             None => Ok(Ended::Settled),
         }
     }
@@ -198,12 +198,12 @@ impl World {
         sink(Event { at: self.now, body });
     }
 
-    fn connect_s1(&mut self, sink: &mut dyn FnMut(Event)) -> Result<(), OnboardError> {
+    fn connect_s1(&mut self, sink: &mut dyn FnMut(Event)) -> Result<(), WorldError> {
         self.core(EpcInput::S1Connected { enb: ENB }, sink)?;
         self.base_station(EnbInput::S1Connected, sink)
     }
 
-    fn deliver(&mut self, delivery: Delivery, sink: &mut dyn FnMut(Event)) -> Result<(), OnboardError> {
+    fn deliver(&mut self, delivery: Delivery, sink: &mut dyn FnMut(Event)) -> Result<(), WorldError> {
         match delivery {
             Delivery::ToDevice(number, input) => self.give_device(number, input, sink),
             Delivery::DeviceReady(number) => self.work_device(number, sink),
@@ -232,7 +232,7 @@ impl World {
         number: u32,
         input: DeviceInput,
         sink: &mut dyn FnMut(Event),
-    ) -> Result<(), OnboardError> {
+    ) -> Result<(), WorldError> {
         let now = self.now;
         let build = || self.factory.build(number);
         let Some(running) = self.seats.switched_on(number, now, build)? else { return Ok(()) };
@@ -241,7 +241,7 @@ impl World {
     }
 
     /// Lets a device take in what has come, until its card is busy or its inbox is empty.
-    fn work_device(&mut self, number: u32, sink: &mut dyn FnMut(Event)) -> Result<(), OnboardError> {
+    fn work_device(&mut self, number: u32, sink: &mut dyn FnMut(Event)) -> Result<(), WorldError> {
         let now = self.now;
         loop {
             let Some(running) = self.running(number) else { return Ok(()) };
@@ -362,7 +362,7 @@ impl World {
 
     // ---- network ----
 
-    fn base_station(&mut self, input: EnbInput<'_>, sink: &mut dyn FnMut(Event)) -> Result<(), OnboardError> {
+    fn base_station(&mut self, input: EnbInput<'_>, sink: &mut dyn FnMut(Event)) -> Result<(), WorldError> {
         let mut out = Vec::new();
         self.enb.handle(self.now, input, &mut out)?;
         let actor = Actor::Enb(ENB);
@@ -396,7 +396,7 @@ impl World {
         Ok(())
     }
 
-    fn core(&mut self, input: EpcInput<'_>, sink: &mut dyn FnMut(Event)) -> Result<(), OnboardError> {
+    fn core(&mut self, input: EpcInput<'_>, sink: &mut dyn FnMut(Event)) -> Result<(), WorldError> {
         let mut out = Vec::new();
         self.epc.handle(self.now, input, &mut out)?;
         for output in out {
@@ -429,7 +429,7 @@ impl World {
         Ok(())
     }
 
-    fn service(&mut self, input: ServiceInput, sink: &mut dyn FnMut(Event)) -> Result<(), OnboardError> {
+    fn service(&mut self, input: ServiceInput, sink: &mut dyn FnMut(Event)) -> Result<(), WorldError> {
         let mut out = Vec::new();
         self.services.handle(self.now, input, &self.epc, &self.addresses, &mut out)?;
         for output in out {
@@ -447,12 +447,12 @@ impl World {
 
     // ---- timers ----
 
-    fn wake(&mut self, node: Node, sink: &mut dyn FnMut(Event)) -> Result<(), OnboardError> {
+    fn wake(&mut self, node: Node, sink: &mut dyn FnMut(Event)) -> Result<(), WorldError> {
         let now = self.now;
         // A device may have come to its end meanwhile.
         match self.alarm(node).map(|alarm| alarm.ring(now)) {
             Some(Ring::Due) => {}
-            Some(Ring::Stuck) => return Err(OnboardError::Restless { who: node.name(), at: now }),
+            Some(Ring::Stuck) => return Err(WorldError::Restless { who: node.name(), at: now }),
             Some(Ring::Stale) | None => return Ok(()),
         }
         match node {

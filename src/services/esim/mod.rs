@@ -9,10 +9,8 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 
-use super::OnboardError;
-use super::backend::note;
+use super::ServiceError;
 use super::inventory::Inventory;
-use super::steps::Endpoint;
 use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
 use crate::crypto::{CryptoError, Tally};
 use crate::esim::eim::{Action, Eim};
@@ -21,23 +19,12 @@ use crate::esim::smdp::Smdp;
 use crate::esim::smds::Smds;
 use crate::esim::{EsimError, HttpRequest, HttpResponse};
 use crate::event::{Actor, Body, Message};
-use crate::net::http::{self, Request, Response};
-use crate::sim::{Instant, RngTree};
+use crate::kernel::{Instant, RngTree};
+use crate::net::ServiceAddress;
+use crate::wire::http::{self, Request, Response};
 
 pub use faults::EsimFault;
-pub use orders::{EIM_ID, EsimSetup, Means, Ordered, Prepared, Trigger, eim_identity, prepare};
-
-/// Where the SM-DP+ listens, and the name that its certificate carries.
-pub const SMDP: Endpoint = Endpoint { actor: Actor::Smdp, port: 443, name: "smdp.cellbed.test" };
-/// The same of the SM-DS.
-pub const SMDS: Endpoint = Endpoint { actor: Actor::Smds, port: 443, name: "smds.cellbed.test" };
-/// The same of the eIM.
-pub const EIM: Endpoint = Endpoint { actor: Actor::Eim, port: 443, name: "eim.cellbed.test" };
-
-/// The server that goes by `name`, where it is one of the lab's.
-pub fn server(name: &str) -> Option<Endpoint> {
-    [SMDP, SMDS, EIM].into_iter().find(|endpoint| endpoint.name == name)
-}
+pub use orders::{EsimSetup, Means, Ordered, Prepared, Trigger, prepare};
 
 /// The eSIM servers of a run.
 pub struct EsimServices {
@@ -120,7 +107,7 @@ impl EsimServices {
                 && response.status == 204
                 && let Err(error) = self.eim.forwarded(&forward)
             {
-                desk.events.push(note(
+                desk.events.push(Body::note(
                     Actor::Eim,
                     "notification not forgotten",
                     vec![("cause", error.to_string())],
@@ -132,7 +119,7 @@ impl EsimServices {
 
     /// Asks another server in the name of the eIM; `None` where the lab has no such server.
     fn ask(&mut self, request: &HttpRequest, desk: &mut Desk<'_>) -> Option<HttpResponse> {
-        let to = server(&request.host)?.actor;
+        let to = ServiceAddress::esim_server(&request.host)?.actor;
         let sent = Request::new("POST", &request.path, &request.host)
             .body(&request.content_type, request.body.clone());
         desk.message(Actor::Eim, to, http::label(&sent), sent.encode());
@@ -160,7 +147,7 @@ impl Desk<'_> {
     fn tell(&mut self, office: Actor, function: &str, refusal: Option<&str>, text: &str) {
         if let Some(reason) = refusal {
             let fields = vec![("reason", reason.to_owned()), ("detail", text.to_owned())];
-            self.events.push(note(office, format!("{function} refused"), fields));
+            self.events.push(Body::note(office, format!("{function} refused"), fields));
         }
     }
 
@@ -180,12 +167,12 @@ fn http_response(response: HttpResponse) -> Response {
 /// Where TLS refuses what it is given.
 pub fn tls_server(
     identity: &Identity,
-    endpoint: Endpoint,
+    endpoint: ServiceAddress,
     rng: &RngTree,
     tally: &Tally,
     clock: &VirtualClock,
     key_log: Option<&KeyLogSink>,
-) -> Result<(Endpoint, Arc<ServerConfig>), OnboardError> {
+) -> Result<(ServiceAddress, Arc<ServerConfig>), ServiceError> {
     let key = identity
         .key
         .soft()
@@ -198,6 +185,6 @@ pub fn tls_server(
 }
 
 /// The eSIM side of a lab that could not be set up.
-fn fault(error: impl Into<EsimError>) -> OnboardError {
-    OnboardError::Esim(error.into())
+fn fault(error: impl Into<EsimError>) -> ServiceError {
+    ServiceError::Esim(error.into())
 }

@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 
-use super::OnboardError;
-use super::device::DeviceOutput;
-use super::steps::Endpoint;
-use crate::ca::csr::{CHANNEL_BINDING_LABEL, ChannelBinding};
+use super::{DeviceError, DeviceOutput};
+use crate::ca::csr::ChannelBinding;
 use crate::event::{Actor, Body, Label, Message};
-use crate::net::http::{self, Limits, Request, Response, ResponseParser};
 use crate::net::mqtt::{MqttEvent, MqttOutput};
-use crate::net::{Host, NetError, TlsStream};
+use crate::net::{Host, NetError, ServiceAddress, TlsStream};
+use crate::wire::http::{self, Limits, Request, Response, ResponseParser};
 
 /// A connection to a service.
 pub struct Link {
@@ -30,10 +28,10 @@ impl Link {
     /// A refusal where the host cannot connect.
     pub fn open(
         host: &mut Host,
-        endpoint: Endpoint,
+        endpoint: ServiceAddress,
         config: Arc<ClientConfig>,
         number: u32,
-    ) -> Result<Self, OnboardError> {
+    ) -> Result<Self, DeviceError> {
         let connection = host.connect(endpoint.socket()).map_err(refusal)?;
         let tls = TlsStream::client(config, endpoint.name, connection).map_err(refusal)?;
         Ok(Self {
@@ -50,7 +48,7 @@ impl Link {
     ///
     /// # Errors
     /// A refusal where the connection or the session has failed with nothing left to read.
-    pub fn pump(&mut self, host: &mut Host, out: &mut Vec<DeviceOutput>) -> Result<bool, OnboardError> {
+    pub fn pump(&mut self, host: &mut Host, out: &mut Vec<DeviceOutput>) -> Result<bool, DeviceError> {
         let result = self.tls.pump(host);
         if let Some(handshake) = self.tls.take_handshake() {
             self.secured = true;
@@ -67,7 +65,7 @@ impl Link {
     ///
     /// # Errors
     /// A refusal where the connection has failed.
-    pub fn flush(&mut self, host: &mut Host) -> Result<(), OnboardError> {
+    pub fn flush(&mut self, host: &mut Host) -> Result<(), DeviceError> {
         self.tls.pump(host).map_err(refusal)
     }
 
@@ -88,15 +86,15 @@ impl Link {
     ///
     /// # Errors
     /// A refusal before the handshake is complete.
-    pub fn channel_binding(&self) -> Result<ChannelBinding, OnboardError> {
-        channel_binding(&self.tls).map_err(refusal)
+    pub fn channel_binding(&self) -> Result<ChannelBinding, DeviceError> {
+        self.tls.channel_binding().map_err(refusal)
     }
 
     /// Sends an HTTP request.
     ///
     /// # Errors
     /// A refusal where the session has failed.
-    pub fn request(&mut self, request: &Request, out: &mut Vec<DeviceOutput>) -> Result<(), OnboardError> {
+    pub fn request(&mut self, request: &Request, out: &mut Vec<DeviceOutput>) -> Result<(), DeviceError> {
         self.send(http::label(request), request.encode(), out)
     }
 
@@ -104,10 +102,10 @@ impl Link {
     ///
     /// # Errors
     /// A refusal where the bytes are no HTTP response.
-    pub fn response(&mut self) -> Result<Option<Response>, OnboardError> {
+    pub fn response(&mut self) -> Result<Option<Response>, DeviceError> {
         self.responses.push(&self.incoming);
         self.incoming.clear();
-        self.responses.next_response().map_err(refusal)
+        self.responses.next_response().map_err(|fault| refusal(fault.into()))
     }
 
     /// What has come in since the last call.
@@ -124,7 +122,7 @@ impl Link {
         label: Label,
         bytes: Vec<u8>,
         out: &mut Vec<DeviceOutput>,
-    ) -> Result<(), OnboardError> {
+    ) -> Result<(), DeviceError> {
         self.tls.write(&bytes).map_err(refusal)?;
         self.emit(label, bytes, out);
         Ok(())
@@ -138,7 +136,7 @@ impl Link {
         &mut self,
         outputs: Vec<MqttOutput>,
         out: &mut Vec<DeviceOutput>,
-    ) -> Result<Vec<MqttEvent>, OnboardError> {
+    ) -> Result<Vec<MqttEvent>, DeviceError> {
         let mut events = Vec::new();
         for output in outputs {
             match output {
@@ -155,20 +153,8 @@ impl Link {
     }
 }
 
-/// What either end of a TLS session exports to bind a CSR to it (RFC 9266).
-///
-/// # Errors
-/// Before the handshake is complete.
-pub fn channel_binding(tls: &TlsStream) -> Result<ChannelBinding, NetError> {
-    const LABEL: &str = match std::str::from_utf8(CHANNEL_BINDING_LABEL) {
-        Ok(label) => label,
-        Err(_) => panic!("the label is not text"),
-    };
-    tls.exporter(LABEL)
-}
-
 /// A failed connection as the end of a step, with one stable word.
-pub fn refusal(error: NetError) -> OnboardError {
+pub fn refusal(error: NetError) -> DeviceError {
     let reason = match &error {
         NetError::Refused { .. } => "connection-refused".to_owned(),
         NetError::Reset { .. } => "connection-reset".to_owned(),
@@ -177,5 +163,5 @@ pub fn refusal(error: NetError) -> OnboardError {
         NetError::Mqtt(fault) => format!("mqtt-{}", fault.reason),
         _ => "connection-failed".to_owned(),
     };
-    OnboardError::refused(reason, error.to_string())
+    DeviceError::refused(reason, error.to_string())
 }

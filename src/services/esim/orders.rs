@@ -1,19 +1,19 @@
 //! What is set up before the first device is switched on: the servers with their identities, an order for each
 //! device, the subscribers that come with the profiles, and what the eIM is to do with each eUICC.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
 
-use super::{EIM, EsimFault, EsimServices, SMDP, SMDS, fault, tls_server};
+use super::{EsimFault, EsimServices, fault, tls_server};
 use crate::card::SimProfile;
 use crate::corenet::{HssFault, Policy, Subscriber};
 use crate::crypto::Tally;
 use crate::crypto::tls::{KeyLogSink, VirtualClock};
 use crate::esim::eim::{Eim, EimSettings, Rule, RuleStep};
+use crate::esim::pki::lab::{self, EIM_ID, eim_identity};
 use crate::esim::pki::{Identity, Pki, PkiOptions, SmdpIdentity};
 use crate::esim::smdp::{
     ConfirmOrder, DownloadOrder, OperatorConstant, OrderState, Producer, Profile, Smdp, SmdpSettings,
@@ -23,32 +23,17 @@ use crate::esim::store::{Forgetful, Records};
 use crate::esim::{EsimError, Refusal};
 use crate::event::{Actor, Body};
 use crate::id::Eid;
-use crate::onboard::OnboardError;
-use crate::onboard::backend::note;
-use crate::onboard::euicc::EuiccServers;
-use crate::onboard::factory::EsimIssue;
-use crate::onboard::inventory::Inventory;
-use crate::onboard::steps::Endpoint;
-use crate::sim::{EPOCH_UNIX_S, RngTree};
+use crate::kernel::{EPOCH_UNIX_S, RngTree};
+use crate::net::ServiceAddress;
+use crate::net::endpoint::{EIM, SMDP, SMDS};
+use crate::services::ServiceError;
+use crate::services::inventory::Inventory;
 use crate::wire::rsp::{NotificationEvents, PendingNotification};
 use crate::wire::saip::Package;
 
 /// The object identifiers of SM-DP+ and SM-DS, in the arc for examples (ITU-T X.660).
 const SMDP_OID: &str = "2.999.10";
 const SMDS_OID: &str = "2.999.15";
-/// The `eimId`.
-pub const EIM_ID: &str = "cellbed-eim";
-/// The branch of a run's randomness that the eSIM side draws from.
-const BRANCH: &str = "esim";
-
-/// The key and the certificate of the eIM in the run whose randomness is `run`.
-///
-/// # Errors
-/// Where no certificate can be issued.
-pub fn eim_identity(pki: &Pki, run: &RngTree) -> Result<Identity, EsimError> {
-    pki.eim(EIM_ID, EPOCH_UNIX_S, &run.branch(BRANCH).branch(Actor::Eim))
-}
-
 /// How the eIM tells a device what to download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trigger {
@@ -83,10 +68,11 @@ pub struct Ordered {
 /// The eSIM side of a run, ready.
 pub struct Prepared {
     pub services: EsimServices,
-    pub issue: EsimIssue,
+    /// Who issues the certificates of eUICCs.
+    pub pki: Pki,
     /// The operational subscribers, for the HSS.
     pub subscribers: Vec<Subscriber>,
-    pub tls: Vec<(Endpoint, Arc<ServerConfig>)>,
+    pub tls: Vec<(ServiceAddress, Arc<ServerConfig>)>,
 }
 
 /// What everything here is made with.
@@ -103,13 +89,13 @@ pub struct Means<'a> {
 ///
 /// # Errors
 /// Where an identity cannot be issued, or the profile runs out of subscribers.
-pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Result<Prepared, OnboardError> {
+pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Result<Prepared, ServiceError> {
     let Means { run, tally, clock, key_log } = means;
-    let rng = &run.branch(BRANCH);
+    let rng = &run.branch(lab::BRANCH);
     let pki = Pki::lab().map_err(fault)?;
     let anchor = pki.anchor(Some(EPOCH_UNIX_S), tally).map_err(fault)?;
     let hosts =
-        |endpoint: Endpoint| [endpoint.name.to_owned(), endpoint.actor.transport_address().to_string()];
+        |endpoint: ServiceAddress| [endpoint.name.to_owned(), endpoint.actor.transport_address().to_string()];
     let oid = |text: &str| text.parse().map_err(EsimError::Certificate).map_err(fault);
 
     let smdp =
@@ -131,7 +117,7 @@ pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Res
             SmdpIdentity { auth: identity.auth.counted(tally), pb: identity.pb.counted(tally), ..identity };
         let settings = SmdpSettings::new(SMDP.name);
         Smdp::new(settings, vec![(anchor, identity)], stream, Box::new(Forgetful), &Records::new(), tally)
-            .map_err(OnboardError::EsimStore)
+            .map_err(ServiceError::EsimStore)
     };
     let rogue = match ordered.iter().any(|device| device.fault == Some(EsimFault::RogueSmdp)) {
         true => Some(rogue(rng, &pki, &start_smdp)?),
@@ -148,7 +134,7 @@ pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Res
             &Records::new(),
             tally,
         )
-        .map_err(OnboardError::EsimStore)?,
+        .map_err(ServiceError::EsimStore)?,
         eim: Eim::new(
             EimSettings { id: EIM_ID.to_owned(), address: EIM.name.to_owned(), indirect: setup.indirect },
             eim,
@@ -158,30 +144,19 @@ pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Res
             &Records::new(),
             tally,
         )
-        .map_err(OnboardError::EsimStore)?,
+        .map_err(ServiceError::EsimStore)?,
         faults: ordered.iter().filter_map(|device| Some((device.number, device.fault?))).collect(),
     };
-    let servers = EuiccServers::lab(&pki, run, setup.indirect).map_err(fault)?;
-    let issue = EsimIssue {
-        pki,
-        servers,
-        indirect: setup.indirect,
-        power_cuts: ordered
-            .iter()
-            .filter(|device| device.fault == Some(EsimFault::PowerCut))
-            .map(|device| device.number)
-            .collect::<BTreeSet<u32>>(),
-    };
     let subscribers = place(&mut services, setup, ordered, rng)?;
-    Ok(Prepared { services, issue, subscribers, tls })
+    Ok(Prepared { services, pki, subscribers, tls })
 }
 
 /// An SM-DP+ whose certificates come from a CI of its own, and which says that the CI is the card's.
 fn rogue(
     rng: &RngTree,
     pki: &Pki,
-    start: &impl Fn(crate::crypto::rsp_cert::TrustAnchor, SmdpIdentity, &str) -> Result<Smdp, OnboardError>,
-) -> Result<Smdp, OnboardError> {
+    start: &impl Fn(crate::crypto::rsp_cert::TrustAnchor, SmdpIdentity, &str) -> Result<Smdp, ServiceError>,
+) -> Result<Smdp, ServiceError> {
     let rng = rng.branch("rogue");
     let foreign = Pki::new(&rng, &PkiOptions::default()).map_err(fault)?;
     let hosts = [SMDP.name.to_owned()];
@@ -197,11 +172,11 @@ fn place(
     setup: &EsimSetup,
     ordered: &[Ordered],
     rng: &RngTree,
-) -> Result<Vec<Subscriber>, OnboardError> {
+) -> Result<Vec<Subscriber>, ServiceError> {
     let keys = rng.branch(Actor::Smdp).branch("production");
     let producer = Producer::new((*setup.profile).clone(), &setup.profile_name, SMDP.name, keys);
     let producer = match setup.package.clone() {
-        Some(base) => producer.with_base(base).ok_or(OnboardError::EsimPackage)?,
+        Some(base) => producer.with_base(base).ok_or(ServiceError::EsimPackage)?,
         None => producer,
     };
     let mut subscribers = Vec::new();
@@ -221,7 +196,7 @@ fn place(
             });
         }
         order(&mut services.smdp, &mut services.smds, setup, device, profile).map_err(|refusal| {
-            OnboardError::EsimOrder { device: device.number, cause: refusal.to_string() }
+            ServiceError::EsimOrder { device: device.number, cause: refusal.to_string() }
         })?;
         let step = match setup.trigger {
             Trigger::ActivationCode => RuleStep::DownloadByCode {
@@ -232,7 +207,7 @@ fn place(
             Trigger::Smds => RuleStep::DownloadBySmds { address: Some(SMDS.name.to_owned()) },
         };
         services.eim.add_rule(Rule::zero_touch(device.eid.as_str(), step));
-        services.eim.register(&device.eid, None).map_err(OnboardError::EsimStore)?;
+        services.eim.register(&device.eid, None).map_err(ServiceError::EsimStore)?;
     }
     Ok(subscribers)
 }
@@ -298,7 +273,7 @@ pub(super) fn note_installed(smdp: &Smdp, body: &[u8], inventory: &mut Inventory
         ("eid", eid.to_string()),
         ("order", order.state().to_string()),
     ];
-    events.push(note(Actor::Smdp, "notification verified", fields));
+    events.push(Body::note(Actor::Smdp, "notification verified", fields));
     if metadata.event == NotificationEvents::INSTALL && order.state() == OrderState::Installed {
         inventory.bind(order.iccid().clone(), eid.clone());
     }

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 
-use super::OnboardError;
-use super::device::{Device, DeviceInput};
+use super::WorldError;
 use super::media::Radio;
+use crate::card::StoreDataChain;
+use crate::device::{Device, DeviceInput};
 use crate::event::Step;
-use crate::sim::{Alarm, Instant, StoreDataChain};
+use crate::kernel::{Alarm, Instant};
 use crate::wire::Namer;
 
 /// A device that is under way, and what the world keeps of it.
@@ -97,8 +98,8 @@ impl Seats {
         &mut self,
         number: u32,
         now: Instant,
-        build: impl FnOnce() -> Result<Device, OnboardError>,
-    ) -> Result<Option<&mut Running>, OnboardError> {
+        build: impl FnOnce() -> Result<Device, WorldError>,
+    ) -> Result<Option<&mut Running>, WorldError> {
         if let Some(seat @ Seat::Awaited) = self.seat(number) {
             *seat = Seat::Taken(Box::new(Running::new(build()?, now)));
             self.under_way += 1;

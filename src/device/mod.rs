@@ -1,0 +1,65 @@
+//! One device: modem, card, the application above the modem, and the zero-touch procedure that they run.
+
+pub mod iot_safe;
+pub mod ipa;
+pub mod link;
+pub mod procedure;
+pub mod steps;
+mod unit;
+
+pub use unit::{Device, DeviceInput, DeviceOutput, Refusals};
+
+use crate::ca::CaError;
+use crate::card::PortError;
+use crate::crypto::CryptoError;
+use crate::kernel::Instant;
+use crate::ran::RanError;
+use iot_safe::IotSafeError;
+
+/// Somebody said no, for a reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// One stable word, as in `not-on-allow-list`.
+    pub reason: String,
+    /// A sentence for people.
+    pub detail: String,
+}
+
+/// Why a device cannot go on. Only [`Refused`](Self::Refused) is a result; all others are faults of the bench.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    #[error("refused: {} ({})", .0.reason, .0.detail)]
+    Refused(Refusal),
+    #[error("the card's slot is unusable: its holder died")]
+    Slot,
+    #[error(
+        "{who} does not come to rest at {at} s of virtual time: it asks to be woken for something that it does \
+         not do, which is a fault of cellbed"
+    )]
+    Restless { who: String, at: Instant },
+    #[error(transparent)]
+    Port(#[from] PortError),
+    #[error(transparent)]
+    Ran(#[from] RanError),
+    #[error(transparent)]
+    Ca(#[from] CaError),
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+/// A card that says no is a result; one that says nothing is a fault of the bench.
+impl From<IotSafeError> for DeviceError {
+    fn from(error: IotSafeError) -> Self {
+        match error {
+            IotSafeError::Port { source, .. } => Self::Port(source),
+            error => Self::refused("card-refused", error.to_string()),
+        }
+    }
+}
+
+impl DeviceError {
+    /// A refusal.
+    pub fn refused(reason: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Refused(Refusal { reason: reason.into(), detail: detail.into() })
+    }
+}

@@ -1,0 +1,46 @@
+//! Where the services of the lab are: their names, addresses and ports on the service network.
+
+use std::net::Ipv4Addr;
+
+use crate::event::Actor;
+
+/// Where the registrar listens, and the name that its certificate carries.
+pub const REGISTRAR: ServiceAddress =
+    ServiceAddress { actor: Actor::Registrar, port: 443, name: "registrar.cellbed.test" };
+/// The same of the onboarding service (EST).
+pub const EST: ServiceAddress = ServiceAddress { actor: Actor::Ca, port: 443, name: "est.cellbed.test" };
+/// The same of the MQTT broker.
+pub const BROKER: ServiceAddress =
+    ServiceAddress { actor: Actor::Cloud, port: 8883, name: "mqtt.cellbed.test" };
+/// The same of the SM-DP+.
+pub const SMDP: ServiceAddress = ServiceAddress { actor: Actor::Smdp, port: 443, name: "smdp.cellbed.test" };
+/// The same of the SM-DS.
+pub const SMDS: ServiceAddress = ServiceAddress { actor: Actor::Smds, port: 443, name: "smds.cellbed.test" };
+/// The same of the eIM.
+pub const EIM: ServiceAddress = ServiceAddress { actor: Actor::Eim, port: 443, name: "eim.cellbed.test" };
+
+/// The eSIM servers: all that a bootstrap subscription reaches.
+pub const ESIM_SERVERS: [ServiceAddress; 3] = [SMDP, SMDS, EIM];
+
+/// Where a service is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServiceAddress {
+    /// Who offers it.
+    pub actor: Actor,
+    /// The TCP port.
+    pub port: u16,
+    /// The DNS name, which its certificate carries.
+    pub name: &'static str,
+}
+
+impl ServiceAddress {
+    /// Its address and port.
+    pub fn socket(&self) -> (Ipv4Addr, u16) {
+        (self.actor.transport_address(), self.port)
+    }
+
+    /// The eSIM server that goes by `name`, where it is one of the lab's.
+    pub fn esim_server(name: &str) -> Option<Self> {
+        ESIM_SERVERS.into_iter().find(|server| server.name == name)
+    }
+}

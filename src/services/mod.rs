@@ -1,0 +1,50 @@
+//! What devices reach over IP: registrar, onboarding service, cloud and the eSIM servers, and the ledger behind them.
+
+pub mod backend;
+pub mod esim;
+pub mod inventory;
+pub mod network;
+pub mod peer;
+
+pub use network::{ServiceInput, ServiceOutput, Services};
+
+use crate::ca::CaError;
+use crate::card::CardError;
+use crate::crypto::CryptoError;
+use crate::esim::EsimError;
+use crate::esim::store::StoreError;
+use crate::kernel::Instant;
+use crate::ledger::LedgerError;
+
+/// Why the services cannot go on: a fault of the bench. What a client does wrong is answered.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    #[error(
+        "{who} does not come to rest at {at} s of virtual time: it asks to be woken for something that it does \
+         not do, which is a fault of cellbed"
+    )]
+    Restless { who: String, at: Instant },
+    #[error(transparent)]
+    Card(#[from] CardError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Ca(#[from] CaError),
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    #[error("the eSIM side: {0}")]
+    Esim(#[from] EsimError),
+    #[error("the eSIM side: {0}")]
+    EsimStore(StoreError),
+    #[error(
+        "the profile package has no USIM with keys of its own that a subscriber's could replace; take another"
+    )]
+    EsimPackage,
+    #[error("no order could be placed for device {device}: {cause}")]
+    EsimOrder { device: u32, cause: String },
+}
+
+/// The first four octets of a digest: enough to recognise it by.
+pub fn short(digest: &[u8; 32]) -> String {
+    hex::encode(&digest[..4])
+}

@@ -1,0 +1,56 @@
+//! The world of a run: every node on one event heap, and what carries messages between them.
+
+mod carrier;
+pub mod euicc;
+pub mod factory;
+mod fleet;
+pub mod media;
+pub mod setup;
+
+pub use carrier::{ENB, Ended, World};
+
+use crate::ca::CaError;
+use crate::card::CardError;
+use crate::corenet::CorenetError;
+use crate::crypto::CryptoError;
+use crate::device::DeviceError;
+use crate::esim::EsimError;
+use crate::kernel::Instant;
+use crate::ledger::LedgerError;
+use crate::ran::RanError;
+use crate::services::ServiceError;
+
+/// Why a run cannot be set up or cannot go on: all of these are faults of the bench.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    #[error("device {device} does not exist: this run has {devices}")]
+    NoSuchDevice { device: u32, devices: usize },
+    #[error(
+        "{who} does not come to rest at {at} s of virtual time: it asks to be woken for something that it does \
+         not do, which is a fault of cellbed"
+    )]
+    Restless { who: String, at: Instant },
+    #[error(
+        "{who} is not through at {at} s of virtual time, and nothing is left that could wake it, which is a \
+         fault of cellbed"
+    )]
+    Asleep { who: String, at: Instant },
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    #[error(transparent)]
+    Card(#[from] CardError),
+    #[error(transparent)]
+    Ran(#[from] RanError),
+    #[error(transparent)]
+    Core(#[from] CorenetError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Ca(#[from] CaError),
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    #[error("the eSIM side: {0}")]
+    Esim(#[from] EsimError),
+}
