@@ -7,18 +7,19 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::kernel::Instant;
+use crate::wire::{Fields, Label};
 
-/// Who takes part. Devices and their cards are numbered from 1.
+/// What somebody is in a run. Everything that views and addresses need of a role is a row of one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Actor {
-    /// The application of device `n`: what runs above its modem.
-    Device(u32),
-    /// The modem (user equipment) of device `n`.
-    Ue(u32),
-    /// The card of device `n`.
-    Card(u32),
-    /// Base station `n`.
-    Enb(u32),
+pub enum Role {
+    /// The application of a device: what runs above its modem.
+    Device,
+    /// The modem (user equipment) of a device.
+    Ue,
+    /// The card of a device.
+    Card,
+    /// An LTE base station.
+    Enb,
     /// Mobility Management Entity.
     Mme,
     /// Home Subscriber Server.
@@ -43,29 +44,130 @@ pub enum Actor {
     Lab,
 }
 
+/// The row of a role.
+struct Row {
+    role: Role,
+    /// What transcripts print, before the number where there is one.
+    name: &'static str,
+    /// Whether there may be several, numbered from 1.
+    numbered: bool,
+    /// Whether it is part of the device of its number.
+    in_device: bool,
+    /// The transport address of the one that there is, or of number 0.
+    address: [u8; 4],
+    /// Where it stands in a ladder, from the card on the left.
+    lane: u8,
+}
+
+/// Roles and what there is to know of them. Parts of devices have no address on a wire of the bench: theirs stand for
+/// them in captures, with room for 131,071 of each.
+const ROLES: [Row; 15] = [
+    row(Role::Device, "dev", true, true, [10, 54, 0, 0], 1),
+    row(Role::Ue, "ue", true, true, [10, 54, 0, 0], 2),
+    row(Role::Card, "card", true, true, [10, 56, 0, 0], 0),
+    row(Role::Enb, "enb", true, false, [10, 53, 2, 0], 3),
+    row(Role::Mme, "mme", false, false, [10, 53, 1, 1], 4),
+    row(Role::Hss, "hss", false, false, [10, 53, 0, 1], 5),
+    row(Role::Gateway, "gw", false, false, [10, 53, 1, 2], 6),
+    row(Role::Registrar, "registrar", false, false, [10, 99, 0, 10], 11),
+    row(Role::Ledger, "ledger", false, false, [10, 53, 0, 1], 12),
+    row(Role::Ca, "ca", false, false, [10, 99, 0, 20], 10),
+    row(Role::Cloud, "cloud", false, false, [10, 99, 0, 30], 13),
+    row(Role::Smdp, "smdp", false, false, [10, 99, 0, 40], 9),
+    row(Role::Smds, "smds", false, false, [10, 99, 0, 50], 8),
+    row(Role::Eim, "eim", false, false, [10, 99, 0, 60], 7),
+    row(Role::Lab, "lab", false, false, [10, 53, 0, 1], 14),
+];
+
+const fn row(
+    role: Role,
+    name: &'static str,
+    numbered: bool,
+    in_device: bool,
+    address: [u8; 4],
+    lane: u8,
+) -> Row {
+    Row { role, name, numbered, in_device, address, lane }
+}
+
+impl Role {
+    fn row(self) -> &'static Row {
+        // The table has a row for each role, in their order, as a test checks.
+        &ROLES[self as usize]
+    }
+
+    /// Where it stands in a ladder, from the card (0) outwards.
+    pub fn lane(self) -> u8 {
+        self.row().lane
+    }
+
+    /// Whether it is a base station: what it sends on the user plane goes up.
+    pub fn is_base_station(self) -> bool {
+        self == Self::Enb
+    }
+}
+
+/// Who takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Actor {
+    pub role: Role,
+    /// From 1; 0 where there is but one.
+    pub number: u32,
+}
+
+impl Actor {
+    pub const MME: Self = Self::one(Role::Mme);
+    pub const HSS: Self = Self::one(Role::Hss);
+    pub const GATEWAY: Self = Self::one(Role::Gateway);
+    pub const REGISTRAR: Self = Self::one(Role::Registrar);
+    pub const LEDGER: Self = Self::one(Role::Ledger);
+    pub const CA: Self = Self::one(Role::Ca);
+    pub const CLOUD: Self = Self::one(Role::Cloud);
+    pub const SMDP: Self = Self::one(Role::Smdp);
+    pub const SMDS: Self = Self::one(Role::Smds);
+    pub const EIM: Self = Self::one(Role::Eim);
+    pub const LAB: Self = Self::one(Role::Lab);
+
+    const fn one(role: Role) -> Self {
+        Self { role, number: 0 }
+    }
+
+    /// The application of device `number`.
+    pub const fn device(number: u32) -> Self {
+        Self { role: Role::Device, number }
+    }
+
+    /// The modem of device `number`.
+    pub const fn ue(number: u32) -> Self {
+        Self { role: Role::Ue, number }
+    }
+
+    /// The card of device `number`.
+    pub const fn card(number: u32) -> Self {
+        Self { role: Role::Card, number }
+    }
+
+    /// LTE base station `number`.
+    pub const fn enb(number: u32) -> Self {
+        Self { role: Role::Enb, number }
+    }
+
+    /// The address of a network node on S1-MME, S1-U or the service network. What is part of a device has none of
+    /// its own there; this one stands for it in captures.
+    pub fn transport_address(self) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(Ipv4Addr::from(self.role.row().address)).wrapping_add(self.number))
+    }
+
+    /// The number of the device that this actor is part of.
+    pub fn part_of(self) -> Option<u32> {
+        self.role.row().in_device.then_some(self.number)
+    }
+}
+
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, n) = match self {
-            Self::Device(n) => ("dev", Some(n)),
-            Self::Ue(n) => ("ue", Some(n)),
-            Self::Card(n) => ("card", Some(n)),
-            Self::Enb(n) => ("enb", Some(n)),
-            Self::Mme => ("mme", None),
-            Self::Hss => ("hss", None),
-            Self::Gateway => ("gw", None),
-            Self::Registrar => ("registrar", None),
-            Self::Ledger => ("ledger", None),
-            Self::Ca => ("ca", None),
-            Self::Cloud => ("cloud", None),
-            Self::Smdp => ("smdp", None),
-            Self::Smds => ("smds", None),
-            Self::Eim => ("eim", None),
-            Self::Lab => ("lab", None),
-        };
-        match n {
-            Some(n) => f.pad(&format!("{name}{n}")),
-            None => f.pad(name),
-        }
+        let Row { name, numbered, .. } = self.role.row();
+        if *numbered { f.pad(&format!("{name}{}", self.number)) } else { f.pad(name) }
     }
 }
 
@@ -80,154 +182,11 @@ impl FromStr for Actor {
     /// Reads what `Display` prints.
     fn from_str(text: &str) -> Result<Self, UnknownActor> {
         let unknown = || UnknownActor(text.to_owned());
-        let (name, number) = text.split_at(text.find(|c: char| c.is_ascii_digit()).unwrap_or(text.len()));
-        let number = match number {
-            "" => None,
-            digits => Some(digits.parse::<u32>().map_err(|_| unknown())?),
-        };
-        Ok(match (name, number) {
-            ("dev", Some(n)) => Self::Device(n),
-            ("ue", Some(n)) => Self::Ue(n),
-            ("card", Some(n)) => Self::Card(n),
-            ("enb", Some(n)) => Self::Enb(n),
-            ("mme", None) => Self::Mme,
-            ("hss", None) => Self::Hss,
-            ("gw", None) => Self::Gateway,
-            ("registrar", None) => Self::Registrar,
-            ("ledger", None) => Self::Ledger,
-            ("ca", None) => Self::Ca,
-            ("cloud", None) => Self::Cloud,
-            ("smdp", None) => Self::Smdp,
-            ("smds", None) => Self::Smds,
-            ("eim", None) => Self::Eim,
-            ("lab", None) => Self::Lab,
-            _ => return Err(unknown()),
-        })
-    }
-}
-
-impl Actor {
-    /// The transport address of a network node: on S1-MME, S1-U and the service network. Devices have none
-    /// of their own; theirs is given by the gateway.
-    pub fn transport_address(self) -> Ipv4Addr {
-        match self {
-            Self::Enb(n) => Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 53, 2, 0)).wrapping_add(n)),
-            Self::Mme => Ipv4Addr::new(10, 53, 1, 1),
-            Self::Gateway => Ipv4Addr::new(10, 53, 1, 2),
-            Self::Registrar => Ipv4Addr::new(10, 99, 0, 10),
-            Self::Ca => Ipv4Addr::new(10, 99, 0, 20),
-            Self::Cloud => Ipv4Addr::new(10, 99, 0, 30),
-            Self::Smdp => Ipv4Addr::new(10, 99, 0, 40),
-            Self::Smds => Ipv4Addr::new(10, 99, 0, 50),
-            Self::Eim => Ipv4Addr::new(10, 99, 0, 60),
-            _ => Ipv4Addr::new(10, 53, 0, 1),
-        }
-    }
-
-    /// The number of the device that this actor is part of.
-    pub fn device(self) -> Option<u32> {
-        match self {
-            Self::Device(n) | Self::Ue(n) | Self::Card(n) => Some(n),
-            _ => None,
-        }
-    }
-}
-
-/// What a message speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Proto {
-    /// Card commands (ISO/IEC 7816-4, ETSI TS 102 221). `bytes` of an exchange: see [`Message::bytes`].
-    Apdu,
-    /// EPS mobility management (TS 24.301), as protected on the air.
-    Emm,
-    /// EPS session management (TS 24.301).
-    Esm,
-    /// S1 application protocol (TS 36.413).
-    S1ap,
-    /// GPRS tunnelling protocol, user plane (TS 29.281).
-    GtpU,
-    /// MME to HSS (TS 29.272), a function call here.
-    S6a,
-    /// TLS 1.3 (RFC 8446) handshake milestones.
-    Tls,
-    /// Registration API, HTTP/1.1 over TLS.
-    Http,
-    /// Enrolment over secure transport (RFC 7030).
-    Est,
-    /// LPA or IPA to SM-DP+ (SGP.22 clause 5.6), JSON over HTTPS.
-    Es9p,
-    /// LPA or IPA to SM-DS (SGP.22 clause 5.8), JSON over HTTPS.
-    Es11,
-    /// IPA to eIM (SGP.32 clause 6), ASN.1 over HTTPS.
-    Esipa,
-    /// MQTT 5.0.
-    Mqtt,
-    /// Ledger transactions (EIP-2718 envelopes) and blocks.
-    Evm,
-}
-
-impl Proto {
-    /// Every protocol, from the card outwards.
-    pub const ALL: [Self; 14] = [
-        Self::Apdu,
-        Self::Emm,
-        Self::Esm,
-        Self::S1ap,
-        Self::GtpU,
-        Self::S6a,
-        Self::Tls,
-        Self::Http,
-        Self::Est,
-        Self::Es9p,
-        Self::Es11,
-        Self::Esipa,
-        Self::Mqtt,
-        Self::Evm,
-    ];
-
-    /// The name that transcripts print.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Apdu => "APDU",
-            Self::Emm => "EMM",
-            Self::Esm => "ESM",
-            Self::S1ap => "S1AP",
-            Self::GtpU => "GTP-U",
-            Self::S6a => "S6a",
-            Self::Tls => "TLS",
-            Self::Http => "HTTP",
-            Self::Est => "EST",
-            Self::Es9p => "ES9+",
-            Self::Es11 => "ES11",
-            Self::Esipa => "ESipa",
-            Self::Mqtt => "MQTT",
-            Self::Evm => "EVM",
-        }
-    }
-}
-
-/// Names and values worth a reader's eye, in the order to print them. Never a secret.
-pub type Fields = Vec<(&'static str, String)>;
-
-/// How a message is called: what its sender (or its only reader) knows of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Label {
-    pub proto: Proto,
-    /// The name that its specification gives it.
-    pub name: Cow<'static, str>,
-    pub fields: Fields,
-}
-
-impl Label {
-    /// A label without fields.
-    pub fn new(proto: Proto, name: impl Into<Cow<'static, str>>) -> Self {
-        Self { proto, name: name.into(), fields: Vec::new() }
-    }
-
-    /// The same with one field more.
-    pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
-        self.fields.push((name, value.to_string()));
-        self
+        let (name, digits) = text.split_at(text.find(|c: char| c.is_ascii_digit()).unwrap_or(text.len()));
+        let row = ROLES.iter().find(|row| row.name == name && row.numbered != digits.is_empty());
+        let role = row.ok_or_else(unknown)?.role;
+        let number = if digits.is_empty() { 0 } else { digits.parse().map_err(|_| unknown())? };
+        Ok(Self { role, number })
     }
 }
 
@@ -426,23 +385,29 @@ mod tests {
     }
 
     #[test]
+    fn the_table_has_each_role_in_its_place_and_no_name_or_lane_twice() {
+        for (place, row) in ROLES.iter().enumerate() {
+            assert_eq!(row.role as usize, place);
+            let alike = ROLES.iter().filter(|other| other.name == row.name || other.lane == row.lane);
+            assert_eq!(alike.count(), 1, "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn no_two_of_a_hundred_thousand_devices_have_one_address() {
+        let last = |actor: fn(u32) -> Actor| actor(100_000).transport_address();
+        assert_eq!(last(Actor::ue), Ipv4Addr::new(10, 55, 0x86, 0xa0));
+        assert!(last(Actor::device) < Actor::card(1).transport_address());
+        assert_ne!(last(Actor::card), Actor::card(100_000 - (1 << 16)).transport_address());
+    }
+
+    #[test]
     fn actors_read_back_from_their_names() {
-        let numbered = [Actor::Device(1), Actor::Ue(20), Actor::Card(1000), Actor::Enb(u32::MAX)];
-        let single = [
-            Actor::Mme,
-            Actor::Hss,
-            Actor::Gateway,
-            Actor::Registrar,
-            Actor::Ledger,
-            Actor::Ca,
-            Actor::Cloud,
-            Actor::Smdp,
-            Actor::Smds,
-            Actor::Eim,
-            Actor::Lab,
-        ];
-        for actor in numbered.into_iter().chain(single) {
-            assert_eq!(actor.to_string().parse(), Ok(actor));
+        for Row { role, numbered, .. } in &ROLES {
+            for number in if *numbered { [1, 20, u32::MAX] } else { [0; 3] } {
+                let actor = Actor { role: *role, number };
+                assert_eq!(actor.to_string().parse(), Ok(actor));
+            }
         }
         for text in ["", "ue", "mme1", "ue-1", "ue4294967296", "1ue", "UE1", "ue1 "] {
             assert!(text.parse::<Actor>().is_err(), "{text:?}");

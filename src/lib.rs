@@ -9,7 +9,7 @@
 //! Each folder may use only what stands to its right; siblings do not import each other.
 //!
 //! ```text
-//! cli -> lab -> {io, report} -> world -> {services, device} -> {corenet, ran, net, esim} -> {card, ca, ledger} -> {wire, crypto} -> event -> {kernel, id}
+//! cli -> lab -> {io, report} -> world -> {services, device} -> {corenet, ran, net, esim} -> {card, ca, ledger} -> event -> {wire, crypto} -> {kernel, id}
 //! ```
 //!
 //! # Invariants

@@ -119,14 +119,20 @@ fn module_graph() -> Graph {
     graph
 }
 
-/// The layers that the documentation of the crate promises, the lowest first.
+/// The layers that ARCHITECTURE.md and lib.rs promise, the lowest first.
 fn layers() -> Vec<Vec<String>> {
-    let map = fs::read_to_string(root().join("src/lib.rs")).unwrap();
-    let line = map.lines().find(|line| line.starts_with("//! cli ->")).expect("lib.rs tells the order");
+    let order = |file: &str| {
+        let map = fs::read_to_string(root().join(file)).unwrap();
+        let line =
+            map.lines().map(|line| line.trim_start_matches("//!").trim()).find(|l| l.starts_with("cli ->"));
+        line.unwrap_or_else(|| panic!("{file} tells the order")).to_owned()
+    };
+    let line = order("ARCHITECTURE.md");
+    assert_eq!(order("src/lib.rs"), line, "both draw one line");
     let layer = |text: &str| {
         text.trim().trim_matches(['{', '}']).split(',').map(|name| name.trim().to_owned()).collect()
     };
-    line.trim_start_matches("//!").rsplit("->").map(layer).collect()
+    line.rsplit("->").map(layer).collect()
 }
 
 #[test]

@@ -7,10 +7,11 @@ use super::CorenetError;
 use super::gateway::{AddressPool, Attestation, Gateway};
 use super::hss::{Hss, HssFault, Subscriber};
 use super::mme::{Core, Mme};
-use crate::event::{Actor, Fields, Label};
+use crate::event::Actor;
 use crate::id::{Imsi, Plmn};
 use crate::kernel::{Instant, RngTree};
 use crate::wire::nas::{eea, eia};
+use crate::wire::{Fields, Label};
 
 /// What a core network is.
 #[derive(Debug, Clone)]
@@ -108,9 +109,9 @@ impl Epc {
             eea(number).ok_or(CorenetError::Algorithm { eia: 0, eea: number })?;
         }
         Ok(Self {
-            hss: Hss::new(config.hss_fault, rng.branch(Actor::Hss)),
+            hss: Hss::new(config.hss_fault, rng.branch(Actor::HSS)),
             gateway: Gateway::new(config.ue_pool),
-            mme: Mme::new(config, &rng.branch(Actor::Mme)),
+            mme: Mme::new(config, &rng.branch(Actor::MME)),
         })
     }
 

@@ -103,7 +103,7 @@ pub(super) struct Gateway {
 impl Gateway {
     pub(super) fn new(pool: AddressPool) -> Self {
         Self {
-            address: Actor::Gateway.transport_address(),
+            address: Actor::GATEWAY.transport_address(),
             pool,
             used: 0,
             free: VecDeque::new(),
@@ -133,7 +133,7 @@ impl Gateway {
         if let Policy::Only(addresses) = &attestation.policy {
             let addresses: Vec<_> = addresses.iter().map(Ipv4Addr::to_string).collect();
             out.push(EpcOutput::State {
-                actor: Actor::Gateway,
+                actor: Actor::GATEWAY,
                 machine: "",
                 change: "session is for onboarding only".into(),
                 fields: vec![("session", ip.to_string()), ("permitted", addresses.join(","))],
@@ -258,7 +258,7 @@ fn uplink(session: &Session, packet: &[u8], out: &mut Vec<EpcOutput>) {
         None => ("uplink packet dropped", ("source", "not IPv4".to_owned())),
     };
     out.push(EpcOutput::State {
-        actor: Actor::Gateway,
+        actor: Actor::GATEWAY,
         machine: "",
         change: change.into(),
         fields: vec![("session", session.ip.to_string()), field],

@@ -23,10 +23,11 @@ use self::context::{Phase, Timer, UeContext};
 use super::gateway::Gateway;
 use super::hss::Hss;
 use super::{CorenetError, EpcConfig, EpcOutput};
-use crate::event::{Actor, Fields, Label, Proto};
+use crate::event::Actor;
 use crate::id::Imsi;
 use crate::kernel::{Instant, RngTree};
 use crate::wire::s1ap;
+use crate::wire::{Fields, Label, Proto};
 
 /// What the MME works with while it takes one input.
 pub(super) struct Core<'a> {
@@ -39,7 +40,7 @@ pub(super) struct Core<'a> {
 impl Core<'_> {
     /// A message of S6a and its answer, for the ladder.
     fn s6a(&mut self, request: &'static str, answer: &'static str, imsi: &Imsi, result: &str) {
-        let (mme, hss) = (Actor::Mme, Actor::Hss);
+        let (mme, hss) = (Actor::MME, Actor::HSS);
         let label = Label::new(Proto::S6a, request).with("imsi", imsi);
         self.out.push(EpcOutput::Call { from: mme, to: hss, label });
         let label = Label::new(Proto::S6a, answer).with("result", result);
@@ -47,7 +48,7 @@ impl Core<'_> {
     }
 
     fn state(&mut self, machine: &'static str, change: &'static str, fields: Fields) {
-        self.out.push(EpcOutput::State { actor: Actor::Mme, machine, change: change.into(), fields });
+        self.out.push(EpcOutput::State { actor: Actor::MME, machine, change: change.into(), fields });
     }
 }
 

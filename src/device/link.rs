@@ -6,9 +6,10 @@ use rustls::ClientConfig;
 
 use super::{DeviceError, DeviceOutput};
 use crate::ca::csr::ChannelBinding;
-use crate::event::{Actor, Body, Label, Message};
+use crate::event::{Actor, Body, Message};
 use crate::net::mqtt::{MqttEvent, MqttOutput};
 use crate::net::{Host, NetError, ServiceAddress, TlsStream};
+use crate::wire::Label;
 use crate::wire::http::{self, Limits, Request, Response, ResponseParser};
 
 /// A connection to a service.
@@ -36,7 +37,7 @@ impl Link {
         let tls = TlsStream::client(config, endpoint.name, connection).map_err(refusal)?;
         Ok(Self {
             tls,
-            from: Actor::Device(number),
+            from: Actor::device(number),
             to: endpoint.actor,
             secured: false,
             incoming: Vec::new(),

@@ -119,7 +119,7 @@ impl Device {
                 let mut steps = Vec::new();
                 idle &= !self.procedure.poll(now, host, &mut steps)?;
                 host.poll(now, &mut packets);
-                self.record_card(Actor::Device(self.number), out);
+                self.record_card(Actor::device(self.number), out);
                 out.append(&mut steps);
             }
             idle &= packets.is_empty();
@@ -132,7 +132,7 @@ impl Device {
             }
             let mut steps = Vec::new();
             if self.procedure.settle_refresh(&mut steps)? {
-                self.record_card(Actor::Device(self.number), out);
+                self.record_card(Actor::device(self.number), out);
                 out.append(&mut steps);
                 idle = false;
             }
@@ -146,7 +146,7 @@ impl Device {
                 self.host = None;
                 packets.clear();
                 let note = "battery pulled out and put back";
-                let actor = Actor::Device(self.number);
+                let actor = Actor::device(self.number);
                 let (change, fields) = (note.into(), Vec::new());
                 out.push(DeviceOutput::Event(Body::State(StateChange {
                     actor,
@@ -165,7 +165,7 @@ impl Device {
                 return Ok(());
             }
         }
-        Err(DeviceError::Restless { who: Actor::Device(self.number).to_string(), at: now })
+        Err(DeviceError::Restless { who: Actor::device(self.number).to_string(), at: now })
     }
 
     fn modem(
@@ -176,7 +176,7 @@ impl Device {
     ) -> Result<(), DeviceError> {
         let mut answers = Vec::new();
         self.ue.handle(now, input, &mut answers)?;
-        let actor = Actor::Ue(self.number);
+        let actor = Actor::ue(self.number);
         // What the UE received made it turn to its card, and what it sends or becomes follows from the card.
         let received = |answer: &UeOutput| matches!(answer, UeOutput::Nas { to_network: false, .. });
         let (first, then): (Vec<_>, Vec<_>) = answers.into_iter().partition(received);
@@ -187,11 +187,11 @@ impl Device {
     }
 
     fn carry(&mut self, now: Instant, answer: UeOutput, out: &mut Vec<DeviceOutput>) {
-        let actor = Actor::Ue(self.number);
+        let actor = Actor::ue(self.number);
         match answer {
             UeOutput::Air(message) => out.push(DeviceOutput::Air(message)),
             UeOutput::Nas { to_network, label, bytes } => {
-                let (from, to) = if to_network { (actor, Actor::Mme) } else { (Actor::Mme, actor) };
+                let (from, to) = if to_network { (actor, Actor::MME) } else { (Actor::MME, actor) };
                 out.push(DeviceOutput::Event(Body::Message(Message { from, to, label, bytes })));
             }
             UeOutput::State { machine, change, fields } => {
@@ -226,7 +226,7 @@ impl Device {
         let refusals = self.refusals.lock().map(|mut refusals| std::mem::take(&mut *refusals));
         for refusal in refusals.unwrap_or_default() {
             out.push(DeviceOutput::Event(Body::State(StateChange {
-                actor: Actor::Card(self.number),
+                actor: Actor::card(self.number),
                 machine: "",
                 change: format!("{} refused", refusal.function).into(),
                 fields: vec![("reason", refusal.name.to_owned()), ("detail", refusal.text)],

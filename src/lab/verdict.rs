@@ -197,7 +197,7 @@ impl Judge {
         }
         for (device, wanted, seen) in self.messages.iter_mut().filter(|(.., seen)| !seen) {
             let concerns =
-                device.is_none_or(|n| [message.from, message.to].iter().any(|a| a.device() == Some(n)));
+                device.is_none_or(|n| [message.from, message.to].iter().any(|a| a.part_of() == Some(n)));
             let named = wanted.split_once(' ') == Some((message.label.proto.name(), &*message.label.name));
             if concerns && named {
                 *seen = true;

@@ -6,18 +6,18 @@ use crate::event::Actor;
 
 /// Where the registrar listens, and the name that its certificate carries.
 pub const REGISTRAR: ServiceAddress =
-    ServiceAddress { actor: Actor::Registrar, port: 443, name: "registrar.cellbed.test" };
+    ServiceAddress { actor: Actor::REGISTRAR, port: 443, name: "registrar.cellbed.test" };
 /// The same of the onboarding service (EST).
-pub const EST: ServiceAddress = ServiceAddress { actor: Actor::Ca, port: 443, name: "est.cellbed.test" };
+pub const EST: ServiceAddress = ServiceAddress { actor: Actor::CA, port: 443, name: "est.cellbed.test" };
 /// The same of the MQTT broker.
 pub const BROKER: ServiceAddress =
-    ServiceAddress { actor: Actor::Cloud, port: 8883, name: "mqtt.cellbed.test" };
+    ServiceAddress { actor: Actor::CLOUD, port: 8883, name: "mqtt.cellbed.test" };
 /// The same of the SM-DP+.
-pub const SMDP: ServiceAddress = ServiceAddress { actor: Actor::Smdp, port: 443, name: "smdp.cellbed.test" };
+pub const SMDP: ServiceAddress = ServiceAddress { actor: Actor::SMDP, port: 443, name: "smdp.cellbed.test" };
 /// The same of the SM-DS.
-pub const SMDS: ServiceAddress = ServiceAddress { actor: Actor::Smds, port: 443, name: "smds.cellbed.test" };
+pub const SMDS: ServiceAddress = ServiceAddress { actor: Actor::SMDS, port: 443, name: "smds.cellbed.test" };
 /// The same of the eIM.
-pub const EIM: ServiceAddress = ServiceAddress { actor: Actor::Eim, port: 443, name: "eim.cellbed.test" };
+pub const EIM: ServiceAddress = ServiceAddress { actor: Actor::EIM, port: 443, name: "eim.cellbed.test" };
 
 /// The eSIM servers: all that a bootstrap subscription reaches.
 pub const ESIM_SERVERS: [ServiceAddress; 3] = [SMDP, SMDS, EIM];

@@ -13,8 +13,8 @@ use rustls::{
 };
 
 use super::{Blame, ConnId, ConnState, Host, NetError, TlsFault};
-use crate::event::{Label, Proto};
 use crate::wire::byte_queue::ByteQueue;
+use crate::wire::{Label, Proto};
 
 /// Plaintext that may wait to be sent.
 const WRITE_LIMIT: usize = 64 * 1024;

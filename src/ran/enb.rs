@@ -12,9 +12,10 @@ use oxirush_s1ap::s1ap::{Cause, CauseRadioNetwork, CauseTransport, S1AP_PDU, S1A
 use oxirush_security::nas_eps::KEnb;
 
 use super::{Downlink, RanError, ReleaseCause, Uplink};
-use crate::event::{Actor, Fields, Label};
+use crate::event::Actor;
 use crate::id::Plmn;
 use crate::kernel::{Duration, Instant};
+use crate::wire::{Fields, Label};
 use crate::wire::{gtpu, s1ap};
 
 /// How long the base station waits for the answer to an S1 SETUP REQUEST before it asks again.
@@ -134,7 +135,7 @@ pub struct Enb {
 impl Enb {
     /// A base station without an association.
     pub fn new(config: EnbConfig) -> Self {
-        let address = Actor::Enb(config.number).transport_address();
+        let address = Actor::enb(config.number).transport_address();
         Self {
             config,
             address,
@@ -314,7 +315,7 @@ impl Enb {
     }
 
     fn receive_gtpu(&mut self, bytes: &[u8], out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
-        let gateway = Actor::Gateway.transport_address();
+        let gateway = Actor::GATEWAY.transport_address();
         let Ok(received) = gtpu::decode(bytes) else { return Ok(()) };
         let (bytes, label) = match received {
             gtpu::Received::User { teid, packet } => match self.by_teid.get(&teid) {

@@ -23,10 +23,11 @@ use super::security::mac_i;
 use super::usim::{self, Subscriber};
 use super::{Downlink, RanError, Uplink};
 use crate::card::CardHandle;
-use crate::event::{Actor, Fields, Label};
+use crate::event::Actor;
 use crate::id::{Imei, Plmn};
 use crate::kernel::{Duration, Instant, RngTree};
 use crate::wire::nas::AlgorithmSet;
+use crate::wire::{Fields, Label};
 
 /// Guards the attach procedure (TS 24.301 table 10.2.1).
 pub const T3410: Duration = Duration::from_secs(15);
@@ -64,7 +65,7 @@ impl UeConfig {
     /// Device `number` with its test IMEI and every algorithm.
     pub fn new(number: u32) -> Self {
         Self {
-            actor: Actor::Ue(number),
+            actor: Actor::ue(number),
             imei: Imei::test(number),
             eia: AlgorithmSet::PROTECTING,
             eea: AlgorithmSet::ALL,

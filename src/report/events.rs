@@ -16,8 +16,9 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{ReadError, RunSummary, View, text};
-use crate::event::{Actor, Body, Event, Fields, Label, Message, Outcome, Proto, StateChange, Step};
+use crate::event::{Actor, Body, Event, Message, Outcome, StateChange, Step};
 use crate::kernel::{Duration, Instant};
+use crate::wire::{Fields, Label, Proto};
 
 /// The longest line that is read: an event with 8 MB of bytes.
 const LINE_BYTES_MAX: u64 = 16 << 20;
@@ -302,7 +303,7 @@ mod tests {
         let (mut events, summary) = sample::run(2);
         events.retain(|event| match &event.body {
             Body::Message(message) => message.label.name == "Detach Request",
-            Body::State(state) => state.actor == Actor::Ledger,
+            Body::State(state) => state.actor == Actor::LEDGER,
             Body::StepStarted { device, step } => (*device, *step) == (2, Step::Enrol),
             Body::StepEnded { step, .. } => *step == Step::Enrol,
         });

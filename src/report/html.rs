@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::{RunFacts, RunSummary, View, text};
-use crate::event::{Actor, Body, Event, Fields, Message, Outcome, Proto, StateChange, Step};
+use crate::event::{Actor, Body, Event, Message, Outcome, StateChange, Step};
 use crate::kernel::{Duration, Instant};
+use crate::wire::{Fields, Proto};
 
 mod chart;
 mod ladder;
@@ -165,7 +166,7 @@ impl<W: Write> Html<W> {
         }
         let row = self.tunnel.and_then(|at| self.rows.get_mut(at));
         let Some(Row { content: Content::Tunnel(tunnel), .. }) = row else { return };
-        let up = matches!(message.from, Actor::Enb(_));
+        let up = message.from.role.is_base_station();
         let (packets, bytes) = if up { &mut tunnel.up } else { &mut tunnel.down };
         *packets += 1;
         *bytes += message.bytes.len() as u64;
@@ -173,7 +174,7 @@ impl<W: Write> Html<W> {
     }
 
     fn state(&mut self, at: Instant, state: &StateChange) {
-        let whose = match state.actor.device() {
+        let whose = match state.actor.part_of() {
             _ if !self.several => Whose::Network,
             Some(device) if device > DEVICES_KEPT => Whose::Others,
             Some(device) => Whose::Device(device),

@@ -17,8 +17,9 @@ use std::net::Ipv4Addr;
 
 use super::summary::title;
 use super::{RunFacts, RunSummary, View, text};
-use crate::event::{Actor, Body, Event, Message, Proto};
+use crate::event::{Actor, Body, Event, Message, Role};
 use crate::kernel::{EPOCH_UNIX_S, Instant};
+use crate::wire::Proto;
 
 mod packet;
 
@@ -101,7 +102,7 @@ impl<W: Write> Pcapng<W> {
     }
 
     fn s1ap(&mut self, at: Instant, message: &Message) -> io::Result<()> {
-        let (from, to) = (address(message.from), address(message.to));
+        let (from, to) = (message.from.transport_address(), message.to.transport_address());
         let comment = comment(message);
         let sequence = self.associations.entry((message.from, message.to)).or_default();
         for datagram in packet::sctp(from, to, &message.bytes, sequence) {
@@ -112,7 +113,7 @@ impl<W: Write> Pcapng<W> {
     }
 
     fn gtp_u(&mut self, at: Instant, message: &Message) -> io::Result<()> {
-        let (from, to) = (address(message.from), address(message.to));
+        let (from, to) = (message.from.transport_address(), message.to.transport_address());
         let datagram = packet::udp((from, packet::GTP_U_PORT), (to, packet::GTP_U_PORT), &message.bytes)?;
         self.names(message)?;
         self.packet(S1_U, at, &datagram, &comment(message))
@@ -120,15 +121,17 @@ impl<W: Write> Pcapng<W> {
 
     /// Keeps a command until its response is there: the dissector reads both from one packet.
     fn apdu(&mut self, at: Instant, message: &Message) -> io::Result<()> {
-        if let Actor::Card(card) = message.to {
-            self.commands.insert(card, (message.bytes.clone(), comment(message)));
+        if message.to.role == Role::Card {
+            self.commands.insert(message.to.number, (message.bytes.clone(), comment(message)));
             return Ok(());
         }
-        let Actor::Card(card) = message.from else { return Ok(()) };
-        let Some((command, asked)) = self.commands.remove(&card) else { return Ok(()) };
+        if message.from.role != Role::Card {
+            return Ok(());
+        }
+        let Some((command, asked)) = self.commands.remove(&message.from.number) else { return Ok(()) };
         let exchange = [packet::GSMTAP_SIM_HEADER.as_slice(), &command, &message.bytes].concat();
         // The card is the one that is asked: command and response go under the command's direction.
-        let (from, to) = (address(message.to), address(message.from));
+        let (from, to) = (message.to.transport_address(), message.from.transport_address());
         let datagram = packet::udp((from, packet::GSMTAP_PORT), (to, packet::GSMTAP_PORT), &exchange)?;
         self.names(message)?;
         self.packet(CARD, at, &datagram, &format!("{asked}; answer {}", named(message)))
@@ -153,10 +156,10 @@ impl<W: Write> Pcapng<W> {
     /// Says, before an address is first used, whose it is (clause 4.5).
     fn names(&mut self, message: &Message) -> io::Result<()> {
         for actor in [message.from, message.to] {
-            if !self.named.insert(address(actor)) {
+            if !self.named.insert(actor.transport_address()) {
                 continue;
             }
-            let mut record = address(actor).octets().to_vec();
+            let mut record = actor.transport_address().octets().to_vec();
             record.extend_from_slice(actor.to_string().as_bytes());
             record.push(0);
             let mut body = Vec::new();
@@ -183,17 +186,6 @@ impl<W: Write> View for Pcapng<W> {
 
     fn finish(&mut self, _: &RunSummary) -> io::Result<()> {
         self.out.flush()
-    }
-}
-
-/// The address that stands for `actor` in a capture. Devices and cards have no transport address of their
-/// own; they get one here, in 10.54/16 (who commands the card) and 10.55/16 (the card), by their number.
-fn address(actor: Actor) -> Ipv4Addr {
-    let numbered = |second: u8, n: u32| Ipv4Addr::new(10, second, (n >> 8) as u8, n as u8);
-    match actor {
-        Actor::Device(n) | Actor::Ue(n) => numbered(54, n),
-        Actor::Card(n) => numbered(55, n),
-        actor => actor.transport_address(),
     }
 }
 

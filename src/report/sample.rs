@@ -6,11 +6,11 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::{Ending, ExpectationRow, RunFacts, RunSummary, StepRow, Version};
-use crate::event::{Actor, Body, Event, Fields, Label, Message, Outcome, Proto, StateChange, Step, Verdict};
+use crate::event::{Actor, Body, Event, Message, Outcome, StateChange, Step, Verdict};
 use crate::kernel::Instant;
 use crate::ran::Rat;
+use crate::wire::{Fields, Label, Proto};
 
-use Actor::{Ca, Card, Cloud, Device, Enb, Gateway, Hss, Ledger, Mme, Registrar, Ue};
 use Proto::{Apdu, Emm, Esm, Est, Evm, GtpU, Http, Mqtt, S1ap, S6a, Tls};
 
 /// `devices` of them one after the other, each 3 ms later than the one before; the last is refused
@@ -41,7 +41,7 @@ impl Story<'_> {
         self.step(Step::Register, Self::register);
         if refused {
             self.begin(Step::Enrol);
-            self.message(40, Ca, Device(self.device), Label::new(Http, "403 Forbidden"), 112);
+            self.message(40, Actor::CA, Actor::device(self.device), Label::new(Http, "403 Forbidden"), 112);
             self.end(Step::Enrol, refusal());
             return;
         }
@@ -57,131 +57,198 @@ impl Story<'_> {
     }
 
     fn attach(&mut self) {
-        let (n, enb) = (self.device, Enb(1));
+        let (n, enb) = (self.device, Actor::enb(1));
         let imsi = format!("00101000000000{n}");
-        self.exchange(Ue(n), "SELECT", "file", "ADF.USIM", 13, 38);
-        self.exchange(Ue(n), "READ BINARY", "file", "EF.IMSI", 5, 11);
-        self.message(170, Ue(n), Mme, Label::new(Emm, "Attach Request").with("imsi", &imsi), 52);
-        self.state(Ue(n), "emm", "DEREGISTERED -> REGISTERED_INITIATED", vec![("T3410", "15s".to_owned())]);
-        let nas = filler(&format!("{}{Mme}Attach Request", Ue(n)), 52);
+        self.exchange(Actor::ue(n), "SELECT", "file", "ADF.USIM", 13, 38);
+        self.exchange(Actor::ue(n), "READ BINARY", "file", "EF.IMSI", 5, 11);
+        self.message(
+            170,
+            Actor::ue(n),
+            Actor::MME,
+            Label::new(Emm, "Attach Request").with("imsi", &imsi),
+            52,
+        );
+        self.state(
+            Actor::ue(n),
+            "emm",
+            "DEREGISTERED -> REGISTERED_INITIATED",
+            vec![("T3410", "15s".to_owned())],
+        );
+        let nas = filler(&format!("{}{}Attach Request", Actor::ue(n), Actor::MME), 52);
         let initial = Label::new(S1ap, "InitialUEMessage").with("enb-ue-id", n);
         let bytes = [filler("InitialUEMessage", 36), nas].concat();
-        self.push(Body::Message(Message { from: enb, to: Mme, label: initial, bytes }));
-        self.call(Mme, Hss, Label::new(S6a, "Authentication-Information-Request").with("imsi", &imsi));
-        self.call(Hss, Mme, Label::new(S6a, "Authentication-Information-Answer").with("vectors", 1));
-        self.message(1, Mme, Ue(n), Label::new(Emm, "Authentication Request").with("ksi", 0), 36);
-        self.exchange(Ue(n), "AUTHENTICATE", "ctx", "3g", 39, 53);
-        self.message(5, Ue(n), Mme, Label::new(Emm, "Authentication Response"), 11);
+        self.push(Body::Message(Message { from: enb, to: Actor::MME, label: initial, bytes }));
+        self.call(
+            Actor::MME,
+            Actor::HSS,
+            Label::new(S6a, "Authentication-Information-Request").with("imsi", &imsi),
+        );
+        self.call(
+            Actor::HSS,
+            Actor::MME,
+            Label::new(S6a, "Authentication-Information-Answer").with("vectors", 1),
+        );
+        self.message(
+            1,
+            Actor::MME,
+            Actor::ue(n),
+            Label::new(Emm, "Authentication Request").with("ksi", 0),
+            36,
+        );
+        self.exchange(Actor::ue(n), "AUTHENTICATE", "ctx", "3g", 39, 53);
+        self.message(5, Actor::ue(n), Actor::MME, Label::new(Emm, "Authentication Response"), 11);
         self.message(
             5,
-            Mme,
-            Ue(n),
+            Actor::MME,
+            Actor::ue(n),
             Label::new(Emm, "Security Mode Command").with("eia", 2).with("eea", 2),
             14,
         );
-        self.message(5, Ue(n), Mme, Label::new(Emm, "Security Mode Complete"), 19);
+        self.message(5, Actor::ue(n), Actor::MME, Label::new(Emm, "Security Mode Complete"), 19);
         self.message(
             0,
-            Mme,
+            Actor::MME,
             enb,
             Label::new(S1ap, "Initial Context Setup Request").with("mme-ue-id", n),
             194,
         );
         let accept = Label::new(Emm, "Attach Accept").with("tai", "00101-1").with("T3412", "54min");
-        self.message(8, Mme, Ue(n), accept, 93);
+        self.message(8, Actor::MME, Actor::ue(n), accept, 93);
         let bearer = Label::new(Esm, "Activate Default EPS Bearer Context Request");
         self.message(
             0,
-            Mme,
-            Ue(n),
+            Actor::MME,
+            Actor::ue(n),
             bearer.with("apn", "iot.cellbed").with("ip", format!("10.45.0.{}", n + 1)),
             71,
         );
-        self.message(5, Ue(n), Mme, Label::new(Emm, "Attach Complete"), 13);
-        self.state(Ue(n), "emm", "REGISTERED_INITIATED -> REGISTERED", vec![]);
+        self.message(5, Actor::ue(n), Actor::MME, Label::new(Emm, "Attach Complete"), 13);
+        self.state(Actor::ue(n), "emm", "REGISTERED_INITIATED -> REGISTERED", vec![]);
     }
 
     fn keys(&mut self) {
         let n = self.device;
-        self.exchange(Device(n), "SELECT", "aid", "IoT SAFE", 21, 2);
-        self.exchange(Device(n), "GENERATE KEY PAIR", "key", "1", 10, 76);
+        self.exchange(Actor::device(n), "SELECT", "aid", "IoT SAFE", 21, 2);
+        self.exchange(Actor::device(n), "GENERATE KEY PAIR", "key", "1", 10, 76);
     }
 
     fn register(&mut self) {
         let n = self.device;
-        self.tls(Ca);
-        self.exchange(Device(n), "COMPUTE SIGNATURE", "key", "1", 140, 68);
-        self.message(12, Device(n), Ca, Label::new(Http, "POST /register").with("length", 412), 640);
-        self.call(Ca, Registrar, Label::new(Evm, "registerDevice"));
-        self.message(1, Registrar, Ledger, Label::new(Evm, "registerDevice").with("nonce", 0), 486);
+        self.tls(Actor::CA);
+        self.exchange(Actor::device(n), "COMPUTE SIGNATURE", "key", "1", 140, 68);
+        self.message(
+            12,
+            Actor::device(n),
+            Actor::CA,
+            Label::new(Http, "POST /register").with("length", 412),
+            640,
+        );
+        self.call(Actor::CA, Actor::REGISTRAR, Label::new(Evm, "registerDevice"));
+        self.message(
+            1,
+            Actor::REGISTRAR,
+            Actor::LEDGER,
+            Label::new(Evm, "registerDevice").with("nonce", 0),
+            486,
+        );
         self.message(
             2,
-            Ledger,
-            Registrar,
+            Actor::LEDGER,
+            Actor::REGISTRAR,
             Label::new(Evm, "Block").with("number", 1).with("gas", 178_212),
             32,
         );
         let change = vec![("id", "7f31…90".to_owned())];
-        self.state(Ledger, "registry", "NONE -> REGISTERED", change);
-        self.message(10, Ca, Device(n), Label::new(Http, "201 Created"), 180);
+        self.state(Actor::LEDGER, "registry", "NONE -> REGISTERED", change);
+        self.message(10, Actor::CA, Actor::device(n), Label::new(Http, "201 Created"), 180);
     }
 
     fn enrol(&mut self) {
         let n = self.device;
-        self.message(11, Device(n), Ca, Label::new(Est, "GET /.well-known/est/cacerts"), 96);
+        self.message(11, Actor::device(n), Actor::CA, Label::new(Est, "GET /.well-known/est/cacerts"), 96);
         self.message(
             11,
-            Ca,
-            Device(n),
+            Actor::CA,
+            Actor::device(n),
             Label::new(Est, "200 OK").with("type", "application/pkcs7-mime"),
             830,
         );
-        self.exchange(Device(n), "COMPUTE SIGNATURE", "key", "1", 330, 68);
-        self.message(14, Device(n), Ca, Label::new(Est, "POST /.well-known/est/simpleenroll"), 702);
-        self.state(Ca, "", "issued: ledger, network and owner agree", vec![("serial", "2".to_owned())]);
+        self.exchange(Actor::device(n), "COMPUTE SIGNATURE", "key", "1", 330, 68);
+        self.message(
+            14,
+            Actor::device(n),
+            Actor::CA,
+            Label::new(Est, "POST /.well-known/est/simpleenroll"),
+            702,
+        );
+        self.state(
+            Actor::CA,
+            "",
+            "issued: ledger, network and owner agree",
+            vec![("serial", "2".to_owned())],
+        );
         self.message(
             16,
-            Ca,
-            Device(n),
+            Actor::CA,
+            Actor::device(n),
             Label::new(Est, "200 OK").with("type", "application/pkcs7-mime"),
             1210,
         );
-        self.exchange(Device(n), "PUT DATA", "file", "certificate", 260, 2);
+        self.exchange(Actor::device(n), "PUT DATA", "file", "certificate", 260, 2);
     }
 
     fn ready(&mut self) {
         let n = self.device;
-        self.tls(Cloud);
-        self.message(5, Device(n), Cloud, Label::new(Mqtt, "CONNECT").with("client", format!("dev{n}")), 38);
-        self.message(9, Cloud, Device(n), Label::new(Mqtt, "CONNACK").with("reason", 0), 5);
+        self.tls(Actor::CLOUD);
+        self.message(
+            5,
+            Actor::device(n),
+            Actor::CLOUD,
+            Label::new(Mqtt, "CONNECT").with("client", format!("dev{n}")),
+            38,
+        );
+        self.message(9, Actor::CLOUD, Actor::device(n), Label::new(Mqtt, "CONNACK").with("reason", 0), 5);
         let publish =
             Label::new(Mqtt, "PUBLISH").with("topic", format!("devices/dev{n}/telemetry")).with("qos", 1);
-        self.message(8, Device(n), Cloud, publish, 96);
-        self.message(9, Cloud, Device(n), Label::new(Mqtt, "PUBACK"), 4);
+        self.message(8, Actor::device(n), Actor::CLOUD, publish, 96);
+        self.message(9, Actor::CLOUD, Actor::device(n), Label::new(Mqtt, "PUBACK"), 4);
     }
 
     fn detach(&mut self) {
         let n = self.device;
-        self.message(5, Ue(n), Mme, Label::new(Emm, "Detach Request").with("switch-off", false), 24);
-        self.message(5, Mme, Ue(n), Label::new(Emm, "Detach Accept"), 9);
-        self.state(Ue(n), "emm", "REGISTERED -> DEREGISTERED", vec![]);
+        self.message(
+            5,
+            Actor::ue(n),
+            Actor::MME,
+            Label::new(Emm, "Detach Request").with("switch-off", false),
+            24,
+        );
+        self.message(5, Actor::MME, Actor::ue(n), Label::new(Emm, "Detach Accept"), 9);
+        self.state(Actor::ue(n), "emm", "REGISTERED -> DEREGISTERED", vec![]);
     }
 
     fn tls(&mut self, server: Actor) {
         let n = self.device;
-        self.message(9, Device(n), server, Label::new(Tls, "Client Hello").with("sni", "lab.cellbed"), 0);
+        self.message(
+            9,
+            Actor::device(n),
+            server,
+            Label::new(Tls, "Client Hello").with("sni", "lab.cellbed"),
+            0,
+        );
         self.message(
             12,
             server,
-            Device(n),
+            Actor::device(n),
             Label::new(Tls, "Server Hello").with("suite", "TLS_AES_128_GCM_SHA256"),
             0,
         );
         for i in 0..4 {
-            let (from, to) = if i % 2 == 0 { (Enb(1), Gateway) } else { (Gateway, Enb(1)) };
+            let (from, to) =
+                if i % 2 == 0 { (Actor::enb(1), Actor::GATEWAY) } else { (Actor::GATEWAY, Actor::enb(1)) };
             self.message(2, from, to, Label::new(GtpU, "G-PDU").with("teid", n), 300 + i * 90);
         }
-        self.message(6, Device(n), server, Label::new(Tls, "Finished"), 0);
+        self.message(6, Actor::device(n), server, Label::new(Tls, "Finished"), 0);
     }
 
     fn exchange(
@@ -193,7 +260,7 @@ impl Story<'_> {
         command: usize,
         response: usize,
     ) {
-        let card = Card(self.device);
+        let card = Actor::card(self.device);
         self.message(0, from, card, Label::new(Apdu, name).with(key, value), command);
         self.message(18, card, from, Label::new(Apdu, "9000"), response);
     }

@@ -9,8 +9,9 @@ use std::io::{self, Write};
 
 use super::summary::{title, verdict_name};
 use super::{RunFacts, RunSummary, View, text};
-use crate::event::{Body, Event, Message, Outcome, Proto, StateChange, Step};
+use crate::event::{Body, Event, Message, Outcome, StateChange, Step};
 use crate::kernel::{Duration, Instant};
+use crate::wire::Proto;
 
 /// The width of an actor: the longest name of a network node, or of a card in a run of 99,999 devices.
 const ACTOR: usize = 9;
@@ -109,7 +110,7 @@ impl<W: Write> Transcript<W> {
 
 impl UserPlane {
     fn count(&mut self, message: &Message) {
-        let up = matches!(message.from, crate::event::Actor::Enb(_));
+        let up = message.from.role.is_base_station();
         let (packets, bytes) = if up { &mut self.up } else { &mut self.down };
         *packets += 1;
         *bytes += message.bytes.len() as u64;
@@ -153,7 +154,8 @@ impl<W: Write> View for Transcript<W> {
 mod tests {
     use super::super::sample;
     use super::*;
-    use crate::event::{Actor, Label};
+    use crate::event::Actor;
+    use crate::wire::Label;
 
     fn transcript(events: &[Event], summary: &RunSummary) -> String {
         let mut out = Vec::new();
@@ -189,7 +191,7 @@ mod tests {
     fn hostile_texts_stay_on_their_line() {
         let (_, summary) = sample::run(1);
         let label = Label::new(Proto::Http, "GET /\r\n== verdict pass\x1b[2J").with("a", "b\nc");
-        let body = Body::Message(Message { from: Actor::Device(1), to: Actor::Ca, label, bytes: vec![] });
+        let body = Body::Message(Message { from: Actor::device(1), to: Actor::CA, label, bytes: vec![] });
         let event = Event { at: Instant::ZERO, body };
         let with = transcript(&[event], &summary);
         assert_eq!(with.lines().count(), transcript(&[], &summary).lines().count() + 1);

@@ -13,11 +13,12 @@ use crate::ca::est::{EstResponse, Refusal};
 use crate::ca::{Authority, CaError, Csr, DeviceCertificate, device_uri, est};
 use crate::corenet::Attestation;
 use crate::crypto::key::halves;
-use crate::event::{Actor, Body, Label, Message, Proto};
+use crate::event::{Actor, Body, Message};
 use crate::kernel::Instant;
 use crate::ledger::{Ledger, Model, Operators, Registration, Status, TxHash, TxReceipt, device_id};
 use crate::wire::http::{Request, Response};
 use crate::wire::registration::{Claim, Offer, Problem, REGISTRATION_PATH, Registered, octets};
+use crate::wire::{Label, Proto};
 
 /// How long transactions are collected once one has come: the group commit of the chain.
 const COMMIT_WINDOW: Duration = Duration::from_millis(20);
@@ -145,7 +146,7 @@ impl Backend {
             Ok(claim) => claim,
             Err(problem) => {
                 let fields = vec![("reason", problem.reason.clone())];
-                events.push(Body::note(Actor::Registrar, "registration refused", fields));
+                events.push(Body::note(Actor::REGISTRAR, "registration refused", fields));
                 return Ok(Answer::Now(problem.response()));
             }
         };
@@ -153,7 +154,7 @@ impl Backend {
         let raw = self.operators.registrar.register_device(self.ledger.contract(), &claim);
         let label =
             Label::new(Proto::Evm, "registerDevice").with("id", short(&id)).with("model", claim.model.name());
-        let hash = self.submit(now, Actor::Registrar, label, raw, events)?;
+        let hash = self.submit(now, Actor::REGISTRAR, label, raw, events)?;
         self.pending.insert(hash, Pending::Registration { id });
         Ok(Answer::OnceSealed(hash))
     }
@@ -230,18 +231,18 @@ impl Backend {
         let (der, id) = match issued {
             Ok(issued) => issued,
             Err(refusal) => {
-                events.push(Body::note(Actor::Ca, "enrolment refused", vec![("reason", refusal.reason())]));
+                events.push(Body::note(Actor::CA, "enrolment refused", vec![("reason", refusal.reason())]));
                 return Ok(Answer::Now(http_response(refusal.response())));
             }
         };
         let digest = *DeviceCertificate::parse(&der)?.fingerprint();
         let change = "identity verified: ledger, network and owner agree";
-        events.push(Body::note(Actor::Ca, change, vec![("id", short(&id))]));
+        events.push(Body::note(Actor::CA, change, vec![("id", short(&id))]));
         let raw = self.operators.ca.record_certificate(self.ledger.contract(), id, digest);
         let label = Label::new(Proto::Evm, "recordCertificate")
             .with("id", short(&id))
             .with("certificate", short(&digest));
-        let hash = self.submit(now, Actor::Ca, label, raw, events)?;
+        let hash = self.submit(now, Actor::CA, label, raw, events)?;
         self.pending.insert(hash, Pending::Certificate { der });
         Ok(Answer::OnceSealed(hash))
     }
@@ -339,7 +340,7 @@ impl Backend {
     ) -> Result<TxHash, ServiceError> {
         let hash = self.ledger.submit(&raw)?;
         self.commit_at.get_or_insert(now + COMMIT_WINDOW);
-        events.push(Body::Message(Message { from, to: Actor::Ledger, label, bytes: raw }));
+        events.push(Body::Message(Message { from, to: Actor::LEDGER, label, bytes: raw }));
         Ok(hash)
     }
 
@@ -363,7 +364,7 @@ impl Backend {
             ("transactions", sealed.receipts.len().to_string()),
             ("hash", short(&sealed.hash)),
         ];
-        events.push(Body::note(Actor::Ledger, "block sealed", fields));
+        events.push(Body::note(Actor::LEDGER, "block sealed", fields));
         let mut answers = Vec::new();
         for receipt in &sealed.receipts {
             announce(receipt, events);
@@ -379,11 +380,11 @@ impl Backend {
 fn announce(receipt: &TxReceipt, events: &mut Vec<Body>) {
     for change in &receipt.status_changes {
         let text = format!("{} -> {}", change.from, change.to);
-        events.push(Body::note(Actor::Ledger, text, vec![("id", short(&change.id))]));
+        events.push(Body::note(Actor::LEDGER, text, vec![("id", short(&change.id))]));
     }
     if let Some(reason) = receipt.outcome.refusal() {
         let fields = vec![("reason", reason.to_owned()), ("transaction", short(&receipt.tx_hash))];
-        events.push(Body::note(Actor::Ledger, "transaction refused", fields));
+        events.push(Body::note(Actor::LEDGER, "transaction refused", fields));
     }
 }
 

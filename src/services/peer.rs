@@ -9,11 +9,12 @@ use super::network::{Servers, ServiceOutput};
 use super::{ServiceError, short};
 use crate::ca::DeviceCertificate;
 use crate::corenet::Attestation;
-use crate::event::{Actor, Body, Label, Message};
+use crate::event::{Actor, Body, Message};
 use crate::kernel::{Instant, RngTree};
 use crate::ledger::TxHash;
 use crate::net::mqtt::{MqttEvent, MqttOutput, MqttServer, RefuseReason};
 use crate::net::{ConnId, Host, NetError, TlsStream};
+use crate::wire::Label;
 use crate::wire::http::{self, Limits, Request, RequestParser, Response};
 use crate::wire::registration::Problem;
 
@@ -135,7 +136,7 @@ impl Peer {
 impl Session {
     fn new(tls: TlsStream, office: Actor) -> Self {
         let protocol = match office {
-            Actor::Cloud => Protocol::Mqtt(Box::default()),
+            Actor::CLOUD => Protocol::Mqtt(Box::default()),
             _ => Protocol::Http { parser: Box::new(RequestParser::new(Limits::default())), asked: None },
         };
         Self { tls, office, incoming: Vec::new(), protocol, ended: false, failed: false }
@@ -174,7 +175,7 @@ impl Session {
             _ => {}
         }
         let done = match self.office {
-            Actor::Cloud => self.broker(device, desk, out),
+            Actor::CLOUD => self.broker(device, desk, out),
             _ => self.http(device, ip, desk, out)?,
         };
         if self.tls.peer_closed() && !self.is_answering() {
@@ -189,7 +190,7 @@ impl Session {
     fn fail(&mut self, error: &NetError, device: u32, out: &mut Vec<ServiceOutput>) {
         if let (NetError::Tls(fault), false) = (error, self.failed) {
             let change = if fault.received { "TLS refused by the client" } else { "TLS client refused" };
-            let fields = vec![("client", Actor::Device(device).to_string()), ("alert", fault.alert.clone())];
+            let fields = vec![("client", Actor::device(device).to_string()), ("alert", fault.alert.clone())];
             out.push(ServiceOutput::Event(Body::note(self.office, change, fields)));
         }
         self.failed = true;
@@ -240,8 +241,8 @@ impl Session {
         let caller = Caller { ip, attestation: desk.attestation, channel_binding };
         let mut events = Vec::new();
         let answer = match self.office {
-            Actor::Ca => desk.backend.est(desk.now, &caller, &request, &mut events)?,
-            Actor::Smdp | Actor::Smds | Actor::Eim => match &mut desk.esim {
+            Actor::CA => desk.backend.est(desk.now, &caller, &request, &mut events)?,
+            Actor::SMDP | Actor::SMDS | Actor::EIM => match &mut desk.esim {
                 Some(esim) => {
                     let inventory = desk.backend.inventory_mut();
                     Answer::Now(esim.answer(desk.now, self.office, device, &request, inventory, &mut events))
@@ -264,7 +265,7 @@ impl Session {
         let Protocol::Http { asked, .. } = &mut self.protocol else { return };
         let label = match asked.take() {
             Some(request) => http::response_label(&request, response),
-            None => Label::new(crate::event::Proto::Http, format!("{} {}", response.status, response.reason)),
+            None => Label::new(crate::wire::Proto::Http, format!("{} {}", response.status, response.reason)),
         };
         let close = !response.keep_alive;
         self.send(device, label, response.encode(), out);
@@ -310,7 +311,7 @@ impl Session {
                 MqttOutput::Event(MqttEvent::Published { payload, .. }) => {
                     desk.backend.count_telemetry();
                     let fields = vec![("octets", payload.len().to_string())];
-                    out.push(ServiceOutput::Event(Body::note(Actor::Cloud, "telemetry received", fields)));
+                    out.push(ServiceOutput::Event(Body::note(Actor::CLOUD, "telemetry received", fields)));
                 }
                 MqttOutput::Event(MqttEvent::Disconnected { .. }) => self.end(),
                 MqttOutput::Event(_) => {}
@@ -335,12 +336,12 @@ impl Session {
         let _ = match verdict {
             Ok(id) => {
                 let change = "client admitted: certificate under the CA, active on the ledger";
-                out.push(ServiceOutput::Event(Body::note(Actor::Cloud, change, vec![("id", short(&id))])));
+                out.push(ServiceOutput::Event(Body::note(Actor::CLOUD, change, vec![("id", short(&id))])));
                 server.accept(desk.now, &format!("devices/{client_id}"), &mut answers)
             }
             Err(problem) => {
                 let fields = vec![("reason", problem.reason)];
-                out.push(ServiceOutput::Event(Body::note(Actor::Cloud, "client turned away", fields)));
+                out.push(ServiceOutput::Event(Body::note(Actor::CLOUD, "client turned away", fields)));
                 server.refuse(desk.now, RefuseReason::NotAuthorized, &mut answers)
             }
         };
@@ -366,7 +367,7 @@ impl Session {
     fn send(&mut self, device: u32, label: Label, bytes: Vec<u8>, out: &mut Vec<ServiceOutput>) {
         // Where the session has failed nobody is left to read this.
         if self.tls.write(&bytes).is_ok() {
-            let message = Message { from: self.office, to: Actor::Device(device), label, bytes };
+            let message = Message { from: self.office, to: Actor::device(device), label, bytes };
             out.push(ServiceOutput::Event(Body::Message(message)));
         }
     }

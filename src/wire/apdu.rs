@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::Namer;
-use crate::event::Label;
+use crate::wire::Label;
 
 /// Why bytes are not a command APDU that this codec takes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use oxirush_gtp_u::{Error, InformationElement, MessageType, Packet};
 
-use crate::event::{Label, Proto};
+use crate::wire::{Label, Proto};
 
 /// A GTP-U message as a node of the testbed treats it.
 #[derive(Debug, PartialEq, Eq)]

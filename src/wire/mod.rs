@@ -5,6 +5,7 @@ pub mod at;
 pub(crate) mod byte_queue;
 pub mod gtpu;
 pub mod http;
+mod label;
 mod namer;
 mod namer_es10;
 pub mod nas;
@@ -15,4 +16,5 @@ pub mod saip;
 pub mod tlv;
 
 pub use apdu::{ApduError, Command, StatusWord, describe};
+pub use label::{Fields, Label, Proto};
 pub use namer::Namer;

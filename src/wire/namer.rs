@@ -6,7 +6,7 @@
 //! IK, PIN or file content ever reaches a label.
 
 use super::{Command, StatusWord, namer_es10, tlv};
-use crate::event::{Label, Proto};
+use crate::wire::{Label, Proto};
 
 /// What is selected on one logical channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -2,7 +2,7 @@
 //! the response is a result (SGP.22 clause 5.7; SGP.32 clause 5.9). Nothing of a profile, key or identity is shown.
 
 use super::{Command, tlv};
-use crate::event::{Label, Proto};
+use crate::wire::{Label, Proto};
 
 /// Functions by the tag of their request.
 const FUNCTIONS: &[(u16, &str)] = &[

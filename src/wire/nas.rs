@@ -9,8 +9,8 @@ use oxirush_nas::nas_eps::{
 };
 use oxirush_security::Plmn as PlmnOctets;
 
-use crate::event::{Label, Proto};
 use crate::id::Plmn;
+use crate::wire::{Label, Proto};
 
 /// A set of EPS algorithms (EEA0 to EEA3, or EIA0 to EIA3), as the UE network capability codes it: bit 8 is
 /// algorithm 0 (TS 24.301 clause 9.9.3.34).

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use oxirush_s1ap::{BitString, Deviation, Error, S1apPduKind, build_s1ap, build_s1ap_ie, ie, s1ap::*};
 
-use crate::event::{Label, Proto};
+use crate::wire::{Label, Proto};
 
 /// The label of a PDU: its name as TS 36.413 writes it, the two identifiers and the cause.
 pub fn label(pdu: &S1APPDU<'_>) -> Label {

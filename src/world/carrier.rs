@@ -66,8 +66,8 @@ enum Node {
 impl Node {
     fn name(self) -> String {
         match self {
-            Self::Device(number) => Actor::Device(number).to_string(),
-            Self::Enb => Actor::Enb(ENB).to_string(),
+            Self::Device(number) => Actor::device(number).to_string(),
+            Self::Enb => Actor::enb(ENB).to_string(),
             Self::Epc => "the core".to_owned(),
             Self::Services => "the services".to_owned(),
         }
@@ -211,7 +211,7 @@ impl World {
             Delivery::S1ToEpc(bytes) => self.core(EpcInput::S1 { enb: ENB, bytes: &bytes }, sink),
             Delivery::S1ToEnb(bytes) => self.base_station(EnbInput::S1(&bytes), sink),
             Delivery::GtpToGateway(bytes) => {
-                let from = Actor::Enb(ENB).transport_address();
+                let from = Actor::enb(ENB).transport_address();
                 self.core(EpcInput::GtpU { from, bytes: &bytes }, sink)
             }
             Delivery::GtpToEnb(bytes) => self.base_station(EnbInput::GtpU(&bytes), sink),
@@ -317,7 +317,7 @@ impl World {
         let Some(running) = self.seats.running(number) else { return at };
         let until = at + self.card.exchange(&mut running.chain, &command, &response);
         let (asked, answered) = running.namer.describe(&command, &response);
-        let card = Actor::Card(number);
+        let card = Actor::card(number);
         self.emit_at(at, Body::Message(Message { from, to: card, label: asked, bytes: command }), sink);
         self.emit_at(
             until,
@@ -365,19 +365,19 @@ impl World {
     fn base_station(&mut self, input: EnbInput<'_>, sink: &mut dyn FnMut(Event)) -> Result<(), WorldError> {
         let mut out = Vec::new();
         self.enb.handle(self.now, input, &mut out)?;
-        let actor = Actor::Enb(ENB);
+        let actor = Actor::enb(ENB);
         for output in out {
             match output {
                 EnbOutput::S1 { bytes, label } => {
                     let body =
-                        Body::Message(Message { from: actor, to: Actor::Mme, label, bytes: bytes.clone() });
+                        Body::Message(Message { from: actor, to: Actor::MME, label, bytes: bytes.clone() });
                     self.emit(sink, body);
                     self.after(self.media.wires.backhaul, Delivery::S1ToEpc(bytes));
                 }
                 EnbOutput::GtpU { bytes, label, .. } => {
                     let body = Body::Message(Message {
                         from: actor,
-                        to: Actor::Gateway,
+                        to: Actor::GATEWAY,
                         label,
                         bytes: bytes.clone(),
                     });
@@ -402,12 +402,12 @@ impl World {
         for output in out {
             match output {
                 EpcOutput::S1 { bytes, label, .. } => {
-                    let (from, to) = (Actor::Mme, Actor::Enb(ENB));
+                    let (from, to) = (Actor::MME, Actor::enb(ENB));
                     self.emit(sink, Body::Message(Message { from, to, label, bytes: bytes.clone() }));
                     self.after(self.media.wires.backhaul, Delivery::S1ToEnb(bytes));
                 }
                 EpcOutput::GtpU { bytes, label, .. } => {
-                    let (from, to) = (Actor::Gateway, Actor::Enb(ENB));
+                    let (from, to) = (Actor::GATEWAY, Actor::enb(ENB));
                     self.emit(sink, Body::Message(Message { from, to, label, bytes: bytes.clone() }));
                     self.carry_packet(self.media.wires.backhaul, Delivery::GtpToEnb(bytes));
                 }

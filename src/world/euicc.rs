@@ -61,7 +61,7 @@ pub fn virtual_euicc(
     servers: &EuiccServers,
     bootstrap: bool,
 ) -> Result<Uicc, WorldError> {
-    let rng = run.branch(Actor::Card(number));
+    let rng = run.branch(Actor::card(number));
     let plain = config(card, &rng, trust_anchor, pki)?;
     let config = EuiccConfig {
         default_smdp: servers.default_smdp.clone(),

@@ -65,7 +65,7 @@ pub fn virtual_card(
     run: &RngTree,
     trust_anchor: &[u8],
 ) -> Result<Uicc, CardError> {
-    Uicc::new(card, run.branch(Actor::Card(number)), trust_anchor)
+    Uicc::new(card, run.branch(Actor::card(number)), trust_anchor)
 }
 
 impl Factory {
@@ -93,12 +93,12 @@ impl Factory {
         });
         // A device whose subscriber will change asks for no access point: the subscription says it.
         let apn = self.esim.is_none().then(|| personalisation.apn.clone());
-        let modem = (UeConfig { apn, ..UeConfig::new(number) }, self.rng.branch(Actor::Ue(number)));
+        let modem = (UeConfig { apn, ..UeConfig::new(number) }, self.rng.branch(Actor::ue(number)));
         let assistant = self.esim.as_ref().map(|issue| {
             let ci = issue.pki.ci.certificate.der().to_vec();
             Assistant::new(ci, issue.indirect, power_lost)
         });
-        let rng = self.rng.branch(Actor::Device(number));
+        let rng = self.rng.branch(Actor::device(number));
         let tools = Tools {
             number,
             card: card.clone(),

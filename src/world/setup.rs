@@ -89,7 +89,7 @@ pub fn trust_anchor(seed: u64) -> Result<Vec<u8>, WorldError> {
 }
 
 fn authority(rng: &RngTree, tally: &Tally) -> Result<Authority, WorldError> {
-    Ok(Authority::new(rng.branch(Actor::Ca), tally, EPOCH_UNIX_S)?)
+    Ok(Authority::new(rng.branch(Actor::CA), tally, EPOCH_UNIX_S)?)
 }
 
 impl World {
@@ -171,7 +171,7 @@ fn blueprint(device: &DeviceSetup) -> Blueprint {
 }
 
 fn ledger(rng: &RngTree, tally: &Tally, store: Box<dyn Store>) -> Result<(Ledger, Operators), WorldError> {
-    let rng = rng.branch(Actor::Ledger);
+    let rng = rng.branch(Actor::LEDGER);
     let tally = tally.clone();
     let count: Arc<dyn Fn(LedgerOp) + Send + Sync> = Arc::new(move |op| {
         tally.count(match op {
@@ -213,7 +213,7 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory), WorldError>
             epc.provision(subscriber(&card, policy.clone(), device.fault))?;
         }
         let mut salt = [0; 32];
-        rng.branch(Actor::Registrar).stream(&format!("salt-{number}")).fill_bytes(&mut salt);
+        rng.branch(Actor::REGISTRAR).stream(&format!("salt-{number}")).fill_bytes(&mut salt);
         let entry = Entry { eid: card.eid.clone(), model: MODEL.to_owned(), salt, allowed: device.allowed };
         inventory.add(card.iccid.clone(), entry);
     }

@@ -173,7 +173,7 @@ fn an_unknown_guti_is_asked_for_its_imsi() {
 #[test]
 fn the_wanted_access_point_travels_ciphered() {
     let mut bench = Bench::with(config(), 2, |ue| {
-        ue.apn = Some(if ue.actor == cellbed::event::Actor::Ue(1) { "Internet" } else { "other" }.into());
+        ue.apn = Some(if ue.actor == cellbed::event::Actor::ue(1) { "Internet" } else { "other" }.into());
     });
     bench.after(0, Event::Power(0));
     bench.after(0, Event::Power(1));

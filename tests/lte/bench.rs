@@ -148,7 +148,7 @@ impl Bench {
         let mut config = UeConfig::new(number);
         adjust(&mut config);
         let card = CardSlot::shared(Box::new(TestCard::new(imsi(n).as_str(), K, OPC, SQN)));
-        self.ues.push(Ue::new(config, card, RngTree::new(7).branch(Actor::Ue(number))));
+        self.ues.push(Ue::new(config, card, RngTree::new(7).branch(Actor::ue(number))));
         self.serving.push(1);
         self.ues.len() - 1
     }
@@ -187,7 +187,7 @@ impl Bench {
             Event::EnbTimer(enb) => self.enb(enb, EnbInput::Timer),
             Event::S1Up(enb, bytes) => self.core(EpcInput::S1 { enb, bytes: &bytes }),
             Event::GtpUp(enb, bytes) => {
-                self.core(EpcInput::GtpU { from: Actor::Enb(enb).transport_address(), bytes: &bytes });
+                self.core(EpcInput::GtpU { from: Actor::enb(enb).transport_address(), bytes: &bytes });
             }
             Event::EpcTimer => self.core(EpcInput::Timer),
         }
@@ -254,7 +254,7 @@ impl Bench {
                 }
                 EnbOutput::Air { ue, message } => self.carry(5, Event::AirDown(ue as usize, message)),
                 EnbOutput::GtpU { to, bytes, .. } => {
-                    assert_eq!(to, Actor::Gateway.transport_address());
+                    assert_eq!(to, Actor::GATEWAY.transport_address());
                     self.after(1, Event::GtpUp(enb, bytes));
                 }
                 EnbOutput::State { machine, change, .. } => {
@@ -281,7 +281,7 @@ impl Bench {
                     self.carry(1, Event::S1Down(enb, bytes));
                 }
                 EpcOutput::GtpU { to, bytes, .. } => {
-                    let enb = (1..=2).find(|n| Actor::Enb(*n).transport_address() == to).unwrap();
+                    let enb = (1..=2).find(|n| Actor::enb(*n).transport_address() == to).unwrap();
                     self.after(1, Event::GtpDown(enb, bytes));
                 }
                 EpcOutput::Sgi(packet) => self.facts.push(Fact::Sgi(packet)),

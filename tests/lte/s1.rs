@@ -73,7 +73,7 @@ fn a_tunnel_that_the_gateway_forgot_ends_the_connection() {
     let mut bench = attached(1);
     let ip = bench.ip_of(0).unwrap();
     // The gateway's end of the first session is tunnel 1.
-    let gateway = cellbed::event::Actor::Gateway.transport_address();
+    let gateway = cellbed::event::Actor::GATEWAY.transport_address();
     let (bytes, _) = cellbed::wire::gtpu::error_indication(1, gateway).unwrap();
     bench.enb(1, EnbInput::GtpU(&bytes));
     bench.run(10);

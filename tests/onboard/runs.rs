@@ -116,7 +116,7 @@ fn the_draws_of_one_device_are_not_those_of_another() {
     let draws = |devices| {
         let (_, _, events) = run(setup(devices), LIMIT);
         let of_first = events.into_iter().filter_map(|event| match event.body {
-            Body::Message(message) if message.from.device() == Some(1) => {
+            Body::Message(message) if message.from.part_of() == Some(1) => {
                 ["APDU", "EMM"].contains(&message.label.proto.name()).then_some(message)
             }
             Body::StepEnded { device: 1, step: Step::Keys, outcome, .. } => {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::cli::terminal;
-use crate::event::Label;
+use crate::wire::Label;
 use crate::wire::Namer;
 
 /// Prints what goes through a card's contacts, by names: keys, PIN codes and results are not shown.

@@ -268,7 +268,7 @@ impl Mme {
         ue.phase = Phase::Registered;
         let imsi = ue.imsi.as_ref().map(ToString::to_string).unwrap_or_default();
         core.out.push(EpcOutput::State {
-            actor: Actor::Mme,
+            actor: Actor::MME,
             machine: "emm",
             change: "DEREGISTERED -> REGISTERED".into(),
             fields: vec![("imsi", imsi)],

@@ -18,7 +18,7 @@ pub const BRANCH: &str = "esim";
 /// # Errors
 /// Where no certificate can be issued.
 pub fn eim_identity(pki: &Pki, run: &RngTree) -> Result<Identity, EsimError> {
-    pki.eim(EIM_ID, EPOCH_UNIX_S, &run.branch(BRANCH).branch(Actor::Eim))
+    pki.eim(EIM_ID, EPOCH_UNIX_S, &run.branch(BRANCH).branch(Actor::EIM))
 }
 
 impl Pki {

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{DEVICES_MAX, DeviceGroup, Expectation, ExpectedOutcome, Scenario};
-use crate::event::{Proto, Step};
+use crate::event::Step;
 use crate::id::Imsi;
 use crate::lab::catalogue::ProfileInfo;
 use crate::lab::diagnostic::suggest;
 use crate::lab::document::Document;
+use crate::wire::Proto;
 
 /// Notes every broken rule in `document`, which `scenario` was read from.
 pub(super) fn check(

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::event::{Actor, Label, Proto};
+use crate::event::Actor;
 use crate::lab::ProfileInfo;
 use crate::lab::scenario;
+use crate::wire::{Label, Proto};
 
 const END: Instant = Instant::from_nanos(120_000_000_000);
 
@@ -41,7 +42,7 @@ fn end(judge: &mut Judge, device: u32, step: Step, outcome: Outcome) {
 
 fn message(judge: &mut Judge, from: Actor, name: &'static str) {
     let label = Label::new(Proto::Emm, name);
-    judge.observe(&event(Body::Message(Message { from, to: Actor::Mme, label, bytes: Vec::new() })));
+    judge.observe(&event(Body::Message(Message { from, to: Actor::MME, label, bytes: Vec::new() })));
 }
 
 fn verdicts(judgement: &Judgement) -> Vec<Verdict> {
@@ -136,8 +137,8 @@ fn a_message_counts_for_the_device_that_sends_or_receives_it() {
         message(&mut judge, from, "Attach Reject");
         judge.finish(END)
     };
-    assert_eq!(with(Actor::Ue(2)).verdict, Verdict::Pass);
-    let missing = with(Actor::Ue(1));
+    assert_eq!(with(Actor::ue(2)).verdict, Verdict::Pass);
+    let missing = with(Actor::ue(1));
     let reason = "device 2: EMM Attach Reject was never seen";
     assert_eq!((missing.verdict, missing.reason.as_deref()), (Verdict::Fail, Some(reason)));
 }

@@ -15,7 +15,7 @@ pub use server::{MqttServer, RefuseReason};
 use mqtt_protocol_core::mqtt::packet::{GenericPacketTrait, Packet};
 
 use super::{Blame, MqttFault, NetError};
-use crate::event::{Label, Proto};
+use crate::wire::{Label, Proto};
 
 /// The largest packet that a session sends or accepts, in bytes.
 pub const MAX_PACKET: usize = 16 * 1024;

@@ -6,9 +6,10 @@ use std::io::{self, Write};
 
 use super::chart::step_class;
 use super::{Arrow, Content, DEVICES_KEPT, DUMP_BYTES_MAX, LeftOut, Row, Tunnel};
-use crate::event::{Actor, Outcome, Proto, StateChange, Step};
+use crate::event::{Actor, Outcome, StateChange, Step};
 use crate::kernel::{Duration, Instant};
 use crate::report::text::{brief, count, fields, html, one_line, seconds, user_plane};
+use crate::wire::Proto;
 
 /// Columns from the card outwards: name and what it stands for.
 const LANES: [(&str, &str); 15] = [
@@ -96,8 +97,8 @@ impl Lanes {
                 }
                 Content::State(state) => see(state.actor),
                 Content::Tunnel(_) => {
-                    see(Actor::Enb(1));
-                    see(Actor::Gateway);
+                    see(Actor::enb(1));
+                    see(Actor::GATEWAY);
                 }
                 Content::StepStarted(_) | Content::StepEnded(..) => {}
             }
@@ -131,23 +132,7 @@ impl Lanes {
 }
 
 fn lane(actor: Actor) -> usize {
-    match actor {
-        Actor::Card(_) => 0,
-        Actor::Device(_) => 1,
-        Actor::Ue(_) => 2,
-        Actor::Enb(_) => 3,
-        Actor::Mme => 4,
-        Actor::Hss => 5,
-        Actor::Gateway => 6,
-        Actor::Eim => 7,
-        Actor::Smds => 8,
-        Actor::Smdp => 9,
-        Actor::Ca => 10,
-        Actor::Registrar => 11,
-        Actor::Ledger => 12,
-        Actor::Cloud => 13,
-        Actor::Lab => 14,
-    }
+    actor.role.lane().into()
 }
 
 fn notice(out: &mut impl Write, left_out: &LeftOut) -> io::Result<()> {
@@ -339,7 +324,7 @@ fn tunnelled(
     tunnel: &Tunnel,
     several: bool,
 ) -> io::Result<()> {
-    let (from, to) = (lanes.column(Actor::Enb(1)), lanes.column(Actor::Gateway));
+    let (from, to) = (lanes.column(Actor::enb(1)), lanes.column(Actor::GATEWAY));
     let side = if lanes.reads_rightwards(from, to) { "" } else { " flip" };
     let of = if several { " of all devices" } else { "" };
     writeln!(

@@ -7,11 +7,12 @@ use base64::Engine as _;
 use sha2::{Digest, Sha256};
 
 use super::{DEVICES_TIMED, Span, chart};
-use crate::event::{Proto, Verdict};
+use crate::event::Verdict;
 use crate::kernel::Duration;
 use crate::report::summary::verdict_name;
 use crate::report::text::{count, html, readable, short_hex};
 use crate::report::{ExpectationRow, RunSummary, StepRow, StepTimes, step_times};
+use crate::wire::Proto;
 
 const STYLE: &str = include_str!("../assets/report.css");
 const SCRIPT: &str = include_str!("../assets/report.js");

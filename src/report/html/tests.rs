@@ -2,7 +2,8 @@
 
 use super::super::sample;
 use super::*;
-use crate::event::{Label, Verdict};
+use crate::event::Verdict;
+use crate::wire::Label;
 
 fn page(events: &[Event], summary: &RunSummary) -> String {
     let mut out = Vec::new();
@@ -94,9 +95,9 @@ fn hostile_names_are_text() {
     let at = Instant::ZERO;
     let label = Label::new(Proto::Http, HOSTILE).with("field", HOSTILE);
     let bytes = HOSTILE.as_bytes().to_vec();
-    let message = Message { from: Actor::Device(1), to: Actor::Ca, label, bytes };
+    let message = Message { from: Actor::device(1), to: Actor::CA, label, bytes };
     let fields = vec![("field", HOSTILE.to_owned())];
-    let state = StateChange { actor: Actor::Ca, machine: "m", change: HOSTILE.into(), fields };
+    let state = StateChange { actor: Actor::CA, machine: "m", change: HOSTILE.into(), fields };
     let outcome = Outcome::Refused { reason: HOSTILE.to_owned(), detail: HOSTILE.to_owned() };
     let took = Duration::ZERO;
     let events = [
@@ -116,14 +117,14 @@ fn a_large_run_has_a_bounded_page_that_says_so() {
     let (_, summary) = sample::run(12);
     let message = |from, i: u64| {
         let label = Label::new(Proto::S1ap, "Paging");
-        let body = Body::Message(Message { from, to: Actor::Mme, label, bytes: vec![0; 5000] });
+        let body = Body::Message(Message { from, to: Actor::MME, label, bytes: vec![0; 5000] });
         Event { at: Instant::from_nanos(i), body }
     };
     let mut events = Vec::new();
     for i in 0..6000 {
-        events.push(message(Actor::Enb(1), i));
-        events.push(message(Actor::Ue(1), i));
-        events.push(message(Actor::Ue(9), i));
+        events.push(message(Actor::enb(1), i));
+        events.push(message(Actor::ue(1), i));
+        events.push(message(Actor::ue(9), i));
     }
     let page = page(&events, &summary);
     assert_eq!(page.matches("<details").count(), DEVICE_ROWS_MAX + NETWORK_ROWS_MAX);

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::DEVICES_KEPT;
-use crate::event::{Actor, Fields, Message, Proto};
+use crate::event::{Actor, Message, Role};
+use crate::wire::{Fields, Proto};
 
 /// Who a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,13 +34,13 @@ pub(super) struct Owners {
 impl Owners {
     /// Whose `message` is. Every message must come past, in order.
     pub fn of_message(&mut self, message: &Message) -> Whose {
-        if let Some(device) = message.from.device().or(message.to.device()) {
+        if let Some(device) = message.from.part_of().or(message.to.part_of()) {
             self.learn(device, message);
             return if device <= DEVICES_KEPT { Whose::Device(device) } else { Whose::Others };
         }
         match message.label.proto {
             Proto::S1ap => self.of_s1ap(message),
-            Proto::S6a if matches!(message.from, Actor::Hss) => self.asked.take().unwrap_or(Whose::Network),
+            Proto::S6a if matches!(message.from, Actor::HSS) => self.asked.take().unwrap_or(Whose::Network),
             Proto::S6a => {
                 let whose = self.of_fields(&message.label.fields);
                 self.asked = Some(whose);
@@ -59,7 +60,7 @@ impl Owners {
 
     /// Keeps what a UE sends, to know it again.
     fn learn(&mut self, device: u32, message: &Message) {
-        if device > DEVICES_KEPT || message.to != Actor::Mme || !matches!(message.from, Actor::Ue(_)) {
+        if device > DEVICES_KEPT || message.to != Actor::MME || message.from.role != Role::Ue {
             return;
         }
         self.sent.insert(device, message.bytes.clone());
@@ -70,7 +71,7 @@ impl Owners {
 
     fn of_s1ap(&mut self, message: &Message) -> Whose {
         let Some(id) = value(&message.label.fields, "enb-ue-id") else { return Whose::Network };
-        let enb = if matches!(message.from, Actor::Enb(_)) { message.from } else { message.to };
+        let enb = if message.from.role.is_base_station() { message.from } else { message.to };
         let key = (enb, id.to_owned());
         if message.label.name == "InitialUEMessage" {
             let carried = |nas: &Vec<u8>| {
@@ -92,7 +93,7 @@ fn value<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Label;
+    use crate::wire::Label;
 
     fn message(from: Actor, to: Actor, label: Label, bytes: &[u8]) -> Message {
         Message { from, to, label, bytes: bytes.to_vec() }
@@ -101,17 +102,17 @@ mod tests {
     #[test]
     fn a_context_belongs_to_the_ue_whose_nas_message_opened_it() {
         let mut owners = Owners::default();
-        let (enb, mme) = (Actor::Enb(1), Actor::Mme);
+        let (enb, mme) = (Actor::enb(1), Actor::MME);
         let s1ap = |name: &'static str, id: u32| Label::new(Proto::S1ap, name).with("enb-ue-id", id);
         for (device, nas) in [(1, b"first "), (2, b"second"), (9, b"ninth ")] {
             let request = Label::new(Proto::Emm, "Attach Request").with("imsi", 100 + device);
-            owners.of_message(&message(Actor::Ue(device), mme, request, nas));
+            owners.of_message(&message(Actor::ue(device), mme, request, nas));
         }
         let mut of = |from, to, label, bytes: &[u8]| owners.of_message(&message(from, to, label, bytes));
         assert_eq!(of(enb, mme, s1ap("InitialUEMessage", 5), b"..second.."), Whose::Device(2));
         assert_eq!(of(enb, mme, s1ap("InitialUEMessage", 6), b"..ninth .."), Whose::Others);
         assert_eq!(of(mme, enb, s1ap("DownlinkNASTransport", 5), b""), Whose::Device(2));
-        assert_eq!(of(mme, Actor::Enb(2), s1ap("DownlinkNASTransport", 5), b""), Whose::Others);
+        assert_eq!(of(mme, Actor::enb(2), s1ap("DownlinkNASTransport", 5), b""), Whose::Others);
         // The identifier is given away again.
         assert_eq!(of(enb, mme, s1ap("InitialUEMessage", 5), b"..first .."), Whose::Device(1));
         assert_eq!(of(enb, mme, s1ap("UplinkNASTransport", 5), b""), Whose::Device(1));
@@ -122,12 +123,12 @@ mod tests {
     fn an_answer_is_for_who_was_asked_about() {
         let mut owners = Owners::default();
         let request = Label::new(Proto::Emm, "Attach Request").with("imsi", 101);
-        owners.of_message(&message(Actor::Ue(1), Actor::Mme, request, b"nas"));
+        owners.of_message(&message(Actor::ue(1), Actor::MME, request, b"nas"));
         let mut call = |imsi: u32| {
             let asked = Label::new(Proto::S6a, "Update-Location-Request").with("imsi", imsi);
             let answer = Label::new(Proto::S6a, "Update-Location-Answer");
-            let asked = owners.of_message(&message(Actor::Mme, Actor::Hss, asked, b""));
-            (asked, owners.of_message(&message(Actor::Hss, Actor::Mme, answer, b"")))
+            let asked = owners.of_message(&message(Actor::MME, Actor::HSS, asked, b""));
+            (asked, owners.of_message(&message(Actor::HSS, Actor::MME, answer, b"")))
         };
         assert_eq!(call(101), (Whose::Device(1), Whose::Device(1)));
         assert_eq!(call(102), (Whose::Others, Whose::Others));

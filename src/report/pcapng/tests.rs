@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::super::sample;
 use super::*;
-use crate::event::Label;
+use crate::wire::Label;
 
 /// An S1 Setup Request: eNB 0x19b0 of 001-01, tracking area 1.
 const S1_SETUP_REQUEST: &str = "0011002d000004003b00080000f110000019b0003c400a0380737273656e623031\
@@ -56,7 +56,7 @@ const SOUND: [&str; 4] =
 
 #[test]
 fn s1ap_dissects_with_a_good_crc_and_a_running_tsn() {
-    let setup = || message(Actor::Enb(1), Actor::Mme, Proto::S1ap, bytes(S1_SETUP_REQUEST));
+    let setup = || message(Actor::enb(1), Actor::MME, Proto::S1ap, bytes(S1_SETUP_REQUEST));
     let capture = capture(&[setup(), setup()]);
     let fields = [
         &SOUND[..],
@@ -71,7 +71,7 @@ fn s1ap_dissects_with_a_good_crc_and_a_running_tsn() {
 #[test]
 fn a_fragmented_message_is_put_together_again() {
     // Paging's worth of nonsense is fine: what counts is that SCTP hands on one message.
-    let capture = capture(&[message(Actor::Mme, Actor::Enb(1), Proto::S1ap, vec![0; 4000])]);
+    let capture = capture(&[message(Actor::MME, Actor::enb(1), Proto::S1ap, vec![0; 4000])]);
     let Some(lines) = tshark(&capture, &["sctp.checksum.status", "sctp.fragment"]) else { return };
     assert_eq!(lines, ["1\t", "1\t", "1\t1,2,3"]);
 }
@@ -83,7 +83,7 @@ fn gtp_u_dissects_down_to_the_packet_inside() {
             .expect("five bytes fit");
     let mut tunnelled = vec![0x30, 0xff, 0, inner.len() as u8, 0, 0, 0, 1];
     tunnelled.extend_from_slice(&inner);
-    let capture = capture(&[message(Actor::Enb(1), Actor::Gateway, Proto::GtpU, tunnelled)]);
+    let capture = capture(&[message(Actor::enb(1), Actor::GATEWAY, Proto::GtpU, tunnelled)]);
     let fields = ["_ws.malformed", "ip.checksum.status", "udp.checksum.status", "frame.protocols", "ip.src"];
     let Some(lines) = tshark(&capture, &fields) else { return };
     assert_eq!(lines, ["\t1,1\t1,1\tip:udp:gtp:ip:udp:data\t10.53.2.1,10.45.0.2"]);
@@ -105,8 +105,8 @@ fn card_exchanges_dissect_as_one_packet_each() {
     ];
     let mut events = Vec::new();
     for (command, response) in exchanges {
-        events.push(message(Actor::Ue(1), Actor::Card(1), Proto::Apdu, bytes(command)));
-        events.push(message(Actor::Card(1), Actor::Ue(1), Proto::Apdu, bytes(response)));
+        events.push(message(Actor::ue(1), Actor::card(1), Proto::Apdu, bytes(command)));
+        events.push(message(Actor::card(1), Actor::ue(1), Proto::Apdu, bytes(response)));
     }
     let fields = [
         "_ws.malformed",
@@ -121,7 +121,7 @@ fn card_exchanges_dissect_as_one_packet_each() {
     assert_eq!(lines.len(), exchanges.len());
     for (line, (_, response)) in lines.iter().zip(exchanges) {
         let sw = &response[response.len() - 4..];
-        assert_eq!(*line, format!("\t1\t1\tip:udp:gsmtap:gsm_sim\t0x{sw}\t10.54.0.1\t10.55.0.1"));
+        assert_eq!(*line, format!("\t1\t1\tip:udp:gsmtap:gsm_sim\t0x{sw}\t10.54.0.1\t10.56.0.1"));
     }
 }
 
@@ -131,7 +131,7 @@ fn addresses_carry_the_names_of_actors() {
     let mut out = Vec::new();
     let mut view = Pcapng::new(&mut out, &summary.facts).expect("memory takes it");
     events.iter().for_each(|event| view.event(event).expect("memory takes it"));
-    for record in [&b"\x0a\x35\x01\x01mme\0"[..], b"\x0a\x37\x00\x02card2\0"] {
+    for record in [&b"\x0a\x35\x01\x01mme\0"[..], b"\x0a\x38\x00\x02card2\0"] {
         assert_eq!(out.windows(record.len()).filter(|window| *window == record).count(), 1);
     }
 }
@@ -139,7 +139,7 @@ fn addresses_carry_the_names_of_actors() {
 #[test]
 fn any_bytes_make_whole_blocks() {
     let hostile = [Proto::S1ap, Proto::GtpU, Proto::Apdu]
-        .map(|proto| message(Actor::Card(u32::MAX), Actor::Enb(u32::MAX), proto, vec![]));
+        .map(|proto| message(Actor::card(u32::MAX), Actor::enb(u32::MAX), proto, vec![]));
     let out = capture(&hostile);
     let mut rest = out.as_slice();
     while let Some((head, _)) = rest.split_first_chunk::<8>() {

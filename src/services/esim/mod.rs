@@ -57,8 +57,8 @@ impl EsimServices {
             body: request.body.clone(),
         };
         http_response(match office {
-            Actor::Eim => self.eim(&plain, &mut desk),
-            Actor::Smds => self.smds(&plain, &mut desk),
+            Actor::EIM => self.eim(&plain, &mut desk),
+            Actor::SMDS => self.smds(&plain, &mut desk),
             _ => self.smdp(&plain, &mut desk),
         })
     }
@@ -75,7 +75,7 @@ impl EsimServices {
             }
             _ => smdp.handle(desk.now_unix_s, request),
         };
-        desk.tell(Actor::Smdp, &served.function, served.refusal.map(|reason| reason.word()), &served.note);
+        desk.tell(Actor::SMDP, &served.function, served.refusal.map(|reason| reason.word()), &served.note);
         if served.refusal.is_none() && request.path.ends_with("/handleNotification") {
             orders::note_installed(smdp, &request.body, desk.inventory, desk.events);
         }
@@ -87,7 +87,7 @@ impl EsimServices {
 
     fn smds(&mut self, request: &HttpRequest, desk: &mut Desk<'_>) -> HttpResponse {
         let served = self.smds.handle(desk.now_unix_s, request);
-        desk.tell(Actor::Smds, &served.function, served.refusal.map(|reason| reason.word()), &served.note);
+        desk.tell(Actor::SMDS, &served.function, served.refusal.map(|reason| reason.word()), &served.note);
         served.response
     }
 
@@ -100,7 +100,7 @@ impl EsimServices {
                 None => self.eim.relayed(token, Err("there is no such server in this lab")),
             },
         };
-        desk.tell(Actor::Eim, &answer.function, answer.refusal.map(|refusal| refusal.word()), &answer.note);
+        desk.tell(Actor::EIM, &answer.function, answer.refusal.map(|refusal| refusal.word()), &answer.note);
         for forward in self.eim.forwards() {
             // What is not taken now stays with the eIM.
             if let Some(response) = self.ask(&forward.request, desk)
@@ -108,7 +108,7 @@ impl EsimServices {
                 && let Err(error) = self.eim.forwarded(&forward)
             {
                 desk.events.push(Body::note(
-                    Actor::Eim,
+                    Actor::EIM,
                     "notification not forgotten",
                     vec![("cause", error.to_string())],
                 ));
@@ -122,14 +122,14 @@ impl EsimServices {
         let to = ServiceAddress::esim_server(&request.host)?.actor;
         let sent = Request::new("POST", &request.path, &request.host)
             .body(&request.content_type, request.body.clone());
-        desk.message(Actor::Eim, to, http::label(&sent), sent.encode());
+        desk.message(Actor::EIM, to, http::label(&sent), sent.encode());
         let response = match to {
-            Actor::Smdp => self.smdp(request, desk),
-            Actor::Smds => self.smds(request, desk),
+            Actor::SMDP => self.smdp(request, desk),
+            Actor::SMDS => self.smds(request, desk),
             _ => return None,
         };
         let received = http_response(response.clone());
-        desk.message(to, Actor::Eim, http::response_label(&sent, &received), received.encode());
+        desk.message(to, Actor::EIM, http::response_label(&sent, &received), received.encode());
         Some(response)
     }
 }
@@ -151,7 +151,7 @@ impl Desk<'_> {
         }
     }
 
-    fn message(&mut self, from: Actor, to: Actor, label: crate::event::Label, bytes: Vec<u8>) {
+    fn message(&mut self, from: Actor, to: Actor, label: crate::wire::Label, bytes: Vec<u8>) {
         self.events.push(Body::Message(Message { from, to, label, bytes }));
     }
 }

@@ -99,20 +99,20 @@ pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Res
     let oid = |text: &str| text.parse().map_err(EsimError::Certificate).map_err(fault);
 
     let smdp =
-        pki.smdp(&oid(SMDP_OID)?, &hosts(SMDP), EPOCH_UNIX_S, &rng.branch(Actor::Smdp)).map_err(fault)?;
+        pki.smdp(&oid(SMDP_OID)?, &hosts(SMDP), EPOCH_UNIX_S, &rng.branch(Actor::SMDP)).map_err(fault)?;
     let smds =
-        pki.smds(&oid(SMDS_OID)?, &hosts(SMDS), EPOCH_UNIX_S, &rng.branch(Actor::Smds)).map_err(fault)?;
+        pki.smds(&oid(SMDS_OID)?, &hosts(SMDS), EPOCH_UNIX_S, &rng.branch(Actor::SMDS)).map_err(fault)?;
     let eim = eim_identity(&pki, run).map_err(fault)?.counted(tally);
     // A certificate that signs packages is none for TLS: the eIM has one as an SM-DP+ has.
     let eim_tls = pki
-        .smdp(&oid(SMDP_OID)?, &hosts(EIM), EPOCH_UNIX_S, &rng.branch(Actor::Eim).branch("tls"))
+        .smdp(&oid(SMDP_OID)?, &hosts(EIM), EPOCH_UNIX_S, &rng.branch(Actor::EIM).branch("tls"))
         .map_err(fault)?
         .tls;
     let server = |identity: &Identity, endpoint| tls_server(identity, endpoint, rng, tally, clock, *key_log);
     let tls = vec![server(&smdp.tls, SMDP)?, server(&smds.tls, SMDS)?, server(&eim_tls, EIM)?];
 
     let start_smdp = |anchor, identity: SmdpIdentity, branch: &str| {
-        let stream = rng.branch(Actor::Smdp).stream(branch);
+        let stream = rng.branch(Actor::SMDP).stream(branch);
         let identity =
             SmdpIdentity { auth: identity.auth.counted(tally), pb: identity.pb.counted(tally), ..identity };
         let settings = SmdpSettings::new(SMDP.name);
@@ -129,7 +129,7 @@ pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Res
         smds: Smds::new(
             SMDS.name,
             vec![(anchor.clone(), smds)],
-            rng.branch(Actor::Smds).stream("smds"),
+            rng.branch(Actor::SMDS).stream("smds"),
             Box::new(Forgetful),
             &Records::new(),
             tally,
@@ -139,7 +139,7 @@ pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Res
             EimSettings { id: EIM_ID.to_owned(), address: EIM.name.to_owned(), indirect: setup.indirect },
             eim,
             vec![anchor],
-            rng.branch(Actor::Eim).stream("eim"),
+            rng.branch(Actor::EIM).stream("eim"),
             Box::new(Forgetful),
             &Records::new(),
             tally,
@@ -173,7 +173,7 @@ fn place(
     ordered: &[Ordered],
     rng: &RngTree,
 ) -> Result<Vec<Subscriber>, ServiceError> {
-    let keys = rng.branch(Actor::Smdp).branch("production");
+    let keys = rng.branch(Actor::SMDP).branch("production");
     let producer = Producer::new((*setup.profile).clone(), &setup.profile_name, SMDP.name, keys);
     let producer = match setup.package.clone() {
         Some(base) => producer.with_base(base).ok_or(ServiceError::EsimPackage)?,
@@ -273,7 +273,7 @@ pub(super) fn note_installed(smdp: &Smdp, body: &[u8], inventory: &mut Inventory
         ("eid", eid.to_string()),
         ("order", order.state().to_string()),
     ];
-    events.push(Body::note(Actor::Smdp, "notification verified", fields));
+    events.push(Body::note(Actor::SMDP, "notification verified", fields));
     if metadata.event == NotificationEvents::INSTALL && order.state() == OrderState::Installed {
         inventory.bind(order.iccid().clone(), eid.clone());
     }

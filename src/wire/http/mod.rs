@@ -11,8 +11,8 @@ mod fault;
 pub use fault::HttpFault;
 pub use parse::{Limits, RequestParser, ResponseParser};
 
-use crate::event::{Label, Proto};
 use crate::wire::rsp::names;
+use crate::wire::{Label, Proto};
 
 /// Header fields in the order of the message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
