@@ -26,6 +26,8 @@ pub enum Role {
     Hss,
     /// Serving and PDN gateway.
     Gateway,
+    /// The network that the services are on, behind the gateway.
+    Services,
     /// The operator's registrar, which writes identities to the ledger.
     Registrar,
     /// The ledger.
@@ -61,7 +63,7 @@ struct Row {
 
 /// Roles and what there is to know of them. Parts of devices have no address on a wire of the bench: theirs stand for
 /// them in captures, with room for 131,071 of each.
-const ROLES: [Row; 15] = [
+const ROLES: [Row; 16] = [
     row(Role::Device, "dev", true, true, [10, 54, 0, 0], 1),
     row(Role::Ue, "ue", true, true, [10, 54, 0, 0], 2),
     row(Role::Card, "card", true, true, [10, 56, 0, 0], 0),
@@ -69,6 +71,7 @@ const ROLES: [Row; 15] = [
     row(Role::Mme, "mme", false, false, [10, 53, 1, 1], 4),
     row(Role::Hss, "hss", false, false, [10, 53, 0, 1], 5),
     row(Role::Gateway, "gw", false, false, [10, 53, 1, 2], 6),
+    row(Role::Services, "services", false, false, [10, 99, 0, 1], 15),
     row(Role::Registrar, "registrar", false, false, [10, 99, 0, 10], 11),
     row(Role::Ledger, "ledger", false, false, [10, 53, 0, 1], 12),
     row(Role::Ca, "ca", false, false, [10, 99, 0, 20], 10),
@@ -119,6 +122,7 @@ impl Actor {
     pub const MME: Self = Self::one(Role::Mme);
     pub const HSS: Self = Self::one(Role::Hss);
     pub const GATEWAY: Self = Self::one(Role::Gateway);
+    pub const SERVICES: Self = Self::one(Role::Services);
     pub const REGISTRAR: Self = Self::one(Role::Registrar);
     pub const LEDGER: Self = Self::one(Role::Ledger);
     pub const CA: Self = Self::one(Role::Ca);

@@ -30,8 +30,7 @@ use crate::report::{
 use crate::services::esim::{EsimFault, EsimSetup, Trigger};
 use crate::wire::saip::Package;
 use crate::world::World;
-use crate::world::media::Wires;
-use crate::world::setup::{DeviceSetup, Setup};
+use crate::world::setup::{DeviceSetup, Setup, StationSetup};
 
 /// How much of a file is gathered before it is written: a run of many devices writes tens of megabytes.
 const FILE_BUFFER_BYTES: usize = 128 << 10;
@@ -271,7 +270,8 @@ impl Run {
             steps: scenario.steps.clone(),
             esim: scenario.esim.as_ref().and_then(|plan| self.esim(plan)),
             devices: devices.collect(),
-            wires: Wires::default(),
+            stations: vec![StationSetup::only()],
+            links: Vec::new(),
             key_log,
             tally,
             card: None,

@@ -69,8 +69,9 @@ pub enum EnbOutput {
     GtpU { to: Ipv4Addr, bytes: Vec<u8>, label: Label },
     /// A change of state, or a note with an empty `machine`.
     State { machine: &'static str, change: Cow<'static, str>, fields: Fields },
-    /// S1 is set up: the cell takes connections.
-    Ready,
+    /// What system information says of the cell from now on: whether it is barred (`cellBarred`, TS 36.331). It is
+    /// while there is no core network behind it.
+    Access { barred: bool },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,6 +199,7 @@ impl Enb {
         for id in ids {
             self.release(id, ReleaseCause::S1Lost, out);
         }
+        out.push(EnbOutput::Access { barred: true });
         Self::note("s1", "DOWN", out);
     }
 

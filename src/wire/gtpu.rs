@@ -63,6 +63,22 @@ pub fn error_indication(teid: u32, own: Ipv4Addr) -> Result<(Vec<u8>, Label), Er
     Ok((Packet::error_indication(teid, IpAddr::V4(own)).encode()?, label))
 }
 
+/// The label of what may be a GTP-U message.
+pub fn label_of(bytes: &[u8]) -> Label {
+    let name = match decode(bytes) {
+        Ok(Received::User { teid, .. }) => {
+            return Label::new(Proto::GtpU, "G-PDU").with("teid", format!("{teid:08x}"));
+        }
+        Ok(Received::ErrorIndication { teid, .. }) => {
+            return Label::new(Proto::GtpU, "Error Indication").with("teid", format!("{teid:08x}"));
+        }
+        Ok(Received::EchoRequest { .. }) => "Echo Request",
+        Ok(Received::Other) => "other message",
+        Err(_) => "no GTP-U message",
+    };
+    Label::new(Proto::GtpU, name)
+}
+
 /// The source address of an IPv4 packet, and its destination. `None` for anything that is no IPv4 packet.
 pub fn ipv4_addresses(packet: &[u8]) -> Option<(Ipv4Addr, Ipv4Addr)> {
     let header = packet.first_chunk::<20>()?;

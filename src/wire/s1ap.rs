@@ -24,6 +24,14 @@ pub fn label(pdu: &S1APPDU<'_>) -> Label {
     }
 }
 
+/// The label of what may be a PDU.
+pub fn label_of(bytes: &[u8]) -> Label {
+    match S1AP_PDU::decode_borrowed(bytes) {
+        Ok(pdu) => label(&pdu),
+        Err(_) => Label::new(Proto::S1ap, "no S1AP PDU"),
+    }
+}
+
 /// The MME UE S1AP ID and the eNB UE S1AP ID that a PDU carries.
 pub fn ids(pdu: &S1APPDU<'_>) -> (Option<u32>, Option<u32>) {
     if let Some(Ok(ids)) = pdu.ie::<ie::UE_S1AP_IDs>() {

@@ -1,47 +1,20 @@
-//! The seats of the devices in the world. A device is built when it is switched on and dropped when it is
-//! through, so that memory holds only those that are under way.
+//! The devices of the world. A device is built when it is switched on and dropped when it is through, so that memory
+//! holds only those that are under way.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::rc::Rc;
 
 use super::WorldError;
-use super::media::Radio;
-use crate::card::StoreDataChain;
-use crate::device::{Device, DeviceInput};
-use crate::event::Step;
-use crate::kernel::{Alarm, Instant};
-use crate::wire::Namer;
+use super::factory::Factory;
+use super::nodes::DeviceNode;
+use crate::kernel::Alarm;
 
-/// A device that is under way, and what the world keeps of it.
+/// A device that is under way, and its timer.
 pub(super) struct Running {
-    pub device: Device,
-    pub namer: Namer,
-    /// What the card is taking in.
-    pub chain: StoreDataChain,
-    /// What came while the card was busy.
-    pub inbox: VecDeque<DeviceInput>,
-    pub busy_until: Instant,
+    pub node: DeviceNode,
     pub alarm: Alarm,
-    pub radio: Radio,
-    /// When each step began.
-    pub steps: BTreeMap<Step, Instant>,
-    pub address: Option<Ipv4Addr>,
-}
-
-impl Running {
-    fn new(device: Device, now: Instant) -> Self {
-        Self {
-            device,
-            namer: Namer::default(),
-            chain: StoreDataChain::default(),
-            inbox: VecDeque::new(),
-            busy_until: now,
-            alarm: Alarm::default(),
-            radio: Radio::default(),
-            steps: BTreeMap::new(),
-            address: None,
-        }
-    }
 }
 
 enum Seat {
@@ -53,18 +26,32 @@ enum Seat {
 }
 
 /// Every device of a run, numbered from 1.
-pub(super) struct Seats {
+pub struct Fleet {
+    factory: Option<Factory>,
     seats: Vec<Seat>,
     unfinished: usize,
     under_way: usize,
     under_way_max: usize,
+    addresses: Rc<RefCell<BTreeMap<Ipv4Addr, u32>>>,
 }
 
-impl Seats {
-    /// Seats for `count` devices, none of which is switched on.
-    pub fn new(count: usize) -> Self {
+impl Fleet {
+    /// No devices at all.
+    pub fn none() -> Self {
+        Self {
+            factory: None,
+            seats: Vec::new(),
+            unfinished: 0,
+            under_way: 0,
+            under_way_max: 0,
+            addresses: Rc::default(),
+        }
+    }
+
+    /// `count` devices that `factory` builds, none of which is switched on.
+    pub fn new(factory: Factory, count: usize, addresses: Rc<RefCell<BTreeMap<Ipv4Addr, u32>>>) -> Self {
         let seats = (0..count).map(|_| Seat::Awaited).collect();
-        Self { seats, unfinished: count, under_way: 0, under_way_max: 0 }
+        Self { factory: Some(factory), seats, unfinished: count, addresses, ..Self::none() }
     }
 
     /// How many devices are not through.
@@ -82,26 +69,29 @@ impl Seats {
         (1..).zip(&self.seats).find(|(_, seat)| !matches!(seat, Seat::Left)).map(|(number, _)| number)
     }
 
+    /// Whether there is a device `number`, wherever it stands.
+    pub(super) fn has(&self, number: u32) -> bool {
+        (1..=self.seats.len()).contains(&(number as usize))
+    }
+
     /// Device `number`, where it is under way.
-    pub fn running(&mut self, number: u32) -> Option<&mut Running> {
+    pub(super) fn running(&mut self, number: u32) -> Option<&mut Running> {
         match self.seat(number)? {
             Seat::Taken(running) => Some(running),
             Seat::Awaited | Seat::Left => None,
         }
     }
 
-    /// Device `number`, switched on where it was not; `None` where it is through.
+    /// Device `number`, built where it was not; `None` where it is through.
     ///
     /// # Errors
-    /// Where `build` cannot build it.
-    pub fn switched_on(
-        &mut self,
-        number: u32,
-        now: Instant,
-        build: impl FnOnce() -> Result<Device, WorldError>,
-    ) -> Result<Option<&mut Running>, WorldError> {
-        if let Some(seat @ Seat::Awaited) = self.seat(number) {
-            *seat = Seat::Taken(Box::new(Running::new(build()?, now)));
+    /// Where it cannot be built.
+    pub(super) fn switched_on(&mut self, number: u32) -> Result<Option<&mut Running>, WorldError> {
+        if let (Some(Seat::Awaited), Some(factory)) = (self.seats.get(index(number)), &mut self.factory) {
+            let node = DeviceNode::new(number, factory.build(number)?, self.addresses.clone());
+            if let Some(seat) = self.seats.get_mut(index(number)) {
+                *seat = Seat::Taken(Box::new(Running { node, alarm: Alarm::default() }));
+            }
             self.under_way += 1;
             self.under_way_max = self.under_way_max.max(self.under_way);
         }
@@ -109,7 +99,7 @@ impl Seats {
     }
 
     /// Device `number` is through.
-    pub fn leave(&mut self, number: u32) {
+    pub(super) fn leave(&mut self, number: u32) {
         if let Some(seat @ Seat::Taken(_)) = self.seat(number) {
             *seat = Seat::Left;
             self.under_way -= 1;
@@ -118,6 +108,11 @@ impl Seats {
     }
 
     fn seat(&mut self, number: u32) -> Option<&mut Seat> {
-        self.seats.get_mut((number as usize).checked_sub(1)?)
+        self.seats.get_mut(index(number))
     }
+}
+
+/// Where device `number` sits; nowhere for 0.
+fn index(number: u32) -> usize {
+    (number as usize).wrapping_sub(1)
 }

@@ -1,13 +1,20 @@
 //! The world of a run: every node on one event heap, and what carries messages between them.
 
-mod carrier;
 pub mod euicc;
 pub mod factory;
 mod fleet;
-pub mod media;
+pub mod node;
+pub mod nodes;
+pub mod port;
+mod run;
 pub mod setup;
+pub mod topology;
 
-pub use carrier::{ENB, Ended, World};
+pub use fleet::Fleet;
+pub use node::{Input, Node, Output};
+pub use port::{Iface, Payload, Port, To};
+pub use run::{Ended, Sink, World};
+pub use topology::{NoRoute, Topology};
 
 use crate::ca::CaError;
 use crate::card::CardError;
@@ -15,6 +22,7 @@ use crate::corenet::CorenetError;
 use crate::crypto::CryptoError;
 use crate::device::DeviceError;
 use crate::esim::EsimError;
+use crate::event::Actor;
 use crate::kernel::Instant;
 use crate::ledger::LedgerError;
 use crate::ran::RanError;
@@ -35,6 +43,14 @@ pub enum WorldError {
          fault of cellbed"
     )]
     Asleep { who: String, at: Instant },
+    #[error("a frame has no way: {0}")]
+    NoRoute(#[from] NoRoute),
+    #[error("a frame has come to {port}, and nobody plays it")]
+    Nobody { port: Port },
+    #[error("{who} is not played from outside: the bench has a node for it")]
+    NotOutside { who: Actor },
+    #[error("{who}, which is played from outside, does not take its frames: {frames} wait for it")]
+    Deaf { who: Actor, frames: usize },
     #[error(transparent)]
     Device(#[from] DeviceError),
     #[error(transparent)]

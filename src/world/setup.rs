@@ -1,7 +1,10 @@
 //! Sets the virtual bench up: network, services, ledger and authority, and the devices that will use them.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +13,9 @@ use rand_core::RngCore;
 use super::WorldError;
 use super::euicc::EuiccServers;
 use super::factory::{Blueprint, EsimIssue, Factory};
-use super::media::{Media, Wires};
-use super::{ENB, World};
+use super::nodes::{CoreNode, EnbNode, ServicesNode};
+use super::topology::{CellSpec, LinkSpec, lte_links};
+use super::{Fleet, Topology, World};
 use crate::ca::Authority;
 use crate::card::{CardPort, Personalisation, SimProfile};
 use crate::corenet::{AddressPool, Epc, EpcConfig, HssFault, Policy, Subscriber};
@@ -60,6 +64,24 @@ pub struct DeviceSetup {
     pub clone: bool,
 }
 
+/// One base station, as the bench wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StationSetup {
+    /// Its number, from 1.
+    pub number: u32,
+    /// The devices that hear its cell.
+    pub devices: RangeInclusive<u32>,
+    /// Whether a program outside plays it.
+    pub outside: bool,
+}
+
+impl StationSetup {
+    /// The one base station of a bench that says nothing of base stations: every device hears it.
+    pub fn only() -> Self {
+        Self { number: 1, devices: 1..=u32::MAX, outside: false }
+    }
+}
+
 /// Everything that a run depends on.
 pub struct Setup {
     pub seed: u64,
@@ -72,7 +94,9 @@ pub struct Setup {
     /// Present where the cards are eUICCs and `devices` have bootstrap profiles.
     pub esim: Option<EsimSetup>,
     pub devices: Vec<DeviceSetup>,
-    pub wires: Wires,
+    pub stations: Vec<StationSetup>,
+    /// The links that are not as [`lte_links`] draws them.
+    pub links: Vec<LinkSpec>,
     pub key_log: Option<KeyLogSink>,
     pub tally: Tally,
     /// The card of the first device, where it is not a virtual one made for the run.
@@ -138,15 +162,37 @@ impl World {
         };
         let backend = Backend::new(inventory, ledger, operators, authority);
         let services = Services::new(backend, esim, servers, clock, MTU, rng.branch("services"));
-        let enb = Enb::new(EnbConfig::new(ENB, setup.plmn, TAC));
+        let topology = topology(&setup.stations, setup.links, AirModel::of(setup.rat), &rng);
         let starts: Vec<Duration> = setup.devices.iter().map(|device| device.start).collect();
-        let media = Media {
-            air: AirModel::of(setup.rat),
-            wires: setup.wires,
-            losses: rng.branch("wires").stream("loss"),
-        };
-        Ok(Self::new(factory, enb, epc, services, media, &starts))
+        let addresses = Rc::default();
+        let (epc, services) = (Rc::new(RefCell::new(epc)), Rc::new(RefCell::new(services)));
+        let mut world =
+            Self::new(topology, Fleet::new(factory, starts.len(), Rc::clone(&addresses)), &starts);
+        let core = CoreNode { epc: Rc::clone(&epc), services: Some(Rc::clone(&services)) };
+        world.add(&[Actor::MME, Actor::HSS, Actor::GATEWAY], Box::new(core));
+        for station in setup.stations {
+            let (number, actor) = (station.number, Actor::enb(station.number));
+            match station.outside {
+                true => world.add_outside(&[actor]),
+                false => {
+                    let enb = Enb::new(EnbConfig::new(number, setup.plmn, TAC));
+                    world.add(&[actor], Box::new(EnbNode::new(number, enb)));
+                }
+            }
+        }
+        world.add(&[Actor::SERVICES], Box::new(ServicesNode { services, epc, addresses }));
+        Ok(world)
     }
+}
+
+fn topology(stations: &[StationSetup], links: Vec<LinkSpec>, air: AirModel, rng: &RngTree) -> Topology {
+    let mut topology = Topology::new(air, rng.branch("links"));
+    for station in stations {
+        topology.cell(CellSpec { station: Actor::enb(station.number), devices: station.devices.clone() });
+    }
+    let drawn = lte_links(stations.iter().map(|station| Actor::enb(station.number)));
+    drawn.into_iter().chain(links).for_each(|link| topology.link(link));
+    topology
 }
 
 /// The devices that are to get an operational profile. A clone of a card brings no order of its own.

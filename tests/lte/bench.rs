@@ -260,7 +260,7 @@ impl Bench {
                 EnbOutput::State { machine, change, .. } => {
                     self.facts.push(Fact::State(format!("enb{enb}.{machine} {change}")));
                 }
-                EnbOutput::Ready => {}
+                EnbOutput::Access { .. } => {}
             }
         }
     }

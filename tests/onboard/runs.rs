@@ -7,13 +7,13 @@ use cellbed::card::SimProfile;
 use cellbed::corenet::HssFault;
 use cellbed::crypto::Tally;
 use cellbed::device::{DeviceInput, DeviceOutput};
-use cellbed::event::{Body, Event, Outcome, Step};
+use cellbed::event::{Actor, Body, Event, Outcome, Step};
 use cellbed::kernel::{Duration, Instant, RngTree};
 use cellbed::ledger::MemoryStore;
 use cellbed::ran::Rat;
 use cellbed::world::factory::{Blueprint, Factory};
-use cellbed::world::media::Wires;
-use cellbed::world::setup::{DeviceSetup, Setup};
+use cellbed::world::setup::{DeviceSetup, Setup, StationSetup};
+use cellbed::world::topology::{LinkSpec, lte_links};
 use cellbed::world::{Ended, World};
 
 use super::lab::outcome;
@@ -51,7 +51,8 @@ fn setup(devices: u32) -> Setup {
         steps: plain_steps(),
         esim: None,
         devices: (0..devices).map(device).collect(),
-        wires: Wires::default(),
+        stations: vec![StationSetup::only()],
+        links: Vec::new(),
         key_log: None,
         tally: Tally::new(),
         card: None,
@@ -144,19 +145,23 @@ fn a_device_that_comes_later_changes_nothing_before() {
     assert_eq!(outcomes(&both), all_done(2));
 }
 
+/// The wires of the user plane, which lose so many packets in a million.
+fn lossy(loss_ppm: u32) -> Vec<LinkSpec> {
+    let wires = lte_links([Actor::enb(1)].into_iter()).into_iter();
+    wires.filter(|link| !link.ends.0.at.is_association()).map(|link| LinkSpec { loss_ppm, ..link }).collect()
+}
+
 #[test]
 fn every_device_gets_through_wires_that_lose_packets() {
     for (seed, loss_ppm) in [(1, 10_000), (2, 50_000), (3, 100_000)] {
-        let wires = Wires { loss_ppm, ..Wires::default() };
-        let (ended, _, events) = run(Setup { seed, wires, ..setup(4) }, LIMIT);
+        let (ended, _, events) = run(Setup { seed, links: lossy(loss_ppm), ..setup(4) }, LIMIT);
         assert_eq!((ended, outcomes(&events)), (Ended::Settled, all_done(4)), "{loss_ppm} ppm, seed {seed}");
     }
 }
 
 #[test]
 fn a_device_whose_packets_are_all_lost_says_so_and_the_run_goes_on() {
-    let wires = Wires { loss_ppm: 1_000_000, ..Wires::default() };
-    let (ended, _, events) = run(Setup { wires, ..setup(2) }, LIMIT);
+    let (ended, _, events) = run(Setup { links: lossy(1_000_000), ..setup(2) }, LIMIT);
     assert_eq!(ended, Ended::Settled);
     for device in [1, 2] {
         assert_eq!(outcomes(&events)[&(device, Step::Register)], "connection-timeout");

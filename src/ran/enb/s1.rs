@@ -93,7 +93,7 @@ impl Enb {
             self.s1 = S1State::Ready;
             self.setup_at = None;
             Self::note("s1", "READY", out);
-            out.push(EnbOutput::Ready);
+            out.push(EnbOutput::Access { barred: false });
         }
     }
 

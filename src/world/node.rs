@@ -1,0 +1,55 @@
+//! A node: a machine of the bench, as the world sees it.
+
+use super::WorldError;
+use super::port::{Iface, Payload, Port, To};
+use crate::event::Body;
+use crate::kernel::Instant;
+use crate::wire::Label;
+
+/// What happens to a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// It is switched on.
+    Start,
+    /// The association with `peer` is up.
+    Linked { at: Iface, peer: Port },
+    /// The association with `peer` is lost.
+    Unlinked { at: Iface, peer: Port },
+    /// A frame has come in on interface `at`.
+    Frame { at: Iface, from: Port, payload: Payload },
+    /// The moment of [`Node::deadline`] has come.
+    Timer,
+    /// The moment that it has asked for with [`Output::Resume`] has come.
+    Resume,
+}
+
+/// What a node does, in the order in which it does it. `at` is now, or later where what the node does takes time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Sends a frame. With a label it is told as a message; what a node cannot name (the NAS that a base station
+    /// passes on) is told by the one who can.
+    Send { at: Instant, from: Port, to: To, payload: Payload, label: Option<Label> },
+    /// Tells what has happened.
+    Tell { at: Instant, body: Body },
+    /// Is busy until `at`, and is to be woken then: unlike a deadline this keeps the run going.
+    Resume { at: Instant },
+}
+
+impl Output {
+    /// Sends a frame of octets now, under its name.
+    pub fn frame(now: Instant, from: Port, to: To, bytes: Vec<u8>, label: Label) -> Self {
+        Self::Send { at: now, from, to, payload: Payload::Bytes(bytes), label: Some(label) }
+    }
+}
+
+/// A machine of the bench. Machines of the folders below keep their own typed `handle`; a node is an adapter.
+pub trait Node {
+    /// Takes one input.
+    ///
+    /// # Errors
+    /// Where the bench is at fault. What a peer does wrong is answered in its protocol.
+    fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) -> Result<(), WorldError>;
+
+    /// When it wants to be woken.
+    fn deadline(&mut self, now: Instant) -> Option<Instant>;
+}

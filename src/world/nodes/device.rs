@@ -1,0 +1,146 @@
+//! A device as a node: what its card computes takes time, and whatever follows a card exchange happens after it.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+
+use crate::card::{CardModel, Exchange, StoreDataChain};
+use crate::device::{Device, DeviceInput, DeviceOutput};
+use crate::event::{Actor, Body, Message, Step};
+use crate::kernel::Instant;
+use crate::wire::Namer;
+use crate::world::WorldError;
+use crate::world::node::{Input, Node, Output};
+use crate::world::port::{Iface, Payload, Port, To};
+
+/// A device that is under way.
+pub struct DeviceNode {
+    number: u32,
+    device: Device,
+    namer: Namer,
+    card: CardModel,
+    /// What the card is taking in.
+    chain: StoreDataChain,
+    /// What came while the card was busy.
+    inbox: VecDeque<DeviceInput>,
+    busy_until: Instant,
+    /// When each step began.
+    steps: BTreeMap<Step, Instant>,
+    address: Option<Ipv4Addr>,
+    addresses: Rc<RefCell<BTreeMap<Ipv4Addr, u32>>>,
+    scratch: Vec<DeviceOutput>,
+}
+
+impl DeviceNode {
+    /// Device `number`, which is switched off.
+    pub fn new(number: u32, device: Device, addresses: Rc<RefCell<BTreeMap<Ipv4Addr, u32>>>) -> Self {
+        Self {
+            number,
+            device,
+            namer: Namer::default(),
+            card: CardModel::default(),
+            chain: StoreDataChain::default(),
+            inbox: VecDeque::new(),
+            busy_until: Instant::ZERO,
+            steps: BTreeMap::new(),
+            address: None,
+            addresses,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Whether it is through with its procedure, and its card with the last command.
+    pub fn is_through(&self, now: Instant) -> bool {
+        self.device.finished() && self.busy_until <= now
+    }
+
+    /// Carries what the device put out.
+    fn put(&mut self, now: Instant, out: &mut Vec<Output>) {
+        let mut at = now;
+        let mut outputs = std::mem::take(&mut self.scratch);
+        for output in outputs.drain(..) {
+            match output {
+                DeviceOutput::Air(message) => out.push(Output::Send {
+                    at,
+                    from: Port::new(Actor::ue(self.number), Iface::Uu),
+                    to: To::Serving,
+                    payload: Payload::Up(message),
+                    label: None,
+                }),
+                DeviceOutput::Event(body) => out.push(Output::Tell { at, body }),
+                DeviceOutput::Address(ip) => {
+                    let mut addresses = self.addresses.borrow_mut();
+                    if let Some(before) = self.address.replace(ip) {
+                        addresses.remove(&before);
+                    }
+                    addresses.insert(ip, self.number);
+                }
+                DeviceOutput::Card { from, exchange } => at = self.exchange(at, from, exchange, out),
+                DeviceOutput::StepStarted(step) => {
+                    self.steps.insert(step, at);
+                    let body = Body::StepStarted { device: self.number, step };
+                    out.push(Output::Tell { at, body });
+                }
+                DeviceOutput::StepEnded(step, outcome) => {
+                    let took = at.since(self.steps.get(&step).copied().unwrap_or(at));
+                    let body = Body::StepEnded { device: self.number, step, took, outcome };
+                    out.push(Output::Tell { at, body });
+                }
+            }
+        }
+        self.scratch = outputs;
+        if at > now {
+            self.busy_until = at;
+            out.push(Output::Resume { at });
+        }
+    }
+
+    /// A card exchange that begins at `at`; returns when the card is through.
+    fn exchange(&mut self, at: Instant, from: Actor, exchange: Exchange, out: &mut Vec<Output>) -> Instant {
+        let Exchange { command, response } = exchange;
+        let until = at + self.card.exchange(&mut self.chain, &command, &response);
+        let (asked, answered) = self.namer.describe(&command, &response);
+        let card = Actor::card(self.number);
+        let body = Body::Message(Message { from, to: card, label: asked, bytes: command });
+        out.push(Output::Tell { at, body });
+        let body = Body::Message(Message { from: card, to: from, label: answered, bytes: response });
+        out.push(Output::Tell { at: until, body });
+        until
+    }
+}
+
+impl Node for DeviceNode {
+    /// Lets the device take in what has come, until its card is busy or its inbox is empty.
+    fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) -> Result<(), WorldError> {
+        match input {
+            Input::Start => self.inbox.push_back(DeviceInput::PowerOn),
+            Input::Frame { at: Iface::Uu, payload: Payload::Down(message), .. } => {
+                self.inbox.push_back(DeviceInput::Air(message));
+            }
+            Input::Timer => self.inbox.push_back(DeviceInput::Timer),
+            _ => {}
+        }
+        while self.busy_until <= now
+            && let Some(input) = self.inbox.pop_front()
+        {
+            let result = self.device.handle(now, input, &mut self.scratch);
+            self.put(now, out);
+            result?;
+        }
+        if self.is_through(now)
+            && let Some(ip) = self.address
+        {
+            let mut addresses = self.addresses.borrow_mut();
+            if addresses.get(&ip) == Some(&self.number) {
+                addresses.remove(&ip);
+            }
+        }
+        Ok(())
+    }
+
+    /// None while the card is busy: the node has asked to be resumed then.
+    fn deadline(&mut self, now: Instant) -> Option<Instant> {
+        if self.busy_until > now { None } else { self.device.deadline(now) }
+    }
+}

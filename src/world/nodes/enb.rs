@@ -1,0 +1,84 @@
+//! A base station as a node.
+
+use crate::event::{Actor, Body, StateChange};
+use crate::kernel::Instant;
+use crate::ran::{Enb, EnbInput, EnbOutput};
+use crate::world::WorldError;
+use crate::world::node::{Input, Node, Output};
+use crate::world::port::{Iface, Payload, Port, To};
+
+/// A protocol eNB with one cell.
+pub struct EnbNode {
+    pub enb: Enb,
+    actor: Actor,
+}
+
+impl EnbNode {
+    /// Base station `number`.
+    pub fn new(number: u32, enb: Enb) -> Self {
+        Self { enb, actor: Actor::enb(number) }
+    }
+
+    fn put(&self, now: Instant, output: EnbOutput) -> Output {
+        let port = |at| Port::new(self.actor, at);
+        match output {
+            EnbOutput::S1 { bytes, label } => {
+                let to = To::Port(Port::new(Actor::MME, Iface::S1Mme));
+                Output::frame(now, port(Iface::S1Mme), to, bytes, label)
+            }
+            EnbOutput::GtpU { to, bytes, label } => {
+                Output::frame(now, port(Iface::S1U), To::Address(to), bytes, label)
+            }
+            EnbOutput::Air { ue, message } => Output::Send {
+                at: now,
+                from: port(Iface::Uu),
+                to: To::Port(Port::new(Actor::ue(ue), Iface::Uu)),
+                payload: Payload::Down(message),
+                label: None,
+            },
+            EnbOutput::State { machine, change, fields } => {
+                let change = StateChange { actor: self.actor, machine, change, fields };
+                Output::Tell { at: now, body: Body::State(change) }
+            }
+            EnbOutput::Access { barred } => Output::Send {
+                at: now,
+                from: port(Iface::Uu),
+                to: To::Cells,
+                payload: Payload::System { barred },
+                label: None,
+            },
+        }
+    }
+}
+
+impl Node for EnbNode {
+    fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) -> Result<(), WorldError> {
+        let bytes;
+        let input = match input {
+            Input::Linked { at: Iface::S1Mme, .. } => EnbInput::S1Connected,
+            Input::Unlinked { at: Iface::S1Mme, .. } => EnbInput::S1Lost,
+            Input::Frame { at: Iface::S1Mme, payload: Payload::Bytes(pdu), .. } => {
+                bytes = pdu;
+                EnbInput::S1(&bytes)
+            }
+            Input::Frame { at: Iface::S1U, payload: Payload::Bytes(datagram), .. } => {
+                bytes = datagram;
+                EnbInput::GtpU(&bytes)
+            }
+            Input::Frame { at: Iface::Uu, from, payload: Payload::Up(message) } => {
+                EnbInput::Air { ue: from.who.number, message }
+            }
+            Input::Timer => EnbInput::Timer,
+            // Being switched on changes nothing until the MME is there; nothing else comes its way.
+            _ => return Ok(()),
+        };
+        let mut outputs = Vec::new();
+        self.enb.handle(now, input, &mut outputs)?;
+        out.extend(outputs.into_iter().map(|output| self.put(now, output)));
+        Ok(())
+    }
+
+    fn deadline(&mut self, _: Instant) -> Option<Instant> {
+        self.enb.deadline()
+    }
+}

@@ -1,0 +1,466 @@
+//! The world: every node of a run on one event heap.
+//!
+//! The world owns no behaviour. It carries what one node puts out to the nodes that take it in, after the time that the
+//! way takes, and wakes nodes at their deadlines. It can be run to its end, stepped, and given frames from outside.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::WorldError;
+use super::fleet::Fleet;
+use super::node::{Input, Node, Output};
+use super::port::{Iface, Payload, Port, To};
+use super::topology::{Arrival, Topology};
+use crate::event::{Actor, Body, Event, Message};
+use crate::kernel::{Alarm, Instant, Queue, Ring};
+use crate::wire::{self, Label};
+
+/// How many frames may wait for an outside party before the bench says that it does not take them.
+const OUTBOUND_MAX: usize = 10_000;
+
+/// How a run came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every device is through with its procedure and nothing is under way.
+    Settled,
+    /// The time limit of the scenario.
+    TimeLimit,
+}
+
+/// What takes in the events of a run.
+pub type Sink<'a> = &'a mut dyn FnMut(Event);
+
+/// A host of the bench: one node, with one actor or several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Host {
+    Device(u32),
+    /// By its place in the list of nodes.
+    Node(usize),
+}
+
+/// Something that is to happen.
+enum Delivery {
+    Start(Host),
+    Frame(Arrival),
+    Resume(Host),
+    Timer(Host),
+    Emit(Body),
+    /// A link is cut, or mended.
+    Link {
+        number: usize,
+        up: bool,
+    },
+}
+
+impl Delivery {
+    /// Whether this keeps a run alive: timers and what happens to links alone do not.
+    fn is_traffic(&self) -> bool {
+        !matches!(self, Self::Timer(_) | Self::Link { .. })
+    }
+}
+
+/// A node of the bench that is no device.
+struct Slot {
+    name: String,
+    node: Inner,
+    alarm: Alarm,
+}
+
+enum Inner {
+    Here(Box<dyn Node>),
+    /// Somebody else plays it: what is for it waits to be fetched.
+    Outside {
+        joined: bool,
+    },
+}
+
+/// Everything that takes part in a run.
+pub struct World {
+    queue: Queue<Delivery>,
+    traffic: usize,
+    now: Instant,
+    topology: Topology,
+    fleet: Fleet,
+    slots: Vec<Slot>,
+    hosts: BTreeMap<Actor, usize>,
+    outbound: VecDeque<Arrival>,
+    begun: bool,
+    /// Taken out while in use, to be used again.
+    outputs: Vec<Output>,
+    arrivals: Vec<Arrival>,
+}
+
+impl World {
+    /// A world of `fleet` on `topology` in which nothing has happened yet. `starts` are the moments at which the
+    /// devices, in their order, are switched on.
+    pub fn new(topology: Topology, fleet: Fleet, starts: &[Duration]) -> Self {
+        let mut world = Self {
+            queue: Queue::default(),
+            traffic: 0,
+            now: Instant::ZERO,
+            topology,
+            fleet,
+            slots: Vec::new(),
+            hosts: BTreeMap::new(),
+            outbound: VecDeque::new(),
+            begun: false,
+            outputs: Vec::new(),
+            arrivals: Vec::new(),
+        };
+        for (number, start) in (1..).zip(starts) {
+            world.push(Instant::ZERO + *start, Delivery::Start(Host::Device(number)));
+        }
+        world
+    }
+
+    /// Adds a node that plays `actors`; the first of them gives it its name.
+    pub fn add(&mut self, actors: &[Actor], node: Box<dyn Node>) {
+        self.take_in(actors, Inner::Here(node));
+    }
+
+    /// Lets somebody outside play `actors`, who is not there yet: see [`joined`](Self::joined).
+    pub fn add_outside(&mut self, actors: &[Actor]) {
+        self.take_in(actors, Inner::Outside { joined: false });
+    }
+
+    fn take_in(&mut self, actors: &[Actor], node: Inner) {
+        let name = actors.first().map(Actor::to_string).unwrap_or_default();
+        let place = self.slots.len();
+        self.slots.push(Slot { name, node, alarm: Alarm::default() });
+        self.hosts.extend(actors.iter().map(|actor| (*actor, place)));
+    }
+
+    /// The virtual time of the last event.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// How many devices were switched on and not yet through, at most.
+    pub fn under_way_max(&self) -> usize {
+        self.fleet.under_way_max()
+    }
+
+    /// Whether every device is through and nothing is under way any more.
+    pub fn is_settled(&self) -> bool {
+        self.begun && self.fleet.unfinished() == 0 && self.traffic == 0
+    }
+
+    /// The topology, to be changed while the run goes on.
+    pub fn topology(&mut self) -> &mut Topology {
+        &mut self.topology
+    }
+
+    /// When something will happen next by itself.
+    pub fn next_at(&self) -> Option<Instant> {
+        if self.begun { self.queue.next_at() } else { Some(self.now) }
+    }
+
+    /// Runs until every device is through and nothing is under way any more, or until `limit`.
+    ///
+    /// A device leaves the world with the end of its procedure, good or bad. One that was refused does so as
+    /// when its battery is taken out: the network keeps its context and its address.
+    ///
+    /// # Errors
+    /// Where the bench is at fault; the world is of no use afterwards.
+    pub fn run(&mut self, limit: Duration, sink: Sink<'_>) -> Result<Ended, WorldError> {
+        self.begin(sink)?;
+        let end = Instant::ZERO + limit;
+        while let Some(at) = self.queue.next_at() {
+            if self.is_settled() {
+                return Ok(Ended::Settled);
+            }
+            if at > end {
+                self.now = end;
+                return Ok(Ended::TimeLimit);
+            }
+            self.step(sink)?;
+        }
+        self.check_awake()?;
+        Ok(Ended::Settled)
+    }
+
+    /// Lets everything happen that is due until `t`, which it is afterwards.
+    ///
+    /// # Errors
+    /// Where the bench is at fault; the world is of no use afterwards.
+    pub fn step_until(&mut self, t: Instant, sink: Sink<'_>) -> Result<(), WorldError> {
+        self.begin(sink)?;
+        while self.queue.next_at().is_some_and(|at| at <= t) {
+            self.step(sink)?;
+        }
+        self.now = self.now.max(t);
+        Ok(())
+    }
+
+    /// Puts a frame on its way from a port whose node is not in this world, or in its name.
+    ///
+    /// # Errors
+    /// Where the frame has no way.
+    pub fn inject(&mut self, from: Port, to: To, payload: Payload, sink: Sink<'_>) -> Result<(), WorldError> {
+        let label = name(from.at, &payload);
+        self.send(self.now, from, to, payload, label, sink)
+    }
+
+    /// The frames that have arrived for outside parties since the last call.
+    pub fn take_outbound(&mut self) -> impl Iterator<Item = Arrival> + '_ {
+        self.outbound.drain(..)
+    }
+
+    /// The outside party that plays `actor` is there, or is not any more: its associations come up, or are lost.
+    ///
+    /// # Errors
+    /// Where the bench is at fault, or nobody outside plays `actor`.
+    pub fn joined(&mut self, actor: Actor, is_there: bool, sink: Sink<'_>) -> Result<(), WorldError> {
+        self.begin(sink)?;
+        let slot = self.hosts.get(&actor).and_then(|place| self.slots.get_mut(*place));
+        let Some(Slot { node: Inner::Outside { joined }, .. }) = slot else {
+            return Err(WorldError::NotOutside { who: actor });
+        };
+        *joined = is_there;
+        if !is_there {
+            self.outbound.retain(|frame| frame.to.who != actor);
+        }
+        let links = self.topology.links_of(actor);
+        links.into_iter().try_for_each(|number| self.set_link(number, is_there, sink))
+    }
+
+    fn begin(&mut self, sink: Sink<'_>) -> Result<(), WorldError> {
+        if std::mem::replace(&mut self.begun, true) {
+            return Ok(());
+        }
+        for (number, cut) in self.topology.cuts() {
+            self.push(Instant::ZERO + cut.from, Delivery::Link { number, up: false });
+            self.push(Instant::ZERO + cut.until, Delivery::Link { number, up: true });
+        }
+        for place in 0..self.slots.len() {
+            self.give(Host::Node(place), Input::Start, sink)?;
+        }
+        for number in self.topology.associations() {
+            let (a, b) = self.topology.ends(number);
+            match self.is_there(a.who) && self.is_there(b.who) {
+                true => self.tell_ends(number, true, sink)?,
+                false => drop(self.topology.set_up(number, false)),
+            }
+        }
+        Ok(())
+    }
+
+    /// A run that nothing is left to wake, with a device that is not through, hangs.
+    fn check_awake(&self) -> Result<(), WorldError> {
+        match self.fleet.first_unfinished() {
+            Some(number) => Err(WorldError::Asleep { who: Actor::device(number).to_string(), at: self.now }),
+            None => Ok(()),
+        }
+    }
+
+    fn step(&mut self, sink: Sink<'_>) -> Result<(), WorldError> {
+        let Some((at, delivery)) = self.queue.pop() else { return Ok(()) };
+        if delivery.is_traffic() {
+            self.traffic -= 1;
+        }
+        self.now = self.now.max(at);
+        match delivery {
+            Delivery::Start(host) => self.give(host, Input::Start, sink),
+            Delivery::Frame(arrival) => self.deliver(arrival, sink),
+            Delivery::Resume(host) => self.give(host, Input::Resume, sink),
+            Delivery::Timer(host) => self.wake(host, sink),
+            Delivery::Link { number, up } => self.set_link(number, up, sink),
+            Delivery::Emit(body) => {
+                self.emit(self.now, body, sink);
+                Ok(())
+            }
+        }
+    }
+
+    // ---- frames ----
+
+    fn deliver(&mut self, arrival: Arrival, sink: Sink<'_>) -> Result<(), WorldError> {
+        if !self.topology.survives(&arrival) {
+            return Ok(());
+        }
+        let host = self.host(arrival.to)?;
+        if let Host::Node(place) = host
+            && let Some(Slot { node: Inner::Outside { joined }, .. }) = self.slots.get(place)
+        {
+            if *joined {
+                if self.outbound.len() == OUTBOUND_MAX {
+                    return Err(WorldError::Deaf { who: arrival.to.who, frames: OUTBOUND_MAX });
+                }
+                self.outbound.push_back(arrival);
+            }
+            return Ok(());
+        }
+        let Arrival { from, to, payload, .. } = arrival;
+        self.give(host, Input::Frame { at: to.at, from, payload }, sink)
+    }
+
+    fn host(&self, port: Port) -> Result<Host, WorldError> {
+        if let Some(place) = self.hosts.get(&port.who) {
+            return Ok(Host::Node(*place));
+        }
+        match port.who.part_of() {
+            Some(number) if self.fleet.has(number) => Ok(Host::Device(number)),
+            _ => Err(WorldError::Nobody { port }),
+        }
+    }
+
+    fn send(
+        &mut self,
+        at: Instant,
+        from: Port,
+        to: To,
+        payload: Payload,
+        label: Option<Label>,
+        sink: Sink<'_>,
+    ) -> Result<(), WorldError> {
+        if let (Some(label), Payload::Bytes(bytes)) = (label, &payload)
+            && let Some(destination) = self.topology.destination(from, to)?
+        {
+            let message = Message { from: from.who, to: destination.who, label, bytes: bytes.clone() };
+            self.emit(at, Body::Message(message), sink);
+        }
+        let mut arrivals = std::mem::take(&mut self.arrivals);
+        let carried = self.topology.carry(at, from, to, payload, &mut arrivals);
+        for arrival in arrivals.drain(..) {
+            self.push(arrival.at, Delivery::Frame(arrival));
+        }
+        self.arrivals = arrivals;
+        Ok(carried?)
+    }
+
+    // ---- nodes ----
+
+    /// Gives a node something to take in, carries what it puts out, and sets its timer.
+    fn give(&mut self, host: Host, input: Input, sink: Sink<'_>) -> Result<(), WorldError> {
+        let now = self.now;
+        let mut outputs = std::mem::take(&mut self.outputs);
+        let handled = match host {
+            Host::Device(number) => match self.fleet.switched_on(number)? {
+                Some(running) => running.node.handle(now, input, &mut outputs),
+                None => Ok(()),
+            },
+            Host::Node(place) => match self.slots.get_mut(place).map(|slot| &mut slot.node) {
+                Some(Inner::Here(node)) => node.handle(now, input, &mut outputs),
+                Some(Inner::Outside { .. }) | None => Ok(()),
+            },
+        };
+        let carried = outputs.drain(..).try_for_each(|output| self.put(host, output, sink));
+        outputs.clear();
+        self.outputs = outputs;
+        handled.and(carried)?;
+        if let Host::Device(number) = host
+            && self.fleet.running(number).is_some_and(|running| running.node.is_through(now))
+        {
+            self.fleet.leave(number);
+            self.topology.leave(number);
+            return Ok(());
+        }
+        self.arm(host);
+        Ok(())
+    }
+
+    fn put(&mut self, host: Host, output: Output, sink: Sink<'_>) -> Result<(), WorldError> {
+        match output {
+            Output::Send { at, from, to, payload, label } => self.send(at, from, to, payload, label, sink),
+            Output::Tell { at, body } => {
+                self.emit(at, body, sink);
+                Ok(())
+            }
+            Output::Resume { at } => {
+                self.push(at, Delivery::Resume(host));
+                Ok(())
+            }
+        }
+    }
+
+    fn wake(&mut self, host: Host, sink: Sink<'_>) -> Result<(), WorldError> {
+        let now = self.now;
+        // A device may have come to its end meanwhile.
+        match self.alarm(host).map(|alarm| alarm.ring(now)) {
+            Some(Ring::Due) => self.give(host, Input::Timer, sink),
+            Some(Ring::Stuck) => Err(WorldError::Restless { who: self.name(host), at: now }),
+            Some(Ring::Stale) | None => Ok(()),
+        }
+    }
+
+    fn arm(&mut self, host: Host) {
+        let now = self.now;
+        let (deadline, alarm) = match host {
+            Host::Device(number) => match self.fleet.running(number) {
+                Some(running) => (running.node.deadline(now), &mut running.alarm),
+                None => return,
+            },
+            Host::Node(place) => match self.slots.get_mut(place) {
+                Some(Slot { node: Inner::Here(node), alarm, .. }) => (node.deadline(now), alarm),
+                _ => return,
+            },
+        };
+        if let Some(at) = alarm.set(deadline, now) {
+            self.push(at, Delivery::Timer(host));
+        }
+    }
+
+    fn alarm(&mut self, host: Host) -> Option<&mut Alarm> {
+        match host {
+            Host::Device(number) => self.fleet.running(number).map(|running| &mut running.alarm),
+            Host::Node(place) => self.slots.get_mut(place).map(|slot| &mut slot.alarm),
+        }
+    }
+
+    fn name(&self, host: Host) -> String {
+        match host {
+            Host::Device(number) => Actor::device(number).to_string(),
+            Host::Node(place) => self.slots.get(place).map(|slot| slot.name.clone()).unwrap_or_default(),
+        }
+    }
+
+    // ---- links ----
+
+    /// Whether somebody plays `who`: a node of this world, or somebody outside who has joined.
+    fn is_there(&self, who: Actor) -> bool {
+        let slot = self.hosts.get(&who).and_then(|place| self.slots.get(*place));
+        !matches!(slot, Some(Slot { node: Inner::Outside { joined: false }, .. }))
+    }
+
+    fn set_link(&mut self, number: usize, up: bool, sink: Sink<'_>) -> Result<(), WorldError> {
+        if !self.topology.set_up(number, up) {
+            return Ok(());
+        }
+        let is_association = self.topology.ends(number).0.at.is_association();
+        if is_association { self.tell_ends(number, up, sink) } else { Ok(()) }
+    }
+
+    /// Tells both ends of an association how it stands; the one that listens first.
+    fn tell_ends(&mut self, number: usize, up: bool, sink: Sink<'_>) -> Result<(), WorldError> {
+        let (a, b) = self.topology.ends(number);
+        for (own, peer) in [(b, a), (a, b)] {
+            let at: Iface = own.at;
+            let input = if up { Input::Linked { at, peer } } else { Input::Unlinked { at, peer } };
+            let host = self.host(own)?;
+            self.give(host, input, sink)?;
+        }
+        Ok(())
+    }
+
+    // ---- the heap ----
+
+    fn push(&mut self, at: Instant, delivery: Delivery) {
+        if delivery.is_traffic() {
+            self.traffic += 1;
+        }
+        self.queue.push(at, delivery);
+    }
+
+    fn emit(&mut self, at: Instant, body: Body, sink: Sink<'_>) {
+        if at > self.now { self.push(at, Delivery::Emit(body)) } else { sink(Event { at: self.now, body }) }
+    }
+}
+
+/// How a frame that comes from outside is called: as it calls itself, not as its sender does.
+fn name(iface: Iface, payload: &Payload) -> Option<Label> {
+    match (iface, payload) {
+        (Iface::S1Mme, Payload::Bytes(bytes)) => Some(wire::s1ap::label_of(bytes)),
+        (Iface::S1U, Payload::Bytes(bytes)) => Some(wire::gtpu::label_of(bytes)),
+        _ => None,
+    }
+}

@@ -1,0 +1,288 @@
+//! Who reaches whom, and what that costs: links between ports, and the cells of the radio.
+//!
+//! A link takes time, may be slow, lose packets, and be cut for a while. What has no way is a fault of the bench and
+//! says so: nothing is dropped because somebody forgot to draw a line.
+
+mod link;
+mod radio;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+pub use link::{Cut, LinkSpec};
+
+use super::port::{Iface, Payload, Port, To};
+use crate::event::Actor;
+use crate::kernel::{Instant, RngTree};
+use crate::ran::{AirModel, Uplink};
+use link::Link;
+use radio::Radio;
+
+/// A frame that has no way.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoRoute {
+    #[error("nothing links {from} with {to}; the bench needs a [[link]] between them")]
+    NoLink { from: Port, to: Port },
+    #[error("{from} sends to {address}, which nobody on {} has", from.at.name())]
+    NoAddress { from: Port, address: Ipv4Addr },
+    #[error("{from} cannot send a {what} there: it is for the radio alone")]
+    NotRadio { from: Port, what: &'static str },
+}
+
+/// A frame on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    pub at: Instant,
+    pub from: Port,
+    pub to: Port,
+    pub payload: Payload,
+    /// The link that it is on, and how often that link had been cut when it was sent.
+    on: Option<(usize, u32)>,
+}
+
+/// A radio cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CellSpec {
+    /// The base station that it belongs to.
+    pub station: Actor,
+    /// The devices that hear it. A device that hears several takes the one that was drawn first.
+    pub devices: RangeInclusive<u32>,
+}
+
+struct Cell {
+    spec: CellSpec,
+    barred: bool,
+}
+
+/// What may happen to frames on their way besides what the links do: says which are lost.
+pub type Meddler = Box<dyn FnMut(Port, Port, &Payload) -> bool>;
+
+/// Links and cells of a bench.
+pub struct Topology {
+    air: AirModel,
+    cells: Vec<Cell>,
+    radios: BTreeMap<u32, Radio>,
+    links: Vec<Link>,
+    /// From a pair of ports to the link between them, and whether the first is its end `a`.
+    ways: BTreeMap<(Port, Port), (usize, bool)>,
+    rng: RngTree,
+    meddler: Option<Meddler>,
+}
+
+impl Topology {
+    /// A topology with nothing in it but `air`. Losses are drawn from `rng`.
+    pub fn new(air: AirModel, rng: RngTree) -> Self {
+        Self {
+            air,
+            cells: Vec::new(),
+            radios: BTreeMap::new(),
+            links: Vec::new(),
+            ways: BTreeMap::new(),
+            rng,
+            meddler: None,
+        }
+    }
+
+    /// Draws a link. Where there is one between the two ports already, the new one takes its place.
+    pub fn link(&mut self, spec: LinkSpec) {
+        let (a, b) = spec.ends;
+        let stream = self.rng.branch(format!("{a} {b}")).stream("loss");
+        let number = self.links.len();
+        self.links.push(Link::new(spec, stream));
+        self.ways.insert((a, b), (number, true));
+        self.ways.insert((b, a), (number, false));
+    }
+
+    /// Adds a cell.
+    pub fn cell(&mut self, spec: CellSpec) {
+        self.cells.push(Cell { spec, barred: false });
+    }
+
+    /// Lets `meddler` decide, for every frame that has a way, whether it is lost besides.
+    pub fn meddle(&mut self, meddler: Option<Meddler>) {
+        self.meddler = meddler;
+    }
+
+    /// The links that are associations, in the order in which they were drawn.
+    pub(super) fn associations(&self) -> Vec<usize> {
+        let drawn =
+            |number: &usize| self.ways.get(&self.links[*number].spec.ends).map(|way| way.0) == Some(*number);
+        (0..self.links.len()).filter(|n| self.links[*n].is_association()).filter(drawn).collect()
+    }
+
+    /// Every cut that is planned: the link, and from when until when.
+    pub(super) fn cuts(&self) -> Vec<(usize, Cut)> {
+        let of = |(number, link): (usize, &Link)| {
+            link.spec.cuts.iter().map(move |cut| (number, *cut)).collect::<Vec<_>>()
+        };
+        self.links.iter().enumerate().flat_map(of).collect()
+    }
+
+    /// The ends of link `number`.
+    pub(super) fn ends(&self, number: usize) -> (Port, Port) {
+        self.links[number].spec.ends
+    }
+
+    /// The links that end at a port of `who`.
+    pub(super) fn links_of(&self, who: Actor) -> Vec<usize> {
+        let ends_there = |link: &Link| link.spec.ends.0.who == who || link.spec.ends.1.who == who;
+        (0..self.links.len()).filter(|n| ends_there(&self.links[*n])).collect()
+    }
+
+    /// Cuts a link, or mends it. Says whether that changed anything. What is on an association that is cut is lost.
+    pub(super) fn set_up(&mut self, number: usize, up: bool) -> bool {
+        self.links.get_mut(number).is_some_and(|link| link.set_up(up))
+    }
+
+    /// Whether the frame has survived what happened to its link meanwhile.
+    pub(super) fn survives(&self, arrival: &Arrival) -> bool {
+        arrival.on.is_none_or(|(number, cuts)| self.links[number].carries(cuts))
+    }
+
+    /// The device is gone, and its radio with it.
+    pub(super) fn leave(&mut self, device: u32) {
+        self.radios.remove(&device);
+    }
+
+    /// Puts a frame that `from` sends at `at` on its way: one arrival, none where it is lost, several where several
+    /// hear it.
+    ///
+    /// # Errors
+    /// [`NoRoute`]: a fault of the bench.
+    pub fn carry(
+        &mut self,
+        at: Instant,
+        from: Port,
+        to: To,
+        payload: Payload,
+        out: &mut Vec<Arrival>,
+    ) -> Result<(), NoRoute> {
+        match (to, payload) {
+            (To::Serving, Payload::Up(message)) => self.uplink(at, from, message, out),
+            (To::Port(to), Payload::Down(message)) => {
+                let device = to.who.number;
+                let serving = self.radios.get_mut(&device).filter(|radio| radio.serving == Some(from.who));
+                // A device that has left the cell, or is off, hears nothing.
+                if let Some(radio) = serving {
+                    let arrives = radio.down(&self.air, at, &message);
+                    self.arrive(
+                        Arrival { at: arrives, from, to, payload: Payload::Down(message), on: None },
+                        out,
+                    );
+                }
+            }
+            (To::Cells, Payload::System { barred }) => {
+                let own = self.cells.iter_mut().filter(|cell| cell.spec.station == from.who);
+                own.for_each(|cell| cell.barred = barred);
+            }
+            (To::Serving | To::Cells, Payload::Bytes(_)) => {
+                return Err(NoRoute::NotRadio { from, what: "frame of octets" });
+            }
+            (_, payload @ (Payload::Up(_) | Payload::Down(_) | Payload::System { .. })) => {
+                let what = match payload {
+                    Payload::Up(_) => "message of a UE",
+                    Payload::Down(_) => "message for a UE",
+                    _ => "cell's system information",
+                };
+                return Err(NoRoute::NotRadio { from, what });
+            }
+            (To::Port(to), payload) => self.over_link(at, from, to, payload, out)?,
+            (To::Address(address), payload) => {
+                let to = self.find(from, address)?;
+                self.over_link(at, from, to, payload, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The port that a frame of `from` to `to` is told to go to, for those who only read of it.
+    ///
+    /// # Errors
+    /// [`NoRoute`] where nobody has the address.
+    pub fn destination(&self, from: Port, to: To) -> Result<Option<Port>, NoRoute> {
+        match to {
+            To::Port(port) => Ok(Some(port)),
+            To::Address(address) => self.find(from, address).map(Some),
+            To::Serving | To::Cells => Ok(None),
+        }
+    }
+
+    fn find(&self, from: Port, address: Ipv4Addr) -> Result<Port, NoRoute> {
+        let mut peers = self.ways.range((from, Port::new(Actor::device(0), Iface::Uu))..);
+        peers
+            .by_ref()
+            .take_while(|((of, _), _)| *of == from)
+            .map(|((_, peer), _)| *peer)
+            .find(|peer| peer.who.transport_address() == address)
+            .ok_or(NoRoute::NoAddress { from, address })
+    }
+
+    fn over_link(
+        &mut self,
+        at: Instant,
+        from: Port,
+        to: Port,
+        payload: Payload,
+        out: &mut Vec<Arrival>,
+    ) -> Result<(), NoRoute> {
+        let &(number, forth) = self.ways.get(&(from, to)).ok_or(NoRoute::NoLink { from, to })?;
+        let link = &mut self.links[number];
+        let size = if let Payload::Bytes(bytes) = &payload { bytes.len() } else { 0 };
+        if let Some(arrives) = link.send(at, forth, size) {
+            let on = Some((number, link.times_cut()));
+            self.arrive(Arrival { at: arrives, from, to, payload, on }, out);
+        }
+        Ok(())
+    }
+
+    fn uplink(&mut self, at: Instant, from: Port, message: Uplink, out: &mut Vec<Arrival>) {
+        let device = from.who.number;
+        if message == Uplink::ConnectionRequest {
+            let found = self.select_cell(device);
+            self.radios.entry(device).or_default().serving = found;
+        }
+        let Some(radio) = self.radios.get_mut(&device) else { return };
+        let Some(station) = radio.serving else { return };
+        let arrives = radio.up(&self.air, at, &message);
+        let to = Port::new(station, Iface::Uu);
+        self.arrive(Arrival { at: arrives, from, to, payload: Payload::Up(message), on: None }, out);
+    }
+
+    /// Cell selection (TS 36.304 clause 5.2.3): the first cell that the device hears and that is not barred. Where all
+    /// are, it asks the first one, which tells it to wait.
+    fn select_cell(&self, device: u32) -> Option<Actor> {
+        let heard = || self.cells.iter().filter(|cell| cell.spec.devices.contains(&device));
+        heard().find(|cell| !cell.barred).or_else(|| heard().next()).map(|cell| cell.spec.station)
+    }
+
+    fn arrive(&mut self, arrival: Arrival, out: &mut Vec<Arrival>) {
+        let lost =
+            self.meddler.as_mut().is_some_and(|meddler| meddler(arrival.from, arrival.to, &arrival.payload));
+        if !lost {
+            out.push(arrival);
+        }
+    }
+}
+
+/// How long messages of the wires of a bench take that says nothing else: a backhaul within a region, and services in
+/// a data centre of the same country.
+pub const BACKHAUL: Duration = Duration::from_millis(2);
+/// The same between gateway and service network.
+pub const SERVICES: Duration = Duration::from_millis(5);
+
+/// The links of an LTE bench with `stations` base stations, and the services behind the gateway.
+pub fn lte_links(stations: impl Iterator<Item = Actor>) -> Vec<LinkSpec> {
+    let at = |who, iface| Port::new(who, iface);
+    let mut links = Vec::new();
+    for station in stations {
+        links.push(LinkSpec::new(at(station, Iface::S1Mme), at(Actor::MME, Iface::S1Mme), BACKHAUL));
+        links.push(LinkSpec::new(at(station, Iface::S1U), at(Actor::GATEWAY, Iface::S1U), BACKHAUL));
+    }
+    links.push(LinkSpec::new(at(Actor::GATEWAY, Iface::Sgi), at(Actor::SERVICES, Iface::Sgi), SERVICES));
+    links
+}
+
+#[cfg(test)]
+mod tests;
