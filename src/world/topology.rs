@@ -89,8 +89,17 @@ impl Topology {
     pub fn link(&mut self, spec: LinkSpec) {
         let (a, b) = spec.ends;
         let stream = self.rng.branch(format!("{a} {b}")).stream("loss");
-        let number = self.links.len();
-        self.links.push(Link::new(spec, stream));
+        let link = Link::new(spec, stream);
+        let number = match self.ways.get(&(a, b)) {
+            Some(&(number, _)) => {
+                self.links[number] = link;
+                number
+            }
+            None => {
+                self.links.push(link);
+                self.links.len() - 1
+            }
+        };
         self.ways.insert((a, b), (number, true));
         self.ways.insert((b, a), (number, false));
     }
@@ -107,9 +116,7 @@ impl Topology {
 
     /// The links that are associations, in the order in which they were drawn.
     pub(super) fn associations(&self) -> Vec<usize> {
-        let drawn =
-            |number: &usize| self.ways.get(&self.links[*number].spec.ends).map(|way| way.0) == Some(*number);
-        (0..self.links.len()).filter(|n| self.links[*n].is_association()).filter(drawn).collect()
+        (0..self.links.len()).filter(|number| self.links[*number].is_association()).collect()
     }
 
     /// Every cut that is planned: the link, and from when until when.

@@ -5,3 +5,4 @@ mod decisions;
 mod lab;
 mod runs;
 mod sessions;
+mod stations;

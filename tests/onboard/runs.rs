@@ -30,7 +30,7 @@ fn plain_steps() -> Vec<Step> {
     Step::ALL.into_iter().filter(|step| !step.is_esim()).collect()
 }
 
-fn setup(devices: u32) -> Setup {
+pub fn setup(devices: u32) -> Setup {
     let profile = profile();
     let device = |index| DeviceSetup {
         profile: profile.clone(),
@@ -67,7 +67,7 @@ fn run(setup: Setup, limit: Duration) -> (Ended, Instant, Vec<Event>) {
 }
 
 /// How each step of each device ended, in one word.
-fn outcomes(events: &[Event]) -> BTreeMap<(u32, Step), String> {
+pub fn outcomes(events: &[Event]) -> BTreeMap<(u32, Step), String> {
     let ended = events.iter().filter_map(|event| match &event.body {
         Body::StepEnded { device, step, outcome: found, .. } => {
             Some(((*device, *step), outcome(found).to_owned()))
@@ -77,7 +77,7 @@ fn outcomes(events: &[Event]) -> BTreeMap<(u32, Step), String> {
     ended.collect()
 }
 
-fn all_done(devices: u32) -> BTreeMap<(u32, Step), String> {
+pub fn all_done(devices: u32) -> BTreeMap<(u32, Step), String> {
     let steps =
         (1..=devices).flat_map(|n| plain_steps().into_iter().map(move |step| ((n, step), "done".to_owned())));
     steps.collect()
