@@ -7,6 +7,7 @@
 pub mod card_state;
 pub mod clock;
 pub mod doctor;
+pub mod drive;
 pub mod esim_store;
 pub mod files;
 pub mod https;

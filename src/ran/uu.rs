@@ -4,17 +4,26 @@
 //! security is real where it proves something: the key of the RRC integrity code comes from KeNB, so both ends
 //! see at once whether they agree on it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::Plmn;
 
 /// From the UE to the base station.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Uplink {
     /// RRCConnectionRequest, after random access.
     ConnectionRequest,
     /// RRCConnectionSetupComplete with the initial NAS message.
-    ConnectionSetupComplete { nas: Vec<u8> },
+    ConnectionSetupComplete {
+        #[serde(with = "hex")]
+        nas: Vec<u8>,
+    },
     /// ULInformationTransfer.
-    Information { nas: Vec<u8> },
+    Information {
+        #[serde(with = "hex")]
+        nas: Vec<u8>,
+    },
     /// SecurityModeComplete.
     SecurityModeComplete,
     /// SecurityModeFailure: the integrity code of the command is wrong, or there is no key.
@@ -22,32 +31,46 @@ pub enum Uplink {
     /// RRCConnectionReconfigurationComplete.
     ReconfigurationComplete,
     /// An IP packet on the default data radio bearer.
-    Data(Vec<u8>),
+    Data(#[serde(with = "hex")] Vec<u8>),
 }
 
 /// From the base station to the UE.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Downlink {
     /// RRCConnectionSetup, with what system information said of the cell: its PLMN and tracking area.
     ConnectionSetup { plmn: Plmn, tac: u16 },
     /// RRCConnectionReject: the cell has no core network behind it.
     ConnectionReject,
     /// DLInformationTransfer.
-    Information { nas: Vec<u8> },
+    Information {
+        #[serde(with = "hex")]
+        nas: Vec<u8>,
+    },
     /// SecurityModeCommand: the numbers of the chosen algorithms, and the integrity code over them with
     /// KRRCint (TS 36.331 clause 5.3.4.3).
-    SecurityMode { eia: u8, eea: u8, mac_i: [u8; 4] },
+    SecurityMode {
+        eia: u8,
+        eea: u8,
+        #[serde(with = "hex")]
+        mac_i: [u8; 4],
+    },
     /// RRCConnectionReconfiguration: whether it sets up the default data radio bearer (`Some(true)`), releases
     /// it (`Some(false)`), or leaves it alone; with a NAS message where one travels along.
-    Reconfiguration { bearer: Option<bool>, nas: Option<Vec<u8>> },
+    Reconfiguration {
+        bearer: Option<bool>,
+        #[serde(with = "hex_or_none")]
+        nas: Option<Vec<u8>>,
+    },
     /// RRCConnectionRelease.
     Release { cause: ReleaseCause },
     /// An IP packet on the default data radio bearer.
-    Data(Vec<u8>),
+    Data(#[serde(with = "hex")] Vec<u8>),
 }
 
 /// Why a connection is released.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ReleaseCause {
     /// The core network asked for it.
     Network,
@@ -85,5 +108,22 @@ impl Downlink {
     /// Whether the message travels on the data radio bearer.
     pub fn is_data(&self) -> bool {
         matches!(self, Self::Data(_))
+    }
+}
+
+/// Octets that may be absent, as hex.
+mod hex_or_none {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(octets: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+        match octets {
+            Some(octets) => serializer.serialize_some(&hex::encode(octets)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| hex::decode(text).map_err(D::Error::custom)).transpose()
     }
 }

@@ -13,7 +13,7 @@ pub mod topology;
 pub use fleet::Fleet;
 pub use node::{Input, Node, Output};
 pub use port::{Iface, Payload, Port, To};
-pub use run::{Ended, Sink, World};
+pub use run::{Ended, Outbound, Sink, World};
 pub use topology::{NoRoute, Topology};
 
 use crate::ca::CaError;
@@ -49,6 +49,8 @@ pub enum WorldError {
     Nobody { port: Port },
     #[error("{who} is not played from outside: the bench has a node for it")]
     NotOutside { who: Actor },
+    #[error("{who} is no node of this bench that could be switched off")]
+    NotHere { who: Actor },
     #[error("{who}, which is played from outside, does not take its frames: {frames} wait for it")]
     Deaf { who: Actor, frames: usize },
     #[error(transparent)]

@@ -30,6 +30,32 @@ pub enum Ended {
 /// What takes in the events of a run.
 pub type Sink<'a> = &'a mut dyn FnMut(Event);
 
+/// What is for an outside party.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outbound {
+    Frame {
+        from: Port,
+        to: Port,
+        payload: Payload,
+    },
+    /// The association between its port `own` and `peer` is up, or lost.
+    Link {
+        own: Port,
+        peer: Port,
+        up: bool,
+    },
+}
+
+impl Outbound {
+    /// Whom it is for.
+    pub fn who(&self) -> Actor {
+        match self {
+            Self::Frame { to, .. } => to.who,
+            Self::Link { own, .. } => own.who,
+        }
+    }
+}
+
 /// A host of the bench: one node, with one actor or several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Host {
@@ -83,7 +109,7 @@ pub struct World {
     fleet: Fleet,
     slots: Vec<Slot>,
     hosts: BTreeMap<Actor, usize>,
-    outbound: VecDeque<Arrival>,
+    outbound: VecDeque<Outbound>,
     begun: bool,
     /// Taken out while in use, to be used again.
     outputs: Vec<Output>,
@@ -202,7 +228,7 @@ impl World {
     }
 
     /// The frames that have arrived for outside parties since the last call.
-    pub fn take_outbound(&mut self) -> impl Iterator<Item = Arrival> + '_ {
+    pub fn take_outbound(&mut self) -> impl Iterator<Item = Outbound> + '_ {
         self.outbound.drain(..)
     }
 
@@ -218,10 +244,29 @@ impl World {
         };
         *joined = is_there;
         if !is_there {
-            self.outbound.retain(|frame| frame.to.who != actor);
+            self.outbound.retain(|waiting| waiting.who() != actor);
         }
         let links = self.topology.links_of(actor);
         links.into_iter().try_for_each(|number| self.set_link(number, is_there, sink))
+    }
+
+    /// Switches a node off and on again: `node` takes its place, and knows nothing of what was before. Its links are
+    /// down for that moment.
+    ///
+    /// # Errors
+    /// Where the bench is at fault, or no node here plays `actor`.
+    pub fn restart(&mut self, actor: Actor, node: Box<dyn Node>, sink: Sink<'_>) -> Result<(), WorldError> {
+        self.begin(sink)?;
+        let links = self.topology.links_of(actor);
+        links.iter().try_for_each(|number| self.set_link(*number, false, sink))?;
+        let place =
+            self.hosts.get(&actor).copied().filter(|place| self.outside(Host::Node(*place)).is_none());
+        let place = place.ok_or(WorldError::NotHere { who: actor })?;
+        if let Some(slot) = self.slots.get_mut(place) {
+            (slot.node, slot.alarm) = (Inner::Here(node), Alarm::default());
+        }
+        self.give(Host::Node(place), Input::Start, sink)?;
+        links.iter().try_for_each(|number| self.set_link(*number, true, sink))
     }
 
     fn begin(&mut self, sink: Sink<'_>) -> Result<(), WorldError> {
@@ -279,19 +324,29 @@ impl World {
             return Ok(());
         }
         let host = self.host(arrival.to)?;
-        if let Host::Node(place) = host
-            && let Some(Slot { node: Inner::Outside { joined }, .. }) = self.slots.get(place)
-        {
-            if *joined {
-                if self.outbound.len() == OUTBOUND_MAX {
-                    return Err(WorldError::Deaf { who: arrival.to.who, frames: OUTBOUND_MAX });
-                }
-                self.outbound.push_back(arrival);
-            }
-            return Ok(());
-        }
         let Arrival { from, to, payload, .. } = arrival;
+        if let Some(joined) = self.outside(host) {
+            let frame = Outbound::Frame { from, to, payload };
+            return if joined { self.queue_outbound(frame) } else { Ok(()) };
+        }
         self.give(host, Input::Frame { at: to.at, from, payload }, sink)
+    }
+
+    /// Whether an outside party plays this host, and if so whether it has joined.
+    fn outside(&self, host: Host) -> Option<bool> {
+        let Host::Node(place) = host else { return None };
+        match self.slots.get(place)?.node {
+            Inner::Outside { joined } => Some(joined),
+            Inner::Here(_) => None,
+        }
+    }
+
+    fn queue_outbound(&mut self, item: Outbound) -> Result<(), WorldError> {
+        if self.outbound.len() == OUTBOUND_MAX {
+            return Err(WorldError::Deaf { who: item.who(), frames: OUTBOUND_MAX });
+        }
+        self.outbound.push_back(item);
+        Ok(())
     }
 
     fn host(&self, port: Port) -> Result<Host, WorldError> {
@@ -437,7 +492,11 @@ impl World {
             let at: Iface = own.at;
             let input = if up { Input::Linked { at, peer } } else { Input::Unlinked { at, peer } };
             let host = self.host(own)?;
-            self.give(host, input, sink)?;
+            match self.outside(host) {
+                Some(true) => self.queue_outbound(Outbound::Link { own, peer, up })?,
+                Some(false) => {}
+                None => self.give(host, input, sink)?,
+            }
         }
         Ok(())
     }
