@@ -1,6 +1,7 @@
 //! What can be asked for on the command line.
 
 mod pki;
+mod run;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use crate::io::vpcd::Address;
 use crate::lab::scenario::DEVICES_MAX;
 
 pub use pki::*;
+pub use run::*;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -59,6 +61,9 @@ pub enum Verb {
     /// Run a scenario on a bench and report on it
     #[command(after_long_help = EXIT_CODES)]
     Run(RunArgs),
+    /// Play one node of a run that another process drives
+    #[command(after_long_help = EXIT_CODES)]
+    Node(NodeArgs),
     /// Check scenario and bench files without running them
     Check(CheckArgs),
     /// Show or verify the ledger of a run
@@ -89,37 +94,6 @@ pub enum Verb {
     Completions(CompletionsArgs),
     /// Write the manual pages
     Man(FolderArgs),
-}
-
-#[derive(Debug, Args)]
-pub struct RunArgs {
-    /// The scenario to run
-    #[arg(value_name = "SCENARIO", default_value = "lab/scenarios/zero-touch.toml", value_hint = ValueHint::FilePath)]
-    pub scenario: PathBuf,
-
-    /// The bench to run it on: who plays which role
-    #[arg(long, value_name = "FILE", default_value = "lab/benches/virtual.toml", value_hint = ValueHint::FilePath)]
-    pub bench: PathBuf,
-
-    /// Run with this many devices, where the scenario's are all alike
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(DEVICES_MAX)))]
-    pub devices: Option<u32>,
-
-    /// Draw random values from this seed instead of the scenario's
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
-
-    /// Where to put the run's folder, and the link `last` to it
-    #[arg(long, value_name = "DIR", default_value = "runs", value_hint = ValueHint::DirPath)]
-    pub runs: PathBuf,
-
-    /// Leave out the TLS secrets that let Wireshark read the capture in clear
-    #[arg(long)]
-    pub no_key_log: bool,
-
-    /// Print the verdict only
-    #[arg(long, short)]
-    pub quiet: bool,
 }
 
 #[derive(Debug, Args)]

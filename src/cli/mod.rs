@@ -14,6 +14,7 @@ pub mod euicc;
 pub mod exit;
 mod generate;
 pub mod ledger;
+mod node;
 mod pki;
 mod profile;
 mod report;
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
     };
     match &cli.verb {
         Verb::Run(args) => run::main(args),
+        Verb::Node(args) => node::main(args),
         Verb::Check(args) => check::main(args),
         Verb::Ledger(args) => ledger(&args.verb),
         Verb::Report(args) => report::main(args),

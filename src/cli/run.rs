@@ -43,7 +43,7 @@ fn set_up(args: &RunArgs) -> Result<Run, LabError> {
         run = run.with_seed(seed);
     }
     run.bench.capture.key_log &= !args.no_key_log;
-    Ok(run)
+    Ok(run.with_join_socket(args.join_socket.clone()))
 }
 
 fn screen(args: &RunArgs) -> Option<Screen> {

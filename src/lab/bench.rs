@@ -1,6 +1,7 @@
 //! A bench: which vendor plays each role of a scenario, and what is recorded.
 
 use std::path::Path;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::diagnostic::Diagnostic;
 use super::document::Document;
 use super::{FileKind, LabError};
+use crate::event::Actor;
 use crate::io::files;
+use crate::world::Iface;
+use crate::world::setup::StationSetup;
+use crate::world::topology::{Cut, LinkSpec, lte_links};
 
 /// A cellbed bench.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -22,9 +27,74 @@ pub struct Bench {
     pub summary: String,
     /// Who plays which role.
     pub roles: Roles,
+    /// The base stations. Where there is none, one that every device hears.
+    #[serde(default)]
+    pub base_station: Vec<BaseStation>,
+    /// What links do besides taking their time.
+    #[serde(default)]
+    pub link: Vec<BenchLink>,
     /// What is recorded.
     #[serde(default)]
     pub capture: Capture,
+}
+
+/// A base station with its cell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BaseStation {
+    /// Its number, from 1.
+    #[schemars(range(min = 1, max = 255))]
+    pub number: u32,
+    /// The first and the last device that hear its cell. A device that hears several takes the first in this file that
+    /// is not barred. Absent: every device.
+    pub devices: Option<[u32; 2]>,
+}
+
+/// What a link does. A bench has S1-MME and S1-U from each base station to the core, and SGi to the services.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BenchLink {
+    /// The interface.
+    pub interface: LinkInterface,
+    /// The number of the base station at its end. Absent: every one.
+    pub base_station: Option<u32>,
+    /// How long a packet takes, one way, in milliseconds. Absent: 2, or 5 on SGi.
+    #[schemars(range(max = 60_000))]
+    pub delay_ms: Option<u32>,
+    /// How many in a million packets are lost. S1-MME, an SCTP association, sends them again.
+    #[serde(default)]
+    #[schemars(range(max = 1_000_000))]
+    pub loss_ppm: u32,
+    /// Kilobits per second in each direction. Absent: never the bottleneck.
+    #[schemars(range(min = 1))]
+    pub rate_kbps: Option<u32>,
+    /// When the link is cut.
+    #[serde(default)]
+    pub cut: Vec<LinkCut>,
+}
+
+/// A time during which a link is cut. An association is lost with it, and set up again afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkCut {
+    /// From when, in virtual milliseconds since the start.
+    pub from_ms: u32,
+    /// Until when.
+    pub until_ms: u32,
+}
+
+/// An interface whose links a bench can describe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum LinkInterface {
+    /// S1AP between base station and MME.
+    #[serde(rename = "s1-mme")]
+    S1Mme,
+    /// GTP-U between base station and gateway.
+    #[serde(rename = "s1-u")]
+    S1U,
+    /// IP between gateway and services.
+    #[serde(rename = "sgi")]
+    Sgi,
 }
 
 /// Who plays which role. A role that is left out is played by its embedded vendor.
@@ -36,7 +106,7 @@ pub struct Roles {
     pub card: CardVendor,
     /// The user equipment.
     pub modem: ModemVendor,
-    /// The base station.
+    /// The base stations.
     pub base_station: BaseStationVendor,
     /// The core network.
     pub core: CoreVendor,
@@ -50,7 +120,9 @@ pub struct Roles {
 
 /// Declares the vendors of each role; the first is the embedded one, which needs nothing installed.
 macro_rules! vendors {
-    ($($(#[$of:meta])* $role:ident { $(#[$what:meta])* $embedded:ident })*) => {$(
+    ($($(#[$of:meta])* $role:ident {
+        $(#[$what:meta])* $embedded:ident $(, $(#[$more:meta])* $other:ident)*
+    })*) => {$(
         $(#[$of])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "kebab-case")]
@@ -58,6 +130,7 @@ macro_rules! vendors {
             $(#[$what])*
             #[default]
             $embedded,
+            $($(#[$more])* $other,)*
         }
     )*};
 }
@@ -71,7 +144,9 @@ vendors! {
     /// Vendors of the base station.
     BaseStationVendor {
         /// The protocol eNB: real S1AP and GTP-U bytes; RRC is modelled.
-        Protocol
+        Protocol,
+        /// Protocol eNBs in processes of their own, started with `cellbed node`, which join in real time.
+        Joined
     }
     /// Vendors of the core network.
     CoreVendor {
@@ -143,6 +218,47 @@ impl Default for Capture {
 }
 
 impl Bench {
+    /// The base stations, the one of a bench that names none among them.
+    pub fn stations(&self) -> Vec<StationSetup> {
+        let outside = self.roles.base_station == BaseStationVendor::Joined;
+        let of = |station: &BaseStation| {
+            let [first, last] = station.devices.unwrap_or([1, u32::MAX]);
+            StationSetup { number: station.number, devices: first..=last, outside }
+        };
+        match self.base_station.is_empty() {
+            true => vec![StationSetup { outside, ..StationSetup::only() }],
+            false => self.base_station.iter().map(of).collect(),
+        }
+    }
+
+    /// The links that are not as the bench would have them by itself.
+    pub fn links(&self) -> Vec<LinkSpec> {
+        let mut drawn = lte_links(self.stations().iter().map(|station| Actor::enb(station.number)));
+        for told in &self.link {
+            let interface = match told.interface {
+                LinkInterface::S1Mme => Iface::S1Mme,
+                LinkInterface::S1U => Iface::S1U,
+                LinkInterface::Sgi => Iface::Sgi,
+            };
+            let meant = |link: &&mut LinkSpec| {
+                let end = link.ends.0;
+                end.at == interface && told.base_station.is_none_or(|number| end.who == Actor::enb(number))
+            };
+            for link in drawn.iter_mut().filter(meant) {
+                let ms = |ms: u32| Duration::from_millis(ms.into());
+                link.delay = told.delay_ms.map_or(link.delay, ms);
+                link.loss_ppm = told.loss_ppm;
+                link.rate_bps = told.rate_kbps.map(|kbps| u64::from(kbps) * 1_000);
+                link.cuts = told
+                    .cut
+                    .iter()
+                    .map(|cut| Cut { from: ms(cut.from_ms), until: ms(cut.until_ms) })
+                    .collect();
+            }
+        }
+        drawn
+    }
+
     /// Reads and checks the bench at `path`.
     pub fn load(path: &Path) -> Result<Self, LabError> {
         let text = files::read_text(path)?;
@@ -157,8 +273,68 @@ pub fn check(source: &str, name: &str) -> Result<Bench, Vec<Diagnostic>> {
     let mut bench = document.read::<Bench>();
     if let Some(bench) = &mut bench {
         bench.name = super::file_stem(name).to_owned();
+        base_stations(bench, &mut document);
+        links(bench, &mut document);
     }
     document.finish(bench)
+}
+
+fn base_stations(bench: &Bench, document: &mut Document<'_>) {
+    for (i, station) in bench.base_station.iter().enumerate() {
+        let place =
+            |document: &Document<'_>, key| document.root().key("base_station").item(i).key(key).span();
+        if bench.base_station[..i].iter().any(|earlier| earlier.number == station.number) {
+            let message = format!("there are two base stations with number {}", station.number);
+            let span = place(document, "number");
+            document.problem(span, message, "the second", Some("give each a number of its own".to_owned()));
+        }
+        if let Some([first, last]) = station.devices
+            && (first == 0 || first > last)
+        {
+            let span = place(document, "devices");
+            let help = "write the first and the last, as in devices = [1, 10]".to_owned();
+            document.problem(span, "these are no devices", "from 1 upwards", Some(help));
+        }
+    }
+}
+
+fn links(bench: &Bench, document: &mut Document<'_>) {
+    let stations = bench.stations();
+    for (i, link) in bench.link.iter().enumerate() {
+        let place = |document: &Document<'_>, key| document.root().key("link").item(i).key(key).span();
+        match link.base_station {
+            Some(_) if link.interface == LinkInterface::Sgi => {
+                let span = place(document, "base_station");
+                let help = "leave `base_station` out".to_owned();
+                document.problem(span, "no base station is at an end of sgi", "not here", Some(help));
+            }
+            Some(number) if !stations.iter().any(|station| station.number == number) => {
+                let known: Vec<String> = stations.iter().map(|station| station.number.to_string()).collect();
+                let span = place(document, "base_station");
+                let help = format!("the base stations of this bench: {}", known.join(", "));
+                document.problem(span, format!("there is no base station {number}"), "unknown", Some(help));
+            }
+            _ => {}
+        }
+        for (n, cut) in link.cut.iter().enumerate() {
+            let begins = cut.from_ms >= cut.until_ms;
+            let overlaps = n.checked_sub(1).is_some_and(|before| link.cut[before].until_ms > cut.from_ms);
+            if begins || overlaps {
+                let span = document.root().key("link").item(i).key("cut").item(n).span();
+                let message = if begins {
+                    "the cut ends before it begins"
+                } else {
+                    "the cut begins before the one before ends"
+                };
+                document.problem(
+                    span,
+                    message,
+                    "this cut",
+                    Some("cuts come in their order, each with from_ms < until_ms".to_owned()),
+                );
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -170,6 +346,43 @@ mod tests {
         let bench = check("summary = \"x\"\n[roles]\nair = \"model\"\n", "lab/benches/x.toml").unwrap();
         assert_eq!((bench.name.as_str(), bench.roles), ("x", Roles::default()));
         assert!(bench.capture.key_log);
+    }
+
+    #[test]
+    fn base_stations_and_links_are_as_the_file_says() {
+        let source = "summary = \"x\"\n[roles]\n[[base_station]]\nnumber = 1\ndevices = [1, 3]\n[[base_station]]\n\
+                      number = 4\n[[link]]\ninterface = \"s1-mme\"\nbase_station = 4\ndelay_ms = 30\n\
+                      cut = [{ from_ms = 3000, until_ms = 13000 }]\n[[link]]\ninterface = \"sgi\"\nrate_kbps = 64\n";
+        let bench = check(source, "x.toml").unwrap();
+        let stations = bench.stations();
+        assert_eq!((stations[0].devices.clone(), stations[1].number), (1..=3, 4));
+        let links = bench.links();
+        assert_eq!(links.len(), 5);
+        let cut = |link: &&LinkSpec| !link.cuts.is_empty();
+        let [s1] = &links.iter().filter(cut).collect::<Vec<_>>()[..] else { panic!("{links:?}") };
+        assert_eq!((s1.ends.0.who, s1.delay), (Actor::enb(4), Duration::from_millis(30)));
+        assert_eq!(s1.cuts, [Cut { from: Duration::from_secs(3), until: Duration::from_secs(13) }]);
+        assert_eq!(links[4].rate_bps, Some(64_000));
+        assert_eq!(links[4].delay, Duration::from_millis(5));
+    }
+
+    #[test]
+    fn what_is_wrong_with_stations_and_links_is_said_where_it_stands() {
+        let source = "summary = \"x\"\n[roles]\n[[base_station]]\nnumber = 1\ndevices = [3, 1]\n[[base_station]]\n\
+                      number = 1\n[[link]]\ninterface = \"s1-u\"\nbase_station = 2\n[[link]]\ninterface = \"sgi\"\n\
+                      base_station = 1\ncut = [{ from_ms = 5, until_ms = 5 }]\n";
+        let problems = check(source, "x.toml").unwrap_err();
+        let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(
+            messages,
+            [
+                "these are no devices",
+                "there are two base stations with number 1",
+                "there is no base station 2",
+                "no base station is at an end of sgi",
+                "the cut ends before it begins",
+            ]
+        );
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl<'a> Document<'a> {
     /// What the file is, by the tables that only one kind has; `None` where it has none of them.
     pub(super) fn kind(&self) -> Option<FileKind> {
         let has = |keys: &[&str]| keys.iter().any(|key| self.root().key(key).exists());
-        if has(&["roles", "capture"]) {
+        if has(&["roles", "capture", "link", "base_station"]) {
             Some(FileKind::Bench)
         } else {
             has(&["device", "steps", "expect", "fault", "network"]).then_some(FileKind::Scenario)

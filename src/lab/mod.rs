@@ -16,7 +16,7 @@ use document::Document;
 pub use bench::Bench;
 pub use catalogue::ProfileInfo;
 pub use diagnostic::Diagnostic;
-pub use run::{Finished, Run, Screen};
+pub use run::{Finished, JOIN_SOCKET, Run, Screen};
 pub use scenario::Scenario;
 pub use verdict::{Judge, Judgement};
 
@@ -41,6 +41,9 @@ pub enum LabError {
     /// The bench cannot be set up.
     #[error("the bench cannot be set up: {0}")]
     SetUp(#[from] crate::world::WorldError),
+    /// Somebody outside did not take part.
+    #[error(transparent)]
+    Outside(#[from] crate::io::drive::DriveError),
     /// The card that the bench names cannot be used.
     #[error(transparent)]
     Card(#[from] crate::io::pcsc::PcscError),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bench::CardVendor;
+use super::bench::{AirVendor, CaVendor, CardVendor, CoreVendor, LedgerVendor, ModemVendor, Roles};
 use super::recorder::Recorder;
 use super::scenario::{Ciphering, EsimDownload, EsimPlan, EsimTrigger, FaultKind, Integrity};
 use super::{Bench, LabError, Scenario, catalogue};
@@ -18,22 +18,29 @@ use crate::card::{CardPort, SimProfile};
 use crate::corenet::HssFault;
 use crate::crypto::Tally;
 use crate::crypto::tls::KeyLogSink;
-use crate::event::Event;
+use crate::event::{Actor, Event};
 use crate::io::clock::{Stopwatch, thread_cpu_time};
+use crate::io::drive::{DriveError, Driving, drive};
 use crate::io::ledger_store::FileStore;
 use crate::io::pcsc;
 use crate::io::run_folder::RunFolder;
 use crate::ledger::Store;
+use crate::ran::AirModel;
 use crate::report::{
     EventLog, Html, Junit, Metrics, Pcapng, RunFacts, RunSummary, Style, Terminal, Transcript, View,
 };
 use crate::services::esim::{EsimFault, EsimSetup, Trigger};
 use crate::wire::saip::Package;
 use crate::world::World;
-use crate::world::setup::{DeviceSetup, Setup, StationSetup};
+use crate::world::setup::{DeviceSetup, Setup};
 
 /// How much of a file is gathered before it is written: a run of many devices writes tens of megabytes.
 const FILE_BUFFER_BYTES: usize = 128 << 10;
+
+/// Where nodes of other processes join, unless somebody says another place.
+pub const JOIN_SOCKET: &str = "runs/join.sock";
+/// How long they may take.
+const JOIN_WITHIN: Duration = Duration::from_secs(60);
 
 /// What is asked for, checked.
 pub struct Run {
@@ -42,6 +49,8 @@ pub struct Run {
     profiles: BTreeMap<String, Arc<SimProfile>>,
     /// What operational profiles are made of, where cellbed does not make them.
     package: Option<Package>,
+    /// Where nodes of other processes join.
+    join_socket: PathBuf,
     /// The command that does the same again.
     rerun: String,
 }
@@ -77,7 +86,8 @@ impl Run {
         }
         let package = scenario.esim.as_ref().and_then(|plan| plan.package.as_ref());
         let package = package.map(|name| catalogue::package(&folder.join(name))).transpose()?;
-        Ok(Self { scenario, bench, profiles, package, rerun })
+        let join_socket = PathBuf::from(JOIN_SOCKET);
+        Ok(Self { scenario, bench, profiles, package, join_socket, rerun })
     }
 
     /// The same with another number of devices.
@@ -102,6 +112,18 @@ impl Run {
         self
     }
 
+    /// The same with another place for nodes of other processes to join at.
+    pub fn with_join_socket(mut self, socket: PathBuf) -> Self {
+        self.join_socket = socket;
+        self
+    }
+
+    /// Who is played by other processes.
+    fn outside(&self) -> Vec<Actor> {
+        let stations = self.bench.stations().into_iter().filter(|station| station.outside);
+        stations.map(|station| Actor::enb(station.number)).collect()
+    }
+
     /// The same with another time limit.
     pub fn with_time_limit(mut self, limit: Duration) -> Self {
         self.scenario.time_limit_s = u32::try_from(limit.as_secs()).unwrap_or(u32::MAX);
@@ -118,6 +140,7 @@ impl Run {
                 CardVendor::Virtual => None,
                 vendor @ CardVendor::Pcsc(_) => Some(vendor.clone().into()),
             },
+            outside: self.outside().iter().map(Actor::to_string).collect(),
             seed: self.scenario.seed,
             rat: self.scenario.rat,
             devices: self.scenario.device_count(),
@@ -163,9 +186,19 @@ impl Run {
         };
         let limit = Duration::from_secs(self.scenario.time_limit_s.into());
         // What a time limit cuts short is not done, which is all that the judge has to know.
-        let ended = world.run(limit, &mut sink);
-        if let Err(error) = ended {
-            recorder.bench_error(error.to_string());
+        let ended = match self.outside() {
+            outside if outside.is_empty() => world.run(limit, &mut sink).map_err(DriveError::World),
+            outside => {
+                let socket = self.join_socket.clone();
+                let driving = Driving { limit, outside, socket, join_within: JOIN_WITHIN };
+                drive(&mut world, &driving, &mut sink, &mut |line| eprintln!("{line}"))
+            }
+        };
+        match ended {
+            Ok(_) => {}
+            Err(DriveError::World(error)) => recorder.bench_error(error.to_string()),
+            // Nothing has begun.
+            Err(error) => return Err(error.into()),
         }
         if let Some(error) = failure {
             return Err(LabError::Output(error));
@@ -248,6 +281,10 @@ impl Run {
 
     fn setup(&self, key_log: Option<KeyLogSink>, tally: Tally) -> Setup {
         let scenario = &self.scenario;
+        // What has one vendor has nothing to choose; a second one does not compile until it is chosen here.
+        let Roles { card: _, modem, base_station: _, core, air, ledger, ca } = &self.bench.roles;
+        let (ModemVendor::Protocol, CoreVendor::Embedded) = (modem, core);
+        let (LedgerVendor::Embedded, CaVendor::Embedded) = (ledger, ca);
         let devices = scenario.devices().into_iter().filter_map(|device| {
             let profile = self.profiles.get(&*device.profile)?.clone();
             Some(DeviceSetup {
@@ -263,15 +300,17 @@ impl Run {
         });
         Setup {
             seed: scenario.seed,
-            rat: scenario.rat,
+            air: match air {
+                AirVendor::Model => AirModel::of(scenario.rat),
+            },
             plmn: scenario.network.plmn,
             integrity: scenario.network.integrity.iter().map(|one| integrity(*one)).collect(),
             ciphering: scenario.network.ciphering.iter().map(|one| ciphering(*one)).collect(),
             steps: scenario.steps.clone(),
             esim: scenario.esim.as_ref().and_then(|plan| self.esim(plan)),
             devices: devices.collect(),
-            stations: vec![StationSetup::only()],
-            links: Vec::new(),
+            stations: self.bench.stations(),
+            links: self.bench.links(),
             key_log,
             tally,
             card: None,

@@ -41,6 +41,10 @@ impl<W: Write> Transcript<W> {
         if let Some(via) = &facts.card_via {
             writeln!(out, "card via {}", text::one_line(via))?;
         }
+        if !facts.outside.is_empty() {
+            let who = text::one_line(&facts.outside.join(", ")).into_owned();
+            writeln!(out, "in real time, not reproducible: {who} outside")?;
+        }
         Ok(Self { out, several: facts.devices > 1, last: Instant::ZERO, user_plane: UserPlane::default() })
     }
 

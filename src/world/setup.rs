@@ -26,7 +26,7 @@ use crate::id::Plmn;
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
 use crate::ledger::{CheckpointKey, Genesis, Ledger, LedgerOp, Operators, Store};
 use crate::net::endpoint::ESIM_SERVERS;
-use crate::ran::{AirModel, Enb, EnbConfig, Rat};
+use crate::ran::{AirModel, Enb, EnbConfig};
 use crate::services::backend::Backend;
 use crate::services::esim::{self, EsimFault, EsimSetup, Means, Ordered};
 use crate::services::inventory::{Entry, Inventory};
@@ -35,7 +35,7 @@ use crate::services::network::{Servers, Services};
 /// The chain identifier of a bench's ledger (EIP-155): "cell" in a private range.
 pub const CHAIN_ID: u64 = 0x6365_6c6c;
 /// The tracking area of the virtual bench.
-const TAC: u16 = 1;
+pub const TAC: u16 = 1;
 /// The access point name of subscribers that have none of their own.
 const APN: &str = "internet";
 /// Where UEs get their addresses: room for 262,141 at a time.
@@ -85,7 +85,7 @@ impl StationSetup {
 /// Everything that a run depends on.
 pub struct Setup {
     pub seed: u64,
-    pub rat: Rat,
+    pub air: AirModel,
     pub plmn: Plmn,
     /// EIA and EEA numbers that the MME allows, the most wanted first.
     pub integrity: Vec<u8>,
@@ -162,7 +162,7 @@ impl World {
         };
         let backend = Backend::new(inventory, ledger, operators, authority);
         let services = Services::new(backend, esim, servers, clock, MTU, rng.branch("services"));
-        let topology = topology(&setup.stations, setup.links, AirModel::of(setup.rat), &rng);
+        let topology = topology(&setup.stations, setup.links, setup.air, &rng);
         let starts: Vec<Duration> = setup.devices.iter().map(|device| device.start).collect();
         let addresses = Rc::default();
         let (epc, services) = (Rc::new(RefCell::new(epc)), Rc::new(RefCell::new(services)));

@@ -3,6 +3,7 @@
 
 mod decisions;
 mod lab;
+mod outside;
 mod runs;
 mod sessions;
 mod stations;

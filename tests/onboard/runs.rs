@@ -10,7 +10,7 @@ use cellbed::device::{DeviceInput, DeviceOutput};
 use cellbed::event::{Actor, Body, Event, Outcome, Step};
 use cellbed::kernel::{Duration, Instant, RngTree};
 use cellbed::ledger::MemoryStore;
-use cellbed::ran::Rat;
+use cellbed::ran::{AirModel, Rat};
 use cellbed::world::factory::{Blueprint, Factory};
 use cellbed::world::setup::{DeviceSetup, Setup, StationSetup};
 use cellbed::world::topology::{LinkSpec, lte_links};
@@ -44,7 +44,7 @@ pub fn setup(devices: u32) -> Setup {
     };
     Setup {
         seed: 7,
-        rat: Rat::Lte,
+        air: AirModel::of(Rat::Lte),
         plmn: "00101".parse().unwrap(),
         integrity: vec![2, 1, 3],
         ciphering: vec![2, 1, 3, 0],

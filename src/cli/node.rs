@@ -1,0 +1,32 @@
+//! `cellbed node`: one node of a run that another process drives.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::args::NodeArgs;
+use super::{exit, terminal};
+use crate::event::Role;
+use crate::io::drive::join;
+use crate::ran::{Enb, EnbConfig};
+use crate::world::nodes::EnbNode;
+use crate::world::setup::TAC;
+
+/// How long the run is waited for.
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// Plays the node until the run is over.
+pub fn main(args: &NodeArgs) -> ExitCode {
+    let actor = args.node;
+    if actor.role != Role::Enb || actor.number == 0 {
+        terminal::failure(format!("{actor} cannot be played from outside; base stations can, as in enb1"));
+        return exit::SET_UP_ERROR.into();
+    }
+    let enb = Enb::new(EnbConfig::new(actor.number, args.plmn, TAC));
+    match join(actor, &mut EnbNode::new(actor.number, enb), &args.join, WITHIN) {
+        Ok(()) => exit::PASS.into(),
+        Err(error) => {
+            terminal::failure(error);
+            exit::SET_UP_ERROR.into()
+        }
+    }
+}
