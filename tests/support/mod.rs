@@ -9,6 +9,8 @@
 #![allow(dead_code, reason = "each test target uses its part")]
 #![allow(clippy::disallowed_methods, reason = "a test asks the machine what it has")]
 
+pub mod bent;
+
 use std::env;
 use std::fs::OpenOptions;
 use std::io::Write as _;

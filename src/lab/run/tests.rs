@@ -69,7 +69,7 @@ fn used_for(name: &str) -> Option<Use> {
 struct Ran {
     run: Run,
     streams: Streams,
-    /// Every file that it wrote, and all that its name and its content may stand for.
+    /// Every file that it wrote, the screen for one, and all that its name and its content may stand for.
     files: Vec<(String, Vec<Vec<u8>>)>,
 }
 
@@ -86,7 +86,11 @@ impl Ran {
         // Not the seed of the lab's own hierarchy of certificates.
         let run = Run::load(&path, Path::new("lab/benches/virtual.toml")).unwrap().with_seed(11);
         let runs = tempfile::tempdir().unwrap();
-        let (finished, streams) = watch::streams(|| run.into_folder(runs.path(), None).unwrap());
+        let screen = runs.path().join("screen.txt");
+        let style = Style { colour: true, live: true, width: 100 };
+        let shown = Screen { out: Box::new(File::create(&screen).unwrap()), style };
+        let (finished, streams) = watch::streams(|| run.into_folder(runs.path(), Some(shown)).unwrap());
+        fs::rename(screen, finished.folder.join("screen.txt")).unwrap();
         let files = search::files(&finished.folder).into_iter().map(|path| {
             let name = path.strip_prefix(&finished.folder).unwrap().display().to_string();
             let readings =
