@@ -2,6 +2,51 @@
 
 say() { printf '== %s\n' "$*"; }
 
+cache="${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/cellbed"
+# The build cache stands outside the clone: a fresh clone compiles cellbed alone.
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cache/target}"
+mkdir -p "$CARGO_TARGET_DIR"
+
+# locked NAME COMMAND... — runs it while nobody else who uses the same build cache runs something under that name.
+locked() {
+    local lock="$CARGO_TARGET_DIR/.cellbed-$1"
+    shift
+    if ! command -v flock >/dev/null 2>&1; then
+        "$@"
+        return
+    fi
+    exec 9>>"$lock"
+    flock -n 9 || { say "waiting for another clone that works in $CARGO_TARGET_DIR"; flock 9; }
+    # What the command starts and leaves behind must not keep the lock.
+    "$@" 9>&-
+    exec 9>&-
+}
+
+# own_build PROFILE — forgets what another clone built of cellbed itself. Cargo names a package's results alike in all
+# clones and goes by the age of files: it would take the other's program for this one's.
+own_build() {
+    local owner="$CARGO_TARGET_DIR/.cellbed-clone-$1"
+    if [ "$(cat "$owner" 2>/dev/null)" != "$PWD" ]; then
+        cargo clean --quiet --locked --profile "$1" --package cellbed
+        printf '%s\n' "$PWD" >"$owner"
+    fi
+}
+
+# build_release FEATURE... — leaves the program in $release, where no other clone puts its own.
+build_release() {
+    release="$CARGO_TARGET_DIR/clones/$(printf '%s' "$PWD" | cksum | tr " " -)/cellbed"
+    locked release release_from_here "$@"
+}
+
+release_from_here() {
+    own_build release
+    cargo build --release --locked "$@" --bin cellbed
+    mkdir -p "${release%/*}"
+    # A program that runs cannot be written over, but replaced.
+    cp "$CARGO_TARGET_DIR/release/cellbed" "$release.new"
+    mv "$release.new" "$release"
+}
+
 # need COMMAND:PACKAGE... — installs the Debian package of every command that is not there. Where that is
 # not possible, says what to install; the caller decides whether it can go on.
 need() {

@@ -46,3 +46,7 @@ pub mod report;
 pub mod services;
 pub mod wire;
 pub mod world;
+
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;

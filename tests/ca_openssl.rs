@@ -1,6 +1,8 @@
 //! OpenSSL reads and verifies what the authority and a device write, and the authority takes what OpenSSL
-//! writes. Where `openssl` is not installed, the tests say so and pass.
+//! writes.
 #![allow(clippy::disallowed_methods, reason = "a test reads files and starts programs")]
+
+mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -17,12 +19,8 @@ struct Bench {
 }
 
 impl Bench {
-    fn new() -> Option<Self> {
-        if Command::new("openssl").arg("version").output().is_err() {
-            eprintln!("skipped: openssl is not installed");
-            return None;
-        }
-        Some(Self { folder: TempDir::new().unwrap() })
+    fn new(unproved: &str) -> Option<Self> {
+        support::need_command("openssl", unproved).then(|| Self { folder: TempDir::new().unwrap() })
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -76,7 +74,7 @@ fn issue_device(ca: &mut Authority) -> Vec<u8> {
 
 #[test]
 fn certificates_verify_for_their_purpose_only() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::new("OpenSSL verifies certificates for their purpose only") else { return };
     let mut ca = authority();
     let server = ca.issue_server(
         &["est.cellbed.test", "mqtt.cellbed.test"],
@@ -115,7 +113,7 @@ fn certificates_verify_for_their_purpose_only() {
 
 #[test]
 fn openssl_verifies_a_devices_request() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::new("OpenSSL verifies a device's request") else { return };
     bench.put("csr.der", &csr_der());
     let text = bench.passes("req -inform DER -in csr.der -noout -verify -text");
     assert!(text.contains("verify OK"), "{text}");
@@ -124,7 +122,7 @@ fn openssl_verifies_a_devices_request() {
 
 #[test]
 fn openssl_reads_the_bodies_of_est() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::new("OpenSSL reads the bodies of EST") else { return };
     let mut ca = authority();
     let cacerts = EstResponse::cacerts(&[ca.root_der()]).unwrap();
     let enrolled = EstResponse::enrolled(&issue_device(&mut ca)).unwrap();
@@ -144,7 +142,7 @@ fn openssl_reads_the_bodies_of_est() {
 
 #[test]
 fn openssl_obeys_the_revocation_list() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::new("OpenSSL obeys the revocation list") else { return };
     let mut ca = authority();
     let device = issue_device(&mut ca);
     bench.put_certificate("root.pem", ca.root_der());
@@ -171,7 +169,7 @@ fn openssl_obeys_the_revocation_list() {
 
 #[test]
 fn the_authority_takes_a_request_of_openssl() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::new("the authority takes a request of OpenSSL") else { return };
     bench.passes("ecparam -name prime256v1 -genkey -noout -out key.pem");
     bench.passes("req -new -key key.pem -subj /CN=device -outform DER -out csr.der");
     bench.passes("base64 -in csr.der -out body.txt");

@@ -1,6 +1,8 @@
 //! Wireshark reads what a run captured: every protocol is dissected, and nothing is malformed.
 #![allow(clippy::disallowed_methods, reason = "a test reads files and starts programs")]
 
+mod support;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
@@ -9,18 +11,11 @@ use cellbed::event::Verdict;
 use cellbed::lab::Run;
 use cellbed::lab::scenario::Ciphering;
 
-/// Runs tshark on the capture of a run; `None` where it is not installed.
-fn tshark(capture: &Path, arguments: &[&str]) -> Option<String> {
-    let output = match Command::new("tshark").arg("-r").arg(capture).args(arguments).output() {
-        Ok(output) => output,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            println!("skipped: tshark is not installed");
-            return None;
-        }
-        Err(error) => panic!("tshark cannot be started: {error}"),
-    };
+/// Runs tshark on the capture of a run.
+fn tshark(capture: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("tshark").arg("-r").arg(capture).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn load(scenario: &str) -> Run {
@@ -36,6 +31,12 @@ fn run_into(folder: &Path, scenario: &str) -> std::path::PathBuf {
 
 #[test]
 fn every_protocol_is_dissected_and_nothing_is_malformed() {
+    if !support::need_command(
+        "tshark",
+        "Wireshark dissects every protocol of a run and finds nothing malformed",
+    ) {
+        return;
+    }
     let runs = tempfile::tempdir().unwrap();
     for scenario in ["zero-touch", "auth-sqn-resync", "auth-mac-failure", "clone"] {
         let capture = run_into(runs.path(), scenario).join("trace.pcapng");
@@ -60,7 +61,7 @@ fn every_protocol_is_dissected_and_nothing_is_malformed() {
             "-e",
             "_ws.expert.message",
         ]);
-        let Some(text) = tshark(&capture, &arguments) else { return };
+        let text = tshark(&capture, &arguments);
         let mut protocols = BTreeSet::new();
         for line in text.lines() {
             let fields: Vec<&str> = line.split('\t').collect();
@@ -86,6 +87,9 @@ fn every_protocol_is_dissected_and_nothing_is_malformed() {
 /// Each message of an attach and a detach, as TS 24.301 numbers it (table 9.8.1).
 #[test]
 fn nas_is_read_message_by_message_where_it_is_not_ciphered() {
+    if !support::need_command("tshark", "Wireshark reads each NAS message of an attach and a detach") {
+        return;
+    }
     let runs = tempfile::tempdir().unwrap();
     // A device with a plain card asks for its access point, so that no message of an attach is missing.
     let mut run = load("plain-card");
@@ -93,7 +97,7 @@ fn nas_is_read_message_by_message_where_it_is_not_ciphered() {
     let finished = run.into_folder(runs.path(), None).unwrap();
     let fields =
         ["-Y", "nas-eps", "-T", "fields", "-e", "nas_eps.nas_msg_emm_type", "-e", "nas_eps.nas_msg_esm_type"];
-    let Some(text) = tshark(&finished.folder.join("trace.pcapng"), &fields) else { return };
+    let text = tshark(&finished.folder.join("trace.pcapng"), &fields);
     let seen: BTreeSet<&str> = text.split(['\t', '\n', ',']).filter(|number| !number.is_empty()).collect();
     for (number, name) in [
         ("0x41", "Attach Request"),
@@ -117,14 +121,17 @@ fn nas_is_read_message_by_message_where_it_is_not_ciphered() {
 
 #[test]
 fn the_key_log_opens_what_tls_protects() {
+    if !support::need_command("tshark", "Wireshark opens TLS with the key log, and only with it") {
+        return;
+    }
     let runs = tempfile::tempdir().unwrap();
     let folder = run_into(runs.path(), "zero-touch");
     let keys = format!("tls.keylog_file:{}", folder.join("sslkeylog.txt").display());
     let fields = ["-T", "fields", "-e", "http.request.uri", "-e", "http.response.code", "-e", "mqtt.topic"];
-    let Some(closed) = tshark(&folder.join("trace.pcapng"), &fields) else { return };
+    let closed = tshark(&folder.join("trace.pcapng"), &fields);
     assert!(!closed.contains("simpleenroll"), "without its secrets TLS has to stay closed");
     let with_keys: Vec<&str> = ["-o", keys.as_str()].into_iter().chain(fields).collect();
-    let open = tshark(&folder.join("trace.pcapng"), &with_keys).unwrap();
+    let open = tshark(&folder.join("trace.pcapng"), &with_keys);
     for seen in [
         "/gsma/rsp2/asn1",
         "/gsma/rsp2/es9plus/initiateAuthentication",

@@ -4,9 +4,13 @@
 //! PYSIM_DIR names the folder with osmo-smdpp.py; PYSIM_PYTHON a Python with what it requires.
 #![allow(clippy::disallowed_methods, reason = "a test starts programs and reads files")]
 
+mod support;
+
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use support::{from_variable, need};
 
 const PROFILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sim-profiles/lte-test.toml");
 /// The name that osmo-smdpp has, and a package of GSMA TS.48 under its file name, which is its matching identifier.
@@ -36,23 +40,23 @@ done
 
 /// osmo-smdpp.py and its Python; `None`, and says why, where the machine has none.
 fn osmo_smdpp() -> Option<(PathBuf, String)> {
-    let folder = PathBuf::from(env::var_os("PYSIM_DIR").or_else(|| {
-        println!("skipped: osmo-smdpp is not there; PYSIM_DIR names the folder with osmo-smdpp.py");
-        None
-    })?);
+    let unproved = "the card and the LPA download from osmo-smdpp";
+    let found = need("osmo-smdpp", unproved, find_osmo_smdpp())?;
+    let namespaces = Command::new("unshare").args(["--net", "--mount", "ip", "link"]).output();
+    let may = namespaces.is_ok_and(|output| output.status.success());
+    need("namespaces", unproved, may.then_some(()).ok_or("this user may not make them".to_owned()))?;
+    Some(found)
+}
+
+fn find_osmo_smdpp() -> Result<(PathBuf, String), String> {
+    let folder = from_variable("PYSIM_DIR")?;
     let server = folder.join("osmo-smdpp.py");
     let python = env::var("PYSIM_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let help = Command::new(&python).arg(&server).arg("--help").env("PYTHONPATH", &folder).output();
-    if !help.is_ok_and(|output| output.status.success()) {
-        println!("skipped: {python} lacks what osmo-smdpp requires; PYSIM_PYTHON names another");
-        return None;
+    match help {
+        Ok(output) if output.status.success() => Ok((server, python)),
+        _ => Err(format!("{python} lacks what it requires")),
     }
-    let namespaces = Command::new("unshare").args(["--net", "--mount", "ip", "link"]).output();
-    if !namespaces.is_ok_and(|output| output.status.success()) {
-        println!("skipped: this user may not make namespaces");
-        return None;
-    }
-    Some((server, python))
 }
 
 fn cellbed(args: &[&str]) -> String {

@@ -2,6 +2,8 @@
 //! them, and `cellbed pki` keeps them in a folder. Where `openssl` is not installed, its tests say so and pass.
 #![allow(clippy::disallowed_methods, reason = "a test reads files and starts programs")]
 
+mod support;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -43,14 +45,6 @@ fn made(more: &[&str]) -> TempDir {
     place
 }
 
-fn has_openssl() -> bool {
-    let found = Command::new("openssl").arg("version").output().is_ok();
-    if !found {
-        eprintln!("skipped: openssl is not installed");
-    }
-    found
-}
-
 fn openssl(folder: &Path, arguments: &str) -> (bool, String) {
     let output = Command::new("openssl").current_dir(folder).args(arguments.split(' ')).output().unwrap();
     let text = [output.stdout, output.stderr].concat();
@@ -78,7 +72,7 @@ fn to_pem(folder: &Path, path: &str) -> String {
 
 #[test]
 fn openssl_verifies_every_chain_and_reads_every_key() {
-    if !has_openssl() {
+    if !support::need_command("openssl", "OpenSSL verifies every chain and reads every key") {
         return;
     }
     for (curve, suffix, name) in
@@ -129,7 +123,7 @@ fn openssl_verifies_every_chain_and_reads_every_key() {
 
 #[test]
 fn openssl_prints_the_extensions_of_sgp_22() {
-    if !has_openssl() {
+    if !support::need_command("openssl", "OpenSSL reads the extensions of SGP.22") {
         return;
     }
     let place = made(&[]);
@@ -187,7 +181,7 @@ fn openssl_prints_the_extensions_of_sgp_22() {
 
 #[test]
 fn openssl_takes_the_revocation_list() {
-    if !has_openssl() {
+    if !support::need_command("openssl", "OpenSSL takes the revocation list") {
         return;
     }
     // The list is signed now, so the certificates begin now as well.

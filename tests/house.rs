@@ -2,6 +2,8 @@
 //! file may not say. A new edge between folders shows up as a changed snapshot.
 #![allow(clippy::disallowed_methods, reason = "a test reads files")]
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -207,5 +209,76 @@ fn no_tracked_file_names_a_place_of_one_machine() {
                 panic!("{}:{} says {place}", file.display(), number + 1);
             }
         }
+    }
+}
+
+/// The whole of a test may be skipped, but not without a word: only `tests/support` says so, and counts.
+#[test]
+fn nothing_but_the_one_helper_skips_a_test() {
+    let said = [["skip", "ped: "].concat(), ["is not ", "installed\")"].concat()];
+    let mut files = rust_sources();
+    files.extend(
+        files_under(&root().join("tests")).into_iter().filter(|file| !file.ends_with("support/mod.rs")),
+    );
+    for file in files {
+        let Ok(text) = fs::read_to_string(&file) else { continue };
+        for (number, line) in text.lines().enumerate() {
+            let prints = ["println!(", "print!(", "stderr()"].iter().any(|print| line.contains(print));
+            let skips = prints && said.iter().any(|said| line.contains(said.as_str()));
+            assert!(!skips, "{}:{}: use tests/support::need", file.display(), number + 1);
+        }
+    }
+}
+
+const SKIPS: &str = "CELLBED_TEST_SKIPS";
+
+/// What the test below starts: it lacks two things.
+#[test]
+fn lacks_two_things() {
+    if env::var_os(SKIPS).is_none() {
+        return;
+    }
+    for (name, cause) in [("tshark", "it is\nnot there"), ("lpac", "LPAC names none")] {
+        assert_eq!(support::need(name, "nothing much", Err::<(), _>(cause.to_owned())), None);
+    }
+    assert_eq!(support::need("curl", "nothing much", Ok(7)), Some(7));
+}
+
+#[test]
+fn a_skip_is_said_and_counted_and_fails_where_it_is_required() {
+    let folder = tempfile::tempdir().unwrap();
+    let counted = folder.path().join("skipped.txt");
+    let run = |require: &str| {
+        let mut tests = Command::new(env::current_exe().unwrap());
+        let tests =
+            tests.args(["lacks_two_things", "--exact"]).env(SKIPS, "1").env("CELLBED_SKIPPED", &counted);
+        let output = tests.env("CELLBED_REQUIRE", require).output().unwrap();
+        let said = [&output.stdout[..], &output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    };
+    let lines = "skipped: tshark: it is not there; not shown: nothing much (lacks_two_things)\n\
+                 skipped: lpac: LPAC names none; not shown: nothing much (lacks_two_things)\n";
+    let (passed, said) = run("");
+    assert!(passed, "{said}");
+    assert!(lines.lines().all(|line| said.contains(line)), "{said}");
+    assert_eq!(fs::read_to_string(&counted).unwrap(), lines);
+    let (passed, said) = run("openssl,curl");
+    assert!(passed, "{said}");
+    for (require, cause) in [
+        ("all", "tshark: it is\nnot there; CELLBED_REQUIRE asks for it: apt-get install tshark"),
+        ("curl, lpac", "lpac: LPAC names none; CELLBED_REQUIRE asks for it: build lpac"),
+        ("tshrak", "CELLBED_REQUIRE names \"tshrak\"; there are all, tshark,"),
+    ] {
+        let (passed, said) = run(require);
+        assert!(!passed && said.contains(cause), "{require}: {said}");
+    }
+}
+
+/// CONTRIBUTING.md tells how everything that tests may need is named.
+#[test]
+fn every_need_stands_in_contributing() {
+    let text = fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
+    for need in support::NEEDS {
+        assert!(text.contains(&format!("`{}`", need.name)), "{}", need.name);
     }
 }

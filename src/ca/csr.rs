@@ -170,6 +170,7 @@ mod tests {
     use super::*;
     use crate::crypto::{CryptoError, SoftKey};
     use crate::kernel::RngTree;
+    use crate::support::bent::bent;
     use proptest::prelude::*;
 
     fn key() -> SoftKey {
@@ -220,8 +221,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_takes_any_bytes(der in proptest::collection::vec(any::<u8>(), 0..600)) {
-            let _ = Csr::parse(&der);
+        fn any_bytes_are_a_request_or_refused_as_one(der in bent(request(Some(&[5; 32])))) {
+            match Csr::parse(&der) {
+                Ok(csr) => {
+                    prop_assert!(der.windows(csr.tbs.len()).any(|part| part == csr.tbs));
+                    prop_assert_eq!(key::public_from_spki(&key::spki_der(csr.public())), Ok(*csr.public()));
+                    // Nobody but the key's owner signs.
+                    let signed = Csr::parse(&request(Some(&[5; 32]))).unwrap().tbs;
+                    prop_assert_eq!(csr.verify(&Tally::new()).is_ok(), csr.tbs == signed && der == request(Some(&[5; 32])));
+                }
+                Err(error) => {
+                    let said = error.to_string();
+                    prop_assert!([WHAT, "challenge password"].iter().any(|part| said.contains(part)), "{said}");
+                }
+            }
         }
 
         #[test]

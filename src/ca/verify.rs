@@ -152,6 +152,7 @@ mod tests {
     use crate::ca::{Authority, Csr, CsrBuilder, device_uri};
     use crate::crypto::{SoftKey, key};
     use crate::kernel::{EPOCH_UNIX_S, RngTree};
+    use crate::support::bent::bent;
     use proptest::prelude::*;
 
     fn issued() -> (Authority, Vec<u8>, SoftKey) {
@@ -205,8 +206,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_takes_any_bytes(der in proptest::collection::vec(any::<u8>(), 0..600)) {
-            let _ = DeviceCertificate::parse(&der);
+        fn any_bytes_are_a_devices_certificate_or_refused(der in bent(issued().1)) {
+            match DeviceCertificate::parse(&der) {
+                Ok(read) => {
+                    prop_assert_eq!(read.der(), &der[..]);
+                    prop_assert_eq!(read.fingerprint()[..].to_vec(), Sha256::digest(&der).to_vec());
+                    prop_assert_eq!(read.device_uri(), device_uri(read.device()));
+                    prop_assert_eq!(read.spki(), key::spki_der(read.public()));
+                    // What the authority signed is trusted, and nothing else.
+                    let (ca, right, _) = issued();
+                    let trusted = read.verify(ca.root_der(), EPOCH_UNIX_S, &Tally::new());
+                    prop_assert_eq!(trusted.is_ok(), der == right);
+                }
+                Err(error) => prop_assert!(error.to_string().contains("certificate") || error.to_string().contains("subjectAltName")
+                    || matches!(error, CaError::DeviceUri { .. }), "{error}"),
+            }
         }
 
         #[test]

@@ -155,6 +155,7 @@ pub fn halves(key: &[u8; 64]) -> ([u8; 32], [u8; 32]) {
 mod tests {
     use super::*;
     use crate::kernel::RngTree;
+    use crate::support::bent::bent;
     use proptest::prelude::*;
 
     fn bytes<const N: usize>(text: &str) -> [u8; N] {
@@ -235,10 +236,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsers_take_any_bytes(der in proptest::collection::vec(any::<u8>(), 0..100)) {
-            let _ = signature_from_der(&der);
-            let _ = public_from_spki(&der);
-            let _ = public_from_spki(&[&SPKI_PREFIX[..], &der].concat());
+        fn what_is_read_as_a_signature_is_written_back(
+            der in bent(signature_to_der(&SoftKey::from_scalar(&[7; 32]).unwrap().sign(b"message")).unwrap()),
+        ) {
+            match signature_from_der(&der) {
+                Ok(raw) => prop_assert_eq!(signature_to_der(&raw), Ok(der)),
+                Err(error) => {
+                    let form = "DER ECDSA-Sig-Value";
+                    prop_assert_eq!(error, CryptoError::SignatureForm { found: der.len(), form });
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_read_as_a_public_key_is_written_back(
+            der in bent(spki_der(&SoftKey::from_scalar(&[7; 32]).unwrap().public())),
+        ) {
+            match public_from_spki(&der) {
+                Ok(public) => prop_assert_eq!(spki_der(&public), der),
+                Err(error) => prop_assert_eq!(error, CryptoError::PublicKey { found: der.len() }),
+            }
         }
     }
 }

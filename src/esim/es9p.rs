@@ -362,17 +362,46 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_answer_is_taken_or_refused(status in 100u16..600, bytes: Vec<u8>, text in "\\PC{0,40}") {
+        fn bytes_that_are_no_object_are_refused_by_function(status in 100u16..600, bytes: Vec<u8>) {
             let raw = HttpResponse { status, content_type: String::new(), body: bytes };
+            let outcomes = [
+                ("initiateAuthentication", initiated(&raw).map(drop)),
+                ("authenticateClient", authenticated(&raw).map(drop)),
+                ("authenticateClient", events(&raw).map(drop)),
+                ("getBoundProfilePackage", bound_profile_package(&raw).map(drop)),
+                ("cancelSession", cancelled(&raw)),
+            ];
+            for (function, outcome) in outcomes {
+                let said = outcome.unwrap_err().to_string();
+                prop_assert!(said.starts_with(function), "{said}");
+            }
+            prop_assert_eq!(noted(&raw).is_ok(), (200..300).contains(&status) && raw.body.is_empty());
+        }
+
+        #[test]
+        fn fields_are_taken_as_they_stand_or_named(
+            text in prop_oneof!["\\PC{0,40}", any::<Vec<u8>>().prop_map(|bytes| STANDARD.encode(bytes))],
+            id in prop_oneof!["\\PC{0,10}", any::<Vec<u8>>().prop_map(hex::encode)],
+        ) {
             let fields = json!({
                 "header": {"functionExecutionStatus": {"status": "Executed-Success"}},
-                "transactionId": text, "serverSigned1": text, "smdpSigned2": text, "boundProfilePackage": text,
-                "eventEntries": [{"eventId": text}, text],
+                "transactionId": id, "serverSigned1": text, "smdpSigned2": text, "boundProfilePackage": text,
+                "eventEntries": [{"eventId": id, "rspServerAddress": text}],
             });
-            for response in [raw, response(status, &fields.to_string())] {
-                let _ = (initiated(&response), authenticated(&response), events(&response));
-                let _ = (bound_profile_package(&response), cancelled(&response), noted(&response));
+            let answer = response(200, &fields.to_string());
+            match (bound_profile_package(&answer), STANDARD.decode(&text)) {
+                (Ok(taken), right) => prop_assert_eq!(Ok(taken), right),
+                (Err(error), right) => {
+                    prop_assert!(right.is_err() && error.to_string().contains("boundProfilePackage"), "{error}");
+                }
             }
+            match events(&answer) {
+                Ok(listed) => prop_assert_eq!(listed, vec![EventEntry { event_id: id, server: text }]),
+                Err(_) => prop_assert!(id.is_empty() || text.is_empty()),
+            }
+            // Neither is there without a signature.
+            prop_assert!(initiated(&answer).is_err() && authenticated(&answer).is_err());
+            prop_assert!(cancelled(&answer).is_ok() && noted(&answer).is_ok());
         }
     }
 }

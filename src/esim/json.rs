@@ -134,6 +134,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::support::bent::bent;
 
     #[test]
     fn fields_are_read_or_named() {
@@ -163,12 +164,37 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_body_is_read_or_refused(bytes: Vec<u8>, text in "\\PC{0,40}") {
-            let _ = Body::parse(&bytes);
+        fn what_is_no_object_is_malformed(bytes in bent(br#"{"a":"AQI=","b":{"c":[1,2]}}"#.to_vec())) {
+            let object = matches!(serde_json::from_slice(&bytes), Ok(Value::Object(_)));
+            match Body::parse(&bytes) {
+                Ok(_) => prop_assert!(object),
+                Err(refusal) => prop_assert!(!object && refusal.reason == Reason::Malformed),
+            }
+        }
+
+        #[test]
+        fn a_field_is_what_it_stands_for_or_named(text in prop_oneof![
+            "\\PC{0,40}",
+            any::<Vec<u8>>().prop_map(|bytes| STANDARD.encode(bytes)),
+            any::<Vec<u8>>().prop_map(hex::encode),
+            "[0-9]{32}",
+            Just("89049032123451234512345678901235".to_owned()),
+        ]) {
             let body = Body::parse(json!({"a": text, "transactionId": text}).to_string().as_bytes()).unwrap();
-            let _ = body.binary("a");
-            let _ = body.transaction_id();
-            let _ = body.parsed::<crate::id::Eid>("a");
+            match body.binary("a") {
+                Ok(bytes) => prop_assert_eq!(STANDARD.encode(bytes), &text[..]),
+                Err(refusal) => prop_assert!(refusal.to_string().contains("a is no Base64"), "{refusal}"),
+            }
+            match body.transaction_id() {
+                Ok(id) => prop_assert!(
+                    (1..=16).contains(&id.len()) && hex::encode(&id) == text.to_ascii_lowercase()
+                ),
+                Err(refusal) => prop_assert!(refusal.to_string().contains("transactionId"), "{refusal}"),
+            }
+            match body.parsed::<crate::id::Eid>("a") {
+                Ok(eid) => prop_assert_eq!(eid.map(|eid| eid.to_string()), Some(text)),
+                Err(refusal) => prop_assert!(refusal.to_string().contains(" a: "), "{refusal}"),
+            }
         }
     }
 }

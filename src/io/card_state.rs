@@ -128,6 +128,7 @@ fn unpack(bytes: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use crate::support::bent::bent;
     use proptest::prelude::*;
 
     use super::*;
@@ -177,9 +178,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_file_is_read_or_refused(bytes: Vec<u8>) {
-            let _ = unpack(&bytes);
-            let _ = unpack(&[&MAGIC[..], &bytes].concat());
+        fn what_is_read_is_what_was_kept(
+            file in prop_oneof![
+                bent(pack("89049032123451234512345678901235", b"a state")),
+                any::<Vec<u8>>().prop_map(|bytes| [&MAGIC[..], &bytes].concat()),
+            ],
+        ) {
+            match unpack(&file) {
+                Ok((name, state)) => {
+                    prop_assert_eq!((name, state), (&b"89049032123451234512345678901235"[..], &b"a state"[..]));
+                    prop_assert_eq!(pack(std::str::from_utf8(name).unwrap(), state), &file[..]);
+                }
+                Err(cause) => prop_assert!(!cause.is_empty()),
+            }
         }
     }
 }

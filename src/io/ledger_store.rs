@@ -286,6 +286,7 @@ const CRC_TABLE: [u32; 256] = {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::support::bent::bent;
     use proptest::prelude::*;
 
     /// RFC 3720 appendix B.4.
@@ -361,12 +362,40 @@ mod tests {
         assert!(matches!(reader.put_checkpoint("note"), Err(StoreError::Locked { .. })));
     }
 
+    const RECORDS: [&[u8]; 3] = [b"genesis", b"", b"a block"];
+
+    fn three_records() -> Vec<u8> {
+        let dir = tempfile::tempdir().unwrap();
+        drop(store_with(dir.path(), &RECORDS));
+        fs::read(dir.path().join(BLOCKS)).unwrap()
+    }
+
     proptest! {
+        /// Whatever became of a file, the records that are read are the first that were written, and where some are
+        /// missing, what is left of them is cut away before a new one is written.
         #[test]
-        fn arbitrary_files_are_read_in_good_order(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn of_a_damaged_file_the_first_records_are_read_or_none(file in bent(three_records())) {
             let dir = tempfile::tempdir().unwrap();
-            fs::write(dir.path().join(BLOCKS), [MAGIC.as_slice(), &bytes].concat()).unwrap();
-            let _ = FileStore::read_only(dir.path()).unwrap().read_all();
+            let path = dir.path().join(BLOCKS);
+            fs::write(&path, &file).unwrap();
+            match FileStore::read_only(dir.path()).unwrap().read_all() {
+                Ok(read) => {
+                    prop_assert_eq!(&read.records[..], &RECORDS[..read.records.len()]);
+                    let whole: usize = read.records.iter().map(|record| HEADER_LEN + record.len()).sum();
+                    prop_assert_eq!(read.torn.is_some(), file.len() != MAGIC.len() + whole);
+                    let mut store = FileStore::open(dir.path()).unwrap();
+                    store.read_all().unwrap();
+                    store.cut_tail().unwrap();
+                    store.append(b"new").unwrap();
+                    let again = store.read_all().unwrap();
+                    prop_assert_eq!(again.records.split_last().unwrap(), (&b"new".to_vec(), &read.records[..]));
+                    prop_assert_eq!(again.torn, None);
+                }
+                Err(error) => {
+                    prop_assert!(error.to_string().contains("blocks.log at byte"), "{error}");
+                    prop_assert_eq!(fs::read(&path).unwrap(), file);
+                }
+            }
         }
     }
 }

@@ -11,6 +11,9 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, Clone)]
 pub struct RngTree {
     key: [u8; 32],
+    /// The branches from the root to here, for tests.
+    #[cfg(test)]
+    path: String,
 }
 
 impl RngTree {
@@ -22,17 +25,27 @@ impl RngTree {
                 .chain_update(seed.to_be_bytes())
                 .finalize()
                 .into(),
+            #[cfg(test)]
+            path: String::new(),
         }
     }
 
     /// The branch that belongs to `actor`.
     pub fn branch(&self, actor: impl Display) -> Self {
-        Self { key: self.derive(b"branch", &actor.to_string()) }
+        let actor = actor.to_string();
+        Self {
+            key: self.derive(b"branch", &actor),
+            #[cfg(test)]
+            path: format!("{}{actor}/", self.path),
+        }
     }
 
     /// The stream that this branch draws from for `purpose`.
     pub fn stream(&self, purpose: &str) -> ChaCha20Rng {
-        ChaCha20Rng::from_seed(self.derive(b"stream", purpose))
+        let seed = self.derive(b"stream", purpose);
+        #[cfg(test)]
+        watch::note(format!("{}{purpose}", self.path), seed);
+        ChaCha20Rng::from_seed(seed)
     }
 
     fn derive(&self, kind: &[u8], name: &str) -> [u8; 32] {
@@ -43,6 +56,31 @@ impl RngTree {
             .chain_update(name.as_bytes())
             .finalize()
             .into()
+    }
+}
+
+/// Which streams are made, for a test that looks where their bytes went.
+#[cfg(test)]
+pub mod watch {
+    use std::cell::RefCell;
+    use std::collections::BTreeMap;
+
+    use super::{ChaCha20Rng, SeedableRng};
+
+    /// By the branches that lead to a stream and its purpose, as `card1/iot-safe/keys`.
+    pub type Streams = BTreeMap<String, ChaCha20Rng>;
+
+    thread_local!(static MADE: RefCell<Option<Streams>> = const { RefCell::new(None) });
+
+    /// What `work` returns, and the streams that it made on this thread, none of whose bytes are drawn.
+    pub fn streams<T>(work: impl FnOnce() -> T) -> (T, Streams) {
+        MADE.set(Some(Streams::new()));
+        let done = work();
+        (done, MADE.take().unwrap_or_default())
+    }
+
+    pub(super) fn note(name: String, seed: [u8; 32]) {
+        MADE.with_borrow_mut(|made| made.as_mut()?.insert(name, ChaCha20Rng::from_seed(seed)));
     }
 }
 

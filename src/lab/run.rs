@@ -3,6 +3,9 @@
 //! [`Run::load`] reads and checks what is asked for, [`Run::simulate`] does it and feeds every event to views,
 //! [`Run::into_folder`] does it with all views, into a run folder.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::fs::File;
 use std::io::{BufWriter, Write};

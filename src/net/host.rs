@@ -332,7 +332,7 @@ impl Host {
             let socket = self.sockets.get_mut::<tcp::Socket<'_>>(handle);
             connection.observe(socket.state());
             connection.watch(now, socket);
-            if connection.abandoned && socket.can_recv() && socket.state() != tcp::State::TimeWait {
+            if connection.abandoned && socket.is_active() && socket.can_recv() {
                 // Nobody will ever read this, and the peer should know (RFC 1122, clause 4.2.2.13).
                 socket.abort();
                 self.disturbed = true;

@@ -324,6 +324,19 @@ fn a_removed_connection_still_delivers_what_it_was_closing_with() {
     assert_eq!(pair.service.state(server), ConnState::Closed);
 }
 
+/// What nobody will read any more keeps no host busy: it is done at the moment at which it was removed.
+#[test]
+fn a_connection_that_is_removed_with_data_unread_is_gone() {
+    let mut pair = Pair::new();
+    let (client, server) = pair.open();
+    pair.device.send(client, b"nobody reads this").unwrap();
+    pair.settle();
+    pair.service.remove(server);
+    pair.settle();
+    assert_eq!(pair.device.state(client), ConnState::Reset);
+    assert_eq!(pair.service.live_connections(), 0);
+}
+
 #[test]
 fn connections_beyond_the_limit_are_refused() {
     let mut pair = Pair::new();
@@ -434,8 +447,10 @@ proptest! {
         let (client, server) = pair.open();
         let mut out = Vec::new();
         for (at, with, pause_ms) in forgeries {
-            let _ = pair.device.send(client, b"some data to carry");
-            let _ = pair.service.send(server, b"and some back");
+            for (host, id) in [(&mut pair.device, client), (&mut pair.service, server)] {
+                let sent = host.send(id, b"some data to carry");
+                prop_assert!(sent.is_ok() || host.state(id) != ConnState::Open, "{sent:?}");
+            }
             pair.device.poll(pair.now, &mut out);
             for mut packet in out.drain(..) {
                 if flood {
@@ -454,5 +469,14 @@ proptest! {
         let until = pair.now + Duration::from_secs(60);
         let steps = (0..2_000).take_while(|_| pair.step(until)).count();
         prop_assert!(steps < 2_000, "the hosts spin at {}", pair.now);
+        // Neither host is the worse for it: what is left of the connection ends, and the next one is as good as ever.
+        pair.device.remove(client);
+        while let Some((accepted, ..)) = pair.service.accept() {
+            pair.service.remove(accepted);
+        }
+        pair.service.remove(server);
+        let (client, server) = pair.open();
+        prop_assert_eq!(pair.transfer(client, server, b"some data afterwards"), b"some data afterwards");
+        prop_assert!(pair.device.memory() < 1 << 20 && pair.service.memory() < 1 << 20);
     }
 }

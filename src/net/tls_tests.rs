@@ -421,12 +421,20 @@ fn alerts_are_named_as_in_the_standard() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 1..600), handshake in any::<bool>()) {
+    fn no_bytes_make_a_session(bytes in prop::collection::vec(any::<u8>(), 1..600), handshake in any::<bool>()) {
         let mut session = Session::plain();
         let bytes = if handshake { [&[22, 3, 1, 0, 80, 1, 0, 0, 76][..], &bytes].concat() } else { bytes };
         session.pair.device.send(session.client.connection(), &bytes).unwrap();
         for _ in 0..50 {
-            let _ = session.server.pump(&mut session.pair.service);
+            let refused = session.server.pump(&mut session.pair.service).err();
+            // No session comes of it, and nothing of it is taken for data.
+            prop_assert!(session.server.is_handshaking() && session.server.take_handshake().is_none());
+            prop_assert_eq!(session.server.read(&mut Vec::new()), 0);
+            prop_assert!(session.server.exporter("EXPORTER-Channel-Binding").is_err());
+            if let Some(refused) = refused {
+                prop_assert_eq!(session.server.pump(&mut session.pair.service), Err(refused));
+                break;
+            }
             let until = session.pair.now + Duration::from_secs(5);
             if !session.pair.step(until) {
                 break;

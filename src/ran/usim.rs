@@ -211,6 +211,8 @@ fn value<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::support::bent::bent;
+    use proptest::prelude::*;
 
     #[test]
     fn imsi_of_the_elementary_file() {
@@ -241,9 +243,39 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_answer_is_read_or_refused(data: Vec<u8>) {
-            let _ = parse_answer(&data);
-            let _ = parse_imsi(&data);
+        fn what_is_read_of_an_answer_stands_in_it(data in prop_oneof![
+            bent([&[0xdb, 8][..], &[1; 8], &[16], &[2; 16], &[16], &[3; 16]].concat()),
+            bent([&[0xdc, 14][..], &[7; 14]].concat()),
+        ]) {
+            let begins = match parse_answer(&data) {
+                Ok(AuthenticateAnswer::Success { res, ck, ik }) => {
+                    prop_assert!((4..=16).contains(&res.len()));
+                    let (ck, ik) = (ck.as_octets(), ik.as_octets());
+                    [&[0xdb, res.len() as u8][..], &res, &[16], ck, &[16], ik].concat()
+                }
+                Ok(AuthenticateAnswer::SynchronisationFailure { auts }) => [&[0xdc, 14][..], &auts].concat(),
+                Ok(other) => return Err(TestCaseError::fail(format!("data do not say {other:?}"))),
+                Err(error) => {
+                    let named = matches!(error, RanError::CardData { length, .. } if length == data.len());
+                    prop_assert!(named, "{error}");
+                    return Ok(());
+                }
+            };
+            prop_assert!(data.starts_with(&begins));
+        }
+
+        #[test]
+        fn what_is_read_as_an_imsi_are_its_digits(data in bent(hex::decode("080910100000000010").unwrap())) {
+            match parse_imsi(&data) {
+                Ok(imsi) => {
+                    let swapped: String = data[1..].iter().map(|octet| format!("{:02x}", octet.rotate_left(4))).collect();
+                    prop_assert!(swapped[1..].starts_with(imsi.as_str()), "{swapped}");
+                }
+                Err(error) => {
+                    let named = matches!(error, RanError::CardData { length, .. } if length == data.len());
+                    prop_assert!(named, "{error}");
+                }
+            }
         }
     }
 }

@@ -342,12 +342,22 @@ mod tests {
         }
 
         #[test]
-        fn a_changed_log_never_panics(at in 0..6000usize, byte in any::<u8>()) {
+        fn a_changed_log_is_read_up_to_the_change_and_names_its_line(at in 0..6000usize, byte in any::<u8>()) {
             let (events, summary) = sample::run(1);
             let mut bytes = log(&events, &summary);
             let at = at % bytes.len();
+            let before = bytes[..at].iter().filter(|byte| **byte == b'\n').count();
             bytes[at] = byte;
-            let _ = read_events(bytes.as_slice()).count();
+            let read: Vec<_> = read_events(bytes.as_slice()).collect();
+            for (read, written) in read.iter().zip(&events[..before]) {
+                prop_assert_eq!(read.as_ref().unwrap(), written);
+            }
+            for (number, read) in read.iter().enumerate() {
+                if let Err(error) = read {
+                    prop_assert_eq!(number, before);
+                    prop_assert!(error.to_string().contains(&format!("line {}", before + 1)), "{error}");
+                }
+            }
         }
     }
 }

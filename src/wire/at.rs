@@ -320,14 +320,29 @@ mod tests {
     }
 
     proptest! {
+        /// A line is printable and bounded; its commands are the same in small letters, and stand in it in their order.
         #[test]
         fn any_characters_are_commands_or_refused(text in prop_oneof![
             proptest::collection::vec(any::<u8>(), 0..100),
             "(AT|at)[A-Za-z0-9+&=?,;\" ]{0,60}".prop_map(String::into_bytes),
+            "(AT|at)(([+^][A-Z]{1,6}(=\\?|\\?|=[0-9\",A-F]{0,9})?;)|(&?[A-Z][0-9]{0,3})){0,6}".prop_map(String::into_bytes),
         ]) {
             let mut buffer = LineBuffer::default();
             for line in text.into_iter().chain([b'\r']).filter_map(|b| buffer.push(b)).flatten() {
-                let _ = commands(&line);
+                prop_assert!(line.len() <= LINE_MAX && line.bytes().all(|c| (b' '..0x7f).contains(&c)));
+                let Ok(read) = commands(&line) else { continue };
+                let mut rest = &line.to_ascii_uppercase()[..];
+                for command in &read {
+                    let at = rest.find(&command.name);
+                    prop_assert!(at.is_some(), "{} is not in {rest:?}", command.name);
+                    rest = &rest[at.unwrap() + command.name.len()..];
+                }
+                let small = |form: &Form| match form {
+                    Form::Set(all) => Form::Set(all.iter().map(|one| Parameter(one.0.to_ascii_lowercase())).collect()),
+                    other => other.clone(),
+                };
+                let in_small_letters = read.iter().map(|c| AtCommand { name: c.name.clone(), form: small(&c.form) });
+                prop_assert_eq!(commands(&line.to_ascii_lowercase()), Ok(in_small_letters.collect()));
             }
         }
 

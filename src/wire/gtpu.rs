@@ -92,6 +92,8 @@ pub fn ipv4_addresses(packet: &[u8]) -> Option<(Ipv4Addr, Ipv4Addr)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::support::bent::bent;
+    use proptest::prelude::*;
 
     #[test]
     fn user_packets_have_the_eight_octet_header() {
@@ -127,9 +129,39 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_octets_are_read_or_refused(bytes: Vec<u8>) {
-            let _ = decode(&bytes);
-            let _ = ipv4_addresses(&bytes);
+        fn what_is_read_is_written_and_read_again(bytes in prop_oneof![
+            bent(user(0x1234_5678, b"an IP packet").unwrap().0),
+            bent(error_indication(9, Ipv4Addr::new(10, 53, 1, 2)).unwrap().0),
+            bent(Packet::echo_request(7).encode().unwrap()),
+        ]) {
+            let label = label_of(&bytes);
+            match decode(&bytes) {
+                Ok(Received::User { teid, packet }) => {
+                    prop_assert_eq!(&teid.to_be_bytes()[..], &bytes[4..8]);
+                    prop_assert!(bytes.ends_with(packet));
+                    let (again, named) = user(teid, packet).unwrap();
+                    prop_assert_eq!(decode(&again), Ok(Received::User { teid, packet }));
+                    prop_assert_eq!(label, named);
+                }
+                Ok(Received::ErrorIndication { teid, address }) => {
+                    let (again, named) = error_indication(teid, address).unwrap();
+                    prop_assert_eq!(decode(&again), Ok(Received::ErrorIndication { teid, address }));
+                    prop_assert_eq!(label, named);
+                }
+                Ok(Received::EchoRequest { sequence }) => {
+                    let again = Packet::echo_request(sequence).encode().unwrap();
+                    prop_assert_eq!(decode(&again), Ok(Received::EchoRequest { sequence }));
+                }
+                Ok(Received::Other) => prop_assert_eq!(label.name, "other message"),
+                Err(error) => {
+                    prop_assert_eq!(label.name, "no GTP-U message");
+                    prop_assert!(!error.to_string().is_empty());
+                }
+            }
+            let is_ipv4 = bytes.len() >= 20 && bytes[0] >> 4 == 4;
+            let addresses = is_ipv4.then(|| bytes[12..20].to_vec());
+            let read = ipv4_addresses(&bytes).map(|(from, to)| [from.octets(), to.octets()].concat());
+            prop_assert_eq!(read, addresses);
         }
     }
 }

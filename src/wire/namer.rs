@@ -531,9 +531,18 @@ mod tests {
                 (proptest::collection::vec(any::<u8>(), 0..24), proptest::collection::vec(any::<u8>(), 0..8)),
                 0..20),
         ) {
-            let mut namer = Namer::default();
+            let (mut namer, mut other) = (Namer::default(), Namer::default());
             for (command, response) in exchanges {
-                let _ = namer.describe(&command, &response);
+                let (named, answered) = namer.describe(&command, &response);
+                prop_assert!(!named.name.is_empty());
+                prop_assert_eq!(named.name == "malformed command", Command::parse(&command).is_err());
+                let status = response.len().checked_sub(2).map(|at| hex::encode_upper(&response[at..]));
+                prop_assert_eq!(&answered.name, &status.unwrap_or_else(|| "no status word".to_owned()));
+                // What is said of some bytes is not much longer than they are.
+                let words = |label: &Label| label.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+                let length = command.len() + response.len();
+                prop_assert!(words(&named) + words(&answered) <= 8 * length + 100, "{named:?} {answered:?}");
+                prop_assert_eq!(other.describe(&command, &response), (named, answered));
             }
         }
     }

@@ -79,6 +79,7 @@ pub fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::support::bent::bent;
     use proptest::prelude::*;
 
     #[test]
@@ -90,10 +91,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_body_panics(body: Vec<u8>) {
-            let _ = serde_json::from_slice::<Claim>(&body);
-            let _ = serde_json::from_slice::<Offer>(&body);
-            let _ = serde_json::from_slice::<Problem>(&body);
+        fn what_is_read_is_written_and_read_again(body in prop_oneof![
+            bent(br#"{"id":"00","public_key":"ab","signature":"cd"}"#.to_vec()),
+            bent(br#"{"chain_id":7,"registry":"00","id":"ab","model":"cd"}"#.to_vec()),
+            bent(br#"{"id":"00","block":7,"transaction":"ab"}"#.to_vec()),
+            bent(Problem::new(403, "not-on-allow-list", "It is not expected.").response().body),
+        ]) {
+            macro_rules! again {
+                ($($kind:ty)*) => { $(
+                    if let Ok(read) = serde_json::from_slice::<$kind>(&body) {
+                        let written = serde_json::to_vec(&read).unwrap();
+                        prop_assert_eq!(serde_json::from_slice::<$kind>(&written).unwrap(), read);
+                    }
+                )* };
+            }
+            again!(Claim Offer Registered Problem);
         }
     }
 }

@@ -4,3 +4,5 @@
 mod euicc;
 mod servers;
 mod serving;
+#[path = "../support/mod.rs"]
+mod support;

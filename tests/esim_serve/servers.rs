@@ -4,12 +4,13 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::serving::{PROFILE, Serving};
+use crate::support::need_command;
 
 fn codes(answer: &Value) -> (Option<&str>, Option<&str>) {
     let data = &answer["header"]["functionExecutionStatus"]["statusCodeData"];
@@ -40,8 +41,7 @@ fn functions_are_served_over_tls() {
 
 #[test]
 fn curl_is_served() {
-    if Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_err() {
-        println!("skipped: curl is not installed");
+    if !need_command("curl", "curl is served over TLS that it verifies") {
         return;
     }
     let serving = Serving::start(&[]);

@@ -4,6 +4,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::support::need;
+
 const CONTRACTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contracts");
 
 fn artefact() -> Value {
@@ -18,8 +20,12 @@ fn source_compiles_to_the_committed_bytecode() {
         .args(["-e", "require.resolve('solc', {paths: [process.env.SOLC_JS_DIR, '.'].filter(Boolean)})"])
         .current_dir(CONTRACTS)
         .output();
-    if !present.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: solc is not installed; run `npm install` in contracts/ or set SOLC_JS_DIR");
+    let found = match present {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(_) => Err("it is neither in contracts/node_modules nor in SOLC_JS_DIR".to_owned()),
+        Err(error) => Err(format!("node does not start ({error})")),
+    };
+    if need("solc", "the committed bytecode is what the contract's source compiles to", found).is_none() {
         return;
     }
     let output =

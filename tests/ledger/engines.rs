@@ -5,13 +5,14 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::lab::{Card, Lab};
+use crate::support::{from_variable, need};
 
 /// Needs Node.js and `npm install @ethereumjs/vm@10 @ethereumjs/blockchain@10 @ethereumjs/statemanager@10` in the
 /// directory that ETHEREUMJS_DIR names.
 #[test]
 fn another_engine_executes_the_chain_to_the_same_head() {
-    if std::env::var_os("ETHEREUMJS_DIR").is_none() {
-        eprintln!("skipped: ETHEREUMJS_DIR does not name a directory with @ethereumjs/vm");
+    let unproved = "another engine comes to the same head";
+    if need("ethereumjs", unproved, from_variable("ETHEREUMJS_DIR")).is_none() {
         return;
     }
     let (mut lab, store) = Lab::in_memory();

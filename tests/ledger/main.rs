@@ -7,3 +7,5 @@ mod damage;
 mod engines;
 mod kill;
 mod lab;
+#[path = "../support/mod.rs"]
+mod support;

@@ -50,11 +50,9 @@ impl Drop for Servers {
 
 #[test]
 fn lpac_downloads_from_our_server_into_our_card() {
-    let Some(lpac) = lpac() else {
-        println!("skipped: lpac is not installed; name it with LPAC=PATH");
-        return;
-    };
-    let Some(lab) = Lab::start() else { return };
+    let unproved = "lpac downloads from our server into our card";
+    let Some(lpac) = lpac(unproved) else { return };
+    let Some(lab) = Lab::start(unproved) else { return };
     let order = format!("{PROFILE}:TOKEN-1");
     let servers = Servers::start(&lab, &["--order", &order]);
     let card = lab.serve(&["--euicc"]);
@@ -89,11 +87,9 @@ fn lpac_downloads_from_our_server_into_our_card() {
 
 #[test]
 fn lpac_finds_the_profile_by_its_eid_and_by_the_smds() {
-    let Some(lpac) = lpac() else {
-        println!("skipped: lpac is not installed; name it with LPAC=PATH");
-        return;
-    };
-    let Some(lab) = Lab::start() else { return };
+    let unproved = "lpac finds a profile by EID and through the SM-DS";
+    let Some(lpac) = lpac(unproved) else { return };
+    let Some(lab) = Lab::start(unproved) else { return };
     let order = format!("{PROFILE}::89049032123451234512345678901235");
     let servers = Servers::start(&lab, &["--order", &order, "--announce"]);
     let smds = servers.wait_for("SM-DS ").trim_start_matches("SM-DS").trim().to_owned();

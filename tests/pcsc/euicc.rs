@@ -1,17 +1,13 @@
 //! lpac, an LPA of third parties, manages the eUICC that `cellbed card serve --euicc` puts into a reader.
 
-use std::env;
 use std::path::PathBuf;
 
 use super::lab::Lab;
+use crate::support::{from_variable, need, on_path};
 
 /// lpac: `LPAC` names it, or it is in the PATH.
-pub fn lpac() -> Option<PathBuf> {
-    if let Some(named) = env::var_os("LPAC") {
-        return Some(named.into());
-    }
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).map(|folder| folder.join("lpac")).find(|program| program.is_file())
+pub fn lpac(unproved: &str) -> Option<PathBuf> {
+    need("lpac", unproved, from_variable("LPAC").or_else(|_| on_path("lpac")))
 }
 
 /// What `lpac` says with these arguments: the last line of JSON.
@@ -38,11 +34,9 @@ pub fn data(lab: &Lab, lpac: &PathBuf, args: &[&str]) -> serde_json::Value {
 
 #[test]
 fn lpac_manages_the_euicc() {
-    let Some(lpac) = lpac() else {
-        println!("skipped: lpac is not installed; name it with LPAC=PATH");
-        return;
-    };
-    let Some(lab) = Lab::start() else { return };
+    let unproved = "lpac manages the eUICC";
+    let Some(lpac) = lpac(unproved) else { return };
+    let Some(lab) = Lab::start(unproved) else { return };
     let served = lab.serve(&["--euicc", "--trace"]);
     let chip = data(&lab, &lpac, &["chip", "info"]);
     assert_eq!(chip["eidValue"], "89049032123451234512345678901235");
@@ -80,11 +74,9 @@ fn lpac_manages_the_euicc() {
 
 #[test]
 fn lpac_downloads_a_profile_and_enables_it() {
-    let Some(lpac) = lpac() else {
-        println!("skipped: lpac is not installed; name it with LPAC=PATH");
-        return;
-    };
-    let Some(lab) = Lab::start() else { return };
+    let unproved = "lpac downloads a profile and enables it";
+    let Some(lpac) = lpac(unproved) else { return };
+    let Some(lab) = Lab::start(unproved) else { return };
     let served = lab.serve(&["--euicc", "--no-profile"]);
     let server = lab.serve_profiles(&["--order", "sim-profiles/lte-test-op.toml:TOKEN-1"]);
     let address = server.wait_for("SM-DP+ ").trim_start_matches("SM-DP+ ").trim().to_owned();

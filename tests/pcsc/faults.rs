@@ -11,7 +11,7 @@ use cellbed::kernel::RngTree;
 use cellbed::world::factory::virtual_card;
 use cellbed::world::setup::trust_anchor;
 
-use super::lab::{Lab, PROFILE, has_readers};
+use super::lab::{Lab, PROFILE};
 use super::run::bench;
 
 /// In the middle of the procedure: attached, the key being made.
@@ -71,21 +71,28 @@ fn run(lab: &Lab, fail: impl FnOnce() -> bool + Send + 'static) -> String {
 
 #[test]
 fn a_card_that_is_pulled_out() {
-    let Some(lab) = Lab::start().filter(|_| has_readers()) else { return };
+    let Some(lab) = Lab::start_with_readers("a card that is pulled out ends a run with its reason") else {
+        return;
+    };
     let said = run(&lab, || true);
     assert!(said.contains("the card was removed"), "{said}");
 }
 
 #[test]
 fn a_card_that_falls_silent() {
-    let Some(lab) = Lab::start().filter(|_| has_readers()) else { return };
+    let Some(lab) = Lab::start_with_readers("a card that falls silent ends a run with its reason") else {
+        return;
+    };
     let said = run(&lab, || false);
     assert!(said.contains("the card did not answer within 10 s"), "{said}");
 }
 
 #[test]
 fn a_service_that_is_stopped() {
-    let Some(lab) = Lab::start().filter(|_| has_readers()) else { return };
+    let Some(lab) = Lab::start_with_readers("a PC/SC service that is stopped ends a run with its reason")
+    else {
+        return;
+    };
     let pid = lab.service_pid().to_string();
     let said = run(&lab, move || Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
     assert!(said.contains("the PC/SC service has stopped"), "{said}");

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::support::{need, on_path};
+
 pub const PROFILE: &str = "sim-profiles/lte-test.toml";
 const DRIVER: &str = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so";
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -52,15 +54,20 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Starts a pcscd; `None`, and says why, where the machine lacks something.
-    pub fn start() -> Option<Self> {
-        match missing() {
-            Ok(python) => Some(Self::start_with(python)),
-            Err(what) => {
-                println!("skipped: {what}");
-                None
-            }
-        }
+    /// Starts a pcscd; `None`, and says what is therefore not shown, where the machine lacks something.
+    pub fn start(unproved: &str) -> Option<Self> {
+        let python = need("pcscd", unproved, find())?;
+        let may = runs("unshare", &["--mount", "true"]);
+        let may = may.then_some(()).ok_or("only root may give pcscd a /run of its own".to_owned());
+        need("namespaces", unproved, may)?;
+        Some(Self::start_with(python))
+    }
+
+    /// The same for a test in which cellbed itself goes to the readers.
+    pub fn start_with_readers(unproved: &str) -> Option<Self> {
+        let built = cfg!(feature = "pcsc").then_some(()).ok_or("built without the feature `pcsc`".to_owned());
+        need("readers", unproved, built)?;
+        Self::start(unproved)
     }
 
     fn start_with(python: PathBuf) -> Self {
@@ -275,32 +282,19 @@ fn free_ports() -> u16 {
     }
 }
 
-/// What the machine lacks; otherwise its Python with pyscard.
-fn missing() -> Result<PathBuf, String> {
-    let runs = |program: &str, args: &[&str]| {
-        let outcome = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        outcome.is_ok_and(|status| status.success())
-    };
+fn runs(program: &str, args: &[&str]) -> bool {
+    let outcome = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    outcome.is_ok_and(|status| status.success())
+}
+
+/// The machine's Python with pyscard, where the service, its driver and its programs are there as well.
+fn find() -> Result<PathBuf, String> {
     if !Path::new(DRIVER).exists() {
         return Err("vsmartcard-vpcd is not installed".to_owned());
     }
-    for (program, package) in [("pcscd", "pcscd"), ("pcsc_scan", "pcsc-tools"), ("opensc-tool", "opensc")] {
-        if !runs("sh", &["-c", &format!("command -v {program}")]) {
-            return Err(format!("{package} is not installed"));
-        }
-    }
-    if !runs("unshare", &["--mount", "true"]) {
-        return Err("only root may give pcscd a /run of its own".to_owned());
+    for program in ["pcscd", "pcsc_scan", "opensc-tool"] {
+        on_path(program)?;
     }
     let python = ["python3", "/usr/bin/python3"].into_iter().find(|p| runs(p, &["-c", "import smartcard"]));
     python.map(PathBuf::from).ok_or_else(|| "python3-pyscard is not installed".to_owned())
-}
-
-/// Whether this build reaches readers; says so where it does not.
-pub fn has_readers() -> bool {
-    let built = cfg!(feature = "pcsc");
-    if !built {
-        println!("skipped: built without the feature `pcsc`");
-    }
-    built
 }

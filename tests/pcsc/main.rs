@@ -1,6 +1,4 @@
 //! The virtual card behind a pcscd of the test's own or behind a modem, and programs of third parties that use it.
-//!
-//! What is not installed is skipped, and said so; `lab/test` installs it.
 #![allow(clippy::disallowed_methods, reason = "a test starts programs and reads files")]
 
 mod download;
@@ -13,4 +11,6 @@ mod programs;
 mod pysim;
 mod run;
 mod state;
+#[path = "../support/mod.rs"]
+mod support;
 mod tools;

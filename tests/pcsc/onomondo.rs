@@ -1,7 +1,6 @@
 //! onomondo-ipa, an IPA of SGP.32 v1.0 by third parties, makes the eUICC that `cellbed card serve --euicc` puts into a
 //! reader ready: told of the eIM of `cellbed esim serve`, it downloads through it, enables and lists.
 
-use std::env;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
@@ -9,16 +8,13 @@ use std::process::Output;
 use cellbed::wire::rsp::iot::{AddInitialEim, EimConfigurationData};
 
 use super::lab::Lab;
+use crate::support::{from_variable, need};
 
 const CARD: &str = "sim-profiles/bootstrap.toml";
 
-/// The program, where `ONOMONDO_IPA` names it; says so where it does not.
-fn program() -> Option<PathBuf> {
-    let named = env::var_os("ONOMONDO_IPA").map(PathBuf::from);
-    if named.is_none() {
-        println!("skipped: onomondo-ipa is not installed; name it with ONOMONDO_IPA=PATH");
-    }
-    named
+/// The program, where `ONOMONDO_IPA` names it.
+fn program(unproved: &str) -> Option<PathBuf> {
+    need("onomondo-ipa", unproved, from_variable("ONOMONDO_IPA"))
 }
 
 /// Runs it, with its memory in the lab's folder. It polls without an end where a download fails again and again, so
@@ -32,8 +28,9 @@ fn ipa(lab: &Lab, program: &PathBuf, args: &[&str]) -> Output {
 
 #[test]
 fn onomondo_ipa_makes_the_euicc_ready() {
-    let Some(program) = program() else { return };
-    let Some(lab) = Lab::start() else { return };
+    let unproved = "an IPA of others makes the eUICC ready";
+    let Some(program) = program(unproved) else { return };
+    let Some(lab) = Lab::start(unproved) else { return };
     let path = |name: &str| lab.path().join(name).to_str().unwrap().to_owned();
     let (pki, root, config, add) = (path("pki"), path("root.pem"), path("eim.der"), path("add.der"));
     // A hierarchy of its own: its eUICCs know no eIM yet.

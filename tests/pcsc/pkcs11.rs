@@ -14,6 +14,7 @@ use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 
 use super::lab::{PROFILE, Served, wait};
+use crate::support::{from_variable, need, on_path};
 
 /// A `/dev` that differs from the machine's in one line: $1 is a scratch folder, $2 the line, $3 what it leads to.
 const OWN_DEV: &str = "mount --rbind /dev \"$1\" && mount -t tmpfs none /dev && ln -s \"$1\"/* /dev/ && \
@@ -31,27 +32,18 @@ struct Bench {
 }
 
 impl Bench {
-    /// `None`, and says why, where the machine lacks something.
-    fn start() -> Option<Self> {
-        let Some(module) = env::var_os("IOT_SAFE_PKCS11_MODULE").map(PathBuf::from) else {
-            println!("skipped: IOT_SAFE_PKCS11_MODULE names no PKCS#11 module for IoT SAFE");
-            return None;
-        };
+    /// `None`, and says what is therefore not shown, where the machine lacks something.
+    fn start(unproved: &str) -> Option<Self> {
+        let module = need("pkcs11", unproved, from_variable("IOT_SAFE_PKCS11_MODULE"))?;
         assert!(module.is_file(), "IOT_SAFE_PKCS11_MODULE: there is no {}", module.display());
-        for (program, args) in [
-            ("pkcs11-tool", &["--help"][..]),
-            ("curl", &["--version"]),
-            ("openssl", &["version"]),
-            ("unshare", &["--mount", "true"]),
-        ] {
-            let runs = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
-            if !runs
-                .is_ok_and(|status| status.code() != Some(127) && (program != "unshare" || status.success()))
-            {
-                println!("skipped: {program} is not there or may not run");
-                return None;
-            }
+        need("opensc", unproved, on_path("pkcs11-tool"))?;
+        for program in ["curl", "openssl"] {
+            need(program, unproved, on_path(program))?;
         }
+        let may =
+            Command::new("unshare").args(["--mount", "true"]).status().is_ok_and(|status| status.success());
+        let may = may.then_some(()).ok_or("only root may have a /dev of its own".to_owned());
+        need("namespaces", unproved, may)?;
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("dev")).unwrap();
         let link = folder.path().join("modem");
@@ -152,7 +144,7 @@ fn succeeded(program: &str, output: &Output) -> String {
 
 #[test]
 fn a_pkcs_11_module_signs_and_verifies_with_the_card() {
-    let Some(bench) = Bench::start() else { return };
+    let Some(bench) = Bench::start("a PKCS#11 module signs with the card") else { return };
     bench.enrol();
     let objects = bench.pkcs11(&["--list-objects"]);
     assert!(objects.contains("Private Key Object; EC") && objects.contains("never extractable"), "{objects}");
@@ -175,11 +167,13 @@ fn a_pkcs_11_module_signs_and_verifies_with_the_card() {
 
 #[test]
 fn curl_does_mutual_tls_with_the_key_in_the_card() {
-    let Some(bench) = Bench::start() else { return };
+    let unproved = "curl does mutual TLS with the key in the card";
+    let Some(bench) = Bench::start(unproved) else { return };
     bench.enrol();
     let engine = Command::new("openssl").args(["engine", "pkcs11"]).output().unwrap();
-    if !engine.status.success() {
-        println!("skipped: libengine-pkcs11-openssl is not installed");
+    let found =
+        engine.status.success().then_some(()).ok_or("there is no engine pkcs11 of OpenSSL".to_owned());
+    if need("pkcs11", unproved, found).is_none() {
         return;
     }
     let module = bench.module.display();

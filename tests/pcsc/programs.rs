@@ -6,7 +6,7 @@ use super::lab::Lab;
 
 #[test]
 fn programs_of_third_parties_use_the_card() {
-    let Some(lab) = Lab::start() else { return };
+    let Some(lab) = Lab::start("pcsc_scan, opensc-tool and pyscard use the card") else { return };
     let served = lab.serve(&["--trace"]);
 
     let scan = lab.command("pcsc_scan").arg("-c").output().unwrap();
@@ -38,7 +38,7 @@ fn programs_of_third_parties_use_the_card() {
 
 #[test]
 fn two_cards_are_in_two_readers_and_find_back_to_them() {
-    let Some(mut lab) = Lab::start() else { return };
+    let Some(mut lab) = Lab::start("two cards find back to their readers") else { return };
     let served = lab.serve(&["--count", "2"]);
     let both = || {
         super::lab::wait("the second card", || {

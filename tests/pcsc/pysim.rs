@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::lab::{Lab, PROFILE};
+use crate::support::need;
 
 /// TS 35.208 clause 4.3, test set 1: RAND, AUTN of its SQN and AMF, RES, CK, IK.
 const RAND: &str = "23553cbe9637a89d218ae64dae47bf35";
@@ -23,31 +24,29 @@ struct PySim {
 }
 
 impl PySim {
-    /// `None`, and says why, where the machine has none.
-    fn find() -> Option<Self> {
+    fn find(unproved: &str) -> Option<Self> {
+        need("pysim", unproved, Self::look())
+    }
+
+    fn look() -> Result<Self, String> {
         let on_path = || {
             let path = env::var_os("PATH")?;
             env::split_paths(&path).find(|folder| folder.join("pySim-read.py").is_file())
         };
         let Some(folder) = env::var_os("PYSIM_DIR").map(PathBuf::from).or_else(on_path) else {
-            println!("skipped: pySim is not there; PYSIM_DIR names the folder with pySim-read.py");
-            return None;
+            return Err("pySim-read.py is neither in PYSIM_DIR nor on the path".to_owned());
         };
         let python = env::var("PYSIM_PYTHON").unwrap_or_else(|_| "python3".to_owned());
         let mut imports = Command::new(&python);
         let imports = imports.args(["-c", "import pySim.app, pySim.legacy.cards"]).env("PYTHONPATH", &folder);
         match imports.output() {
-            Ok(output) if output.status.success() => Some(Self { python, folder }),
+            Ok(output) if output.status.success() => Ok(Self { python, folder }),
             Ok(output) => {
                 let cause = String::from_utf8_lossy(&output.stderr);
                 let cause = cause.lines().last().unwrap_or_default();
-                println!("skipped: {python} lacks what pySim requires ({cause}); PYSIM_PYTHON names another");
-                None
+                Err(format!("{python} lacks what it requires ({cause})"))
             }
-            Err(cause) => {
-                println!("skipped: {python} does not start ({cause})");
-                None
-            }
+            Err(cause) => Err(format!("{python} does not start ({cause})")),
         }
     }
 
@@ -66,8 +65,9 @@ impl PySim {
 
 #[test]
 fn pysim_read_runs_to_its_end() {
-    let Some(pysim) = PySim::find() else { return };
-    let Some(lab) = Lab::start() else { return };
+    let unproved = "pySim-read reads the card to its end";
+    let Some(pysim) = PySim::find(unproved) else { return };
+    let Some(lab) = Lab::start(unproved) else { return };
     let served = lab.serve(&["--trace"]);
     let text = pysim.run(&lab, "pySim-read.py", &[]);
     for line in [
@@ -91,8 +91,9 @@ fn pysim_read_runs_to_its_end() {
 
 #[test]
 fn pysim_shell_authenticates_as_ts_35_208_says() {
-    let Some(pysim) = PySim::find() else { return };
-    let Some(lab) = Lab::start() else { return };
+    let unproved = "pySim-shell authenticates as TS 35.208 says";
+    let Some(pysim) = PySim::find(unproved) else { return };
+    let Some(lab) = Lab::start(unproved) else { return };
     // The sequence number of the test set is not far above the one that this card has accepted.
     let profile = fs::read_to_string(PROFILE).unwrap();
     let profile = profile.replace("sqn = \"000000000000\"", "sqn = \"ff9bb4d0b5e0\"");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::lab::{Lab, has_readers};
+use super::lab::Lab;
 
 /// A bench file called `virtual`, so that its title is that of the virtual bench, whose card is in a reader.
 pub fn bench(folder: &Path, reader: &str) -> String {
@@ -16,7 +16,7 @@ pub fn bench(folder: &Path, reader: &str) -> String {
 
 #[test]
 fn zero_touch_through_pcscd_reads_as_in_process() {
-    let Some(lab) = Lab::start().filter(|_| has_readers()) else { return };
+    let Some(lab) = Lab::start_with_readers("a run through pcscd reads as one in process") else { return };
     let _served = lab.serve_card("sim-profiles/bootstrap.toml", &["--euicc"]);
     let runs = lab.path().join("runs");
     let transcript = |args: &[&str]| {
@@ -32,7 +32,9 @@ fn zero_touch_through_pcscd_reads_as_in_process() {
 
 #[test]
 fn a_reader_that_is_not_there_or_empty_is_a_set_up_error() {
-    let Some(mut lab) = Lab::start().filter(|_| has_readers()) else { return };
+    let Some(mut lab) = Lab::start_with_readers("a reader that is missing or empty is a set-up error") else {
+        return;
+    };
     let run = |lab: &Lab, reader: &str, args: &[&str]| {
         let bench = bench(lab.path(), reader);
         let output = lab.cellbed(&[&["run", "--bench", &bench], args].concat());

@@ -24,7 +24,7 @@ fn challenge() -> String {
 
 #[test]
 fn sequence_numbers_and_keys_survive_kill_9() {
-    let Some(lab) = Lab::start() else { return };
+    let Some(lab) = Lab::start("sequence numbers and keys survive kill -9") else { return };
     let state = lab.path().join("state");
     let args = ["--state", state.to_str().unwrap()];
     let challenge = challenge();
@@ -53,7 +53,7 @@ fn sequence_numbers_and_keys_survive_kill_9() {
 /// A card that is killed in the hands of a program comes back, although pcscd sees no moment without a card.
 #[test]
 fn a_card_that_comes_back_at_once_is_seen() {
-    let Some(lab) = Lab::start() else { return };
+    let Some(lab) = Lab::start("a card that comes back at once is seen") else { return };
     let served = lab.serve(&[]);
     let mut holder = lab.hold();
     served.kill();

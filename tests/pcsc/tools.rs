@@ -14,7 +14,7 @@ fn ended(code: i32, output: &Output) -> String {
 
 #[test]
 fn the_tools_reach_a_card_through_pcscd() {
-    let Some(lab) = Lab::start() else { return };
+    let Some(lab) = Lab::start_with_readers("the card tools reach a card through pcscd") else { return };
     let served = lab.serve(&[]);
     let tool = |args: &[&str]| lab.cellbed(&[&["card"], args].concat());
 

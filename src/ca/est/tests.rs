@@ -2,6 +2,7 @@ use super::*;
 use crate::ca::{Authority, CsrBuilder, device_uri};
 use crate::crypto::{SoftKey, Tally};
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
+use crate::support::bent::bent;
 use proptest::prelude::*;
 
 fn key() -> SoftKey {
@@ -134,30 +135,72 @@ fn csr_attributes_are_der() {
 }
 
 proptest! {
+    /// A body says the same in DER and in base64; what is refused has the status of a client's error.
     #[test]
-    fn readers_take_any_bytes(body in proptest::collection::vec(any::<u8>(), 0..600), status in 0u16..600) {
-        let _ = read_enroll_request(Some(PKCS10), &body);
-        let _ = read_enroll_request(Some(PKCS10), &encode(&body));
-        let _ = read_cacerts_response(Some(PKCS7), &body);
-        let _ = read_cacerts_response(Some(PKCS7), &encode(&body));
-        let _ = read_enroll_response(status, Some(PKCS7), Some("7"), &body);
+    fn requests_are_read_alike_in_both_encodings(der in bent(csr_der())) {
+        match (read_enroll_request(Some(PKCS10), &der), read_enroll_request(Some(PKCS10), &encode(&der))) {
+            (Ok(one), Ok(other)) => {
+                prop_assert_eq!(&one, &other);
+                prop_assert_eq!(Ok(one), Csr::parse(&der));
+            }
+            (Err(one), Err(other)) => {
+                prop_assert!((400..500).contains(&one.status()) && (400..500).contains(&other.status()));
+                prop_assert!(!one.reason().is_empty() && !other.reason().is_empty());
+            }
+            (one, other) => prop_assert!(false, "{one:?} and {other:?}"),
+        }
     }
 
     #[test]
-    fn readers_take_changed_messages(at in any::<prop::sample::Index>(), octet in any::<u8>()) {
-        let ca = authority();
-        let mut message = certs_only(&[ca.root_der()]).unwrap();
-        let at_message = at.index(message.len());
-        message[at_message] = octet;
-        let _ = read_cacerts_response(Some(PKCS7), &message);
-        let mut csr = csr_der();
-        let at_csr = at.index(csr.len());
-        csr[at_csr] = octet;
-        let _ = read_enroll_request(Some(PKCS10), &csr);
+    fn what_is_read_of_trust_anchors_is_written_and_read_again(
+        der in bent(certs_only(&[authority().root_der()]).unwrap()),
+    ) {
+        let (one, other) = (read_cacerts_response(Some(PKCS7), &der), read_cacerts_response(Some(PKCS7), &encode(&der)));
+        prop_assert_eq!(one.as_ref().ok(), other.as_ref().ok());
+        match one {
+            Ok(certificates) => {
+                prop_assert!(!certificates.is_empty());
+                let certificates: Vec<&[u8]> = certificates.iter().map(Vec::as_slice).collect();
+                let again = read_cacerts_response(Some(PKCS7), &certs_only(&certificates).unwrap()).unwrap();
+                prop_assert_eq!(again, certificates);
+            }
+            Err(error) => prop_assert!(!error.to_string().is_empty()),
+        }
+    }
+
+    /// The status alone decides what a response is; text of a server is one line of bounded length.
+    #[test]
+    fn an_answer_is_what_its_status_says(
+        body in bent(certs_only(&[authority().root_der()]).unwrap()), status in prop_oneof![Just(200u16), Just(202), 0u16..600],
+    ) {
+        match (status, read_enroll_response(status, Some(PKCS7), Some("7"), &body)) {
+            (200, Ok(Enrolment::Issued(certificate))) => prop_assert_eq!(
+                Ok(vec![certificate]), read_cacerts_response(Some(PKCS7), &body)
+            ),
+            (200, Err(_)) => {}
+            (202, read) => prop_assert_eq!(read, Ok(Enrolment::Retry { after_s: Some(7) })),
+            (_, Ok(Enrolment::Refused { status: told, reason })) => {
+                prop_assert_eq!(told, status);
+                prop_assert!(reason.lines().count() <= 1 && reason.len() <= 1000, "{reason:?}");
+            }
+            (_, read) => prop_assert!(false, "{status}: {read:?}"),
+        }
     }
 
     #[test]
-    fn targets_take_any_text(method in ".{0,10}", target in ".{0,60}") {
-        let _ = Operation::of(&method, &target);
+    fn a_target_is_an_operation_only_by_its_own_method(
+        method in prop_oneof![Just("GET".to_owned()), Just("POST".to_owned()), ".{0,10}"],
+        target in prop_oneof![
+            (prop::sample::select(Operation::ALL.to_vec()), "(\\?.{0,10})?").prop_map(|(one, query)| format!("{}{query}", one.path())),
+            ".{0,60}",
+        ],
+    ) {
+        match Operation::of(&method, &target) {
+            Ok(operation) => {
+                prop_assert_eq!(operation.method(), method);
+                prop_assert_eq!(operation.path(), target.split('?').next().unwrap());
+            }
+            Err(refusal) => prop_assert!(matches!(refusal.status(), 404 | 405), "{refusal:?}"),
+        }
     }
 }

@@ -122,6 +122,8 @@ fn text(value: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::support::bent::bent;
+    use proptest::prelude::*;
 
     fn atr(hex: &str) -> Result<Atr, AtrError> {
         Atr::parse(&hex::decode(hex).unwrap())
@@ -158,9 +160,26 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
-            if let Ok(atr) = Atr::parse(&bytes) {
-                let _ = (atr.protocol_names(), atr.historical_meaning());
+        fn any_bytes_are_read_as_they_stand_or_refused(
+            bytes in bent(hex::decode("3b9f96801f878031e073fe211b674a4c753034054ba9").unwrap()),
+        ) {
+            match Atr::parse(&bytes) {
+                Ok(atr) => {
+                    prop_assert_eq!(&[atr.initial, atr.format], &bytes[..2]);
+                    prop_assert_eq!(atr.historical.len(), usize::from(atr.format & 0x0f));
+                    let checked = usize::from(atr.protocols.iter().any(|p| *p != 0));
+                    prop_assert!(bytes[..bytes.len() - checked].ends_with(&atr.historical));
+                    let distinct: std::collections::BTreeSet<_> = atr.protocols.iter().filter(|p| **p < 16).collect();
+                    prop_assert!(!distinct.is_empty() && distinct.len() == atr.protocols.len());
+                    prop_assert!(atr.historical_meaning().len() <= atr.historical.len());
+                    for end in 0..bytes.len() {
+                        prop_assert!(Atr::parse(&bytes[..end]).is_err(), "it was whole after {end} bytes");
+                    }
+                }
+                Err(AtrError::Truncated(length)) => prop_assert_eq!(length, bytes.len()),
+                Err(AtrError::Initial(initial)) => prop_assert!(initial == bytes[0] && !matches!(initial, 0x3b | 0x3f)),
+                Err(AtrError::Trailing(more)) => prop_assert!((1..bytes.len()).contains(&more)),
+                Err(AtrError::Check) => {}
             }
         }
     }

@@ -218,6 +218,8 @@ pub fn separation_bit(autn: &[u8; 16]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::support::bent::bent;
+    use proptest::prelude::*;
 
     #[test]
     fn answers_are_read_or_refused() {
@@ -235,8 +237,20 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_answer_is_read_or_refused(data: Vec<u8>) {
-            let _ = read(&data);
+        fn what_is_read_of_an_answer_stands_in_it(data in prop_oneof![
+            bent([&[0xdb, 4][..], &[1; 4], &[16], &[2; 16], &[16], &[3; 16], &[8], &[4; 8]].concat()),
+            bent([&[0xdc, 14][..], &[5; 14]].concat()),
+        ]) {
+            let begins = match read(&data) {
+                Some(Outcome::Success { res, ck, ik, .. }) => {
+                    prop_assert!((4..=16).contains(&res.len()));
+                    [&[0xdb, res.len() as u8][..], &res, &[16], &ck, &[16], &ik].concat()
+                }
+                Some(Outcome::SynchronisationFailure { auts }) => [&[0xdc, 14][..], &auts].concat(),
+                Some(Outcome::MacFailure) => return Err(TestCaseError::fail("data do not say this")),
+                None => return Ok(()),
+            };
+            prop_assert!(data.starts_with(&begins));
         }
     }
 }

@@ -171,6 +171,8 @@ fn pins(template: &[u8]) -> Vec<PinStatus> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::support::bent::bent;
+    use proptest::prelude::*;
 
     fn fcp(hex: &str) -> Fcp {
         Fcp::parse(&hex::decode(hex).unwrap())
@@ -202,9 +204,26 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_bytes_are_read(bytes: Vec<u8>) {
-            let _ = Fcp::parse(&bytes);
-            let _ = Fcp::parse(&[&[0x62, 0x7f][..], &bytes].concat());
+        fn what_is_read_of_a_template_stands_in_it(
+            bytes in prop_oneof![
+                bent(hex::decode("621a8205422100200283022f008a01058b036f0601800200408801f0").unwrap()),
+                bent(hex::decode("62178202782183023f008a0105c60990014083010183010a").unwrap()),
+            ],
+            behind: Vec<u8>,
+        ) {
+            let fcp = Fcp::parse(&bytes);
+            let within = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
+            prop_assert!(fcp.id.is_none_or(|id| within(&id.to_be_bytes())));
+            prop_assert!(fcp.aid.as_deref().is_none_or(|aid| aid.is_empty() || within(aid)));
+            prop_assert!(fcp.sfi.is_none_or(|sfi| (1..=30).contains(&sfi)), "{:?}", fcp.sfi);
+            prop_assert!(fcp.pins.iter().all(|pin| within(&[pin.reference])) && fcp.pins.len() <= bytes.len());
+            if let AccessRule::Referenced { arr, record } = fcp.access {
+                prop_assert!(within(&arr.to_be_bytes()) && within(&[record]));
+            }
+            // What stands behind the template is not its business.
+            if matches!(tlv::header(&bytes), Ok((0x62, length, body)) if length <= body.len()) {
+                prop_assert_eq!(Fcp::parse(&[&bytes[..], &behind].concat()), fcp);
+            }
         }
     }
 }

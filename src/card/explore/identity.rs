@@ -80,6 +80,8 @@ pub fn access_class(imsi: &Imsi) -> [u8; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::support::bent::bent;
+    use proptest::prelude::*;
 
     #[test]
     fn what_is_written_reads_back() {
@@ -109,8 +111,26 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_content_is_read_or_refused(content: Vec<u8>) {
-            let _ = (imsi(&content), iccid_digits(&content), mnc_digits(&content));
+        fn what_is_read_is_written_back(
+            content in prop_oneof![
+                bent(hex::decode("080910100000000010").unwrap()),
+                bent(encode_iccid(&"8988211000000000011".parse().unwrap())),
+                bent(vec![0, 0, 0, 2]),
+            ],
+        ) {
+            if let Some(read) = imsi(&content) {
+                prop_assert_eq!(imsi(&encode_imsi(&read)), Some(read));
+            }
+            if let Some(digits) = iccid_digits(&content) {
+                let mut again = [0; 10];
+                nibbles(values(&digits), &mut again);
+                prop_assert_eq!(iccid_digits(&again), Some(digits.clone()));
+                // Up to the first filler the octets are the file's.
+                prop_assert_eq!(&again[..digits.len() / 2], &content[..digits.len() / 2]);
+            }
+            if let Some(count) = mnc_digits(&content) {
+                prop_assert!(matches!(count, 2 | 3) && content[3] & 0x0f == count);
+            }
         }
     }
 }

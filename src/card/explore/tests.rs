@@ -353,27 +353,42 @@ proptest! {
         prop_assert!(suffer(answers.collect()) < COMMANDS_MAX);
     }
 
+    /// The tools go on to their ends, and leave a card that is as good as before where nothing was written.
     #[test]
     fn a_damaged_answer_of_a_good_card_does_no_harm(at in 0usize..400, mask in 1u8.., cut in 0usize..4) {
-        struct Damaged { card: Uicc, at: usize, mask: u8, cut: usize }
+        struct Damaged { card: Uicc, at: usize, mask: u8, cut: usize, left: Arc<Mutex<usize>> }
         impl CardPort for Damaged {
             fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, PortError> {
                 let mut response = self.card.transmit(command)?;
-                if let Some(byte) = response.get_mut(self.at % 40) {
-                    *byte ^= self.mask;
+                let mut left = self.left.lock().unwrap();
+                if *left > 0 {
+                    *left -= 1;
+                    if let Some(byte) = response.get_mut(self.at % 40) {
+                        *byte ^= self.mask;
+                    }
+                    response.truncate(response.len().saturating_sub(self.cut));
                 }
-                response.truncate(response.len().saturating_sub(self.cut));
                 Ok(response)
             }
             fn reset(&mut self) -> Result<Vec<u8>, PortError> {
                 self.card.reset()
             }
         }
-        let card = Uicc::new(&personalised(0), RngTree::new(7).branch("card1"), &[]).unwrap();
-        let mut slot = CardSlot::new(Box::new(Damaged { card, at, mask, cut }));
+        let good = || Uicc::new(&personalised(0), RngTree::new(7).branch("card1"), &[]).unwrap();
+        let left = Arc::new(Mutex::new(COMMANDS_MAX));
+        let damaged = Damaged { card: good(), at, mask, cut, left: Arc::clone(&left) };
+        let mut slot = CardSlot::new(Box::new(damaged));
         let terminal = &mut Terminal::new(&mut slot);
         let _ = terminal.reset().and_then(|atr| examine(terminal, atr));
         let _ = walk(terminal);
-        let _ = iot_safe::self_test(terminal, true);
+        let _ = iot_safe::self_test(terminal, false);
+        prop_assert!(*left.lock().unwrap() > 0, "the tools do not come to an end");
+
+        *left.lock().unwrap() = 0;
+        let mut slot_of_a_good_card = CardSlot::new(Box::new(good()));
+        let other = &mut Terminal::new(&mut slot_of_a_good_card);
+        prop_assert_eq!(examined(terminal), examined(other));
+        let listed = |terminal: &mut Terminal<'_>| format!("{:?}", walk(terminal).unwrap());
+        prop_assert_eq!(listed(terminal), listed(other));
     }
 }

@@ -182,6 +182,7 @@ pub(super) const fn filled_up<const N: usize>(record: u8, values: &[&[u8]]) -> [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::support::bent::bent;
     use proptest::prelude::*;
 
     /// PIN1 as `pin1` says, PIN2 and ADM1 not verified.
@@ -250,10 +251,22 @@ mod tests {
     }
 
     proptest! {
+        /// Who has more keys may do no less, and a rule of fillers lets nobody do anything.
         #[test]
-        fn no_rule_breaks_the_card(rule in proptest::collection::vec(any::<u8>(), 0..60)) {
+        fn more_keys_permit_no_less(
+            rule in (1..=usize::from(ARR_COUNT)).prop_flat_map(|record| {
+                bent(ARR[(record - 1) * usize::from(ARR_RECORD)..record * usize::from(ARR_RECORD)].to_vec())
+            }),
+            held in any::<[bool; 256]>(),
+        ) {
             for mode in [Mode::Read, Mode::Update, Mode::Increase] {
-                let _ = permits(&rule, mode, &pins(true));
+                let none = permits(&rule, mode, &|_| false);
+                let some = permits(&rule, mode, &|key| held[usize::from(key)]);
+                let every = permits(&rule, mode, &|_| true);
+                prop_assert!(none <= some && some <= every, "{mode:?}: {none} {some} {every}");
+                // It takes a condition that stands behind an access mode.
+                prop_assert!(!every || conditions(&rule, mode).next().is_some());
+                prop_assert!(!permits(&vec![0xff; rule.len()], mode, &|_| true));
             }
         }
     }

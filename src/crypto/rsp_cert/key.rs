@@ -335,6 +335,7 @@ fn bp256_public(
 mod tests {
     use super::*;
     use crate::kernel::RngTree;
+    use crate::support::bent::bent;
     use proptest::prelude::*;
 
     const CURVES: [Curve; 2] = [Curve::P256, Curve::BrainpoolP256r1];
@@ -453,9 +454,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn public_keys_take_any_bytes(der in proptest::collection::vec(any::<u8>(), 0..100)) {
-            let _ = RspPublicKey::from_spki(&der);
-            let _ = RspPublicKey::from_uncompressed(Curve::BrainpoolP256r1, &der);
+        fn what_is_read_as_a_public_key_is_written_back(
+            (curve, der) in prop::sample::select(CURVES.to_vec())
+                .prop_flat_map(|curve| (Just(curve), bent(key(curve, "a").public().spki_der()))),
+        ) {
+            if let Ok(public) = RspPublicKey::from_spki(&der) {
+                prop_assert_eq!(public.spki_der(), &der[..]);
+                prop_assert_eq!(RspPublicKey::from_uncompressed(public.curve(), &public.uncompressed()), Ok(public));
+            }
+            let octets = &der[der.len().saturating_sub(65)..];
+            match RspPublicKey::from_uncompressed(curve, octets) {
+                Ok(public) => prop_assert_eq!(&public.uncompressed()[..], octets),
+                Err(error) => prop_assert_eq!(error, CryptoError::PublicKey { found: octets.len() }),
+            }
         }
     }
 }

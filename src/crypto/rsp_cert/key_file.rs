@@ -114,6 +114,7 @@ fn form(reason: impl Into<String>) -> CryptoError {
 mod tests {
     use super::*;
     use crate::kernel::RngTree;
+    use crate::support::bent::bent;
     use proptest::prelude::*;
 
     #[test]
@@ -153,11 +154,35 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_file_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in ".{0,80}") {
-            let _ = RspKey::from_file(&bytes);
-            let _ = RspKey::from_file(&[&[0x30, bytes.len() as u8, 2, 1, 0], &bytes[..]].concat());
-            let _ = RspKey::from_file(&[&[0x30, bytes.len() as u8, 2, 1, 1], &bytes[..]].concat());
-            let _ = RspKey::from_file(format!("-----BEGIN PRIVATE KEY-----{text}-----END PRIVATE KEY-----").as_bytes());
+        fn any_file_is_a_key_or_refused_without_telling_it(
+            (key, file) in (prop::sample::select(vec![Curve::P256, Curve::BrainpoolP256r1]), any::<bool>())
+                .prop_flat_map(|(curve, as_der)| {
+                    let key = RspKey::from_stream(curve, &mut RngTree::new(7).stream("key"));
+                    let pem = key.to_pem();
+                    let file = match as_der {
+                        true => pem::block(&pem, SEC1_LABEL).unwrap().unwrap().to_vec(),
+                        false => pem.as_bytes().to_vec(),
+                    };
+                    (Just(key), bent(file))
+                }),
+        ) {
+            match RspKey::from_file(&file) {
+                Ok(read) => {
+                    // The public key in the file stands by the private one: there is no other that fits.
+                    prop_assert_eq!(RspKey::from_file(read.to_pem().as_bytes()), Ok(read));
+                }
+                Err(error) => {
+                    let (said, digits) = (error.to_string().to_lowercase(), hex::encode(key.scalar()));
+                    prop_assert!(!said.is_empty() && !said.contains(&digits[..16]) && !said.contains(&digits[48..]), "{said}");
+                }
+            }
+        }
+
+        #[test]
+        fn any_text_between_the_lines_is_refused(text in ".{0,80}") {
+            let file = format!("-----BEGIN PRIVATE KEY-----{text}-----END PRIVATE KEY-----");
+            let refused = matches!(RspKey::from_file(file.as_bytes()), Err(CryptoError::PrivateKeyForm { .. }));
+            prop_assert!(refused);
         }
     }
 }

@@ -5,6 +5,7 @@ use x509_cert::ext::pkix::CrlReason;
 
 use super::*;
 use crate::crypto::Op;
+use crate::support::{from_variable, need};
 
 const NOW: u64 = EPOCH_UNIX_S + 60;
 
@@ -215,11 +216,9 @@ fn rustls_trusts_the_tls_certificate_for_its_hosts() {
 /// An outside check: the published test material, where `SGP26_DIR` says that it is.
 #[test]
 fn the_material_of_sgp_26_is_read_and_verified() {
-    let Some(folder) = std::env::var_os("SGP26_DIR") else {
-        eprintln!("skipped: SGP26_DIR names no folder of SGP.26 test certificates");
-        return;
-    };
-    let files = crate::io::pki_folder::read(std::path::Path::new(&folder)).unwrap();
+    let unproved = "the published certificates of SGP.26 are read and verified";
+    let Some(folder) = need("sgp26", unproved, from_variable("SGP26_DIR")) else { return };
+    let files = crate::io::pki_folder::read(&folder).unwrap();
     let material = Material::read(&files);
     assert_eq!(material.broken, []);
     for curve in [Curve::P256, Curve::BrainpoolP256r1] {

@@ -338,21 +338,46 @@ fn filters_match_as_in_the_standard() {
     }
 }
 
+/// Gives bytes to one end. Once it has refused any it takes no more, says so every time and is not connected; what it
+/// puts out is bounded by what came in.
+macro_rules! give {
+    ($end:expr, $now:expr, $bytes:expr) => {{
+        let mut out = Vec::new();
+        let taken = $end.receive($now, $bytes, &mut out);
+        prop_assert!(out.len() <= 2 * $bytes.len() + 2, "{} for {} bytes", out.len(), $bytes.len());
+        if taken.is_err() {
+            prop_assert!(!$end.is_connected());
+            let mut more = Vec::new();
+            prop_assert_eq!($end.receive($now, b"", &mut more), taken.clone());
+            prop_assert!(more.is_empty());
+        }
+        taken
+    }};
+}
+
 proptest! {
     #[test]
-    fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..300), cut in 1usize..50) {
+    fn any_bytes_are_taken_or_end_the_session(bytes in prop::collection::vec(any::<u8>(), 0..300), cut in 1usize..50) {
         let mut fresh = Pair::new(10);
         let mut pair = Pair::connected(10, "");
+        let mut failed = [false; 4];
         for piece in bytes.chunks(cut) {
-            let _ = fresh.server.receive(fresh.now, piece, &mut Vec::new());
-            let _ = fresh.client.receive(fresh.now, piece, &mut Vec::new());
-            let _ = pair.server.receive(pair.now, piece, &mut Vec::new());
-            let _ = pair.client.receive(pair.now, piece, &mut Vec::new());
+            let now = pair.now;
+            let outcomes = [
+                give!(fresh.server, now, piece), give!(fresh.client, now, piece),
+                give!(pair.server, now, piece), give!(pair.client, now, piece),
+            ];
+            for (failed, outcome) in failed.iter_mut().zip(outcomes) {
+                prop_assert!(!*failed || outcome.is_err(), "it goes on after an error");
+                *failed |= outcome.is_err();
+            }
+            // Nobody has let this client in.
+            prop_assert!(!fresh.server.is_connected());
         }
     }
 
     #[test]
-    fn damaged_packets_are_survived(
+    fn damaged_packets_are_taken_or_end_the_session(
         packets in prop::collection::vec((0u8..16, prop::collection::vec(any::<u8>(), 0..40), any::<u8>()), 1..6),
         connack_properties in prop::collection::vec(any::<u8>(), 0..20),
     ) {
@@ -360,16 +385,22 @@ proptest! {
             [&[kind << 4 | flags & 0xf, body.len() as u8], body].concat()
         };
         let mut fresh = Pair::new(10);
+        let now = fresh.now;
         let body = [&[0, 0, connack_properties.len() as u8], &connack_properties[..]].concat();
-        let _ = fresh.client.receive(fresh.now, &frame(2, 0, &body), &mut Vec::new());
+        let let_in = give!(fresh.client, now, &frame(2, 0, &body)[..]);
+        prop_assert_eq!(fresh.client.is_connected(), let_in.is_ok());
         let mut pair = Pair::connected(10, "");
-        let _ = pair.client.publish(pair.now, TOPIC, b"x", AT_LEAST_ONCE, &mut Vec::new());
+        let published = pair.client.publish(now, TOPIC, b"x", AT_LEAST_ONCE, &mut Vec::new());
+        prop_assert!(published.is_ok());
         for (kind, body, flags) in packets {
             let bytes = frame(kind, flags, &body);
-            let _ = fresh.client.receive(fresh.now, &bytes, &mut Vec::new());
-            let _ = fresh.client.publish(fresh.now, TOPIC, b"x", AT_LEAST_ONCE, &mut Vec::new());
-            let _ = pair.server.receive(pair.now, &bytes, &mut Vec::new());
-            let _ = pair.client.receive(pair.now, &bytes, &mut Vec::new());
+            for taken in [
+                give!(fresh.client, now, &bytes[..]), give!(pair.server, now, &bytes[..]), give!(pair.client, now, &bytes[..]),
+            ] {
+                prop_assert!(taken.is_ok() || !taken.unwrap_err().to_string().is_empty());
+            }
+            let published = fresh.client.publish(now, TOPIC, b"x", AT_LEAST_ONCE, &mut Vec::new());
+            prop_assert!(published.is_err() || fresh.client.is_connected());
         }
     }
 }

@@ -1,10 +1,11 @@
-//! The capture as tshark reads it. Without tshark these tests say so and pass.
+//! The capture as tshark reads it.
 
 use std::io::Write as _;
 use std::process::Command;
 
 use super::super::sample;
 use super::*;
+use crate::support::need_command;
 use crate::wire::Label;
 
 /// An S1 Setup Request: eNB 0x19b0 of 001-01, tracking area 1.
@@ -30,7 +31,10 @@ fn capture(events: &[Event]) -> Vec<u8> {
 }
 
 /// What tshark prints of `fields` for each packet, tab-separated; nothing where there is no tshark.
-fn tshark(capture: &[u8], fields: &[&str]) -> Option<Vec<String>> {
+fn tshark(capture: &[u8], fields: &[&str], unproved: &str) -> Option<Vec<String>> {
+    if !need_command("tshark", unproved) {
+        return None;
+    }
     let mut file = tempfile::NamedTempFile::new().expect("there is room for a small file");
     file.write_all(capture).expect("there is room for a small file");
     let mut command = Command::new("tshark");
@@ -43,10 +47,7 @@ fn tshark(capture: &[u8], fields: &[&str]) -> Option<Vec<String>> {
     fields.iter().for_each(|field| {
         command.args(["-e", field]);
     });
-    let Ok(output) = command.output() else {
-        eprintln!("skipped: tshark is not installed (Debian: apt-get install tshark)");
-        return None;
-    };
+    let output = command.output().expect("tshark starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
 }
@@ -63,7 +64,7 @@ fn s1ap_dissects_with_a_good_crc_and_a_running_tsn() {
         &["frame.protocols", "s1ap.procedureCode", "s1ap.ENBname", "sctp.data_tsn_raw", "frame.time_epoch"],
     ]
     .concat();
-    let Some(lines) = tshark(&capture, &fields) else { return };
+    let Some(lines) = tshark(&capture, &fields, "Wireshark takes our SCTP and S1AP") else { return };
     let line = |tsn| format!("\t1\t\t1\tip:sctp:s1ap\t17\tsrsenb01\t{tsn}\t1767225601.500000001");
     assert_eq!(lines, [line(1), line(2)]);
 }
@@ -72,7 +73,8 @@ fn s1ap_dissects_with_a_good_crc_and_a_running_tsn() {
 fn a_fragmented_message_is_put_together_again() {
     // Paging's worth of nonsense is fine: what counts is that SCTP hands on one message.
     let capture = capture(&[message(Actor::MME, Actor::enb(1), Proto::S1ap, vec![0; 4000])]);
-    let Some(lines) = tshark(&capture, &["sctp.checksum.status", "sctp.fragment"]) else { return };
+    let fields = ["sctp.checksum.status", "sctp.fragment"];
+    let Some(lines) = tshark(&capture, &fields, "Wireshark puts SCTP fragments together") else { return };
     assert_eq!(lines, ["1\t", "1\t", "1\t1,2,3"]);
 }
 
@@ -85,7 +87,7 @@ fn gtp_u_dissects_down_to_the_packet_inside() {
     tunnelled.extend_from_slice(&inner);
     let capture = capture(&[message(Actor::enb(1), Actor::GATEWAY, Proto::GtpU, tunnelled)]);
     let fields = ["_ws.malformed", "ip.checksum.status", "udp.checksum.status", "frame.protocols", "ip.src"];
-    let Some(lines) = tshark(&capture, &fields) else { return };
+    let Some(lines) = tshark(&capture, &fields, "Wireshark reads the packet in GTP-U") else { return };
     assert_eq!(lines, ["\t1,1\t1,1\tip:udp:gtp:ip:udp:data\t10.53.2.1,10.45.0.2"]);
 }
 
@@ -117,7 +119,8 @@ fn card_exchanges_dissect_as_one_packet_each() {
         "ip.src",
         "ip.dst",
     ];
-    let Some(lines) = tshark(&capture(&events), &fields) else { return };
+    let unproved = "Wireshark reads a card's exchanges, one packet each";
+    let Some(lines) = tshark(&capture(&events), &fields, unproved) else { return };
     assert_eq!(lines.len(), exchanges.len());
     for (line, (_, response)) in lines.iter().zip(exchanges) {
         let sw = &response[response.len() - 4..];

@@ -145,6 +145,7 @@ impl From<&PackageError> for PeStatus {
 mod tests {
     use super::super::ElementRef;
     use super::*;
+    use crate::support::bent::bent;
     use proptest::prelude::*;
 
     #[test]
@@ -179,8 +180,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_end(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let _ = EuiccResponse::decode(&bytes);
+        fn what_is_read_is_written_and_read_again(
+            bytes in bent(hex::decode("3014a00c300a8001038101088302012c8100820268 69".replace(' ', "")).unwrap()),
+        ) {
+            match EuiccResponse::decode(&bytes) {
+                Ok(read) => prop_assert_eq!(EuiccResponse::decode(&read.encode()), Ok(read)),
+                Err(error) => prop_assert!(!error.cause.is_empty()),
+            }
         }
 
         #[test]

@@ -6,6 +6,7 @@ use super::codes::{Pin, PinCodes, PinSource, Puk, PukCodes};
 use super::file::{Fcp, File, FileCommand, FileItem, GenericFiles, ProprietaryInfo, TemplateFiles};
 use super::header::{Header, PeHeader, Services};
 use super::*;
+use crate::support::bent::bent;
 
 const SUCI: &[u8] = include_bytes!("../../../sim-profiles/ts48/ts48-v7.0-bertlv-suci.der");
 const PLAIN: &[u8] = include_bytes!("../../../sim-profiles/ts48/ts48-v7.0-nobertlv-noramrfm.der");
@@ -489,10 +490,28 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_end(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        if let Ok(package) = Package::decode(&bytes) {
-            prop_assert_eq!(package.encode(), bytes);
-            let _ = package.image();
-        }
+    fn what_is_wrong_with_a_package_has_its_place(bytes in prop_oneof![
+        bent(SUCI.to_vec()),
+        bent(Package { elements: small() }.encode()),
+    ]) {
+        let error = match Package::decode(&bytes) {
+            Ok(package) => {
+                prop_assert!(package.encode() == bytes);
+                match package.image() {
+                    Ok(image) => {
+                        let has_parent = image.files.iter().enumerate().all(|(at, file)| file.parent <= at);
+                        prop_assert!(has_parent && image.files.len() <= bytes.len());
+                        return Ok(());
+                    }
+                    Err(error) => {
+                        prop_assert!(error.element.index < package.elements.len().max(1), "{error}");
+                        error
+                    }
+                }
+            }
+            Err(error) => error,
+        };
+        prop_assert!(!error.cause.is_empty() && !error.element.name.is_empty(), "{error:?}");
+        prop_assert!(error.offset.is_none_or(|offset| offset as usize <= bytes.len()), "{error:?}");
     }
 }

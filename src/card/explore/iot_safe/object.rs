@@ -105,6 +105,8 @@ pub(super) fn tags(kind: Kind) -> (u16, u16) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::support::bent::bent;
+    use proptest::prelude::*;
 
     #[test]
     fn objects_of_a_list() {
@@ -123,8 +125,22 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_list_is_read(list: Vec<u8>) {
-            let _ = read_list(&list);
+        fn what_is_read_of_a_list_stands_in_it(
+            list in bent(hex::decode(
+                "c11d74066465766963658401016001024a01014b01134e01016101039201049102\
+                 0001c30d730161830102600103200200ff",
+            ).unwrap()),
+            cut in any::<proptest::sample::Index>(),
+        ) {
+            let objects = read_list(&list);
+            for object in &objects {
+                let within = |part: &[u8]| part.is_empty() || list.windows(part.len()).any(|window| window == part);
+                prop_assert!(within(&object.id) && object.size <= 0xffff);
+                prop_assert!(object.label.bytes().all(|octet| (0x20..0x7f).contains(&octet)));
+            }
+            // A list that was cut off tells its first objects.
+            let first = read_list(&list[..cut.index(list.len() + 1)]);
+            prop_assert_eq!(&first[..], &objects[..first.len()]);
         }
     }
 }

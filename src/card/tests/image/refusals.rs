@@ -251,6 +251,16 @@ proptest! {
         image.puks[0].key_reference = reference;
         image.subscriptions[1].adf = adf;
         image.subscriptions[1].shares_sqn_of = Some(parent);
-        let _ = InstalledProfile::install(&image, &RngTree::new(7), &[]);
+        match InstalledProfile::install(&image, &RngTree::new(7), &[]) {
+            // A profile that is installed is one that can be used and kept.
+            Ok(profile) => {
+                let state = profile.save();
+                let mut again = installed(&image);
+                prop_assert_eq!(again.restore(&state), Ok(()));
+                prop_assert_eq!(again.save(), state);
+                prop_assert_eq!(send(&mut card_of(&image), "00a4000c023f00"), "9000");
+            }
+            Err(error) => prop_assert!(!error.cause.is_empty() && !error.to_string().is_empty()),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::tests::{objects, written_again};
 use super::super::{NotificationEvents, ProfileFilter, notification_sent};
 use super::*;
 
@@ -472,39 +473,33 @@ fn compact_forms_are_read() {
 }
 
 proptest! {
+    /// Objects with the tags of the module in any order and nesting: what reads is written and read again.
     #[test]
-    fn any_bytes_are_answered(tag in prop::sample::select(vec![
+    fn what_reads_of_any_objects_is_written_again(tag in prop::sample::select(vec![
         0x30u16, 0xa0, 0xa1, 0xbf21, 0xbf2b, 0xbf38, 0xbf39, 0xbf3a, 0xbf3b, 0xbf3d, 0xbf41, 0xbf4e, 0xbf4f, 0xbf50, 0xbf51,
         0xbf52, 0xbf53, 0xbf54, 0xbf55, 0xbf56, 0xbf57, 0xbf58, 0xbf59, 0xbf5a, 0xbf64,
-    ]), body in proptest::collection::vec(any::<u8>(), 0..120)) {
+    ]), body in objects()) {
         let bytes = tlv(tag, &[&body]);
-        let _ = EsipaRequest::parse(&bytes);
-        let _ = EsipaResponse::parse(&bytes);
-        let _ = EuiccPackageRequest::parse(&bytes);
-        let _ = EuiccPackageSigned::parse(&bytes);
-        let _ = EuiccPackageResult::parse(&bytes);
-        let _ = EuiccPackageResultData::parse(&bytes);
-        let _ = EuiccPackageErrorData::parse(&bytes);
-        let _ = IpaEuiccDataRequest::parse(&bytes).map(|request| request.wants(0xbf20));
-        let _ = IpaEuiccDataResponse::parse(&bytes);
-        let _ = ProfileDownloadTriggerRequest::parse(&bytes);
-        let _ = ProfileDownloadTriggerResult::parse(&bytes);
-        let _ = parse_acknowledgements(&bytes);
-        let _ = parse_configuration_request(&bytes);
-        let _ = parse_configuration_response(&bytes);
-        let _ = parse_certificates_request(&bytes);
-        let _ = parse_certificates_response(&bytes);
-        let _ = AddInitialEim::parse(&bytes);
-        let _ = AddInitialEimResponse::parse(&bytes);
-        let _ = ImmediateEnableConfiguration::parse(&bytes);
-        let _ = ProfileRollback::parse(&bytes);
-        let _ = MemoryReset::parse(&bytes);
-        let _ = MemoryResetOptions::parse(&bytes);
-        let _ = Retrieved::parse(&bytes);
-        let _ = CompactNotification::parse(&bytes);
-        let _ = compact_authenticate(&bytes);
-        let _ = compact_prepare(&bytes);
-        let _ = compact_cancel(&bytes);
+        written_again!(bytes; EsipaRequest EsipaResponse EuiccPackageRequest EuiccPackageSigned EuiccPackageResult
+            EuiccPackageResultData EuiccPackageErrorData IpaEuiccDataRequest IpaEuiccDataResponse
+            ProfileDownloadTriggerRequest ProfileDownloadTriggerResult AddInitialEim AddInitialEimResponse
+            ProfileRollback MemoryReset MemoryResetOptions);
+        if let Ok(read) = ImmediateEnableConfiguration::parse(&bytes) {
+            prop_assert_eq!(ImmediateEnableConfiguration::parse(&read.to_bytes(0xbf59)), Ok(read));
+        }
+        if let Ok(read) = parse_certificates_response(&bytes) {
+            let written = Certificates::response(read.as_ref().map_err(|error| *error));
+            prop_assert_eq!(parse_certificates_response(&written), Ok(read));
+        }
+        prop_assert!(parse_acknowledgements(&bytes).iter().flatten().count() <= bytes.len());
+        prop_assert!(parse_configuration_response(&bytes).iter().flatten().count() <= bytes.len());
+        for outcome in [
+            parse_configuration_request(&bytes).map(drop), parse_certificates_request(&bytes).map(drop),
+            Retrieved::parse(&bytes).map(drop), CompactNotification::parse(&bytes).map(drop),
+            compact_authenticate(&bytes).map(drop), compact_prepare(&bytes).map(drop), compact_cancel(&bytes).map(drop),
+        ] {
+            prop_assert!(outcome.is_ok() || !outcome.unwrap_err().to_string().is_empty());
+        }
     }
 
     /// One bit anywhere in a message: it reads as something or is refused, and what reads is written again.
