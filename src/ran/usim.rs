@@ -4,11 +4,10 @@
 
 use std::sync::PoisonError;
 
-use oxirush_security::{Ck, Ik};
-
 use super::RanError;
 use crate::card::{CardHandle, CardSlot};
 use crate::id::Imsi;
+use crate::wire::nas::{Ck, Ik};
 use crate::wire::tlv;
 
 /// The application identifier of every USIM, up to the application provider's part (TS 101 220 annex E).
