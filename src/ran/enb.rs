@@ -11,7 +11,7 @@ use super::{Downlink, RanError, ReleaseCause, Uplink};
 use crate::event::Actor;
 use crate::id::Plmn;
 use crate::kernel::{Duration, Instant};
-use crate::wire::gtpu;
+use crate::wire::gtpu::{self, Datagram, Endpoint};
 use crate::wire::nas::Kenb;
 use crate::wire::s1ap::{self, Cause, ContextReleaseRequest, InitialUeMessage, Location, Pdu, UeIds};
 use crate::wire::{Fields, Label};
@@ -109,26 +109,21 @@ struct Context {
 #[derive(Debug, Clone, Copy)]
 struct Bearer {
     erab: u64,
-    local: u32,
-    remote: u32,
-    gateway: Ipv4Addr,
+    /// The base station's end of the tunnel.
+    teid: u32,
 }
 
 /// A base station with the connections of its UEs.
 pub struct Enb {
     config: EnbConfig,
-    address: Ipv4Addr,
     s1: S1State,
     setup_at: Option<Instant>,
     contexts: BTreeMap<u32, Context>,
     /// From device to eNB UE S1AP ID.
     by_ue: BTreeMap<u32, u32>,
-    /// From local TEID to eNB UE S1AP ID.
-    by_teid: BTreeMap<u32, u32>,
-    /// From the gateway's end of a tunnel to eNB UE S1AP ID.
-    by_remote: BTreeMap<(Ipv4Addr, u32), u32>,
+    /// The tunnels of the contexts, by eNB UE S1AP ID.
+    tunnels: Endpoint<u32>,
     next_id: u32,
-    next_teid: u32,
 }
 
 impl Enb {
@@ -137,15 +132,12 @@ impl Enb {
         let address = Actor::enb(config.number).transport_address();
         Self {
             config,
-            address,
             s1: S1State::Down,
             setup_at: None,
             contexts: BTreeMap::new(),
             by_ue: BTreeMap::new(),
-            by_teid: BTreeMap::new(),
-            by_remote: BTreeMap::new(),
+            tunnels: Endpoint::new(address),
             next_id: 1,
-            next_teid: 1,
         }
     }
 
@@ -301,53 +293,38 @@ impl Enb {
 
     fn drop_bearer(&mut self, id: u32) -> Option<Bearer> {
         let bearer = self.contexts.get_mut(&id)?.bearer.take()?;
-        self.by_teid.remove(&bearer.local);
-        self.by_remote.remove(&(bearer.gateway, bearer.remote));
+        self.tunnels.close(bearer.teid);
         Some(bearer)
     }
 
     fn uplink(&mut self, id: u32, packet: &[u8], out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
         let Some(bearer) = self.contexts.get(&id).and_then(|context| context.bearer) else { return Ok(()) };
-        let (bytes, label) = gtpu::user(bearer.remote, packet).map_err(|e| fault("G-PDU", &e))?;
-        out.push(EnbOutput::GtpU { to: bearer.gateway, bytes, label });
+        let sent = self.tunnels.send(bearer.teid, packet).map_err(|e| fault("G-PDU", &e))?;
+        if let Some(Datagram { to, bytes, label }) = sent {
+            out.push(EnbOutput::GtpU { to, bytes, label });
+        }
         Ok(())
     }
 
     fn receive_gtpu(&mut self, bytes: &[u8], out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
-        let gateway = Actor::GATEWAY.transport_address();
-        let Ok(received) = gtpu::decode(bytes) else { return Ok(()) };
-        let (bytes, label) = match received {
-            gtpu::Received::User { teid, packet } => match self.by_teid.get(&teid) {
-                Some(id) => {
-                    if let Some(ue) = self.contexts.get(id).and_then(|context| context.ue) {
-                        out.push(EnbOutput::Air { ue, message: Downlink::Data(packet.to_vec()) });
-                    }
-                    return Ok(());
+        match self.tunnels.receive(bytes).map_err(|e| fault("GTP-U answer", &e))? {
+            gtpu::Event::Deliver { key, packet } => {
+                if let Some(ue) = self.contexts.get(&key).and_then(|context| context.ue) {
+                    out.push(EnbOutput::Air { ue, message: Downlink::Data(packet.to_vec()) });
                 }
-                None => {
-                    gtpu::error_indication(teid, self.address).map_err(|e| fault("Error Indication", &e))?
-                }
-            },
-            gtpu::Received::EchoRequest { sequence } => {
-                gtpu::echo_response(sequence).map_err(|e| fault("Echo Response", &e))?
+                Ok(())
             }
-            gtpu::Received::ErrorIndication { teid, address } => {
-                return self.tunnel_lost(address, teid, out);
+            gtpu::Event::Answer { bytes, label } => {
+                out.push(EnbOutput::GtpU { to: Actor::GATEWAY.transport_address(), bytes, label });
+                Ok(())
             }
-            gtpu::Received::Other => return Ok(()),
-        };
-        out.push(EnbOutput::GtpU { to: gateway, bytes, label });
-        Ok(())
+            gtpu::Event::Lost { key } => self.tunnel_lost(key, out),
+            gtpu::Event::Nothing => Ok(()),
+        }
     }
 
     /// The gateway does not know the tunnel any more: the UE's context is of no use (TS 23.007 clause 22).
-    fn tunnel_lost(
-        &mut self,
-        gateway: Ipv4Addr,
-        teid: u32,
-        out: &mut Vec<EnbOutput>,
-    ) -> Result<(), RanError> {
-        let Some(&id) = self.by_remote.get(&(gateway, teid)) else { return Ok(()) };
+    fn tunnel_lost(&mut self, id: u32, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
         self.drop_bearer(id);
         let Some(mme) = self.contexts.get(&id).and_then(|context| context.mme_id) else { return Ok(()) };
         self.request_release(UeIds { mme, enb: id }, Cause::TRANSPORT_UNAVAILABLE, out)

@@ -3,6 +3,7 @@
 use super::{Bearer, Enb, EnbOutput, S1State, Stage};
 use crate::kernel::{Duration, Instant};
 use crate::ran::{Downlink, RanError, ReleaseCause};
+use crate::wire::gtpu::FarEnd;
 use crate::wire::s1ap::{
     Cause, ContextReleaseCommand, ContextReleaseComplete, ContextSetupFailure, ContextSetupRequest,
     ContextSetupResponse, DownlinkNasTransport, ErabReleaseCommand, ErabReleaseResponse, ErrorIndication,
@@ -129,7 +130,7 @@ impl Enb {
         setup: ContextSetupRequest,
         out: &mut Vec<EnbOutput>,
     ) -> Result<(), RanError> {
-        let (enb_id, teid) = (setup.ids.enb, setup.tunnel.teid);
+        let enb_id = setup.ids.enb;
         let Some(ue) = self.adopt(setup.ids) else { return self.unknown_ids(setup.ids, out) };
         let Some(ue) = ue else {
             return self.fail_context_setup(enb_id, Cause::RADIO_CONNECTION_LOST, out);
@@ -142,14 +143,12 @@ impl Enb {
         };
         let Some(mac_i) = setup.kenb.security_mode_mac(eia, eea) else { return Ok(()) };
         self.drop_bearer(enb_id);
-        let local = self.next_teid;
-        self.next_teid = self.next_teid.checked_add(1).unwrap_or(1);
-        self.by_teid.insert(local, enb_id);
-        self.by_remote.insert((gateway, teid), enb_id);
+        let teid = self.tunnels.open(enb_id);
+        self.tunnels.connect(teid, FarEnd { address: gateway, teid: setup.tunnel.teid });
         if let Some(context) = self.contexts.get_mut(&enb_id) {
             context.kenb = Some(setup.kenb);
             context.nas = setup.nas;
-            context.bearer = Some(Bearer { erab: setup.erab, local, remote: teid, gateway });
+            context.bearer = Some(Bearer { erab: setup.erab, teid });
             context.stage = Stage::Securing;
         }
         out.push(EnbOutput::Air { ue, message: Downlink::SecurityMode { eia, eea, mac_i } });
@@ -170,7 +169,7 @@ impl Enb {
     ) -> Result<(), RanError> {
         let Some(context) = self.contexts.get(&enb_id) else { return Ok(()) };
         let (Some(mme), Some(bearer)) = (context.mme_id, context.bearer) else { return Ok(()) };
-        let (ids, tunnel) = (UeIds { mme, enb: enb_id }, Tunnel::new(self.address, bearer.local));
+        let (ids, tunnel) = (UeIds { mme, enb: enb_id }, Tunnel::new(self.tunnels.address(), bearer.teid));
         let response = ContextSetupResponse { ids, erab: bearer.erab, tunnel };
         self.send_s1("InitialContextSetupResponse", response.build(), out)
     }
