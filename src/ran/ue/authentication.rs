@@ -3,7 +3,8 @@
 use super::{Emm, Substate, T3410, T3416, T3418, T3420, Timer, Ue, UeOutput, fault};
 use crate::kernel::Instant;
 use crate::ran::RanError;
-use crate::ran::usim::{self, AuthenticateAnswer};
+use crate::ran::usim;
+use crate::wire::authenticate::Outcome;
 use crate::wire::nas::{Emm as Mobility, EmmCause, Kasme, Message};
 
 /// How many wrong challenges in a row the UE takes before it leaves the cell.
@@ -55,7 +56,7 @@ impl Ue {
             return self.challenge_failed(now, EmmCause::NON_EPS_AUTHENTICATION_UNACCEPTABLE, None, out);
         }
         match usim::authenticate(&self.card, &rand, &autn)? {
-            AuthenticateAnswer::Success { res, ck, ik } => {
+            Outcome::Success { res, ck, ik, .. } => {
                 let Some(serving) = self.plmn else { return Ok(()) };
                 let kasme = Kasme::derive(&ck, &ik, serving, &autn).map_err(|e| fault("KASME", &e))?;
                 self.nas.authenticated(ksi, kasme);
@@ -67,10 +68,10 @@ impl Ue {
                 }
                 self.answer_challenge(&res, out)
             }
-            AuthenticateAnswer::SynchronisationFailure { auts } => {
+            Outcome::SynchronisationFailure { auts } => {
                 self.challenge_failed(now, EmmCause::SYNCH_FAILURE, Some(auts), out)
             }
-            AuthenticateAnswer::MacFailure => self.challenge_failed(now, EmmCause::MAC_FAILURE, None, out),
+            Outcome::MacFailure => self.challenge_failed(now, EmmCause::MAC_FAILURE, None, out),
         }
     }
 
