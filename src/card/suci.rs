@@ -4,7 +4,6 @@
 use aws_lc_rs::agreement::{self, UnparsedPublicKey, X25519};
 use aws_lc_rs::cipher::{AES_128, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use aws_lc_rs::iv::FixedLength;
-use oxirush_security::kdf;
 use p256::elliptic_curve::point::AffineCoordinates;
 use p256::elliptic_curve::sec1::ToEncodedPoint;
 use p256::{NonZeroScalar, ProjectivePoint, PublicKey};
@@ -14,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::fs::{FileSystem, Index};
 use super::{Personalisation, SuciScheme};
+use crate::crypto::milenage::hmac_sha256;
 use crate::id::Plmn;
 use crate::wire::{bcd, tlv};
 
@@ -139,7 +139,7 @@ fn protect(shared: &[u8], public: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
     let key = EncryptingKey::ctr(UnboundCipherKey::new(&AES_128, key).ok()?).ok()?;
     let counter = FixedLength::from(<[u8; 16]>::try_from(counter).ok()?);
     key.less_safe_encrypt(&mut text, EncryptionContext::Iv128(counter)).ok()?;
-    let mac = kdf::kdf(&mac_key, &text);
+    let mac = hmac_sha256(&mac_key, &text);
     Some([public, &text, &mac[..8]].concat())
 }
 

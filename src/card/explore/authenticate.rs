@@ -1,10 +1,8 @@
 //! AUTHENTICATE in the 3G security context, which EPS uses too (TS 31.102 clause 7.1.2), and a diagnosis of the
 //! answer against Milenage as computed here (TS 35.206; TS 33.102 clause 6.3).
 
-use oxirush_security::milenage::{Amf, Auts, K, Milenage, Op, Opc, Sqn};
-use oxirush_security::{Autn, Ck, Ik, Rand};
-
 use super::{ExploreError, Terminal, info};
+use crate::crypto::milenage::{Amf, Autn, Auts, Ck, Ik, K, Milenage, Op, Opc, Rand, Sqn};
 use crate::wire::authenticate::challenge;
 use crate::wire::{Command, StatusWord};
 

@@ -1,7 +1,5 @@
 //! Identification, authentication and security mode (TS 24.301 clauses 5.4.2 to 5.4.4).
 
-use oxirush_security::milenage::Res;
-
 use super::context::{Phase, Timer, UeContext};
 use super::{Core, Mme, fault};
 use crate::corenet::CorenetError;
@@ -111,8 +109,7 @@ impl Mme {
             return Ok(());
         }
         let Some(vector) = ue.vector.take() else { return Ok(()) };
-        let accepted = Res::from_slice(res).is_ok_and(|res| vector.values.xres().accepts(&res));
-        if !accepted {
+        if !vector.accepts(res) {
             // A GUTI may have named the wrong subscriber (clause 5.4.2.5).
             let doubtful = ue.request.as_ref().is_some_and(|request| request.by_guti) && !ue.identified;
             return if doubtful { self.identify(ue, core) } else { self.reject_authentication(ue, core) };
