@@ -166,6 +166,28 @@ fn each_folder_imports_only_what_stands_below_it() {
 }
 
 #[test]
+fn a_crate_that_is_kept_behind_a_module_is_named_there_only() {
+    let kept: [(&str, &[&str]); 4] = [
+        ("oxirush_nas", &["wire"]),
+        ("oxirush_s1ap", &["wire"]),
+        ("oxirush_gtp_u", &["wire"]),
+        ("oxirush_security", &["wire", "crypto"]),
+    ];
+    for file in rust_sources() {
+        let path = module_path(&file);
+        let text = fs::read_to_string(&file).unwrap();
+        for (name, folders) in kept {
+            let at_home = path.first().is_some_and(|folder| folders.contains(&folder.as_str()));
+            assert!(
+                at_home || !text.contains(name),
+                "{} names {name}, which is for {folders:?}",
+                file.display()
+            );
+        }
+    }
+}
+
+#[test]
 fn imports_are_found_however_they_are_written() {
     let path = ["card".to_owned(), "slot".to_owned()];
     let code = shipped_code(

@@ -1,12 +1,10 @@
 //! Authentication and key agreement as the USIM does it (3GPP TS 33.102 clause 6.3.3), over Milenage (TS 35.206),
 //! TUAK (TS 35.231) or the test algorithm.
 
-use oxirush_security::milenage::{K, Milenage, Opc, Sqn};
-use oxirush_security::{Autn, Rand};
-
 use super::test_algorithm::TestAlgorithm;
 use super::tuak::{Lengths, Tuak, USIM_LENGTHS};
 use super::{Algorithm, Personalisation};
+use crate::crypto::milenage::{Autn, K, Milenage, Opc, Rand, Sqn};
 use crate::wire::saip::{AkaAlgorithm, Subscription};
 
 /// The algorithm set of a subscriber, with the keys.

@@ -14,6 +14,7 @@ use super::suci::Concealer;
 use super::usim::Subscribers;
 use super::{CardError, OnOp, Personalisation};
 use crate::kernel::RngTree;
+use crate::wire::bcd;
 
 /// The stream that ephemeral keys of concealed identities come from.
 const SUCI_STREAM: &str = "usim/suci";
@@ -154,8 +155,7 @@ impl InstalledProfile {
     }
 
     fn iccid_digits(&self) -> String {
-        let nibbles = self.iccid.iter().flatten().flat_map(|byte| [byte & 0x0f, byte >> 4]);
-        nibbles.take_while(|digit| *digit < 10).map(|digit| char::from(b'0' + digit)).collect()
+        self.iccid.as_ref().map(|iccid| bcd::leading_digits(iccid)).unwrap_or_default()
     }
 
     /// Writes down what has changed since the profile was installed, and how far its random numbers were drawn:

@@ -5,13 +5,12 @@
 
 use std::fmt;
 
-use oxirush_security::kdf;
-use oxirush_security::milenage::{K, Op, Opc};
 use serde::Deserialize;
 
 use super::CardError;
 pub use super::suci_profile::{Suci, SuciScheme};
 use super::tuak::Tuak;
+use crate::crypto::milenage::{K, Op, Opc, hmac_sha256};
 use crate::id::{Eid, Iccid, Imsi, Plmn};
 
 /// A SIM profile.
@@ -152,7 +151,7 @@ impl SimProfile {
         }
         let k = match index {
             0 => self.authentication.k.0,
-            n => first_half(*kdf::kdf(&self.authentication.k.0, &n.to_be_bytes())),
+            n => first_half(*hmac_sha256(&self.authentication.k.0, &n.to_be_bytes())),
         };
         let (opc, algorithm) = match &self.authentication.operator {
             OperatorKey::Opc(opc) => (opc.0, Algorithm::Milenage),
@@ -176,7 +175,7 @@ impl SimProfile {
             suci: self.suci.clone(),
             pre_shared_key: self.iot_safe.pre_shared_key.as_ref().map(|key| match index {
                 0 => key.0,
-                n => *kdf::kdf(&key.0, &n.to_be_bytes()),
+                n => *hmac_sha256(&key.0, &n.to_be_bytes()),
             }),
             pin: self.pin.clone(),
         })

@@ -4,7 +4,6 @@
 use aws_lc_rs::agreement::{self, UnparsedPublicKey, X25519};
 use aws_lc_rs::cipher::{AES_128, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use aws_lc_rs::iv::FixedLength;
-use oxirush_security::kdf;
 use p256::elliptic_curve::point::AffineCoordinates;
 use p256::elliptic_curve::sec1::ToEncodedPoint;
 use p256::{NonZeroScalar, ProjectivePoint, PublicKey};
@@ -12,11 +11,11 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 use sha2::{Digest, Sha256};
 
-use super::fs::personal::{plmn, swapped_bcd, values};
 use super::fs::{FileSystem, Index};
 use super::{Personalisation, SuciScheme};
+use crate::crypto::milenage::hmac_sha256;
 use crate::id::Plmn;
-use crate::wire::tlv;
+use crate::wire::{bcd, tlv};
 
 /// What the SUCI of one subscriber is made of.
 pub(super) struct Concealer {
@@ -33,10 +32,10 @@ impl Concealer {
     pub(super) fn new(p: &Personalisation) -> Option<Self> {
         let suci = p.suci.as_ref().filter(|suci| suci.by_card)?;
         let mut head = [0x01; 6];
-        head[1..4].copy_from_slice(&plmn(p.plmn));
-        head[4..].copy_from_slice(&swapped_bcd(values(&suci.routing_indicator), 2));
+        head[1..4].copy_from_slice(&bcd::plmn(p.plmn));
+        head[4..].copy_from_slice(&bcd::filled::<2>(bcd::values(&suci.routing_indicator)));
         let digits = p.imsi.as_str().get(3 + p.plmn.mnc().len()..).unwrap_or_default();
-        let msin = swapped_bcd(values(digits), digits.len().div_ceil(2));
+        let msin = bcd::packed(digits);
         Some(Self { head, msin, scheme: suci.scheme.clone(), key_id: suci.key_id })
     }
 
@@ -55,12 +54,11 @@ impl Concealer {
         let (mcc, mnc) = (digits.get(..3)?, digits.get(3..3 + mnc_digits)?);
         let home: Plmn = format!("{mcc}-{mnc}").parse().ok()?;
         let mut head = [0x01, 0, 0, 0, 0xf0, 0xff];
-        head[1..4].copy_from_slice(&plmn(home));
+        head[1..4].copy_from_slice(&bcd::plmn(home));
         if let Some([a, b, ..]) = read(&[0x5fc0, 0x4f0a]) {
             head[4..].copy_from_slice(&[*a, *b]);
         }
-        let msin = &digits[3 + mnc_digits..];
-        let msin = swapped_bcd(values(msin), msin.len().div_ceil(2));
+        let msin = bcd::packed(&digits[3 + mnc_digits..]);
         let (scheme, key_id) = first_scheme(read(&[0x5fd0, 0x4f01])?)?;
         Some(Self { head, msin, scheme, key_id })
     }
@@ -85,9 +83,7 @@ impl Concealer {
 
 /// The digits of EF.IMSI (TS 31.102 clause 4.2.2).
 fn imsi_digits(content: &[u8]) -> Option<String> {
-    let (length, rest) = content.split_first()?;
-    let nibbles = rest.get(..usize::from(*length))?.iter().flat_map(|byte| [byte & 0x0f, byte >> 4]);
-    let digits = nibbles.skip(1).take_while(|digit| *digit < 10);
+    let digits = bcd::nibbles(bcd::imsi_octets(content).ok()?).skip(1).take_while(|digit| *digit < 10);
     Some(digits.map(|digit| char::from(b'0' + digit)).collect())
 }
 
@@ -143,7 +139,7 @@ fn protect(shared: &[u8], public: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
     let key = EncryptingKey::ctr(UnboundCipherKey::new(&AES_128, key).ok()?).ok()?;
     let counter = FixedLength::from(<[u8; 16]>::try_from(counter).ok()?);
     key.less_safe_encrypt(&mut text, EncryptionContext::Iv128(counter)).ok()?;
-    let mac = kdf::kdf(&mac_key, &text);
+    let mac = hmac_sha256(&mac_key, &text);
     Some([public, &text, &mac[..8]].concat())
 }
 

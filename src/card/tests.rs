@@ -1,10 +1,9 @@
 //! Behaviour of the whole card, seen from its contacts.
 
-use oxirush_security::Rand;
-use oxirush_security::milenage::{Amf, K, Milenage, Opc, Sqn};
 use proptest::prelude::*;
 
 use super::*;
+use crate::crypto::milenage::{Amf, K, Milenage, Opc, Rand, Sqn};
 use crate::kernel::RngTree;
 
 mod applet;

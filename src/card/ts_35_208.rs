@@ -2,11 +2,9 @@
 //!
 //! Set 2 repeats set 1 in the document and is left out.
 
-use oxirush_security::Rand;
-use oxirush_security::milenage::{Amf, Auts, K, Milenage, Op, Opc, Sqn};
-
 use super::usim::Subscribers;
 use super::{Personalisation, SimProfile};
+use crate::crypto::milenage::{Amf, Auts, K, Milenage, Op, Opc, Rand, Sqn};
 use crate::wire::{Command, StatusWord};
 
 /// One test set, hexadecimal digits.

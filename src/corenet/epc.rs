@@ -10,7 +10,7 @@ use super::mme::{Core, Mme};
 use crate::event::Actor;
 use crate::id::{Imsi, Plmn};
 use crate::kernel::{Instant, RngTree};
-use crate::wire::nas::{eea, eia};
+use crate::wire::nas::algorithm_exists;
 use crate::wire::{Fields, Label};
 
 /// What a core network is.
@@ -102,11 +102,11 @@ pub struct Epc {
 impl Epc {
     /// A core network without subscribers. Fails on algorithms that there are not.
     pub fn new(config: EpcConfig, rng: RngTree) -> Result<Self, CorenetError> {
-        for &number in &config.eia {
-            eia(number).ok_or(CorenetError::Algorithm { eia: number, eea: 0 })?;
+        if let Some(&eia) = config.eia.iter().find(|&&number| !algorithm_exists(number)) {
+            return Err(CorenetError::Algorithm { eia, eea: 0 });
         }
-        for &number in &config.eea {
-            eea(number).ok_or(CorenetError::Algorithm { eia: 0, eea: number })?;
+        if let Some(&eea) = config.eea.iter().find(|&&number| !algorithm_exists(number)) {
+            return Err(CorenetError::Algorithm { eia: 0, eea });
         }
         Ok(Self {
             hss: Hss::new(config.hss_fault, rng.branch(Actor::HSS)),

@@ -9,7 +9,7 @@ use super::{CorenetError, EpcOutput};
 use crate::event::Actor;
 use crate::id::{Iccid, Imei, Imsi};
 use crate::kernel::Instant;
-use crate::wire::gtpu;
+use crate::wire::gtpu::{self, Datagram, Endpoint, FarEnd};
 
 /// How many downlink packets wait for a tunnel towards the base station before the oldest are dropped.
 const BUFFERED: usize = 32;
@@ -80,55 +80,47 @@ pub(super) struct Created {
 }
 
 struct Session {
-    ip: Ipv4Addr,
+    /// The gateway's end of its tunnel.
+    teid: u32,
     attestation: Attestation,
-    /// The base station's end of the tunnel.
-    remote: Option<(Ipv4Addr, u32)>,
+    /// Downlink packets that wait until the tunnel leads to a base station.
     waiting: VecDeque<Vec<u8>>,
 }
 
 pub(super) struct Gateway {
-    address: Ipv4Addr,
     pool: AddressPool,
     /// How many addresses of the pool were ever given out.
     used: u32,
     /// Addresses that came back, the one that rested longest first.
     free: VecDeque<Ipv4Addr>,
-    sessions: BTreeMap<u32, Session>,
-    by_ip: BTreeMap<Ipv4Addr, u32>,
-    by_remote: BTreeMap<(Ipv4Addr, u32), u32>,
-    next_teid: u32,
+    /// By the address of the UE.
+    sessions: BTreeMap<Ipv4Addr, Session>,
+    tunnels: Endpoint<Ipv4Addr>,
 }
 
 impl Gateway {
     pub(super) fn new(pool: AddressPool) -> Self {
         Self {
-            address: Actor::GATEWAY.transport_address(),
             pool,
             used: 0,
             free: VecDeque::new(),
             sessions: BTreeMap::new(),
-            by_ip: BTreeMap::new(),
-            by_remote: BTreeMap::new(),
-            next_teid: 1,
+            tunnels: Endpoint::new(Actor::GATEWAY.transport_address()),
         }
     }
 
     pub(super) fn address(&self) -> Ipv4Addr {
-        self.address
+        self.tunnels.address()
     }
 
     pub(super) fn attestation(&self, ip: Ipv4Addr) -> Option<&Attestation> {
-        let teid = self.by_ip.get(&ip)?;
-        self.sessions.get(teid).map(|session| &session.attestation)
+        self.sessions.get(&ip).map(|session| &session.attestation)
     }
 
     /// Create Session: an address and a tunnel end; `None` where the pool is empty.
     pub(super) fn create(&mut self, attestation: Attestation, out: &mut Vec<EpcOutput>) -> Option<Created> {
         let ip = self.allocate()?;
-        let teid = self.next_teid;
-        // 2^32 sessions do not fit a run; 0 is for signalling.
-        self.next_teid = self.next_teid.checked_add(1).unwrap_or(1);
+        let teid = self.tunnels.open(ip);
         out.push(EpcOutput::SessionUp { imsi: attestation.imsi.clone(), ip });
         if let Policy::Only(addresses) = &attestation.policy {
             let addresses: Vec<_> = addresses.iter().map(Ipv4Addr::to_string).collect();
@@ -139,8 +131,7 @@ impl Gateway {
                 fields: vec![("session", ip.to_string()), ("permitted", addresses.join(","))],
             });
         }
-        self.sessions.insert(teid, Session { ip, attestation, remote: None, waiting: VecDeque::new() });
-        self.by_ip.insert(ip, teid);
+        self.sessions.insert(ip, Session { teid, attestation, waiting: VecDeque::new() });
         Some(Created { teid, ip })
     }
 
@@ -151,31 +142,27 @@ impl Gateway {
         remote: (Ipv4Addr, u32),
         out: &mut Vec<EpcOutput>,
     ) -> Result<(), CorenetError> {
-        let Some(session) = self.sessions.get_mut(&teid) else { return Ok(()) };
-        if let Some(old) = session.remote.replace(remote) {
-            self.by_remote.remove(&old);
-        }
-        self.by_remote.insert(remote, teid);
-        for packet in std::mem::take(&mut session.waiting) {
-            push_user(remote, &packet, out)?;
-        }
-        Ok(())
+        let Some(session) = self.tunnels.key(teid).and_then(|ip| self.sessions.get_mut(&ip)) else {
+            return Ok(());
+        };
+        let (address, far) = remote;
+        self.tunnels.connect(teid, FarEnd { address, teid: far });
+        let waiting = std::mem::take(&mut session.waiting);
+        waiting.iter().try_for_each(|packet| self.downlink(teid, packet, out).map(drop))
     }
 
     /// Release Access Bearers: the session stays, its tunnel to the base station goes.
     pub(super) fn release_access(&mut self, teid: u32) {
-        if let Some(remote) = self.sessions.get_mut(&teid).and_then(|session| session.remote.take()) {
-            self.by_remote.remove(&remote);
-        }
+        self.tunnels.disconnect(teid);
     }
 
     /// Delete Session.
     pub(super) fn delete(&mut self, teid: u32, out: &mut Vec<EpcOutput>) {
-        self.release_access(teid);
-        if let Some(session) = self.sessions.remove(&teid) {
-            self.by_ip.remove(&session.ip);
-            self.free.push_back(session.ip);
-            out.push(EpcOutput::SessionDown { imsi: session.attestation.imsi, ip: session.ip });
+        let Some(ip) = self.tunnels.key(teid) else { return };
+        self.tunnels.close(teid);
+        if let Some(session) = self.sessions.remove(&ip) {
+            self.free.push_back(ip);
+            out.push(EpcOutput::SessionDown { imsi: session.attestation.imsi, ip });
         }
     }
 
@@ -186,29 +173,20 @@ impl Gateway {
         bytes: &[u8],
         out: &mut Vec<EpcOutput>,
     ) -> Result<(), CorenetError> {
-        let Ok(received) = gtpu::decode(bytes) else { return Ok(()) };
-        let (bytes, label) = match received {
-            gtpu::Received::User { teid, packet } => match self.sessions.get(&teid) {
-                Some(session) => {
-                    uplink(session, packet, out);
-                    return Ok(());
+        match self.tunnels.receive(bytes).map_err(|e| fault("GTP-U answer", &e))? {
+            gtpu::Event::Deliver { key, packet } => {
+                if let Some(session) = self.sessions.get(&key) {
+                    uplink(key, session, packet, out);
                 }
-                None => {
-                    gtpu::error_indication(teid, self.address).map_err(|e| fault("Error Indication", &e))?
-                }
-            },
-            gtpu::Received::EchoRequest { sequence } => {
-                gtpu::echo_response(sequence).map_err(|e| fault("Echo Response", &e))?
             }
-            gtpu::Received::ErrorIndication { teid, address } => {
-                if let Some(&session) = self.by_remote.get(&(address, teid)) {
-                    self.release_access(session);
+            gtpu::Event::Answer { bytes, label } => out.push(EpcOutput::GtpU { to: from, bytes, label }),
+            gtpu::Event::Lost { key } => {
+                if let Some(session) = self.sessions.get(&key) {
+                    self.tunnels.disconnect(session.teid);
                 }
-                return Ok(());
             }
-            gtpu::Received::Other => return Ok(()),
-        };
-        out.push(EpcOutput::GtpU { to: from, bytes, label });
+            gtpu::Event::Nothing => {}
+        }
         Ok(())
     }
 
@@ -219,19 +197,25 @@ impl Gateway {
         out: &mut Vec<EpcOutput>,
     ) -> Result<(), CorenetError> {
         let Some((_, destination)) = gtpu::ipv4_addresses(packet) else { return Ok(()) };
-        let Some(session) = self.by_ip.get(&destination).and_then(|teid| self.sessions.get_mut(teid)) else {
+        let Some(teid) = self.sessions.get(&destination).map(|session| session.teid) else { return Ok(()) };
+        if self.downlink(teid, packet, out)? {
             return Ok(());
-        };
-        match session.remote {
-            Some(remote) => push_user(remote, packet, out),
-            None => {
-                if session.waiting.len() == BUFFERED {
-                    session.waiting.pop_front();
-                }
-                session.waiting.push_back(packet.to_vec());
-                Ok(())
-            }
         }
+        if let Some(session) = self.sessions.get_mut(&destination) {
+            if session.waiting.len() == BUFFERED {
+                session.waiting.pop_front();
+            }
+            session.waiting.push_back(packet.to_vec());
+        }
+        Ok(())
+    }
+
+    /// Sends a packet to the base station; `false` where the tunnel does not lead to one.
+    fn downlink(&self, teid: u32, packet: &[u8], out: &mut Vec<EpcOutput>) -> Result<bool, CorenetError> {
+        let sent = self.tunnels.send(teid, packet).map_err(|e| fault("G-PDU", &e))?;
+        let Some(Datagram { to, bytes, label }) = sent else { return Ok(false) };
+        out.push(EpcOutput::GtpU { to, bytes, label });
+        Ok(true)
     }
 
     fn allocate(&mut self) -> Option<Ipv4Addr> {
@@ -245,9 +229,9 @@ impl Gateway {
 
 /// A UE may use its own address only, and send to where its policy lets it; what does otherwise is dropped and
 /// told.
-fn uplink(session: &Session, packet: &[u8], out: &mut Vec<EpcOutput>) {
+fn uplink(ip: Ipv4Addr, session: &Session, packet: &[u8], out: &mut Vec<EpcOutput>) {
     let (change, field) = match gtpu::ipv4_addresses(packet) {
-        Some((source, destination)) if source == session.ip => {
+        Some((source, destination)) if source == ip => {
             if session.attestation.policy.permits(destination) {
                 out.push(EpcOutput::Sgi(packet.to_vec()));
                 return;
@@ -261,14 +245,8 @@ fn uplink(session: &Session, packet: &[u8], out: &mut Vec<EpcOutput>) {
         actor: Actor::GATEWAY,
         machine: "",
         change: change.into(),
-        fields: vec![("session", session.ip.to_string()), field],
+        fields: vec![("session", ip.to_string()), field],
     });
-}
-
-fn push_user(remote: (Ipv4Addr, u32), packet: &[u8], out: &mut Vec<EpcOutput>) -> Result<(), CorenetError> {
-    let (bytes, label) = gtpu::user(remote.1, packet).map_err(|e| fault("G-PDU", &e))?;
-    out.push(EpcOutput::GtpU { to: remote.0, bytes, label });
-    Ok(())
 }
 
 fn fault(what: &'static str, cause: &impl std::fmt::Display) -> CorenetError {
@@ -356,7 +334,7 @@ mod tests {
         let (bytes, _) = gtpu::user(99, b"x").unwrap();
         gateway.receive_gtpu(ENB, &bytes, &mut out).unwrap();
         let EpcOutput::GtpU { bytes, .. } = &out[0] else { panic!("{out:?}") };
-        let expected = gtpu::Received::ErrorIndication { teid: 99, address: gateway.address };
+        let expected = gtpu::Received::ErrorIndication { teid: 99, address: gateway.address() };
         assert_eq!(gtpu::decode(bytes).unwrap(), expected);
         let echo = hex::decode("320100040000000000070000").unwrap();
         gateway.receive_gtpu(ENB, &echo, &mut out).unwrap();

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use oxirush_security::milenage::{Amf, AuthenticationVector, Auts, K, Milenage, Opc, Sqn};
-use oxirush_security::{Autn, Rand};
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 
 use super::CorenetError;
 use super::gateway::Policy;
+use crate::crypto::milenage::{Amf, AuthenticationVector, Autn, Auts, K, Milenage, Opc, Rand, Res, Sqn};
 use crate::id::{Iccid, Imsi};
 use crate::kernel::RngTree;
 
@@ -91,6 +90,13 @@ pub(super) struct Subscription {
 pub(super) struct Vector {
     pub values: AuthenticationVector,
     pub autn: Autn,
+}
+
+impl Vector {
+    /// Whether `res` is the answer to this challenge.
+    pub(super) fn accepts(&self, res: &[u8]) -> bool {
+        Res::from_slice(res).is_ok_and(|res| self.values.xres().accepts(&res))
+    }
 }
 
 struct Record {

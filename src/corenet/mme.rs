@@ -8,14 +8,11 @@ mod attach;
 mod authentication;
 mod context;
 mod detach;
-mod messages;
 mod nas;
 mod s1;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use oxirush_nas::nas_eps::EsmCause;
-use oxirush_s1ap::s1ap::{S1AP_PDU, S1APPDU};
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 
@@ -26,7 +23,8 @@ use super::{CorenetError, EpcConfig, EpcOutput};
 use crate::event::Actor;
 use crate::id::Imsi;
 use crate::kernel::{Instant, RngTree};
-use crate::wire::s1ap;
+use crate::wire::nas::EsmCause;
+use crate::wire::s1ap::{self, Pdu};
 use crate::wire::{Fields, Label, Proto};
 
 /// What the MME works with while it takes one input.
@@ -199,7 +197,7 @@ impl Mme {
         let fields = vec![("timer", timer.name().to_owned()), ("mme-ue-id", ue.mme_id.to_string())];
         core.state("", "the UE does not answer", fields);
         match timer {
-            Timer::T3489 => self.refuse_session(ue, EsmCause::EsmInformationNotReceived, core),
+            Timer::T3489 => self.refuse_session(ue, EsmCause::ESM_INFORMATION_NOT_RECEIVED, core),
             _ => self.abort(ue, core),
         }
     }
@@ -208,12 +206,12 @@ impl Mme {
         &mut self,
         enb: u32,
         what: &'static str,
-        pdu: Result<S1APPDU<'static>, oxirush_s1ap::Error>,
+        pdu: Result<Pdu<'static>, s1ap::Error>,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
-        let pdu: S1AP_PDU = pdu.map_err(|e| fault(what, &e))?;
+        let pdu = pdu.map_err(|e| fault(what, &e))?;
         let bytes = pdu.encode().map_err(|e| fault(what, &e))?;
-        core.out.push(EpcOutput::S1 { enb, bytes: bytes.to_vec(), label: s1ap::label(&pdu) });
+        core.out.push(EpcOutput::S1 { enb, bytes, label: pdu.label() });
         Ok(())
     }
 }

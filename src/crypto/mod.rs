@@ -7,6 +7,7 @@
 
 pub mod bsp;
 pub mod key;
+pub mod milenage;
 pub mod rsp_cert;
 pub mod tally;
 pub mod tls;

@@ -326,8 +326,7 @@ fn refusal(error: LpaError) -> DeviceError {
 
 /// The digits of an ICCID as EF.ICCID holds it, in hex.
 fn digits(swapped: &str) -> String {
-    let pairs = swapped.as_bytes().chunks_exact(2).flat_map(|pair| [pair[1], pair[0]]);
-    pairs.map(char::from).filter(char::is_ascii_digit).collect()
+    hex::decode(swapped).map(|octets| crate::wire::bcd::leading_digits(&octets)).unwrap_or_default()
 }
 
 /// A card whose power is cut once, in the middle of a download.

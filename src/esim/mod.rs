@@ -4,7 +4,6 @@
 //! Neither sees a socket, TLS or a clock: the time comes in as Unix seconds.
 
 mod authenticate;
-pub mod digits;
 pub mod eim;
 pub mod es9p;
 mod http;

@@ -8,13 +8,13 @@ use rand_core::RngCore;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::digits::eid_bytes;
 use super::pki::Pki;
 use crate::crypto::Tally;
 use crate::crypto::bsp::{Bsp, SessionKeys};
 use crate::crypto::rsp_cert::{Role, RspCertificate, RspKey, RspPublicKey, TrustAnchor};
 use crate::id::Eid;
 use crate::kernel::RngTree;
+use crate::wire::bcd;
 use crate::wire::rsp::*;
 
 pub(crate) const NOW: u64 = crate::kernel::EPOCH_UNIX_S + 86_400;
@@ -184,7 +184,7 @@ impl TestEuicc {
         assert_eq!((head.operation, &head.transaction_id), (1, &self.transaction));
         let peer = RspPublicKey::from_uncompressed(own.curve(), &head.smdp_otpk).unwrap();
         let shared = own.agree(&peer).unwrap();
-        let eid = eid_bytes(&self.eid);
+        let eid = bcd::eid(&self.eid);
         let keys = SessionKeys::derive(&shared, head.key_type, head.key_length, &head.host_id, &eid);
         let mut bsp = Bsp::new(&keys);
         let oid = self.server.as_ref().unwrap().registered_id().unwrap().contents().to_vec();

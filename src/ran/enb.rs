@@ -1,22 +1,20 @@
 //! The protocol base station: S1AP towards the MME (TS 36.413), GTP-U towards the gateway (TS 29.281), and the
 //! modelled radio towards its UEs.
 
-mod messages;
 mod s1;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use oxirush_s1ap::s1ap::{Cause, CauseRadioNetwork, CauseTransport, S1AP_PDU, S1APPDU};
-use oxirush_security::nas_eps::KEnb;
-
 use super::{Downlink, RanError, ReleaseCause, Uplink};
 use crate::event::Actor;
 use crate::id::Plmn;
 use crate::kernel::{Duration, Instant};
+use crate::wire::gtpu::{self, Datagram, Endpoint};
+use crate::wire::nas::Kenb;
+use crate::wire::s1ap::{self, Cause, ContextReleaseRequest, InitialUeMessage, Location, Pdu, UeIds};
 use crate::wire::{Fields, Label};
-use crate::wire::{gtpu, s1ap};
 
 /// How long the base station waits for the answer to an S1 SETUP REQUEST before it asks again.
 pub const S1_SETUP_RETRY: Duration = Duration::from_secs(10);
@@ -102,7 +100,7 @@ struct Context {
     ue: Option<u32>,
     mme_id: Option<u32>,
     stage: Stage,
-    kenb: Option<KEnb>,
+    kenb: Option<Kenb>,
     bearer: Option<Bearer>,
     /// The NAS message that travels with the next reconfiguration.
     nas: Option<Vec<u8>>,
@@ -111,26 +109,21 @@ struct Context {
 #[derive(Debug, Clone, Copy)]
 struct Bearer {
     erab: u64,
-    local: u32,
-    remote: u32,
-    gateway: Ipv4Addr,
+    /// The base station's end of the tunnel.
+    teid: u32,
 }
 
 /// A base station with the connections of its UEs.
 pub struct Enb {
     config: EnbConfig,
-    address: Ipv4Addr,
     s1: S1State,
     setup_at: Option<Instant>,
     contexts: BTreeMap<u32, Context>,
     /// From device to eNB UE S1AP ID.
     by_ue: BTreeMap<u32, u32>,
-    /// From local TEID to eNB UE S1AP ID.
-    by_teid: BTreeMap<u32, u32>,
-    /// From the gateway's end of a tunnel to eNB UE S1AP ID.
-    by_remote: BTreeMap<(Ipv4Addr, u32), u32>,
+    /// The tunnels of the contexts, by eNB UE S1AP ID.
+    tunnels: Endpoint<u32>,
     next_id: u32,
-    next_teid: u32,
 }
 
 impl Enb {
@@ -139,15 +132,12 @@ impl Enb {
         let address = Actor::enb(config.number).transport_address();
         Self {
             config,
-            address,
             s1: S1State::Down,
             setup_at: None,
             contexts: BTreeMap::new(),
             by_ue: BTreeMap::new(),
-            by_teid: BTreeMap::new(),
-            by_remote: BTreeMap::new(),
+            tunnels: Endpoint::new(address),
             next_id: 1,
-            next_teid: 1,
         }
     }
 
@@ -188,8 +178,11 @@ impl Enb {
     fn set_up(&mut self, now: Instant, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
         self.s1 = S1State::SettingUp;
         self.setup_at = Some(now + S1_SETUP_RETRY);
-        let pdu = messages::s1_setup_request(&self.config);
-        self.send_s1("S1SetupRequest", pdu, out)
+        let EnbConfig { number, plmn, tac, .. } = self.config;
+        let name = Some(format!("enb-{number}"));
+        let areas = vec![(plmn, tac)];
+        let request = s1ap::S1SetupRequest { plmn: Some(plmn), enb: Some(number), name, areas };
+        self.send_s1("S1SetupRequest", request.build(), out)
     }
 
     fn lost(&mut self, out: &mut Vec<EnbOutput>) {
@@ -212,13 +205,14 @@ impl Enb {
         match (message, context.stage) {
             (Uplink::ConnectionSetupComplete { nas }, Stage::Connecting) => {
                 context.stage = Stage::Connected;
-                let pdu = messages::initial_ue_message(&self.config, id, nas);
-                self.send_s1("InitialUEMessage", pdu, out)
+                let message = InitialUeMessage { enb: id, nas, location: Some(self.location()) };
+                self.send_s1("InitialUEMessage", message.build(), out)
             }
             (Uplink::Information { nas }, _) => match context.mme_id {
-                Some(mme_id) => {
-                    let pdu = messages::uplink_nas_transport(&self.config, mme_id, id, nas);
-                    self.send_s1("UplinkNASTransport", pdu, out)
+                Some(mme) => {
+                    let (ids, location) = (UeIds { mme, enb: id }, Some(self.location()));
+                    let message = s1ap::UplinkNasTransport { ids, nas, location };
+                    self.send_s1("UplinkNASTransport", message.build(), out)
                 }
                 None => Ok(()),
             },
@@ -230,8 +224,7 @@ impl Enb {
             }
             (Uplink::SecurityModeFailure, Stage::Securing) => {
                 context.stage = Stage::Connected;
-                let cause = Cause::radioNetwork(CauseRadioNetwork::failure_in_radio_interface_procedure);
-                self.fail_context_setup(id, cause, out)
+                self.fail_context_setup(id, Cause::RADIO_PROCEDURE_FAILURE, out)
             }
             (Uplink::ReconfigurationComplete, Stage::Reconfiguring) => {
                 context.stage = Stage::Active;
@@ -275,11 +268,7 @@ impl Enb {
         let Some(context) = self.contexts.get_mut(&id) else { return Ok(()) };
         context.ue = None;
         match context.mme_id {
-            Some(mme_id) => {
-                let cause = Cause::radioNetwork(CauseRadioNetwork::radio_connection_with_ue_lost);
-                let pdu = messages::ue_context_release_request(mme_id, id, cause);
-                self.send_s1("UEContextReleaseRequest", pdu, out)
-            }
+            Some(mme) => self.request_release(UeIds { mme, enb: id }, Cause::RADIO_CONNECTION_LOST, out),
             None => {
                 self.forget(id);
                 Ok(())
@@ -304,68 +293,68 @@ impl Enb {
 
     fn drop_bearer(&mut self, id: u32) -> Option<Bearer> {
         let bearer = self.contexts.get_mut(&id)?.bearer.take()?;
-        self.by_teid.remove(&bearer.local);
-        self.by_remote.remove(&(bearer.gateway, bearer.remote));
+        self.tunnels.close(bearer.teid);
         Some(bearer)
     }
 
     fn uplink(&mut self, id: u32, packet: &[u8], out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
         let Some(bearer) = self.contexts.get(&id).and_then(|context| context.bearer) else { return Ok(()) };
-        let (bytes, label) = gtpu::user(bearer.remote, packet).map_err(|e| fault("G-PDU", &e))?;
-        out.push(EnbOutput::GtpU { to: bearer.gateway, bytes, label });
+        let sent = self.tunnels.send(bearer.teid, packet).map_err(|e| fault("G-PDU", &e))?;
+        if let Some(Datagram { to, bytes, label }) = sent {
+            out.push(EnbOutput::GtpU { to, bytes, label });
+        }
         Ok(())
     }
 
     fn receive_gtpu(&mut self, bytes: &[u8], out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
-        let gateway = Actor::GATEWAY.transport_address();
-        let Ok(received) = gtpu::decode(bytes) else { return Ok(()) };
-        let (bytes, label) = match received {
-            gtpu::Received::User { teid, packet } => match self.by_teid.get(&teid) {
-                Some(id) => {
-                    if let Some(ue) = self.contexts.get(id).and_then(|context| context.ue) {
-                        out.push(EnbOutput::Air { ue, message: Downlink::Data(packet.to_vec()) });
-                    }
-                    return Ok(());
+        match self.tunnels.receive(bytes).map_err(|e| fault("GTP-U answer", &e))? {
+            gtpu::Event::Deliver { key, packet } => {
+                if let Some(ue) = self.contexts.get(&key).and_then(|context| context.ue) {
+                    out.push(EnbOutput::Air { ue, message: Downlink::Data(packet.to_vec()) });
                 }
-                None => {
-                    gtpu::error_indication(teid, self.address).map_err(|e| fault("Error Indication", &e))?
-                }
-            },
-            gtpu::Received::EchoRequest { sequence } => {
-                gtpu::echo_response(sequence).map_err(|e| fault("Echo Response", &e))?
+                Ok(())
             }
-            gtpu::Received::ErrorIndication { teid, address } => {
-                return self.tunnel_lost(address, teid, out);
+            gtpu::Event::Answer { bytes, label } => {
+                out.push(EnbOutput::GtpU { to: Actor::GATEWAY.transport_address(), bytes, label });
+                Ok(())
             }
-            gtpu::Received::Other => return Ok(()),
-        };
-        out.push(EnbOutput::GtpU { to: gateway, bytes, label });
-        Ok(())
+            gtpu::Event::Lost { key } => self.tunnel_lost(key, out),
+            gtpu::Event::Nothing => Ok(()),
+        }
     }
 
     /// The gateway does not know the tunnel any more: the UE's context is of no use (TS 23.007 clause 22).
-    fn tunnel_lost(
+    fn tunnel_lost(&mut self, id: u32, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
+        self.drop_bearer(id);
+        let Some(mme) = self.contexts.get(&id).and_then(|context| context.mme_id) else { return Ok(()) };
+        self.request_release(UeIds { mme, enb: id }, Cause::TRANSPORT_UNAVAILABLE, out)
+    }
+
+    fn request_release(
         &mut self,
-        gateway: Ipv4Addr,
-        teid: u32,
+        ids: UeIds,
+        cause: Cause,
         out: &mut Vec<EnbOutput>,
     ) -> Result<(), RanError> {
-        let Some(&id) = self.by_remote.get(&(gateway, teid)) else { return Ok(()) };
-        self.drop_bearer(id);
-        let Some(mme_id) = self.contexts.get(&id).and_then(|context| context.mme_id) else { return Ok(()) };
-        let cause = Cause::transport(CauseTransport::transport_resource_unavailable);
-        self.send_s1("UEContextReleaseRequest", messages::ue_context_release_request(mme_id, id, cause), out)
+        let request = ContextReleaseRequest { ids, cause: Some(cause) };
+        self.send_s1("UEContextReleaseRequest", request.build(), out)
+    }
+
+    /// Where the one cell of this base station is.
+    fn location(&self) -> Location {
+        let EnbConfig { number, plmn, tac, .. } = self.config;
+        Location { plmn, tac, enb: number, cell: 1 }
     }
 
     fn send_s1(
         &mut self,
         what: &'static str,
-        pdu: Result<S1APPDU<'static>, oxirush_s1ap::Error>,
+        pdu: Result<Pdu<'static>, s1ap::Error>,
         out: &mut Vec<EnbOutput>,
     ) -> Result<(), RanError> {
-        let pdu: S1AP_PDU = pdu.map_err(|e| fault(what, &e))?;
+        let pdu = pdu.map_err(|e| fault(what, &e))?;
         let bytes = pdu.encode().map_err(|e| fault(what, &e))?;
-        out.push(EnbOutput::S1 { bytes: bytes.to_vec(), label: s1ap::label(&pdu) });
+        out.push(EnbOutput::S1 { bytes, label: pdu.label() });
         Ok(())
     }
 

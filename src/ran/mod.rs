@@ -2,7 +2,6 @@
 
 pub mod air;
 pub mod enb;
-mod security;
 pub mod ue;
 pub mod usim;
 pub mod uu;

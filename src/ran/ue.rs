@@ -14,19 +14,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use oxirush_nas::nas_eps::{NasEpsMessage, NasUeNetworkCapability};
-use oxirush_security::identity::GutiEps;
-use oxirush_security::nas_eps::KEnb;
 use rand_core::RngCore;
 
-use super::security::mac_i;
 use super::usim::{self, Subscriber};
 use super::{Downlink, RanError, Uplink};
 use crate::card::CardHandle;
 use crate::event::Actor;
 use crate::id::{Imei, Plmn};
 use crate::kernel::{Duration, Instant, RngTree};
-use crate::wire::nas::AlgorithmSet;
+use crate::wire::nas::{AlgorithmSet, Guti, Identity, Kenb, Message, NetworkCapability};
 use crate::wire::{Fields, Label};
 
 /// Guards the attach procedure (TS 24.301 table 10.2.1).
@@ -45,6 +41,8 @@ pub const T3420: Duration = Duration::from_secs(15);
 pub const T3421: Duration = Duration::from_secs(15);
 /// How long a cell stays barred whose network failed authentication (TS 36.304 clause 5.3.1).
 pub const BARRED: Duration = Duration::from_secs(300);
+/// The key set identifier that says there is no key (TS 24.301 clause 9.9.3.21).
+const NO_KEY: u8 = 7;
 /// How many attach attempts are made before T3402.
 pub const ATTACH_ATTEMPTS: u8 = 5;
 
@@ -182,11 +180,11 @@ pub struct Ue {
     timers: BTreeMap<Timer, Instant>,
     /// The attach attempt counter, or that of the detach procedure while detaching.
     attempts: u8,
-    guti: Option<GutiEps>,
+    guti: Option<Guti>,
     /// The initial NAS message that waits for the radio connection.
-    pending: Option<NasEpsMessage>,
+    pending: Option<Message>,
     nas: nas::Security,
-    kenb: Option<KEnb>,
+    kenb: Option<Kenb>,
     authentication: authentication::Progress,
     session: session::Session,
     /// The PLMN of the serving cell.
@@ -318,7 +316,7 @@ impl Ue {
             return;
         }
         let supported = self.config.eia.contains(eia) && self.config.eea.contains(eea);
-        let expected = self.kenb.as_ref().and_then(|kenb| mac_i(kenb, eia, eea));
+        let expected = self.kenb.as_ref().and_then(|kenb| kenb.security_mode_mac(eia, eea));
         out.push(UeOutput::Air(if supported && expected == Some(received) {
             Uplink::SecurityModeComplete
         } else {
@@ -403,7 +401,20 @@ impl Ue {
         out.push(UeOutput::State { machine, change: change.into(), fields: Vec::new() });
     }
 
-    fn capability(&self) -> NasUeNetworkCapability {
-        NasUeNetworkCapability::from_eea_eia(self.config.eea.octet(), self.config.eia.octet())
+    fn capability(&self) -> NetworkCapability {
+        NetworkCapability::new(self.config.eea, self.config.eia)
     }
+
+    /// Who the UE says it is: by the GUTI where it has one. `what` is the message that says so.
+    fn identity(&self, what: &'static str) -> Result<Identity, RanError> {
+        match (&self.guti, &self.subscriber) {
+            (Some(guti), _) => Ok(Identity::Guti(*guti)),
+            (None, Some(subscriber)) => Ok(Identity::Imsi(subscriber.imsi.as_str().to_owned())),
+            (None, None) => Err(fault(what, &"the card has not been read")),
+        }
+    }
+}
+
+fn fault(what: &'static str, cause: &impl std::fmt::Display) -> RanError {
+    RanError::Encode { place: "UE", what, cause: cause.to_string() }
 }

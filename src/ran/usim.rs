@@ -4,12 +4,11 @@
 
 use std::sync::PoisonError;
 
-use oxirush_security::{Ck, Ik};
-
 use super::RanError;
 use crate::card::{CardHandle, CardSlot};
 use crate::id::Imsi;
-use crate::wire::tlv;
+use crate::wire::authenticate::{self, Outcome};
+use crate::wire::{bcd, tlv};
 
 /// The application identifier of every USIM, up to the application provider's part (TS 101 220 annex E).
 const USIM_AID: [u8; 7] = [0xa0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x02];
@@ -27,17 +26,6 @@ pub struct Subscriber {
     pub imsi: Imsi,
     /// How many digits of the IMSI are the MNC (EF_AD, TS 31.102 clause 4.2.18); 2 where the card does not say.
     pub mnc_digits: u8,
-}
-
-/// What AUTHENTICATE answered (TS 31.102 clause 7.1.2.1).
-#[derive(Debug, Clone)]
-pub enum AuthenticateAnswer {
-    /// The challenge is authentic and fresh.
-    Success { res: Vec<u8>, ck: Ck, ik: Ik },
-    /// The sequence number is out of range.
-    SynchronisationFailure { auts: [u8; 14] },
-    /// The MAC of AUTN is wrong (SW 9862).
-    MacFailure,
 }
 
 /// Resets the card, selects its USIM and reads who the subscriber is.
@@ -94,17 +82,10 @@ fn answer_proactive_commands(slot: &mut CardSlot, mut status: u16) -> Result<(),
 
 /// Runs EPS AKA on the card. The application above the modem may have selected another application on the same
 /// channel, so one refusal is answered by selecting the USIM again.
-pub fn authenticate(
-    card: &CardHandle,
-    rand: &[u8; 16],
-    autn: &[u8; 16],
-) -> Result<AuthenticateAnswer, RanError> {
+pub fn authenticate(card: &CardHandle, rand: &[u8; 16], autn: &[u8; 16]) -> Result<Outcome, RanError> {
     let mut slot = card.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut command = vec![0x00, 0x88, 0x00, 0x81, 0x22, 0x10];
-    command.extend_from_slice(rand);
-    command.push(0x10);
-    command.extend_from_slice(autn);
-    command.push(0x00);
+    let challenge = authenticate::challenge(rand, autn);
+    let command = [&[0x00, 0x88, 0x00, 0x81, challenge.len() as u8][..], &challenge, &[0x00]].concat();
     let (data, status) = transmit(&mut slot, "AUTHENTICATE", &command)?;
     let (data, status) = match status {
         0x9000 | 0x9862 => (data, status),
@@ -114,8 +95,13 @@ pub fn authenticate(
         }
     };
     match status {
-        0x9000 => parse_answer(&data),
-        0x9862 => Ok(AuthenticateAnswer::MacFailure),
+        0x9000 => Outcome::read(&data).map_err(|_| RanError::CardData {
+            command: "AUTHENTICATE",
+            length: data.len(),
+            expected: "EPS AKA response",
+            clause: "TS 31.102 clause 7.1.2.1",
+        }),
+        0x9862 => Ok(Outcome::MacFailure),
         status => Err(RanError::CardStatus { command: "AUTHENTICATE", status }),
     }
 }
@@ -158,54 +144,13 @@ fn expect_ok(command: &'static str, (data, status): (Vec<u8>, u16)) -> Result<Ve
     if status == 0x9000 { Ok(data) } else { Err(RanError::CardStatus { command, status }) }
 }
 
-/// EF_IMSI: a length, then parity, then digits, low nibble first (TS 31.102 clause 4.2.2).
 fn parse_imsi(data: &[u8]) -> Result<Imsi, RanError> {
-    let bad = || RanError::CardData {
+    bcd::read_imsi(data).map_err(|_| RanError::CardData {
         command: "READ EF_IMSI",
         length: data.len(),
         expected: "IMSI",
         clause: "TS 31.102 clause 4.2.2",
-    };
-    let (&length, digits) = data.split_first().ok_or_else(bad)?;
-    let digits = digits.get(..usize::from(length)).ok_or_else(bad)?;
-    let nibbles = digits.iter().flat_map(|octet| [octet & 0x0f, octet >> 4]).skip(1);
-    let text: String = nibbles.take_while(|&n| n != 0x0f).map(|n| char::from(b'0' + n)).collect();
-    text.parse().map_err(|_| bad())
-}
-
-/// `DB` RES CK IK [KC], or `DC` AUTS (TS 31.102 clause 7.1.2.1).
-fn parse_answer(data: &[u8]) -> Result<AuthenticateAnswer, RanError> {
-    let bad = || RanError::CardData {
-        command: "AUTHENTICATE",
-        length: data.len(),
-        expected: "EPS AKA response",
-        clause: "TS 31.102 clause 7.1.2.1",
-    };
-    let mut rest = data;
-    match take(&mut rest, 1).ok_or_else(bad)? {
-        [0xdb] => {
-            let res = value(&mut rest).filter(|res| (4..=16).contains(&res.len())).ok_or_else(bad)?;
-            let ck: &[u8; 16] = value(&mut rest).and_then(|v| v.try_into().ok()).ok_or_else(bad)?;
-            let ik: &[u8; 16] = value(&mut rest).and_then(|v| v.try_into().ok()).ok_or_else(bad)?;
-            Ok(AuthenticateAnswer::Success { res: res.to_vec(), ck: Ck::new(ck), ik: Ik::new(ik) })
-        }
-        [0xdc] => {
-            let auts: [u8; 14] = value(&mut rest).and_then(|v| v.try_into().ok()).ok_or_else(bad)?;
-            Ok(AuthenticateAnswer::SynchronisationFailure { auts })
-        }
-        _ => Err(bad()),
-    }
-}
-
-fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
-    let (head, tail) = rest.split_at_checked(count)?;
-    *rest = tail;
-    Some(head)
-}
-
-fn value<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length = take(rest, 1)?[0];
-    take(rest, usize::from(length))
+    })
 }
 
 #[cfg(test)]
@@ -223,47 +168,7 @@ mod tests {
         assert!(parse_imsi(&hex::decode("0809aaaaaaaaaaaaaa").unwrap()).is_err());
     }
 
-    #[test]
-    fn answers_of_authenticate() {
-        let success = [&[0xdb, 8][..], &[1; 8], &[16], &[2; 16], &[16], &[3; 16]].concat();
-        match parse_answer(&success).unwrap() {
-            AuthenticateAnswer::Success { res, ck, ik } => {
-                assert_eq!(res, [1; 8]);
-                assert_eq!((ck.as_octets(), ik.as_octets()), (&[2; 16], &[3; 16]));
-            }
-            other => panic!("{other:?}"),
-        }
-        let synchronise = [&[0xdc, 14][..], &[7; 14]].concat();
-        assert!(matches!(
-            parse_answer(&synchronise),
-            Ok(AuthenticateAnswer::SynchronisationFailure { auts }) if auts == [7; 14]
-        ));
-        assert!(parse_answer(&success[..40]).is_err());
-    }
-
     proptest::proptest! {
-        #[test]
-        fn what_is_read_of_an_answer_stands_in_it(data in prop_oneof![
-            bent([&[0xdb, 8][..], &[1; 8], &[16], &[2; 16], &[16], &[3; 16]].concat()),
-            bent([&[0xdc, 14][..], &[7; 14]].concat()),
-        ]) {
-            let begins = match parse_answer(&data) {
-                Ok(AuthenticateAnswer::Success { res, ck, ik }) => {
-                    prop_assert!((4..=16).contains(&res.len()));
-                    let (ck, ik) = (ck.as_octets(), ik.as_octets());
-                    [&[0xdb, res.len() as u8][..], &res, &[16], ck, &[16], ik].concat()
-                }
-                Ok(AuthenticateAnswer::SynchronisationFailure { auts }) => [&[0xdc, 14][..], &auts].concat(),
-                Ok(other) => return Err(TestCaseError::fail(format!("data do not say {other:?}"))),
-                Err(error) => {
-                    let named = matches!(error, RanError::CardData { length, .. } if length == data.len());
-                    prop_assert!(named, "{error}");
-                    return Ok(());
-                }
-            };
-            prop_assert!(data.starts_with(&begins));
-        }
-
         #[test]
         fn what_is_read_as_an_imsi_are_its_digits(data in bent(hex::decode("080910100000000010").unwrap())) {
             match parse_imsi(&data) {

@@ -2,6 +2,8 @@
 
 pub mod apdu;
 pub mod at;
+pub mod authenticate;
+pub mod bcd;
 pub(crate) mod byte_queue;
 pub mod gtpu;
 pub mod http;

@@ -4,10 +4,11 @@ use super::WorldError;
 use crate::card::{Delivered, EuiccConfig, Personalisation, Uicc};
 use crate::crypto::Tally;
 use crate::esim::pki::lab::{EIM_ID, eim_identity};
-use crate::esim::{EsimError, Pki, digits};
+use crate::esim::{EsimError, Pki};
 use crate::event::Actor;
 use crate::kernel::RngTree;
 use crate::net::endpoint::{EIM, SMDP, SMDS};
+use crate::wire::bcd;
 use crate::wire::rsp::iot::{EimConfigurationData, EimIdType, EimKey};
 use crate::wire::rsp::{NotificationConfiguration, OperatorId, PolicyRules, ProfileClass, ProfileMetadata};
 
@@ -97,13 +98,13 @@ pub fn config(
 /// What the eUICC says of its bootstrap profile.
 fn metadata(card: &Personalisation) -> ProfileMetadata {
     ProfileMetadata {
-        iccid: digits::iccid_bytes(&card.iccid),
+        iccid: bcd::iccid(&card.iccid),
         service_provider: "cellbed".to_owned(),
         name: "bootstrap".to_owned(),
         icon: None,
         class: ProfileClass::Provisioning,
         notifications: Vec::<NotificationConfiguration>::new(),
-        owner: Some(OperatorId { mcc_mnc: digits::mcc_mnc(card.plmn), gid1: None, gid2: None }),
+        owner: Some(OperatorId { mcc_mnc: bcd::plmn(card.plmn), gid1: None, gid2: None }),
         rules: PolicyRules::default(),
     }
 }
@@ -128,7 +129,7 @@ mod tests {
             let command = hex::decode(command).unwrap();
             assert_eq!(plain.transmit(&command), euicc.transmit(&command));
         }
-        assert_eq!(digits::mcc_mnc(card.plmn), [0x00, 0xf1, 0x10]);
+        assert_eq!(bcd::plmn(card.plmn), [0x00, 0xf1, 0x10]);
         let empty = virtual_euicc(&card, 2, &run, &[], &pki, &servers, false).unwrap();
         assert!(empty.installed_profiles().is_empty());
     }

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 
 use cellbed::card::{CardSlot, Delivered, EuiccConfig, SimProfile, Uicc};
 use cellbed::crypto::Tally;
-use cellbed::esim::digits::iccid_of;
 use cellbed::esim::eim::{Action, Eim, EimSettings};
 use cellbed::esim::ipa::{Ipa, IpaOptions, IpaStep, PollReport};
 use cellbed::esim::lpa::{Es10, LpaError, Step};
@@ -145,7 +144,7 @@ impl Lab {
 
     /// The ICCID of the profile on order.
     pub fn iccid(&self) -> Iccid {
-        iccid_of(&Package::decode(TS48).unwrap().image().unwrap().iccid).unwrap()
+        cellbed::wire::bcd::read_iccid(&Package::decode(TS48).unwrap().image().unwrap().iccid).unwrap()
     }
 
     /// Orders the profile: under a matching identifier, or for an EID.
@@ -190,11 +189,7 @@ impl Lab {
         let personalisation = Box::new(profile.personalise(0).unwrap());
         let iccid: Iccid = personalisation.iccid.clone();
         let bootstrap = Delivered::Personalised {
-            metadata: metadata(
-                cellbed::esim::digits::iccid_bytes(&iccid),
-                "bootstrap",
-                ProfileClass::Operational,
-            ),
+            metadata: metadata(cellbed::wire::bcd::iccid(&iccid), "bootstrap", ProfileClass::Operational),
             personalisation,
             trust_anchor: vec![7; 400],
         };

@@ -24,7 +24,7 @@ fn known(work: WorkKind) -> (Lab, Device, Ipa) {
 }
 
 fn disable() -> WorkKind {
-    let iccid = cellbed::esim::digits::iccid_bytes(&"8988211000000000011".parse().unwrap());
+    let iccid = cellbed::wire::bcd::iccid(&"8988211000000000011".parse().unwrap());
     WorkKind::Package(EuiccPackage::Psmo(vec![Psmo::Disable(iccid)]))
 }
 
@@ -77,7 +77,7 @@ fn a_package_for_another_eid_is_refused() {
 /// Fetches the package of a device as its IPA would.
 fn fetch(lab: &mut Lab, number: u32) -> Vec<u8> {
     let get = cellbed::wire::rsp::iot::GetEimPackage {
-        eid: cellbed::esim::digits::eid_bytes(&eid(number)),
+        eid: cellbed::wire::bcd::eid(&eid(number)),
         notify_state_change: false,
         cause: None,
         plmn: None,
@@ -127,7 +127,7 @@ fn a_result_that_the_card_did_not_sign_is_refused() {
 /// The result of a device, as its IPA would bring it, for whoever the EID says.
 fn bring(lab: &mut Lab, number: u32, result: Vec<u8>) -> String {
     let result = EimPackageResult::Euicc { result, notifications: Vec::new() };
-    let eid = Some(cellbed::esim::digits::eid_bytes(&eid(number)));
+    let eid = Some(cellbed::wire::bcd::eid(&eid(number)));
     send(lab, EsipaRequest::ProvideEimPackageResult(ProvideEimPackageResult { eid, result }).to_bytes());
     lab.log.last().unwrap().clone()
 }
@@ -185,7 +185,7 @@ fn certificates_of_another_ci_or_eid_are_refused() {
     lab.between = Box::new(|_, response| Some(response));
     let get = |lab: &mut Lab, number: u32| {
         let get = cellbed::wire::rsp::iot::GetEimPackage {
-            eid: cellbed::esim::digits::eid_bytes(&eid(number)),
+            eid: cellbed::wire::bcd::eid(&eid(number)),
             notify_state_change: false,
             cause: None,
             plmn: None,
@@ -210,7 +210,7 @@ fn certificates_of_another_ci_or_eid_are_refused() {
     };
     let response = cellbed::wire::rsp::iot::IpaEuiccDataResponse::Ok(Box::new(data));
     let provide = ProvideEimPackageResult {
-        eid: Some(cellbed::esim::digits::eid_bytes(&eid(1))),
+        eid: Some(cellbed::wire::bcd::eid(&eid(1))),
         result: EimPackageResult::Data(response),
     };
     send(&mut lab, EsipaRequest::ProvideEimPackageResult(provide).to_bytes());

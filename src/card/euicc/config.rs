@@ -3,6 +3,7 @@
 use super::super::{CardError, Personalisation};
 use crate::crypto::rsp_cert::{RspCertificate, RspKey, TrustAnchor};
 use crate::id::Eid;
+use crate::wire::bcd;
 use crate::wire::rsp::iot::EimConfigurationData;
 use crate::wire::rsp::{EidBytes, OperatorId, PolicyRules, ProfileMetadata};
 
@@ -96,9 +97,7 @@ impl EuiccConfig {
     }
 
     pub(super) fn eid_bytes(&self) -> EidBytes {
-        let digits = self.eid.as_str().as_bytes();
-        // An EID has 32 decimal digits.
-        std::array::from_fn(|i| (digits[2 * i] - b'0') << 4 | (digits[2 * i + 1] - b'0'))
+        bcd::eid(&self.eid)
     }
 
     /// Place of the CI under which this eUICC signs.

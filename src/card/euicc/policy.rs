@@ -2,6 +2,7 @@
 
 use super::EuiccConfig;
 use super::events::Refusal;
+use crate::wire::bcd;
 use crate::wire::rsp::{OperatorId, PolicyRules};
 
 /// pprNotAllowed of ErrorReason.
@@ -38,13 +39,12 @@ pub(super) fn allowed(
 /// Whether `pattern` of the table names `owner`: digits may be `E` for any, and a GID that the pattern lacks may be
 /// anything.
 fn covers(pattern: &OperatorId, owner: &OperatorId) -> bool {
-    let nibbles = |bytes: &[u8; 3]| bytes.iter().flat_map(|b| [b >> 4, b & 0x0f]).collect::<Vec<u8>>();
-    let digits = nibbles(&pattern.mcc_mnc).into_iter().zip(nibbles(&owner.mcc_mnc));
+    let mut digits = bcd::nibbles(&pattern.mcc_mnc).zip(bcd::nibbles(&owner.mcc_mnc));
     let gid = |pattern: &Option<Vec<u8>>, owner: &Option<Vec<u8>>| match pattern {
         None => true,
         Some(wanted) => wanted == owner.as_deref().unwrap_or_default(),
     };
-    digits.into_iter().all(|(wanted, found)| wanted == 0x0e || wanted == found)
+    digits.all(|(wanted, found)| wanted == 0x0e || wanted == found)
         && gid(&pattern.gid1, &owner.gid1)
         && gid(&pattern.gid2, &owner.gid2)
 }

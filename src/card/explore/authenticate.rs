@@ -1,36 +1,14 @@
 //! AUTHENTICATE in the 3G security context, which EPS uses too (TS 31.102 clause 7.1.2), and a diagnosis of the
 //! answer against Milenage as computed here (TS 35.206; TS 33.102 clause 6.3).
 
-use std::fmt;
-
-use oxirush_security::milenage::{Amf, Auts, K, Milenage, Op, Opc, Sqn};
-use oxirush_security::{Autn, Rand};
-
 use super::{ExploreError, Terminal, info};
+use crate::crypto::milenage::{Amf, Autn, Auts, Ck, Ik, K, Milenage, Op, Opc, Rand, Sqn};
+use crate::wire::authenticate::challenge;
 use crate::wire::{Command, StatusWord};
 
+pub use crate::wire::authenticate::Outcome;
+
 const CLAUSE: &str = "TS 31.102 clause 7.1.2.1";
-
-/// What a card answers to a challenge.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// The challenge is authentic and fresh.
-    Success { res: Vec<u8>, ck: [u8; 16], ik: [u8; 16], kc: bool },
-    /// The challenge is authentic, its sequence number is not in the right range.
-    SynchronisationFailure { auts: [u8; 14] },
-    /// The challenge is not authentic: SW 9862.
-    MacFailure,
-}
-
-impl fmt::Debug for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Success { .. } => "Success(..)",
-            Self::SynchronisationFailure { .. } => "SynchronisationFailure(..)",
-            Self::MacFailure => "MacFailure",
-        })
-    }
-}
 
 /// Selects the USIM of the card.
 pub fn select_usim(terminal: &mut Terminal<'_>) -> Result<(), ExploreError> {
@@ -45,37 +23,17 @@ pub fn authenticate(
     autn: &[u8; 16],
 ) -> Result<Outcome, ExploreError> {
     const NAME: &str = "AUTHENTICATE";
-    let data = [&[0x10][..], rand, &[0x10], autn].concat();
+    let data = challenge(rand, autn);
     let answer = terminal.send(NAME, Command::new(0x00, 0x88, 0x00, 0x81).with_data(&data))?;
     if answer.status == StatusWord::INCORRECT_MAC {
         return Ok(Outcome::MacFailure);
     }
     let data = answer.said().map_err(|status| ExploreError::Refused { command: NAME, status })?;
-    read(&data).ok_or_else(|| ExploreError::Answer {
+    Outcome::read(&data).map_err(|_| ExploreError::Answer {
         command: NAME,
         clause: CLAUSE,
         detail: format!("{} bytes that are neither RES, CK and IK nor AUTS", data.len()),
     })
-}
-
-/// `DB` LV(RES) LV(CK) LV(IK) \[LV(Kc)\], or `DC` LV(AUTS).
-fn read(data: &[u8]) -> Option<Outcome> {
-    let (tag, mut rest) = data.split_first()?;
-    let mut value = || {
-        let (length, behind) = rest.split_first()?;
-        let (value, behind) = behind.split_at_checked(usize::from(*length))?;
-        rest = behind;
-        Some(value)
-    };
-    match tag {
-        0xdb => {
-            let res = value().filter(|res| (4..=16).contains(&res.len()))?.to_vec();
-            let (ck, ik) = (value()?.try_into().ok()?, value()?.try_into().ok()?);
-            Some(Outcome::Success { res, ck, ik, kc: value().is_some() })
-        }
-        0xdc => Some(Outcome::SynchronisationFailure { auts: value()?.try_into().ok()? }),
-        _ => None,
-    }
 }
 
 /// The operator's constant, as somebody says that it is.
@@ -166,19 +124,13 @@ fn candidates(k: &[u8; 16], operator: Operator) -> [Candidate; 2] {
         .map(|(reading, opc)| Candidate { reading, milenage: Milenage::new(&k, &opc) })
 }
 
-fn agreement(
-    milenage: &Milenage,
-    rand: &Rand,
-    res: &[u8],
-    ck: &[u8; 16],
-    ik: &[u8; 16],
-) -> Vec<(&'static str, bool)> {
+fn agreement(milenage: &Milenage, rand: &Rand, res: &[u8], ck: &Ck, ik: &Ik) -> Vec<(&'static str, bool)> {
     let (own_res, own_ck, own_ik, _) = milenage.f2345(rand);
     vec![
         // A card may be made to give fewer bytes of RES.
         ("RES", own_res.as_octets().starts_with(res)),
-        ("CK", own_ck.as_octets() == ck),
-        ("IK", own_ik.as_octets() == ik),
+        ("CK", own_ck == *ck),
+        ("IK", own_ik == *ik),
     ]
 }
 
@@ -213,44 +165,4 @@ fn probe(
 /// Whether AUTN carries the separation bit that EPS and 5GS want (TS 33.401 clause 6.1.1).
 pub fn separation_bit(autn: &[u8; 16]) -> bool {
     autn[6] & 0x80 != 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::support::bent::bent;
-    use proptest::prelude::*;
-
-    #[test]
-    fn answers_are_read_or_refused() {
-        let success = [&[0xdb, 4][..], &[1; 4], &[16], &[2; 16], &[16], &[3; 16]].concat();
-        assert_eq!(
-            read(&success),
-            Some(Outcome::Success { res: vec![1; 4], ck: [2; 16], ik: [3; 16], kc: false })
-        );
-        let with_kc = [&success[..], &[8], &[4; 8]].concat();
-        assert!(matches!(read(&with_kc), Some(Outcome::Success { kc: true, .. })));
-        assert_eq!(read(&success[..success.len() - 1]), None);
-        assert_eq!(read(&[0xdc, 14, 1]), None);
-        assert!(!format!("{:?}", read(&success)).contains('2'));
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn what_is_read_of_an_answer_stands_in_it(data in prop_oneof![
-            bent([&[0xdb, 4][..], &[1; 4], &[16], &[2; 16], &[16], &[3; 16], &[8], &[4; 8]].concat()),
-            bent([&[0xdc, 14][..], &[5; 14]].concat()),
-        ]) {
-            let begins = match read(&data) {
-                Some(Outcome::Success { res, ck, ik, .. }) => {
-                    prop_assert!((4..=16).contains(&res.len()));
-                    [&[0xdb, res.len() as u8][..], &res, &[16], &ck, &[16], &ik].concat()
-                }
-                Some(Outcome::SynchronisationFailure { auts }) => [&[0xdc, 14][..], &auts].concat(),
-                Some(Outcome::MacFailure) => return Err(TestCaseError::fail("data do not say this")),
-                None => return Ok(()),
-            };
-            prop_assert!(data.starts_with(&begins));
-        }
-    }
 }

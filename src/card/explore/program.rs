@@ -7,6 +7,7 @@ use super::terminal::{Said, Target, Terminal};
 use super::{ADM1, ExploreError, identity};
 use crate::card::Personalisation;
 use crate::wire::StatusWord;
+use crate::wire::bcd;
 
 /// What a SIM profile says and no file of a standard takes.
 pub const NOT_WRITTEN: &[(&str, &str)] = &[
@@ -130,11 +131,7 @@ const fn usim(id: u16, name: &'static str, content: fn(&Personalisation, &[u8]) 
 
 /// The files, in the order in which they are written.
 static FILES: &[File] = &[
-    File {
-        identifies: true,
-        optional: false,
-        ..usim(0x6f07, "EF.IMSI", |p, _| identity::encode_imsi(&p.imsi))
-    },
+    File { identifies: true, optional: false, ..usim(0x6f07, "EF.IMSI", |p, _| bcd::imsi(&p.imsi).to_vec()) },
     File { optional: false, ..usim(0x6fad, "EF.AD", administrative_data) },
     usim(0x6f78, "EF.ACC", |p, _| identity::access_class(&p.imsi).to_vec()),
     usim(0x6f62, "EF.HPLMNwAcT", home_network),
@@ -147,7 +144,7 @@ static FILES: &[File] = &[
     File {
         in_master: true,
         identifies: true,
-        ..usim(0x2fe2, "EF.ICCID", |p, _| identity::encode_iccid(&p.iccid))
+        ..usim(0x2fe2, "EF.ICCID", |p, _| bcd::iccid(&p.iccid).to_vec())
     },
 ];
 
@@ -161,7 +158,7 @@ fn administrative_data(p: &Personalisation, now: &[u8]) -> Vec<u8> {
 
 /// The home network on E-UTRAN and NG-RAN, and no other (TS 31.102 clause 4.2.54).
 fn home_network(p: &Personalisation, now: &[u8]) -> Vec<u8> {
-    let mut content = [&identity::encode_plmn(p.plmn)[..], &[0x48, 0x00]].concat();
+    let mut content = [&bcd::plmn(p.plmn)[..], &[0x48, 0x00]].concat();
     while content.len() + 5 <= now.len() {
         content.extend_from_slice(&[0xff, 0xff, 0xff, 0x00, 0x00]);
     }

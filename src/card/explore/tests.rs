@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use oxirush_security::Rand;
-use oxirush_security::milenage::{Amf, K, Milenage, Op, Opc, Sqn};
 use proptest::prelude::*;
 
 use super::authenticate::{Operator, Outcome, Reading};
@@ -11,6 +9,7 @@ use super::iot_safe::Verdict;
 use super::program::Written;
 use super::*;
 use crate::card::{CardPort, CardSlot, Personalisation, SimProfile, Uicc};
+use crate::crypto::milenage::{Amf, K, Milenage, Op, Opc, Rand, Sqn};
 use crate::kernel::RngTree;
 
 const K1: &str = "465b5ce8b199b49faa5f0a2ee238a6bc";

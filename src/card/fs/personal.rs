@@ -2,20 +2,16 @@
 //! TS 23.003 clause 13).
 
 use crate::card::{Personalisation, Suci, SuciScheme};
-use crate::id::Plmn;
+use crate::wire::bcd::{self, plmn};
 
 type Content = Option<Vec<u8>>;
 
 pub(in crate::card) fn iccid(p: &Personalisation) -> Content {
-    Some(swapped_bcd(values(p.iccid.as_str()), 10))
+    Some(bcd::iccid(&p.iccid).to_vec())
 }
 
-/// Length, then the digits behind a nibble of identity type and parity (TS 31.102 clause 4.2.2).
 pub(in crate::card) fn imsi(p: &Personalisation) -> Content {
-    let digits = p.imsi.as_str();
-    let parity = if digits.len() % 2 == 1 { 0x9 } else { 0x1 };
-    let coded = swapped_bcd(std::iter::once(parity).chain(values(digits)), 8);
-    Some([&[(digits.len() / 2 + 1) as u8][..], &coded].concat())
+    Some(bcd::imsi(&p.imsi).to_vec())
 }
 
 /// EF.UST: a bit a service (TS 31.102 clause 4.2.8).
@@ -58,7 +54,7 @@ pub(super) fn calculation(suci: &Suci) -> Vec<u8> {
 /// EF.Routing_Indicator, digits as TS 24.501 clause 9.11.3.4 packs them, two bytes reserved.
 pub(super) fn routing_indicator(p: &Personalisation) -> Content {
     let digits = p.suci.as_ref().map_or("0", |suci| suci.routing_indicator.as_str());
-    Some([&swapped_bcd(values(digits), 2)[..], &[0xff, 0xff]].concat())
+    Some(bcd::filled::<4>(bcd::values(digits).take(4)).to_vec())
 }
 
 pub(super) fn home_network(p: &Personalisation) -> Content {
@@ -92,7 +88,7 @@ pub(super) fn five_gs_location(p: &Personalisation) -> Content {
 
 /// The access class is the last digit of the IMSI (TS 22.011 clause 4.2).
 pub(in crate::card) fn access_class(p: &Personalisation) -> Content {
-    let class = values(p.imsi.as_str()).last().unwrap_or(0);
+    let class = bcd::values(p.imsi.as_str()).last().unwrap_or(0);
     Some((1u16 << class).to_be_bytes().to_vec())
 }
 
@@ -121,25 +117,4 @@ fn domain(p: &Personalisation) -> String {
 
 fn uri(text: &str) -> Vec<u8> {
     [&[0x80, text.len() as u8][..], text.as_bytes()].concat()
-}
-
-/// `digits` as nibbles, the first one low, filled up with `F`.
-pub(in crate::card) fn swapped_bcd(digits: impl Iterator<Item = u8>, bytes: usize) -> Vec<u8> {
-    let mut out = vec![0xff; bytes];
-    for (i, digit) in digits.enumerate().take(bytes * 2) {
-        let byte = &mut out[i / 2];
-        *byte = if i % 2 == 0 { (*byte & 0xf0) | digit } else { (*byte & 0x0f) | (digit << 4) };
-    }
-    out
-}
-
-pub(in crate::card) fn values(text: &str) -> impl Iterator<Item = u8> {
-    text.bytes().map(|b| b.wrapping_sub(b'0') & 0x0f)
-}
-
-/// MCC and MNC as TS 24.008 clause 10.5.1.3 packs them.
-pub(in crate::card) fn plmn(plmn: Plmn) -> [u8; 3] {
-    let digits: Vec<u8> = values(plmn.mcc()).chain(values(plmn.mnc())).collect();
-    let at = |i: usize| digits.get(i).copied().unwrap_or(0x0f);
-    [at(1) << 4 | at(0), at(5) << 4 | at(2), at(4) << 4 | at(3)]
 }

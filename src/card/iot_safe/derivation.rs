@@ -2,10 +2,9 @@
 //! and HKDF-Extract (RFC 5869 clause 2.2), both on HMAC-SHA-256, over a secret that comes with the command or that
 //! the applet holds.
 
-use oxirush_security::kdf;
-
 use super::{Applet, objects};
 use crate::card::Reply;
+use crate::crypto::milenage::hmac_sha256;
 use crate::wire::{Command, StatusWord, tlv};
 
 impl Applet {
@@ -45,7 +44,7 @@ impl Applet {
         if !matches!(tlv::find(c.data, 0x91), Ok([0x00, 0x01] | [0x01])) {
             return Err(StatusWord::INCORRECT_DATA);
         }
-        Ok(kdf::kdf(salt, secret).to_vec())
+        Ok(hmac_sha256(salt, secret).to_vec())
     }
 
     /// The secret that the data names, if its functions permit derivation.
@@ -69,10 +68,10 @@ fn premaster(other: &[u8], key: &[u8]) -> Vec<u8> {
 /// P_SHA256 of RFC 5246 clause 5; label and seed come joined.
 fn prf(secret: &[u8], label_and_seed: &[u8], wanted: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(wanted + 32);
-    let mut a = kdf::kdf(secret, label_and_seed);
+    let mut a = hmac_sha256(secret, label_and_seed);
     while out.len() < wanted {
-        out.extend_from_slice(&*kdf::kdf(secret, &[&a[..], label_and_seed].concat()));
-        a = kdf::kdf(secret, &a[..]);
+        out.extend_from_slice(&*hmac_sha256(secret, &[&a[..], label_and_seed].concat()));
+        a = hmac_sha256(secret, &a[..]);
     }
     out.truncate(wanted);
     out

@@ -1,11 +1,11 @@
 //! The IoT SAFE applet in the dialects of the clients that are known to use it, and what it must never do.
 
-use oxirush_security::kdf;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use p256::ecdsa::{Signature, VerifyingKey};
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::crypto::milenage::hmac_sha256;
 
 const PSK: [u8; 32] = [0x5a; 32];
 
@@ -118,8 +118,8 @@ fn secrets_derive_and_are_not_told() {
     assert_eq!(send(card, general), "e3f229ba727be17b8d122620557cd4539000");
     // Modes 1 and 2 against RFC 4279 and RFC 5489 by hand.
     let expect = |premaster: Vec<u8>| {
-        let a = kdf::kdf(&premaster, b"seed");
-        hex::encode(*kdf::kdf(&premaster, &[&a[..], b"seed"].concat()))
+        let a = hmac_sha256(&premaster, b"seed");
+        hex::encode(*hmac_sha256(&premaster, &[&a[..], b"seed"].concat()))
     };
     let plain = [&[0, 32][..], &[0; 32], &[0, 32], &PSK].concat();
     assert_eq!(send(card, "814801000c 860101 d20473656564 d30120 00"), format!("{}9000", expect(plain)));

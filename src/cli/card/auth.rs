@@ -40,7 +40,7 @@ fn of_outcome(outcome: &Outcome, show: bool) -> String {
                 format!("{name:<14}{shown}\n")
             };
             let mut text = "outcome       success: the challenge is authentic and fresh\n".to_owned();
-            text += &(value("RES", res) + &value("CK", ck) + &value("IK", ik));
+            text += &(value("RES", res) + &value("CK", ck.as_octets()) + &value("IK", ik.as_octets()));
             if *kc {
                 text += "Kc            given too, for GSM (service 27)\n";
             }
@@ -102,10 +102,12 @@ fn made_with(verb: &str, reading: Option<Reading>, operator: Operator) -> String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::nas::{Ck, Ik};
 
     #[test]
     fn keys_are_lengths_unless_asked_for() {
-        let success = Outcome::Success { res: vec![0xa5; 8], ck: [0xc5; 16], ik: [0x1c; 16], kc: false };
+        let (ck, ik) = (Ck::new(&[0xc5; 16]), Ik::new(&[0x1c; 16]));
+        let success = Outcome::Success { res: vec![0xa5; 8], ck, ik, kc: false };
         insta::assert_snapshot!(of_outcome(&success, false), @r"
     outcome       success: the challenge is authentic and fresh
     RES           8 bytes

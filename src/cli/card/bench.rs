@@ -5,13 +5,11 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use oxirush_security::Rand;
-use oxirush_security::milenage::{Amf, K, Milenage, Opc, Sqn};
-
 use super::super::args::CardBenchArgs;
 use super::super::terminal;
 use super::serve::{Seat, ServeError, Stop};
 use crate::card::{CardPort, CardSlot, Personalisation, PortError};
+use crate::crypto::milenage::{Amf, K, Milenage, Opc, Rand, Sqn};
 use crate::io::pcsc::{self, PcscCard, PcscError};
 use crate::io::vpcd::Address;
 use crate::kernel::RngTree;

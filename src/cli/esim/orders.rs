@@ -11,7 +11,6 @@ use serde_json::json;
 use super::args::OrderArg;
 use super::serve::ServeError;
 use crate::card::CardError;
-use crate::esim::digits;
 use crate::esim::smdp::{
     ConfirmOrder, DownloadOrder, OperatorConstant, OrderState, Producer, Profile, Smdp, Subscriber,
 };
@@ -19,6 +18,7 @@ use crate::id::Iccid;
 use crate::io::pki_folder;
 use crate::kernel::RngTree;
 use crate::lab::catalogue;
+use crate::wire::bcd;
 use crate::wire::rsp::{NotificationConfiguration, NotificationEvents, ProfileClass, ProfileMetadata};
 use crate::wire::saip::Package;
 
@@ -129,8 +129,8 @@ fn package(path: &Path, address: &str) -> Result<Profile, ServeError> {
     let image = Package::decode(&bytes)
         .and_then(|package| package.image())
         .map_err(|error| wrong(error.to_string()))?;
-    let iccid = digits::iccid_of(&image.iccid)
-        .ok_or_else(|| wrong(format!("{} is no ICCID with a right check digit", hex::encode(image.iccid))))?;
+    let iccid = bcd::read_iccid(&image.iccid)
+        .map_err(|_| wrong(format!("{} is no ICCID with a right check digit", hex::encode(image.iccid))))?;
     let name = image.profile_type.unwrap_or_else(|| "profile".to_owned());
     let metadata = ProfileMetadata {
         iccid: image.iccid,

@@ -15,13 +15,13 @@ use super::exit::Exit;
 use super::{exit, terminal};
 use crate::card::CardPort;
 use crate::esim::EsimError;
-use crate::esim::digits::iccid_bytes;
 use crate::esim::lpa::{Es10, LpaError, ResetOptions};
 use crate::io::card_state::CardStateError;
 use crate::io::files::{self, FileError};
 use crate::io::https_client::HttpsClientError;
 use crate::io::pcsc;
 use crate::io::pki_folder::PkiFolderError;
+use crate::wire::bcd;
 use crate::wire::rsp::iot::{AddInitialEim, EimConfigurationData};
 use crate::wire::rsp::{IccidBytes, ProfileFilter, ProfileId, ProfileInfo, Switch, SwitchKind};
 use crate::world::WorldError;
@@ -141,7 +141,7 @@ fn chosen(es10: &mut Es10<'_>, asked: &str) -> Result<IccidBytes, EuiccToolError
     }
     asked
         .parse()
-        .map(|iccid| iccid_bytes(&iccid))
+        .map(|iccid| bcd::iccid(&iccid))
         .map_err(|_| EuiccToolError::NoProfile { asked: asked.to_owned(), profiles: profiles.len() })
 }
 

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::EuiccToolError;
 use crate::card::explore::identity::mask;
-use crate::esim::digits::iccid_of;
 use crate::esim::es9p::EventEntry;
 use crate::esim::ipa::PollReport;
 use crate::esim::lpa::{Delivered, DownloadReport, Es10};
+use crate::wire::bcd;
 use crate::wire::rsp::iot::{Added, EimConfigurationData};
 use crate::wire::rsp::{
     ConfiguredAddresses, EuiccInfo2, IccidBytes, NotificationMetadata, ProfileClass, ProfileInfo,
@@ -28,7 +28,8 @@ impl How {
     }
 
     fn iccid(self, iccid: Option<&IccidBytes>) -> String {
-        let digits = iccid.map(|iccid| iccid_of(iccid).map_or_else(|| hex::encode(iccid), |i| i.to_string()));
+        let digits =
+            iccid.map(|iccid| bcd::read_iccid(iccid).map_or_else(|_| hex::encode(iccid), |i| i.to_string()));
         digits.map_or_else(|| "-".to_owned(), |digits| self.identifier(&digits))
     }
 

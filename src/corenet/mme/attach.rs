@@ -2,61 +2,51 @@
 
 use std::net::Ipv4Addr;
 
-use oxirush_nas::nas_eps::{
-    AttachResult, EmmCause, EpsQos, EsmCause, GprsTimerUnit, NasAccessPointName,
-    NasActivateDefaultEpsBearerContextRequest, NasAttachAccept, NasAttachComplete, NasAttachReject,
-    NasAttachRequest, NasEmmCause, NasEpsAttachResult, NasEpsMessage, NasEpsMobileIdentity,
-    NasEpsQualityOfService, NasEpsSecurityHeaderType as Header, NasEsmCause, NasEsmHeader,
-    NasEsmInformationRequest, NasEsmMessage, NasEsmMessageContainer, NasEsmStatus, NasPdnAddress,
-    NasPdnConnectivityReject, NasProtocolConfigurationOptions, NasT3412Value, NasTrackingAreaIdentityList,
-    Pco, PcoDirection, PcoEntry, ValueError,
-};
-use oxirush_s1ap::s1ap::CauseNas;
-use oxirush_security::identity::GutiEps;
-
-use super::context::{AttachRequest, Phase, Timer, UeContext};
-use super::{Core, Mme, fault, messages, nas};
+use super::context::{AttachRequest as Request, Phase, Timer, UeContext};
+use super::{Core, Mme, nas};
 use crate::corenet::gateway::Attestation;
-use crate::corenet::{CorenetError, EpcOutput};
+use crate::corenet::{CorenetError, EpcConfig, EpcOutput};
 use crate::event::Actor;
 use crate::id::Imsi;
-use crate::wire::nas::plmn;
+use crate::wire::nas::{
+    AttachAccept, AttachReject, AttachRequest, DefaultBearer, Emm, EmmCause, Esm, EsmCause, EsmMessage,
+    EsmProcedure, Guti, Identity, Message, SecurityHeader,
+};
+use crate::wire::s1ap::{Cause, ContextSetupRequest, SecurityCapabilities, Tunnel, UeIds};
 
 /// The identity of the default bearer: the first that there is (TS 24.007 clause 11.2.3.1.5).
 const DEFAULT_BEARER: u8 = 5;
-/// DNS server IPv4 address, and IPv4 link MTU (TS 24.008 table 10.5.154).
-const PCO_DNS: u16 = 0x000d;
-const PCO_MTU: u16 = 0x0010;
+/// The default bearer's QoS class (TS 23.203 table 6.1.7).
+const DEFAULT_QCI: u8 = 9;
+/// What a UE may use in all, downlink and uplink, in bits per second.
+const UE_AMBR_BPS: (u64, u64) = (100_000_000, 50_000_000);
 
 impl Mme {
     pub(super) fn attach_requested(
         &mut self,
         ue: &mut UeContext,
-        request: &NasAttachRequest,
+        request: &AttachRequest,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
         self.stop_timer(ue);
         let Some((pti, information)) = connectivity_request(request) else {
-            return self.reject(ue, EmmCause::InvalidMandatoryInformation, core);
+            return self.reject(ue, EmmCause::INVALID_MANDATORY_INFORMATION, core);
         };
-        let identity = &request.eps_mobile_identity;
-        let guti = identity.as_guti();
-        ue.request = Some(AttachRequest {
-            capability: request.ue_network_capability.clone(),
+        ue.request = Some(Request {
+            capability: request.capability.clone(),
             pti,
             information,
             apn: None,
-            by_guti: guti.is_some(),
+            by_guti: matches!(request.identity, Identity::Guti(_)),
         });
         (ue.mac_failures, ue.synchronised, ue.identified) = (0, false, false);
-        let claimed = request.nas_key_set_identifier.ksi();
         // The key set identifier of the new context must not be that of the UE's old one (clause 5.4.2.4).
-        ue.ksi = if claimed < 7 { claimed } else { 6 };
-        let imsi = match (identity.as_imsi(), guti) {
-            (Some(imsi), _) => imsi.as_str().parse().ok(),
-            (None, Some(guti)) => self.subscriber_of(&guti).cloned(),
+        ue.ksi = if request.ksi < 7 { request.ksi } else { 6 };
+        let imsi = match &request.identity {
+            Identity::Imsi(digits) => digits.parse().ok(),
+            Identity::Guti(guti) => self.subscriber_of(guti).cloned(),
             // An IMEI identifies a UE in emergency attach only.
-            (None, None) => return self.reject(ue, EmmCause::ImeiNotAccepted, core),
+            _ => return self.reject(ue, EmmCause::IMEI_NOT_ACCEPTED, core),
         };
         match imsi {
             Some(imsi) => {
@@ -67,12 +57,14 @@ impl Mme {
         }
     }
 
-    fn subscriber_of(&self, guti: &GutiEps) -> Option<&Imsi> {
-        let config = &self.config;
-        let ours = guti.plmn() == plmn(config.plmn)
-            && guti.mme_group_id() == config.mme_group
-            && guti.mme_code() == config.mme_code;
-        self.tmsis.get(&guti.m_tmsi()).filter(|_| ours)
+    fn subscriber_of(&self, guti: &Guti) -> Option<&Imsi> {
+        self.tmsis.get(&guti.tmsi).filter(|_| *guti == self.guti(guti.tmsi))
+    }
+
+    /// The GUTI under which this MME gave out `tmsi`.
+    fn guti(&self, tmsi: u32) -> Guti {
+        let EpcConfig { plmn, mme_group, mme_code, .. } = self.config;
+        Guti { plmn, mme_group, mme_code, tmsi }
     }
 
     /// The UE is who it says: fetch the subscription, then the session's details where they were held back.
@@ -81,8 +73,8 @@ impl Mme {
         match information {
             Some((true, pti)) => {
                 ue.phase = Phase::EsmInformation;
-                let request = NasEpsMessage::new_esm(NasEsmInformationRequest::new(), 0, pti);
-                self.send_guarded(ue, request, Timer::T3489, core)
+                let request = EsmMessage::new(0, pti, Esm::InformationRequest);
+                self.send_guarded(ue, Message::Esm(request), Timer::T3489, core)
             }
             _ => self.create_session(ue, core),
         }
@@ -92,41 +84,27 @@ impl Mme {
     pub(super) fn session_message(
         &mut self,
         ue: &mut UeContext,
-        header: &NasEsmHeader,
-        message: NasEsmMessage,
+        EsmMessage { bearer, pti, body }: EsmMessage,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
-        match message {
-            NasEsmMessage::EsmInformationResponse(response) => {
+        let cause = match body {
+            Esm::InformationResponse { apn } => {
                 if ue.phase != Phase::EsmInformation {
                     return Ok(());
                 }
                 let Some(request) = &mut ue.request else { return Ok(()) };
-                if header.procedure_transaction_identity != request.pti {
-                    return self.session_status(ue, header, EsmCause::InvalidPtiValue, core);
+                if pti == request.pti {
+                    request.apn = apn;
+                    self.stop_timer(ue);
+                    return self.create_session(ue, core);
                 }
-                request.apn = response.access_point_name.as_ref().and_then(|apn| apn.as_string());
-                self.stop_timer(ue);
-                self.create_session(ue, core)
+                EsmCause::INVALID_PTI_VALUE
             }
-            NasEsmMessage::EsmStatus(_) => Ok(()),
-            _ => {
-                let cause = EsmCause::MessageTypeNotCompatibleWithTheProtocolState;
-                self.session_status(ue, header, cause, core)
-            }
-        }
-    }
-
-    fn session_status(
-        &mut self,
-        ue: &mut UeContext,
-        header: &NasEsmHeader,
-        cause: EsmCause,
-        core: &mut Core<'_>,
-    ) -> Result<(), CorenetError> {
-        let status = NasEsmStatus::new(NasEsmCause::from_cause(cause));
-        let (ebi, pti) = (header.eps_bearer_identity, header.procedure_transaction_identity);
-        self.send_nas(ue, &NasEpsMessage::new_esm(status, ebi, pti), core)
+            Esm::Status { .. } => return Ok(()),
+            _ => EsmCause::MESSAGE_TYPE_NOT_COMPATIBLE_WITH_STATE,
+        };
+        let status = EsmMessage::new(bearer, pti, Esm::Status { cause });
+        self.send_nas(ue, &Message::Esm(status), core)
     }
 
     fn create_session(&mut self, ue: &mut UeContext, core: &mut Core<'_>) -> Result<(), CorenetError> {
@@ -135,11 +113,11 @@ impl Mme {
         let result = subscription.as_ref().map_or_else(|error| error.name(), |_| "SUCCESS");
         core.s6a("Update-Location-Request", "Update-Location-Answer", &imsi, result);
         let Ok(subscription) = subscription else {
-            return self.reject(ue, EmmCause::EpsServicesAndNonEpsServicesNotAllowed, core);
+            return self.reject(ue, EmmCause::EPS_AND_NON_EPS_SERVICES_NOT_ALLOWED, core);
         };
         let apn = subscription.apn.unwrap_or_else(|| self.config.apn.clone());
         if request.apn.is_some_and(|asked| !asked.eq_ignore_ascii_case(&apn)) {
-            return self.refuse_session(ue, EsmCause::MissingOrUnknownApn, core);
+            return self.refuse_session(ue, EsmCause::MISSING_OR_UNKNOWN_APN, core);
         }
         let attestation = Attestation {
             imsi: imsi.clone(),
@@ -150,86 +128,62 @@ impl Mme {
             since: core.now,
         };
         let Some(created) = core.gateway.create(attestation, core.out) else {
-            return self.refuse_session(ue, EsmCause::InsufficientResources, core);
+            return self.refuse_session(ue, EsmCause::INSUFFICIENT_RESOURCES, core);
         };
         ue.session = Some(created.teid);
         ue.phase = Phase::ContextSetup;
-        let guti = GutiEps::new(
-            plmn(self.config.plmn),
-            self.config.mme_group,
-            self.config.mme_code,
-            self.new_tmsi(&imsi),
-        );
-        let accept = self.attach_accept(guti, request.pti, created.ip, &apn)?;
+        let tmsi = self.new_tmsi(&imsi);
+        let accept = self.attach_accept(tmsi, request.pti, created.ip, apn);
         ue.retransmissions = 0;
         self.start_timer(ue, Timer::T3450, core.now);
         self.set_up_context(ue, &accept, core)?;
-        ue.guarded = Some((accept, Header::IntegrityProtectedAndCiphered));
+        ue.guarded = Some((accept, SecurityHeader::Ciphered));
         Ok(())
     }
 
-    fn attach_accept(
-        &self,
-        guti: GutiEps,
-        pti: u8,
-        ip: Ipv4Addr,
-        apn: &str,
-    ) -> Result<NasEpsMessage, CorenetError> {
-        let fault = |e: ValueError| fault("ATTACH ACCEPT", &e);
-        let mut options = Vec::new();
-        if let Some(dns) = self.config.dns {
-            options.push(PcoEntry { identifier: PCO_DNS, contents: dns.octets().to_vec() });
-        }
-        options.push(PcoEntry { identifier: PCO_MTU, contents: self.config.mtu.to_be_bytes().to_vec() });
-        let options =
-            NasProtocolConfigurationOptions::from_pco(&Pco::new(0, options), PcoDirection::Downlink)
-                .map_err(fault)?;
-        let qos = EpsQos::new(messages::DEFAULT_QCI, None, None, None);
-        let bearer = NasActivateDefaultEpsBearerContextRequest::new(
-            NasEpsQualityOfService::from_qos(qos).map_err(fault)?,
-            NasAccessPointName::from_string(apn).map_err(fault)?,
-            NasPdnAddress::from_ipv4(ip.octets()),
-        )
-        .with_protocol_configuration_options(options);
-        let bearer = NasEpsMessage::new_esm(bearer, DEFAULT_BEARER, pti);
-        let container = NasEsmMessageContainer::from_esm_message(&bearer)
-            .map_err(|e| super::fault("ATTACH ACCEPT", &e))?;
-        // There is no periodic update: a device of the testbed does not move.
-        let t3412 = NasT3412Value::from_unit_value(GprsTimerUnit::Deactivated, 0).map_err(fault)?;
-        let areas = NasTrackingAreaIdentityList::from_plmn_tacs(&plmn(self.config.plmn), &[self.config.tac])
-            .map_err(fault)?;
-        let result = NasEpsAttachResult::from_attach_result(AttachResult::EpsOnly);
-        Ok(NasEpsMessage::new_emm(
-            NasAttachAccept::new(result, t3412, areas, container)
-                .with_guti(NasEpsMobileIdentity::from_guti(guti)),
-        ))
+    fn attach_accept(&self, tmsi: u32, pti: u8, ip: Ipv4Addr, apn: String) -> Message {
+        let bearer = DefaultBearer {
+            qci: DEFAULT_QCI,
+            apn,
+            ip: Some(ip),
+            dns: self.config.dns,
+            mtu: Some(self.config.mtu),
+        };
+        Message::Emm(Emm::AttachAccept(AttachAccept {
+            guti: Some(self.guti(tmsi)),
+            areas: vec![(self.config.plmn, self.config.tac)],
+            esm: Some(EsmMessage::new(DEFAULT_BEARER, pti, Esm::DefaultBearerRequest(bearer))),
+        }))
     }
 
     /// INITIAL CONTEXT SETUP REQUEST with the ATTACH ACCEPT in it.
     pub(super) fn set_up_context(
         &mut self,
         ue: &mut UeContext,
-        accept: &NasEpsMessage,
+        accept: &Message,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
-        let nas = nas::encode(ue, accept, Header::IntegrityProtectedAndCiphered)?;
-        let (Some(enb_id), Some(teid), Some(kenb), Some(request)) =
+        let nas = nas::encode(ue, accept, SecurityHeader::Ciphered)?;
+        let (Some(enb), Some(teid), Some(kenb), Some(request)) =
             (ue.enb_id, ue.session, &ue.kenb, &ue.request)
         else {
             return Ok(());
         };
-        let pdu = messages::initial_context_setup_request(messages::ContextSetup {
-            mme_id: ue.mme_id,
-            enb_id,
-            eea: request.capability.eea_byte(),
-            eia: request.capability.eia_byte(),
-            kenb,
-            erab: u64::from(DEFAULT_BEARER),
-            gateway: core.gateway.address(),
-            teid,
-            nas,
-        });
-        self.send_s1(ue.enb, "InitialContextSetupRequest", pdu, core)
+        let capability = &request.capability;
+        let setup = ContextSetupRequest {
+            ids: UeIds { mme: ue.mme_id, enb },
+            ambr_bps: UE_AMBR_BPS,
+            capabilities: SecurityCapabilities::of_network_capability(
+                capability.eea_octet(),
+                capability.eia_octet(),
+            ),
+            kenb: kenb.clone(),
+            erab: DEFAULT_BEARER.into(),
+            qci: DEFAULT_QCI,
+            tunnel: Tunnel::new(core.gateway.address(), teid),
+            nas: Some(nas),
+        };
+        self.send_s1(ue.enb, "InitialContextSetupRequest", setup.build(), core)
     }
 
     /// INITIAL CONTEXT SETUP RESPONSE: downlink packets know their way now.
@@ -249,17 +203,14 @@ impl Mme {
     pub(super) fn attach_completed(
         &mut self,
         ue: &mut UeContext,
-        complete: &NasAttachComplete,
+        answer: Option<&EsmMessage>,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
         if ue.phase != Phase::ContextSetup {
             return Ok(());
         }
-        let accepted = matches!(
-            complete.esm_message_container.decode_as_esm_message(),
-            Ok(NasEpsMessage::Esm(header, NasEsmMessage::ActivateDefaultEpsBearerContextAccept(_)))
-                if header.eps_bearer_identity == DEFAULT_BEARER
-        );
+        let accepted =
+            answer.is_some_and(|esm| esm.body == Esm::DefaultBearerAccept && esm.bearer == DEFAULT_BEARER);
         if !accepted {
             return self.abort(ue, core);
         }
@@ -283,8 +234,8 @@ impl Mme {
         cause: EmmCause,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
-        let reject = NasAttachReject::new(NasEmmCause::from_cause(cause));
-        self.refuse(ue, &NasEpsMessage::new_emm(reject), CauseNas::unspecified, core)
+        let reject = Message::Emm(Emm::AttachReject(AttachReject::new(cause)));
+        self.refuse(ue, &reject, Cause::NAS_UNSPECIFIED, core)
     }
 
     /// ATTACH REJECT #19 with the PDN CONNECTIVITY REJECT that says why (clause 5.5.1.2.5).
@@ -295,23 +246,19 @@ impl Mme {
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
         let pti = ue.request.as_ref().map_or(0, |request| request.pti);
-        let refusal =
-            NasEpsMessage::new_esm(NasPdnConnectivityReject::new(NasEsmCause::from_cause(cause)), 0, pti);
-        let container =
-            NasEsmMessageContainer::from_esm_message(&refusal).map_err(|e| fault("ATTACH REJECT", &e))?;
-        let reject = NasAttachReject::new(NasEmmCause::from_cause(EmmCause::EsmFailure))
-            .with_esm_message_container(container);
-        self.refuse(ue, &NasEpsMessage::new_emm(reject), CauseNas::unspecified, core)
+        let refusal = Esm::Reject { procedure: EsmProcedure::PdnConnectivity, cause };
+        let esm = Some(EsmMessage::new(0, pti, refusal));
+        let reject = AttachReject { esm, ..AttachReject::new(EmmCause::ESM_FAILURE) };
+        self.refuse(ue, &Message::Emm(Emm::AttachReject(reject)), Cause::NAS_UNSPECIFIED, core)
     }
 }
 
 /// The transaction of the PDN CONNECTIVITY REQUEST, and whether more is to be asked for; `None` where the
 /// container has none.
-fn connectivity_request(request: &NasAttachRequest) -> Option<(u8, bool)> {
-    match request.esm_message_container.decode_as_esm_message() {
-        Ok(NasEpsMessage::Esm(header, NasEsmMessage::PdnConnectivityRequest(pdn))) => {
-            let flag = pdn.esm_information_transfer_flag.as_ref();
-            Some((header.procedure_transaction_identity, flag.is_some_and(|flag| flag.is_required())))
+fn connectivity_request(request: &AttachRequest) -> Option<(u8, bool)> {
+    match request.esm.as_ref()? {
+        &EsmMessage { pti, body: Esm::PdnConnectivityRequest { information }, .. } => {
+            Some((pti, information))
         }
         _ => None,
     }

@@ -1,23 +1,15 @@
 //! Identification, authentication and security mode (TS 24.301 clauses 5.4.2 to 5.4.4).
 
-use oxirush_nas::nas_eps::{
-    EmmCause, IdentityType, KeySetIdentifier, NasAuthenticationFailure, NasAuthenticationParameterAutn,
-    NasAuthenticationParameterRand, NasAuthenticationReject, NasAuthenticationRequest,
-    NasAuthenticationResponse, NasCount, NasEpsMessage, NasEpsSecurityHeaderType as Header,
-    NasIdentityRequest, NasIdentityResponse, NasIdentityType2, NasImeisvRequest, NasKeySetIdentifier,
-    NasSecurityAlgorithms, NasSecurityContext, NasSecurityModeCommand, NasSecurityModeComplete,
-    NasSecurityModeReject, NasUeSecurityCapability,
-};
-use oxirush_s1ap::s1ap::CauseNas;
-use oxirush_security::milenage::Res;
-use oxirush_security::nas_eps::{derive_kasme, derive_kenb};
-
 use super::context::{Phase, Timer, UeContext};
 use super::{Core, Mme, fault};
 use crate::corenet::CorenetError;
 use crate::corenet::hss::{S6aError, Vector};
 use crate::id::Imei;
-use crate::wire::nas::{eea, eia, plmn};
+use crate::wire::nas::{
+    Count, Emm, EmmCause, Identity, IdentityKind, Kasme, Message, ReplayedCapability, SecurityContext,
+    SecurityHeader, SecurityModeCommand,
+};
+use crate::wire::s1ap::Cause;
 
 /// How many challenges with a wrong MAC a UE gets.
 const CHALLENGES: u8 = 2;
@@ -26,24 +18,25 @@ impl Mme {
     pub(super) fn identify(&mut self, ue: &mut UeContext, core: &mut Core<'_>) -> Result<(), CorenetError> {
         ue.phase = Phase::Identity;
         ue.identified = true;
-        let kind = NasIdentityType2::from_identity_type(IdentityType::Imsi)
-            .map_err(|e| fault("IDENTITY REQUEST", &e))?;
-        let request = NasEpsMessage::new_emm(NasIdentityRequest::new(kind));
+        let request = Message::Emm(Emm::IdentityRequest { kind: IdentityKind::Imsi });
         self.send_guarded(ue, request, Timer::T3470, core)
     }
 
     pub(super) fn identity_received(
         &mut self,
         ue: &mut UeContext,
-        response: &NasIdentityResponse,
+        identity: &Identity,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
         if ue.phase != Phase::Identity {
             return Ok(());
         }
-        let Some(imsi) = response.mobile_identity.as_imsi().and_then(|imsi| imsi.as_str().parse().ok())
-        else {
-            return self.reject(ue, EmmCause::UeIdentityCannotBeDerivedByTheNetwork, core);
+        let imsi = match identity {
+            Identity::Imsi(digits) => digits.parse().ok(),
+            _ => None,
+        };
+        let Some(imsi) = imsi else {
+            return self.reject(ue, EmmCause::UE_IDENTITY_CANNOT_BE_DERIVED, core);
         };
         ue.imsi = Some(imsi);
         self.authenticate(ue, false, core)
@@ -86,46 +79,45 @@ impl Mme {
             Ok(vector) => vector,
             // TS 29.272 annex A: USER_UNKNOWN is cause #8.
             Err(S6aError::UserUnknown) => {
-                return self.reject(ue, EmmCause::EpsServicesAndNonEpsServicesNotAllowed, core);
+                return self.reject(ue, EmmCause::EPS_AND_NON_EPS_SERVICES_NOT_ALLOWED, core);
             }
             Err(S6aError::AuthenticationDataUnavailable) if again => {
                 return self.reject_authentication(ue, core);
             }
             Err(S6aError::AuthenticationDataUnavailable) => {
-                return self.reject(ue, EmmCause::NetworkFailure, core);
+                return self.reject(ue, EmmCause::NETWORK_FAILURE, core);
             }
         };
         ue.phase = Phase::Authentication;
         ue.ksi = (ue.ksi + 1) % 7;
-        let ksi = key_set(ue.ksi)?;
-        let request = NasAuthenticationRequest::new(
-            ksi,
-            NasAuthenticationParameterRand::from_rand(*vector.values.rand().as_octets()),
-            NasAuthenticationParameterAutn::from_autn(*vector.autn.as_octets()),
-        );
+        let request = Message::Emm(Emm::AuthenticationRequest {
+            ksi: ue.ksi,
+            rand: *vector.values.rand().as_octets(),
+            autn: *vector.autn.as_octets(),
+        });
         ue.vector = Some(vector);
-        self.send_guarded(ue, NasEpsMessage::new_emm(request), Timer::T3460, core)
+        self.send_guarded(ue, request, Timer::T3460, core)
     }
 
     pub(super) fn authentication_received(
         &mut self,
         ue: &mut UeContext,
-        response: &NasAuthenticationResponse,
+        res: &[u8],
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
         if ue.phase != Phase::Authentication {
             return Ok(());
         }
         let Some(vector) = ue.vector.take() else { return Ok(()) };
-        let accepted = Res::from_slice(response.authentication_response_parameter.res())
-            .is_ok_and(|res| vector.values.xres().accepts(&res));
-        if !accepted {
+        if !vector.accepts(res) {
             // A GUTI may have named the wrong subscriber (clause 5.4.2.5).
             let doubtful = ue.request.as_ref().is_some_and(|request| request.by_guti) && !ue.identified;
             return if doubtful { self.identify(ue, core) } else { self.reject_authentication(ue, core) };
         }
         let values = &vector.values;
-        ue.kasme = Some(derive_kasme(values.ck(), values.ik(), plmn(self.config.plmn), &vector.autn));
+        let autn = vector.autn.as_octets();
+        let kasme = Kasme::derive(values.ck(), values.ik(), self.config.plmn, autn);
+        ue.kasme = Some(kasme.map_err(|e| fault("KASME", &e))?);
         self.command_security_mode(ue, core)
     }
 
@@ -133,22 +125,21 @@ impl Mme {
     pub(super) fn authentication_failed(
         &mut self,
         ue: &mut UeContext,
-        failure: &NasAuthenticationFailure,
+        cause: EmmCause,
+        auts: Option<&[u8; 14]>,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
         if ue.phase != Phase::Authentication {
             return Ok(());
         }
         self.stop_timer(ue);
-        let auts = failure.authentication_failure_parameter.as_ref().and_then(|parameter| parameter.auts());
-        match (failure.emm_cause.cause(), auts) {
-            (Some(EmmCause::SynchFailure), Some(auts)) if !ue.synchronised => {
+        match (cause, auts) {
+            (EmmCause::SYNCH_FAILURE, Some(auts)) if !ue.synchronised => {
                 ue.synchronised = true;
-                let auts = *auts;
-                let vector = self.fetch_vector(ue, Some(&auts), core);
+                let vector = self.fetch_vector(ue, Some(auts), core);
                 self.challenge(ue, vector, true, core)
             }
-            (Some(EmmCause::MacFailure | EmmCause::NonEpsAuthenticationUnacceptable), _) => {
+            (EmmCause::MAC_FAILURE | EmmCause::NON_EPS_AUTHENTICATION_UNACCEPTABLE, _) => {
                 ue.mac_failures += 1;
                 let by_guti = ue.request.as_ref().is_some_and(|request| request.by_guti);
                 if ue.mac_failures >= CHALLENGES {
@@ -164,44 +155,44 @@ impl Mme {
     }
 
     fn reject_authentication(&mut self, ue: &mut UeContext, core: &mut Core<'_>) -> Result<(), CorenetError> {
-        let reject = NasEpsMessage::new_emm(NasAuthenticationReject::new());
-        self.refuse(ue, &reject, CauseNas::authentication_failure, core)
+        let reject = Message::Emm(Emm::AuthenticationReject);
+        self.refuse(ue, &reject, Cause::NAS_AUTHENTICATION_FAILURE, core)
     }
 
     /// SECURITY MODE COMMAND (clause 5.4.3.2) with the best algorithms that the UE has too.
     fn command_security_mode(&mut self, ue: &mut UeContext, core: &mut Core<'_>) -> Result<(), CorenetError> {
         let (Some(request), Some(kasme)) = (&ue.request, &ue.kasme) else { return Ok(()) };
         let capability = request.capability.clone();
-        let integrity = self.config.eia.iter().copied().find(|&n| n == 0 || capability.supports_eia(n));
+        let eia = self.config.eia.iter().copied().find(|&n| n == 0 || capability.eia(n));
         // Null integrity goes with null ciphering alone (TS 33.401 clause 5.1.4.1); a UE refuses it anyhow.
-        let ciphering = match integrity {
+        let eea = match eia {
             Some(0) => Some(0),
-            _ => self.config.eea.iter().copied().find(|&n| capability.supports_eea(n)),
+            _ => self.config.eea.iter().copied().find(|&n| capability.eea(n)),
         };
-        let (Some(integrity), Some(ciphering)) = (integrity.and_then(eia), ciphering.and_then(eea)) else {
-            return self.reject(ue, EmmCause::UeSecurityCapabilitiesMismatch, core);
+        let (Some(eia), Some(eea)) = (eia, eea) else {
+            return self.reject(ue, EmmCause::UE_SECURITY_CAPABILITIES_MISMATCH, core);
         };
-        let security = NasSecurityContext::from_fresh_kasme(kasme, integrity, ciphering)
-            .map_err(|e| fault("SECURITY MODE COMMAND", &e))?;
+        let security =
+            SecurityContext::new(kasme, eia, eea).map_err(|e| fault("SECURITY MODE COMMAND", &e))?;
         ue.security = Some(security);
         ue.exchanged = false;
         ue.phase = Phase::SecurityMode;
-        let command = NasSecurityModeCommand::new(
-            NasSecurityAlgorithms::from_algorithms(ciphering, integrity),
-            key_set(ue.ksi)?,
-            NasUeSecurityCapability::from_ue_network_capability(&capability),
-        )
-        .with_imeisv_request(NasImeisvRequest::from_requested(true));
-        let header = Header::IntegrityProtectedWithNewEpsSecurityContext;
-        self.send_guarded_as(ue, NasEpsMessage::new_emm(command), header, Timer::T3460, core)
+        let command = Message::Emm(Emm::SecurityModeCommand(SecurityModeCommand {
+            eia,
+            eea,
+            ksi: ue.ksi,
+            replayed: ReplayedCapability::of(&capability),
+            imeisv_requested: true,
+        }));
+        self.send_guarded_as(ue, command, SecurityHeader::IntegrityNew, Timer::T3460, core)
     }
 
     /// `count` is the uplink NAS COUNT of the message, from which KeNB comes (TS 33.401 annex A.3).
     pub(super) fn security_mode_completed(
         &mut self,
         ue: &mut UeContext,
-        complete: &NasSecurityModeComplete,
-        count: NasCount,
+        imeisv: Option<&Identity>,
+        count: Count,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
         if ue.phase != Phase::SecurityMode {
@@ -209,9 +200,11 @@ impl Mme {
         }
         self.stop_timer(ue);
         ue.exchanged = true;
-        ue.kenb = ue.kasme.as_ref().map(|kasme| derive_kenb(kasme, count));
-        let imeisv = complete.imeisv.as_ref().and_then(|identity| identity.as_imeisv());
-        ue.imei = imeisv.and_then(|imeisv| imei_of(imeisv.tac(), imeisv.snr()));
+        ue.kenb = ue.kasme.as_ref().map(|kasme| kasme.kenb(count));
+        ue.imei = match imeisv {
+            Some(Identity::Imeisv(digits)) => imei_of(digits),
+            _ => None,
+        };
         let Some(imsi) = ue.imsi.clone() else { return Ok(()) };
         self.end_session(ue, core);
         if let Some(old) = self.registered.insert(imsi, ue.mme_id).filter(|old| *old != ue.mme_id) {
@@ -223,25 +216,20 @@ impl Mme {
     pub(super) fn security_mode_rejected(
         &mut self,
         ue: &mut UeContext,
-        reject: &NasSecurityModeReject,
+        cause: EmmCause,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
         if ue.phase != Phase::SecurityMode {
             return Ok(());
         }
-        let fields =
-            vec![("mme-ue-id", ue.mme_id.to_string()), ("cause", reject.emm_cause.cause_raw().to_string())];
+        let fields = vec![("mme-ue-id", ue.mme_id.to_string()), ("cause", cause.0.to_string())];
         core.state("", "the UE rejects the security mode", fields);
         self.abort(ue, core)
     }
 }
 
-fn key_set(ksi: u8) -> Result<NasKeySetIdentifier, CorenetError> {
-    NasKeySetIdentifier::from_key_set_identifier(KeySetIdentifier::Native(ksi))
-        .map_err(|e| fault("key set identifier", &e))
-}
-
-/// An IMEI from its type allocation code and serial number, with the check digit that an IMEISV lacks.
-fn imei_of(tac: &str, snr: &str) -> Option<Imei> {
-    (0..10).find_map(|check| format!("{tac}{snr}{check}").parse().ok())
+/// An IMEI from the type allocation code and the serial number of an IMEISV, with the check digit that it lacks.
+fn imei_of(imeisv: &str) -> Option<Imei> {
+    let digits = imeisv.get(..14)?;
+    (0..10).find_map(|check| format!("{digits}{check}").parse().ok())
 }

@@ -1,14 +1,10 @@
 //! What the MME knows of one UE.
 
-use oxirush_nas::nas_eps::{
-    KAsme, NasEpsMessage, NasEpsSecurityHeaderType, NasSecurityContext, NasUeNetworkCapability,
-};
-use oxirush_s1ap::s1ap::Cause;
-use oxirush_security::nas_eps::KEnb;
-
 use crate::corenet::hss::Vector;
 use crate::id::{Imei, Imsi};
 use crate::kernel::{Duration, Instant};
+use crate::wire::nas::{Kasme, Kenb, Message, NetworkCapability, SecurityContext, SecurityHeader};
+use crate::wire::s1ap::Cause;
 
 /// How far a UE has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +80,7 @@ impl Timer {
 /// What the ATTACH REQUEST asked for.
 #[derive(Debug, Clone)]
 pub(super) struct AttachRequest {
-    pub capability: NasUeNetworkCapability,
+    pub capability: NetworkCapability,
     /// The transaction of the PDN CONNECTIVITY REQUEST.
     pub pti: u8,
     /// Whether an ESM INFORMATION REQUEST is wanted.
@@ -106,11 +102,11 @@ pub(super) struct UeContext {
     /// The challenge that waits for its answer.
     pub vector: Option<Vector>,
     pub ksi: u8,
-    pub kasme: Option<KAsme>,
-    pub security: Option<NasSecurityContext>,
+    pub kasme: Option<Kasme>,
+    pub security: Option<SecurityContext>,
     /// Secure exchange of NAS messages is established.
     pub exchanged: bool,
-    pub kenb: Option<KEnb>,
+    pub kenb: Option<Kenb>,
     pub mac_failures: u8,
     pub synchronised: bool,
     pub identified: bool,
@@ -120,7 +116,7 @@ pub(super) struct UeContext {
     pub timer: Option<(Instant, Timer)>,
     pub retransmissions: u8,
     /// What the running guard sends again.
-    pub guarded: Option<(NasEpsMessage, NasEpsSecurityHeaderType)>,
+    pub guarded: Option<(Message, SecurityHeader)>,
     /// Why the S1 connection is being released.
     pub release_cause: Option<Cause>,
 }

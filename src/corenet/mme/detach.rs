@@ -1,31 +1,27 @@
 //! The ways out: detach by UE and by network (TS 24.301 clause 5.5.2), implicit detach, release of the S1
 //! connection, and its loss.
 
-use oxirush_nas::nas_eps::{
-    NasDetachAccept, NasDetachRequestUeOriginating, NasDetachRequestUeTerminated, NasDetachType,
-    NasEpsMessage, NetworkDetachKind,
-};
-use oxirush_s1ap::s1ap::{Cause, CauseNas};
-
 use super::context::{Phase, Timer, UeContext};
-use super::{Core, Mme, messages};
+use super::{Core, Mme};
 use crate::corenet::CorenetError;
 use crate::id::Imsi;
+use crate::wire::nas::{Emm, Message, NetworkDetach};
+use crate::wire::s1ap::{Cause, ContextReleaseCommand};
 
 impl Mme {
     /// DETACH REQUEST of the UE (clause 5.5.2.2).
     pub(super) fn detach_requested(
         &mut self,
         ue: &mut UeContext,
-        request: &NasDetachRequestUeOriginating,
+        switch_off: bool,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
         self.stop_timer(ue);
-        if !request.detach_type.is_switch_off() {
-            self.send_nas(ue, &NasEpsMessage::new_emm(NasDetachAccept::new()), core)?;
+        if !switch_off {
+            self.send_nas(ue, &Message::Emm(Emm::DetachAccept), core)?;
         }
         self.deregister(ue, core);
-        self.release(ue, Cause::nas(CauseNas::detach), core)
+        self.release(ue, Cause::NAS_DETACH, core)
     }
 
     /// DETACH REQUEST of the network (clause 5.5.2.3): the subscriber is taken off.
@@ -38,11 +34,11 @@ impl Mme {
         let withdrawn = self.with(id, |mme, ue| {
             if ue.enb_id.is_none() || ue.phase != Phase::Registered {
                 mme.deregister(ue, core);
-                return mme.release(ue, Cause::nas(CauseNas::detach), core);
+                return mme.release(ue, Cause::NAS_DETACH, core);
             }
             ue.phase = Phase::Detaching;
-            let kind = NasDetachType::from_network_detach_kind(NetworkDetachKind::ReattachNotRequired);
-            let request = NasEpsMessage::new_emm(NasDetachRequestUeTerminated::new(kind));
+            let kind = NetworkDetach::ReattachNotRequired;
+            let request = Message::Emm(Emm::NetworkDetachRequest { kind });
             mme.send_guarded(ue, request, Timer::T3422, core)
         });
         withdrawn.unwrap_or(Ok(()))
@@ -57,7 +53,7 @@ impl Mme {
             return Ok(());
         }
         self.deregister(ue, core);
-        self.release(ue, Cause::nas(CauseNas::detach), core)
+        self.release(ue, Cause::NAS_DETACH, core)
     }
 
     /// A UE whose identity was proved on another connection has left this one (clause 5.5.1.2.7, case f).
@@ -72,7 +68,7 @@ impl Mme {
             mme.stop_timer(ue);
             mme.end_session(ue, core);
             ue.phase = Phase::Releasing;
-            mme.release(ue, Cause::nas(CauseNas::normal_release), core)
+            mme.release(ue, Cause::NAS_NORMAL_RELEASE, core)
         });
         detached.unwrap_or(Ok(()))
     }
@@ -80,7 +76,7 @@ impl Mme {
     /// Ends a procedure that cannot go on.
     pub(super) fn abort(&mut self, ue: &mut UeContext, core: &mut Core<'_>) -> Result<(), CorenetError> {
         self.deregister(ue, core);
-        self.release(ue, Cause::nas(CauseNas::unspecified), core)
+        self.release(ue, Cause::NAS_UNSPECIFIED, core)
     }
 
     /// EMM-DEREGISTERED: session and registration end, the S1 connection is still to be released.
@@ -123,12 +119,12 @@ impl Mme {
         ue: &mut UeContext,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
-        let (Some(enb_id), Some(cause)) = (ue.enb_id, ue.release_cause.clone()) else {
+        let (enb @ Some(_), cause @ Some(_)) = (ue.enb_id, ue.release_cause.clone()) else {
             self.connection_lost(ue, core);
             return Ok(());
         };
-        let command = messages::ue_context_release_command(ue.mme_id, enb_id, cause);
-        self.send_s1(ue.enb, "UEContextReleaseCommand", command, core)
+        let command = ContextReleaseCommand { mme: ue.mme_id, enb, cause };
+        self.send_s1(ue.enb, "UEContextReleaseCommand", command.build(), core)
     }
 
     /// The S1 connection of a UE is gone. A registration survives in ECM-IDLE, everything else ends.

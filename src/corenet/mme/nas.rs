@@ -1,16 +1,11 @@
 //! NAS security of the MME (TS 24.301 clause 4.4) and the way of a received message from its octets to the
 //! procedure that it belongs to.
 
-use oxirush_nas::nas_eps::{
-    Direction, EmmCause, NasAttachReject, NasCount, NasEmmCause, NasEmmMessage, NasEmmStatus, NasEpsMessage,
-    NasEpsSecurityHeaderType as Header, NasError, NasServiceReject, NasTrackingAreaUpdateReject,
-};
-use oxirush_s1ap::s1ap::{Cause, CauseNas};
-
 use super::context::{Phase, Timer, UeContext};
-use super::{Core, Mme, fault, messages};
+use super::{Core, Mme, fault};
 use crate::corenet::CorenetError;
-use crate::wire::nas::answer_to_malformed;
+use crate::wire::nas::{AttachReject, Count, Direction, Emm, EmmCause, Error, Message, SecurityHeader};
+use crate::wire::s1ap::{Cause, DownlinkNasTransport, UeIds};
 
 /// The message type of ATTACH REQUEST (TS 24.301 table 9.8.1).
 const ATTACH_REQUEST: u8 = 0x41;
@@ -24,34 +19,25 @@ impl Mme {
         nas: &[u8],
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
-        use NasEmmMessage as M;
-        let message = match NasEpsMessage::decode_with_direction(nas, Direction::Uplink) {
-            Ok(NasEpsMessage::SecurityProtected(_, inner)) => *inner,
-            Ok(message) => message,
+        let message = match Message::decode(nas, Direction::Uplink) {
+            Ok(received) => received.message,
             Err(error) => {
-                self.answer_malformed(ue, nas, &error, core)?;
+                self.answer_malformed(ue, nas, error, core)?;
                 return self.abort(ue, core);
             }
         };
-        let identity = NasEmmCause::from_cause(EmmCause::UeIdentityCannotBeDerivedByTheNetwork);
+        let cause = EmmCause::UE_IDENTITY_CANNOT_BE_DERIVED;
         let refusal = match message {
-            NasEpsMessage::Emm(_, M::AttachRequest(request)) => {
-                return self.attach_requested(ue, &request, core);
+            Message::Emm(Emm::AttachRequest(request)) => return self.attach_requested(ue, &request, core),
+            Message::Emm(Emm::DetachRequest { switch_off, .. }) => {
+                return self.detach_requested(ue, switch_off, core);
             }
-            NasEpsMessage::Emm(_, M::DetachRequestUeOriginating(request)) => {
-                return self.detach_requested(ue, &request, core);
-            }
-            NasEpsMessage::Emm(_, M::TrackingAreaUpdateRequest(_)) => {
-                Some(NasEpsMessage::new_emm(NasTrackingAreaUpdateReject::new(identity)))
-            }
-            NasEpsMessage::ServiceRequest(_)
-            | NasEpsMessage::Emm(_, M::ExtendedServiceRequest(_) | M::ControlPlaneServiceRequest(_)) => {
-                Some(NasEpsMessage::new_emm(NasServiceReject::new(identity)))
-            }
+            Message::Emm(Emm::TrackingAreaUpdateRequest) => Some(Emm::TrackingAreaUpdateReject { cause }),
+            Message::ServiceRequest | Message::Emm(Emm::ServiceRequest) => Some(Emm::ServiceReject { cause }),
             _ => None,
         };
         if let Some(refusal) = refusal {
-            self.send_nas(ue, &refusal, core)?;
+            self.send_nas(ue, &Message::Emm(refusal), core)?;
         }
         self.abort(ue, core)
     }
@@ -66,9 +52,7 @@ impl Mme {
         match (&mut ue.security, protected) {
             (Some(security), true) => match security.unprotect(nas, Direction::Uplink) {
                 Ok(verified) => self.dispatch(ue, verified.message, Some(verified.count), core),
-                Err(error @ NasError::AuthenticMessageRefused { .. }) => {
-                    self.answer_malformed(ue, nas, &error, core)
-                }
+                Err(error @ Error::Malformed { .. }) => self.answer_malformed(ue, nas, error, core),
                 Err(_) if ue.exchanged => {
                     self.dropped(ue, "integrity check failed", core);
                     Ok(())
@@ -90,10 +74,9 @@ impl Mme {
         nas: &[u8],
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
-        let message = match NasEpsMessage::decode_with_direction(nas, Direction::Uplink) {
-            Ok(NasEpsMessage::SecurityProtected(_, inner)) => *inner,
-            Ok(message) => message,
-            Err(error) => return self.answer_malformed(ue, nas, &error, core),
+        let message = match Message::decode(nas, Direction::Uplink) {
+            Ok(received) => received.message,
+            Err(error) => return self.answer_malformed(ue, nas, error, core),
         };
         if processed_unprotected(&message) {
             return self.dispatch(ue, message, None, core);
@@ -106,33 +89,38 @@ impl Mme {
     fn dispatch(
         &mut self,
         ue: &mut UeContext,
-        message: NasEpsMessage,
-        count: Option<NasCount>,
+        message: Message,
+        count: Option<Count>,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
-        use NasEmmMessage as M;
         if matches!(ue.phase, Phase::Releasing | Phase::Ended) {
             return Ok(());
         }
+        let message = match message {
+            Message::Esm(message) => return self.session_message(ue, message, core),
+            Message::Emm(message) => message,
+            Message::ServiceRequest | Message::Other => return Ok(()),
+        };
         match message {
-            NasEpsMessage::Esm(header, message) => self.session_message(ue, &header, message, core),
-            NasEpsMessage::Emm(_, message) => match message {
-                M::AttachRequest(m) => self.attach_requested(ue, &m, core),
-                M::IdentityResponse(m) => self.identity_received(ue, &m, core),
-                M::AuthenticationResponse(m) => self.authentication_received(ue, &m, core),
-                M::AuthenticationFailure(m) => self.authentication_failed(ue, &m, core),
-                M::SecurityModeComplete(m) => match count {
-                    Some(count) => self.security_mode_completed(ue, &m, count, core),
-                    None => Ok(()),
-                },
-                M::SecurityModeReject(m) => self.security_mode_rejected(ue, &m, core),
-                M::AttachComplete(m) => self.attach_completed(ue, &m, core),
-                M::DetachRequestUeOriginating(m) => self.detach_requested(ue, &m, core),
-                M::DetachAccept(_) => self.detach_accepted(ue, core),
-                M::EmmStatus(_) => Ok(()),
-                _ => self.status(ue, EmmCause::MessageTypeNotCompatibleWithTheProtocolState, core),
+            Emm::AttachRequest(request) => self.attach_requested(ue, &request, core),
+            Emm::IdentityResponse { identity } => self.identity_received(ue, &identity, core),
+            Emm::AuthenticationResponse { res } => self.authentication_received(ue, &res, core),
+            Emm::AuthenticationFailure { cause, auts } => {
+                self.authentication_failed(ue, cause, auts.as_ref(), core)
+            }
+            Emm::SecurityModeComplete { imeisv } => match count {
+                Some(count) => self.security_mode_completed(ue, imeisv.as_ref(), count, core),
+                None => Ok(()),
             },
-            _ => Ok(()),
+            Emm::SecurityModeReject { cause } => self.security_mode_rejected(ue, cause, core),
+            Emm::AttachComplete { esm } => self.attach_completed(ue, esm.as_ref(), core),
+            Emm::DetachRequest { switch_off, .. } => self.detach_requested(ue, switch_off, core),
+            Emm::DetachAccept => self.detach_accepted(ue, core),
+            Emm::Status { .. } => Ok(()),
+            _ => {
+                let cause = EmmCause::MESSAGE_TYPE_NOT_COMPATIBLE_WITH_STATE;
+                self.send_nas(ue, &Message::Emm(Emm::Status { cause }), core)
+            }
         }
     }
 
@@ -142,32 +130,20 @@ impl Mme {
         &mut self,
         ue: &mut UeContext,
         nas: &[u8],
-        error: &NasError,
+        error: Error,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
         self.dropped(ue, "malformed", core);
-        let Some(answer) = answer_to_malformed(nas, error, Direction::Uplink) else {
-            return Ok(());
-        };
+        let Error::Malformed { answer: Some(answer), .. } = error else { return Ok(()) };
         let plain = match nas.first() {
             Some(octet) if octet >> 4 != 0 => nas.get(6..).unwrap_or_default(),
             _ => nas,
         };
         if plain.get(1) == Some(&ATTACH_REQUEST) && ue.attaching() {
-            let cause = NasEmmCause::from_cause(EmmCause::InvalidMandatoryInformation);
-            return self.send_nas(ue, &NasEpsMessage::new_emm(NasAttachReject::new(cause)), core);
+            let reject = AttachReject::new(EmmCause::INVALID_MANDATORY_INFORMATION);
+            return self.send_nas(ue, &Message::Emm(Emm::AttachReject(reject)), core);
         }
         self.send_nas(ue, &answer, core)
-    }
-
-    fn status(
-        &mut self,
-        ue: &mut UeContext,
-        cause: EmmCause,
-        core: &mut Core<'_>,
-    ) -> Result<(), CorenetError> {
-        let status = NasEmmStatus::new(NasEmmCause::from_cause(cause));
-        self.send_nas(ue, &NasEpsMessage::new_emm(status), core)
     }
 
     fn dropped(&self, ue: &UeContext, why: &str, core: &mut Core<'_>) {
@@ -179,41 +155,41 @@ impl Mme {
     pub(super) fn send_nas(
         &mut self,
         ue: &mut UeContext,
-        message: &NasEpsMessage,
+        message: &Message,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
-        self.send_nas_as(ue, message, Header::IntegrityProtectedAndCiphered, core)
+        self.send_nas_as(ue, message, SecurityHeader::Ciphered, core)
     }
 
     pub(super) fn send_nas_as(
         &mut self,
         ue: &mut UeContext,
-        message: &NasEpsMessage,
-        header: Header,
+        message: &Message,
+        header: SecurityHeader,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
-        let Some(enb_id) = ue.enb_id else { return Ok(()) };
+        let Some(enb) = ue.enb_id else { return Ok(()) };
         let nas = encode(ue, message, header)?;
-        let pdu = messages::downlink_nas_transport(ue.mme_id, enb_id, nas);
-        self.send_s1(ue.enb, "DownlinkNASTransport", pdu, core)
+        let message = DownlinkNasTransport { ids: UeIds { mme: ue.mme_id, enb }, nas };
+        self.send_s1(ue.enb, "DownlinkNASTransport", message.build(), core)
     }
 
     /// Sends a message that waits for an answer under `timer`.
     pub(super) fn send_guarded(
         &mut self,
         ue: &mut UeContext,
-        message: NasEpsMessage,
+        message: Message,
         timer: Timer,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
-        self.send_guarded_as(ue, message, Header::IntegrityProtectedAndCiphered, timer, core)
+        self.send_guarded_as(ue, message, SecurityHeader::Ciphered, timer, core)
     }
 
     pub(super) fn send_guarded_as(
         &mut self,
         ue: &mut UeContext,
-        message: NasEpsMessage,
-        header: Header,
+        message: Message,
+        header: SecurityHeader,
         timer: Timer,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
@@ -248,14 +224,14 @@ impl Mme {
     pub(super) fn refuse(
         &mut self,
         ue: &mut UeContext,
-        message: &NasEpsMessage,
-        cause: CauseNas,
+        message: &Message,
+        cause: Cause,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
         self.stop_timer(ue);
         self.send_nas(ue, message, core)?;
         self.deregister(ue, core);
-        self.release(ue, Cause::nas(cause), core)
+        self.release(ue, cause, core)
     }
 }
 
@@ -263,35 +239,34 @@ impl Mme {
 /// exchange is established.
 pub(super) fn encode(
     ue: &mut UeContext,
-    message: &NasEpsMessage,
-    header: Header,
+    message: &Message,
+    header: SecurityHeader,
 ) -> Result<Vec<u8>, CorenetError> {
-    let new_context = header == Header::IntegrityProtectedWithNewEpsSecurityContext;
+    let new_context = header == SecurityHeader::IntegrityNew;
     match &mut ue.security {
         Some(security) if ue.exchanged || new_context => {
             security.protect(message, header, Direction::Downlink)
         }
         _ => message.encode(),
     }
+    .map(|encoded| encoded.octets)
     .map_err(|e| fault("NAS message", &e))
 }
 
 /// The messages that an MME takes without integrity protection before secure exchange is established
 /// (clause 4.4.4.3).
-fn processed_unprotected(message: &NasEpsMessage) -> bool {
-    use NasEmmMessage as M;
+fn processed_unprotected(message: &Message) -> bool {
     matches!(
         message,
-        NasEpsMessage::Emm(
-            _,
-            M::AttachRequest(_)
-                | M::IdentityResponse(_)
-                | M::AuthenticationResponse(_)
-                | M::AuthenticationFailure(_)
-                | M::SecurityModeReject(_)
-                | M::DetachRequestUeOriginating(_)
-                | M::DetachAccept(_)
-                | M::EmmStatus(_)
+        Message::Emm(
+            Emm::AttachRequest(_)
+                | Emm::IdentityResponse { .. }
+                | Emm::AuthenticationResponse { .. }
+                | Emm::AuthenticationFailure { .. }
+                | Emm::SecurityModeReject { .. }
+                | Emm::DetachRequest { .. }
+                | Emm::DetachAccept
+                | Emm::Status { .. }
         )
     )
 }

@@ -2,7 +2,7 @@
 
 use super::record::{EuiccRecord, Out, WorkKind};
 use super::{Eim, EimAnswer, EimRefusal, answer, refused};
-use crate::esim::digits::eid_of;
+use crate::wire::bcd;
 use crate::wire::rsp::EidBytes;
 use crate::wire::rsp::iot::{
     EimPackage, EsipaResponse, EuiccPackage, EuiccPackageRequest, EuiccPackageSigned, GetEimPackage,
@@ -22,7 +22,7 @@ impl Eim {
         get: &GetEimPackage,
     ) -> EimAnswer {
         let error = |code| EsipaResponse::GetEimPackage(Err(code));
-        let Some(eid) = eid_of(&get.eid) else {
+        let Ok(eid) = bcd::read_eid(&get.eid) else {
             let eid = hex::encode(get.eid);
             return refused(function, &error(INVALID_EID), EimRefusal::UnknownEid, &eid);
         };

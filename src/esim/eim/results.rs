@@ -5,8 +5,8 @@ use super::record::{EuiccRecord, KnownProfile, Waiting, WorkKind};
 use super::{Eim, EimAnswer, EimRefusal, answer, refused};
 use crate::crypto::rsp_cert::{Role, RspCertificate, RspPublicKey};
 use crate::esim::HttpResponse;
-use crate::esim::digits::{eid_of, iccid_of};
 use crate::id::{Eid, Iccid};
+use crate::wire::bcd;
 use crate::wire::rsp::iot::{
     AddEimResult, CompactNotification, EimPackageResult, EsipaResponse, EuiccData, EuiccPackageErrorData,
     EuiccPackageResult, EuiccPackageResultData, EuiccResultData, IpaEuiccDataResponse, ListEimResult,
@@ -75,7 +75,7 @@ impl Eim {
     /// Whether that certificate is to be believed is seen later.
     fn record_of(&self, provide: &ProvideEimPackageResult) -> Option<EuiccRecord> {
         if let Some(eid) = provide.eid {
-            return self.euiccs.get(&eid_of(&eid)?).cloned();
+            return self.euiccs.get(&bcd::read_eid(&eid).ok()?).cloned();
         }
         if let Some(id) = transaction_of(&provide.result) {
             let of = |record: &&EuiccRecord| record.out.as_ref().is_some_and(|out| out.transaction_id == id);
@@ -304,7 +304,7 @@ impl Eim {
             .verify(&result.data, &result.signature, &self.tally)
             .map_err(|error| (EimRefusal::WrongSignature, error.to_string()))?;
         let data = ProfileInstallationResultData::parse(&result.data).map_err(malformed)?;
-        let iccid = data.notification.iccid.as_ref().and_then(iccid_of);
+        let iccid = data.notification.iccid.as_ref().and_then(|iccid| bcd::read_iccid(iccid).ok());
         Ok(match data.result {
             FinalResult::Success { .. } => (true, "the profile is installed".to_owned(), iccid),
             FinalResult::Error { command, reason, .. } => {
@@ -361,7 +361,7 @@ impl Eim {
     /// its signature says whose it is.
     fn sender(&self, raw: &[u8]) -> Option<EuiccRecord> {
         let eid: Option<Eid> = match CompactNotification::parse(raw).ok()? {
-            CompactNotification::Other { eid, .. } => eid.as_ref().and_then(eid_of),
+            CompactNotification::Other { eid, .. } => eid.as_ref().and_then(|eid| bcd::read_eid(eid).ok()),
             CompactNotification::Full(PendingNotification::Other(other)) => {
                 RspCertificate::parse(&other.euicc_certificate).ok()?.eid().and_then(|eid| eid.parse().ok())
             }
@@ -373,7 +373,7 @@ impl Eim {
                 // Those with a download out are the likely ones, or with the profile where it comes again; nobody
                 // else is asked.
                 let data = ProfileInstallationResultData::parse(&result.data).ok()?;
-                let iccid = data.notification.iccid.as_ref().and_then(iccid_of);
+                let iccid = data.notification.iccid.as_ref().and_then(|iccid| bcd::read_iccid(iccid).ok());
                 let likely = |record: &&EuiccRecord| {
                     record.out.is_some()
                         || record.profiles.iter().any(|profile| Some(&profile.iccid) == iccid.as_ref())
@@ -504,7 +504,7 @@ fn learn(record: &mut EuiccRecord, result: &EuiccResultData) {
     {
         let known = |info: &crate::wire::rsp::ProfileInfo| {
             Some(KnownProfile {
-                iccid: iccid_of(&info.iccid?)?,
+                iccid: bcd::read_iccid(&info.iccid?).ok()?,
                 enabled: info.state == Some(ProfileState::Enabled),
                 name: info.nickname.clone().or(info.name.clone()).unwrap_or_default(),
             })

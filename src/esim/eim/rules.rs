@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::record::{EuiccRecord, WorkKind};
-use crate::esim::digits::iccid_bytes;
 use crate::id::{Eid, Iccid};
+use crate::wire::bcd;
 use crate::wire::rsp::iot::{DownloadTrigger, EuiccPackage, Psmo};
 
 /// One step of a rule. The next one is begun when the one before has succeeded.
@@ -64,7 +64,7 @@ impl EuiccRecord {
                     self.steps.clear();
                     return;
                 };
-                let iccid = iccid_bytes(iccid);
+                let iccid = bcd::iccid(iccid);
                 WorkKind::Package(EuiccPackage::Psmo(vec![Psmo::Enable { iccid, rollback }]))
             }
             RuleStep::List => WorkKind::list(),

@@ -1,6 +1,7 @@
 //! The rules authorisation table: which operators may use which profile policy rules on an eUICC (SGP.22 clauses
 //! 2.9.2.1 and 5.7.22).
 
+use crate::wire::bcd;
 use crate::wire::rsp::{Fields, OperatorId, PolicyRules, RspError};
 
 /// One rule of the table.
@@ -60,13 +61,11 @@ impl PolicyTable {
 
 /// Whether an entry of the table means this owner: `E` is any digit, an empty GID any value.
 fn matches(entry: &OperatorId, owner: Option<&OperatorId>) -> bool {
-    let digits = |codes: &[u8; 3]| codes.iter().flat_map(|b| [b & 0x0f, b >> 4]).collect::<Vec<u8>>();
     let any = entry.mcc_mnc == [0xee; 3];
     let Some(owner) = owner else { return any };
-    let codes = digits(&entry.mcc_mnc)
-        .iter()
-        .zip(digits(&owner.mcc_mnc))
-        .all(|(entry, owner)| *entry == 0x0e || *entry == owner);
+    let codes = bcd::nibbles(&entry.mcc_mnc)
+        .zip(bcd::nibbles(&owner.mcc_mnc))
+        .all(|(entry, owner)| entry == 0x0e || entry == owner);
     let group = |entry: &Option<Vec<u8>>, owner: &Option<Vec<u8>>| match entry {
         Some(entry) if entry.is_empty() => true,
         entry => any || entry == owner,

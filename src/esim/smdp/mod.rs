@@ -30,10 +30,11 @@ use self::session::Session;
 use super::authenticate::{Authenticator, Credential, Kind as ServerKind};
 use super::pki::SmdpIdentity;
 use super::store::{self, Kind, Records, Store, StoreError};
-use super::{HttpRequest, Reason, Refusal, Served, digits, json};
+use super::{HttpRequest, Reason, Refusal, Served, json};
 use crate::crypto::Tally;
 use crate::crypto::rsp_cert::TrustAnchor;
 use crate::id::{Eid, Iccid};
+use crate::wire::bcd;
 
 /// What may be set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,7 +174,7 @@ impl Smdp {
         if self.orders.contains_key(&profile.iccid) {
             return Err(Reason::IccidInUse.into());
         }
-        if digits::iccid_of(&profile.metadata.iccid).as_ref() != Some(&profile.iccid) {
+        if bcd::read_iccid(&profile.metadata.iccid).as_ref() != Ok(&profile.iccid) {
             return Err(Refusal::new(Reason::Malformed, "The ICCID of the metadata is another one."));
         }
         let memory_bytes = profile.package.len() as u64;

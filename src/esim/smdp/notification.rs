@@ -9,10 +9,11 @@ use sha2::{Digest, Sha256};
 use super::super::authenticate::malformed;
 use super::super::json::Body;
 use super::super::store::{self, Kind};
-use super::super::{HttpResponse, Reason, Refusal, Served, digits};
+use super::super::{HttpResponse, Reason, Refusal, Served};
 use super::package::Package;
 use super::{Order, OrderState, Smdp, not_kept};
 use crate::id::{Eid, Iccid};
+use crate::wire::bcd;
 use crate::wire::rsp::{
     FinalResult, NotificationMetadata, OtherSignedNotification, PendingNotification,
     ProfileInstallationResult, ProfileInstallationResultData,
@@ -145,7 +146,7 @@ impl Smdp {
             eid,
             sequence_number: metadata.sequence_number,
             event: metadata.event.name().to_owned(),
-            iccid: metadata.iccid.as_ref().and_then(digits::iccid_of),
+            iccid: metadata.iccid.as_ref().and_then(|iccid| bcd::read_iccid(iccid).ok()),
             received_unix_s: now_unix_s,
             error,
         };

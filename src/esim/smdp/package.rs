@@ -5,11 +5,12 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 use serde::{Deserialize, Serialize};
 
-use super::super::{digits, store};
+use super::super::store;
 use crate::crypto::bsp::{Bsp, PAYLOAD_MAX, SessionKeys};
 use crate::crypto::rsp_cert::{Curve, Oid, RspKey, RspPublicKey};
 use crate::crypto::{CryptoError, Tally};
 use crate::id::Eid;
+use crate::wire::bcd;
 use crate::wire::rsp::{
     BoundProfilePackage, InitialiseSecureChannel, ProfileMetadata, ReplaceSessionKeys, Segments,
     configure_isdp,
@@ -114,7 +115,7 @@ impl Binder<'_> {
             InitialiseSecureChannel::AES,
             KEY_LENGTH,
             &self.host_id(),
-            &digits::eid_bytes(eid),
+            &bcd::eid(eid),
         );
         let mut bsp = Bsp::new(&keys);
         let configure_isdp = seal(&mut bsp, 0x87, &configure_isdp(Some(self.oid.contents())));

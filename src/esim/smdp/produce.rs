@@ -5,11 +5,11 @@ use std::fmt;
 
 use rand_core::RngCore;
 
-use super::super::digits;
 use super::order::Profile;
 use crate::card::{Algorithm, CardError, Secret, SimProfile, impersonate, package};
 use crate::id::Imsi;
 use crate::kernel::RngTree;
+use crate::wire::bcd;
 use crate::wire::rsp::{
     NotificationConfiguration, NotificationEvents, OperatorId, ProfileClass, ProfileMetadata,
 };
@@ -89,7 +89,7 @@ impl Producer {
             }
         };
         let metadata = ProfileMetadata {
-            iccid: digits::iccid_bytes(&p.iccid),
+            iccid: bcd::iccid(&p.iccid),
             service_provider: "cellbed".to_owned(),
             name: format!("{} {}", self.profile_type, p.plmn).chars().take(64).collect(),
             icon: None,
@@ -98,7 +98,7 @@ impl Producer {
                 events: NotificationEvents::ALL,
                 address: self.address.clone(),
             }],
-            owner: Some(OperatorId { mcc_mnc: digits::mcc_mnc(p.plmn), gid1: None, gid2: None }),
+            owner: Some(OperatorId { mcc_mnc: bcd::plmn(p.plmn), gid1: None, gid2: None }),
             rules: Default::default(),
         };
         let subscriber = Subscriber { imsi: p.imsi.clone(), k: p.k, operator, amf: p.amf, sqn: p.sqn };

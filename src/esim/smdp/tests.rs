@@ -16,6 +16,7 @@ use crate::esim::pki::{Pki, PkiOptions};
 use crate::esim::store::Forgetful;
 use crate::esim::test_euicc::{Installed, NOW, TestEuicc};
 use crate::kernel::RngTree;
+use crate::wire::bcd;
 use crate::wire::rsp::{FinalResult, NotificationEvents, ProfileMetadata};
 
 const ADDRESS: &str = "smdp.example";
@@ -64,7 +65,7 @@ fn iccid(n: u32) -> Iccid {
 fn profile(n: u32) -> Profile {
     let iccid = iccid(n);
     let metadata = ProfileMetadata {
-        iccid: digits::iccid_bytes(&iccid),
+        iccid: bcd::iccid(&iccid),
         service_provider: "cellbed".to_owned(),
         name: "test".to_owned(),
         icon: None,

@@ -1,14 +1,12 @@
 //! Attach (TS 24.301 clause 5.5.1.2): request, acceptance, and every way it fails.
 
-use oxirush_nas::nas_eps::{
-    AttachType, EmmCause, KeySetIdentifier, NasAttachAccept, NasAttachComplete, NasAttachReject,
-    NasAttachRequest, NasEpsAttachType, NasEpsMessage, NasEpsMobileIdentity, NasEsmMessage,
-    NasEsmMessageContainer, NasGutiType, NasKeySetIdentifier,
-};
-
-use super::{ATTACH_ATTEMPTS, BARRED, Emm, Rrc, Substate, T3402, T3410, T3411, Timer, Ue, UeOutput};
+use super::{ATTACH_ATTEMPTS, BARRED, Emm, NO_KEY, Rrc, Substate, T3402, T3410, T3411, Timer, Ue, UeOutput};
 use crate::kernel::{Duration, Instant};
 use crate::ran::{RanError, Uplink};
+use crate::wire::nas::{
+    AttachAccept, AttachReject, AttachRequest, Emm as Mobility, EmmCause, Esm, EsmCause, EsmProcedure,
+    Message,
+};
 
 impl Ue {
     pub(super) fn start_attach(&mut self, now: Instant, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
@@ -31,34 +29,21 @@ impl Ue {
         Ok(())
     }
 
-    fn attach_request(&mut self) -> Result<NasEpsMessage, RanError> {
-        let fault = |cause: String| RanError::Encode { place: "UE", what: "ATTACH REQUEST", cause };
-        let identity = match (&self.guti, &self.subscriber) {
-            (Some(guti), _) => NasEpsMobileIdentity::from_guti(*guti),
-            (None, Some(subscriber)) => {
-                NasEpsMobileIdentity::from_imsi(subscriber.imsi.as_str()).map_err(|e| fault(e.to_string()))?
-            }
-            (None, None) => return Err(fault("the card has not been read".into())),
-        };
-        let ksi = self.nas.ksi().map_or(KeySetIdentifier::NoKey, KeySetIdentifier::Native);
-        let esm = self.session.connectivity_request(self.config.apn.is_some())?;
-        let mut request = NasAttachRequest::new(
-            NasEpsAttachType::from_attach_type(AttachType::EpsAttach),
-            NasKeySetIdentifier::from_key_set_identifier(ksi).map_err(|e| fault(e.to_string()))?,
+    fn attach_request(&mut self) -> Result<Message, RanError> {
+        let identity = self.identity("ATTACH REQUEST")?;
+        let esm = self.session.connectivity_request(self.config.apn.is_some());
+        Ok(Message::Emm(Mobility::AttachRequest(AttachRequest {
             identity,
-            self.capability(),
-            NasEsmMessageContainer::from_esm_message(&esm).map_err(|e| fault(e.to_string()))?,
-        );
-        if self.guti.is_some() {
-            request.set_old_guti_type(NasGutiType::from_mapped(false));
-        }
-        Ok(NasEpsMessage::new_emm(request))
+            ksi: self.nas.ksi().unwrap_or(NO_KEY),
+            capability: self.capability(),
+            esm: Some(esm),
+        })))
     }
 
     pub(super) fn attach_accepted(
         &mut self,
         now: Instant,
-        accept: &NasAttachAccept,
+        accept: AttachAccept,
         out: &mut Vec<UeOutput>,
     ) -> Result<(), RanError> {
         match self.emm {
@@ -67,12 +52,10 @@ impl Ue {
             Emm::Registered => return self.resend_attach_complete(out),
             _ => return Ok(()),
         }
-        let reply = match accept.esm_message_container.decode_as_esm_message() {
-            Ok(NasEpsMessage::Esm(header, NasEsmMessage::ActivateDefaultEpsBearerContextRequest(bearer))) => {
-                self.session.activate(&header, &bearer)?
-            }
+        let reply = accept.esm.and_then(|esm| match esm.body {
+            Esm::DefaultBearerRequest(bearer) => self.session.activate(esm.bearer, esm.pti, bearer),
             _ => None,
-        };
+        });
         let Some(reply) = reply else {
             self.leave_connection();
             self.attach_failed(now, "esm-failure", "ATTACH ACCEPT without a usable default bearer", out);
@@ -80,7 +63,7 @@ impl Ue {
         };
         self.timers.remove(&Timer::T3410);
         self.attempts = 0;
-        if let Some(guti) = accept.guti.as_ref().and_then(|identity| identity.as_guti()) {
+        if let Some(guti) = accept.guti {
             self.guti = Some(guti);
         }
         self.session.complete = Some(reply);
@@ -94,51 +77,40 @@ impl Ue {
 
     fn resend_attach_complete(&mut self, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
         let Some(esm) = self.session.complete.clone() else { return Ok(()) };
-        let container = NasEsmMessageContainer::from_esm_message(&esm).map_err(|e| RanError::Encode {
-            place: "UE",
-            what: "ATTACH COMPLETE",
-            cause: e.to_string(),
-        })?;
-        self.send(&NasEpsMessage::new_emm(NasAttachComplete::new(container)), out)
+        self.send(&Message::Emm(Mobility::AttachComplete { esm: Some(esm) }), out)
     }
 
     /// ATTACH REJECT (clause 5.5.1.2.5): what each cause does to the UE.
-    pub(super) fn attach_rejected(
-        &mut self,
-        now: Instant,
-        reject: &NasAttachReject,
-        out: &mut Vec<UeOutput>,
-    ) {
+    pub(super) fn attach_rejected(&mut self, now: Instant, reject: &AttachReject, out: &mut Vec<UeOutput>) {
         if self.emm != Emm::RegisteredInitiated {
             return;
         }
-        let raw = reject.emm_cause.cause_raw();
-        let reason = format!("emm-cause-{raw}");
-        let detail = format!("ATTACH REJECT: {}", reject.emm_cause.cause_received().description());
+        let reason = format!("emm-cause-{}", reject.cause.0);
+        let detail = format!("ATTACH REJECT: {}", reject.cause.description());
         use EmmCause as C;
-        match reject.emm_cause.cause_received() {
-            C::IllegalUe
-            | C::IllegalMe
-            | C::EpsServicesNotAllowed
-            | C::EpsServicesAndNonEpsServicesNotAllowed => {
+        match reject.cause.as_received() {
+            C::ILLEGAL_UE
+            | C::ILLEGAL_ME
+            | C::EPS_SERVICES_NOT_ALLOWED
+            | C::EPS_AND_NON_EPS_SERVICES_NOT_ALLOWED => {
                 self.refused(Substate::NoImsi, &reason, &detail, out);
             }
-            C::PlmnNotAllowed
-            | C::RequestedServiceOptionNotAuthorizedInThisPlmn
-            | C::RoamingNotAllowedInThisTrackingArea
-            | C::EpsServicesNotAllowedInThisPlmn => {
+            C::PLMN_NOT_ALLOWED
+            | C::SERVICE_OPTION_NOT_AUTHORIZED_IN_PLMN
+            | C::ROAMING_NOT_ALLOWED_IN_TRACKING_AREA
+            | C::EPS_SERVICES_NOT_ALLOWED_IN_PLMN => {
                 self.refused(Substate::PlmnSearch, &reason, &detail, out);
             }
-            C::TrackingAreaNotAllowed | C::NoSuitableCellsInTrackingArea => {
+            C::TRACKING_AREA_NOT_ALLOWED | C::NO_SUITABLE_CELLS_IN_TRACKING_AREA => {
                 self.refused(Substate::LimitedService, &reason, &detail, out);
             }
-            C::Congestion => self.congested(now, reject, &reason, &detail, out),
-            C::EsmFailure => self.session_refused(now, reject, &detail, out),
-            C::SemanticallyIncorrectMessage
-            | C::InvalidMandatoryInformation
-            | C::MessageTypeNonExistentOrNotImplemented
-            | C::InformationElementNonExistentOrNotImplemented
-            | C::ProtocolErrorUnspecified => {
+            C::CONGESTION => self.congested(now, reject, &reason, &detail, out),
+            C::ESM_FAILURE => self.session_refused(now, reject, &detail, out),
+            C::SEMANTICALLY_INCORRECT_MESSAGE
+            | C::INVALID_MANDATORY_INFORMATION
+            | C::MESSAGE_TYPE_NOT_IMPLEMENTED
+            | C::INFORMATION_ELEMENT_NOT_IMPLEMENTED
+            | C::PROTOCOL_ERROR_UNSPECIFIED => {
                 self.attempts = ATTACH_ATTEMPTS;
                 self.attach_failed(now, &reason, &detail, out);
             }
@@ -150,13 +122,12 @@ impl Ue {
     fn congested(
         &mut self,
         now: Instant,
-        reject: &NasAttachReject,
+        reject: &AttachReject,
         reason: &str,
         detail: &str,
         out: &mut Vec<UeOutput>,
     ) {
-        let back_off = reject.t3346_value.as_ref().and_then(|timer| timer.to_seconds()).filter(|&s| s > 0);
-        let Some(seconds) = back_off else {
+        let Some(seconds) = reject.back_off_s.filter(|&s| s > 0) else {
             return self.attach_failed(now, reason, detail, out);
         };
         self.timers.clear();
@@ -172,18 +143,24 @@ impl Ue {
     fn session_refused(
         &mut self,
         now: Instant,
-        reject: &NasAttachReject,
+        reject: &AttachReject,
         detail: &str,
         out: &mut Vec<UeOutput>,
     ) {
-        let esm = reject.esm_message_container.as_ref().map(|container| container.decode_as_esm_message());
-        let Some(Ok(NasEpsMessage::Esm(_, NasEsmMessage::PdnConnectivityReject(pdn)))) = esm else {
+        let refusal = reject.esm.as_ref().map(|esm| &esm.body);
+        let Some(&Esm::Reject { procedure: EsmProcedure::PdnConnectivity, cause }) = refusal else {
             return self.attach_failed(now, "emm-cause-19", detail, out);
         };
-        let reason = format!("esm-cause-{}", pdn.esm_cause.cause_raw());
-        let detail = format!("{detail}; PDN CONNECTIVITY REJECT: {}", pdn.esm_cause.description());
-        match pdn.esm_cause.cause_raw() {
-            8 | 27 | 28 | 29 | 32 | 33 => {
+        let reason = format!("esm-cause-{}", cause.0);
+        let detail = format!("{detail}; PDN CONNECTIVITY REJECT: {}", cause.description());
+        use EsmCause as C;
+        match cause {
+            C::OPERATOR_DETERMINED_BARRING
+            | C::MISSING_OR_UNKNOWN_APN
+            | C::UNKNOWN_PDN_TYPE
+            | C::USER_AUTHENTICATION_FAILED
+            | C::SERVICE_OPTION_NOT_SUPPORTED
+            | C::SERVICE_OPTION_NOT_SUBSCRIBED => {
                 self.end_attach(Substate::LimitedService, out);
                 out.push(UeOutput::AttachFailed { reason, detail, retry: false });
             }

@@ -1,17 +1,11 @@
 //! EPS authentication and key agreement (TS 24.301 clause 5.4.2, TS 33.401 clause 6.1), computed by the card.
 
-use oxirush_nas::nas_eps::{
-    EmmCause, NasAuthenticationFailure, NasAuthenticationFailureParameter, NasAuthenticationRequest,
-    NasAuthenticationResponse, NasAuthenticationResponseParameter, NasEmmCause, NasEpsMessage,
-};
-use oxirush_security::Autn;
-use oxirush_security::nas_eps::derive_kasme;
-
-use super::{Emm, Substate, T3410, T3416, T3418, T3420, Timer, Ue, UeOutput};
+use super::{Emm, Substate, T3410, T3416, T3418, T3420, Timer, Ue, UeOutput, fault};
 use crate::kernel::Instant;
 use crate::ran::RanError;
-use crate::ran::usim::{self, AuthenticateAnswer};
-use crate::wire::nas::plmn;
+use crate::ran::usim;
+use crate::wire::authenticate::Outcome;
+use crate::wire::nas::{Emm as Mobility, EmmCause, Kasme, Message};
 
 /// How many wrong challenges in a row the UE takes before it leaves the cell.
 const FAILURES: u8 = 3;
@@ -45,17 +39,12 @@ impl Ue {
     pub(super) fn authentication_requested(
         &mut self,
         now: Instant,
-        request: &NasAuthenticationRequest,
+        ksi: u8,
+        (rand, autn): ([u8; 16], [u8; 16]),
         out: &mut Vec<UeOutput>,
     ) -> Result<(), RanError> {
-        let (Some(&rand), Some(&autn)) =
-            (request.authentication_parameter_rand.rand(), request.authentication_parameter_autn.autn())
-        else {
-            return Ok(());
-        };
         self.timers.remove(&Timer::T3418);
         self.timers.remove(&Timer::T3420);
-        let ksi = request.nas_key_set_identifier_asme.ksi();
         let repeated =
             self.authentication.answered.as_ref().filter(|(known, _, until)| *known == rand && now < *until);
         if let Some((_, res, _)) = repeated {
@@ -63,13 +52,13 @@ impl Ue {
             return self.answer_challenge(&res, out);
         }
         // The separation bit of AMF must be set for E-UTRAN (TS 33.401 clause 6.1.1).
-        if !request.authentication_parameter_autn.amf_separation_bit().unwrap_or(false) {
-            return self.challenge_failed(now, EmmCause::NonEpsAuthenticationUnacceptable, None, out);
+        if autn[6] & 0x80 == 0 {
+            return self.challenge_failed(now, EmmCause::NON_EPS_AUTHENTICATION_UNACCEPTABLE, None, out);
         }
         match usim::authenticate(&self.card, &rand, &autn)? {
-            AuthenticateAnswer::Success { res, ck, ik } => {
+            Outcome::Success { res, ck, ik, .. } => {
                 let Some(serving) = self.plmn else { return Ok(()) };
-                let kasme = derive_kasme(&ck, &ik, plmn(serving), &Autn::new(&autn));
+                let kasme = Kasme::derive(&ck, &ik, serving, &autn).map_err(|e| fault("KASME", &e))?;
                 self.nas.authenticated(ksi, kasme);
                 self.authentication.failures = 0;
                 self.authentication.last_failure = None;
@@ -79,20 +68,15 @@ impl Ue {
                 }
                 self.answer_challenge(&res, out)
             }
-            AuthenticateAnswer::SynchronisationFailure { auts } => {
-                self.challenge_failed(now, EmmCause::SynchFailure, Some(auts), out)
+            Outcome::SynchronisationFailure { auts } => {
+                self.challenge_failed(now, EmmCause::SYNCH_FAILURE, Some(auts), out)
             }
-            AuthenticateAnswer::MacFailure => self.challenge_failed(now, EmmCause::MacFailure, None, out),
+            Outcome::MacFailure => self.challenge_failed(now, EmmCause::MAC_FAILURE, None, out),
         }
     }
 
     fn answer_challenge(&mut self, res: &[u8], out: &mut Vec<UeOutput>) -> Result<(), RanError> {
-        let parameter = NasAuthenticationResponseParameter::from_res(res).map_err(|e| RanError::Encode {
-            place: "UE",
-            what: "AUTHENTICATION RESPONSE",
-            cause: e.to_string(),
-        })?;
-        self.send(&NasEpsMessage::new_emm(NasAuthenticationResponse::new(parameter)), out)
+        self.send(&Message::Emm(Mobility::AuthenticationResponse { res: res.to_vec() }), out)
     }
 
     /// Tells the network that its challenge failed (clause 5.4.2.6) and gives it T3418 or T3420 to do better.
@@ -105,18 +89,14 @@ impl Ue {
         out: &mut Vec<UeOutput>,
     ) -> Result<(), RanError> {
         let (word, timer, wait) = match cause {
-            EmmCause::SynchFailure => ("sync-failure", Timer::T3420, T3420),
-            EmmCause::MacFailure => ("mac-failure", Timer::T3418, T3418),
+            EmmCause::SYNCH_FAILURE => ("sync-failure", Timer::T3420, T3420),
+            EmmCause::MAC_FAILURE => ("mac-failure", Timer::T3418, T3418),
             _ => ("non-eps-authentication", Timer::T3418, T3418),
         };
-        let mut failure = NasAuthenticationFailure::new(NasEmmCause::from_cause(cause));
-        if let Some(auts) = auts {
-            failure.set_authentication_failure_parameter(NasAuthenticationFailureParameter::from_auts(auts));
-        }
         self.authentication.failures += 1;
         self.authentication.failed(word);
         self.authentication.answered = None;
-        self.send(&NasEpsMessage::new_emm(failure), out)?;
+        self.send(&Message::Emm(Mobility::AuthenticationFailure { cause, auts }), out)?;
         self.timers.remove(&Timer::T3410);
         if self.authentication.failures >= FAILURES {
             self.network_failed_authentication(now, out);

@@ -1,13 +1,9 @@
 //! Detach (TS 24.301 clause 5.5.2), by the UE and by the network.
 
-use oxirush_nas::nas_eps::{
-    KeySetIdentifier, NasDetachAccept, NasDetachRequestUeOriginating, NasDetachRequestUeTerminated,
-    NasDetachType, NasEpsMessage, NasEpsMobileIdentity, NasKeySetIdentifier, NetworkDetachKind, UeDetachKind,
-};
-
-use super::{Emm, Rrc, Substate, T3421, Timer, Ue, UeOutput};
+use super::{Emm, NO_KEY, Rrc, Substate, T3421, Timer, Ue, UeOutput};
 use crate::kernel::Instant;
 use crate::ran::RanError;
+use crate::wire::nas::{Emm as Mobility, Message, NetworkDetach};
 
 /// How often T3421 may expire before the UE detaches without an answer.
 const ATTEMPTS: u8 = 5;
@@ -33,22 +29,10 @@ impl Ue {
     }
 
     fn request_detach(&mut self, now: Instant, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
-        let fault = |cause: String| RanError::Encode { place: "UE", what: "DETACH REQUEST", cause };
-        let identity = match (&self.guti, &self.subscriber) {
-            (Some(guti), _) => NasEpsMobileIdentity::from_guti(*guti),
-            (None, Some(subscriber)) => {
-                NasEpsMobileIdentity::from_imsi(subscriber.imsi.as_str()).map_err(|e| fault(e.to_string()))?
-            }
-            (None, None) => return Err(fault("the card has not been read".into())),
-        };
-        let ksi = self.nas.ksi().map_or(KeySetIdentifier::NoKey, KeySetIdentifier::Native);
-        let request = NasDetachRequestUeOriginating::new(
-            NasDetachType::from_ue_detach_kind(UeDetachKind::EpsDetach, false),
-            NasKeySetIdentifier::from_key_set_identifier(ksi).map_err(|e| fault(e.to_string()))?,
-            identity,
-        );
+        let identity = self.identity("DETACH REQUEST")?;
+        let ksi = self.nas.ksi().unwrap_or(NO_KEY);
         self.timers.insert(Timer::T3421, now + T3421);
-        self.send(&NasEpsMessage::new_emm(request), out)
+        self.send(&Message::Emm(Mobility::DetachRequest { switch_off: false, ksi, identity }), out)
     }
 
     pub(super) fn retry_detach(&mut self, now: Instant, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
@@ -73,21 +57,20 @@ impl Ue {
     pub(super) fn detach_requested(
         &mut self,
         now: Instant,
-        request: &NasDetachRequestUeTerminated,
+        kind: NetworkDetach,
         out: &mut Vec<UeOutput>,
     ) -> Result<(), RanError> {
         if !matches!(self.emm, Emm::Registered | Emm::DeregisteredInitiated | Emm::RegisteredInitiated) {
             return Ok(());
         }
-        let kind = request.detach_type.network_detach_kind();
         let attaching = self.emm == Emm::RegisteredInitiated;
-        self.send(&NasEpsMessage::new_emm(NasDetachAccept::new()), out)?;
+        self.send(&Message::Emm(Mobility::DetachAccept), out)?;
         if attaching {
             self.attach_failed(now, "network-detach", "the network detached the UE during the attach", out);
         } else {
             self.detached(out);
         }
-        self.session.reattach = kind == NetworkDetachKind::ReattachRequired && !attaching;
+        self.session.reattach = kind == NetworkDetach::ReattachRequired && !attaching;
         Ok(())
     }
 

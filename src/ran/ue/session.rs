@@ -2,20 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use oxirush_nas::nas_eps::{
-    EsmCause, NasAccessPointName, NasActivateDefaultEpsBearerContextAccept,
-    NasActivateDefaultEpsBearerContextRequest, NasDeactivateEpsBearerContextAccept, NasEpsMessage,
-    NasEsmCause, NasEsmHeader, NasEsmInformationResponse, NasEsmInformationTransferFlag, NasEsmMessage,
-    NasEsmStatus, NasPdnConnectivityRequest, NasPdnType, NasProtocolConfigurationOptions, NasRequestType,
-    Pco, PcoDirection, PcoEntry, PdnType, RequestTypeValue,
-};
-
 use super::{Ue, UeOutput};
 use crate::ran::RanError;
+use crate::wire::nas::{DefaultBearer, Esm, EsmCause, EsmMessage, Message};
 
-/// DNS server IPv4 address, and IPv4 link MTU (TS 24.008 table 10.5.154).
-const PCO_DNS: u16 = 0x000d;
-const PCO_MTU: u16 = 0x0010;
 /// The MTU of a link that does not say (RFC 791's successor for hosts, TS 23.060 clause 9.3).
 const DEFAULT_MTU: u16 = 1358;
 
@@ -25,7 +15,7 @@ pub(super) struct Session {
     pti: u8,
     bearer: Option<Bearer>,
     /// The ESM part of the ATTACH COMPLETE, in case the network asks for it again.
-    pub(super) complete: Option<NasEpsMessage>,
+    pub(super) complete: Option<EsmMessage>,
     /// Whether the data radio bearer stands.
     pub(super) radio_bearer: bool,
     /// Attach again once the connection is released.
@@ -54,55 +44,18 @@ impl Session {
 
     /// PDN CONNECTIVITY REQUEST under the next transaction identity. An access point name travels ciphered
     /// later, which the transfer flag announces (clause 6.5.1.2).
-    pub(super) fn connectivity_request(&mut self, with_information: bool) -> Result<NasEpsMessage, RanError> {
+    pub(super) fn connectivity_request(&mut self, information: bool) -> EsmMessage {
         self.pti = self.pti % 254 + 1;
-        let asked = Pco::new(
-            0,
-            vec![
-                PcoEntry { identifier: PCO_DNS, contents: Vec::new() },
-                PcoEntry { identifier: PCO_MTU, contents: Vec::new() },
-            ],
-        );
-        let options = NasProtocolConfigurationOptions::from_pco(&asked, PcoDirection::Uplink)
-            .map_err(|e| fault("PDN CONNECTIVITY REQUEST", &e))?;
-        let mut request = NasPdnConnectivityRequest::new(
-            NasRequestType::from_request_type(RequestTypeValue::Initial),
-            NasPdnType::from_pdn_type(PdnType::Ipv4),
-        )
-        .with_protocol_configuration_options(options);
-        if with_information {
-            request.set_esm_information_transfer_flag(NasEsmInformationTransferFlag::from_required(true));
-        }
-        Ok(NasEpsMessage::new_esm(request, 0, self.pti))
+        EsmMessage::new(0, self.pti, Esm::PdnConnectivityRequest { information })
     }
 
     /// Takes the default bearer of an ATTACH ACCEPT and returns the answer to it; `None` where it is not for
     /// this UE's transaction or has no IPv4 address.
-    pub(super) fn activate(
-        &mut self,
-        header: &NasEsmHeader,
-        request: &NasActivateDefaultEpsBearerContextRequest,
-    ) -> Result<Option<NasEpsMessage>, RanError> {
-        let (Some(ip), true) = (
-            request.pdn_address.ipv4(),
-            header.procedure_transaction_identity == self.pti && header.eps_bearer_identity >= 5,
-        ) else {
-            return Ok(None);
-        };
-        let options =
-            request.protocol_configuration_options.as_ref().and_then(|o| o.pco(PcoDirection::Downlink));
-        let option = |id: u16| options.as_ref().and_then(|o| o.entry(id)).map(|e| e.contents.as_slice());
-        let dns: Option<[u8; 4]> = option(PCO_DNS).and_then(|c| c.try_into().ok());
-        let mtu: Option<[u8; 2]> = option(PCO_MTU).and_then(|c| c.try_into().ok());
-        self.bearer = Some(Bearer {
-            ebi: header.eps_bearer_identity,
-            ip: ip.into(),
-            dns: dns.map(Ipv4Addr::from),
-            mtu: mtu.map_or(DEFAULT_MTU, u16::from_be_bytes),
-            apn: request.access_point_name.as_string().unwrap_or_default(),
-        });
-        let accept = NasActivateDefaultEpsBearerContextAccept::new();
-        Ok(Some(NasEpsMessage::new_esm(accept, header.eps_bearer_identity, 0)))
+    pub(super) fn activate(&mut self, ebi: u8, pti: u8, bearer: DefaultBearer) -> Option<EsmMessage> {
+        let ip = bearer.ip.filter(|_| pti == self.pti && ebi >= 5)?;
+        let mtu = bearer.mtu.unwrap_or(DEFAULT_MTU);
+        self.bearer = Some(Bearer { ebi, ip, dns: bearer.dns, mtu, apn: bearer.apn });
+        Some(EsmMessage::new(ebi, 0, Esm::DefaultBearerAccept))
     }
 
     pub(super) fn attached(&self) -> Option<UeOutput> {
@@ -115,49 +68,27 @@ impl Ue {
     /// An ESM message outside an EMM message.
     pub(super) fn session_message(
         &mut self,
-        header: &NasEsmHeader,
-        message: NasEsmMessage,
+        EsmMessage { bearer, pti, body }: EsmMessage,
         out: &mut Vec<UeOutput>,
     ) -> Result<(), RanError> {
-        match message {
-            NasEsmMessage::EsmInformationRequest(_) => {
-                if header.procedure_transaction_identity != self.session.pti {
-                    return self.session_status(header, EsmCause::InvalidPtiValue, out);
-                }
-                let mut response = NasEsmInformationResponse::new();
-                if let Some(apn) = &self.config.apn {
-                    let apn = NasAccessPointName::from_string(apn)
-                        .map_err(|e| fault("ESM INFORMATION RESPONSE", &e))?;
-                    response.set_access_point_name(apn);
-                }
-                self.send(&NasEpsMessage::new_esm(response, 0, self.session.pti), out)
+        let status = |cause| EsmMessage::new(bearer, pti, Esm::Status { cause });
+        let answer = match body {
+            Esm::InformationRequest if pti != self.session.pti => status(EsmCause::INVALID_PTI_VALUE),
+            Esm::InformationRequest => {
+                let apn = self.config.apn.clone();
+                EsmMessage::new(0, self.session.pti, Esm::InformationResponse { apn })
             }
-            NasEsmMessage::DeactivateEpsBearerContextRequest(_) => {
-                if self.session.bearer.as_ref().is_none_or(|b| b.ebi != header.eps_bearer_identity) {
-                    return self.session_status(header, EsmCause::InvalidEpsBearerIdentity, out);
+            Esm::DeactivateBearerRequest => {
+                if self.session.bearer.as_ref().is_none_or(|held| held.ebi != bearer) {
+                    status(EsmCause::INVALID_EPS_BEARER_IDENTITY)
+                } else {
+                    self.session.clear();
+                    EsmMessage::new(bearer, 0, Esm::DeactivateBearerAccept)
                 }
-                self.session.clear();
-                let accept = NasDeactivateEpsBearerContextAccept::new();
-                self.send(&NasEpsMessage::new_esm(accept, header.eps_bearer_identity, 0), out)
             }
-            NasEsmMessage::EsmStatus(_) => Ok(()),
-            _ => self.session_status(header, EsmCause::MessageTypeNotCompatibleWithTheProtocolState, out),
-        }
+            Esm::Status { .. } => return Ok(()),
+            _ => status(EsmCause::MESSAGE_TYPE_NOT_COMPATIBLE_WITH_STATE),
+        };
+        self.send(&Message::Esm(answer), out)
     }
-
-    fn session_status(
-        &mut self,
-        header: &NasEsmHeader,
-        cause: EsmCause,
-        out: &mut Vec<UeOutput>,
-    ) -> Result<(), RanError> {
-        let status = NasEsmStatus::new(NasEsmCause::from_cause(cause));
-        let message =
-            NasEpsMessage::new_esm(status, header.eps_bearer_identity, header.procedure_transaction_identity);
-        self.send(&message, out)
-    }
-}
-
-fn fault(what: &'static str, cause: &impl std::fmt::Display) -> RanError {
-    RanError::Encode { place: "UE", what, cause: cause.to_string() }
 }

@@ -264,7 +264,7 @@ pub(super) fn note_installed(smdp: &Smdp, body: &[u8], inventory: &mut Inventory
         .and_then(|body| STANDARD.decode(body.get("pendingNotification")?.as_str()?).ok())
         .and_then(|bytes| PendingNotification::parse(&bytes).ok()?.metadata().ok());
     let Some(metadata) = notification else { return };
-    let iccid = metadata.iccid.as_ref().and_then(crate::esim::digits::iccid_of);
+    let iccid = metadata.iccid.as_ref().and_then(|iccid| crate::wire::bcd::read_iccid(iccid).ok());
     let Some(order) = iccid.and_then(|iccid| smdp.order(&iccid)) else { return };
     let Some(eid) = order.eid() else { return };
     let fields = vec![

@@ -1,12 +1,35 @@
-//! GTP-U (TS 29.281) as both ends of S1-U share it: the names of its messages and the signalling answers.
+//! GTP-U (TS 29.281) as both ends of a user plane share it: messages, their names, and the endpoint of tunnels.
 //!
-//! The codec is `oxirush-gtp-u`; no endpoint, no socket.
+//! The codec is `oxirush-gtp-u`; its types stay inside this module.
+
+mod endpoint;
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use oxirush_gtp_u::{Error, InformationElement, MessageType, Packet};
+use oxirush_gtp_u::{InformationElement, MessageType, Packet};
 
 use crate::wire::{Label, Proto};
+
+pub use endpoint::{Datagram, Endpoint, Event, FarEnd};
+
+/// Why octets are no GTP-U message, or a packet does not fit into one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error("no GTP-U message: {0}")]
+    Malformed(String),
+    #[error("{0}")]
+    Value(String),
+}
+
+impl Error {
+    fn malformed(error: oxirush_gtp_u::Error) -> Self {
+        Self::Malformed(error.to_string())
+    }
+
+    fn value(error: oxirush_gtp_u::Error) -> Self {
+        Self::Value(error.to_string())
+    }
+}
 
 /// A GTP-U message as a node of the testbed treats it.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,13 +47,13 @@ pub enum Received<'a> {
 /// Reads a GTP-U message. Octets that are none, and versions other than 1, are an error; they are dropped
 /// silently (TS 29.281 clause 11).
 pub fn decode(bytes: &[u8]) -> Result<Received<'_>, Error> {
-    let packet = Packet::decode_borrowed(bytes)?;
+    let packet = Packet::decode_borrowed(bytes).map_err(Error::malformed)?;
     Ok(match packet.message_type {
         MessageType::G_PDU => Received::User { teid: packet.teid, packet: packet.payload },
         MessageType::ECHO_REQUEST => Received::EchoRequest { sequence: packet.sequence.unwrap_or(0) },
         MessageType::ERROR_INDICATION => {
             let mut found = (None, None);
-            for element in packet.information_elements()? {
+            for element in packet.information_elements().map_err(Error::malformed)? {
                 match element {
                     InformationElement::TeidDataI(teid) => found.0 = Some(teid),
                     InformationElement::GtpUPeerAddress(IpAddr::V4(address)) => found.1 = Some(address),
@@ -49,18 +72,21 @@ pub fn decode(bytes: &[u8]) -> Result<Received<'_>, Error> {
 /// A user packet for tunnel `teid` of the peer. Fails on packets over 65,535 bytes.
 pub fn user(teid: u32, packet: &[u8]) -> Result<(Vec<u8>, Label), Error> {
     let label = Label::new(Proto::GtpU, "G-PDU").with("teid", format!("{teid:08x}"));
-    Ok((Packet::g_pdu(teid, packet).encode()?, label))
+    Ok((Packet::g_pdu(teid, packet).encode().map_err(Error::value)?, label))
 }
 
 /// The answer to an Echo Request.
 pub fn echo_response(sequence: u16) -> Result<(Vec<u8>, Label), Error> {
-    Ok((Packet::echo_response(sequence).encode()?, Label::new(Proto::GtpU, "Echo Response")))
+    Ok((
+        Packet::echo_response(sequence).encode().map_err(Error::value)?,
+        Label::new(Proto::GtpU, "Echo Response"),
+    ))
 }
 
 /// The answer to a user packet on a tunnel that `own` does not have.
 pub fn error_indication(teid: u32, own: Ipv4Addr) -> Result<(Vec<u8>, Label), Error> {
     let label = Label::new(Proto::GtpU, "Error Indication").with("teid", format!("{teid:08x}"));
-    Ok((Packet::error_indication(teid, IpAddr::V4(own)).encode()?, label))
+    Ok((Packet::error_indication(teid, IpAddr::V4(own)).encode().map_err(Error::value)?, label))
 }
 
 /// The label of what may be a GTP-U message.

@@ -1,64 +1,14 @@
-//! NAS of EPS (TS 24.301) as both ends share it: sets of algorithms, and the name and the telling fields
-//! of a message.
-//!
-//! The codec is `oxirush-nas`; what a transcript says of a message is decided here alone.
+//! The name of a NAS message of EPS and its telling fields: what a transcript says of it.
 
 use oxirush_nas::nas_eps::{
-    CipheringAlgorithm, Direction, IntegrityAlgorithm, NasDetachType, NasEmmCause, NasEmmMessage,
-    NasEpsMessage, NasEpsMobileIdentity, NasError, NasEsmMessage, NasEsmMessageContainer, Validate,
+    NasDetachType, NasEmmCause, NasEmmMessage, NasEpsMessage, NasEpsMobileIdentity, NasEsmMessage,
+    NasEsmMessageContainer,
 };
-use oxirush_security::Plmn as PlmnOctets;
 
-use crate::id::Plmn;
 use crate::wire::{Label, Proto};
 
-/// A set of EPS algorithms (EEA0 to EEA3, or EIA0 to EIA3), as the UE network capability codes it: bit 8 is
-/// algorithm 0 (TS 24.301 clause 9.9.3.34).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AlgorithmSet(u8);
-
-impl AlgorithmSet {
-    /// The three algorithms that protect: SNOW 3G, AES and ZUC.
-    pub const PROTECTING: Self = Self(0x70);
-    /// These and the null algorithm.
-    pub const ALL: Self = Self(0xf0);
-
-    /// The set of the algorithms `numbers`, 0 to 3; other numbers are reserved and left out.
-    pub fn of(numbers: &[u8]) -> Self {
-        Self(numbers.iter().filter(|&&n| n < 4).fold(0, |octet, n| octet | (0x80 >> n)))
-    }
-
-    /// Whether algorithm `number` is in the set.
-    pub fn contains(self, number: u8) -> bool {
-        number < 4 && self.0 & (0x80 >> number) != 0
-    }
-
-    /// The octet of the UE network capability.
-    pub fn octet(self) -> u8 {
-        self.0
-    }
-}
-
-/// The integrity algorithm EIA`number`; `None` for a reserved number.
-pub fn eia(number: u8) -> Option<IntegrityAlgorithm> {
-    IntegrityAlgorithm::from_u8(number).filter(|_| number < 4)
-}
-
-/// The ciphering algorithm EEA`number`; `None` for a reserved number.
-pub fn eea(number: u8) -> Option<CipheringAlgorithm> {
-    CipheringAlgorithm::from_u8(number).filter(|_| number < 4)
-}
-
-/// A PLMN as the codecs take it. It has the same digits, so it always converts.
-pub fn plmn(plmn: Plmn) -> PlmnOctets {
-    let digits = |text: &str| text.bytes().map(|b| b - b'0').collect::<Vec<u8>>();
-    let mcc = digits(plmn.mcc());
-    PlmnOctets::from_digits([mcc[0], mcc[1], mcc[2]], &digits(plmn.mnc()))
-        .expect("a Plmn has three and two or three decimal digits by construction")
-}
-
 /// The label of a plain message, or of one inside its security header.
-pub fn label(message: &NasEpsMessage) -> Label {
+pub(super) fn label(message: &NasEpsMessage) -> Label {
     match message {
         NasEpsMessage::Emm(_, emm) => emm_label(emm),
         NasEpsMessage::Esm(header, esm) => {
@@ -77,19 +27,6 @@ pub fn label(message: &NasEpsMessage) -> Label {
 /// The label of octets that were received and not taken.
 pub fn undecoded(octets: &[u8]) -> Label {
     NasEpsMessage::decode(octets).map_or_else(|_| Label::new(Proto::Emm, "Malformed Message"), |m| label(&m))
-}
-
-/// The answer that TS 24.301 clause 7 has for octets that were refused with `error`; `None` where they are
-/// ignored. An ESM message is answered only where it was authentic (clauses 4.4.4.2 and 4.4.4.3).
-pub fn answer_to_malformed(octets: &[u8], error: &NasError, direction: Direction) -> Option<NasEpsMessage> {
-    const EMM: u8 = 0x07;
-    let authentic = matches!(error, NasError::AuthenticMessageRefused { .. });
-    if !authentic && octets.first()? & 0x0f != EMM {
-        return None;
-    }
-    let answer = NasEpsMessage::answer_to_refused(octets, error, direction)?;
-    // The codec answers some ESM requests under the refused message's own, impossible bearer identity.
-    answer.validate().is_empty().then_some(answer)
 }
 
 fn emm_label(message: &NasEmmMessage) -> Label {
@@ -212,15 +149,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn algorithm_sets_are_coded_from_the_high_bit() {
-        assert_eq!(AlgorithmSet::of(&[1, 2, 3]), AlgorithmSet::PROTECTING);
-        assert_eq!(AlgorithmSet::of(&[0, 1, 2, 3, 9]).octet(), 0xf0);
-        assert!(!AlgorithmSet::PROTECTING.contains(0));
-        assert!(!AlgorithmSet::ALL.contains(8));
-        assert_eq!((eia(4), eea(9)), (None, None));
-    }
-
-    #[test]
     fn names_are_those_of_the_specification() {
         let attach = hex::decode("07410108298039000000001002e0e000040201d031").unwrap();
         let label = label(&NasEpsMessage::decode(&attach).unwrap());
@@ -235,11 +163,5 @@ mod tests {
         );
         assert_eq!(undecoded(&[0x07, 0x44, 0x08]).fields, [("cause", "8".to_owned())]);
         assert_eq!(undecoded(&[]).name, "Malformed Message");
-    }
-
-    #[test]
-    fn plmns_keep_their_octets() {
-        assert_eq!(plmn("001-01".parse().unwrap()).to_nas_octets(), [0x00, 0xf1, 0x10]);
-        assert_eq!(plmn("310-410".parse().unwrap()).to_nas_octets(), [0x13, 0x00, 0x14]);
     }
 }

@@ -1,0 +1,155 @@
+//! The messages that carry NAS messages (TS 36.413 clauses 8.6 and 9.1.7).
+
+use oxirush_s1ap::{build_s1ap, extract_s1ap_ies, s1ap::*};
+
+use super::{Error, Location, Pdu, UeIds};
+
+/// INITIAL UE MESSAGE (clause 9.1.7.1). A UE that has something to say asks for a signalling connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InitialUeMessage {
+    /// The eNB UE S1AP ID.
+    pub enb: u32,
+    pub nas: Vec<u8>,
+    /// `None` where the sender's cannot be read.
+    pub location: Option<Location>,
+}
+
+impl InitialUeMessage {
+    /// Fails without a location.
+    pub fn build(&self) -> Result<Pdu<'static>, Error> {
+        let location = whereabouts(self.location.as_ref())?;
+        let pdu = build_s1ap!(
+            InitiatingMessage,
+            initialUEMessage,
+            InitialUEMessage,
+            eNB_UE_S1AP_ID(self.enb),
+            NAS_PDU(self.nas.clone()),
+            TAI(location.tai()),
+            EUTRAN_CGI(location.cgi()?),
+            RRC_Establishment_Cause(RRCEstablishmentCause::mo_Signalling),
+        );
+        Ok(Pdu(pdu?))
+    }
+
+    pub fn read(pdu: &Pdu<'_>) -> Result<Self, Error> {
+        let location = Location::of(pdu);
+        let pdu = &pdu.0;
+        extract_s1ap_ies!(pdu, InitialUEMessage,
+            req enb: u32 = eNB_UE_S1AP_ID(id),
+            req nas: Vec<u8> = NAS_PDU(nas) => nas.0.to_vec(),
+        );
+        Ok(Self { enb, nas, location })
+    }
+}
+
+/// UPLINK NAS TRANSPORT (clause 9.1.7.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UplinkNasTransport {
+    pub ids: UeIds,
+    pub nas: Vec<u8>,
+    /// `None` where the sender's cannot be read.
+    pub location: Option<Location>,
+}
+
+impl UplinkNasTransport {
+    /// Fails without a location.
+    pub fn build(&self) -> Result<Pdu<'static>, Error> {
+        let location = whereabouts(self.location.as_ref())?;
+        let pdu = build_s1ap!(
+            InitiatingMessage,
+            uplinkNASTransport,
+            UplinkNASTransport,
+            MME_UE_S1AP_ID(self.ids.mme),
+            eNB_UE_S1AP_ID(self.ids.enb),
+            NAS_PDU(self.nas.clone()),
+            EUTRAN_CGI(location.cgi()?),
+            TAI(location.tai()),
+        );
+        Ok(Pdu(pdu?))
+    }
+
+    pub fn read(pdu: &Pdu<'_>) -> Result<Self, Error> {
+        let location = Location::of(pdu);
+        let pdu = &pdu.0;
+        extract_s1ap_ies!(pdu, UplinkNASTransport,
+            req mme: u32 = MME_UE_S1AP_ID(id),
+            req enb: u32 = eNB_UE_S1AP_ID(id),
+            req nas: Vec<u8> = NAS_PDU(nas) => nas.0.to_vec(),
+        );
+        Ok(Self { ids: UeIds { mme, enb }, nas, location })
+    }
+}
+
+fn whereabouts(location: Option<&Location>) -> Result<&Location, Error> {
+    location.ok_or_else(|| Error::Value("a message of a UE says where its cell is".to_owned()))
+}
+
+/// DOWNLINK NAS TRANSPORT (clause 9.1.7.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DownlinkNasTransport {
+    pub ids: UeIds,
+    pub nas: Vec<u8>,
+}
+
+impl DownlinkNasTransport {
+    pub fn build(&self) -> Result<Pdu<'static>, Error> {
+        let pdu = build_s1ap!(
+            InitiatingMessage,
+            downlinkNASTransport,
+            DownlinkNASTransport,
+            MME_UE_S1AP_ID(self.ids.mme),
+            eNB_UE_S1AP_ID(self.ids.enb),
+            NAS_PDU(self.nas.clone()),
+        );
+        Ok(Pdu(pdu?))
+    }
+
+    pub fn read(pdu: &Pdu<'_>) -> Result<Self, Error> {
+        let pdu = &pdu.0;
+        extract_s1ap_ies!(pdu, DownlinkNASTransport,
+            req mme: u32 = MME_UE_S1AP_ID(id),
+            req enb: u32 = eNB_UE_S1AP_ID(id),
+            req nas: Vec<u8> = NAS_PDU(nas) => nas.0.to_vec(),
+        );
+        Ok(Self { ids: UeIds { mme, enb }, nas })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Kind;
+    use super::*;
+
+    fn sent(pdu: Result<Pdu<'static>, Error>, kind: Kind) -> Vec<u8> {
+        let pdu = pdu.unwrap();
+        assert!(pdu.0.check().unwrap().is_empty(), "{:?}", pdu.0.check());
+        assert_eq!(pdu.kind(), kind);
+        pdu.encode().unwrap()
+    }
+
+    #[test]
+    fn nas_messages_survive_with_where_they_came_from() {
+        let nas = vec![0x07, 0x41, 0x02];
+        let ids = UeIds { mme: u32::MAX, enb: 0x00ff_ffff };
+        let location = Location { plmn: "310-410".parse().unwrap(), tac: 0x1234, enb: 0xf_ffff, cell: 1 };
+
+        let initial = InitialUeMessage { enb: 7, nas: nas.clone(), location: Some(location) };
+        let octets = sent(initial.build(), Kind::InitialUeMessage);
+        assert_eq!(InitialUeMessage::read(&Pdu::decode(&octets).unwrap()).unwrap(), initial);
+        assert!(InitialUeMessage { location: None, ..initial }.build().is_err());
+
+        let uplink = UplinkNasTransport { ids, nas: nas.clone(), location: Some(location) };
+        let octets = sent(uplink.build(), Kind::UplinkNasTransport);
+        assert_eq!(UplinkNasTransport::read(&Pdu::decode(&octets).unwrap()).unwrap(), uplink);
+
+        let downlink = DownlinkNasTransport { ids, nas };
+        let octets = sent(downlink.build(), Kind::DownlinkNasTransport);
+        assert_eq!(DownlinkNasTransport::read(&Pdu::decode(&octets).unwrap()).unwrap(), downlink);
+    }
+
+    #[test]
+    fn an_identifier_of_more_than_24_bits_has_no_octets() {
+        let ids = UeIds { mme: 1, enb: 1 << 24 };
+        assert!(matches!(DownlinkNasTransport { ids, nas: Vec::new() }.build(), Err(Error::Value(_))));
+    }
+}
