@@ -12,6 +12,7 @@ pub mod ipa;
 mod json;
 pub mod lpa;
 pub mod pki;
+mod sessions;
 pub mod smdp;
 pub mod smds;
 mod status;

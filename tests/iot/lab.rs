@@ -12,10 +12,10 @@ use cellbed::esim::ipa::{Ipa, IpaOptions, IpaStep, PollReport};
 use cellbed::esim::lpa::{Es10, LpaError, Step};
 use cellbed::esim::smdp::{ConfirmOrder, DownloadOrder, Profile, SmdpSettings};
 use cellbed::esim::store::{Kind, Records, Store, StoreError};
-use cellbed::esim::{HttpRequest, HttpResponse, JSON, Pki, PkiOptions, Smdp, Smds};
+use cellbed::esim::{ASN1, HttpRequest, HttpResponse, JSON, Pki, PkiOptions, Smdp, Smds};
 use cellbed::id::{Eid, Iccid};
 use cellbed::kernel::{EPOCH_UNIX_S, RngTree};
-use cellbed::wire::rsp::iot::AddInitialEim;
+use cellbed::wire::rsp::iot::{AddInitialEim, EsipaRequest};
 use cellbed::wire::rsp::{
     DeviceInfo, NotificationConfiguration, NotificationEvents, ProfileClass, ProfileFilter, ProfileMetadata,
     ProfileState, RetrieveNotifications,
@@ -77,6 +77,8 @@ pub struct Lab {
     pub smds: Smds,
     pub eim: Eim,
     pub store: Memory,
+    /// What the eIM has computed.
+    pub tally: Tally,
     /// What went over the network, and what came of it.
     pub log: Vec<String>,
     pub between: Between,
@@ -94,13 +96,12 @@ pub struct Device {
     pub forge: Arc<AtomicBool>,
 }
 
-pub fn eim(pki: &Pki, store: &Memory, records: &Records, seed: u64) -> Eim {
-    let tally = Tally::new();
+pub fn eim(pki: &Pki, store: &Memory, records: &Records, seed: u64, tally: &Tally) -> Eim {
     let identity = pki.eim("cellbed-eim", NOW - 60, &RngTree::new(6)).unwrap();
     let settings = EimSettings { id: "cellbed-eim".to_owned(), address: EIM.to_owned(), indirect: true };
-    let anchors = vec![pki.anchor(Some(NOW), &tally).unwrap()];
+    let anchors = vec![pki.anchor(Some(NOW), tally).unwrap()];
     let rng = RngTree::new(seed).stream("eim");
-    Eim::new(settings, identity, anchors, rng, Box::new(store.clone()), records, &tally).unwrap()
+    Eim::new(settings, identity, anchors, rng, Box::new(store.clone()), records, tally).unwrap()
 }
 
 impl Lab {
@@ -121,13 +122,15 @@ impl Lab {
         let store = Box::new(Memory::default());
         let smds = Smds::new(SMDS, vec![(anchor(), identity)], rng, store, &Records::new(), &tally).unwrap();
         let store = Memory::default();
-        let eim = eim(&pki, &store, &Records::new(), 10);
+        let counted = Tally::new();
+        let eim = eim(&pki, &store, &Records::new(), 10, &counted);
         let mut lab = Self {
             pki,
             smdp,
             smds,
             eim,
             store,
+            tally: counted,
             log: Vec::new(),
             between: Box::new(|_, response| Some(response)),
             before: Box::new(HttpRequest::clone),
@@ -305,6 +308,21 @@ impl Lab {
             };
         }
         panic!("the IPA does not end: {:#?}", self.log)
+    }
+}
+
+impl Lab {
+    /// The eIM as it comes back after a restart.
+    pub fn restart_eim(&mut self, seed: u64) {
+        let records = self.store.0.lock().unwrap().clone();
+        self.eim = eim(&self.pki, &self.store, &records, seed, &self.tally);
+    }
+
+    /// Sends a message to the eIM.
+    pub fn esipa(&mut self, message: &EsipaRequest) -> HttpResponse {
+        let path = "/gsma/rsp2/asn1".to_owned();
+        let body = message.to_bytes();
+        self.send(&HttpRequest { host: EIM.to_owned(), path, content_type: ASN1.to_owned(), body }).unwrap()
     }
 }
 

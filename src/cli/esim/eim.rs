@@ -1,6 +1,5 @@
 //! The eIM of `cellbed esim serve`: what it is to do with eUICCs, and what goes from it to other servers.
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,14 +9,11 @@ use super::super::terminal;
 use super::args::{Download, EimDownloadArg};
 use crate::crypto::Tally;
 use crate::crypto::rsp_cert::TrustAnchor;
-use crate::esim::eim::{Action, Eim, EimAnswer, EimSettings, Forward, Rule, RuleStep};
+use crate::esim::eim::{Action, Eim, EimAnswer, EimSettings, FORWARD_AGAIN_S, Forward, Rule, RuleStep};
 use crate::esim::store::{Records, Store, StoreError};
 use crate::esim::{HttpRequest, HttpResponse, Identity};
 use crate::id::Eid;
 use crate::wire::rsp::iot::EimConfigurationData;
-
-/// For how long a server that has not taken a notification is left alone, in seconds.
-const AGAIN_S: u64 = 60;
 
 /// Where the servers are that devices are sent to.
 pub struct Addresses<'a> {
@@ -39,8 +35,6 @@ pub struct Means<'a> {
 /// An eIM behind a port.
 pub struct EimDesk {
     eim: Mutex<Eim>,
-    /// When notifications that were not taken are sent again, Unix seconds.
-    again: Mutex<BTreeMap<(Eid, u64), u64>>,
 }
 
 impl EimDesk {
@@ -61,7 +55,7 @@ impl EimDesk {
             let prefix = download.eid.as_ref().map_or("", Eid::as_str);
             eim.add_rule(Rule::zero_touch(prefix, step(&download.what, addresses, indirect)));
         }
-        Ok(Self { eim: Mutex::new(eim), again: Mutex::default() })
+        Ok(Self { eim: Mutex::new(eim) })
     }
 
     /// What an eUICC has to be told of this eIM.
@@ -92,26 +86,16 @@ impl EimDesk {
 
     /// Forwards the notifications that wait with `ask`; one that is not taken stays for later.
     pub fn forward(&self, now_unix_s: u64, ask: impl Fn(&HttpRequest) -> Result<HttpResponse, String>) {
-        let waiting = self.eim().forwards();
-        for forward in waiting {
-            let key = (forward.eid.clone(), forward.number);
-            if self.again().get(&key).is_some_and(|then| *then > now_unix_s) {
-                continue;
-            }
+        let next = || self.eim().next_forward(now_unix_s);
+        while let Some(forward) = next() {
             let taken = match ask(&forward.request) {
                 Ok(response) if response.status == 204 => Ok(()),
                 Ok(response) => Err(format!("status {}", response.status)),
                 Err(problem) => Err(problem),
             };
             match taken {
-                Ok(()) => {
-                    self.again().remove(&key);
-                    self.eim().forwarded(&forward).unwrap_or_else(terminal::warning);
-                }
-                Err(problem) => {
-                    self.again().insert(key, now_unix_s + AGAIN_S);
-                    not_taken(&forward, problem);
-                }
+                Ok(()) => self.eim().forwarded(&forward).unwrap_or_else(terminal::warning),
+                Err(problem) => not_taken(&forward, problem),
             }
         }
     }
@@ -119,16 +103,12 @@ impl EimDesk {
     fn eim(&self) -> MutexGuard<'_, Eim> {
         self.eim.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn again(&self) -> MutexGuard<'_, BTreeMap<(Eid, u64), u64>> {
-        self.again.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 fn not_taken(forward: &Forward, problem: impl Display) {
     let (host, eid) = (&forward.request.host, &forward.eid);
     terminal::warning(format_args!(
-        "{host} has not taken a notification of EID {eid} ({problem}); it is sent again in {AGAIN_S} s"
+        "{host} has not taken a notification of EID {eid} ({problem}); it is sent again in {FORWARD_AGAIN_S} s"
     ));
 }
 

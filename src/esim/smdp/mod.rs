@@ -24,11 +24,12 @@ pub use notification::NotificationRecord;
 pub use order::{Order, OrderState, Profile};
 pub use produce::{OperatorConstant, Producer, Subscriber};
 
-use self::events::PendingEvent;
+use self::events::PendingEvents;
 use self::package::{Binder, Package};
 use self::session::Session;
 use super::authenticate::{Authenticator, Credential, Kind as ServerKind};
 use super::pki::SmdpIdentity;
+use super::sessions::Sessions;
 use super::store::{self, Kind, Records, Store, StoreError};
 use super::{HttpRequest, Reason, Refusal, Served, digits, json};
 use crate::crypto::Tally;
@@ -78,10 +79,12 @@ pub struct Smdp {
     orders: BTreeMap<Iccid, Order>,
     by_matching_id: BTreeMap<String, Iccid>,
     by_eid: BTreeMap<Eid, BTreeSet<Iccid>>,
+    /// The profiles of each type that nothing was ordered of; a type of which none is left stays.
+    available: BTreeMap<String, BTreeSet<Iccid>>,
     by_transaction: BTreeMap<Vec<u8>, Iccid>,
-    sessions: BTreeMap<Vec<u8>, Session>,
+    sessions: Sessions<Session>,
     notifications: BTreeMap<String, NotificationRecord>,
-    events: Vec<PendingEvent>,
+    events: PendingEvents,
     released: u64,
     rng: ChaCha20Rng,
     store: Box<dyn Store>,
@@ -113,10 +116,11 @@ impl Smdp {
             orders: BTreeMap::new(),
             by_matching_id: BTreeMap::new(),
             by_eid: BTreeMap::new(),
+            available: BTreeMap::new(),
             by_transaction: BTreeMap::new(),
-            sessions: BTreeMap::new(),
+            sessions: Sessions::new(),
             notifications: BTreeMap::new(),
-            events: Vec::new(),
+            events: PendingEvents::default(),
             released: 0,
             rng,
             store,
@@ -127,7 +131,7 @@ impl Smdp {
                 Kind::Order => smdp.index(store::read::<Order>(*kind, key, bytes)?),
                 Kind::Session => {
                     let session: Session = store::read(*kind, key, bytes)?;
-                    smdp.sessions.insert(session.transaction_id.clone(), session);
+                    smdp.sessions.insert(session.transaction_id.clone(), session.expires_unix_s, session);
                 }
                 Kind::Notification => {
                     smdp.notifications.insert(key.clone(), store::read(*kind, key, bytes)?);
@@ -216,7 +220,7 @@ impl Smdp {
 
     /// When something has to be done although no request comes: an SM-DS is to be told again. Unix seconds.
     pub fn deadline_unix_s(&self) -> Option<u64> {
-        self.events.iter().map(|event| event.due_unix_s).min()
+        self.events.due_unix_s()
     }
 
     fn binder<'a>(&self, identity: &'a SmdpIdentity, tally: &'a Tally) -> Binder<'a> {
@@ -244,8 +248,16 @@ impl Smdp {
                 && let Some(iccids) = self.by_eid.get_mut(eid)
             {
                 iccids.remove(&order.iccid);
+                if iccids.is_empty() {
+                    self.by_eid.remove(eid);
+                }
             }
         }
+        let available = self.available.entry(order.profile_type.clone()).or_default();
+        match order.state {
+            OrderState::Available => available.insert(order.iccid.clone()),
+            _ => available.remove(&order.iccid),
+        };
         if let Some(id) = order.matching_id.as_ref().filter(|id| !id.is_empty()) {
             self.by_matching_id.insert(id.clone(), order.iccid.clone());
         }
@@ -262,7 +274,7 @@ impl Smdp {
     fn keep_session(&mut self, session: Session) -> Result<(), Refusal> {
         let key = hex::encode(&session.transaction_id);
         self.store.put(Kind::Session, &key, &mut || store::record(&session)).map_err(not_kept)?;
-        self.sessions.insert(session.transaction_id.clone(), session);
+        self.sessions.insert(session.transaction_id.clone(), session.expires_unix_s, session);
         Ok(())
     }
 
@@ -274,9 +286,7 @@ impl Smdp {
     }
 
     fn forget_sessions(&mut self, now_unix_s: u64) {
-        let over = |session: &&Session| session.expires_unix_s <= now_unix_s;
-        let over: Vec<_> = self.sessions.values().filter(over).map(|s| s.transaction_id.clone()).collect();
-        for transaction_id in over {
+        while let Some(transaction_id) = self.sessions.over(now_unix_s).map(<[u8]>::to_vec) {
             self.end_session(&transaction_id);
         }
     }

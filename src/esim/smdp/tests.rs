@@ -204,7 +204,7 @@ fn a_profile_is_downloaded_and_reported() {
         }
         assert_eq!(bench.state(0), OrderState::Installed);
         assert_eq!(bench.smdp.notifications().count(), 1, "the second is the first again");
-        assert!(bench.smdp.sessions.is_empty());
+        assert!(bench.smdp.sessions.len() == 0);
         // Nobody gets it a second time.
         let request = bench.authentication(Some("M-1"));
         let served = bench.call("authenticateClient", &request);

@@ -101,7 +101,7 @@ impl EsimServices {
             },
         };
         desk.tell(Actor::EIM, &answer.function, answer.refusal.map(|refusal| refusal.word()), &answer.note);
-        for forward in self.eim.forwards() {
+        while let Some(forward) = self.eim.next_forward(desk.now_unix_s) {
             // What is not taken now stays with the eIM.
             if let Some(response) = self.ask(&forward.request, desk)
                 && response.status == 204
