@@ -11,6 +11,7 @@ mod http;
 pub mod ipa;
 mod json;
 pub mod lpa;
+pub mod office;
 pub mod pki;
 mod sessions;
 pub mod smdp;

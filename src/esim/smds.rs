@@ -113,7 +113,9 @@ impl Smds {
             _ => (request.path.as_str(), Err(Reason::UnknownFunction.into())),
         };
         match answer {
-            Ok((response, note)) => Served { response, function: name.to_owned(), note, refusal: None },
+            Ok((response, note)) => {
+                Served { response, function: name.to_owned(), note, refusal: None, notice: None }
+            }
             Err(refusal) => Served::refused(name, &refusal, transaction.as_deref()),
         }
     }

@@ -20,8 +20,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 
 pub use es2p::{ConfirmOrder, Confirmed, DownloadOrder};
-pub use notification::NotificationRecord;
+pub use notification::{NotificationRecord, ProfileNotice};
 pub use order::{Order, OrderState, Profile};
+pub use package::PackageKeys;
 pub use produce::{OperatorConstant, Producer, Subscriber};
 
 use self::events::PendingEvents;
@@ -174,17 +175,23 @@ impl Smdp {
     /// # Errors
     /// [`Reason::IccidInUse`]; [`Reason::Malformed`] where the ICCID of the metadata is another; [`Reason::NotKept`].
     pub fn add_profile(&mut self, profile: Profile) -> Result<(), Refusal> {
-        if self.orders.contains_key(&profile.iccid) {
-            return Err(Reason::IccidInUse.into());
-        }
-        if digits::iccid_of(&profile.metadata.iccid).as_ref() != Some(&profile.iccid) {
-            return Err(Refusal::new(Reason::Malformed, "The ICCID of the metadata is another one."));
-        }
+        self.check_new(&profile)?;
+        let keys = self.package_keys();
+        self.add_profile_with(profile, keys)
+    }
+
+    /// Draws the keys of a profile that is made later, so that what is drawn does not depend on when that is.
+    pub fn package_keys(&mut self) -> PackageKeys {
+        if self.settings.protect { PackageKeys::draw(&mut self.rng) } else { PackageKeys::NONE }
+    }
+
+    /// As [`Smdp::add_profile`], with keys that were drawn before.
+    ///
+    /// # Errors
+    /// As [`Smdp::add_profile`].
+    pub fn add_profile_with(&mut self, profile: Profile, keys: PackageKeys) -> Result<(), Refusal> {
+        self.check_new(&profile)?;
         let memory_bytes = profile.package.len() as u64;
-        let package = match self.settings.protect {
-            true => Package::protect(&profile.package, &mut self.rng),
-            false => Package::Plain(profile.package),
-        };
         self.keep(Order {
             iccid: profile.iccid,
             profile_type: profile.profile_type,
@@ -198,12 +205,22 @@ impl Smdp {
             expires_unix_s: None,
             released: 0,
             metadata: profile.metadata,
-            package,
+            package: Package::protect(profile.package, keys),
             memory_bytes,
             binding: None,
             transactions: Vec::new(),
             problem: None,
         })
+    }
+
+    fn check_new(&self, profile: &Profile) -> Result<(), Refusal> {
+        if self.orders.contains_key(&profile.iccid) {
+            return Err(Reason::IccidInUse.into());
+        }
+        if digits::iccid_of(&profile.metadata.iccid).as_ref() != Some(&profile.iccid) {
+            return Err(Refusal::new(Reason::Malformed, "The ICCID of the metadata is another one."));
+        }
+        Ok(())
     }
 
     /// Answers a request of ES9+ or ES2+.
@@ -307,7 +324,7 @@ type Outcome = Result<(super::HttpResponse, String), (Refusal, Option<Vec<u8>>)>
 
 fn served(function: String, outcome: Outcome) -> Served {
     match outcome {
-        Ok((response, note)) => Served { response, function, note, refusal: None },
+        Ok((response, note)) => Served { response, function, note, refusal: None, notice: None },
         Err((refusal, transaction)) => Served::refused(&function, &refusal, transaction.as_deref()),
     }
 }

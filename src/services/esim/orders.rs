@@ -1,39 +1,37 @@
-//! What is set up before the first device is switched on: the servers with their identities, an order for each
-//! device, the subscribers that come with the profiles, and what the eIM is to do with each eUICC.
+//! What is set up before the first device is switched on: the servers with their identities, and the subscribers that
+//! come with the profiles. The order for a device is placed, and the eIM told what to do with its eUICC, when it asks
+//! for the first time: a run of many devices holds packages only of those that are under way.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
 
+use super::faults::FaultySmdp;
 use super::{EsimFault, EsimServices, fault, tls_server};
 use crate::card::SimProfile;
 use crate::corenet::{HssFault, Policy, Subscriber};
 use crate::crypto::Tally;
 use crate::crypto::tls::{KeyLogSink, VirtualClock};
-use crate::esim::eim::{Eim, EimSettings, Rule, RuleStep};
+use crate::esim::digits::eid_of;
+use crate::esim::eim::{EimSettings, Rule, RuleStep};
+use crate::esim::office::{Deed, Identities, Issue, Office, Opening, Server};
 use crate::esim::pki::lab::{self, EIM_ID, eim_identity};
 use crate::esim::pki::{Identity, Pki, PkiOptions, SmdpIdentity};
 use crate::esim::smdp::{
-    ConfirmOrder, DownloadOrder, OperatorConstant, OrderState, Producer, Profile, Smdp, SmdpSettings,
+    ConfirmOrder, DownloadOrder, OperatorConstant, PackageKeys, Producer, Profile, Smdp, SmdpSettings,
 };
-use crate::esim::smds::Smds;
 use crate::esim::store::{Forgetful, Records};
-use crate::esim::{EsimError, Refusal};
-use crate::event::{Actor, Body};
+use crate::esim::{HttpRequest, Refusal};
+use crate::event::Actor;
 use crate::id::Eid;
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
 use crate::net::ServiceAddress;
 use crate::net::endpoint::{EIM, SMDP, SMDS};
 use crate::services::ServiceError;
-use crate::services::inventory::Inventory;
-use crate::wire::rsp::{NotificationEvents, PendingNotification};
+use crate::wire::rsp::iot::EsipaRequest;
 use crate::wire::saip::Package;
 
-/// The object identifiers of SM-DP+ and SM-DS, in the arc for examples (ITU-T X.660).
-const SMDP_OID: &str = "2.999.10";
-const SMDS_OID: &str = "2.999.15";
 /// How the eIM tells a device what to download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trigger {
@@ -59,6 +57,7 @@ pub struct EsimSetup {
 }
 
 /// A device that is to get an operational profile.
+#[derive(Debug, Clone)]
 pub struct Ordered {
     pub number: u32,
     pub eid: Eid,
@@ -84,8 +83,8 @@ pub struct Means<'a> {
     pub key_log: Option<&'a KeyLogSink>,
 }
 
-/// Sets up the servers and places the orders. Keys of subscribers are fresh; they go into the package and to the
-/// home network in the same act, and nowhere else.
+/// Sets up the servers. Keys of subscribers are fresh; they go into the package and to the home network, and nowhere
+/// else.
 ///
 /// # Errors
 /// Where an identity cannot be issued, or the profile runs out of subscribers.
@@ -93,188 +92,211 @@ pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Res
     let Means { run, tally, clock, key_log } = means;
     let rng = &run.branch(lab::BRANCH);
     let pki = Pki::lab().map_err(fault)?;
-    let anchor = pki.anchor(Some(EPOCH_UNIX_S), tally).map_err(fault)?;
     let hosts =
         |endpoint: ServiceAddress| [endpoint.name.to_owned(), endpoint.actor.transport_address().to_string()];
-    let oid = |text: &str| text.parse().map_err(EsimError::Certificate).map_err(fault);
-
-    let smdp =
-        pki.smdp(&oid(SMDP_OID)?, &hosts(SMDP), EPOCH_UNIX_S, &rng.branch(Actor::SMDP)).map_err(fault)?;
-    let smds =
-        pki.smds(&oid(SMDS_OID)?, &hosts(SMDS), EPOCH_UNIX_S, &rng.branch(Actor::SMDS)).map_err(fault)?;
+    let issue = Issue {
+        pki: &pki,
+        smdp_hosts: &hosts(SMDP),
+        smds_hosts: &hosts(SMDS),
+        from_unix_s: EPOCH_UNIX_S,
+        now_unix_s: EPOCH_UNIX_S,
+        rng,
+        tally,
+    };
     let eim = eim_identity(&pki, run).map_err(fault)?.counted(tally);
+    let identities = Identities::issue(&issue, Some(eim)).map_err(fault)?;
     // A certificate that signs packages is none for TLS: the eIM has one as an SM-DP+ has.
     let eim_tls = pki
-        .smdp(&oid(SMDP_OID)?, &hosts(EIM), EPOCH_UNIX_S, &rng.branch(Actor::EIM).branch("tls"))
+        .smdp(&identities.smdp.oid, &hosts(EIM), EPOCH_UNIX_S, &rng.branch(Actor::EIM).branch("tls"))
         .map_err(fault)?
         .tls;
     let server = |identity: &Identity, endpoint| tls_server(identity, endpoint, rng, tally, clock, *key_log);
-    let tls = vec![server(&smdp.tls, SMDP)?, server(&smds.tls, SMDS)?, server(&eim_tls, EIM)?];
-
-    let start_smdp = |anchor, identity: SmdpIdentity, branch: &str| {
-        let stream = rng.branch(Actor::SMDP).stream(branch);
-        let identity =
-            SmdpIdentity { auth: identity.auth.counted(tally), pb: identity.pb.counted(tally), ..identity };
-        let settings = SmdpSettings::new(SMDP.name);
-        Smdp::new(settings, vec![(anchor, identity)], stream, Box::new(Forgetful), &Records::new(), tally)
-            .map_err(ServiceError::EsimStore)
-    };
+    let tls = vec![
+        server(&identities.smdp.tls, SMDP)?,
+        server(&identities.smds.tls, SMDS)?,
+        server(&eim_tls, EIM)?,
+    ];
     let rogue = match ordered.iter().any(|device| device.fault == Some(EsimFault::RogueSmdp)) {
-        true => Some(rogue(rng, &pki, &start_smdp)?),
+        true => Some(rogue(rng, &identities, tally)?),
         false => None,
     };
-    let mut services = EsimServices {
-        smdp: start_smdp(anchor.clone(), smdp, "smdp")?,
-        rogue,
-        smds: Smds::new(
-            SMDS.name,
-            vec![(anchor.clone(), smds)],
-            rng.branch(Actor::SMDS).stream("smds"),
-            Box::new(Forgetful),
-            &Records::new(),
-            tally,
-        )
-        .map_err(ServiceError::EsimStore)?,
-        eim: Eim::new(
-            EimSettings { id: EIM_ID.to_owned(), address: EIM.name.to_owned(), indirect: setup.indirect },
-            eim,
-            vec![anchor],
-            rng.branch(Actor::EIM).stream("eim"),
-            Box::new(Forgetful),
-            &Records::new(),
-            tally,
-        )
-        .map_err(ServiceError::EsimStore)?,
-        faults: ordered.iter().filter_map(|device| Some((device.number, device.fault?))).collect(),
-    };
-    let subscribers = place(&mut services, setup, ordered, rng)?;
-    Ok(Prepared { services, pki, subscribers, tls })
+    let office = Office::open(Opening {
+        smdp: SmdpSettings::new(SMDP.name),
+        smds_address: SMDS.name,
+        eim: Some(EimSettings {
+            id: EIM_ID.to_owned(),
+            address: EIM.name.to_owned(),
+            indirect: setup.indirect,
+        }),
+        identities,
+        rng,
+        store: &|| Box::new(Forgetful),
+        records: &Records::new(),
+        tally,
+    })
+    .map_err(ServiceError::EsimStore)?;
+    let mut office = office.with_smdp(|honest| FaultySmdp { honest, rogue, fault: None });
+    let (orders, subscribers) = Orders::new(setup, ordered, rng, &mut office.smdp_mut().honest)?;
+    let faults = ordered.iter().filter_map(|device| Some((device.number, device.fault?))).collect();
+    Ok(Prepared { services: EsimServices { office, orders, faults }, pki, subscribers, tls })
 }
 
 /// An SM-DP+ whose certificates come from a CI of its own, and which says that the CI is the card's.
-fn rogue(
-    rng: &RngTree,
-    pki: &Pki,
-    start: &impl Fn(crate::crypto::rsp_cert::TrustAnchor, SmdpIdentity, &str) -> Result<Smdp, ServiceError>,
-) -> Result<Smdp, ServiceError> {
+fn rogue(rng: &RngTree, honest: &Identities, tally: &Tally) -> Result<Smdp, ServiceError> {
+    let stream = rng.branch(Actor::SMDP).stream("rogue");
     let rng = rng.branch("rogue");
     let foreign = Pki::new(&rng, &PkiOptions::default()).map_err(fault)?;
-    let hosts = [SMDP.name.to_owned()];
-    let oid = SMDP_OID.parse().map_err(EsimError::Certificate).map_err(fault)?;
-    let identity = foreign.smdp(&oid, &hosts, EPOCH_UNIX_S, &rng).map_err(fault)?;
-    let anchor = pki.anchor(Some(EPOCH_UNIX_S), &Tally::new()).map_err(fault)?;
-    start(anchor, identity, "rogue")
+    let identity =
+        foreign.smdp(&honest.smdp.oid, &[SMDP.name.to_owned()], EPOCH_UNIX_S, &rng).map_err(fault)?;
+    let identity =
+        SmdpIdentity { auth: identity.auth.counted(tally), pb: identity.pb.counted(tally), ..identity };
+    let identities = vec![(honest.anchor.clone(), identity)];
+    let settings = SmdpSettings::new(SMDP.name);
+    Smdp::new(settings, identities, stream, Box::new(Forgetful), &Records::new(), tally)
+        .map_err(ServiceError::EsimStore)
 }
 
-/// Places an order for each device, tells the eIM, and returns the subscribers.
-fn place(
-    services: &mut EsimServices,
-    setup: &EsimSetup,
-    ordered: &[Ordered],
-    rng: &RngTree,
-) -> Result<Vec<Subscriber>, ServiceError> {
-    let keys = rng.branch(Actor::SMDP).branch("production");
-    let producer = Producer::new((*setup.profile).clone(), &setup.profile_name, SMDP.name, keys);
-    let producer = match setup.package.clone() {
-        Some(base) => producer.with_base(base).ok_or(ServiceError::EsimPackage)?,
-        None => producer,
-    };
-    let mut subscribers = Vec::new();
-    for device in ordered {
-        let (profile, made) = producer.make(device.number - 1)?;
-        if let (true, OperatorConstant::Opc(opc)) = (setup.subscribed, made.operator) {
-            subscribers.push(Subscriber {
-                imsi: made.imsi,
-                iccid: profile.iccid.clone(),
-                k: made.k,
-                opc,
-                amf: made.amf,
-                sqn: made.sqn,
-                apn: Some(setup.profile.apn.clone()),
-                policy: Policy::Unrestricted,
-                fault: HssFault::None,
-            });
+/// The orders that are still to be placed. What is drawn for each was drawn in the order of the devices' numbers, so
+/// that it does not matter who asks first.
+pub(super) struct Orders {
+    producer: Producer,
+    trigger: Trigger,
+    indirect: bool,
+    awaited: BTreeMap<u32, Awaited>,
+    by_eid: BTreeMap<Eid, u32>,
+}
+
+/// An order that is still to be placed.
+struct Awaited {
+    device: Ordered,
+    keys: PackageKeys,
+}
+
+impl Orders {
+    /// The orders for devices, and the subscribers that come with them.
+    fn new(
+        setup: &EsimSetup,
+        ordered: &[Ordered],
+        rng: &RngTree,
+        smdp: &mut Smdp,
+    ) -> Result<(Self, Vec<Subscriber>), ServiceError> {
+        let keys = rng.branch(Actor::SMDP).branch("production");
+        let producer = Producer::new((*setup.profile).clone(), &setup.profile_name, SMDP.name, keys);
+        let producer = match setup.package.clone() {
+            Some(base) => producer.with_base(base).ok_or(ServiceError::EsimPackage)?,
+            None => producer,
+        };
+        let mut subscribers = Vec::new();
+        let mut awaited = BTreeMap::new();
+        for device in ordered {
+            let (iccid, made) = producer.subscriber(device.number - 1)?;
+            if let (true, OperatorConstant::Opc(opc)) = (setup.subscribed, made.operator) {
+                subscribers.push(Subscriber {
+                    imsi: made.imsi,
+                    iccid,
+                    k: made.k,
+                    opc,
+                    amf: made.amf,
+                    sqn: made.sqn,
+                    apn: Some(setup.profile.apn.clone()),
+                    policy: Policy::Unrestricted,
+                    fault: HssFault::None,
+                });
+            }
+            awaited.insert(device.number, Awaited { device: device.clone(), keys: smdp.package_keys() });
         }
-        order(&mut services.smdp, &mut services.smds, setup, device, profile).map_err(|refusal| {
-            ServiceError::EsimOrder { device: device.number, cause: refusal.to_string() }
-        })?;
-        let step = match setup.trigger {
+        let by_eid = ordered.iter().map(|device| (device.eid.clone(), device.number)).collect();
+        let orders = Self { producer, trigger: setup.trigger, indirect: setup.indirect, awaited, by_eid };
+        Ok((orders, subscribers))
+    }
+
+    /// Places the order for device `number`, which asks for something, where it has not been placed yet; for a clone,
+    /// that of the card whose EID it says to the eIM.
+    pub(super) fn place_for(
+        &mut self,
+        now_unix_s: u64,
+        number: u32,
+        request: &HttpRequest,
+        office: &mut Office<FaultySmdp>,
+        deeds: &mut Vec<Deed>,
+    ) {
+        if self.awaited.is_empty() {
+            return;
+        }
+        let awaited =
+            self.awaited.remove(&number).or_else(|| self.awaited.remove(self.by_eid.get(&asks(request)?)?));
+        let Some(Awaited { device, keys }) = awaited else { return };
+        self.by_eid.remove(&device.eid);
+        if let Err(cause) = self.place(now_unix_s, &device, keys, office) {
+            deeds.push(Deed::Failed { server: Server::Smdp, what: "order not placed", cause });
+        }
+    }
+
+    fn place(
+        &self,
+        now_unix_s: u64,
+        device: &Ordered,
+        keys: PackageKeys,
+        office: &mut Office<FaultySmdp>,
+    ) -> Result<(), String> {
+        let (profile, _) = self.producer.make(device.number - 1).map_err(|error| error.to_string())?;
+        let smdp = &mut office.smdp_mut().honest;
+        self.order(now_unix_s, smdp, device, profile, keys).map_err(|refusal| refusal.to_string())?;
+        let step = match self.trigger {
             Trigger::ActivationCode => RuleStep::DownloadByCode {
                 code: format!("LPA:1${}${}", SMDP.name, matching_id(device)),
-                hidden: setup.indirect,
+                hidden: self.indirect,
             },
             Trigger::DefaultSmdp => RuleStep::DownloadFromDefault,
             Trigger::Smds => RuleStep::DownloadBySmds { address: Some(SMDS.name.to_owned()) },
         };
-        services.eim.add_rule(Rule::zero_touch(device.eid.as_str(), step));
-        services.eim.register(&device.eid, None).map_err(ServiceError::EsimStore)?;
+        let Some(eim) = office.eim_mut() else { return Ok(()) };
+        eim.add_rule(Rule::zero_touch(device.eid.as_str(), step));
+        eim.register(&device.eid, None).map_err(|error| error.to_string())
     }
-    Ok(subscribers)
-}
 
-fn matching_id(device: &Ordered) -> String {
-    format!("CELLBED-{:06}", device.number)
-}
-
-fn order(
-    smdp: &mut Smdp,
-    smds: &mut Smds,
-    setup: &EsimSetup,
-    device: &Ordered,
-    profile: Profile,
-) -> Result<(), Refusal> {
-    // An EID that no device here has.
-    let stranger = || device.eid.plus(1_000_000).unwrap_or_else(|| device.eid.clone());
-    let eid = match (device.fault, setup.trigger) {
-        (Some(EsimFault::WrongEid), _) => Some(stranger()),
-        (_, Trigger::ActivationCode) => None,
-        _ => Some(device.eid.clone()),
-    };
-    let iccid = profile.iccid.clone();
-    smdp.add_profile(profile)?;
-    smdp.download_order(&DownloadOrder { eid: eid.clone(), iccid: Some(iccid.clone()), profile_type: None })?;
-    smdp.confirm_order(
-        EPOCH_UNIX_S,
-        &ConfirmOrder {
+    fn order(
+        &self,
+        now_unix_s: u64,
+        smdp: &mut Smdp,
+        device: &Ordered,
+        profile: Profile,
+        keys: PackageKeys,
+    ) -> Result<(), Refusal> {
+        // An EID that no device here has.
+        let stranger = || device.eid.plus(1_000_000).unwrap_or_else(|| device.eid.clone());
+        let eid = match (device.fault, self.trigger) {
+            (Some(EsimFault::WrongEid), _) => Some(stranger()),
+            (_, Trigger::ActivationCode) => None,
+            _ => Some(device.eid.clone()),
+        };
+        let iccid = profile.iccid.clone();
+        smdp.add_profile_with(profile, keys)?;
+        let download = DownloadOrder { eid: eid.clone(), iccid: Some(iccid.clone()), profile_type: None };
+        smdp.download_order(&download)?;
+        let confirm = ConfirmOrder {
             iccid,
             eid,
-            matching_id: Some(match setup.trigger {
+            matching_id: Some(match self.trigger {
                 Trigger::DefaultSmdp => String::new(),
                 _ => matching_id(device),
             }),
             confirmation_code: None,
-            smds: (setup.trigger == Trigger::Smds).then(|| SMDS.name.to_owned()),
+            smds: (self.trigger == Trigger::Smds).then(|| SMDS.name.to_owned()),
             release: true,
-        },
-    )?;
-    // The SM-DS hears of it before any device is on.
-    while let Some(request) = smdp.poll(EPOCH_UNIX_S) {
-        let served = smds.handle(EPOCH_UNIX_S, &request);
-        // What failed is asked again later, as its deadline says; here it shows as an event that nobody finds.
-        let _ = smdp.resume(EPOCH_UNIX_S, Some(&served.response));
+        };
+        smdp.confirm_order(now_unix_s, &confirm).map(drop)
     }
-    Ok(())
 }
 
-/// A notification that the SM-DP+ has verified: of an installation, the card that holds the subscription is known
-/// from now on.
-pub(super) fn note_installed(smdp: &Smdp, body: &[u8], inventory: &mut Inventory, events: &mut Vec<Body>) {
-    let notification = serde_json::from_slice::<serde_json::Value>(body)
-        .ok()
-        .and_then(|body| STANDARD.decode(body.get("pendingNotification")?.as_str()?).ok())
-        .and_then(|bytes| PendingNotification::parse(&bytes).ok()?.metadata().ok());
-    let Some(metadata) = notification else { return };
-    let iccid = metadata.iccid.as_ref().and_then(crate::esim::digits::iccid_of);
-    let Some(order) = iccid.and_then(|iccid| smdp.order(&iccid)) else { return };
-    let Some(eid) = order.eid() else { return };
-    let fields = vec![
-        ("event", metadata.event.name().to_owned()),
-        ("iccid", order.iccid().to_string()),
-        ("eid", eid.to_string()),
-        ("order", order.state().to_string()),
-    ];
-    events.push(Body::note(Actor::SMDP, "notification verified", fields));
-    if metadata.event == NotificationEvents::INSTALL && order.state() == OrderState::Installed {
-        inventory.bind(order.iccid().clone(), eid.clone());
+/// The EID that asks the eIM for a package.
+fn asks(request: &HttpRequest) -> Option<Eid> {
+    match EsipaRequest::parse(&request.body).ok()? {
+        EsipaRequest::GetEimPackage(get) => eid_of(&get.eid),
+        _ => None,
     }
+}
+
+fn matching_id(device: &Ordered) -> String {
+    format!("CELLBED-{:06}", device.number)
 }
