@@ -1,8 +1,8 @@
 //! The office of remote SIM provisioning: SM-DP+, SM-DS and eIM together, and what they have to say to one another
 //! (SGP.22 clauses 5.8 to 5.10, SGP.32 clause 3.2.3.2).
 //!
-//! A request comes in and its answer goes out, or another server is to be asked first where that one is not of this
-//! office ([`Reply::After`]). What the servers have to say without being asked, [`Office::poll`] hands out when
+//! A request comes in and its answer goes out, or another server is to be asked first that is not of this office
+//! ([`Reply::After`]). What the servers have to say without being asked, [`Office::poll`] hands out when
 //! [`Office::deadline_unix_s`] says so: events for an SM-DS, notifications for an SM-DP+. What was done is told in
 //! [`Deed`]s, in its order.
 
@@ -71,12 +71,19 @@ pub enum Deed {
 #[derive(Debug)]
 pub enum Reply {
     Now(HttpResponse),
-    /// Another server is to be asked first.
-    After(Errand),
+    /// Another server is to be asked first, and what it says given to [`Office::relayed`].
+    After(Relay),
 }
 
-/// A request to a server that is not of this office. Each has to be given to [`Office::answered`], also where no answer
-/// comes.
+/// A request to a server that is not of this office, for an IPA that waits for the answer.
+#[derive(Debug)]
+pub struct Relay {
+    pub request: HttpRequest,
+    token: RelayToken,
+}
+
+/// A request to a server that is not of this office, which nobody waits for. What the server says, or why it says
+/// nothing, has to be given to [`Office::done`].
 #[derive(Debug)]
 pub struct Errand {
     pub request: HttpRequest,
@@ -85,21 +92,10 @@ pub struct Errand {
 
 #[derive(Debug)]
 enum Purpose {
-    /// An IPA waits for it.
-    Relay(RelayToken),
+    /// The eIM forwards a notification.
     Forward(Forward),
-    /// The SM-DP+ tells an SM-DS.
+    /// The SM-DP+ tells an SM-DS of an event.
     Event,
-}
-
-impl Errand {
-    /// Who wants it done.
-    fn from(&self) -> Server {
-        match self.purpose {
-            Purpose::Relay(_) | Purpose::Forward(_) => Server::Eim,
-            Purpose::Event => Server::Smdp,
-        }
-    }
 }
 
 /// An SM-DP+, or what stands in its place.
@@ -247,27 +243,36 @@ impl<P: SmdpDesk> Office<P> {
             Action::Relay { request, token } => {
                 match self.desks.ask(now_unix_s, Server::Eim, &request, out) {
                     Some(response) => Reply::Now(told(eim.relayed(token, Ok(&response)), out)),
-                    None => Reply::After(Errand { request, purpose: Purpose::Relay(token) }),
+                    None => Reply::After(Relay { request, token }),
                 }
             }
         }
     }
 
-    /// Takes the answer to an errand, or why there is none. Returns the answer to the request that it was for, where it
-    /// was for one.
-    pub fn answered(
+    /// The answer to the request that a relay was for, made of what the other server has said or of why it has not.
+    pub fn relayed(
         &mut self,
-        now_unix_s: u64,
-        errand: Errand,
+        relay: Relay,
         response: Result<&HttpResponse, &str>,
         out: &mut Vec<Deed>,
-    ) -> Option<HttpResponse> {
-        match errand.purpose {
-            Purpose::Relay(token) => {
-                let eim = self.eim.as_mut()?;
-                return Some(told(eim.relayed(token, response), out));
-            }
-            Purpose::Forward(forward) => self.forwarded(&forward, response, out),
+    ) -> HttpResponse {
+        match &mut self.eim {
+            Some(eim) => told(eim.relayed(relay.token, response), out),
+            // A relay of another office.
+            None => Served::refused(ESIPA_PATH, &Reason::UnknownFunction.into(), None).response,
+        }
+    }
+
+    /// Takes what another server has said to an errand, or why it has not.
+    pub fn done(
+        &mut self,
+        now_unix_s: u64,
+        errand: &Errand,
+        response: Result<&HttpResponse, &str>,
+        out: &mut Vec<Deed>,
+    ) {
+        let forward = match &errand.purpose {
+            Purpose::Forward(forward) => forward,
             Purpose::Event => {
                 if let Err(problem) = self.desks.smdp.resume(now_unix_s, response.ok()) {
                     let cause = match response {
@@ -276,20 +281,34 @@ impl<P: SmdpDesk> Office<P> {
                     };
                     out.push(Deed::Failed { server: Server::Smdp, what: "event not told", cause });
                 }
+                return;
             }
-        }
-        None
+        };
+        let Some(eim) = &mut self.eim else { return };
+        // What is not taken stays with the eIM for later.
+        let (what, cause) = match response {
+            Ok(response) if response.status == 204 => match eim.forwarded(forward) {
+                Ok(()) => return,
+                Err(error) => ("notification not forgotten", error.to_string()),
+            },
+            Ok(response) => not_taken(forward, &format!("status {}", response.status)),
+            Err(problem) => not_taken(forward, problem),
+        };
+        out.push(Deed::Failed { server: Server::Eim, what, cause });
     }
 
-    /// Does what is due within the office, and returns the first thing that another server has to be asked for.
+    /// Does what is due within the office, and returns the first errand that goes elsewhere.
     pub fn poll(&mut self, now_unix_s: u64, out: &mut Vec<Deed>) -> Option<Errand> {
         loop {
             let errand = self.next_errand(now_unix_s)?;
-            let from = errand.from();
-            match self.desks.ask(now_unix_s, from, &errand.request, out) {
-                Some(response) => self.answered(now_unix_s, errand, Ok(&response), out),
-                None => return Some(errand),
+            let from = match errand.purpose {
+                Purpose::Forward(_) => Server::Eim,
+                Purpose::Event => Server::Smdp,
             };
+            match self.desks.ask(now_unix_s, from, &errand.request, out) {
+                Some(response) => self.done(now_unix_s, &errand, Ok(&response), out),
+                None => return Some(errand),
+            }
         }
     }
 
@@ -305,21 +324,6 @@ impl<P: SmdpDesk> Office<P> {
         }
         let forward = self.eim.as_mut()?.next_forward(now_unix_s)?;
         Some(Errand { request: forward.request.clone(), purpose: Purpose::Forward(forward) })
-    }
-
-    /// A notification that its server has not taken stays with the eIM for later.
-    fn forwarded(&mut self, forward: &Forward, response: Result<&HttpResponse, &str>, out: &mut Vec<Deed>) {
-        let Some(eim) = &mut self.eim else { return };
-        let problem = match response {
-            Ok(response) if response.status == 204 => match eim.forwarded(forward) {
-                Ok(()) => return,
-                Err(error) => ("notification not forgotten", error.to_string()),
-            },
-            Ok(response) => not_taken(forward, &format!("status {}", response.status)),
-            Err(problem) => not_taken(forward, problem),
-        };
-        let (what, cause) = problem;
-        out.push(Deed::Failed { server: Server::Eim, what, cause });
     }
 }
 

@@ -15,7 +15,7 @@ use super::ServiceError;
 use super::inventory::Inventory;
 use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
 use crate::crypto::{CryptoError, Tally};
-use crate::esim::office::{Deed, Errand, Office, Reply, Server};
+use crate::esim::office::{Deed, Office, Reply, Server};
 use crate::esim::pki::Identity;
 use crate::esim::smdp::ProfileNotice;
 use crate::esim::{EsimError, HttpRequest, HttpResponse};
@@ -27,6 +27,9 @@ use crate::wire::http::{self, Request, Response};
 
 pub use faults::EsimFault;
 pub use orders::{EsimSetup, Means, Ordered, Prepared, Trigger, prepare};
+
+/// Only the office's own servers are in the lab.
+const NOBODY_THERE: &str = "there is no such server in this lab";
 
 /// The eSIM servers of a run.
 pub struct EsimServices {
@@ -87,7 +90,7 @@ impl EsimServices {
         self.say(now_unix_s, deeds);
         let response = match self.office.handle(now_unix_s, server, request, deeds) {
             Reply::Now(response) => response,
-            Reply::After(errand) => self.nobody_there(now_unix_s, errand, deeds).unwrap_or_else(no_answer),
+            Reply::After(relay) => self.office.relayed(relay, Err(NOBODY_THERE), deeds),
         };
         self.say(now_unix_s, deeds);
         response
@@ -96,18 +99,8 @@ impl EsimServices {
     /// Has the servers say what is due.
     fn say(&mut self, now_unix_s: u64, deeds: &mut Vec<Deed>) {
         while let Some(errand) = self.office.poll(now_unix_s, deeds) {
-            self.nobody_there(now_unix_s, errand, deeds);
+            self.office.done(now_unix_s, &errand, Err(NOBODY_THERE), deeds);
         }
-    }
-
-    /// Only the office's own servers are in the lab.
-    fn nobody_there(
-        &mut self,
-        now_unix_s: u64,
-        errand: Errand,
-        deeds: &mut Vec<Deed>,
-    ) -> Option<HttpResponse> {
-        self.office.answered(now_unix_s, errand, Err("there is no such server in this lab"), deeds)
     }
 }
 
@@ -156,11 +149,6 @@ fn tell(deed: Deed, events: &mut Vec<Body>) {
 
 fn http_request(request: HttpRequest) -> Request {
     Request::new("POST", &request.path, &request.host).body(&request.content_type, request.body)
-}
-
-/// Where there is no eIM any more to say why.
-fn no_answer() -> HttpResponse {
-    HttpResponse { status: 502, content_type: String::new(), body: Vec::new() }
 }
 
 fn http_response(response: HttpResponse) -> Response {
