@@ -221,8 +221,7 @@ fn everything_survives_a_loss_at_any_message_and_restarts_of_the_eim() {
                 break;
             }
             // What the eIM had stored is all that is left of it.
-            let records = lab.store.0.lock().unwrap().clone();
-            lab.eim = eim(&lab.pki, &lab.store, &records, 50 + attempt, &lab.tally);
+            lab.restart_eim(50 + attempt);
             lab.eim.add_rule(rule.clone());
             // A power cut, too.
             device.slot.reset().unwrap();

@@ -26,7 +26,7 @@ use crate::wire::Label;
 use crate::wire::http::{self, Request, Response};
 
 pub use faults::EsimFault;
-pub use orders::{EsimSetup, Means, Ordered, Prepared, Trigger, prepare};
+pub use orders::{EsimSetup, EsimTrigger, Means, Ordered, Prepared, prepare};
 
 /// Only the office's own servers are in the lab.
 const NOBODY_THERE: &str = "there is no such server in this lab";

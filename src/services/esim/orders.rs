@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::faults::FaultySmdp;
 use super::{EsimFault, EsimServices, fault, tls_server};
@@ -32,11 +34,16 @@ use crate::services::ServiceError;
 use crate::wire::rsp::iot::EsipaRequest;
 use crate::wire::saip::Package;
 
-/// How the eIM tells a device what to download.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trigger {
+/// How the eIM tells a device what to download (SGP.32 clause 3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EsimTrigger {
+    /// By an activation code with the matching identifier of an order.
+    #[default]
     ActivationCode,
+    /// By the default SM-DP+ that the eUICC is configured with: the order is bound to the EID.
     DefaultSmdp,
+    /// By an event that the SM-DP+ has registered with the SM-DS.
     Smds,
 }
 
@@ -49,7 +56,7 @@ pub struct EsimSetup {
     pub profile_name: String,
     /// The package that subscribers get with their own identity in it, in the place of one made for them.
     pub package: Option<Package>,
-    pub trigger: Trigger,
+    pub trigger: EsimTrigger,
     /// Whether the eIM speaks to the SM-DP+ in the place of the device.
     pub indirect: bool,
     /// Whether the operational subscribers are provisioned in the HSS.
@@ -160,7 +167,7 @@ fn rogue(rng: &RngTree, honest: &Identities, tally: &Tally) -> Result<Smdp, Serv
 /// that it does not matter who asks first.
 pub(super) struct Orders {
     producer: Producer,
-    trigger: Trigger,
+    trigger: EsimTrigger,
     indirect: bool,
     awaited: BTreeMap<u32, Awaited>,
     by_eid: BTreeMap<Eid, u32>,
@@ -243,12 +250,12 @@ impl Orders {
         let smdp = &mut office.smdp_mut().honest;
         self.order(now_unix_s, smdp, device, profile, keys).map_err(|refusal| refusal.to_string())?;
         let step = match self.trigger {
-            Trigger::ActivationCode => RuleStep::DownloadByCode {
+            EsimTrigger::ActivationCode => RuleStep::DownloadByCode {
                 code: format!("LPA:1${}${}", SMDP.name, matching_id(device)),
                 hidden: self.indirect,
             },
-            Trigger::DefaultSmdp => RuleStep::DownloadFromDefault,
-            Trigger::Smds => RuleStep::DownloadBySmds { address: Some(SMDS.name.to_owned()) },
+            EsimTrigger::DefaultSmdp => RuleStep::DownloadFromDefault,
+            EsimTrigger::Smds => RuleStep::DownloadBySmds { address: Some(SMDS.name.to_owned()) },
         };
         let Some(eim) = office.eim_mut() else { return Ok(()) };
         eim.add_rule(Rule::zero_touch(device.eid.as_str(), step));
@@ -267,7 +274,7 @@ impl Orders {
         let stranger = || device.eid.plus(1_000_000).unwrap_or_else(|| device.eid.clone());
         let eid = match (device.fault, self.trigger) {
             (Some(EsimFault::WrongEid), _) => Some(stranger()),
-            (_, Trigger::ActivationCode) => None,
+            (_, EsimTrigger::ActivationCode) => None,
             _ => Some(device.eid.clone()),
         };
         let iccid = profile.iccid.clone();
@@ -278,11 +285,11 @@ impl Orders {
             iccid,
             eid,
             matching_id: Some(match self.trigger {
-                Trigger::DefaultSmdp => String::new(),
+                EsimTrigger::DefaultSmdp => String::new(),
                 _ => matching_id(device),
             }),
             confirmation_code: None,
-            smds: (self.trigger == Trigger::Smds).then(|| SMDS.name.to_owned()),
+            smds: (self.trigger == EsimTrigger::Smds).then(|| SMDS.name.to_owned()),
             release: true,
         };
         smdp.confirm_order(now_unix_s, &confirm).map(drop)
@@ -299,4 +306,84 @@ fn asks(request: &HttpRequest) -> Option<Eid> {
 
 fn matching_id(device: &Ordered) -> String {
     format!("CELLBED-{:06}", device.number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::esim::ESIPA_PATH;
+    use crate::esim::digits::eid_bytes;
+    use crate::kernel::Instant;
+    use crate::services::inventory::Inventory;
+    use crate::wire::http::Request;
+    use crate::wire::rsp::iot::GetEimPackage;
+
+    fn services(devices: u32) -> (EsimServices, Vec<Ordered>, Vec<Subscriber>) {
+        let profile = SimProfile::parse(include_str!("../../../sim-profiles/lte-test.toml")).unwrap();
+        let eid = |number: u32| profile.personalise(number - 1).unwrap().eid;
+        let ordered: Vec<Ordered> =
+            (1..=devices).map(|number| Ordered { number, eid: eid(number), fault: None }).collect();
+        let setup = EsimSetup {
+            profile: Arc::new(profile.clone()),
+            profile_name: "lte-test".to_owned(),
+            package: None,
+            trigger: EsimTrigger::ActivationCode,
+            indirect: false,
+            subscribed: true,
+        };
+        let (run, tally, clock) = (RngTree::new(7), Tally::new(), VirtualClock::new(EPOCH_UNIX_S));
+        let means = Means { run: &run, tally: &tally, clock: &clock, key_log: None };
+        let prepared = prepare(&setup, &ordered, &means).unwrap();
+        (prepared.services, ordered, prepared.subscribers)
+    }
+
+    /// Device `number` with the card `eid` asks the eIM what there is to do.
+    fn ask(services: &mut EsimServices, number: u32, eid: &Eid) {
+        let get = GetEimPackage { eid: eid_bytes(eid), notify_state_change: false, cause: None, plmn: None };
+        let body = EsipaRequest::GetEimPackage(get).to_bytes();
+        let request = Request::new("POST", ESIPA_PATH, EIM.name).body(crate::esim::ASN1, body);
+        let (mut inventory, mut events) = (Inventory::default(), Vec::new());
+        let now = Instant::ZERO;
+        let response = services.answer(now, Actor::EIM, number, &request, &mut inventory, &mut events);
+        assert_eq!((response.status, events.len()), (200, 0), "{events:?}");
+    }
+
+    /// The orders that there are, as they are kept, without the order in which they were released.
+    fn placed(services: &EsimServices) -> BTreeMap<String, serde_json::Value> {
+        let orders = services.office.smdp().honest.orders();
+        let kept = orders.map(|order| {
+            let mut kept = serde_json::to_value(order).unwrap();
+            kept.as_object_mut().unwrap().remove("released");
+            (order.iccid().to_string(), kept)
+        });
+        kept.collect()
+    }
+
+    #[test]
+    fn an_order_is_placed_when_its_device_asks_and_is_the_same_whoever_asks_first() {
+        let (mut one, devices, subscribers) = services(3);
+        assert_eq!((placed(&one).len(), subscribers.len()), (0, 3));
+        assert_eq!(one.office.eim().unwrap().euiccs().count(), 0);
+        ask(&mut one, 2, &devices[1].eid);
+        ask(&mut one, 2, &devices[1].eid);
+        let first: Vec<String> = placed(&one).into_keys().collect();
+        assert_eq!(first, [subscribers[1].iccid.to_string()]);
+        ask(&mut one, 1, &devices[0].eid);
+        ask(&mut one, 3, &devices[2].eid);
+        let (mut other, ..) = services(3);
+        for device in &devices {
+            ask(&mut other, device.number, &device.eid);
+        }
+        assert_eq!(placed(&one), placed(&other));
+        assert!(one.orders.awaited.is_empty() && one.orders.by_eid.is_empty());
+    }
+
+    #[test]
+    fn a_clone_that_asks_first_finds_the_order_for_the_card_that_it_copies() {
+        let (mut services, devices, subscribers) = services(2);
+        ask(&mut services, 9, &devices[1].eid);
+        assert_eq!(placed(&services).into_keys().collect::<Vec<_>>(), [subscribers[1].iccid.to_string()]);
+        ask(&mut services, 2, &devices[1].eid);
+        assert_eq!(placed(&services).len(), 1);
+    }
 }
