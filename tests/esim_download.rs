@@ -15,9 +15,10 @@ use cellbed::esim::lpa::{
     Delivered, Delivery, Discovery, Download, DownloadOptions, DownloadReport, Es10, LpaError, Source, Step,
     Transport,
 };
-use cellbed::esim::smdp::{ConfirmOrder, DownloadOrder, OrderState, Producer, SmdpSettings};
+use cellbed::esim::office::{Deed, Identities, Issue, Office, Opening, Reply};
+use cellbed::esim::smdp::{ConfirmOrder, DownloadOrder, OrderState, Producer, ProfileNotice, SmdpSettings};
 use cellbed::esim::store::{Forgetful, Records};
-use cellbed::esim::{HttpRequest, HttpResponse, Pki, Smdp, Smds};
+use cellbed::esim::{HttpRequest, HttpResponse, Pki};
 use cellbed::id::{Eid, Iccid};
 use cellbed::io::https_client::HttpsClient;
 use cellbed::kernel::{EPOCH_UNIX_S, RngTree};
@@ -46,25 +47,34 @@ fn card() -> CardSlot {
 }
 
 struct Servers {
-    smdp: Smdp,
-    smds: Smds,
+    office: Office,
+    /// What the SM-DP+ has learned of its profiles.
+    notices: Vec<ProfileNotice>,
 }
 
 impl Servers {
     fn new() -> Self {
         let (pki, tally, rng) = (Pki::lab().unwrap(), Tally::new(), RngTree::new(7));
-        let anchor = pki.anchor(Some(NOW), &tally).unwrap();
-        let (smdp_oid, smds_oid) = ("2.999.10".parse().unwrap(), "2.999.15".parse().unwrap());
-        let smdp = pki.smdp(&smdp_oid, &[SMDP.to_owned()], EPOCH_UNIX_S, &rng.branch("smdp")).unwrap();
-        let smds = pki.smds(&smds_oid, &[SMDS.to_owned()], EPOCH_UNIX_S, &rng.branch("smds")).unwrap();
-        let (records, forget) = (Records::new(), || Box::new(Forgetful));
-        let settings = SmdpSettings::new(SMDP);
-        let identities = vec![(anchor.clone(), smdp)];
-        Self {
-            smdp: Smdp::new(settings, identities, rng.stream("smdp"), forget(), &records, &tally).unwrap(),
-            smds: Smds::new(SMDS, vec![(anchor, smds)], rng.stream("smds"), forget(), &records, &tally)
-                .unwrap(),
-        }
+        let issue = Issue {
+            pki: &pki,
+            smdp_hosts: &[SMDP.to_owned()],
+            smds_hosts: &[SMDS.to_owned()],
+            from_unix_s: EPOCH_UNIX_S,
+            now_unix_s: NOW,
+            rng: &rng,
+            tally: &tally,
+        };
+        let office = Office::open(Opening {
+            smdp: SmdpSettings::new(SMDP),
+            smds_address: SMDS,
+            eim: None,
+            identities: Identities::issue(&issue, None).unwrap(),
+            rng: &rng,
+            store: &|| Box::new(Forgetful),
+            records: &Records::new(),
+            tally: &tally,
+        });
+        Self { office: office.unwrap(), notices: Vec::new() }
     }
 
     /// An order for the EID, of which the SM-DS hears.
@@ -73,9 +83,10 @@ impl Servers {
         let producer = Producer::new(profile, "lte-test", SMDP, RngTree::new(7).branch("subscribers"));
         let (profile, _) = producer.make(number).unwrap();
         let iccid = profile.iccid.clone();
-        self.smdp.add_profile(profile).unwrap();
+        let smdp = self.office.smdp_mut();
+        smdp.add_profile(profile).unwrap();
         let order = DownloadOrder { eid: Some(eid()), iccid: Some(iccid.clone()), profile_type: None };
-        self.smdp.download_order(&order).unwrap();
+        smdp.download_order(&order).unwrap();
         let confirm = ConfirmOrder {
             iccid: iccid.clone(),
             eid: None,
@@ -84,29 +95,29 @@ impl Servers {
             smds: Some(SMDS.to_owned()),
             release: true,
         };
-        self.smdp.confirm_order(NOW, &confirm).unwrap();
-        self.tell();
+        smdp.confirm_order(NOW, &confirm).unwrap();
+        assert!(self.office.poll(NOW, &mut Vec::new()).is_none());
         iccid
     }
 
-    fn tell(&mut self) {
-        while let Some(request) = self.smdp.poll(NOW) {
-            let served = self.smds.handle(NOW, &request);
-            self.smdp.resume(NOW, Some(&served.response)).unwrap();
+    fn handle(&mut self, request: &HttpRequest) -> HttpResponse {
+        let mut deeds = Vec::new();
+        let server = self.office.server_of(request);
+        let reply = self.office.handle(NOW, server, request, &mut deeds);
+        assert!(self.office.poll(NOW, &mut deeds).is_none());
+        let learned = deeds.into_iter().filter_map(|deed| match deed {
+            Deed::Learned(notice) => Some(notice),
+            _ => None,
+        });
+        self.notices.extend(learned);
+        match reply {
+            Reply::Now(response) => response,
+            Reply::After(relay) => panic!("{relay:?}"),
         }
     }
 
-    fn handle(&mut self, request: &HttpRequest) -> HttpResponse {
-        let served = match request.host.as_str() {
-            SMDS => self.smds.handle(NOW, request),
-            _ => self.smdp.handle(NOW, request),
-        };
-        self.tell();
-        served.response
-    }
-
     fn state(&self, iccid: &Iccid) -> OrderState {
-        self.smdp.order(iccid).unwrap().state()
+        self.office.smdp().order(iccid).unwrap().state()
     }
 }
 
@@ -194,12 +205,18 @@ fn a_profile_is_downloaded_enabled_and_all_of_it_reported() {
             run(&mut card, &mut new_download(source), |request| Some(servers.handle(request))).unwrap();
         assert_eq!(report.notification_kept, None);
         assert_eq!(servers.state(&iccid), OrderState::Installed);
-        assert_eq!(servers.smds.events().count(), 0, "the event is gone with the order");
+        assert!(
+            servers
+                .notices
+                .iter()
+                .any(|notice| { notice.is_installed() && (&notice.iccid, &notice.eid) == (&iccid, &eid()) })
+        );
+        assert_eq!(servers.office.smds().events().count(), 0, "the event is gone with the order");
         assert_eq!(enable(&mut card, &report), [true]);
         let delivered = deliver(&mut card, |request| servers.handle(request));
         assert_eq!((delivered.delivered.len(), delivered.kept.len()), (1, 0));
         let told: Vec<_> =
-            servers.smdp.notifications().map(|n| (n.event.as_str(), n.iccid.as_ref())).collect();
+            servers.office.smdp().notifications().map(|n| (n.event.as_str(), n.iccid.as_ref())).collect();
         assert_eq!(told, [("install", Some(&iccid)), ("enable", Some(&iccid))]);
     }
 }
@@ -253,7 +270,7 @@ fn a_package_changed_on_the_way_is_refused_by_the_card_and_the_server_hears_why(
     };
     assert!(run(&mut card, &mut new_download(Source::DefaultSmdp), way).is_err());
     assert_eq!(servers.state(&iccid), OrderState::Error);
-    let problem = servers.smdp.order(&iccid).unwrap().problem().unwrap();
+    let problem = servers.office.smdp().order(&iccid).unwrap().problem().unwrap();
     assert_eq!(problem, "loadProfileElements: scp03tSecurityError");
     let mut es10 = Es10::open(&mut card).unwrap();
     assert!(es10.profiles(&Default::default()).unwrap().is_empty());

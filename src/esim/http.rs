@@ -1,5 +1,6 @@
 //! What goes over HTTPS between the parties, as their machines see it (SGP.22 clause 6.2; SGP.32 clause 6.2).
 
+use super::smdp::ProfileNotice;
 use super::{Reason, Refusal, json};
 
 /// A request as HTTP POST carries it (SGP.22 clause 6.2).
@@ -40,6 +41,8 @@ pub struct Served {
     pub note: String,
     /// Why it was refused.
     pub refusal: Option<Reason>,
+    /// What the SM-DP+ has learned of one of its profiles.
+    pub notice: Option<ProfileNotice>,
 }
 
 impl Served {
@@ -50,6 +53,7 @@ impl Served {
             function: function.to_owned(),
             note: refusal.to_string(),
             refusal: Some(refusal.reason),
+            notice: None,
         }
     }
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::authenticate::{Authenticator, Challenge, Credential, Kind as ServerKind};
 use super::json::{self as binding, Body};
 use super::pki::SmdsIdentity;
+use super::sessions::Sessions;
 use super::store::{self, Kind, Records, Store, StoreError};
 use super::{HttpRequest, HttpResponse, Reason, Refusal, Served};
 use crate::crypto::Tally;
@@ -34,18 +35,13 @@ pub struct Event {
     number: u64,
 }
 
-struct Session {
-    challenge: Challenge,
-    expires_unix_s: u64,
-}
-
 /// An SM-DS.
 pub struct Smds {
     address: String,
     authenticator: Authenticator,
     events: BTreeMap<(Eid, String), Event>,
     number: u64,
-    sessions: BTreeMap<Vec<u8>, Session>,
+    sessions: Sessions<Challenge>,
     rng: ChaCha20Rng,
     store: Box<dyn Store>,
 }
@@ -81,7 +77,7 @@ impl Smds {
             authenticator: Authenticator::new(ServerKind::Smds, address, credentials, tally),
             number: events.values().map(|event| event.number).max().unwrap_or_default(),
             events,
-            sessions: BTreeMap::new(),
+            sessions: Sessions::new(),
             rng,
             store,
         })
@@ -99,7 +95,9 @@ impl Smds {
 
     /// Answers a request of ES11 or ES12. Some devices use the paths of ES9+ with an SM-DS as well.
     pub fn handle(&mut self, now_unix_s: u64, request: &HttpRequest) -> Served {
-        self.sessions.retain(|_, session| session.expires_unix_s > now_unix_s);
+        while let Some(id) = self.sessions.over(now_unix_s).map(<[u8]>::to_vec) {
+            self.sessions.remove(&id);
+        }
         let path = request.path.strip_prefix("/gsma/rsp2/").unwrap_or_default();
         let mut transaction = None;
         let (name, answer) = match path {
@@ -115,7 +113,9 @@ impl Smds {
             _ => (request.path.as_str(), Err(Reason::UnknownFunction.into())),
         };
         match answer {
-            Ok((response, note)) => Served { response, function: name.to_owned(), note, refusal: None },
+            Ok((response, note)) => {
+                Served { response, function: name.to_owned(), note, refusal: None, notice: None }
+            }
             Err(refusal) => Served::refused(name, &refusal, transaction.as_deref()),
         }
     }
@@ -130,8 +130,7 @@ impl Smds {
         self.rng.fill_bytes(&mut id);
         let (challenge, response) = self.authenticator.initiate(&body, &id, &mut self.rng, now_unix_s)?;
         let note = format!("session {}", hex::encode_upper(&id[..4]));
-        let expires_unix_s = now_unix_s.saturating_add(SESSION_S);
-        self.sessions.insert(id, Session { challenge, expires_unix_s });
+        self.sessions.insert(id, now_unix_s.saturating_add(SESSION_S), challenge);
         Ok((response, note))
     }
 
@@ -144,14 +143,14 @@ impl Smds {
     ) -> Answer {
         let body = Body::parse(body)?;
         let id = transaction.insert(body.transaction_id()?).clone();
-        let session = self.sessions.get(&id).ok_or(Reason::TransactionUnknown)?;
-        let euicc = self.authenticator.verify(&body, &id, &session.challenge, now_unix_s)?;
+        let challenge = self.sessions.get(&id).ok_or(Reason::TransactionUnknown)?;
+        let euicc = self.authenticator.verify(&body, &id, challenge, now_unix_s)?;
         let mut found: Vec<&Event> = match euicc.context.matching_id.as_deref().filter(|id| !id.is_empty()) {
             Some(wanted) => {
                 let key = (euicc.eid.clone(), wanted.to_owned());
                 vec![self.events.get(&key).ok_or(Reason::EventUnknown)?]
             }
-            None => self.events.values().filter(|event| event.eid == euicc.eid).collect(),
+            None => self.waiting_for(&euicc.eid).collect(),
         };
         found.sort_by_key(|event| event.number);
         let entries: Vec<Value> = found
@@ -167,6 +166,12 @@ impl Smds {
         Ok((response, note))
     }
 
+    /// The events of one EID.
+    fn waiting_for(&self, eid: &Eid) -> impl Iterator<Item = &Event> {
+        let from_here = self.events.range((eid.clone(), String::new())..);
+        from_here.map(|(_, event)| event).take_while(move |event| event.eid == *eid)
+    }
+
     /// Clause 5.9.1.
     fn register_event(&mut self, body: &[u8]) -> Answer {
         let body = Body::parse(body)?;
@@ -180,7 +185,7 @@ impl Smds {
             Some(_) => return Err(Reason::EventInUse.into()),
             None => {}
         }
-        if self.events.keys().filter(|(of, _)| *of == eid).count() >= EVENTS_MAX {
+        if self.waiting_for(&eid).count() >= EVENTS_MAX {
             return Err(Reason::Busy.into());
         }
         let event = Event { eid, event_id, server, number: self.number + 1 };

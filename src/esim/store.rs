@@ -2,6 +2,7 @@
 //! keeps a secret.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -80,6 +81,33 @@ impl Store for Forgetful {
     }
 
     fn remove(&mut self, _: Kind, _: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// Keeps records in memory, so that a server can be started again from them in one process. Clones share them.
+#[derive(Clone, Default)]
+pub struct MemoryStore(Arc<Mutex<Records>>);
+
+impl MemoryStore {
+    /// What is kept now.
+    pub fn records(&self) -> Records {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Records> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for MemoryStore {
+    fn put(&mut self, kind: Kind, key: &str, record: &mut dyn FnMut() -> Vec<u8>) -> Result<(), StoreError> {
+        self.lock().insert((kind, key.to_owned()), record());
+        Ok(())
+    }
+
+    fn remove(&mut self, kind: Kind, key: &str) -> Result<(), StoreError> {
+        self.lock().remove(&(kind, key.to_owned()));
         Ok(())
     }
 }

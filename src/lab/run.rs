@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::bench::{AirVendor, CaVendor, CardVendor, CoreVendor, LedgerVendor, ModemVendor, Roles};
 use super::recorder::Recorder;
-use super::scenario::{Ciphering, EsimDownload, EsimPlan, EsimTrigger, FaultKind, Integrity};
+use super::scenario::{Ciphering, EsimDownload, EsimPlan, FaultKind, Integrity};
 use super::{Bench, LabError, Scenario, catalogue};
 use crate::card::{CardPort, SimProfile};
 use crate::corenet::HssFault;
@@ -32,7 +32,7 @@ use crate::ran::AirModel;
 use crate::report::{
     EventLog, Html, Junit, Metrics, Pcapng, RunFacts, RunSummary, Style, Terminal, Transcript, View,
 };
-use crate::services::esim::{EsimFault, EsimSetup, Trigger};
+use crate::services::esim::{EsimFault, EsimSetup};
 use crate::wire::saip::Package;
 use crate::world::World;
 use crate::world::setup::{DeviceSetup, Setup};
@@ -272,11 +272,7 @@ impl Run {
             profile: self.profiles.get(&plan.profile)?.clone(),
             profile_name: plan.profile.clone(),
             package: self.package.clone(),
-            trigger: match plan.trigger {
-                EsimTrigger::ActivationCode => Trigger::ActivationCode,
-                EsimTrigger::DefaultSmdp => Trigger::DefaultSmdp,
-                EsimTrigger::Smds => Trigger::Smds,
-            },
+            trigger: plan.trigger,
             indirect: plan.download == EsimDownload::Indirect,
             subscribed: plan.subscribed,
         })

@@ -40,8 +40,6 @@ pub enum ServiceError {
         "the profile package has no USIM with keys of its own that a subscriber's could replace; take another"
     )]
     EsimPackage,
-    #[error("no order could be placed for device {device}: {cause}")]
-    EsimOrder { device: u32, cause: String },
 }
 
 /// The first four octets of a digest: enough to recognise it by.

@@ -37,13 +37,15 @@ fn matching_id_is_hidden(lab: &Lab) -> bool {
 
 /// Delivers what waits at the eIM for servers.
 fn deliver(lab: &mut Lab) -> usize {
-    let forwards = lab.eim.forwards();
-    for forward in &forwards {
+    let mut count = 0;
+    while let Some(forward) = lab.eim.next_forward(NOW) {
+        assert_eq!(forward.request.host, SMDP);
         assert_eq!(lab.send(&forward.request).unwrap().status, 204);
-        lab.eim.forwarded(forward).unwrap();
+        lab.eim.forwarded(&forward).unwrap();
+        count += 1;
     }
-    assert!(lab.eim.forwards().is_empty());
-    forwards.len()
+    assert_eq!(lab.eim.deadline_unix_s(), None);
+    count
 }
 
 fn zero_touch(download: RuleStep, matching_id: &str, bound: bool, indirect: bool) -> (Lab, Device) {
@@ -79,7 +81,6 @@ fn directly_by_activation_code() {
     assert_eq!(outcomes(&lab, 1), DONE);
     // What the enabling has caused waits at the eIM for the SM-DP+.
     let mut lab = lab;
-    assert!(lab.eim.forwards().iter().all(|forward| forward.request.host == SMDP));
     assert!(deliver(&mut lab) > 0);
     assert!(lab.smdp.notifications().any(|notification| notification.event == "enable"));
 }
@@ -102,7 +103,17 @@ fn an_ipa_of_v1_0_names_neither_eid_nor_transaction() {
     lab.eim.add_rule(Rule::zero_touch("", by_code(false)));
     let (mut device, mut ipa) = (lab.device(1, true), lab.ipa(true));
     lab.before = Box::new(as_v1_0);
-    lab.between = Box::new(|request, response| {
+    lab.between = with_body();
+    lab.poll(&mut device, &mut ipa, |_| true).unwrap_or_else(|error| panic!("{error} {:#?}", lab.log));
+    assert_eq!(device.enabled().as_deref(), Some("operational"));
+    assert_eq!(outcomes(&lab, 1), DONE, "{:#?}", lab.log);
+    assert!(lab.log.iter().any(|line| line.starts_with("ESipa.HandleNotification ok")), "{:#?}", lab.log);
+    assert!(device.results().is_empty(), "every result was acknowledged");
+}
+
+/// Gives the IPA, which has sent a result, the answer to a result, where [`as_v1_0`] has made a notification of it.
+pub fn with_body() -> Between {
+    Box::new(|request, response| {
         let sent = EsipaRequest::parse(&request.body);
         let answered = matches!(sent, Ok(EsipaRequest::ProvideEimPackageResult(_)));
         let empty = EsipaResponse::ProvideEimPackageResult(Ok(Vec::new())).to_bytes();
@@ -110,12 +121,7 @@ fn an_ipa_of_v1_0_names_neither_eid_nor_transaction() {
             204 if answered => HttpResponse { status: 200, content_type: ASN1.to_owned(), body: empty },
             _ => response,
         })
-    });
-    lab.poll(&mut device, &mut ipa, |_| true).unwrap_or_else(|error| panic!("{error} {:#?}", lab.log));
-    assert_eq!(device.enabled().as_deref(), Some("operational"));
-    assert_eq!(outcomes(&lab, 1), DONE, "{:#?}", lab.log);
-    assert!(lab.log.iter().any(|line| line.starts_with("ESipa.HandleNotification ok")), "{:#?}", lab.log);
-    assert!(device.results().is_empty(), "every result was acknowledged");
+    })
 }
 
 #[test]
@@ -149,7 +155,7 @@ fn an_ipa_that_cannot_go_without_the_code_is_not_sent_off_without_it() {
 /// A request to the eIM as SGP.32 v1.0 has it: no EID beside a result, no transaction of the eIM in an authentication
 /// or beside the eUICC's data. The notification of an installation is all that comes of a download; here it comes
 /// twice, as where its answer was lost.
-fn as_v1_0(request: &HttpRequest) -> HttpRequest {
+pub fn as_v1_0(request: &HttpRequest) -> HttpRequest {
     let Ok(mut message) = EsipaRequest::parse(&request.body) else { return request.clone() };
     match &mut message {
         EsipaRequest::InitiateAuthentication { eim_transaction_id, .. } => *eim_transaction_id = None,
@@ -215,8 +221,7 @@ fn everything_survives_a_loss_at_any_message_and_restarts_of_the_eim() {
                 break;
             }
             // What the eIM had stored is all that is left of it.
-            let records = lab.store.0.lock().unwrap().clone();
-            lab.eim = eim(&lab.pki, &lab.store, &records, 50 + attempt);
+            lab.restart_eim(50 + attempt);
             lab.eim.add_rule(rule.clone());
             // A power cut, too.
             device.slot.reset().unwrap();

@@ -1,8 +1,8 @@
 //! A device with a bootstrap profile, an eIM, an SM-DP+ with an ordered profile and an SM-DS, with nothing between
 //! them but function calls.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 
 use cellbed::card::{CardSlot, Delivered, EuiccConfig, SimProfile, Uicc};
 use cellbed::crypto::Tally;
@@ -10,11 +10,11 @@ use cellbed::esim::eim::{Action, Eim, EimSettings};
 use cellbed::esim::ipa::{Ipa, IpaOptions, IpaStep, PollReport};
 use cellbed::esim::lpa::{Es10, LpaError, Step};
 use cellbed::esim::smdp::{ConfirmOrder, DownloadOrder, Profile, SmdpSettings};
-use cellbed::esim::store::{Kind, Records, Store, StoreError};
-use cellbed::esim::{HttpRequest, HttpResponse, JSON, Pki, PkiOptions, Smdp, Smds};
+use cellbed::esim::store::{MemoryStore, Records};
+use cellbed::esim::{ASN1, HttpRequest, HttpResponse, JSON, Pki, PkiOptions, Smdp, Smds};
 use cellbed::id::{Eid, Iccid};
 use cellbed::kernel::{EPOCH_UNIX_S, RngTree};
-use cellbed::wire::rsp::iot::AddInitialEim;
+use cellbed::wire::rsp::iot::{AddInitialEim, EsipaRequest};
 use cellbed::wire::rsp::{
     DeviceInfo, NotificationConfiguration, NotificationEvents, ProfileClass, ProfileFilter, ProfileMetadata,
     ProfileState, RetrieveNotifications,
@@ -38,22 +38,6 @@ pub fn device() -> DeviceInfo {
     DeviceInfo::lte([0x35, 0x29, 0x06, 0x11])
 }
 
-/// Keeps records in memory.
-#[derive(Clone, Default)]
-pub struct Memory(pub Arc<Mutex<Records>>);
-
-impl Store for Memory {
-    fn put(&mut self, kind: Kind, key: &str, record: &mut dyn FnMut() -> Vec<u8>) -> Result<(), StoreError> {
-        self.0.lock().unwrap().insert((kind, key.to_owned()), record());
-        Ok(())
-    }
-
-    fn remove(&mut self, kind: Kind, key: &str) -> Result<(), StoreError> {
-        self.0.lock().unwrap().remove(&(kind, key.to_owned()));
-        Ok(())
-    }
-}
-
 pub fn metadata(iccid: [u8; 10], name: &str, class: ProfileClass) -> ProfileMetadata {
     ProfileMetadata {
         iccid,
@@ -75,7 +59,9 @@ pub struct Lab {
     pub smdp: Smdp,
     pub smds: Smds,
     pub eim: Eim,
-    pub store: Memory,
+    pub store: MemoryStore,
+    /// What the eIM has computed.
+    pub tally: Tally,
     /// What went over the network, and what came of it.
     pub log: Vec<String>,
     pub between: Between,
@@ -93,13 +79,12 @@ pub struct Device {
     pub forge: Arc<AtomicBool>,
 }
 
-pub fn eim(pki: &Pki, store: &Memory, records: &Records, seed: u64) -> Eim {
-    let tally = Tally::new();
+pub fn eim(pki: &Pki, store: &MemoryStore, records: &Records, seed: u64, tally: &Tally) -> Eim {
     let identity = pki.eim("cellbed-eim", NOW - 60, &RngTree::new(6)).unwrap();
     let settings = EimSettings { id: "cellbed-eim".to_owned(), address: EIM.to_owned(), indirect: true };
-    let anchors = vec![pki.anchor(Some(NOW), &tally).unwrap()];
+    let anchors = vec![pki.anchor(Some(NOW), tally).unwrap()];
     let rng = RngTree::new(seed).stream("eim");
-    Eim::new(settings, identity, anchors, rng, Box::new(store.clone()), records, &tally).unwrap()
+    Eim::new(settings, identity, anchors, rng, Box::new(store.clone()), records, tally).unwrap()
 }
 
 impl Lab {
@@ -111,22 +96,24 @@ impl Lab {
             pki.smdp(&"2.999.10".parse().unwrap(), &[SMDP.to_owned()], NOW - 60, &RngTree::new(4)).unwrap();
         let rng = RngTree::new(8).stream("smdp");
         let settings = SmdpSettings::new(SMDP);
-        let store = Box::new(Memory::default());
+        let store = Box::new(MemoryStore::default());
         let smdp =
             Smdp::new(settings, vec![(anchor(), identity)], rng, store, &Records::new(), &tally).unwrap();
         let identity =
             pki.smds(&"2.999.15".parse().unwrap(), &[SMDS.to_owned()], NOW - 60, &RngTree::new(5)).unwrap();
         let rng = RngTree::new(9).stream("smds");
-        let store = Box::new(Memory::default());
+        let store = Box::new(MemoryStore::default());
         let smds = Smds::new(SMDS, vec![(anchor(), identity)], rng, store, &Records::new(), &tally).unwrap();
-        let store = Memory::default();
-        let eim = eim(&pki, &store, &Records::new(), 10);
+        let store = MemoryStore::default();
+        let counted = Tally::new();
+        let eim = eim(&pki, &store, &Records::new(), 10, &counted);
         let mut lab = Self {
             pki,
             smdp,
             smds,
             eim,
             store,
+            tally: counted,
             log: Vec::new(),
             between: Box::new(|_, response| Some(response)),
             before: Box::new(HttpRequest::clone),
@@ -300,6 +287,20 @@ impl Lab {
             };
         }
         panic!("the IPA does not end: {:#?}", self.log)
+    }
+}
+
+impl Lab {
+    /// The eIM as it comes back after a restart.
+    pub fn restart_eim(&mut self, seed: u64) {
+        self.eim = eim(&self.pki, &self.store, &self.store.records(), seed, &self.tally);
+    }
+
+    /// Sends a message to the eIM.
+    pub fn esipa(&mut self, message: &EsipaRequest) -> HttpResponse {
+        let path = "/gsma/rsp2/asn1".to_owned();
+        let body = message.to_bytes();
+        self.send(&HttpRequest { host: EIM.to_owned(), path, content_type: ASN1.to_owned(), body }).unwrap()
     }
 }
 

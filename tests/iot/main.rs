@@ -5,3 +5,4 @@ mod ipa;
 mod lab;
 mod lpa;
 mod refusals;
+mod work;

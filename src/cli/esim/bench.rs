@@ -16,15 +16,17 @@ use super::serve::ServeError;
 use crate::card::{CardError, CardOp, CardSlot, EuiccConfig, Uicc};
 use crate::crypto::{Op, Tally};
 use crate::esim::lpa::{Download, DownloadOptions, Es10, LpaError, Source, Step, Transport};
+use crate::esim::office::{Identities, Issue, Office, Opening, Reply, Server};
 use crate::esim::smdp::{ConfirmOrder, DownloadOrder, OrderState, SmdpSettings};
 use crate::esim::store::{Forgetful, Records};
-use crate::esim::{Pki, Refusal, Smdp};
+use crate::esim::{Pki, Refusal};
 use crate::id::{Eid, Iccid};
 use crate::io::clock::{Stopwatch, thread_cpu_time};
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
 use crate::wire::rsp::DeviceInfo;
 
 const ADDRESS: &str = "smdp.example";
+const SMDS_ADDRESS: &str = "smds.example";
 const NOW: u64 = EPOCH_UNIX_S + 86_400;
 /// The first EID: that of `sim-profiles/lte-test.toml`.
 const EID: &str = "89049032123451234512345678901235";
@@ -62,7 +64,7 @@ pub fn main(args: &EsimBenchArgs) -> Result<(), BenchError> {
     let tally = Tally::new();
     let pki = Pki::lab().map_err(ServeError::from)?;
     let watch = Stopwatch::start();
-    let (mut smdp, orders) = server(args, &pki, &tally)?;
+    let (mut office, orders) = office(args, &pki, &tally)?;
     let ordered = watch.elapsed();
     let mut cards = cards(args.downloads, &pki, &tally)?;
     // What making all this took is not part of a download.
@@ -71,13 +73,13 @@ pub fn main(args: &EsimBenchArgs) -> Result<(), BenchError> {
     let (watch, cpu) = (Stopwatch::start(), thread_cpu_time().unwrap_or_default());
     let mut figures = Figures::default();
     for (card, (_, matching_id)) in cards.iter_mut().zip(&orders) {
-        download(card, &mut smdp, matching_id, &mut figures)?;
+        download(card, &mut office, matching_id, &mut figures)?;
     }
     let cpu = thread_cpu_time().unwrap_or_default().saturating_sub(cpu);
     let wall = watch.elapsed();
 
     for (iccid, _) in orders {
-        let state = smdp.order(&iccid).map_or(OrderState::Unavailable, |order| order.state());
+        let state = office.smdp().order(&iccid).map_or(OrderState::Unavailable, |order| order.state());
         if state != OrderState::Installed {
             return Err(BenchError::NotInstalled { iccid, state });
         }
@@ -90,24 +92,34 @@ pub fn main(args: &EsimBenchArgs) -> Result<(), BenchError> {
     Ok(())
 }
 
-/// An SM-DP+ with an order for each card.
-fn server(
+/// An office whose SM-DP+ has an order for each card.
+fn office(
     args: &EsimBenchArgs,
     pki: &Pki,
     tally: &Tally,
-) -> Result<(Smdp, Vec<(Iccid, String)>), BenchError> {
+) -> Result<(Office, Vec<(Iccid, String)>), BenchError> {
     let rng = RngTree::new(args.seed);
-    let oid = "2.999.10".parse().map_err(ServeError::from)?;
-    let mut identity =
-        pki.smdp(&oid, &[ADDRESS.to_owned()], EPOCH_UNIX_S, &rng.branch("smdp")).map_err(ServeError::from)?;
-    identity.auth = identity.auth.counted(tally);
-    identity.pb = identity.pb.counted(tally);
-    let anchor = pki.anchor(Some(NOW), tally).map_err(ServeError::from)?;
-    let settings = SmdpSettings { protect: !args.session_keys, ..SmdpSettings::new(ADDRESS) };
-    let stream = rng.stream("smdp");
-    let mut smdp =
-        Smdp::new(settings, vec![(anchor, identity)], stream, Box::new(Forgetful), &Records::new(), tally)
-            .map_err(ServeError::from)?;
+    let issue = Issue {
+        pki,
+        smdp_hosts: &[ADDRESS.to_owned()],
+        smds_hosts: &[SMDS_ADDRESS.to_owned()],
+        from_unix_s: EPOCH_UNIX_S,
+        now_unix_s: NOW,
+        rng: &rng,
+        tally,
+    };
+    let opening = Opening {
+        smdp: SmdpSettings { protect: !args.session_keys, ..SmdpSettings::new(ADDRESS) },
+        smds_address: SMDS_ADDRESS,
+        eim: None,
+        identities: Identities::issue(&issue, None).map_err(ServeError::from)?,
+        rng: &rng,
+        store: &|| Box::new(Forgetful),
+        records: &Records::new(),
+        tally,
+    };
+    let mut office = Office::open(opening).map_err(ServeError::from)?;
+    let smdp = office.smdp_mut();
     let source = ProfileSource::open(&args.profile, ADDRESS, rng.branch("subscribers"))?;
     let mut orders = Vec::new();
     for number in 0..args.downloads {
@@ -126,7 +138,7 @@ fn server(
         let confirmed = smdp.confirm_order(NOW, &confirm)?;
         orders.push((iccid, confirmed.matching_id));
     }
-    Ok((smdp, orders))
+    Ok((office, orders))
 }
 
 /// As many eUICCs without a profile, each of which counts its operations.
@@ -155,7 +167,7 @@ fn cards(count: u32, pki: &Pki, tally: &Tally) -> Result<Vec<CardSlot>, BenchErr
 
 fn download(
     slot: &mut CardSlot,
-    smdp: &mut Smdp,
+    office: &mut Office,
     matching_id: &str,
     figures: &mut Figures,
 ) -> Result<(), BenchError> {
@@ -164,13 +176,17 @@ fn download(
     let mut download = Download::new(source, Transport::Direct, options);
     let mut es10 = Es10::open(slot)?;
     let mut step = download.start(&mut es10);
+    let mut deeds = Vec::new();
     loop {
         match step {
             Step::Send(request) => {
-                let served = smdp.handle(NOW, &request);
+                let response = match office.handle(NOW, Server::Smdp, &request, &mut deeds) {
+                    Reply::Now(response) => response,
+                    Reply::After(relay) => office.relayed(relay, Err("nobody else is here"), &mut deeds),
+                };
                 figures.server_bytes[0] += request.body.len() as u64;
-                figures.server_bytes[1] += served.response.body.len() as u64;
-                step = download.resume(&mut es10, &served.response);
+                figures.server_bytes[1] += response.body.len() as u64;
+                step = download.resume(&mut es10, &response);
             }
             Step::Done(_) => break,
             Step::Failed(error) => return Err(error.into()),

@@ -1,135 +1,27 @@
-//! The eIM of `cellbed esim serve`: what it is to do with eUICCs, and what goes from it to other servers.
+//! What the eIM of `cellbed esim serve` is to do with eUICCs.
 
-use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use rand_chacha::ChaCha20Rng;
-
-use super::super::terminal;
 use super::args::{Download, EimDownloadArg};
-use crate::crypto::Tally;
-use crate::crypto::rsp_cert::TrustAnchor;
-use crate::esim::eim::{Action, Eim, EimAnswer, EimSettings, Forward, Rule, RuleStep};
-use crate::esim::store::{Records, Store, StoreError};
-use crate::esim::{HttpRequest, HttpResponse, Identity};
+use crate::esim::eim::{Rule, RuleStep};
 use crate::id::Eid;
-use crate::wire::rsp::iot::EimConfigurationData;
-
-/// For how long a server that has not taken a notification is left alone, in seconds.
-const AGAIN_S: u64 = 60;
 
 /// Where the servers are that devices are sent to.
 pub struct Addresses<'a> {
-    pub eim: &'a str,
     pub smdp: &'a str,
     pub smds: &'a str,
 }
 
-/// What an eIM is made with.
-pub struct Means<'a> {
-    pub id: &'a str,
-    pub identity: Identity,
-    pub anchor: TrustAnchor,
-    pub rng: ChaCha20Rng,
-    pub store: Box<dyn Store>,
-    pub records: &'a Records,
-}
-
-/// An eIM behind a port.
-pub struct EimDesk {
-    eim: Mutex<Eim>,
-    /// When notifications that were not taken are sent again, Unix seconds.
-    again: Mutex<BTreeMap<(Eid, u64), u64>>,
-}
-
-impl EimDesk {
-    /// An eIM that has eUICCs do what `downloads` say. With `indirect` devices are not told the activation code.
-    pub fn new(
-        means: Means<'_>,
-        addresses: &Addresses<'_>,
-        downloads: &[EimDownloadArg],
-        indirect: bool,
-        tally: &Tally,
-    ) -> Result<Self, StoreError> {
-        let Means { id, identity, anchor, rng, store, records } = means;
-        let settings = EimSettings { id: id.to_owned(), address: addresses.eim.to_owned(), indirect: true };
-        let mut eim = Eim::new(settings, identity, vec![anchor], rng, store, records, tally)?;
-        // The first rule that fits counts: what names an EID goes before what names none.
-        let (named, all): (Vec<_>, Vec<_>) = downloads.iter().partition(|download| download.eid.is_some());
-        for download in named.into_iter().chain(all) {
-            let prefix = download.eid.as_ref().map_or("", Eid::as_str);
-            eim.add_rule(Rule::zero_touch(prefix, step(&download.what, addresses, indirect)));
-        }
-        Ok(Self { eim: Mutex::new(eim), again: Mutex::default() })
-    }
-
-    /// What an eUICC has to be told of this eIM.
-    pub fn configuration(&self) -> EimConfigurationData {
-        self.eim().configuration()
-    }
-
-    /// Answers an IPA, and asks another server with `ask` where the IPA wants something of it.
-    pub fn answer(
-        &self,
-        now_unix_s: u64,
-        request: &HttpRequest,
-        ask: impl Fn(&HttpRequest) -> Result<HttpResponse, String>,
-    ) -> HttpResponse {
-        let action = self.eim().handle(now_unix_s, request);
-        // While another server is asked, the eIM answers other devices.
-        let EimAnswer { response, function, note, refusal } = match action {
-            Action::Answer(answer) => answer,
-            Action::Relay { request, token } => {
-                let answered = ask(&request);
-                self.eim().relayed(token, answered.as_ref().map_err(String::as_str))
-            }
-        };
-        let refused = refusal.map(|reason| format!("refused, {}: ", reason.word())).unwrap_or_default();
-        terminal::line(format_args!("{function:28} {refused}{note}"));
-        response
-    }
-
-    /// Forwards the notifications that wait with `ask`; one that is not taken stays for later.
-    pub fn forward(&self, now_unix_s: u64, ask: impl Fn(&HttpRequest) -> Result<HttpResponse, String>) {
-        let waiting = self.eim().forwards();
-        for forward in waiting {
-            let key = (forward.eid.clone(), forward.number);
-            if self.again().get(&key).is_some_and(|then| *then > now_unix_s) {
-                continue;
-            }
-            let taken = match ask(&forward.request) {
-                Ok(response) if response.status == 204 => Ok(()),
-                Ok(response) => Err(format!("status {}", response.status)),
-                Err(problem) => Err(problem),
-            };
-            match taken {
-                Ok(()) => {
-                    self.again().remove(&key);
-                    self.eim().forwarded(&forward).unwrap_or_else(terminal::warning);
-                }
-                Err(problem) => {
-                    self.again().insert(key, now_unix_s + AGAIN_S);
-                    not_taken(&forward, problem);
-                }
-            }
-        }
-    }
-
-    fn eim(&self) -> MutexGuard<'_, Eim> {
-        self.eim.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn again(&self) -> MutexGuard<'_, BTreeMap<(Eid, u64), u64>> {
-        self.again.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn not_taken(forward: &Forward, problem: impl Display) {
-    let (host, eid) = (&forward.request.host, &forward.eid);
-    terminal::warning(format_args!(
-        "{host} has not taken a notification of EID {eid} ({problem}); it is sent again in {AGAIN_S} s"
-    ));
+/// The rules that have eUICCs do what `downloads` say. With `indirect` devices are not told the activation code.
+pub fn rules(
+    downloads: &[EimDownloadArg],
+    addresses: &Addresses<'_>,
+    indirect: bool,
+) -> impl Iterator<Item = Rule> {
+    // The first rule that fits counts: what names an EID goes before what names none.
+    let (named, all): (Vec<_>, Vec<_>) = downloads.iter().partition(|download| download.eid.is_some());
+    named.into_iter().chain(all).map(move |download| {
+        let prefix = download.eid.as_ref().map_or("", Eid::as_str);
+        Rule::zero_touch(prefix, step(&download.what, addresses, indirect))
+    })
 }
 
 fn step(download: &Download, addresses: &Addresses<'_>, indirect: bool) -> RuleStep {

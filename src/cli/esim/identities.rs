@@ -1,67 +1,60 @@
 //! Who the servers of `cellbed esim serve` are: of the lab's hierarchy, or of one in a folder.
 
+use std::path::Path;
+
 use super::super::terminal;
 use super::args::EsimServeArgs;
 use super::serve::ServeError;
 use crate::crypto::Tally;
-use crate::crypto::rsp_cert::TrustAnchor;
+use crate::esim::Pki;
+use crate::esim::office::{Identities, Issue};
 use crate::esim::pki::LAB_SEED;
 use crate::esim::pki::lab::eim_identity;
-use crate::esim::{Identity, Pki, SmdpIdentity, SmdsIdentity};
 use crate::io::pki_folder;
 use crate::kernel::RngTree;
 
-/// Who the servers are.
-pub struct Identities {
-    pub anchor: TrustAnchor,
-    pub smdp: SmdpIdentity,
-    pub smds: SmdsIdentity,
-    /// A folder may have none.
-    pub eim: Option<Identity>,
+/// The identities that `args` ask for.
+pub fn of(args: &EsimServeArgs, now_unix_s: u64) -> Result<Identities, ServeError> {
+    match &args.pki {
+        Some(dir) => of_folder(dir, now_unix_s),
+        None => of_lab(args, now_unix_s),
+    }
 }
 
-impl Identities {
-    /// The identities that `args` ask for.
-    pub fn new(args: &EsimServeArgs, now_unix_s: u64) -> Result<Self, ServeError> {
-        match &args.pki {
-            Some(dir) => Self::of_folder(dir, now_unix_s),
-            None => Self::of_lab(args, now_unix_s),
-        }
-    }
-
-    fn of_lab(args: &EsimServeArgs, now_unix_s: u64) -> Result<Self, ServeError> {
-        let pki = Pki::lab()?;
-        let rng = RngTree::new(LAB_SEED).branch("esim serve");
-        let hosts = |names: &[&Option<String>], usual: &[&str]| -> Vec<String> {
-            let own = names.iter().filter_map(|name| name.as_deref().map(host_of));
-            own.chain(usual.iter().copied()).map(str::to_owned).collect()
-        };
-        let listen = args.listen.ip().to_string();
-        // Made anew for each start: TLS clients take no certificate for years.
-        let from = now_unix_s.saturating_sub(3_600);
+fn of_lab(args: &EsimServeArgs, now_unix_s: u64) -> Result<Identities, ServeError> {
+    let pki = Pki::lab()?;
+    let hosts = |names: &[&Option<String>], usual: &[&str]| -> Vec<String> {
+        let own = names.iter().filter_map(|name| name.as_deref().map(host_of));
+        own.chain(usual.iter().copied()).map(str::to_owned).collect()
+    };
+    let listen = args.listen.ip().to_string();
+    let issue = Issue {
+        pki: &pki,
         // The eIM's own certificate signs packages and is none for TLS: it is served with that of the SM-DP+.
-        let smdp_hosts = hosts(&[&args.name, &args.eim_name], &["localhost", "127.0.0.1", "::1", &listen]);
-        let smdp = pki.smdp(&"2.999.10".parse()?, &smdp_hosts, from, &rng.branch("smdp"))?;
-        let smds_hosts = hosts(&[&args.smds_name], &["smds.localhost"]);
-        let smds = pki.smds(&"2.999.15".parse()?, &smds_hosts, from, &rng.branch("smds"))?;
-        // The one that the lab's eUICCs are delivered with.
-        let eim = eim_identity(&pki, &RngTree::new(LAB_SEED))?;
-        let anchor = pki.anchor(Some(now_unix_s), &Tally::new())?;
-        Ok(Self { anchor, smdp, smds, eim: Some(eim) })
-    }
+        smdp_hosts: &hosts(&[&args.name, &args.eim_name], &["localhost", "127.0.0.1", "::1", &listen]),
+        smds_hosts: &hosts(&[&args.smds_name], &["smds.localhost"]),
+        // Made anew for each start: TLS clients take no certificate for years.
+        from_unix_s: now_unix_s.saturating_sub(3_600),
+        now_unix_s,
+        rng: &RngTree::new(LAB_SEED).branch("esim serve"),
+        tally: &Tally::new(),
+    };
+    // The eIM is the one that the lab's eUICCs are delivered with.
+    let eim = eim_identity(&pki, &RngTree::new(LAB_SEED))?;
+    Ok(Identities::issue(&issue, Some(eim))?)
+}
 
-    fn of_folder(dir: &std::path::Path, now_unix_s: u64) -> Result<Self, ServeError> {
-        let tally = Tally::new();
-        let (deployment, notes) = pki_folder::load(dir, None)?;
-        notes.iter().for_each(terminal::warning);
-        let missing = |what| ServeError::Missing { dir: dir.to_owned(), what };
-        let anchor = deployment.pki.anchor(Some(now_unix_s), &tally)?;
-        let smdp = deployment.smdp.into_iter().next().ok_or_else(|| missing("SM-DP+"))?;
-        let smds = deployment.smds.into_iter().next().ok_or_else(|| missing("SM-DS"))?;
-        smdp.check(&anchor, Some(now_unix_s), &tally)?;
-        smds.check(&anchor, Some(now_unix_s), &tally)?;
-        Ok(Self { anchor, smdp, smds, eim: deployment.eim.into_iter().next() })
-    }
+fn of_folder(dir: &Path, now_unix_s: u64) -> Result<Identities, ServeError> {
+    let tally = Tally::new();
+    let (deployment, notes) = pki_folder::load(dir, None)?;
+    notes.iter().for_each(terminal::warning);
+    let missing = |what| ServeError::Missing { dir: dir.to_owned(), what };
+    let anchor = deployment.pki.anchor(Some(now_unix_s), &tally)?;
+    let smdp = deployment.smdp.into_iter().next().ok_or_else(|| missing("SM-DP+"))?;
+    let smds = deployment.smds.into_iter().next().ok_or_else(|| missing("SM-DS"))?;
+    smdp.check(&anchor, Some(now_unix_s), &tally)?;
+    smds.check(&anchor, Some(now_unix_s), &tally)?;
+    Ok(Identities { anchor, smdp, smds, eim: deployment.eim.into_iter().next() })
 }
 
 fn host_of(name: &str) -> &str {

@@ -5,24 +5,25 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rand_chacha::ChaCha20Rng;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::super::{exit, terminal};
 use super::args::EsimServeArgs;
-use super::eim::{Addresses, EimDesk, Means};
-use super::identities::Identities;
+use super::eim::{Addresses, rules};
+use super::identities;
 use super::orders::{self, Placing};
 use crate::crypto::Tally;
 use crate::crypto::rsp_cert::{RspCertError, pem};
+use crate::esim::eim::{Eim, EimSettings};
+use crate::esim::office::{Deed, Identities, Office, Opening, Reply};
 use crate::esim::smdp::SmdpSettings;
-use crate::esim::store::{Forgetful, Records, Store, StoreError};
-use crate::esim::{ESIPA_PATH, EsimError, HttpRequest, HttpResponse, Refusal, Smdp, Smds};
+use crate::esim::store::{Forgetful, Records, StoreError};
+use crate::esim::{EsimError, HttpRequest, HttpResponse, Refusal};
 use crate::io::clock;
 use crate::io::esim_store::{EsimStoreError, FolderStore};
 use crate::io::files::{self, FileError};
@@ -81,11 +82,7 @@ pub fn main(args: &EsimServeArgs) -> ExitCode {
 
 /// The servers behind the port.
 struct Servers {
-    smdp: Mutex<Smdp>,
-    smdp_address: String,
-    smds: Mutex<Smds>,
-    smds_address: String,
-    eim: Option<EimDesk>,
+    office: Mutex<Office>,
     /// Under which servers elsewhere are trusted.
     roots: Vec<Vec<u8>>,
 }
@@ -94,27 +91,22 @@ impl Servers {
     /// Hands a request to whom it is for, and says on the terminal what came of it.
     fn handle(&self, request: &HttpRequest) -> HttpResponse {
         let now = clock::unix_s();
-        if let Some(eim) = self.eim.as_ref().filter(|_| request.path == ESIPA_PATH) {
-            return eim.answer(now, request, |request| self.ask(request));
+        let reply = self.work(|office, deeds| {
+            let server = office.server_of(request);
+            office.handle(now, server, request, deeds)
+        });
+        match reply {
+            Reply::Now(response) => response,
+            Reply::After(relay) => {
+                let answered = self.ask(&relay.request);
+                let answered = answered.as_ref().map_err(String::as_str);
+                self.work(|office, deeds| office.relayed(relay, answered, deeds))
+            }
         }
-        let to_smds = request.host.eq_ignore_ascii_case(&self.smds_address)
-            || ["/gsma/rsp2/es11/", "/gsma/rsp2/es12/"].iter().any(|path| request.path.starts_with(path));
-        let served = match to_smds {
-            true => self.smds.lock().unwrap_or_else(PoisonError::into_inner).handle(now, request),
-            false => self.smdp.lock().unwrap_or_else(PoisonError::into_inner).handle(now, request),
-        };
-        let refused =
-            served.refusal.map(|reason| format!("refused, {}: ", reason.word())).unwrap_or_default();
-        terminal::line(format_args!("{:28} {refused}{}", served.function, served.note));
-        served.response
     }
 
-    /// Asks another server: one that is here without a detour.
+    /// Asks a server elsewhere. The office answers others meanwhile.
     fn ask(&self, request: &HttpRequest) -> Result<HttpResponse, String> {
-        let here = [&self.smdp_address, &self.smds_address];
-        if here.iter().any(|address| request.host.eq_ignore_ascii_case(address)) {
-            return Ok(self.handle(request));
-        }
         HttpsClient::new(&self.roots, TIMEOUT)
             .and_then(|mut client| client.send(request))
             .map_err(|error| error.to_string())
@@ -122,35 +114,54 @@ impl Servers {
 
     /// Tells other servers what there is to tell: the SM-DS of orders, an SM-DP+ of what its profiles have become.
     fn tell(&self) {
-        let poll = || self.smdp.lock().unwrap_or_else(PoisonError::into_inner).poll(clock::unix_s());
-        while let Some(request) = poll() {
-            let response = self.ask(&request).map_err(terminal::warning).ok();
-            let mut smdp = self.smdp.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(problem) = smdp.resume(clock::unix_s(), response.as_ref()) {
-                terminal::warning(problem);
-            }
+        let poll = || self.work(|office, deeds| office.poll(clock::unix_s(), deeds));
+        while let Some(errand) = poll() {
+            let answered = self.ask(&errand.request);
+            let answered = answered.as_ref().map_err(String::as_str);
+            self.work(|office, deeds| office.done(clock::unix_s(), &errand, answered, deeds));
         }
-        if let Some(eim) = &self.eim {
-            eim.forward(clock::unix_s(), |request| self.ask(request));
+    }
+
+    /// Lets the office work, and says what it has done.
+    fn work<T>(&self, work: impl FnOnce(&mut Office, &mut Vec<Deed>) -> T) -> T {
+        let mut deeds = Vec::new();
+        let done = work(&mut self.office(), &mut deeds);
+        deeds.into_iter().for_each(say);
+        done
+    }
+
+    fn office(&self) -> MutexGuard<'_, Office> {
+        self.office.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn say(deed: Deed) {
+    match deed {
+        Deed::Served { function, note, refusal, .. } => {
+            let refused = refusal.map(|reason| format!("refused, {reason}: ")).unwrap_or_default();
+            terminal::line(format_args!("{function:28} {refused}{note}"));
         }
+        Deed::Failed { what, cause, .. } => terminal::warning(format_args!("{what}: {cause}")),
+        // What was asked and learned is in the lines of those who served it.
+        Deed::Asked { .. } | Deed::Answered { .. } | Deed::Learned(_) => {}
     }
 }
 
 fn serve(args: &EsimServeArgs) -> Result<(), ServeError> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(ServeError::Signals)?;
-    let now = clock::unix_s();
-    let identities = Identities::new(args, now)?;
+    let identities = identities::of(args, clock::unix_s())?;
     let tls = tls_config(&[identities.smdp.tls.clone(), identities.smds.tls.clone()])?;
     let server = HttpsServer::bind(args.listen, tls, HttpsLimits::default())?;
     let port = server.address().port();
     let root_der = identities.anchor.ci().der().to_vec();
-    let servers = servers(args, identities, server.address())?;
+    let office = office(args, identities, server.address())?;
     let root = Written::root(args.root.as_deref(), port, &root_der)?;
-    let configuration = match &servers.eim {
+    let configuration = match office.eim() {
         Some(eim) => Some(Written::configuration(args.eim_config.as_deref(), port, eim)?),
         None => None,
     };
-    greet(&servers, &root.path, configuration.as_ref());
+    greet(&office, &root.path, configuration.as_ref());
+    let servers = Servers { office: Mutex::new(office), roots: vec![root_der] };
 
     let (stopper, handle) = (server.stopper(), signals.handle());
     let over = AtomicBool::new(false);
@@ -173,92 +184,59 @@ fn serve(args: &EsimServeArgs) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// The servers at `listening`, as they were when they were served last, with the orders placed.
-fn servers(
-    args: &EsimServeArgs,
-    identities: Identities,
-    listening: SocketAddr,
-) -> Result<Servers, ServeError> {
-    let (now, port) = (clock::unix_s(), listening.port());
+/// The office at `listening`, as it was when it was served last, with the orders placed.
+fn office(args: &EsimServeArgs, identities: Identities, listening: SocketAddr) -> Result<Office, ServeError> {
     let address = args.name.clone().unwrap_or_else(|| listening.to_string());
-    let smds_address = args.smds_name.clone().unwrap_or_else(|| format!("smds.localhost:{port}"));
+    let smds_address =
+        args.smds_name.clone().unwrap_or_else(|| format!("smds.localhost:{}", listening.port()));
     let eim_address = args.eim_name.clone().unwrap_or_else(|| address.clone());
-    let Identities { anchor, smdp: smdp_identity, smds: smds_identity, eim: eim_identity } = identities;
-    let root = anchor.ci().der().to_vec();
-
-    let (stores, records): ([Box<dyn Store>; 3], Records) = match &args.state {
-        None => ([Box::new(Forgetful), Box::new(Forgetful), Box::new(Forgetful)], Records::new()),
+    if identities.eim.is_none() && !args.eim_downloads.is_empty() {
+        let dir = args.pki.clone().unwrap_or_default();
+        return Err(ServeError::Missing { dir, what: "eIM" });
+    }
+    let (store, records) = match &args.state {
+        None => (None, Records::new()),
         Some(dir) => {
             let (store, records) = FolderStore::open(dir, args.state_key.as_deref())?;
-            ([Box::new(store.clone()), Box::new(store.clone()), Box::new(store)], records)
+            (Some(store), records)
         }
     };
-    let [smdp_store, smds_store, eim_store] = stores;
-    let rng = pki_folder::fresh_randomness()?;
-    let stream = |purpose| -> ChaCha20Rng { rng.stream(purpose) };
-    let tally = Tally::new();
-    let mut smdp = Smdp::new(
-        SmdpSettings::new(&address),
-        vec![(anchor.clone(), smdp_identity)],
-        stream("smdp"),
-        smdp_store,
-        &records,
-        &tally,
-    )?;
-    let smds = Smds::new(
-        &smds_address,
-        vec![(anchor.clone(), smds_identity)],
-        stream("smds"),
-        smds_store,
-        &records,
-        &tally,
-    )?;
-    let eim = match eim_identity {
-        Some(identity) => {
-            let means = Means {
-                id: &args.eim_id,
-                identity,
-                anchor,
-                rng: stream("eim"),
-                store: eim_store,
-                records: &records,
-            };
-            let addresses = Addresses { eim: &eim_address, smdp: &address, smds: &smds_address };
-            Some(EimDesk::new(means, &addresses, &args.eim_downloads, args.eim_indirect, &tally)?)
-        }
-        None if args.eim_downloads.is_empty() => None,
-        None => {
-            let dir = args.pki.clone().unwrap_or_default();
-            return Err(ServeError::Missing { dir, what: "eIM" });
-        }
-    };
+    let mut office = Office::open(Opening {
+        smdp: SmdpSettings::new(&address),
+        smds_address: &smds_address,
+        eim: Some(EimSettings { id: args.eim_id.clone(), address: eim_address, indirect: true }),
+        identities,
+        rng: &pki_folder::fresh_randomness()?,
+        store: &|| match &store {
+            Some(store) => Box::new(store.clone()),
+            None => Box::new(Forgetful),
+        },
+        records: &records,
+        tally: &Tally::new(),
+    })?;
+    if let Some(eim) = office.eim_mut() {
+        let addresses = Addresses { smdp: &address, smds: &smds_address };
+        rules(&args.eim_downloads, &addresses, args.eim_indirect).for_each(|rule| eim.add_rule(rule));
+    }
     let placing = Placing {
-        now_unix_s: now,
+        now_unix_s: clock::unix_s(),
         smds: args.announce.then_some(&smds_address),
         subscribers: args.subscribers.as_deref(),
     };
-    orders::place(&mut smdp, &args.orders, &placing)?;
-    Ok(Servers {
-        smdp: Mutex::new(smdp),
-        smdp_address: address,
-        smds: Mutex::new(smds),
-        smds_address,
-        eim,
-        roots: vec![root],
-    })
+    orders::place(office.smdp_mut(), &args.orders, &placing)?;
+    Ok(office)
 }
 
 /// Says what there is.
-fn greet(servers: &Servers, root: &Path, configuration: Option<&Written>) {
-    terminal::line(format_args!("SM-DP+ {}", servers.smdp_address));
-    terminal::line(format_args!("SM-DS  {}", servers.smds_address));
-    if let (Some(eim), Some(written)) = (&servers.eim, configuration) {
-        let address = eim.configuration().fqdn.unwrap_or_default();
-        terminal::line(format_args!("eIM    {address}"));
+fn greet(office: &Office, root: &Path, configuration: Option<&Written>) {
+    let smdp = office.smdp();
+    terminal::line(format_args!("SM-DP+ {}", smdp.address()));
+    terminal::line(format_args!("SM-DS  {}", office.smds().address()));
+    if let (Some(eim), Some(written)) = (office.eim(), configuration) {
+        terminal::line(format_args!("eIM    {}", eim.settings().address));
         terminal::line(format_args!("eUICCs are told of the eIM with {}", written.path.display()));
     }
     terminal::line(format_args!("TLS clients have to trust {}", root.display()));
-    let smdp = servers.smdp.lock().unwrap_or_else(PoisonError::into_inner);
     for order in smdp.orders() {
         let code = smdp.activation_code(order).unwrap_or_else(|| "no activation code".to_owned());
         let eid = order.eid().map(|eid| format!(", for EID {eid}")).unwrap_or_default();
@@ -285,7 +263,7 @@ impl Written {
     }
 
     /// The EimConfigurationData of the eIM.
-    fn configuration(wanted: Option<&Path>, port: u16, eim: &EimDesk) -> Result<Self, ServeError> {
+    fn configuration(wanted: Option<&Path>, port: u16, eim: &Eim) -> Result<Self, ServeError> {
         Self::write(wanted, &format!("cellbed-eim-{port}.der"), &eim.configuration().to_bytes(0x30))
     }
 

@@ -10,8 +10,12 @@ use bp256::BrainpoolP256r1;
 use bp256::elliptic_curve::point::AffineCoordinates as _;
 use ecdsa::signature::{Signer as _, Verifier as _};
 use p256::ecdsa::signature::Signer as _;
+use p256::elliptic_curve::ops::Reduce as _;
+use p256::elliptic_curve::point::DecompressPoint as _;
+use p256::elliptic_curve::sec1::ToEncodedPoint as _;
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::super::{CryptoError, Op, SoftKey, Tally, key};
@@ -285,6 +289,32 @@ impl RspPublicKey {
         }
     }
 
+    /// The keys on `curve` with which the raw signature `r || s` of `message` verifies (SEC 1 section 4.1.6): two, or
+    /// none where it is no signature at all. Counts each as a verification in `tally`. A signature whose `r` was
+    /// reduced, one of 2^32, gives its signer no longer away.
+    pub fn of_signature(curve: Curve, message: &[u8], signature: &[u8; 64], tally: &Tally) -> Vec<Self> {
+        let digest: [u8; 32] = Sha256::digest(message).into();
+        let of = |y_is_odd| {
+            let octets: Vec<u8> = match curve {
+                Curve::P256 => {
+                    tally.count(Op::P256Verify);
+                    let signature = p256::ecdsa::Signature::from_slice(signature).ok()?;
+                    p256_signer(&digest, &signature, y_is_odd)?.to_encoded_point(false).as_bytes().to_vec()
+                }
+                Curve::BrainpoolP256r1 => {
+                    tally.count(Op::BrainpoolVerify);
+                    let signature = BrainpoolSignature::from_slice(signature).ok()?;
+                    let id = ecdsa::RecoveryId::new(y_is_odd, false);
+                    let recover = BrainpoolVerifyingKey::recover_from_prehash;
+                    let key = recover(&digest, &signature, id).ok()?;
+                    key.to_sec1_point(false).as_bytes().to_vec()
+                }
+            };
+            Self::from_uncompressed(curve, &octets).ok()
+        };
+        [false, true].into_iter().filter_map(of).collect()
+    }
+
     /// The `SubjectPublicKeyInfo` in DER (RFC 5480 section 2.1.1).
     pub fn spki_der(&self) -> Vec<u8> {
         let curve = self.curve.oid();
@@ -323,6 +353,24 @@ impl fmt::Debug for RspPublicKey {
 
 /// id-ecPublicKey (RFC 5480 section 2.1.1) with its header.
 const EC_PUBLIC_KEY: [u8; 9] = [0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+
+/// Q = r^-1 (s R - e G), R being the point with the abscissa r and an ordinate of this parity.
+fn p256_signer(
+    digest: &[u8; 32],
+    signature: &p256::ecdsa::Signature,
+    y_is_odd: bool,
+) -> Option<p256::PublicKey> {
+    let (r, s) = signature.split_scalars();
+    let e = p256::Scalar::reduce_bytes(&p256::FieldBytes::from(*digest));
+    let point = Option::<p256::AffinePoint>::from(p256::AffinePoint::decompress(
+        &p256::FieldBytes::from(*r),
+        u8::from(y_is_odd).into(),
+    ))?;
+    let inverse = Option::<p256::Scalar>::from(r.invert())?;
+    let signer = p256::ProjectivePoint::from(point) * (inverse * *s)
+        - p256::ProjectivePoint::GENERATOR * (inverse * e);
+    p256::PublicKey::from_affine(signer.to_affine()).ok()
+}
 
 fn bp256_public(
     key: &RspPublicKey,
@@ -435,6 +483,22 @@ mod tests {
     }
 
     #[test]
+    fn a_signature_names_its_signer() {
+        let tally = Tally::new();
+        for curve in CURVES {
+            let (signer, stranger) = (key(curve, "a"), key(curve, "b"));
+            let signature = signer.sign(b"message");
+            let found = RspPublicKey::of_signature(curve, b"message", &signature, &tally);
+            assert!(found.contains(signer.public()) && !found.contains(stranger.public()));
+            assert!(found.iter().all(|key| key.verify(b"message", &signature, &Tally::new()).is_ok()));
+            let other = RspPublicKey::of_signature(curve, b"another", &signature, &tally);
+            assert!(!other.contains(signer.public()));
+            assert_eq!(RspPublicKey::of_signature(curve, b"message", &[0; 64], &tally), []);
+        }
+        assert_eq!((tally.of(Op::P256Verify), tally.of(Op::BrainpoolVerify)), (6, 6));
+    }
+
+    #[test]
     fn public_keys_have_one_form_each() {
         for curve in CURVES {
             let public = *key(curve, "a").public();
@@ -466,6 +530,15 @@ mod tests {
             match RspPublicKey::from_uncompressed(curve, octets) {
                 Ok(public) => prop_assert_eq!(&public.uncompressed()[..], octets),
                 Err(error) => prop_assert_eq!(error, CryptoError::PublicKey { found: octets.len() }),
+            }
+        }
+
+        #[test]
+        fn signatures_take_any_bytes(signature in proptest::array::uniform32(any::<u8>())) {
+            let signature: [u8; 64] = [signature, signature].concat().try_into().unwrap();
+            for curve in CURVES {
+                let found = RspPublicKey::of_signature(curve, b"message", &signature, &Tally::new());
+                prop_assert!(found.iter().all(|key| key.verify(b"message", &signature, &Tally::new()).is_ok()));
             }
         }
     }

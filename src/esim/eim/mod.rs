@@ -4,13 +4,12 @@
 //! that eUICC has signed, with a certificate chain that leads to a trusted CI. Downloads that an IPA cannot do itself
 //! go through it ([`Action::Relay`]).
 
+mod euiccs;
 mod packages;
 mod record;
 mod relay;
 mod results;
 mod rules;
-
-use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
@@ -19,15 +18,21 @@ pub use record::{EuiccRecord, KnownProfile, Outcome, Work, WorkKind};
 pub use relay::RelayToken;
 pub use rules::{Rule, RuleStep};
 
+use self::euiccs::Euiccs;
+use self::relay::Relays;
+use self::rules::Rules;
 use super::pki::Identity;
 use super::store::{self, Kind, Records, Store, StoreError};
-use super::{ASN1, ESIPA_PATH, HttpRequest, HttpResponse, es9p};
+use super::{ASN1, ESIPA_PATH, HttpRequest, HttpResponse};
 use crate::crypto::Tally;
 use crate::crypto::rsp_cert::TrustAnchor;
 use crate::id::Eid;
 use crate::wire::rsp::iot::{
     EimConfigurationData, EimIdType, EimKey, EsipaRequest, EsipaResponse, NotificationForEim,
 };
+
+/// For how long a server that has not taken a notification is left alone, in seconds.
+pub const FORWARD_AGAIN_S: u64 = 60;
 
 /// What an eIM is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,10 +139,9 @@ pub struct Eim {
     settings: EimSettings,
     identity: Identity,
     anchors: Vec<TrustAnchor>,
-    euiccs: BTreeMap<Eid, EuiccRecord>,
-    /// Indirect downloads, by the transaction of the SM-DP+.
-    sessions: BTreeMap<Vec<u8>, relay::Session>,
-    rules: Vec<Rule>,
+    euiccs: Euiccs,
+    relays: Relays,
+    rules: Rules,
     rng: ChaCha20Rng,
     store: Box<dyn Store>,
     tally: Tally,
@@ -158,11 +162,10 @@ impl Eim {
         records: &Records,
         tally: &Tally,
     ) -> Result<Self, StoreError> {
-        let mut euiccs = BTreeMap::new();
+        let mut euiccs = Euiccs::default();
         for ((kind, key), bytes) in records {
             if *kind == Kind::Euicc {
-                let record: EuiccRecord = store::read(*kind, key, bytes)?;
-                euiccs.insert(record.eid.clone(), record);
+                euiccs.insert(store::read(*kind, key, bytes)?);
             }
         }
         Ok(Self {
@@ -170,8 +173,8 @@ impl Eim {
             identity,
             anchors,
             euiccs,
-            sessions: BTreeMap::new(),
-            rules: Vec::new(),
+            relays: Relays::default(),
+            rules: Rules::default(),
             rng,
             store,
             tally: tally.clone(),
@@ -231,7 +234,7 @@ impl Eim {
 
     /// Every eUICC that is managed.
     pub fn euiccs(&self) -> impl Iterator<Item = &EuiccRecord> {
-        self.euiccs.values()
+        self.euiccs.iter()
     }
 
     pub fn euicc(&self, eid: &Eid) -> Option<&EuiccRecord> {
@@ -266,18 +269,16 @@ impl Eim {
         }
     }
 
-    /// The notifications that wait to be forwarded to their servers.
-    pub fn forwards(&self) -> Vec<Forward> {
-        let of = |record: &EuiccRecord| -> Vec<Forward> {
-            let eid = record.eid.clone();
-            let one = move |(number, waiting): (&u64, &record::Waiting)| Forward {
-                eid: eid.clone(),
-                number: *number,
-                request: es9p::handle_notification(&waiting.address, &waiting.notification),
-            };
-            record.outbox.iter().map(one).collect()
-        };
-        self.euiccs.values().flat_map(of).collect()
+    /// The next notification that is due to be forwarded to its server. One that is not forgotten with
+    /// [`Eim::forwarded`] is due again after [`FORWARD_AGAIN_S`].
+    pub fn next_forward(&mut self, now_unix_s: u64) -> Option<Forward> {
+        self.euiccs.next_forward(now_unix_s, now_unix_s.saturating_add(FORWARD_AGAIN_S))
+    }
+
+    /// When something has to be done although no IPA asks: a notification is to be forwarded. Unix seconds; in the
+    /// past where it is due.
+    pub fn deadline_unix_s(&self) -> Option<u64> {
+        self.euiccs.due_unix_s()
     }
 
     /// Forgets a notification that its server has taken.
@@ -292,7 +293,7 @@ impl Eim {
 
     fn keep(&mut self, record: EuiccRecord) -> Result<(), StoreError> {
         self.store.put(Kind::Euicc, record.eid.as_str(), &mut || store::record(&record))?;
-        self.euiccs.insert(record.eid.clone(), record);
+        self.euiccs.insert(record);
         Ok(())
     }
 

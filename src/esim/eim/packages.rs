@@ -55,7 +55,7 @@ impl Eim {
 
     /// What is known of an eUICC; where nothing is, a rule may say that it is managed here.
     fn record_or_rule(&self, eid: &crate::id::Eid) -> Option<EuiccRecord> {
-        let rule = self.rules.iter().find(|rule| rule.fits(eid));
+        let rule = self.rules.for_eid(eid);
         let mut record = match (self.euiccs.get(eid), rule) {
             (Some(record), _) => record.clone(),
             (None, Some(_)) => EuiccRecord::new(eid.clone()),

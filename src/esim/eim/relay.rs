@@ -1,5 +1,7 @@
 //! Indirect download: what an IPA asks of an SM-DP+ through the eIM (SGP.32 clauses 3.2.3.2 and 5.14.1 to 5.14.8).
 
+use std::collections::BTreeMap;
+
 use super::record::{EuiccRecord, WorkKind};
 use super::{Action, Eim, EimAnswer, EimRefusal, answer, refused};
 use crate::crypto::rsp_cert::RspCertificate;
@@ -23,11 +25,60 @@ const SESSIONS_MAX: usize = 10_000;
 #[derive(Debug, Clone)]
 pub(super) struct Session {
     server: String,
+    /// Whose work it is, where the IPA has said for which.
     eid: Option<Eid>,
+    /// Whose it is by the certificate that the server has taken.
+    shown: Option<Eid>,
     /// The content of the SM-DP+'s OBJECT IDENTIFIER.
     smdp_oid: Vec<u8>,
     /// The key for which a package is bound already.
     bpp_euicc_otpk: Option<Vec<u8>>,
+    /// Counts the downloads.
+    number: u64,
+}
+
+/// Indirect downloads by the transaction of the SM-DP+. One that ends here may still be spoken of, in a notification
+/// that comes later: the oldest goes when room is needed, and can begin again.
+#[derive(Debug, Default)]
+pub(super) struct Relays {
+    sessions: BTreeMap<Vec<u8>, Session>,
+    by_age: BTreeMap<u64, Vec<u8>>,
+    numbers: u64,
+}
+
+impl Relays {
+    /// The eUICC that downloads in this transaction, as far as it is known.
+    pub(super) fn euicc(&self, transaction_id: &[u8]) -> Option<&Eid> {
+        let session = self.sessions.get(transaction_id)?;
+        session.eid.as_ref().or(session.shown.as_ref())
+    }
+
+    fn get(&self, transaction_id: &[u8]) -> Option<&Session> {
+        self.sessions.get(transaction_id)
+    }
+
+    fn get_mut(&mut self, transaction_id: &[u8]) -> Option<&mut Session> {
+        self.sessions.get_mut(transaction_id)
+    }
+
+    fn insert(&mut self, transaction_id: Vec<u8>, mut session: Session) {
+        self.remove(&transaction_id);
+        if self.sessions.len() >= SESSIONS_MAX
+            && let Some((_, oldest)) = self.by_age.pop_first()
+        {
+            self.sessions.remove(&oldest);
+        }
+        self.numbers += 1;
+        session.number = self.numbers;
+        self.by_age.insert(session.number, transaction_id.clone());
+        self.sessions.insert(transaction_id, session);
+    }
+
+    fn remove(&mut self, transaction_id: &[u8]) {
+        if let Some(session) = self.sessions.remove(transaction_id) {
+            self.by_age.remove(&session.number);
+        }
+    }
 }
 
 /// What is waited for while a server is asked.
@@ -40,7 +91,7 @@ pub struct RelayToken {
 #[derive(Debug)]
 enum What {
     Initiate { server: String, eid: Option<Eid>, matching_id: Option<String> },
-    Authenticate { transaction_id: Vec<u8> },
+    Authenticate { transaction_id: Vec<u8>, shown: Option<Eid> },
     Package { transaction_id: Vec<u8> },
     Cancel { transaction_id: Vec<u8> },
 }
@@ -68,7 +119,7 @@ impl Eim {
                 eim_transaction_id,
             } => {
                 let error = |code| Box::new(EsipaResponse::InitiateAuthentication(Err(code)));
-                let record = eim_transaction_id.as_deref().and_then(|id| self.out_with(id));
+                let record = eim_transaction_id.as_deref().and_then(|id| self.euiccs.with_transaction(id));
                 if eim_transaction_id.is_some() && record.is_none() {
                     return Err((error(52), EimRefusal::WrongTransaction, String::new()));
                 }
@@ -86,17 +137,18 @@ impl Eim {
             }
             EsipaRequest::AuthenticateClient { transaction_id, response } => {
                 let error = |code| Box::new(EsipaResponse::AuthenticateClientError(code));
-                let session = self.sessions.get(&transaction_id);
+                let session = self.relays.get(&transaction_id);
                 let session = session.ok_or((error(10), EimRefusal::WrongTransaction, String::new()))?;
                 let full = self.full_authentication(session, response);
                 let full = full.map_err(|problem| (error(UNDEFINED), EimRefusal::Malformed, problem))?;
                 let request =
                     es9p::authenticate_client(Service::Smdp, &session.server, &transaction_id, &full);
-                Ok((request, What::Authenticate { transaction_id }))
+                let shown = if session.eid.is_none() { shown_eid(&full) } else { None };
+                Ok((request, What::Authenticate { transaction_id, shown }))
             }
             EsipaRequest::GetBoundProfilePackage { transaction_id, response } => {
                 let error = |code| Box::new(EsipaResponse::GetBoundProfilePackageError(code));
-                let session = self.sessions.get(&transaction_id);
+                let session = self.relays.get(&transaction_id);
                 let session = session.ok_or((error(95), EimRefusal::WrongTransaction, String::new()))?;
                 let full = full_preparation(session, &transaction_id, response);
                 let full = full.map_err(|problem| (error(UNDEFINED), EimRefusal::Malformed, problem))?;
@@ -105,7 +157,7 @@ impl Eim {
             }
             EsipaRequest::CancelSession { transaction_id, response } => {
                 let error = |code| Box::new(EsipaResponse::CancelSession(Err(code)));
-                let session = self.sessions.get(&transaction_id);
+                let session = self.relays.get(&transaction_id);
                 let session = session.ok_or((error(1), EimRefusal::WrongTransaction, String::new()))?;
                 let full = full_cancellation(session, &transaction_id, response);
                 let full = full.map_err(|problem| (error(UNDEFINED), EimRefusal::Malformed, problem))?;
@@ -120,17 +172,9 @@ impl Eim {
         }
     }
 
-    /// The eUICC whose work that is out has this transaction.
-    fn out_with(&self, transaction_id: &[u8]) -> Option<&EuiccRecord> {
-        let of = |record: &&EuiccRecord| {
-            record.out.as_ref().is_some_and(|out| out.transaction_id == transaction_id)
-        };
-        self.euiccs.values().find(of)
-    }
-
     /// Whether a download goes through this eIM whose IPA does not say for which package, as v1.0 has it.
     pub(super) fn names_no_package(&self, transaction_id: &[u8]) -> bool {
-        self.sessions.get(transaction_id).is_some_and(|session| session.eid.is_none())
+        self.relays.get(transaction_id).is_some_and(|session| session.eid.is_none())
     }
 
     /// The answer to the IPA, made of what the server has answered; or of why it has not.
@@ -141,8 +185,8 @@ impl Eim {
                 What::Initiate { server, eid, matching_id } => {
                     self.initiated(&function, response, server, eid, matching_id)
                 }
-                What::Authenticate { transaction_id } => {
-                    self.authenticated(&function, response, &transaction_id)
+                What::Authenticate { transaction_id, shown } => {
+                    self.authenticated(&function, response, &transaction_id, shown)
                 }
                 What::Package { transaction_id } => match es9p::bound_profile_package(response) {
                     Ok(package) => {
@@ -156,7 +200,7 @@ impl Eim {
                     }),
                 },
                 What::Cancel { transaction_id } => {
-                    self.sessions.remove(&transaction_id);
+                    self.relays.remove(&transaction_id);
                     match es9p::cancelled(response) {
                         Ok(()) => answer(&function, &EsipaResponse::CancelSession(Ok(())), "cancelled"),
                         Err(error) => refuse(&function, &error, cancel_code, |code| {
@@ -197,28 +241,31 @@ impl Eim {
             .ok()
             .and_then(|certificate| certificate.registered_id().map(|oid| oid.contents().to_vec()))
             .unwrap_or_default();
-        if self.sessions.len() >= SESSIONS_MAX {
-            // The oldest in the order of their identifiers goes; it can begin again.
-            self.sessions.pop_first();
-        }
         let id = ok.transaction_id.clone().unwrap_or_default();
         let note = format!("with {server}");
-        self.sessions.insert(id, Session { server, eid, smdp_oid, bpp_euicc_otpk: None });
+        let session = Session { server, eid, shown: None, smdp_oid, bpp_euicc_otpk: None, number: 0 };
+        self.relays.insert(id, session);
         ok.matching_id = matching_id;
         answer(function, &EsipaResponse::InitiateAuthentication(Ok(Box::new(ok))), note)
     }
 
-    fn authenticated(&mut self, function: &str, response: &HttpResponse, id: &[u8]) -> EimAnswer {
+    fn authenticated(
+        &mut self,
+        function: &str,
+        response: &HttpResponse,
+        id: &[u8],
+        shown: Option<Eid>,
+    ) -> EimAnswer {
         let ok = match es9p::authenticated(response) {
             Ok(ok) => ok,
             Err(error) => {
-                self.sessions.remove(id);
+                self.relays.remove(id);
                 return refuse(function, &error, authenticate_code, EsipaResponse::AuthenticateClientError);
             }
         };
-        if let (Some(session), Ok(signed)) = (self.sessions.get_mut(id), SmdpSigned2::parse(&ok.smdp_signed2))
-        {
+        if let (Some(session), Ok(signed)) = (self.relays.get_mut(id), SmdpSigned2::parse(&ok.smdp_signed2)) {
             session.bpp_euicc_otpk = signed.bpp_euicc_otpk;
+            session.shown = shown;
         }
         let response = EsipaResponse::AuthenticateClient {
             transaction_id: ok.transaction_id,
@@ -246,6 +293,16 @@ impl Eim {
             eum_certificate: compact.eum_certificate.or_else(|| known(1)).ok_or(missing)?,
         }
         .to_bytes())
+    }
+}
+
+/// The EID of the certificate in a response of AuthenticateServer; whether it is genuine the server sees.
+fn shown_eid(response: &[u8]) -> Option<Eid> {
+    match AuthenticateServerResponse::parse(response).ok()? {
+        AuthenticateServerResponse::Ok { euicc_certificate, .. } => {
+            RspCertificate::parse(&euicc_certificate).ok()?.eid()?.parse().ok()
+        }
+        AuthenticateServerResponse::Error { .. } => None,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::record::{EuiccRecord, KnownProfile, Waiting, WorkKind};
 use super::{Eim, EimAnswer, EimRefusal, answer, refused};
-use crate::crypto::rsp_cert::{Role, RspCertificate, RspPublicKey};
+use crate::crypto::rsp_cert::{Curve, Role, RspCertificate, RspPublicKey};
 use crate::esim::HttpResponse;
 use crate::id::{Eid, Iccid};
 use crate::wire::bcd;
@@ -78,8 +78,7 @@ impl Eim {
             return self.euiccs.get(&bcd::read_eid(&eid).ok()?).cloned();
         }
         if let Some(id) = transaction_of(&provide.result) {
-            let of = |record: &&EuiccRecord| record.out.as_ref().is_some_and(|out| out.transaction_id == id);
-            return self.euiccs.values().find(of).cloned();
+            return self.euiccs.with_transaction(&id).cloned();
         }
         let EimPackageResult::Data(IpaEuiccDataResponse::Ok(data)) = &provide.result else { return None };
         let certificate = RspCertificate::parse(data.euicc_certificate.as_ref()?).ok()?;
@@ -357,8 +356,8 @@ impl Eim {
         alone.then_some(ProfileDownloadTriggerResult { transaction_id: None, outcome })
     }
 
-    /// Who has sent a notification: the EID of its certificate or beside it; an installation result has neither, and
-    /// its signature says whose it is.
+    /// Who has sent a notification: the EID of its certificate or beside it. An installation result has neither: it is
+    /// of the eUICC whose download with this transaction goes through this eIM, or else its signature says whose it is.
     fn sender(&self, raw: &[u8]) -> Option<EuiccRecord> {
         let eid: Option<Eid> = match CompactNotification::parse(raw).ok()? {
             CompactNotification::Other { eid, .. } => eid.as_ref().and_then(|eid| bcd::read_eid(eid).ok()),
@@ -366,23 +365,31 @@ impl Eim {
                 RspCertificate::parse(&other.euicc_certificate).ok()?.eid().and_then(|eid| eid.parse().ok())
             }
             CompactNotification::Full(PendingNotification::Installation(result)) => {
-                let signed = |record: &&EuiccRecord| {
-                    self.key_of(record)
-                        .is_ok_and(|key| key.verify(&result.data, &result.signature, &self.tally).is_ok())
-                };
-                // Those with a download out are the likely ones, or with the profile where it comes again; nobody
-                // else is asked.
-                let data = ProfileInstallationResultData::parse(&result.data).ok()?;
-                let iccid = data.notification.iccid.as_ref().and_then(|iccid| bcd::read_iccid(iccid).ok());
-                let likely = |record: &&EuiccRecord| {
-                    record.out.is_some()
-                        || record.profiles.iter().any(|profile| Some(&profile.iccid) == iccid.as_ref())
-                };
-                return self.euiccs.values().filter(likely).find(signed).cloned();
+                return self.installer(&result).cloned();
             }
             CompactNotification::Installation(_) => None,
         };
         self.euiccs.get(&eid?).cloned()
+    }
+
+    /// Who has signed an installation result, however many eUICCs there are: one verification, or the few keys that
+    /// the signature can be of.
+    fn installer(&self, result: &ProfileInstallationResult) -> Option<&EuiccRecord> {
+        let data = ProfileInstallationResultData::parse(&result.data).ok()?;
+        if let Some(eid) = self.relays.euicc(&data.transaction_id) {
+            let record = self.euiccs.get(eid)?;
+            let key = self.key_of(record).ok()?;
+            return key.verify(&result.data, &result.signature, &self.tally).is_ok().then_some(record);
+        }
+        let iccid = data.notification.iccid.as_ref().and_then(|iccid| bcd::read_iccid(iccid).ok());
+        let expected = |record: &&EuiccRecord| {
+            record.out.is_some()
+                || record.profiles.iter().any(|profile| Some(&profile.iccid) == iccid.as_ref())
+        };
+        [Curve::P256, Curve::BrainpoolP256r1].into_iter().find_map(|curve| {
+            let keys = RspPublicKey::of_signature(curve, &result.data, &result.signature, &self.tally);
+            keys.iter().find_map(|key| self.euiccs.with_key(key)).filter(expected)
+        })
     }
 
     /// Puts a notification into the outbox, in its full form.

@@ -131,9 +131,9 @@ impl Smdp {
                 order
             }
             (None, Some(wanted)) => {
-                let mut known = self.orders.values().filter(|o| o.profile_type == *wanted).peekable();
-                known.peek().ok_or(Reason::TypeUnknown)?;
-                known.find(|order| order.state == OrderState::Available).ok_or(Reason::TypeExhausted)?
+                let available = self.available.get(wanted).ok_or(Reason::TypeUnknown)?;
+                let first = available.first().and_then(|iccid| self.orders.get(iccid));
+                first.ok_or(Reason::TypeExhausted)?
             }
             (None, None) => {
                 return Err(Refusal::new(Reason::FieldMissing, "Neither iccid nor profileType is there."));

@@ -20,15 +20,17 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 
 pub use es2p::{ConfirmOrder, Confirmed, DownloadOrder};
-pub use notification::NotificationRecord;
+pub use notification::{NotificationRecord, ProfileNotice};
 pub use order::{Order, OrderState, Profile};
+pub use package::PackageKeys;
 pub use produce::{OperatorConstant, Producer, Subscriber};
 
-use self::events::PendingEvent;
+use self::events::PendingEvents;
 use self::package::{Binder, Package};
 use self::session::Session;
 use super::authenticate::{Authenticator, Credential, Kind as ServerKind};
 use super::pki::SmdpIdentity;
+use super::sessions::Sessions;
 use super::store::{self, Kind, Records, Store, StoreError};
 use super::{HttpRequest, Reason, Refusal, Served, json};
 use crate::crypto::Tally;
@@ -79,10 +81,12 @@ pub struct Smdp {
     orders: BTreeMap<Iccid, Order>,
     by_matching_id: BTreeMap<String, Iccid>,
     by_eid: BTreeMap<Eid, BTreeSet<Iccid>>,
+    /// The profiles of each type that nothing was ordered of; a type of which none is left stays.
+    available: BTreeMap<String, BTreeSet<Iccid>>,
     by_transaction: BTreeMap<Vec<u8>, Iccid>,
-    sessions: BTreeMap<Vec<u8>, Session>,
+    sessions: Sessions<Session>,
     notifications: BTreeMap<String, NotificationRecord>,
-    events: Vec<PendingEvent>,
+    events: PendingEvents,
     released: u64,
     rng: ChaCha20Rng,
     store: Box<dyn Store>,
@@ -114,10 +118,11 @@ impl Smdp {
             orders: BTreeMap::new(),
             by_matching_id: BTreeMap::new(),
             by_eid: BTreeMap::new(),
+            available: BTreeMap::new(),
             by_transaction: BTreeMap::new(),
-            sessions: BTreeMap::new(),
+            sessions: Sessions::new(),
             notifications: BTreeMap::new(),
-            events: Vec::new(),
+            events: PendingEvents::default(),
             released: 0,
             rng,
             store,
@@ -128,7 +133,7 @@ impl Smdp {
                 Kind::Order => smdp.index(store::read::<Order>(*kind, key, bytes)?),
                 Kind::Session => {
                     let session: Session = store::read(*kind, key, bytes)?;
-                    smdp.sessions.insert(session.transaction_id.clone(), session);
+                    smdp.sessions.insert(session.transaction_id.clone(), session.expires_unix_s, session);
                 }
                 Kind::Notification => {
                     smdp.notifications.insert(key.clone(), store::read(*kind, key, bytes)?);
@@ -171,17 +176,23 @@ impl Smdp {
     /// # Errors
     /// [`Reason::IccidInUse`]; [`Reason::Malformed`] where the ICCID of the metadata is another; [`Reason::NotKept`].
     pub fn add_profile(&mut self, profile: Profile) -> Result<(), Refusal> {
-        if self.orders.contains_key(&profile.iccid) {
-            return Err(Reason::IccidInUse.into());
-        }
-        if bcd::read_iccid(&profile.metadata.iccid).as_ref() != Ok(&profile.iccid) {
-            return Err(Refusal::new(Reason::Malformed, "The ICCID of the metadata is another one."));
-        }
+        self.check_new(&profile)?;
+        let keys = self.package_keys();
+        self.add_profile_with(profile, keys)
+    }
+
+    /// Draws the keys of a profile that is made later, so that what is drawn does not depend on when that is.
+    pub fn package_keys(&mut self) -> PackageKeys {
+        if self.settings.protect { PackageKeys::draw(&mut self.rng) } else { PackageKeys::NONE }
+    }
+
+    /// As [`Smdp::add_profile`], with keys that were drawn before.
+    ///
+    /// # Errors
+    /// As [`Smdp::add_profile`].
+    pub fn add_profile_with(&mut self, profile: Profile, keys: PackageKeys) -> Result<(), Refusal> {
+        self.check_new(&profile)?;
         let memory_bytes = profile.package.len() as u64;
-        let package = match self.settings.protect {
-            true => Package::protect(&profile.package, &mut self.rng),
-            false => Package::Plain(profile.package),
-        };
         self.keep(Order {
             iccid: profile.iccid,
             profile_type: profile.profile_type,
@@ -195,12 +206,22 @@ impl Smdp {
             expires_unix_s: None,
             released: 0,
             metadata: profile.metadata,
-            package,
+            package: Package::protect(profile.package, keys),
             memory_bytes,
             binding: None,
             transactions: Vec::new(),
             problem: None,
         })
+    }
+
+    fn check_new(&self, profile: &Profile) -> Result<(), Refusal> {
+        if self.orders.contains_key(&profile.iccid) {
+            return Err(Reason::IccidInUse.into());
+        }
+        if bcd::read_iccid(&profile.metadata.iccid).as_ref() != Ok(&profile.iccid) {
+            return Err(Refusal::new(Reason::Malformed, "The ICCID of the metadata is another one."));
+        }
+        Ok(())
     }
 
     /// Answers a request of ES9+ or ES2+.
@@ -217,7 +238,7 @@ impl Smdp {
 
     /// When something has to be done although no request comes: an SM-DS is to be told again. Unix seconds.
     pub fn deadline_unix_s(&self) -> Option<u64> {
-        self.events.iter().map(|event| event.due_unix_s).min()
+        self.events.due_unix_s()
     }
 
     fn binder<'a>(&self, identity: &'a SmdpIdentity, tally: &'a Tally) -> Binder<'a> {
@@ -245,8 +266,16 @@ impl Smdp {
                 && let Some(iccids) = self.by_eid.get_mut(eid)
             {
                 iccids.remove(&order.iccid);
+                if iccids.is_empty() {
+                    self.by_eid.remove(eid);
+                }
             }
         }
+        let available = self.available.entry(order.profile_type.clone()).or_default();
+        match order.state {
+            OrderState::Available => available.insert(order.iccid.clone()),
+            _ => available.remove(&order.iccid),
+        };
         if let Some(id) = order.matching_id.as_ref().filter(|id| !id.is_empty()) {
             self.by_matching_id.insert(id.clone(), order.iccid.clone());
         }
@@ -263,7 +292,7 @@ impl Smdp {
     fn keep_session(&mut self, session: Session) -> Result<(), Refusal> {
         let key = hex::encode(&session.transaction_id);
         self.store.put(Kind::Session, &key, &mut || store::record(&session)).map_err(not_kept)?;
-        self.sessions.insert(session.transaction_id.clone(), session);
+        self.sessions.insert(session.transaction_id.clone(), session.expires_unix_s, session);
         Ok(())
     }
 
@@ -275,9 +304,7 @@ impl Smdp {
     }
 
     fn forget_sessions(&mut self, now_unix_s: u64) {
-        let over = |session: &&Session| session.expires_unix_s <= now_unix_s;
-        let over: Vec<_> = self.sessions.values().filter(over).map(|s| s.transaction_id.clone()).collect();
-        for transaction_id in over {
+        while let Some(transaction_id) = self.sessions.over(now_unix_s).map(<[u8]>::to_vec) {
             self.end_session(&transaction_id);
         }
     }
@@ -298,7 +325,7 @@ type Outcome = Result<(super::HttpResponse, String), (Refusal, Option<Vec<u8>>)>
 
 fn served(function: String, outcome: Outcome) -> Served {
     match outcome {
-        Ok((response, note)) => Served { response, function, note, refusal: None },
+        Ok((response, note)) => Served { response, function, note, refusal: None, notice: None },
         Err((refusal, transaction)) => Served::refused(&function, &refusal, transaction.as_deref()),
     }
 }

@@ -15,7 +15,7 @@ use super::{Order, OrderState, Smdp, not_kept};
 use crate::id::{Eid, Iccid};
 use crate::wire::bcd;
 use crate::wire::rsp::{
-    FinalResult, NotificationMetadata, OtherSignedNotification, PendingNotification,
+    FinalResult, NotificationEvents, NotificationMetadata, OtherSignedNotification, PendingNotification,
     ProfileInstallationResult, ProfileInstallationResultData,
 };
 
@@ -36,6 +36,25 @@ pub struct NotificationRecord {
     pub error: Option<String>,
 }
 
+/// What a card has signed of a profile of this SM-DP+, verified. Whoever keeps the operator's inventory learns from it
+/// which card holds which subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileNotice {
+    pub event: NotificationEvents,
+    pub iccid: Iccid,
+    /// The card that the profile is for.
+    pub eid: Eid,
+    /// What has become of the order.
+    pub order: OrderState,
+}
+
+impl ProfileNotice {
+    /// Whether the card holds the subscription from now on.
+    pub fn is_installed(&self) -> bool {
+        self.event == NotificationEvents::INSTALL && self.order == OrderState::Installed
+    }
+}
+
 impl Smdp {
     pub(super) fn handle_notification(&mut self, now_unix_s: u64, body: &[u8]) -> Served {
         let function = "ES9+.HandleNotification".to_owned();
@@ -54,21 +73,38 @@ impl Smdp {
         };
         let response = HttpResponse { status: 204, content_type: String::new(), body: Vec::new() };
         match noted {
-            Ok(note) => Served { response, function, note, refusal: None },
+            Ok(note) => {
+                let notice = self.notice(&pending);
+                Served { response, function, note, refusal: None, notice }
+            }
             // It would be lost if it were acknowledged now.
             Err(refusal) if refusal.reason == Reason::NotKept => Served {
                 response: HttpResponse { status: 503, ..response },
                 function,
                 note: refusal.to_string(),
                 refusal: Some(refusal.reason),
+                notice: None,
             },
             Err(refusal) => Served {
                 response,
                 function,
                 note: format!("discarded: {refusal}"),
                 refusal: Some(refusal.reason),
+                notice: None,
             },
         }
+    }
+
+    /// What a notification that was verified says of a profile.
+    fn notice(&self, pending: &PendingNotification) -> Option<ProfileNotice> {
+        let metadata = pending.metadata().ok()?;
+        let order = self.orders.get(&bcd::read_iccid(metadata.iccid.as_ref()?).ok()?)?;
+        Some(ProfileNotice {
+            event: metadata.event,
+            iccid: order.iccid.clone(),
+            eid: order.eid.clone()?,
+            order: order.state,
+        })
     }
 
     fn installation(

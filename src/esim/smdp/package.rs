@@ -36,22 +36,37 @@ pub(super) enum Package {
 }
 
 impl Package {
-    /// Protects a package with keys drawn from `rng`.
-    pub(super) fn protect(package: &[u8], rng: &mut ChaCha20Rng) -> Self {
-        let mut draw = || {
-            let mut bytes = [0; 16];
-            rng.fill_bytes(&mut bytes);
-            bytes
-        };
-        let keys =
-            ReplaceSessionKeys { initial_mac_chaining_value: draw(), ppk_enc: draw(), ppk_cmac: draw() };
+    /// Protects a package with `keys`; one without stays as it is.
+    pub(super) fn protect(package: Vec<u8>, keys: PackageKeys) -> Self {
+        let Some(keys) = keys.0 else { return Self::Plain(package) };
         let mut bsp = Bsp::new(&SessionKeys {
             mac_chaining_value: keys.initial_mac_chaining_value,
             enc: keys.ppk_enc,
             mac: keys.ppk_cmac,
         });
-        let segments = seal(&mut bsp, 0x86, package);
+        let segments = seal(&mut bsp, 0x86, &package);
         Self::Protected { keys, segments }
+    }
+}
+
+/// The keys that a package is protected with, drawn before the package is there; none where packages are encrypted
+/// anew for each binding.
+pub struct PackageKeys(Option<ReplaceSessionKeys>);
+
+impl PackageKeys {
+    pub(super) const NONE: Self = Self(None);
+
+    pub(super) fn draw(rng: &mut ChaCha20Rng) -> Self {
+        let mut draw = || {
+            let mut bytes = [0; 16];
+            rng.fill_bytes(&mut bytes);
+            bytes
+        };
+        Self(Some(ReplaceSessionKeys {
+            initial_mac_chaining_value: draw(),
+            ppk_enc: draw(),
+            ppk_cmac: draw(),
+        }))
     }
 }
 

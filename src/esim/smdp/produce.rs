@@ -6,8 +6,8 @@ use std::fmt;
 use rand_core::RngCore;
 
 use super::order::Profile;
-use crate::card::{Algorithm, CardError, Secret, SimProfile, impersonate, package};
-use crate::id::Imsi;
+use crate::card::{Algorithm, CardError, Personalisation, Secret, SimProfile, impersonate, package};
+use crate::id::{Iccid, Imsi};
 use crate::kernel::RngTree;
 use crate::wire::bcd;
 use crate::wire::rsp::{
@@ -67,12 +67,52 @@ impl Producer {
         impersonate(&mut base.clone(), &any).then_some(Self { base: Some(base), ..self })
     }
 
+    /// What the home network is provisioned with for subscriber number `number`, and the ICCID of its profile: the
+    /// same as [`Producer::make`] gives, without the package.
+    ///
+    /// # Errors
+    /// As [`Producer::make`].
+    pub fn subscriber(&self, number: u32) -> Result<(Iccid, Subscriber), CardError> {
+        let (p, subscriber) = self.personalised(number)?;
+        Ok((p.iccid, subscriber))
+    }
+
     /// Subscriber number `number`: IMSI and ICCID that many further on than the profile's, K and the operator's
-    /// constant of its own.
+    /// constant of its own. The same number gives the same subscriber, whatever else was made before.
     ///
     /// # Errors
     /// [`CardError`] where the digits of an identifier run out, or the profile contradicts itself.
     pub fn make(&self, number: u32) -> Result<(Profile, Subscriber), CardError> {
+        let (p, subscriber) = self.personalised(number)?;
+        let metadata = ProfileMetadata {
+            iccid: bcd::iccid(&p.iccid),
+            service_provider: "cellbed".to_owned(),
+            name: format!("{} {}", self.profile_type, p.plmn).chars().take(64).collect(),
+            icon: None,
+            class: ProfileClass::Operational,
+            notifications: vec![NotificationConfiguration {
+                events: NotificationEvents::ALL,
+                address: self.address.clone(),
+            }],
+            owner: Some(OperatorId { mcc_mnc: bcd::plmn(p.plmn), gid1: None, gid2: None }),
+            rules: Default::default(),
+        };
+        let profile = Profile {
+            iccid: p.iccid.clone(),
+            profile_type: self.profile_type.clone(),
+            metadata,
+            package: match self.base.clone() {
+                Some(mut base) => {
+                    impersonate(&mut base, &p);
+                    base.encode()
+                }
+                None => package(&p).encode(),
+            },
+        };
+        Ok((profile, subscriber))
+    }
+
+    fn personalised(&self, number: u32) -> Result<(Personalisation, Subscriber), CardError> {
         let mut p = self.profile.personalise(number)?;
         let mut keys = self.rng.branch(number).stream("subscriber");
         keys.fill_bytes(&mut p.k);
@@ -88,33 +128,8 @@ impl Producer {
                 OperatorConstant::Topc(fresh)
             }
         };
-        let metadata = ProfileMetadata {
-            iccid: bcd::iccid(&p.iccid),
-            service_provider: "cellbed".to_owned(),
-            name: format!("{} {}", self.profile_type, p.plmn).chars().take(64).collect(),
-            icon: None,
-            class: ProfileClass::Operational,
-            notifications: vec![NotificationConfiguration {
-                events: NotificationEvents::ALL,
-                address: self.address.clone(),
-            }],
-            owner: Some(OperatorId { mcc_mnc: bcd::plmn(p.plmn), gid1: None, gid2: None }),
-            rules: Default::default(),
-        };
         let subscriber = Subscriber { imsi: p.imsi.clone(), k: p.k, operator, amf: p.amf, sqn: p.sqn };
-        let profile = Profile {
-            iccid: p.iccid.clone(),
-            profile_type: self.profile_type.clone(),
-            metadata,
-            package: match self.base.clone() {
-                Some(mut base) => {
-                    impersonate(&mut base, &p);
-                    base.encode()
-                }
-                None => package(&p).encode(),
-            },
-        };
-        Ok((profile, subscriber))
+        Ok((p, subscriber))
     }
 }
 
@@ -142,6 +157,7 @@ mod tests {
         let producer = Producer::new(profile, "lte-test", "smdp.example", RngTree::new(7));
         let (first, subscriber) = producer.make(1).unwrap();
         assert_eq!(producer.make(1).unwrap().1, subscriber);
+        assert_eq!(producer.subscriber(1).unwrap(), (first.iccid.clone(), subscriber.clone()));
         assert_ne!(producer.make(2).unwrap().1.k, subscriber.k);
         assert_eq!(subscriber.imsi.as_str(), "001010000000002");
         assert_eq!(first.metadata.owner.as_ref().unwrap().mcc_mnc, [0x00, 0xf1, 0x10]);

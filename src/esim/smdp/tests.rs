@@ -3,8 +3,6 @@
 mod negative;
 mod orders;
 
-use std::sync::{Arc, Mutex};
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -13,7 +11,7 @@ use super::*;
 use crate::crypto::rsp_cert::Role;
 use crate::esim::JSON;
 use crate::esim::pki::{Pki, PkiOptions};
-use crate::esim::store::Forgetful;
+use crate::esim::store::{Forgetful, MemoryStore};
 use crate::esim::test_euicc::{Installed, NOW, TestEuicc};
 use crate::kernel::RngTree;
 use crate::wire::bcd;
@@ -22,22 +20,6 @@ use crate::wire::rsp::{FinalResult, NotificationEvents, ProfileMetadata};
 const ADDRESS: &str = "smdp.example";
 const EID: &str = "89049032123451234512345678901235";
 const ICCID: &str = "8988211000000000011";
-
-/// Keeps records in memory, so that a server can be started again from them.
-#[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Records>>);
-
-impl Store for Memory {
-    fn put(&mut self, kind: Kind, key: &str, record: &mut dyn FnMut() -> Vec<u8>) -> Result<(), StoreError> {
-        self.0.lock().unwrap().insert((kind, key.to_owned()), record());
-        Ok(())
-    }
-
-    fn remove(&mut self, kind: Kind, key: &str) -> Result<(), StoreError> {
-        self.0.lock().unwrap().remove(&(kind, key.to_owned()));
-        Ok(())
-    }
-}
 
 struct Bench {
     pki: Pki,
@@ -205,7 +187,7 @@ fn a_profile_is_downloaded_and_reported() {
         }
         assert_eq!(bench.state(0), OrderState::Installed);
         assert_eq!(bench.smdp.notifications().count(), 1, "the second is the first again");
-        assert!(bench.smdp.sessions.is_empty());
+        assert!(bench.smdp.sessions.len() == 0);
         // Nobody gets it a second time.
         let request = bench.authentication(Some("M-1"));
         let served = bench.call("authenticateClient", &request);
@@ -272,13 +254,13 @@ fn an_answer_that_was_lost_is_given_again() {
 
 #[test]
 fn a_server_that_was_killed_goes_on_where_it_was() {
-    let memory = Memory::default();
+    let memory = MemoryStore::default();
     let mut bench = Bench::with(SmdpSettings::new(ADDRESS), Box::new(memory.clone()));
     bench.release(0, "M-1", None, None);
     let mut seed = 100;
     let mut restart = |bench: &mut Bench| {
         seed += 1;
-        let records = memory.0.lock().unwrap().clone();
+        let records = memory.records();
         let (settings, store) = (SmdpSettings::new(ADDRESS), Box::new(memory.clone()));
         bench.smdp = smdp_with(&bench.pki, settings, store, &records, seed);
     };
@@ -299,7 +281,7 @@ fn a_server_that_was_killed_goes_on_where_it_was() {
     assert_eq!(bench.smdp.notifications().next().unwrap().event, "install");
     // The result that comes again, and a record that is none.
     assert!(bench.notify(&result).note.starts_with("again"));
-    let mut records = memory.0.lock().unwrap().clone();
+    let mut records = memory.records();
     for record in records.values_mut() {
         record.truncate(record.len() / 2);
     }

@@ -11,14 +11,13 @@ use std::fs;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use oxirush_security::Rand;
-use oxirush_security::milenage::{K, Milenage, Opc};
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 
 use self::search::Needles;
 use super::*;
 use crate::crypto::SoftKey;
+use crate::crypto::milenage::{K, Milenage, Opc, Rand};
 use crate::event::Body;
 use crate::kernel::watch::{self, Streams};
 use crate::report::read_events;

@@ -21,6 +21,7 @@ use crate::event::Step;
 use crate::id::Plmn;
 use crate::io::files;
 use crate::ran::Rat;
+use crate::services::esim::EsimTrigger;
 
 /// The most devices that one scenario may have.
 pub const DEVICES_MAX: u32 = 100_000;
@@ -127,19 +128,6 @@ pub struct EsimPlan {
     /// Whether the operational subscribers are provisioned in the HSS.
     #[serde(default = "DeviceGroup::default_true")]
     pub subscribed: bool,
-}
-
-/// How the eIM tells a device what to download (SGP.32 clause 3.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum EsimTrigger {
-    /// By an activation code with the matching identifier of an order.
-    #[default]
-    ActivationCode,
-    /// By the default SM-DP+ that the eUICC is configured with: the order is bound to the EID.
-    DefaultSmdp,
-    /// By an event that the SM-DP+ has registered with the SM-DS.
-    Smds,
 }
 
 /// Who speaks to the SM-DP+ (SGP.32 clauses 3.2.3.1 and 3.2.3.2).

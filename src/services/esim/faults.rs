@@ -4,7 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::esim::{HttpRequest, HttpResponse};
+use crate::esim::office::SmdpDesk;
+use crate::esim::smdp::Smdp;
+use crate::esim::{HttpRequest, HttpResponse, Served};
 use crate::wire::rsp::BoundProfilePackage;
 
 /// A fault of a device's download.
@@ -22,11 +24,49 @@ pub enum EsimFault {
     PowerCut,
 }
 
+/// The SM-DP+ of a run, with what goes wrong at it on purpose.
+pub(super) struct FaultySmdp {
+    pub(super) honest: Smdp,
+    /// An SM-DP+ at the same address whose authority no card knows.
+    pub(super) rogue: Option<Smdp>,
+    /// What goes wrong with the request that comes next.
+    pub(super) fault: Option<EsimFault>,
+}
+
+impl SmdpDesk for FaultySmdp {
+    fn handle(&mut self, now_unix_s: u64, request: &HttpRequest) -> Served {
+        let smdp = match (&mut self.rogue, self.fault) {
+            (Some(rogue), Some(EsimFault::RogueSmdp)) => rogue,
+            _ => &mut self.honest,
+        };
+        match self.fault {
+            Some(EsimFault::ReplayedChallenge) => smdp.handle(now_unix_s, &of_an_earlier_session(request)),
+            Some(EsimFault::TamperedSegment) => {
+                let served = smdp.handle(now_unix_s, request);
+                Served { response: tampered(served.response), ..served }
+            }
+            _ => smdp.handle(now_unix_s, request),
+        }
+    }
+
+    fn poll(&mut self, now_unix_s: u64) -> Option<HttpRequest> {
+        self.honest.poll(now_unix_s)
+    }
+
+    fn resume(&mut self, now_unix_s: u64, response: Option<&HttpResponse>) -> Result<(), String> {
+        self.honest.resume(now_unix_s, response)
+    }
+
+    fn deadline_unix_s(&self) -> Option<u64> {
+        self.honest.deadline_unix_s()
+    }
+}
+
 /// The challenge of the session that [`EsimFault::ReplayedChallenge`] repeats.
 const EARLIER_CHALLENGE: [u8; 16] = [0x5a; 16];
 
 /// The request of an earlier session: the same with the challenge that the card drew then.
-pub(super) fn of_an_earlier_session(request: &HttpRequest) -> HttpRequest {
+fn of_an_earlier_session(request: &HttpRequest) -> HttpRequest {
     let challenge = Value::String(STANDARD.encode(EARLIER_CHALLENGE));
     with_field(&request.body, "euiccChallenge", |_| Some(challenge))
         .map_or_else(|| request.clone(), |body| HttpRequest { body, ..request.clone() })
@@ -34,7 +74,7 @@ pub(super) fn of_an_earlier_session(request: &HttpRequest) -> HttpRequest {
 
 /// The response with one bit of the bound profile package changed: the last one of the last segment but one of the
 /// profile, behind whose MAC a whole profile still has to come.
-pub(super) fn tampered(response: HttpResponse) -> HttpResponse {
+fn tampered(response: HttpResponse) -> HttpResponse {
     let changed = with_field(&response.body, "boundProfilePackage", |text| {
         let mut package = BoundProfilePackage::parse(&STANDARD.decode(text).ok()?).ok()?;
         let at = package.profile.len().checked_sub(2)?;

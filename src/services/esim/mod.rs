@@ -9,30 +9,33 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 
+use self::faults::FaultySmdp;
+use self::orders::Orders;
 use super::ServiceError;
 use super::inventory::Inventory;
 use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
 use crate::crypto::{CryptoError, Tally};
-use crate::esim::eim::{Action, Eim};
+use crate::esim::office::{Deed, Office, Reply, Server};
 use crate::esim::pki::Identity;
-use crate::esim::smdp::Smdp;
-use crate::esim::smds::Smds;
+use crate::esim::smdp::ProfileNotice;
 use crate::esim::{EsimError, HttpRequest, HttpResponse};
 use crate::event::{Actor, Body, Message};
 use crate::kernel::{Instant, RngTree};
 use crate::net::ServiceAddress;
+use crate::wire::Label;
 use crate::wire::http::{self, Request, Response};
 
 pub use faults::EsimFault;
-pub use orders::{EsimSetup, Means, Ordered, Prepared, Trigger, prepare};
+pub use orders::{EsimSetup, EsimTrigger, Means, Ordered, Prepared, prepare};
+
+/// Only the office's own servers are in the lab.
+const NOBODY_THERE: &str = "there is no such server in this lab";
 
 /// The eSIM servers of a run.
 pub struct EsimServices {
-    smdp: Smdp,
-    /// An SM-DP+ at the same address whose authority no card knows.
-    rogue: Option<Smdp>,
-    smds: Smds,
-    eim: Eim,
+    office: Office<FaultySmdp>,
+    /// What is not ordered yet: a device's order is placed when it asks for the first time.
+    orders: Orders,
     /// What goes wrong, by the number of the device.
     faults: BTreeMap<u32, EsimFault>,
 }
@@ -49,111 +52,103 @@ impl EsimServices {
         inventory: &mut Inventory,
         events: &mut Vec<Body>,
     ) -> Response {
-        let mut desk = Desk { now_unix_s: now.unix_s(), device, inventory, events };
         let plain = HttpRequest {
             host: request.headers.get("host").unwrap_or_default().to_owned(),
             path: request.path().to_owned(),
             content_type: request.headers.get("content-type").unwrap_or_default().to_owned(),
             body: request.body.clone(),
         };
-        http_response(match office {
-            Actor::EIM => self.eim(&plain, &mut desk),
-            Actor::SMDS => self.smds(&plain, &mut desk),
-            _ => self.smdp(&plain, &mut desk),
-        })
-    }
-
-    fn smdp(&mut self, request: &HttpRequest, desk: &mut Desk<'_>) -> HttpResponse {
-        let fault = self.faults.get(&desk.device).copied();
-        let smdp = match (&mut self.rogue, fault) {
-            (Some(rogue), Some(EsimFault::RogueSmdp)) => rogue,
-            _ => &mut self.smdp,
+        let server = match office {
+            Actor::EIM => Server::Eim,
+            Actor::SMDS => Server::Smds,
+            _ => Server::Smdp,
         };
-        let served = match fault {
-            Some(EsimFault::ReplayedChallenge) => {
-                smdp.handle(desk.now_unix_s, &faults::of_an_earlier_session(request))
-            }
-            _ => smdp.handle(desk.now_unix_s, request),
-        };
-        desk.tell(Actor::SMDP, &served.function, served.refusal.map(|reason| reason.word()), &served.note);
-        if served.refusal.is_none() && request.path.ends_with("/handleNotification") {
-            orders::note_installed(smdp, &request.body, desk.inventory, desk.events);
-        }
-        match fault {
-            Some(EsimFault::TamperedSegment) => faults::tampered(served.response),
-            _ => served.response,
-        }
-    }
-
-    fn smds(&mut self, request: &HttpRequest, desk: &mut Desk<'_>) -> HttpResponse {
-        let served = self.smds.handle(desk.now_unix_s, request);
-        desk.tell(Actor::SMDS, &served.function, served.refusal.map(|reason| reason.word()), &served.note);
-        served.response
-    }
-
-    /// The eIM's answer, after it has asked the servers that it needs for it.
-    fn eim(&mut self, request: &HttpRequest, desk: &mut Desk<'_>) -> HttpResponse {
-        let answer = match self.eim.handle(desk.now_unix_s, request) {
-            Action::Answer(answer) => answer,
-            Action::Relay { request, token } => match self.ask(&request, desk) {
-                Some(response) => self.eim.relayed(token, Ok(&response)),
-                None => self.eim.relayed(token, Err("there is no such server in this lab")),
-            },
-        };
-        desk.tell(Actor::EIM, &answer.function, answer.refusal.map(|refusal| refusal.word()), &answer.note);
-        for forward in self.eim.forwards() {
-            // What is not taken now stays with the eIM.
-            if let Some(response) = self.ask(&forward.request, desk)
-                && response.status == 204
-                && let Err(error) = self.eim.forwarded(&forward)
+        let mut deeds = Vec::new();
+        self.office.smdp_mut().fault = self.faults.get(&device).copied();
+        let response = self.serve(now.unix_s(), server, device, &plain, &mut deeds);
+        for deed in deeds {
+            if let Deed::Learned(notice) = &deed
+                && notice.is_installed()
             {
-                desk.events.push(Body::note(
-                    Actor::EIM,
-                    "notification not forgotten",
-                    vec![("cause", error.to_string())],
-                ));
+                inventory.bind(notice.iccid.clone(), notice.eid.clone());
             }
+            tell(deed, events);
         }
-        answer.response
+        http_response(response)
     }
 
-    /// Asks another server in the name of the eIM; `None` where the lab has no such server.
-    fn ask(&mut self, request: &HttpRequest, desk: &mut Desk<'_>) -> Option<HttpResponse> {
-        let to = ServiceAddress::esim_server(&request.host)?.actor;
-        let sent = Request::new("POST", &request.path, &request.host)
-            .body(&request.content_type, request.body.clone());
-        desk.message(Actor::EIM, to, http::label(&sent), sent.encode());
-        let response = match to {
-            Actor::SMDP => self.smdp(request, desk),
-            Actor::SMDS => self.smds(request, desk),
-            _ => return None,
+    fn serve(
+        &mut self,
+        now_unix_s: u64,
+        server: Server,
+        device: u32,
+        request: &HttpRequest,
+        deeds: &mut Vec<Deed>,
+    ) -> HttpResponse {
+        self.orders.place_for(now_unix_s, device, request, &mut self.office, deeds);
+        // What the office has to say to others is said before anybody asks.
+        self.say(now_unix_s, deeds);
+        let response = match self.office.handle(now_unix_s, server, request, deeds) {
+            Reply::Now(response) => response,
+            Reply::After(relay) => self.office.relayed(relay, Err(NOBODY_THERE), deeds),
         };
-        let received = http_response(response.clone());
-        desk.message(to, Actor::EIM, http::response_label(&sent, &received), received.encode());
-        Some(response)
+        self.say(now_unix_s, deeds);
+        response
     }
-}
 
-/// What a request needs while it is answered.
-struct Desk<'a> {
-    now_unix_s: u64,
-    device: u32,
-    inventory: &'a mut Inventory,
-    events: &'a mut Vec<Body>,
-}
-
-impl Desk<'_> {
-    /// Tells of a refusal; what is granted shows in the answer.
-    fn tell(&mut self, office: Actor, function: &str, refusal: Option<&str>, text: &str) {
-        if let Some(reason) = refusal {
-            let fields = vec![("reason", reason.to_owned()), ("detail", text.to_owned())];
-            self.events.push(Body::note(office, format!("{function} refused"), fields));
+    /// Has the servers say what is due.
+    fn say(&mut self, now_unix_s: u64, deeds: &mut Vec<Deed>) {
+        while let Some(errand) = self.office.poll(now_unix_s, deeds) {
+            self.office.done(now_unix_s, &errand, Err(NOBODY_THERE), deeds);
         }
     }
+}
 
-    fn message(&mut self, from: Actor, to: Actor, label: crate::wire::Label, bytes: Vec<u8>) {
-        self.events.push(Body::Message(Message { from, to, label, bytes }));
+fn actor(server: Server) -> Actor {
+    match server {
+        Server::Smdp => Actor::SMDP,
+        Server::Smds => Actor::SMDS,
+        Server::Eim => Actor::EIM,
     }
+}
+
+/// Tells of a deed. What is granted shows in the answer. What the SM-DP+ says to the SM-DS is a function call in this
+/// lab.
+fn tell(deed: Deed, events: &mut Vec<Body>) {
+    let message = |from: Server, to: Server, label: Label, bytes: Vec<u8>| {
+        Body::Message(Message { from: actor(from), to: actor(to), label, bytes })
+    };
+    events.push(match deed {
+        Deed::Served { refusal: None, .. }
+        | Deed::Asked { from: Server::Smdp, .. }
+        | Deed::Answered { from: Server::Smdp, .. } => return,
+        Deed::Served { server, function, note, refusal: Some(reason) } => {
+            let fields = vec![("reason", reason.to_owned()), ("detail", note)];
+            Body::note(actor(server), format!("{function} refused"), fields)
+        }
+        Deed::Asked { from, to, request } => {
+            let sent = http_request(request);
+            message(from, to, http::label(&sent), sent.encode())
+        }
+        Deed::Answered { from, to, request, response } => {
+            let (sent, received) = (http_request(request), http_response(response));
+            message(to, from, http::response_label(&sent, &received), received.encode())
+        }
+        Deed::Learned(ProfileNotice { event, iccid, eid, order }) => {
+            let fields = vec![
+                ("event", event.name().to_owned()),
+                ("iccid", iccid.to_string()),
+                ("eid", eid.to_string()),
+                ("order", order.to_string()),
+            ];
+            Body::note(Actor::SMDP, "notification verified", fields)
+        }
+        Deed::Failed { server, what, cause } => Body::note(actor(server), what, vec![("cause", cause)]),
+    });
+}
+
+fn http_request(request: HttpRequest) -> Request {
+    Request::new("POST", &request.path, &request.host).body(&request.content_type, request.body)
 }
 
 fn http_response(response: HttpResponse) -> Response {

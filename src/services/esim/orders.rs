@@ -1,44 +1,49 @@
-//! What is set up before the first device is switched on: the servers with their identities, an order for each
-//! device, the subscribers that come with the profiles, and what the eIM is to do with each eUICC.
+//! What is set up before the first device is switched on: the servers with their identities, and the subscribers that
+//! come with the profiles. The order for a device is placed, and the eIM told what to do with its eUICC, when it asks
+//! for the first time: a run of many devices holds packages only of those that are under way.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
+use super::faults::FaultySmdp;
 use super::{EsimFault, EsimServices, fault, tls_server};
 use crate::card::SimProfile;
 use crate::corenet::{HssFault, Policy, Subscriber};
 use crate::crypto::Tally;
 use crate::crypto::tls::{KeyLogSink, VirtualClock};
-use crate::esim::eim::{Eim, EimSettings, Rule, RuleStep};
+use crate::esim::eim::{EimSettings, Rule, RuleStep};
+use crate::esim::office::{Deed, Identities, Issue, Office, Opening, Server};
 use crate::esim::pki::lab::{self, EIM_ID, eim_identity};
 use crate::esim::pki::{Identity, Pki, PkiOptions, SmdpIdentity};
 use crate::esim::smdp::{
-    ConfirmOrder, DownloadOrder, OperatorConstant, OrderState, Producer, Profile, Smdp, SmdpSettings,
+    ConfirmOrder, DownloadOrder, OperatorConstant, PackageKeys, Producer, Profile, Smdp, SmdpSettings,
 };
-use crate::esim::smds::Smds;
 use crate::esim::store::{Forgetful, Records};
-use crate::esim::{EsimError, Refusal};
-use crate::event::{Actor, Body};
+use crate::esim::{HttpRequest, Refusal};
+use crate::event::Actor;
 use crate::id::Eid;
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
 use crate::net::ServiceAddress;
 use crate::net::endpoint::{EIM, SMDP, SMDS};
 use crate::services::ServiceError;
-use crate::services::inventory::Inventory;
-use crate::wire::rsp::{NotificationEvents, PendingNotification};
+use crate::wire::bcd;
+use crate::wire::rsp::iot::EsipaRequest;
 use crate::wire::saip::Package;
 
-/// The object identifiers of SM-DP+ and SM-DS, in the arc for examples (ITU-T X.660).
-const SMDP_OID: &str = "2.999.10";
-const SMDS_OID: &str = "2.999.15";
-/// How the eIM tells a device what to download.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trigger {
+/// How the eIM tells a device what to download (SGP.32 clause 3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EsimTrigger {
+    /// By an activation code with the matching identifier of an order.
+    #[default]
     ActivationCode,
+    /// By the default SM-DP+ that the eUICC is configured with: the order is bound to the EID.
     DefaultSmdp,
+    /// By an event that the SM-DP+ has registered with the SM-DS.
     Smds,
 }
 
@@ -51,7 +56,7 @@ pub struct EsimSetup {
     pub profile_name: String,
     /// The package that subscribers get with their own identity in it, in the place of one made for them.
     pub package: Option<Package>,
-    pub trigger: Trigger,
+    pub trigger: EsimTrigger,
     /// Whether the eIM speaks to the SM-DP+ in the place of the device.
     pub indirect: bool,
     /// Whether the operational subscribers are provisioned in the HSS.
@@ -59,6 +64,7 @@ pub struct EsimSetup {
 }
 
 /// A device that is to get an operational profile.
+#[derive(Debug, Clone)]
 pub struct Ordered {
     pub number: u32,
     pub eid: Eid,
@@ -84,8 +90,8 @@ pub struct Means<'a> {
     pub key_log: Option<&'a KeyLogSink>,
 }
 
-/// Sets up the servers and places the orders. Keys of subscribers are fresh; they go into the package and to the
-/// home network in the same act, and nowhere else.
+/// Sets up the servers. Keys of subscribers are fresh; they go into the package and to the home network, and nowhere
+/// else.
 ///
 /// # Errors
 /// Where an identity cannot be issued, or the profile runs out of subscribers.
@@ -93,188 +99,290 @@ pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Res
     let Means { run, tally, clock, key_log } = means;
     let rng = &run.branch(lab::BRANCH);
     let pki = Pki::lab().map_err(fault)?;
-    let anchor = pki.anchor(Some(EPOCH_UNIX_S), tally).map_err(fault)?;
     let hosts =
         |endpoint: ServiceAddress| [endpoint.name.to_owned(), endpoint.actor.transport_address().to_string()];
-    let oid = |text: &str| text.parse().map_err(EsimError::Certificate).map_err(fault);
-
-    let smdp =
-        pki.smdp(&oid(SMDP_OID)?, &hosts(SMDP), EPOCH_UNIX_S, &rng.branch(Actor::SMDP)).map_err(fault)?;
-    let smds =
-        pki.smds(&oid(SMDS_OID)?, &hosts(SMDS), EPOCH_UNIX_S, &rng.branch(Actor::SMDS)).map_err(fault)?;
+    let issue = Issue {
+        pki: &pki,
+        smdp_hosts: &hosts(SMDP),
+        smds_hosts: &hosts(SMDS),
+        from_unix_s: EPOCH_UNIX_S,
+        now_unix_s: EPOCH_UNIX_S,
+        rng,
+        tally,
+    };
     let eim = eim_identity(&pki, run).map_err(fault)?.counted(tally);
+    let identities = Identities::issue(&issue, Some(eim)).map_err(fault)?;
     // A certificate that signs packages is none for TLS: the eIM has one as an SM-DP+ has.
     let eim_tls = pki
-        .smdp(&oid(SMDP_OID)?, &hosts(EIM), EPOCH_UNIX_S, &rng.branch(Actor::EIM).branch("tls"))
+        .smdp(&identities.smdp.oid, &hosts(EIM), EPOCH_UNIX_S, &rng.branch(Actor::EIM).branch("tls"))
         .map_err(fault)?
         .tls;
     let server = |identity: &Identity, endpoint| tls_server(identity, endpoint, rng, tally, clock, *key_log);
-    let tls = vec![server(&smdp.tls, SMDP)?, server(&smds.tls, SMDS)?, server(&eim_tls, EIM)?];
-
-    let start_smdp = |anchor, identity: SmdpIdentity, branch: &str| {
-        let stream = rng.branch(Actor::SMDP).stream(branch);
-        let identity =
-            SmdpIdentity { auth: identity.auth.counted(tally), pb: identity.pb.counted(tally), ..identity };
-        let settings = SmdpSettings::new(SMDP.name);
-        Smdp::new(settings, vec![(anchor, identity)], stream, Box::new(Forgetful), &Records::new(), tally)
-            .map_err(ServiceError::EsimStore)
-    };
+    let tls = vec![
+        server(&identities.smdp.tls, SMDP)?,
+        server(&identities.smds.tls, SMDS)?,
+        server(&eim_tls, EIM)?,
+    ];
     let rogue = match ordered.iter().any(|device| device.fault == Some(EsimFault::RogueSmdp)) {
-        true => Some(rogue(rng, &pki, &start_smdp)?),
+        true => Some(rogue(rng, &identities, tally)?),
         false => None,
     };
-    let mut services = EsimServices {
-        smdp: start_smdp(anchor.clone(), smdp, "smdp")?,
-        rogue,
-        smds: Smds::new(
-            SMDS.name,
-            vec![(anchor.clone(), smds)],
-            rng.branch(Actor::SMDS).stream("smds"),
-            Box::new(Forgetful),
-            &Records::new(),
-            tally,
-        )
-        .map_err(ServiceError::EsimStore)?,
-        eim: Eim::new(
-            EimSettings { id: EIM_ID.to_owned(), address: EIM.name.to_owned(), indirect: setup.indirect },
-            eim,
-            vec![anchor],
-            rng.branch(Actor::EIM).stream("eim"),
-            Box::new(Forgetful),
-            &Records::new(),
-            tally,
-        )
-        .map_err(ServiceError::EsimStore)?,
-        faults: ordered.iter().filter_map(|device| Some((device.number, device.fault?))).collect(),
-    };
-    let subscribers = place(&mut services, setup, ordered, rng)?;
-    Ok(Prepared { services, pki, subscribers, tls })
+    let office = Office::open(Opening {
+        smdp: SmdpSettings::new(SMDP.name),
+        smds_address: SMDS.name,
+        eim: Some(EimSettings {
+            id: EIM_ID.to_owned(),
+            address: EIM.name.to_owned(),
+            indirect: setup.indirect,
+        }),
+        identities,
+        rng,
+        store: &|| Box::new(Forgetful),
+        records: &Records::new(),
+        tally,
+    })
+    .map_err(ServiceError::EsimStore)?;
+    let mut office = office.with_smdp(|honest| FaultySmdp { honest, rogue, fault: None });
+    let (orders, subscribers) = Orders::new(setup, ordered, rng, &mut office.smdp_mut().honest)?;
+    let faults = ordered.iter().filter_map(|device| Some((device.number, device.fault?))).collect();
+    Ok(Prepared { services: EsimServices { office, orders, faults }, pki, subscribers, tls })
 }
 
 /// An SM-DP+ whose certificates come from a CI of its own, and which says that the CI is the card's.
-fn rogue(
-    rng: &RngTree,
-    pki: &Pki,
-    start: &impl Fn(crate::crypto::rsp_cert::TrustAnchor, SmdpIdentity, &str) -> Result<Smdp, ServiceError>,
-) -> Result<Smdp, ServiceError> {
+fn rogue(rng: &RngTree, honest: &Identities, tally: &Tally) -> Result<Smdp, ServiceError> {
+    let stream = rng.branch(Actor::SMDP).stream("rogue");
     let rng = rng.branch("rogue");
     let foreign = Pki::new(&rng, &PkiOptions::default()).map_err(fault)?;
-    let hosts = [SMDP.name.to_owned()];
-    let oid = SMDP_OID.parse().map_err(EsimError::Certificate).map_err(fault)?;
-    let identity = foreign.smdp(&oid, &hosts, EPOCH_UNIX_S, &rng).map_err(fault)?;
-    let anchor = pki.anchor(Some(EPOCH_UNIX_S), &Tally::new()).map_err(fault)?;
-    start(anchor, identity, "rogue")
+    let identity =
+        foreign.smdp(&honest.smdp.oid, &[SMDP.name.to_owned()], EPOCH_UNIX_S, &rng).map_err(fault)?;
+    let identity =
+        SmdpIdentity { auth: identity.auth.counted(tally), pb: identity.pb.counted(tally), ..identity };
+    let identities = vec![(honest.anchor.clone(), identity)];
+    let settings = SmdpSettings::new(SMDP.name);
+    Smdp::new(settings, identities, stream, Box::new(Forgetful), &Records::new(), tally)
+        .map_err(ServiceError::EsimStore)
 }
 
-/// Places an order for each device, tells the eIM, and returns the subscribers.
-fn place(
-    services: &mut EsimServices,
-    setup: &EsimSetup,
-    ordered: &[Ordered],
-    rng: &RngTree,
-) -> Result<Vec<Subscriber>, ServiceError> {
-    let keys = rng.branch(Actor::SMDP).branch("production");
-    let producer = Producer::new((*setup.profile).clone(), &setup.profile_name, SMDP.name, keys);
-    let producer = match setup.package.clone() {
-        Some(base) => producer.with_base(base).ok_or(ServiceError::EsimPackage)?,
-        None => producer,
-    };
-    let mut subscribers = Vec::new();
-    for device in ordered {
-        let (profile, made) = producer.make(device.number - 1)?;
-        if let (true, OperatorConstant::Opc(opc)) = (setup.subscribed, made.operator) {
-            subscribers.push(Subscriber {
-                imsi: made.imsi,
-                iccid: profile.iccid.clone(),
-                k: made.k,
-                opc,
-                amf: made.amf,
-                sqn: made.sqn,
-                apn: Some(setup.profile.apn.clone()),
-                policy: Policy::Unrestricted,
-                fault: HssFault::None,
-            });
-        }
-        order(&mut services.smdp, &mut services.smds, setup, device, profile).map_err(|refusal| {
-            ServiceError::EsimOrder { device: device.number, cause: refusal.to_string() }
-        })?;
-        let step = match setup.trigger {
-            Trigger::ActivationCode => RuleStep::DownloadByCode {
-                code: format!("LPA:1${}${}", SMDP.name, matching_id(device)),
-                hidden: setup.indirect,
-            },
-            Trigger::DefaultSmdp => RuleStep::DownloadFromDefault,
-            Trigger::Smds => RuleStep::DownloadBySmds { address: Some(SMDS.name.to_owned()) },
+/// The orders that are still to be placed. What is drawn for each was drawn in the order of the devices' numbers, so
+/// that it does not matter who asks first.
+pub(super) struct Orders {
+    producer: Producer,
+    trigger: EsimTrigger,
+    indirect: bool,
+    awaited: BTreeMap<u32, Awaited>,
+    by_eid: BTreeMap<Eid, u32>,
+}
+
+/// An order that is still to be placed.
+struct Awaited {
+    device: Ordered,
+    keys: PackageKeys,
+}
+
+impl Orders {
+    /// The orders for devices, and the subscribers that come with them.
+    fn new(
+        setup: &EsimSetup,
+        ordered: &[Ordered],
+        rng: &RngTree,
+        smdp: &mut Smdp,
+    ) -> Result<(Self, Vec<Subscriber>), ServiceError> {
+        let keys = rng.branch(Actor::SMDP).branch("production");
+        let producer = Producer::new((*setup.profile).clone(), &setup.profile_name, SMDP.name, keys);
+        let producer = match setup.package.clone() {
+            Some(base) => producer.with_base(base).ok_or(ServiceError::EsimPackage)?,
+            None => producer,
         };
-        services.eim.add_rule(Rule::zero_touch(device.eid.as_str(), step));
-        services.eim.register(&device.eid, None).map_err(ServiceError::EsimStore)?;
+        let mut subscribers = Vec::new();
+        let mut awaited = BTreeMap::new();
+        for device in ordered {
+            let (iccid, made) = producer.subscriber(device.number - 1)?;
+            if let (true, OperatorConstant::Opc(opc)) = (setup.subscribed, made.operator) {
+                subscribers.push(Subscriber {
+                    imsi: made.imsi,
+                    iccid,
+                    k: made.k,
+                    opc,
+                    amf: made.amf,
+                    sqn: made.sqn,
+                    apn: Some(setup.profile.apn.clone()),
+                    policy: Policy::Unrestricted,
+                    fault: HssFault::None,
+                });
+            }
+            awaited.insert(device.number, Awaited { device: device.clone(), keys: smdp.package_keys() });
+        }
+        let by_eid = ordered.iter().map(|device| (device.eid.clone(), device.number)).collect();
+        let orders = Self { producer, trigger: setup.trigger, indirect: setup.indirect, awaited, by_eid };
+        Ok((orders, subscribers))
     }
-    Ok(subscribers)
+
+    /// Places the order for device `number`, which asks for something, where it has not been placed yet; for a clone,
+    /// that of the card whose EID it says to the eIM.
+    pub(super) fn place_for(
+        &mut self,
+        now_unix_s: u64,
+        number: u32,
+        request: &HttpRequest,
+        office: &mut Office<FaultySmdp>,
+        deeds: &mut Vec<Deed>,
+    ) {
+        if self.awaited.is_empty() {
+            return;
+        }
+        let awaited =
+            self.awaited.remove(&number).or_else(|| self.awaited.remove(self.by_eid.get(&asks(request)?)?));
+        let Some(Awaited { device, keys }) = awaited else { return };
+        self.by_eid.remove(&device.eid);
+        if let Err(cause) = self.place(now_unix_s, &device, keys, office) {
+            deeds.push(Deed::Failed { server: Server::Smdp, what: "order not placed", cause });
+        }
+    }
+
+    fn place(
+        &self,
+        now_unix_s: u64,
+        device: &Ordered,
+        keys: PackageKeys,
+        office: &mut Office<FaultySmdp>,
+    ) -> Result<(), String> {
+        let (profile, _) = self.producer.make(device.number - 1).map_err(|error| error.to_string())?;
+        let smdp = &mut office.smdp_mut().honest;
+        self.order(now_unix_s, smdp, device, profile, keys).map_err(|refusal| refusal.to_string())?;
+        let step = match self.trigger {
+            EsimTrigger::ActivationCode => RuleStep::DownloadByCode {
+                code: format!("LPA:1${}${}", SMDP.name, matching_id(device)),
+                hidden: self.indirect,
+            },
+            EsimTrigger::DefaultSmdp => RuleStep::DownloadFromDefault,
+            EsimTrigger::Smds => RuleStep::DownloadBySmds { address: Some(SMDS.name.to_owned()) },
+        };
+        let Some(eim) = office.eim_mut() else { return Ok(()) };
+        eim.add_rule(Rule::zero_touch(device.eid.as_str(), step));
+        eim.register(&device.eid, None).map_err(|error| error.to_string())
+    }
+
+    fn order(
+        &self,
+        now_unix_s: u64,
+        smdp: &mut Smdp,
+        device: &Ordered,
+        profile: Profile,
+        keys: PackageKeys,
+    ) -> Result<(), Refusal> {
+        // An EID that no device here has.
+        let stranger = || device.eid.plus(1_000_000).unwrap_or_else(|| device.eid.clone());
+        let eid = match (device.fault, self.trigger) {
+            (Some(EsimFault::WrongEid), _) => Some(stranger()),
+            (_, EsimTrigger::ActivationCode) => None,
+            _ => Some(device.eid.clone()),
+        };
+        let iccid = profile.iccid.clone();
+        smdp.add_profile_with(profile, keys)?;
+        let download = DownloadOrder { eid: eid.clone(), iccid: Some(iccid.clone()), profile_type: None };
+        smdp.download_order(&download)?;
+        let confirm = ConfirmOrder {
+            iccid,
+            eid,
+            matching_id: Some(match self.trigger {
+                EsimTrigger::DefaultSmdp => String::new(),
+                _ => matching_id(device),
+            }),
+            confirmation_code: None,
+            smds: (self.trigger == EsimTrigger::Smds).then(|| SMDS.name.to_owned()),
+            release: true,
+        };
+        smdp.confirm_order(now_unix_s, &confirm).map(drop)
+    }
+}
+
+/// The EID that asks the eIM for a package.
+fn asks(request: &HttpRequest) -> Option<Eid> {
+    match EsipaRequest::parse(&request.body).ok()? {
+        EsipaRequest::GetEimPackage(get) => bcd::read_eid(&get.eid).ok(),
+        _ => None,
+    }
 }
 
 fn matching_id(device: &Ordered) -> String {
     format!("CELLBED-{:06}", device.number)
 }
 
-fn order(
-    smdp: &mut Smdp,
-    smds: &mut Smds,
-    setup: &EsimSetup,
-    device: &Ordered,
-    profile: Profile,
-) -> Result<(), Refusal> {
-    // An EID that no device here has.
-    let stranger = || device.eid.plus(1_000_000).unwrap_or_else(|| device.eid.clone());
-    let eid = match (device.fault, setup.trigger) {
-        (Some(EsimFault::WrongEid), _) => Some(stranger()),
-        (_, Trigger::ActivationCode) => None,
-        _ => Some(device.eid.clone()),
-    };
-    let iccid = profile.iccid.clone();
-    smdp.add_profile(profile)?;
-    smdp.download_order(&DownloadOrder { eid: eid.clone(), iccid: Some(iccid.clone()), profile_type: None })?;
-    smdp.confirm_order(
-        EPOCH_UNIX_S,
-        &ConfirmOrder {
-            iccid,
-            eid,
-            matching_id: Some(match setup.trigger {
-                Trigger::DefaultSmdp => String::new(),
-                _ => matching_id(device),
-            }),
-            confirmation_code: None,
-            smds: (setup.trigger == Trigger::Smds).then(|| SMDS.name.to_owned()),
-            release: true,
-        },
-    )?;
-    // The SM-DS hears of it before any device is on.
-    while let Some(request) = smdp.poll(EPOCH_UNIX_S) {
-        let served = smds.handle(EPOCH_UNIX_S, &request);
-        // What failed is asked again later, as its deadline says; here it shows as an event that nobody finds.
-        let _ = smdp.resume(EPOCH_UNIX_S, Some(&served.response));
-    }
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::esim::ESIPA_PATH;
+    use crate::kernel::Instant;
+    use crate::services::inventory::Inventory;
+    use crate::wire::http::Request;
+    use crate::wire::rsp::iot::GetEimPackage;
 
-/// A notification that the SM-DP+ has verified: of an installation, the card that holds the subscription is known
-/// from now on.
-pub(super) fn note_installed(smdp: &Smdp, body: &[u8], inventory: &mut Inventory, events: &mut Vec<Body>) {
-    let notification = serde_json::from_slice::<serde_json::Value>(body)
-        .ok()
-        .and_then(|body| STANDARD.decode(body.get("pendingNotification")?.as_str()?).ok())
-        .and_then(|bytes| PendingNotification::parse(&bytes).ok()?.metadata().ok());
-    let Some(metadata) = notification else { return };
-    let iccid = metadata.iccid.as_ref().and_then(|iccid| crate::wire::bcd::read_iccid(iccid).ok());
-    let Some(order) = iccid.and_then(|iccid| smdp.order(&iccid)) else { return };
-    let Some(eid) = order.eid() else { return };
-    let fields = vec![
-        ("event", metadata.event.name().to_owned()),
-        ("iccid", order.iccid().to_string()),
-        ("eid", eid.to_string()),
-        ("order", order.state().to_string()),
-    ];
-    events.push(Body::note(Actor::SMDP, "notification verified", fields));
-    if metadata.event == NotificationEvents::INSTALL && order.state() == OrderState::Installed {
-        inventory.bind(order.iccid().clone(), eid.clone());
+    fn services(devices: u32) -> (EsimServices, Vec<Ordered>, Vec<Subscriber>) {
+        let profile = SimProfile::parse(include_str!("../../../sim-profiles/lte-test.toml")).unwrap();
+        let eid = |number: u32| profile.personalise(number - 1).unwrap().eid;
+        let ordered: Vec<Ordered> =
+            (1..=devices).map(|number| Ordered { number, eid: eid(number), fault: None }).collect();
+        let setup = EsimSetup {
+            profile: Arc::new(profile.clone()),
+            profile_name: "lte-test".to_owned(),
+            package: None,
+            trigger: EsimTrigger::ActivationCode,
+            indirect: false,
+            subscribed: true,
+        };
+        let (run, tally, clock) = (RngTree::new(7), Tally::new(), VirtualClock::new(EPOCH_UNIX_S));
+        let means = Means { run: &run, tally: &tally, clock: &clock, key_log: None };
+        let prepared = prepare(&setup, &ordered, &means).unwrap();
+        (prepared.services, ordered, prepared.subscribers)
+    }
+
+    /// Device `number` with the card `eid` asks the eIM what there is to do.
+    fn ask(services: &mut EsimServices, number: u32, eid: &Eid) {
+        let get = GetEimPackage { eid: bcd::eid(eid), notify_state_change: false, cause: None, plmn: None };
+        let body = EsipaRequest::GetEimPackage(get).to_bytes();
+        let request = Request::new("POST", ESIPA_PATH, EIM.name).body(crate::esim::ASN1, body);
+        let (mut inventory, mut events) = (Inventory::default(), Vec::new());
+        let now = Instant::ZERO;
+        let response = services.answer(now, Actor::EIM, number, &request, &mut inventory, &mut events);
+        assert_eq!((response.status, events.len()), (200, 0), "{events:?}");
+    }
+
+    /// The orders that there are, as they are kept, without the order in which they were released.
+    fn placed(services: &EsimServices) -> BTreeMap<String, serde_json::Value> {
+        let orders = services.office.smdp().honest.orders();
+        let kept = orders.map(|order| {
+            let mut kept = serde_json::to_value(order).unwrap();
+            kept.as_object_mut().unwrap().remove("released");
+            (order.iccid().to_string(), kept)
+        });
+        kept.collect()
+    }
+
+    #[test]
+    fn an_order_is_placed_when_its_device_asks_and_is_the_same_whoever_asks_first() {
+        let (mut one, devices, subscribers) = services(3);
+        assert_eq!((placed(&one).len(), subscribers.len()), (0, 3));
+        assert_eq!(one.office.eim().unwrap().euiccs().count(), 0);
+        ask(&mut one, 2, &devices[1].eid);
+        ask(&mut one, 2, &devices[1].eid);
+        let first: Vec<String> = placed(&one).into_keys().collect();
+        assert_eq!(first, [subscribers[1].iccid.to_string()]);
+        ask(&mut one, 1, &devices[0].eid);
+        ask(&mut one, 3, &devices[2].eid);
+        let (mut other, ..) = services(3);
+        for device in &devices {
+            ask(&mut other, device.number, &device.eid);
+        }
+        assert_eq!(placed(&one), placed(&other));
+        assert!(one.orders.awaited.is_empty() && one.orders.by_eid.is_empty());
+    }
+
+    #[test]
+    fn a_clone_that_asks_first_finds_the_order_for_the_card_that_it_copies() {
+        let (mut services, devices, subscribers) = services(2);
+        ask(&mut services, 9, &devices[1].eid);
+        assert_eq!(placed(&services).into_keys().collect::<Vec<_>>(), [subscribers[1].iccid.to_string()]);
+        ask(&mut services, 2, &devices[1].eid);
+        assert_eq!(placed(&services).len(), 1);
     }
 }

@@ -185,3 +185,52 @@ fn an_euicc_finds_its_profile_through_the_smds() {
     assert_eq!(smds.events().count(), 0);
     assert_eq!(ask(&mut bench, &mut smds, None).1["eventEntries"], json!([]));
 }
+
+#[test]
+fn of_an_event_only_the_last_word_counts() {
+    let mut bench = Bench::new();
+    let mut smds = smds(&bench.pki);
+    let eid: Eid = EID.parse().unwrap();
+    let order = |bench: &mut Bench, id: &str| {
+        let order = DownloadOrder { eid: Some(eid.clone()), iccid: Some(iccid(0)), profile_type: None };
+        bench.smdp.download_order(&order).unwrap();
+        let confirm = ConfirmOrder {
+            iccid: iccid(0),
+            eid: None,
+            matching_id: Some(id.to_owned()),
+            confirmation_code: None,
+            smds: Some("smds.example".to_owned()),
+            release: true,
+        };
+        bench.smdp.confirm_order(NOW, &confirm).unwrap();
+    };
+    // Cancelled before the SM-DS has heard of it.
+    order(&mut bench, "E-1");
+    bench.smdp.cancel_order(&iccid(0), None, None, true).unwrap();
+    deliver(&mut bench, &mut smds);
+    assert_eq!(smds.events().count(), 0);
+    // Cancelled while the SM-DS is being told: what comes of that does not bring it back.
+    order(&mut bench, "E-2");
+    assert!(bench.smdp.poll(NOW).is_some());
+    bench.smdp.cancel_order(&iccid(0), None, None, true).unwrap();
+    bench.smdp.resume(NOW, None).unwrap();
+    deliver(&mut bench, &mut smds);
+    assert_eq!((smds.events().count(), bench.smdp.deadline_unix_s()), (0, None));
+}
+
+#[test]
+fn the_next_profile_of_a_type_is_the_first_that_is_left() {
+    let mut bench = Bench::new();
+    let wanted =
+        |name: &str| DownloadOrder { profile_type: Some(name.to_owned()), ..DownloadOrder::default() };
+    let kind = bench.smdp.orders().next().unwrap().profile_type().to_owned();
+    let all: Vec<Iccid> = bench.smdp.orders().map(|order| order.iccid().clone()).collect();
+    for expected in &all {
+        assert_eq!(bench.smdp.download_order(&wanted(&kind)).as_ref(), Ok(expected));
+    }
+    let reason = |bench: &mut Bench, name: &str| bench.smdp.download_order(&wanted(name)).unwrap_err().reason;
+    assert_eq!(reason(&mut bench, &kind), Reason::TypeExhausted);
+    assert_eq!(reason(&mut bench, "no such type"), Reason::TypeUnknown);
+    bench.smdp.cancel_order(&all[0], None, None, true).unwrap();
+    assert_eq!(bench.smdp.download_order(&wanted(&kind)).as_ref(), Ok(&all[0]));
+}

@@ -1,0 +1,106 @@
+//! The eUICCs that an eIM manages, and how it finds the one that a message is of or that something waits for without a
+//! look at the others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Forward;
+use super::record::EuiccRecord;
+use crate::crypto::rsp_cert::{RspCertificate, RspPublicKey};
+use crate::esim::es9p;
+use crate::id::Eid;
+
+/// A notification in the outbox of an eUICC.
+type Waiting = (Eid, u64);
+
+/// Records by EID, and what leads to them. What is kept of an eUICC changes through [`Euiccs::insert`] alone.
+#[derive(Default)]
+pub(super) struct Euiccs {
+    records: BTreeMap<Eid, EuiccRecord>,
+    /// By the transaction of the work that is out.
+    by_transaction: BTreeMap<Vec<u8>, Eid>,
+    /// By the key that it signs with. Where two certificates have one key, the first stands.
+    by_key: BTreeMap<RspPublicKey, Eid>,
+    /// When each notification is to be forwarded, Unix seconds; 0 is as soon as may be.
+    due_of: BTreeMap<Waiting, u64>,
+    due: BTreeSet<(u64, Waiting)>,
+}
+
+impl Euiccs {
+    pub(super) fn get(&self, eid: &Eid) -> Option<&EuiccRecord> {
+        self.records.get(eid)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &EuiccRecord> {
+        self.records.values()
+    }
+
+    /// The eUICC whose work that is out has this transaction.
+    pub(super) fn with_transaction(&self, transaction_id: &[u8]) -> Option<&EuiccRecord> {
+        self.records.get(self.by_transaction.get(transaction_id)?)
+    }
+
+    /// The eUICC whose verified certificate has this key.
+    pub(super) fn with_key(&self, key: &RspPublicKey) -> Option<&EuiccRecord> {
+        self.records.get(self.by_key.get(key)?)
+    }
+
+    /// When the first notification is to be forwarded, Unix seconds.
+    pub(super) fn due_unix_s(&self) -> Option<u64> {
+        self.due.first().map(|(due_unix_s, _)| *due_unix_s)
+    }
+
+    /// The first notification that is due, not to be forwarded again before `again_unix_s`.
+    pub(super) fn next_forward(&mut self, now_unix_s: u64, again_unix_s: u64) -> Option<Forward> {
+        let (_, waiting) = self.due.first().filter(|(due_unix_s, _)| *due_unix_s <= now_unix_s)?.clone();
+        self.schedule(waiting.clone(), again_unix_s);
+        let (eid, number) = waiting;
+        let notification = self.records.get(&eid)?.outbox.get(&number)?;
+        let request = es9p::handle_notification(&notification.address, &notification.notification);
+        Some(Forward { eid, number, request })
+    }
+
+    /// Puts a record in the place of the one before.
+    pub(super) fn insert(&mut self, record: EuiccRecord) {
+        let eid = &record.eid;
+        let before = self.records.remove(eid).unwrap_or_else(|| EuiccRecord::new(eid.clone()));
+        if let Some(out) = &before.out {
+            self.by_transaction.remove(&out.transaction_id);
+        }
+        if let Some(out) = &record.out {
+            self.by_transaction.insert(out.transaction_id.clone(), eid.clone());
+        }
+        if before.chain != record.chain {
+            if let Some(key) = key_of(&before).filter(|key| self.by_key.get(key) == Some(eid)) {
+                self.by_key.remove(&key);
+            }
+            if let Some(key) = key_of(&record) {
+                self.by_key.entry(key).or_insert_with(|| eid.clone());
+            }
+        }
+        for number in before.outbox.keys().filter(|number| !record.outbox.contains_key(number)) {
+            self.unschedule(&(eid.clone(), *number));
+        }
+        for number in record.outbox.keys().filter(|number| !before.outbox.contains_key(number)) {
+            self.schedule((eid.clone(), *number), 0);
+        }
+        self.records.insert(eid.clone(), record);
+    }
+
+    fn schedule(&mut self, waiting: Waiting, due_unix_s: u64) {
+        self.unschedule(&waiting);
+        self.due_of.insert(waiting.clone(), due_unix_s);
+        self.due.insert((due_unix_s, waiting));
+    }
+
+    fn unschedule(&mut self, waiting: &Waiting) {
+        if let Some(due_unix_s) = self.due_of.remove(waiting) {
+            self.due.remove(&(due_unix_s, waiting.clone()));
+        }
+    }
+}
+
+/// The key of the eUICC's certificate, where it is known and verified.
+fn key_of(record: &EuiccRecord) -> Option<RspPublicKey> {
+    let certificate = RspCertificate::parse(record.chain.first()?).ok()?;
+    Some(*certificate.public())
+}
