@@ -3,6 +3,8 @@
 pub mod apdu;
 pub mod at;
 pub(crate) mod byte_queue;
+pub mod cbor;
+pub mod cose;
 pub mod gtpu;
 pub mod http;
 mod label;
