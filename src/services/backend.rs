@@ -3,7 +3,6 @@
 //! Decisions are taken at once; what has to stand on the ledger first is answered when its block is sealed.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::inventory::{Entry, Inventory};
@@ -25,9 +24,8 @@ const COMMIT_WINDOW: Duration = Duration::from_millis(20);
 
 /// Who is asking, as far as the network can tell.
 pub struct Caller<'a> {
-    pub ip: Ipv4Addr,
     /// The network's own word on who holds this IP session.
-    pub attestation: Option<&'a Attestation>,
+    pub attestation: &'a Attestation,
     /// The exporter of the TLS session (RFC 9266), which binds a CSR to it.
     pub channel_binding: ChannelBinding,
 }
@@ -182,10 +180,7 @@ impl Backend {
     }
 
     fn known_device(&self, caller: &Caller<'_>) -> Result<&Entry, Problem> {
-        let attestation = caller.attestation.ok_or_else(|| {
-            Problem::new(403, "no-session", format!("the network knows no subscriber behind {}", caller.ip))
-        })?;
-        self.inventory.find(&attestation.iccid).ok_or_else(|| {
+        self.inventory.find(&caller.attestation.iccid).ok_or_else(|| {
             Problem::new(403, "not-in-inventory", "the card behind this session was never ordered")
         })
     }

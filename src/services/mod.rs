@@ -5,8 +5,10 @@ pub mod esim;
 pub mod inventory;
 pub mod network;
 pub mod peer;
+pub mod sessions;
 
 pub use network::{ServiceInput, ServiceOutput, Services};
+pub use sessions::{Holders, SessionRefusal, Sessions};
 
 use crate::ca::CaError;
 use crate::card::CardError;

@@ -27,7 +27,7 @@ pub struct Desk<'a> {
     pub backend: &'a mut Backend,
     pub esim: Option<&'a mut EsimServices>,
     pub servers: &'a Servers,
-    pub attestation: Option<&'a Attestation>,
+    pub attestation: &'a Attestation,
     pub waiting: &'a mut BTreeMap<TxHash, (Ipv4Addr, ConnId)>,
 }
 
@@ -238,7 +238,7 @@ impl Session {
             return Ok(false);
         };
         *asked = Some(Box::new(request.clone()));
-        let caller = Caller { ip, attestation: desk.attestation, channel_binding };
+        let caller = Caller { attestation: desk.attestation, channel_binding };
         let mut events = Vec::new();
         let answer = match self.office {
             Actor::CA => desk.backend.est(desk.now, &caller, &request, &mut events)?,

@@ -33,14 +33,12 @@ fn a_claim_that_is_in_order_is_registered_and_may_be_repeated() {
 }
 
 #[test]
-fn the_registrar_speaks_only_to_whom_the_network_attests_and_the_operator_ordered() {
+fn the_registrar_speaks_only_to_whom_the_operator_ordered() {
     let subject = Subject::new(1);
     let mut offices = Lab::new().open();
     let contract = offices.contract;
     for request in [offer_request(), claim_request(&subject.claim(contract))] {
         assert_eq!(word(&offices.register(&subject, &request)), "not-in-inventory");
-        let nobody = Subject { attestation: None, ..subject.clone() };
-        assert_eq!(word(&offices.register(&nobody, &request)), "no-session");
     }
 }
 
@@ -153,8 +151,6 @@ fn each_who_does_not_agree_is_named() {
         est_word(&response)
     };
     let ordered = || Lab::new().ordered(&subject, true);
-    let nobody = Subject { attestation: None, ..subject.clone() };
-    assert_eq!(refused(ordered().registered(&subject), &nobody), "no-session");
     assert_eq!(refused(Lab::new(), &subject), "not-in-inventory");
     assert_eq!(refused(ordered(), &subject), "key-not-on-ledger");
     let unexpected = Lab::new().ordered(&subject, false).registered(&subject);

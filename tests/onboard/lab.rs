@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use cellbed::ca::{Authority, CsrBuilder, device_uri, est::EstRequest};
-use cellbed::corenet::{Attestation, Policy};
+use cellbed::corenet::{Attestation, PdnAddress, RatType, SessionId};
 use cellbed::crypto::key::halves;
 use cellbed::crypto::{SoftKey, Tally};
 use cellbed::event::{Body, Outcome, StateChange};
@@ -30,23 +30,27 @@ pub struct Subject {
     pub eid: Eid,
     pub iccid: Iccid,
     pub ip: Ipv4Addr,
-    pub attestation: Option<Attestation>,
+    pub attestation: Attestation,
 }
 
 impl Subject {
     pub fn new(n: u8) -> Self {
         let iccid: Iccid = "8988211000000000011".parse::<Iccid>().unwrap().plus(u32::from(n)).unwrap();
         let eid: Eid = "89049032123451234512345678901235".parse::<Eid>().unwrap().plus(u32::from(n)).unwrap();
+        let ip = Ipv4Addr::new(10, 44, 0, n);
         let attestation = Attestation {
+            session: SessionId(n.into()),
             imsi: format!("0010100000000{n:02}").parse().unwrap(),
             iccid: iccid.clone(),
             imei: None,
             apn: "internet".into(),
-            policy: Policy::Unrestricted,
+            addresses: vec![PdnAddress::Ipv4(ip)],
+            policy: "unrestricted".into(),
+            rat: RatType::Eutran,
             since: Instant::ZERO,
         };
         let key = SoftKey::from_stream(&mut RngTree::new(7).branch(n).stream("key"));
-        Self { key, eid, iccid, ip: Ipv4Addr::new(10, 44, 0, n), attestation: Some(attestation) }
+        Self { key, eid, iccid, ip, attestation }
     }
 
     /// The same device with another key: what a copied card has.
@@ -222,8 +226,7 @@ impl Offices {
             &mut Vec<Body>,
         ) -> Result<Answer, cellbed::services::ServiceError>,
     ) -> Response {
-        let attestation = subject.attestation.as_ref();
-        let caller = Caller { ip: subject.ip, attestation, channel_binding: BINDING };
+        let caller = Caller { attestation: &subject.attestation, channel_binding: BINDING };
         let mut events = Vec::new();
         match office(&mut self.backend, self.now, &caller, request, &mut events).unwrap() {
             Answer::Now(response) => response,

@@ -102,7 +102,7 @@ impl Line {
             backend: &mut self.offices.backend,
             esim: None,
             servers: &self.servers,
-            attestation: self.subject.attestation.as_ref(),
+            attestation: &self.subject.attestation,
             waiting: &mut self.waiting,
         };
         let mut out = Vec::new();

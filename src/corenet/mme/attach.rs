@@ -16,7 +16,7 @@ use oxirush_security::identity::GutiEps;
 
 use super::context::{AttachRequest, Phase, Timer, UeContext};
 use super::{Core, Mme, fault, messages, nas};
-use crate::corenet::gateway::Attestation;
+use crate::corenet::gateway::CreateSession;
 use crate::corenet::{CorenetError, EpcOutput};
 use crate::event::Actor;
 use crate::id::Imsi;
@@ -141,15 +141,15 @@ impl Mme {
         if request.apn.is_some_and(|asked| !asked.eq_ignore_ascii_case(&apn)) {
             return self.refuse_session(ue, EsmCause::MissingOrUnknownApn, core);
         }
-        let attestation = Attestation {
+        let session = CreateSession {
             imsi: imsi.clone(),
             iccid: subscription.iccid,
             imei: ue.imei.clone(),
             apn: apn.clone(),
             policy: subscription.policy,
-            since: core.now,
+            rat: self.config.rat,
         };
-        let Some(created) = core.gateway.create(attestation, core.out) else {
+        let Some(created) = core.gateway.create(core.now, session, core.out) else {
             return self.refuse_session(ue, EsmCause::InsufficientResources, core);
         };
         ue.session = Some(created.teid);

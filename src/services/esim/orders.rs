@@ -70,8 +70,8 @@ pub struct Prepared {
     pub services: EsimServices,
     /// Who issues the certificates of eUICCs.
     pub pki: Pki,
-    /// The operational subscribers, for the HSS.
-    pub subscribers: Vec<Subscriber>,
+    /// The operational subscribers, for the HSS, each with the number of its device.
+    pub subscribers: Vec<(u32, Subscriber)>,
     pub tls: Vec<(ServiceAddress, Arc<ServerConfig>)>,
 }
 
@@ -172,7 +172,7 @@ fn place(
     setup: &EsimSetup,
     ordered: &[Ordered],
     rng: &RngTree,
-) -> Result<Vec<Subscriber>, ServiceError> {
+) -> Result<Vec<(u32, Subscriber)>, ServiceError> {
     let keys = rng.branch(Actor::SMDP).branch("production");
     let producer = Producer::new((*setup.profile).clone(), &setup.profile_name, SMDP.name, keys);
     let producer = match setup.package.clone() {
@@ -183,7 +183,7 @@ fn place(
     for device in ordered {
         let (profile, made) = producer.make(device.number - 1)?;
         if let (true, OperatorConstant::Opc(opc)) = (setup.subscribed, made.operator) {
-            subscribers.push(Subscriber {
+            let subscriber = Subscriber {
                 imsi: made.imsi,
                 iccid: profile.iccid.clone(),
                 k: made.k,
@@ -193,7 +193,8 @@ fn place(
                 apn: Some(setup.profile.apn.clone()),
                 policy: Policy::Unrestricted,
                 fault: HssFault::None,
-            });
+            };
+            subscribers.push((device.number, subscriber));
         }
         order(&mut services.smdp, &mut services.smds, setup, device, profile).map_err(|refusal| {
             ServiceError::EsimOrder { device: device.number, cause: refusal.to_string() }
