@@ -10,18 +10,17 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 
 use super::ServiceError;
-use super::backend::Backend;
-use super::esim::EsimServices;
-use super::peer::{Desk, Peer};
+use super::chain::Ticket;
+use super::office::Offices;
+use super::peer::Peer;
 use super::sessions::Sessions;
 use crate::ca::Authority;
 use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
 use crate::crypto::{SoftKey, Tally};
 use crate::event::{Actor, Body};
 use crate::kernel::{Instant, RngTree};
-use crate::ledger::TxHash;
+use crate::net::ServiceAddress;
 use crate::net::endpoint::{BROKER, EST, REGISTRAR};
-use crate::net::{ConnId, ServiceAddress};
 use crate::wire::Fields;
 
 /// What reaches the service network.
@@ -95,23 +94,22 @@ impl Servers {
 
 /// Everything that devices talk to, and what stands behind it.
 pub struct Services {
-    backend: Backend,
-    esim: Option<EsimServices>,
-    servers: Servers,
+    offices: Offices,
+    servers: Arc<Servers>,
     sessions: Sessions,
     clock: VirtualClock,
     rng: RngTree,
     mtu: u16,
     peers: BTreeMap<Ipv4Addr, Peer>,
     schedule: BTreeSet<(Instant, Ipv4Addr)>,
-    waiting: BTreeMap<TxHash, (Ipv4Addr, ConnId)>,
+    /// Whose answers wait for what.
+    waiting: BTreeMap<Ticket, Ipv4Addr>,
 }
 
 impl Services {
     /// Services that nobody has talked to yet.
     pub fn new(
-        backend: Backend,
-        esim: Option<EsimServices>,
+        offices: Offices,
         servers: Servers,
         sessions: Sessions,
         clock: VirtualClock,
@@ -119,9 +117,8 @@ impl Services {
         rng: RngTree,
     ) -> Self {
         Self {
-            backend,
-            esim,
-            servers,
+            offices,
+            servers: Arc::new(servers),
             sessions,
             clock,
             rng,
@@ -133,14 +130,14 @@ impl Services {
     }
 
     /// What stands behind the services.
-    pub fn backend(&self) -> &Backend {
-        &self.backend
+    pub fn offices(&self) -> &Offices {
+        &self.offices
     }
 
     /// When the services want to be woken.
     pub fn deadline(&self) -> Option<Instant> {
         let peers = self.schedule.first().map(|(at, _)| *at);
-        [peers, self.backend.deadline()].into_iter().flatten().min()
+        [peers, self.offices.deadline()].into_iter().flatten().min()
     }
 
     /// Takes one input.
@@ -178,7 +175,7 @@ impl Services {
             out.push(note(change, vec![("source", source)]));
             return Ok(());
         };
-        let new = || Peer::new(session.device, ip, &self.servers, self.mtu, self.rng.branch(ip));
+        let new = || Peer::new(session.device, ip, self.servers.clone(), self.mtu, self.rng.branch(ip));
         self.peers.entry(ip).or_insert_with(new).receive(packet);
         self.serve(now, ip, out)
     }
@@ -199,18 +196,16 @@ impl Services {
         if let Some(at) = self.peers.remove(&ip).and_then(|peer| peer.scheduled) {
             self.schedule.remove(&(at, ip));
         }
-        // The next holder of the address must not get the answers to this one.
-        self.waiting.retain(|_, (waiting, _)| *waiting != ip);
     }
 
     fn wake(&mut self, now: Instant, out: &mut Vec<ServiceOutput>) -> Result<(), ServiceError> {
         let mut events = Vec::new();
-        let answers = self.backend.seal(now, &mut events)?;
+        let answers = self.offices.wake(now, &mut events)?;
         out.extend(events.into_iter().map(ServiceOutput::Event));
-        for (hash, response) in answers {
-            let Some((ip, connection)) = self.waiting.remove(&hash) else { continue };
+        for (ticket, response) in answers {
+            let Some(ip) = self.waiting.remove(&ticket) else { continue };
             if let Some(peer) = self.peers.get_mut(&ip) {
-                peer.answer(connection, response, out);
+                peer.answer(now, ticket, response, out);
                 self.serve(now, ip, out)?;
             }
         }
@@ -232,15 +227,8 @@ impl Services {
         if let Some(at) = peer.scheduled.take() {
             self.schedule.remove(&(at, ip));
         }
-        let mut desk = Desk {
-            now,
-            backend: &mut self.backend,
-            esim: self.esim.as_mut(),
-            servers: &self.servers,
-            attestation: &session.attestation,
-            waiting: &mut self.waiting,
-        };
-        let result = peer.work(&mut desk, out);
+        let result = peer.work(now, session, &mut self.offices, out);
+        self.waiting.extend(peer.tickets().map(|ticket| (ticket, ip)));
         if let Some(at) = peer.scheduled {
             self.schedule.insert((at, ip));
         }

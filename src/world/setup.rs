@@ -25,11 +25,11 @@ use crate::kernel::{EPOCH_UNIX_S, RngTree};
 use crate::ledger::{CheckpointKey, Genesis, Ledger, LedgerOp, Operators, Store};
 use crate::net::endpoint::ESIM_SERVERS;
 use crate::ran::{AirModel, Enb, EnbConfig, UeConfig};
-use crate::services::backend::Backend;
+use crate::services::chain::Chain;
 use crate::services::esim::{self, EsimFault, EsimSetup, Means, Ordered};
 use crate::services::inventory::{Entry, Inventory};
 use crate::services::network::{Servers, Services};
-use crate::services::sessions::{Holders, Sessions};
+use crate::services::{Cloud, Enrolment, Holders, Offices, Registrar, Sessions};
 
 /// The chain identifier of a bench's ledger (EIP-155): "cell" in a private range.
 pub const CHAIN_ID: u64 = 0x6365_6c6c;
@@ -162,10 +162,17 @@ impl World {
             rng: rng.clone(),
             card: setup.card,
         };
-        let backend = Backend::new(inventory, ledger, operators, authority);
+        let offices = Offices {
+            registrar: Registrar::new(operators.registrar),
+            enrolment: Enrolment::new(authority, operators.ca),
+            cloud: Cloud::default(),
+            esim,
+            inventory,
+            chain: Chain::new(ledger),
+        };
         let networks = [(setup.plmn, epc.attestation_key())].into();
         let sessions = Sessions::new(networks, holders, &tally);
-        let services = Services::new(backend, esim, servers, sessions, clock, MTU, rng.branch("services"));
+        let services = Services::new(offices, servers, sessions, clock, MTU, rng.branch("services"));
         let topology = topology(&setup.stations, setup.links, setup.air, &rng);
         let starts: Vec<Duration> = setup.devices.iter().map(|device| device.start).collect();
         let mut world = Self::new(topology, Fleet::new(factory, starts.len()), &starts);

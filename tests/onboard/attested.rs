@@ -18,18 +18,18 @@ use super::lab::{Lab, Subject, notes};
 const MTU: u16 = 1400;
 
 /// A network with its key.
-struct Network {
-    plmn: Plmn,
-    key: SoftKey,
+pub struct Network {
+    pub plmn: Plmn,
+    pub key: SoftKey,
 }
 
 impl Network {
-    fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self { plmn: Plmn::test(), key: SoftKey::from_stream(&mut RngTree::new(seed).stream("network")) }
     }
 
     /// What it states at `now`.
-    fn states(&self, now: Instant, sequence: u64, change: SessionChange) -> Vec<u8> {
+    pub fn states(&self, now: Instant, sequence: u64, change: SessionChange) -> Vec<u8> {
         Statement::new(self.plmn, sequence, now.unix_s(), change).sign(&self.key)
     }
 }
@@ -55,8 +55,7 @@ impl Site {
         }
         let networks = [(network.plmn, network.key.public())].into();
         let sessions = Sessions::new(networks, holders, &tally);
-        let services =
-            Services::new(lab.open().backend, None, servers, sessions, clock, MTU, rng.branch("services"));
+        let services = Services::new(lab.offices(), servers, sessions, clock, MTU, rng.branch("services"));
         Self { services, network, now: Instant::ZERO }
     }
 
