@@ -4,9 +4,11 @@ use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
 use super::CorenetError;
-use super::gateway::{AddressPool, Attestation, Gateway};
+use super::gateway::{AddressPool, Gateway};
 use super::hss::{Hss, HssFault, Subscriber};
 use super::mme::{Core, Mme};
+use super::session::{RatType, SessionChange};
+use crate::crypto::{SoftKey, Tally};
 use crate::event::Actor;
 use crate::id::{Imsi, Plmn};
 use crate::kernel::{Instant, RngTree};
@@ -18,6 +20,8 @@ use crate::wire::{Fields, Label};
 pub struct EpcConfig {
     pub plmn: Plmn,
     pub tac: u16,
+    /// The radio access of its cells.
+    pub rat: RatType,
     /// The access point name of subscribers that have none of their own.
     pub apn: String,
     /// NAS integrity algorithms by number, best first.
@@ -33,6 +37,8 @@ pub struct EpcConfig {
     pub mme_code: u8,
     /// What is wrong with the HSS, on purpose.
     pub hss_fault: HssFault,
+    /// Counts what the network computes with its own key.
+    pub tally: Tally,
 }
 
 impl EpcConfig {
@@ -41,6 +47,7 @@ impl EpcConfig {
         Self {
             plmn,
             tac,
+            rat: RatType::Eutran,
             apn: apn.into(),
             eia: vec![2, 1, 3],
             eea: vec![2, 1, 3, 0],
@@ -50,6 +57,7 @@ impl EpcConfig {
             mme_group: 1,
             mme_code: 1,
             hss_fault: HssFault::None,
+            tally: Tally::new(),
         }
     }
 }
@@ -63,6 +71,8 @@ pub enum EpcInput<'a> {
     S1 { enb: u32, bytes: &'a [u8] },
     /// The association of base station `enb` is gone.
     S1Lost { enb: u32 },
+    /// The association with those who are told of sessions is up.
+    AaaConnected,
     /// A datagram on the gateway's GTP-U port.
     GtpU { from: Ipv4Addr, bytes: &'a [u8] },
     /// An IP packet from the service network to a UE.
@@ -86,10 +96,8 @@ pub enum EpcOutput {
     State { actor: Actor, machine: &'static str, change: Cow<'static, str>, fields: Fields },
     /// A message between two nodes that is a function call here.
     Call { from: Actor, to: Actor, label: Label },
-    /// An IP session begins.
-    SessionUp { imsi: Imsi, ip: Ipv4Addr },
-    /// An IP session ends.
-    SessionDown { imsi: Imsi, ip: Ipv4Addr },
+    /// What becomes of a session, and the same as the signed token that tells others of it.
+    Session { change: SessionChange, token: Vec<u8>, label: Label },
 }
 
 /// A core network.
@@ -108,9 +116,10 @@ impl Epc {
         if let Some(&eea) = config.eea.iter().find(|&&number| !algorithm_exists(number)) {
             return Err(CorenetError::Algorithm { eia: 0, eea });
         }
+        let key = SoftKey::from_stream(&mut rng.branch(Actor::GATEWAY).stream("attestation"));
         Ok(Self {
             hss: Hss::new(config.hss_fault, rng.branch(Actor::HSS)),
-            gateway: Gateway::new(config.ue_pool),
+            gateway: Gateway::new(config.plmn, config.ue_pool, key.counted(&config.tally)),
             mme: Mme::new(config, &rng.branch(Actor::MME)),
         })
     }
@@ -139,6 +148,10 @@ impl Epc {
                 self.mme.lost(enb, &mut core);
                 Ok(())
             }
+            EpcInput::AaaConnected => {
+                core.gateway.restate(now, core.out);
+                Ok(())
+            }
             EpcInput::GtpU { from, bytes } => core.gateway.receive_gtpu(from, bytes, core.out),
             EpcInput::Sgi(packet) => core.gateway.receive_sgi(packet, core.out),
             EpcInput::Withdraw { imsi } => self.mme.withdraw(imsi, &mut core),
@@ -151,9 +164,9 @@ impl Epc {
         self.mme.deadline()
     }
 
-    /// The network's own word on who holds the IP session of `ip`; `None` where there is no session.
-    pub fn attestation(&self, ip: Ipv4Addr) -> Option<&Attestation> {
-        self.gateway.attestation(ip)
+    /// The public key, `X || Y`, under which the network's statements on sessions are to be verified.
+    pub fn attestation_key(&self) -> [u8; 64] {
+        self.gateway.attestation_key()
     }
 
     /// How many UEs the MME has a context of.

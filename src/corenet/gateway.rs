@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use super::session::{Attestation, PdnAddress, RatType, SessionChange, SessionId, Statement};
 use super::{CorenetError, EpcOutput};
+use crate::crypto::SoftKey;
 use crate::event::Actor;
-use crate::id::{Iccid, Imei, Imsi};
+use crate::id::{Iccid, Imei, Imsi, Plmn};
 use crate::kernel::Instant;
 use crate::wire::gtpu::{self, Datagram, Endpoint, FarEnd};
+use crate::wire::{Label, Proto};
 
 /// How many downlink packets wait for a tunnel towards the base station before the oldest are dropped.
 const BUFFERED: usize = 32;
@@ -30,19 +33,14 @@ impl Policy {
             Self::Only(addresses) => addresses.contains(&destination),
         }
     }
-}
 
-/// The network's own word on who holds an IP session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attestation {
-    pub imsi: Imsi,
-    pub iccid: Iccid,
-    /// The equipment, as the UE told it under NAS security.
-    pub imei: Option<Imei>,
-    pub apn: String,
-    pub policy: Policy,
-    /// When the session began.
-    pub since: Instant,
+    /// The name that attestations carry.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Unrestricted => "unrestricted",
+            Self::Only(_) => "onboarding-only",
+        }
+    }
 }
 
 /// A subnet of which UEs get addresses: all but the network's, the broadcast and the first, which is the
@@ -72,6 +70,18 @@ impl AddressPool {
     }
 }
 
+/// What the MME asks for with Create Session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct CreateSession {
+    pub imsi: Imsi,
+    pub iccid: Iccid,
+    /// The equipment, as the UE told it under NAS security.
+    pub imei: Option<Imei>,
+    pub apn: String,
+    pub policy: Policy,
+    pub rat: RatType,
+}
+
 /// A session that was created: the gateway's end of its tunnel, and the address of the UE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Created {
@@ -83,11 +93,17 @@ struct Session {
     /// The gateway's end of its tunnel.
     teid: u32,
     attestation: Attestation,
+    policy: Policy,
+    /// The number of the last statement on it.
+    sequence: u64,
     /// Downlink packets that wait until the tunnel leads to a base station.
     waiting: VecDeque<Vec<u8>>,
 }
 
 pub(super) struct Gateway {
+    network: Plmn,
+    /// What the network signs its statements with.
+    key: SoftKey,
     pool: AddressPool,
     /// How many addresses of the pool were ever given out.
     used: u32,
@@ -96,16 +112,20 @@ pub(super) struct Gateway {
     /// By the address of the UE.
     sessions: BTreeMap<Ipv4Addr, Session>,
     tunnels: Endpoint<Ipv4Addr>,
+    last_session: u64,
 }
 
 impl Gateway {
-    pub(super) fn new(pool: AddressPool) -> Self {
+    pub(super) fn new(network: Plmn, pool: AddressPool, key: SoftKey) -> Self {
         Self {
+            network,
+            key,
             pool,
             used: 0,
             free: VecDeque::new(),
             sessions: BTreeMap::new(),
             tunnels: Endpoint::new(Actor::GATEWAY.transport_address()),
+            last_session: 0,
         }
     }
 
@@ -113,16 +133,37 @@ impl Gateway {
         self.tunnels.address()
     }
 
-    pub(super) fn attestation(&self, ip: Ipv4Addr) -> Option<&Attestation> {
-        self.sessions.get(&ip).map(|session| &session.attestation)
+    /// The public key, `X || Y`, under which its statements are to be verified.
+    pub(super) fn attestation_key(&self) -> [u8; 64] {
+        self.key.public()
     }
 
     /// Create Session: an address and a tunnel end; `None` where the pool is empty.
-    pub(super) fn create(&mut self, attestation: Attestation, out: &mut Vec<EpcOutput>) -> Option<Created> {
+    pub(super) fn create(
+        &mut self,
+        now: Instant,
+        request: CreateSession,
+        out: &mut Vec<EpcOutput>,
+    ) -> Option<Created> {
         let ip = self.allocate()?;
         let teid = self.tunnels.open(ip);
-        out.push(EpcOutput::SessionUp { imsi: attestation.imsi.clone(), ip });
-        if let Policy::Only(addresses) = &attestation.policy {
+        self.last_session += 1;
+        let CreateSession { imsi, iccid, imei, apn, policy, rat } = request;
+        let attestation = Attestation {
+            session: SessionId(self.last_session),
+            imsi,
+            iccid,
+            imei,
+            apn,
+            addresses: vec![PdnAddress::Ipv4(ip)],
+            policy: policy.name().to_owned(),
+            rat,
+            // To the microsecond, as it is written.
+            since: Instant::from_nanos(now.as_micros() * 1_000),
+        };
+        let up = SessionChange::Up(attestation.clone());
+        out.push(state(self.network, &self.key, now, (&attestation, 1), up));
+        if let Policy::Only(addresses) = &policy {
             let addresses: Vec<_> = addresses.iter().map(Ipv4Addr::to_string).collect();
             out.push(EpcOutput::State {
                 actor: Actor::GATEWAY,
@@ -131,8 +172,19 @@ impl Gateway {
                 fields: vec![("session", ip.to_string()), ("permitted", addresses.join(","))],
             });
         }
-        self.sessions.insert(ip, Session { teid, attestation, waiting: VecDeque::new() });
+        let session = Session { teid, attestation, policy, sequence: 1, waiting: VecDeque::new() };
+        self.sessions.insert(ip, session);
         Some(Created { teid, ip })
+    }
+
+    /// Those who are told of sessions are there, and may have missed something: states every session that is up.
+    pub(super) fn restate(&mut self, now: Instant, out: &mut Vec<EpcOutput>) {
+        for session in self.sessions.values_mut() {
+            session.sequence += 1;
+            let about = (&session.attestation, session.sequence);
+            let changed = SessionChange::Changed(session.attestation.clone());
+            out.push(state(self.network, &self.key, now, about, changed));
+        }
     }
 
     /// Modify Bearer: where the base station wants downlink packets; those that waited leave at once.
@@ -157,12 +209,14 @@ impl Gateway {
     }
 
     /// Delete Session.
-    pub(super) fn delete(&mut self, teid: u32, out: &mut Vec<EpcOutput>) {
+    pub(super) fn delete(&mut self, now: Instant, teid: u32, out: &mut Vec<EpcOutput>) {
         let Some(ip) = self.tunnels.key(teid) else { return };
         self.tunnels.close(teid);
         if let Some(session) = self.sessions.remove(&ip) {
             self.free.push_back(ip);
-            out.push(EpcOutput::SessionDown { imsi: session.attestation.imsi, ip });
+            let about = (&session.attestation, session.sequence + 1);
+            let down = SessionChange::Down(session.attestation.session);
+            out.push(state(self.network, &self.key, now, about, down));
         }
     }
 
@@ -227,12 +281,34 @@ impl Gateway {
     }
 }
 
+/// The signed statement, the one of this number on its session, that `change` has come to what was attested.
+fn state(
+    network: Plmn,
+    key: &SoftKey,
+    now: Instant,
+    (about, sequence): (&Attestation, u64),
+    change: SessionChange,
+) -> EpcOutput {
+    let addresses: Vec<_> = about.addresses.iter().map(PdnAddress::to_string).collect();
+    let label = Label::new(Proto::Cwt, change.name())
+        .with("session", about.session)
+        .with("imsi", &about.imsi)
+        .with("address", addresses.join(","));
+    let label = match &change {
+        SessionChange::Up(_) | SessionChange::Changed(_) => label.with("policy", &about.policy),
+        SessionChange::Down(_) => label,
+    };
+    let statement = Statement::new(network, sequence, now.unix_s(), change);
+    let token = statement.sign(key);
+    EpcOutput::Session { change: statement.change, token, label }
+}
+
 /// A UE may use its own address only, and send to where its policy lets it; what does otherwise is dropped and
 /// told.
 fn uplink(ip: Ipv4Addr, session: &Session, packet: &[u8], out: &mut Vec<EpcOutput>) {
     let (change, field) = match gtpu::ipv4_addresses(packet) {
         Some((source, destination)) if source == ip => {
-            if session.attestation.policy.permits(destination) {
+            if session.policy.permits(destination) {
                 out.push(EpcOutput::Sgi(packet.to_vec()));
                 return;
             }
@@ -256,21 +332,24 @@ fn fault(what: &'static str, cause: &impl std::fmt::Display) -> CorenetError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::RngTree;
 
     const ENB: Ipv4Addr = Ipv4Addr::new(10, 53, 2, 1);
+    const NOW: Instant = Instant::from_nanos(5_000_000_123);
 
     fn gateway() -> Gateway {
-        Gateway::new(AddressPool::new(Ipv4Addr::new(10, 45, 0, 0), 29).unwrap())
+        let pool = AddressPool::new(Ipv4Addr::new(10, 45, 0, 0), 29).unwrap();
+        Gateway::new(Plmn::test(), pool, SoftKey::from_stream(&mut RngTree::new(1).stream("key")))
     }
 
-    fn attestation() -> Attestation {
-        Attestation {
+    fn request() -> CreateSession {
+        CreateSession {
             imsi: "001010000000001".parse().unwrap(),
             iccid: "8988211000000000011".parse().unwrap(),
             imei: None,
             apn: "internet".into(),
             policy: Policy::Unrestricted,
-            since: Instant::ZERO,
+            rat: RatType::Eutran,
         }
     }
 
@@ -285,11 +364,11 @@ mod tests {
     #[test]
     fn packets_pass_both_ways_and_wait_for_their_tunnel() {
         let (mut gateway, mut out) = (gateway(), Vec::new());
-        let created = gateway.create(attestation(), &mut out).unwrap();
+        let created = gateway.create(NOW, request(), &mut out).unwrap();
         let server = Ipv4Addr::new(10, 99, 0, 20);
         let down = packet(server, created.ip);
         gateway.receive_sgi(&down, &mut out).unwrap();
-        assert_eq!(out.len(), 1, "only SessionUp: {out:?}");
+        assert_eq!(out.len(), 1, "only that the session is up: {out:?}");
         gateway.modify(created.teid, (ENB, 7), &mut out).unwrap();
         assert!(matches!(&out[1], EpcOutput::GtpU { to, bytes, .. }
             if *to == ENB && gtpu::decode(bytes).unwrap() == gtpu::Received::User { teid: 7, packet: &down }));
@@ -300,9 +379,33 @@ mod tests {
     }
 
     #[test]
+    fn what_becomes_of_a_session_is_stated_under_the_key_of_the_network() {
+        let (mut gateway, mut out) = (gateway(), Vec::new());
+        let created = gateway.create(NOW, request(), &mut out).unwrap();
+        gateway.restate(NOW, &mut out);
+        gateway.delete(NOW, created.teid, &mut out);
+        gateway.create(NOW, request(), &mut out).unwrap();
+        let stated = out.iter().map(|output| {
+            let EpcOutput::Session { change, token, .. } = output else { panic!("{output:?}") };
+            let key = |network| (network == Plmn::test()).then_some(gateway.attestation_key());
+            let statement = Statement::verify(token, NOW.unix_s(), key).unwrap();
+            assert_eq!(statement.change, *change);
+            (change.name(), change.session().0, statement.sequence)
+        });
+        let expected =
+            [("SessionUp", 1, 1), ("SessionChanged", 1, 2), ("SessionDown", 1, 3), ("SessionUp", 2, 1)];
+        assert_eq!(stated.collect::<Vec<_>>(), expected);
+        let EpcOutput::Session { change: SessionChange::Up(attestation), .. } = &out[0] else {
+            panic!("{out:?}")
+        };
+        assert_eq!(attestation.ipv4().collect::<Vec<_>>(), [created.ip]);
+        assert_eq!((&attestation.imsi, attestation.policy.as_str()), (&request().imsi, "unrestricted"));
+    }
+
+    #[test]
     fn foreign_sources_are_dropped() {
         let (mut gateway, mut out) = (gateway(), Vec::new());
-        let created = gateway.create(attestation(), &mut out).unwrap();
+        let created = gateway.create(NOW, request(), &mut out).unwrap();
         out.clear();
         let spoofed = packet(Ipv4Addr::new(10, 45, 0, 6), Ipv4Addr::new(10, 99, 0, 20));
         let (bytes, _) = gtpu::user(created.teid, &spoofed).unwrap();
@@ -315,7 +418,7 @@ mod tests {
         let (mut gateway, mut out) = (gateway(), Vec::new());
         let eim = Ipv4Addr::new(10, 99, 0, 60);
         let policy = Policy::Only([eim].into());
-        let created = gateway.create(Attestation { policy, ..attestation() }, &mut out).unwrap();
+        let created = gateway.create(NOW, CreateSession { policy, ..request() }, &mut out).unwrap();
         out.clear();
         for destination in [eim, Ipv4Addr::new(10, 99, 0, 30)] {
             let (bytes, _) = gtpu::user(created.teid, &packet(created.ip, destination)).unwrap();
@@ -344,14 +447,13 @@ mod tests {
     #[test]
     fn the_pool_ends_and_addresses_rest_before_they_return() {
         let (mut gateway, mut out) = (gateway(), Vec::new());
-        let all: Vec<Created> = (0..5).map(|_| gateway.create(attestation(), &mut out).unwrap()).collect();
+        let all: Vec<Created> = (0..5).map(|_| gateway.create(NOW, request(), &mut out).unwrap()).collect();
         assert_eq!(all[0].ip, Ipv4Addr::new(10, 45, 0, 2));
         assert_eq!(all[4].ip, Ipv4Addr::new(10, 45, 0, 6));
-        assert!(gateway.create(attestation(), &mut out).is_none());
-        gateway.delete(all[3].teid, &mut out);
-        gateway.delete(all[1].teid, &mut out);
-        assert!(gateway.attestation(all[1].ip).is_none());
-        assert_eq!(gateway.create(attestation(), &mut out).unwrap().ip, all[3].ip);
+        assert!(gateway.create(NOW, request(), &mut out).is_none());
+        gateway.delete(NOW, all[3].teid, &mut out);
+        gateway.delete(NOW, all[1].teid, &mut out);
+        assert_eq!(gateway.create(NOW, request(), &mut out).unwrap().ip, all[3].ip);
         assert!(AddressPool::new(Ipv4Addr::LOCALHOST, 30).is_err());
     }
 
@@ -359,7 +461,7 @@ mod tests {
         #[test]
         fn any_datagram_is_taken_or_dropped(bytes: Vec<u8>) {
             let (mut gateway, mut out) = (gateway(), Vec::new());
-            gateway.create(attestation(), &mut out);
+            gateway.create(NOW, request(), &mut out);
             gateway.receive_gtpu(ENB, &bytes, &mut out).unwrap();
             gateway.receive_sgi(&bytes, &mut out).unwrap();
         }

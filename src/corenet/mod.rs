@@ -4,10 +4,12 @@ mod epc;
 mod gateway;
 mod hss;
 mod mme;
+pub mod session;
 
 pub use epc::{Epc, EpcConfig, EpcInput, EpcOutput};
-pub use gateway::{AddressPool, Attestation, Policy};
+pub use gateway::{AddressPool, Policy};
 pub use hss::{HssFault, Subscriber};
+pub use session::{Attestation, PdnAddress, RatType, SessionChange, SessionId, Statement, StatementError};
 
 use crate::id::Imsi;
 

@@ -1,6 +1,5 @@
 //! A device: modem, card and the application above the modem, with its own IP stack.
 
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use super::DeviceError;
@@ -32,8 +31,6 @@ pub enum DeviceOutput {
         from: Actor,
         exchange: Exchange,
     },
-    /// The modem has this address now.
-    Address(Ipv4Addr),
     StepStarted(Step),
     StepEnded(Step, Outcome),
 }
@@ -199,7 +196,6 @@ impl Device {
             }
             UeOutput::Attached { ip, mtu, apn, .. } => {
                 self.host = Some(Host::new(&[ip], mtu, self.rng.branch("ip")));
-                out.push(DeviceOutput::Address(ip));
                 self.procedure.attached(now, ip, &apn, out);
             }
             UeOutput::ReceiveIp(packet) => {

@@ -1,12 +1,22 @@
 //! What devices reach over IP: registrar, onboarding service, cloud and the eSIM servers, and the ledger behind them.
 
-pub mod backend;
+pub mod chain;
+pub mod cloud;
+pub mod enrolment;
 pub mod esim;
 pub mod inventory;
 pub mod network;
+pub mod office;
 pub mod peer;
+pub mod registrar;
+pub mod sessions;
 
+pub use cloud::Cloud;
+pub use enrolment::Enrolment;
 pub use network::{ServiceInput, ServiceOutput, Services};
+pub use office::Offices;
+pub use registrar::Registrar;
+pub use sessions::{Holders, SessionRefusal, Sessions};
 
 use crate::ca::CaError;
 use crate::card::CardError;

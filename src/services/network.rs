@@ -3,32 +3,33 @@
 //! Each device address has an IP host of its own on this side, so that a packet costs the same whatever the
 //! number of devices.
 
-use std::collections::BTreeSet;
-use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 
 use super::ServiceError;
-use super::backend::Backend;
-use super::esim::EsimServices;
-use super::peer::{Desk, Peer};
+use super::chain::Ticket;
+use super::office::Offices;
+use super::peer::Peer;
+use super::sessions::Sessions;
 use crate::ca::Authority;
-use crate::corenet::Epc;
 use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
 use crate::crypto::{SoftKey, Tally};
 use crate::event::{Actor, Body};
 use crate::kernel::{Instant, RngTree};
-use crate::ledger::TxHash;
+use crate::net::ServiceAddress;
 use crate::net::endpoint::{BROKER, EST, REGISTRAR};
-use crate::net::{ConnId, ServiceAddress};
+use crate::wire::Fields;
 
 /// What reaches the service network.
 #[derive(Debug)]
 pub enum ServiceInput {
     /// An IP packet from a device.
     Packet(Vec<u8>),
+    /// What a network states of a session, signed (see [`crate::corenet::Statement`]).
+    Session(Vec<u8>),
     Timer,
 }
 
@@ -93,31 +94,32 @@ impl Servers {
 
 /// Everything that devices talk to, and what stands behind it.
 pub struct Services {
-    backend: Backend,
-    esim: Option<EsimServices>,
-    servers: Servers,
+    offices: Offices,
+    servers: Arc<Servers>,
+    sessions: Sessions,
     clock: VirtualClock,
     rng: RngTree,
     mtu: u16,
     peers: BTreeMap<Ipv4Addr, Peer>,
     schedule: BTreeSet<(Instant, Ipv4Addr)>,
-    waiting: BTreeMap<TxHash, (Ipv4Addr, ConnId)>,
+    /// Whose answers wait for what.
+    waiting: BTreeMap<Ticket, Ipv4Addr>,
 }
 
 impl Services {
     /// Services that nobody has talked to yet.
     pub fn new(
-        backend: Backend,
-        esim: Option<EsimServices>,
+        offices: Offices,
         servers: Servers,
+        sessions: Sessions,
         clock: VirtualClock,
         mtu: u16,
         rng: RngTree,
     ) -> Self {
         Self {
-            backend,
-            esim,
-            servers,
+            offices,
+            servers: Arc::new(servers),
+            sessions,
             clock,
             rng,
             mtu,
@@ -128,26 +130,17 @@ impl Services {
     }
 
     /// What stands behind the services.
-    pub fn backend(&self) -> &Backend {
-        &self.backend
+    pub fn offices(&self) -> &Offices {
+        &self.offices
     }
 
     /// When the services want to be woken.
     pub fn deadline(&self) -> Option<Instant> {
         let peers = self.schedule.first().map(|(at, _)| *at);
-        [peers, self.backend.deadline()].into_iter().flatten().min()
+        [peers, self.offices.deadline()].into_iter().flatten().min()
     }
 
-    /// Drops what is kept for a device whose IP session has ended.
-    pub fn forget(&mut self, ip: Ipv4Addr) {
-        if let Some(at) = self.peers.remove(&ip).and_then(|peer| peer.scheduled) {
-            self.schedule.remove(&(at, ip));
-        }
-        // The next holder of the address must not get the answers to this one.
-        self.waiting.retain(|_, (waiting, _)| *waiting != ip);
-    }
-
-    /// Takes one input. `epc` attests who holds an address; `devices` only names them in events.
+    /// Takes one input.
     ///
     /// # Errors
     /// Only where the bench is at fault, such as a ledger that cannot be written.
@@ -155,46 +148,70 @@ impl Services {
         &mut self,
         now: Instant,
         input: ServiceInput,
-        epc: &Epc,
-        devices: &BTreeMap<Ipv4Addr, u32>,
         out: &mut Vec<ServiceOutput>,
     ) -> Result<(), ServiceError> {
         self.clock.set(now.unix_s());
         match input {
-            ServiceInput::Packet(packet) => {
-                let Some(ip) = source(&packet) else { return Ok(()) };
-                let peer = match self.peers.entry(ip) {
-                    Entry::Occupied(peer) => peer.into_mut(),
-                    Entry::Vacant(place) => {
-                        // A packet that was still on its way when its session ended is nobody's.
-                        let (Some(_), Some(&device)) = (epc.attestation(ip), devices.get(&ip)) else {
-                            return Ok(());
-                        };
-                        let rng = self.rng.branch(ip);
-                        place.insert(Peer::new(device, ip, &self.servers, self.mtu, rng))
-                    }
-                };
-                peer.receive(packet);
-                self.serve(now, ip, epc, out)
+            ServiceInput::Packet(packet) => self.receive(now, packet, out),
+            ServiceInput::Session(token) => {
+                self.attested(now, &token, out);
+                Ok(())
             }
-            ServiceInput::Timer => self.wake(now, epc, out),
+            ServiceInput::Timer => self.wake(now, out),
         }
     }
 
-    fn wake(&mut self, now: Instant, epc: &Epc, out: &mut Vec<ServiceOutput>) -> Result<(), ServiceError> {
+    /// Takes a packet of a session that the network attests; any other is dropped and told.
+    fn receive(
+        &mut self,
+        now: Instant,
+        packet: Vec<u8>,
+        out: &mut Vec<ServiceOutput>,
+    ) -> Result<(), ServiceError> {
+        let source = source(&packet);
+        let Some((ip, session)) = source.and_then(|ip| Some((ip, self.sessions.at(ip)?))) else {
+            let source = source.map_or("not IPv4".to_owned(), |ip| ip.to_string());
+            let change = "packet dropped: no attested session";
+            out.push(note(change, vec![("source", source)]));
+            return Ok(());
+        };
+        let new = || Peer::new(session.device, ip, self.servers.clone(), self.mtu, self.rng.branch(ip));
+        self.peers.entry(ip).or_insert_with(new).receive(packet);
+        self.serve(now, ip, out)
+    }
+
+    /// Takes in what a network states of a session.
+    fn attested(&mut self, now: Instant, token: &[u8], out: &mut Vec<ServiceOutput>) {
+        match self.sessions.take(now.unix_s(), token) {
+            Ok(lost) => lost.into_iter().for_each(|ip| self.forget(ip)),
+            Err(refusal) => {
+                let fields = vec![("reason", refusal.word().to_owned()), ("detail", refusal.to_string())];
+                out.push(note("session statement refused", fields));
+            }
+        }
+    }
+
+    /// Drops what is kept for an address whose session has ended.
+    fn forget(&mut self, ip: Ipv4Addr) {
+        if let Some(at) = self.peers.remove(&ip).and_then(|peer| peer.scheduled) {
+            self.schedule.remove(&(at, ip));
+        }
+    }
+
+    fn wake(&mut self, now: Instant, out: &mut Vec<ServiceOutput>) -> Result<(), ServiceError> {
         let mut events = Vec::new();
-        let answers = self.backend.seal(now, &mut events)?;
+        let answers = self.offices.wake(now, &mut events)?;
         out.extend(events.into_iter().map(ServiceOutput::Event));
-        for (hash, response) in answers {
-            let Some((ip, connection)) = self.waiting.remove(&hash) else { continue };
+        for (ticket, response) in answers {
+            let Some(ip) = self.waiting.remove(&ticket) else { continue };
             if let Some(peer) = self.peers.get_mut(&ip) {
-                peer.answer(connection, response, out);
-                self.serve(now, ip, epc, out)?;
+                peer.answer(now, ticket, response, out);
+                self.serve(now, ip, out)?;
             }
         }
         // Whoever asks for more at this moment is woken again: the world sees to it that this comes to an end.
         let due = self.schedule.iter().map_while(|&(at, ip)| (at <= now).then_some(ip)).collect::<Vec<_>>();
-        due.into_iter().try_for_each(|ip| self.serve(now, ip, epc, out))
+        due.into_iter().try_for_each(|ip| self.serve(now, ip, out))
     }
 
     /// Lets one peer's connections do what they can.
@@ -202,27 +219,26 @@ impl Services {
         &mut self,
         now: Instant,
         ip: Ipv4Addr,
-        epc: &Epc,
         out: &mut Vec<ServiceOutput>,
     ) -> Result<(), ServiceError> {
-        let Some(peer) = self.peers.get_mut(&ip) else { return Ok(()) };
+        let (Some(peer), Some(session)) = (self.peers.get_mut(&ip), self.sessions.at(ip)) else {
+            return Ok(());
+        };
         if let Some(at) = peer.scheduled.take() {
             self.schedule.remove(&(at, ip));
         }
-        let mut desk = Desk {
-            now,
-            backend: &mut self.backend,
-            esim: self.esim.as_mut(),
-            servers: &self.servers,
-            attestation: epc.attestation(ip),
-            waiting: &mut self.waiting,
-        };
-        let result = peer.work(&mut desk, out);
+        let result = peer.work(now, session, &mut self.offices, out);
+        self.waiting.extend(peer.tickets().map(|ticket| (ticket, ip)));
         if let Some(at) = peer.scheduled {
             self.schedule.insert((at, ip));
         }
         result
     }
+}
+
+/// What the service network decides of a packet or a session: the operator's registrar answers for it.
+fn note(change: &'static str, fields: Fields) -> ServiceOutput {
+    ServiceOutput::Event(Body::note(Actor::REGISTRAR, change, fields))
 }
 
 /// The source address of an IPv4 packet (RFC 791 clause 3.1).

@@ -34,11 +34,13 @@ pub enum Proto {
     Mqtt,
     /// Ledger transactions (EIP-2718 envelopes) and blocks.
     Evm,
+    /// What the network says of a session: a CBOR Web Token (RFC 8392).
+    Cwt,
 }
 
 impl Proto {
     /// Every protocol, from the card outwards.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Apdu,
         Self::Emm,
         Self::Esm,
@@ -53,6 +55,7 @@ impl Proto {
         Self::Esipa,
         Self::Mqtt,
         Self::Evm,
+        Self::Cwt,
     ];
 
     /// The name that transcripts print.
@@ -72,6 +75,7 @@ impl Proto {
             Self::Esipa => "ESipa",
             Self::Mqtt => "MQTT",
             Self::Evm => "EVM",
+            Self::Cwt => "CWT",
         }
     }
 }

@@ -5,6 +5,8 @@ pub mod at;
 pub mod authenticate;
 pub mod bcd;
 pub(crate) mod byte_queue;
+pub mod cbor;
+pub mod cose;
 pub mod gtpu;
 pub mod http;
 mod label;

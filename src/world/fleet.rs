@@ -1,11 +1,6 @@
 //! The devices of the world. A device is built when it is switched on and dropped when it is through, so that memory
 //! holds only those that are under way.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
-use std::rc::Rc;
-
 use super::WorldError;
 use super::factory::Factory;
 use super::nodes::DeviceNode;
@@ -32,26 +27,18 @@ pub struct Fleet {
     unfinished: usize,
     under_way: usize,
     under_way_max: usize,
-    addresses: Rc<RefCell<BTreeMap<Ipv4Addr, u32>>>,
 }
 
 impl Fleet {
     /// No devices at all.
     pub fn none() -> Self {
-        Self {
-            factory: None,
-            seats: Vec::new(),
-            unfinished: 0,
-            under_way: 0,
-            under_way_max: 0,
-            addresses: Rc::default(),
-        }
+        Self { factory: None, seats: Vec::new(), unfinished: 0, under_way: 0, under_way_max: 0 }
     }
 
     /// `count` devices that `factory` builds, none of which is switched on.
-    pub fn new(factory: Factory, count: usize, addresses: Rc<RefCell<BTreeMap<Ipv4Addr, u32>>>) -> Self {
+    pub fn new(factory: Factory, count: usize) -> Self {
         let seats = (0..count).map(|_| Seat::Awaited).collect();
-        Self { factory: Some(factory), seats, unfinished: count, addresses, ..Self::none() }
+        Self { factory: Some(factory), seats, unfinished: count, ..Self::none() }
     }
 
     /// How many devices are not through.
@@ -88,7 +75,7 @@ impl Fleet {
     /// Where it cannot be built.
     pub(super) fn switched_on(&mut self, number: u32) -> Result<Option<&mut Running>, WorldError> {
         if let (Some(Seat::Awaited), Some(factory)) = (self.seats.get(index(number)), &mut self.factory) {
-            let node = DeviceNode::new(number, factory.build(number)?, self.addresses.clone());
+            let node = DeviceNode::new(number, factory.build(number)?);
             if let Some(seat) = self.seats.get_mut(index(number)) {
                 *seat = Seat::Taken(Box::new(Running { node, alarm: Alarm::default() }));
             }

@@ -18,10 +18,13 @@ pub enum Iface {
     S1U,
     /// SGi: IP between the gateway and the service network (TS 29.061).
     Sgi,
+    /// What the gateway tells the AAA side of SGi of its sessions (TS 29.061 clause 16), as signed tokens in the place
+    /// of accounting requests. An association.
+    SgiAaa,
 }
 
 impl Iface {
-    const ALL: [Self; 4] = [Self::Uu, Self::S1Mme, Self::S1U, Self::Sgi];
+    const ALL: [Self; 5] = [Self::Uu, Self::S1Mme, Self::S1U, Self::Sgi, Self::SgiAaa];
 
     /// The name, as in `s1-mme`.
     pub const fn name(self) -> &'static str {
@@ -30,12 +33,13 @@ impl Iface {
             Self::S1Mme => "s1-mme",
             Self::S1U => "s1-u",
             Self::Sgi => "sgi",
+            Self::SgiAaa => "sgi-aaa",
         }
     }
 
     /// Whether it runs over an association, whose ends are told when it comes up and when it is lost.
     pub const fn is_association(self) -> bool {
-        matches!(self, Self::S1Mme)
+        matches!(self, Self::S1Mme | Self::SgiAaa)
     }
 }
 

@@ -1,10 +1,8 @@
 //! Sets the virtual bench up: network, services, ledger and authority, and the devices that will use them.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,11 +24,12 @@ use crate::id::Plmn;
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
 use crate::ledger::{CheckpointKey, Genesis, Ledger, LedgerOp, Operators, Store};
 use crate::net::endpoint::ESIM_SERVERS;
-use crate::ran::{AirModel, Enb, EnbConfig};
-use crate::services::backend::Backend;
+use crate::ran::{AirModel, Enb, EnbConfig, UeConfig};
+use crate::services::chain::Chain;
 use crate::services::esim::{self, EsimFault, EsimSetup, Means, Ordered};
 use crate::services::inventory::{Entry, Inventory};
 use crate::services::network::{Servers, Services};
+use crate::services::{Cloud, Enrolment, Holders, Offices, Registrar, Sessions};
 
 /// The chain identifier of a bench's ledger (EIP-155): "cell" in a private range.
 pub const CHAIN_ID: u64 = 0x6365_6c6c;
@@ -128,14 +127,17 @@ impl World {
         let mut authority = authority(&rng, &tally)?;
         let mut servers = Servers::new(&mut authority, &rng, &tally, &clock, setup.key_log.as_ref())?;
         let (ledger, operators) = ledger(&rng, &tally, store)?;
-        let (mut epc, inventory) = network(&setup, &rng)?;
+        let (mut epc, inventory, mut holders) = network(&setup, &rng)?;
         let (esim, issue) = match &setup.esim {
             Some(plan) => {
                 let key_log = setup.key_log.as_ref();
                 let means = Means { run: &rng, tally: &tally, clock: &clock, key_log };
                 let ordered = ordered(&setup)?;
                 let prepared = esim::prepare(plan, &ordered, &means)?;
-                prepared.subscribers.into_iter().try_for_each(|subscriber| epc.provision(subscriber))?;
+                for (number, subscriber) in prepared.subscribers {
+                    holders.add(subscriber.iccid.clone(), number, UeConfig::new(number).imei);
+                    epc.provision(subscriber)?;
+                }
                 for (endpoint, config) in prepared.tls {
                     servers.add(endpoint, config);
                 }
@@ -160,16 +162,21 @@ impl World {
             rng: rng.clone(),
             card: setup.card,
         };
-        let backend = Backend::new(inventory, ledger, operators, authority);
-        let services = Services::new(backend, esim, servers, clock, MTU, rng.branch("services"));
+        let offices = Offices {
+            registrar: Registrar::new(operators.registrar),
+            enrolment: Enrolment::new(authority, operators.ca),
+            cloud: Cloud::default(),
+            esim,
+            inventory,
+            chain: Chain::new(ledger),
+        };
+        let networks = [(setup.plmn, epc.attestation_key())].into();
+        let sessions = Sessions::new(networks, holders, &tally);
+        let services = Services::new(offices, servers, sessions, clock, MTU, rng.branch("services"));
         let topology = topology(&setup.stations, setup.links, setup.air, &rng);
         let starts: Vec<Duration> = setup.devices.iter().map(|device| device.start).collect();
-        let addresses = Rc::default();
-        let (epc, services) = (Rc::new(RefCell::new(epc)), Rc::new(RefCell::new(services)));
-        let mut world =
-            Self::new(topology, Fleet::new(factory, starts.len(), Rc::clone(&addresses)), &starts);
-        let core = CoreNode { epc: Rc::clone(&epc), services: Some(Rc::clone(&services)) };
-        world.add(&[Actor::MME, Actor::HSS, Actor::GATEWAY], Box::new(core));
+        let mut world = Self::new(topology, Fleet::new(factory, starts.len()), &starts);
+        world.add(&[Actor::MME, Actor::HSS, Actor::GATEWAY], Box::new(CoreNode(epc)));
         for station in setup.stations {
             let (number, actor) = (station.number, Actor::enb(station.number));
             match station.outside {
@@ -180,7 +187,7 @@ impl World {
                 }
             }
         }
-        world.add(&[Actor::SERVICES], Box::new(ServicesNode { services, epc, addresses }));
+        world.add(&[Actor::SERVICES, Actor::REGISTRAR], Box::new(ServicesNode(services)));
         Ok(world)
     }
 }
@@ -234,27 +241,29 @@ fn ledger(rng: &RngTree, tally: &Tally, store: Box<dyn Store>) -> Result<(Ledger
     Ok((ledger, operators))
 }
 
-/// The core with its subscribers, and what operator and owner know of the devices.
-fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory), WorldError> {
+/// The core with its subscribers, what operator and owner know of the devices, and who was given which card.
+fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory, Holders), WorldError> {
     let (address, prefix) = UE_POOL;
     let config = EpcConfig {
         eia: setup.integrity.clone(),
         eea: setup.ciphering.clone(),
         mtu: MTU,
+        tally: setup.tally.clone(),
         ..EpcConfig::new(setup.plmn, TAC, APN, AddressPool::new(address, prefix)?)
     };
     let mut epc = Epc::new(config, rng.clone())?;
-    let mut inventory = Inventory::default();
+    let (mut inventory, mut holders) = (Inventory::default(), Holders::default());
     // A bootstrap subscription reaches what it takes to get another one.
     let policy = match &setup.esim {
         Some(_) => Policy::Only(ESIM_SERVERS.map(|server| server.actor.transport_address()).into()),
         None => Policy::Unrestricted,
     };
     for (number, device) in (1..).zip(&setup.devices) {
+        let card = device.profile.personalise(device.index)?;
+        holders.add(card.iccid.clone(), number, UeConfig::new(number).imei);
         if device.clone {
             continue;
         }
-        let card = device.profile.personalise(device.index)?;
         if device.subscribed {
             epc.provision(subscriber(&card, policy.clone(), device.fault))?;
         }
@@ -263,7 +272,7 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory), WorldError>
         let entry = Entry { eid: card.eid.clone(), model: MODEL.to_owned(), salt, allowed: device.allowed };
         inventory.add(card.iccid.clone(), entry);
     }
-    Ok((epc, inventory))
+    Ok((epc, inventory, holders))
 }
 
 fn subscriber(card: &Personalisation, policy: Policy, fault: HssFault) -> Subscriber {

@@ -288,6 +288,11 @@ pub fn lte_links(stations: impl Iterator<Item = Actor>) -> Vec<LinkSpec> {
         links.push(LinkSpec::new(at(station, Iface::S1U), at(Actor::GATEWAY, Iface::S1U), BACKHAUL));
     }
     links.push(LinkSpec::new(at(Actor::GATEWAY, Iface::Sgi), at(Actor::SERVICES, Iface::Sgi), SERVICES));
+    links.push(LinkSpec::new(
+        at(Actor::GATEWAY, Iface::SgiAaa),
+        at(Actor::REGISTRAR, Iface::SgiAaa),
+        SERVICES,
+    ));
     links
 }
 

@@ -24,7 +24,7 @@ fn every_algorithm_attaches() {
             let ip = bench.ip_of(0).unwrap_or_else(|| panic!("EIA{eia} EEA{eea}: {:#?}", bench.facts));
             let command = format!("Security Mode Command ksi=0 eia={eia} eea={eea}");
             assert_eq!(bench.sent(&command), 1);
-            let attestation = bench.epc.attestation(ip).unwrap();
+            let attestation = bench.attestation(ip).unwrap();
             assert_eq!(attestation.imsi, imsi(0));
             assert_eq!(attestation.imei.as_ref().unwrap(), &cellbed::id::Imei::test(1));
             assert_eq!(attestation.apn, "internet");
@@ -136,7 +136,7 @@ fn detach_ends_the_session_and_the_guti_serves_again() {
     bench.run(10);
     assert!(bench.facts.contains(&Fact::Detached { ue: 0 }));
     assert!(bench.facts.contains(&Fact::SessionDown(ip)));
-    assert_eq!((bench.epc.attestation(ip), bench.epc.contexts()), (None, 0));
+    assert_eq!((bench.attestation(ip), bench.epc.contexts()), (None, 0));
     assert_eq!(bench.enbs[0].connections(), 0);
     assert_eq!(bench.sent("Detach Request"), 1);
     assert_eq!(bench.sent("Detach Accept"), 1);
@@ -232,8 +232,8 @@ fn a_second_attach_with_one_imsi_ends_the_first() {
     // The twin's card has its own idea of the sequence number, which the network follows.
     let second = bench.ip_of(twin).unwrap_or_else(|| panic!("{:#?}", bench.facts));
     assert!(bench.facts.contains(&Fact::SessionDown(first)));
-    assert!(bench.epc.attestation(first).is_none());
-    assert_eq!(bench.epc.attestation(second).unwrap().imsi, imsi(0));
+    assert!(bench.attestation(first).is_none());
+    assert_eq!(bench.attestation(second).unwrap().imsi, imsi(0));
     assert_eq!((bench.enbs[0].connections(), bench.enbs[1].connections()), (0, 1));
     assert_eq!(bench.epc.contexts(), 1);
 }
@@ -255,7 +255,7 @@ fn a_lost_association_leaves_the_registration_and_the_ue_comes_back() {
     bench.core(EpcInput::S1Lost { enb: 1 });
     bench.enb(1, EnbInput::S1Lost);
     bench.run(6);
-    assert!(bench.epc.attestation(ip).is_some());
+    assert!(bench.attestation(ip).is_some());
     bench.core(EpcInput::S1Connected { enb: 1 });
     bench.enb(1, EnbInput::S1Connected);
     bench.run(7);

@@ -1,10 +1,14 @@
 //! UEs, base stations and a core network on one event queue, with a log of everything and a way to lose
 //! messages. Whatever is sent is checked against the codecs' own idea of a clean message.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use cellbed::card::CardSlot;
-use cellbed::corenet::{AddressPool, Epc, EpcConfig, EpcInput, EpcOutput, HssFault, Policy, Subscriber};
+use cellbed::corenet::{
+    AddressPool, Attestation, Epc, EpcConfig, EpcInput, EpcOutput, HssFault, Policy, SessionChange,
+    SessionId, Subscriber,
+};
 use cellbed::event::Actor;
 use cellbed::id::{Iccid, Imsi, Plmn};
 use cellbed::kernel::{Duration, Instant, Queue, RngTree};
@@ -69,6 +73,8 @@ pub struct Bench {
     pub enbs: Vec<Enb>,
     pub epc: Epc,
     pub facts: Vec<Fact>,
+    /// What the network has stated of the sessions that are up.
+    sessions: BTreeMap<SessionId, Attestation>,
     pub bytes: Vec<Vec<u8>>,
     /// The base station of each UE, from 1.
     pub serving: Vec<u32>,
@@ -129,6 +135,7 @@ impl Bench {
             enbs,
             epc,
             facts: Vec::new(),
+            sessions: BTreeMap::new(),
             bytes: Vec::new(),
             serving: Vec::new(),
             carried: 0,
@@ -293,10 +300,28 @@ impl Bench {
                     let line = format!("{from} > {to} {} {}", label.name, fields.join(" "));
                     self.facts.push(Fact::Sent(line));
                 }
-                EpcOutput::SessionUp { ip, .. } => self.facts.push(Fact::SessionUp(ip)),
-                EpcOutput::SessionDown { ip, .. } => self.facts.push(Fact::SessionDown(ip)),
+                EpcOutput::Session { change, .. } => self.session(change),
             }
         }
+    }
+
+    fn session(&mut self, change: SessionChange) {
+        let ip = |attestation: &Attestation| attestation.ipv4().next().unwrap();
+        match change {
+            SessionChange::Up(attestation) | SessionChange::Changed(attestation) => {
+                self.facts.push(Fact::SessionUp(ip(&attestation)));
+                self.sessions.insert(attestation.session, attestation);
+            }
+            SessionChange::Down(session) => {
+                let ended = self.sessions.remove(&session).unwrap();
+                self.facts.push(Fact::SessionDown(ip(&ended)));
+            }
+        }
+    }
+
+    /// What the network states of the session with this address.
+    pub fn attestation(&self, ip: Ipv4Addr) -> Option<&Attestation> {
+        self.sessions.values().find(|attestation| attestation.ipv4().any(|address| address == ip))
     }
 
     pub fn ip_of(&self, wanted: usize) -> Option<Ipv4Addr> {

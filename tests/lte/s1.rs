@@ -47,7 +47,7 @@ fn a_reset_by_the_base_station_leaves_registrations_idle() {
     bench.core(EpcInput::S1 { enb: 1, bytes: &reset(ResetType::s1_Interface(ResetAll::reset_all)) });
     assert_eq!(bench.sent("mme > ResetAcknowledge"), 2);
     assert_eq!(bench.epc.contexts(), 2);
-    assert!(bench.epc.attestation(ip).is_some());
+    assert!(bench.attestation(ip).is_some());
     // What comes for the UE now waits and is not sent anywhere.
     bench.core(EpcInput::Sgi(&packet(SERVER, ip, b"anybody?")));
     bench.run(6);
@@ -79,7 +79,7 @@ fn a_tunnel_that_the_gateway_forgot_ends_the_connection() {
     bench.run(10);
     assert_eq!(bench.sent("enb1 > UEContextReleaseRequest"), 1);
     assert_eq!(bench.enbs[0].connections(), 0);
-    assert!(bench.epc.attestation(ip).is_some());
+    assert!(bench.attestation(ip).is_some());
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use cellbed::ca::est::EstRequest;
 use cellbed::ca::{CsrBuilder, DeviceCertificate};
+use cellbed::event::Actor;
 use cellbed::ledger::{Contract, Status};
+use cellbed::services::office as ask;
 use cellbed::wire::http::Request;
 use cellbed::wire::registration::{Claim, Offer, REGISTRATION_PATH, Registered};
 
@@ -25,7 +27,7 @@ fn a_claim_that_is_in_order_is_registered_and_may_be_repeated() {
         let registered: Registered = serde_json::from_slice(&response.body).unwrap();
         assert_eq!((registered.id, registered.block), (offer.id.clone(), block));
     }
-    let record = offices.backend.ledger().device(&subject.id()).unwrap();
+    let record = offices.ledger().device(&subject.id()).unwrap();
     assert_eq!(
         (record.status, [record.x, record.y].concat()),
         (Status::Registered, subject.key.public().into())
@@ -33,14 +35,12 @@ fn a_claim_that_is_in_order_is_registered_and_may_be_repeated() {
 }
 
 #[test]
-fn the_registrar_speaks_only_to_whom_the_network_attests_and_the_operator_ordered() {
+fn the_registrar_speaks_only_to_whom_the_operator_ordered() {
     let subject = Subject::new(1);
     let mut offices = Lab::new().open();
     let contract = offices.contract;
     for request in [offer_request(), claim_request(&subject.claim(contract))] {
         assert_eq!(word(&offices.register(&subject, &request)), "not-in-inventory");
-        let nobody = Subject { attestation: None, ..subject.clone() };
-        assert_eq!(word(&offices.register(&nobody, &request)), "no-session");
     }
 }
 
@@ -61,7 +61,7 @@ fn a_claim_that_cannot_be_read_is_malformed() {
         let response = offices.register(&subject, &Request { method: "POST".into(), ..request });
         assert_eq!((response.status, word(&response).as_str()), (400, "malformed-claim"));
     }
-    assert_eq!(offices.backend.ledger().pending(), 0);
+    assert_eq!(offices.ledger().pending(), 0);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn the_contract_checks_the_signature_of_the_card() {
         let response = offices.register(&subject, &claim_request(&claim));
         assert_eq!((response.status, word(&response).as_str()), (409, "bad-signature"));
     }
-    assert!(offices.backend.ledger().device(&subject.id()).is_none());
+    assert!(offices.ledger().device(&subject.id()).is_none());
     assert_eq!(offices.register(&subject, &claim_request(&sound)).status, 201);
 }
 
@@ -135,11 +135,11 @@ fn a_certificate_is_issued_where_network_ledger_and_owner_agree() {
     let mut offices = Lab::new().ordered(&subject, true).registered(&subject).open();
     let response = offices.enrol(&subject, &subject.sound_enrolment());
     assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
-    let record = offices.backend.ledger().device(&subject.id()).unwrap();
+    let record = offices.ledger().device(&subject.id()).unwrap();
     assert_eq!(record.status, Status::Active);
     // A second certificate takes the place of the first.
     assert_eq!(offices.enrol(&subject, &subject.sound_enrolment()).status, 200);
-    assert_ne!(offices.backend.ledger().device(&subject.id()).unwrap().cert_hash, record.cert_hash);
+    assert_ne!(offices.ledger().device(&subject.id()).unwrap().cert_hash, record.cert_hash);
 }
 
 #[test]
@@ -149,12 +149,10 @@ fn each_who_does_not_agree_is_named() {
         let mut offices = lab.open();
         let response = offices.enrol(subject, &subject.sound_enrolment());
         assert_eq!(response.status, 403);
-        assert_eq!(offices.backend.ledger().pending(), 0);
+        assert_eq!(offices.ledger().pending(), 0);
         est_word(&response)
     };
     let ordered = || Lab::new().ordered(&subject, true);
-    let nobody = Subject { attestation: None, ..subject.clone() };
-    assert_eq!(refused(ordered().registered(&subject), &nobody), "no-session");
     assert_eq!(refused(Lab::new(), &subject), "not-in-inventory");
     assert_eq!(refused(ordered(), &subject), "key-not-on-ledger");
     let unexpected = Lab::new().ordered(&subject, false).registered(&subject);
@@ -210,8 +208,17 @@ fn the_cloud_admits_the_certificate_that_the_ledger_has_while_the_device_is_acti
     let new = lab.certify(&subject);
     let foreign = lab.issue(&stranger, &stranger.id());
     let admit = |lab: Lab, der: &[u8]| {
-        let verdict = lab.open().backend.admit(&DeviceCertificate::parse(der).unwrap());
-        verdict.map_err(|problem| problem.reason)
+        let certificate = DeviceCertificate::parse(der).unwrap();
+        let id = *certificate.device();
+        let client_id = hex::encode(id);
+        let request = ask::Request::Connect { client_id: &client_id, certificate: Some(&certificate) };
+        match lab.open().answer(&subject, Actor::CLOUD, &request) {
+            (ask::Answer::Now(ask::Response::Admitted { root }), _) => {
+                assert_eq!(root, format!("devices/{client_id}"));
+                Ok(id)
+            }
+            (_, told) => Err(told[0].rsplit_once('=').unwrap().1.to_owned()),
+        }
     };
     let again = || {
         let mut lab = Lab::new().registered(&subject);
@@ -230,4 +237,36 @@ fn the_cloud_admits_the_certificate_that_the_ledger_has_while_the_device_is_acti
     let mut lab = again();
     lab.revoke(&subject);
     assert_eq!(admit(lab, &new), Err("device-revoked".into()));
+}
+
+#[test]
+fn the_cloud_admits_whom_the_certificate_names() {
+    let (subject, other) = (Subject::new(1), Subject::new(2));
+    let mut lab = Lab::new().registered(&subject);
+    let certificate = DeviceCertificate::parse(&lab.certify(&subject)).unwrap();
+    let mut offices = lab.open();
+    let client_id = hex::encode(other.id());
+    for certificate in [Some(&certificate), None] {
+        let request = ask::Request::Connect { client_id: &client_id, certificate };
+        let (answer, told) = offices.answer(&subject, Actor::CLOUD, &request);
+        assert!(matches!(answer, ask::Answer::Now(ask::Response::TurnedAway)));
+        assert_eq!(told, ["cloud client turned away reason=client-identity-mismatch"]);
+    }
+}
+
+/// An office that is asked in a protocol that it does not speak says so, and nothing comes of it.
+#[test]
+fn each_office_speaks_its_own_protocol() {
+    let subject = Subject::new(1);
+    let mut offices = Lab::new().ordered(&subject, true).open();
+    for at in [Actor::REGISTRAR, Actor::CA] {
+        let (answer, told) = offices.answer(&subject, at, &ask::Request::Publish { payload: b"{}" });
+        assert!(matches!(answer, ask::Answer::Now(ask::Response::TurnedAway)) && told.is_empty());
+    }
+    for (at, status) in [(Actor::CLOUD, 404), (Actor::SMDP, 503)] {
+        let (answer, _) = offices.answer(&subject, at, &ask::Request::Http(&offer_request()));
+        assert!(
+            matches!(answer, ask::Answer::Now(ask::Response::Http(response)) if response.status == status)
+        );
+    }
 }

@@ -3,19 +3,21 @@
 use std::net::Ipv4Addr;
 
 use cellbed::ca::{Authority, CsrBuilder, device_uri, est::EstRequest};
-use cellbed::corenet::{Attestation, Policy};
+use cellbed::corenet::{Attestation, PdnAddress, RatType, SessionId};
 use cellbed::crypto::key::halves;
 use cellbed::crypto::{SoftKey, Tally};
-use cellbed::event::{Body, Outcome, StateChange};
+use cellbed::event::{Actor, Body, Outcome, StateChange};
 use cellbed::id::{Eid, Iccid};
 use cellbed::kernel::{Duration, EPOCH_UNIX_S, Instant, RngTree};
 use cellbed::ledger::{
     CheckpointKey, Contract, Genesis, Ledger, MemoryStore, Model, Operators, Reason, Registration, TxOutcome,
     device_id, registration_message,
 };
-use cellbed::services::backend::{Answer, Backend, Caller};
+use cellbed::services::chain::Chain;
 use cellbed::services::inventory::{Entry, Inventory};
-use cellbed::wire::http::{Request, Response};
+use cellbed::services::office::{Answer, Caller, Request, Response};
+use cellbed::services::{Cloud, Enrolment, Offices, Registrar};
+use cellbed::wire::http;
 use cellbed::wire::registration::{Claim, Problem, REGISTRATION_PATH};
 
 pub const CHAIN_ID: u64 = 4242;
@@ -30,23 +32,27 @@ pub struct Subject {
     pub eid: Eid,
     pub iccid: Iccid,
     pub ip: Ipv4Addr,
-    pub attestation: Option<Attestation>,
+    pub attestation: Attestation,
 }
 
 impl Subject {
     pub fn new(n: u8) -> Self {
         let iccid: Iccid = "8988211000000000011".parse::<Iccid>().unwrap().plus(u32::from(n)).unwrap();
         let eid: Eid = "89049032123451234512345678901235".parse::<Eid>().unwrap().plus(u32::from(n)).unwrap();
+        let ip = Ipv4Addr::new(10, 44, 0, n);
         let attestation = Attestation {
+            session: SessionId(n.into()),
             imsi: format!("0010100000000{n:02}").parse().unwrap(),
             iccid: iccid.clone(),
             imei: None,
             apn: "internet".into(),
-            policy: Policy::Unrestricted,
+            addresses: vec![PdnAddress::Ipv4(ip)],
+            policy: "unrestricted".into(),
+            rat: RatType::Eutran,
             since: Instant::ZERO,
         };
         let key = SoftKey::from_stream(&mut RngTree::new(7).branch(n).stream("key"));
-        Self { key, eid, iccid, ip: Ipv4Addr::new(10, 44, 0, n), attestation: Some(attestation) }
+        Self { key, eid, iccid, ip, attestation }
     }
 
     /// The same device with another key: what a copied card has.
@@ -85,26 +91,26 @@ impl Subject {
     }
 
     /// An enrolment request for `self`'s key, signed by `signer`, bound to `binding`.
-    pub fn enrolment(&self, signer: &SoftKey, binding: Option<&[u8; 32]>) -> Request {
+    pub fn enrolment(&self, signer: &SoftKey, binding: Option<&[u8; 32]>) -> http::Request {
         let builder = CsrBuilder::new("whoever", &self.key.public(), binding).unwrap();
         let csr = builder.clone().finish(&signer.sign(builder.tbs())).unwrap();
         est_request(EstRequest::simple_enroll(&csr))
     }
 
     /// An enrolment request as it should be.
-    pub fn sound_enrolment(&self) -> Request {
+    pub fn sound_enrolment(&self) -> http::Request {
         self.enrolment(&self.key, Some(&BINDING))
     }
 }
 
-pub fn est_request(request: EstRequest) -> Request {
-    let base = Request::new(request.operation.method(), request.operation.path(), "est.cellbed.test");
+pub fn est_request(request: EstRequest) -> http::Request {
+    let base = http::Request::new(request.operation.method(), request.operation.path(), "est.cellbed.test");
     let with_headers = request.headers.iter().fold(base, |base, (name, value)| base.header(name, value));
-    Request { body: request.body, ..with_headers }
+    http::Request { body: request.body, ..with_headers }
 }
 
-pub fn claim_request(claim: &Claim) -> Request {
-    Request::new("POST", REGISTRATION_PATH, "registrar.cellbed.test")
+pub fn claim_request(claim: &Claim) -> http::Request {
+    http::Request::new("POST", REGISTRATION_PATH, "registrar.cellbed.test")
         .body("application/json", serde_json::to_vec(claim).unwrap())
 }
 
@@ -185,67 +191,78 @@ impl Lab {
         assert_eq!(sealed.receipts[0].outcome, TxOutcome::Done);
     }
 
-    pub fn open(self) -> Offices {
+    /// The offices, as set up.
+    pub fn offices(self) -> Offices {
+        Offices {
+            registrar: Registrar::new(self.operators.registrar),
+            enrolment: Enrolment::new(self.authority, self.operators.ca),
+            cloud: Cloud::default(),
+            esim: None,
+            inventory: self.inventory,
+            chain: Chain::new(self.ledger),
+        }
+    }
+
+    pub fn open(self) -> Open {
         let contract = self.ledger.contract();
-        let backend = Backend::new(self.inventory, self.ledger, self.operators, self.authority);
-        Offices { backend, contract, now: Instant::ZERO + Duration::from_secs(60) }
+        Open { offices: self.offices(), contract, now: Instant::ZERO + Duration::from_secs(60) }
     }
 }
 
 /// The offices at work.
-pub struct Offices {
-    pub backend: Backend,
+pub struct Open {
+    pub offices: Offices,
     pub contract: Contract,
     pub now: Instant,
 }
 
-impl Offices {
+impl Open {
+    pub fn ledger(&self) -> &Ledger {
+        self.offices.chain.ledger()
+    }
+
     /// What the registrar answers, in the end.
-    pub fn register(&mut self, subject: &Subject, request: &Request) -> Response {
-        self.ask(subject, request, Backend::registration)
+    pub fn register(&mut self, subject: &Subject, request: &http::Request) -> http::Response {
+        self.ask(subject, Actor::REGISTRAR, request)
     }
 
     /// What the onboarding service answers, in the end.
-    pub fn enrol(&mut self, subject: &Subject, request: &Request) -> Response {
-        self.ask(subject, request, Backend::est)
+    pub fn enrol(&mut self, subject: &Subject, request: &http::Request) -> http::Response {
+        self.ask(subject, Actor::CA, request)
     }
 
-    fn ask(
-        &mut self,
-        subject: &Subject,
-        request: &Request,
-        office: impl Fn(
-            &mut Backend,
-            Instant,
-            &Caller<'_>,
-            &Request,
-            &mut Vec<Body>,
-        ) -> Result<Answer, cellbed::services::ServiceError>,
-    ) -> Response {
-        let attestation = subject.attestation.as_ref();
-        let caller = Caller { ip: subject.ip, attestation, channel_binding: BINDING };
-        let mut events = Vec::new();
-        match office(&mut self.backend, self.now, &caller, request, &mut events).unwrap() {
+    fn ask(&mut self, subject: &Subject, at: Actor, request: &http::Request) -> http::Response {
+        let response = match self.answer(subject, at, &Request::Http(request)).0 {
             Answer::Now(response) => response,
-            Answer::OnceSealed(hash) => {
-                self.now = self.backend.deadline().unwrap();
-                let mut answers = self.backend.seal(self.now, &mut events).unwrap();
+            Answer::Later(ticket) => {
+                self.now = self.offices.deadline().unwrap();
+                let mut answers = self.offices.wake(self.now, &mut Vec::new()).unwrap();
                 assert_eq!(answers.len(), 1);
                 let (sealed, response) = answers.remove(0);
-                assert_eq!(sealed, hash);
+                assert_eq!(sealed, ticket);
                 response
             }
-        }
+        };
+        let Response::Http(response) = response else { panic!("no HTTP") };
+        response
+    }
+
+    /// What the office at `at` says at once, and what is told of it.
+    pub fn answer(&mut self, subject: &Subject, at: Actor, request: &Request<'_>) -> (Answer, Vec<String>) {
+        let who = Caller { at, device: 1, attestation: &subject.attestation, channel_binding: BINDING };
+        let mut events = Vec::new();
+        let answer = self.offices.answer(self.now, &who, request, &mut events).unwrap();
+        (answer, notes(&events))
     }
 }
 
 /// The one word of a refusal by the registrar.
-pub fn word(response: &Response) -> String {
+pub fn word(response: &http::Response) -> String {
     serde_json::from_slice::<Problem>(&response.body).unwrap().reason
 }
 
 /// The one word of a refusal by the onboarding service.
-pub fn est_word(response: &Response) -> String {
+pub fn est_word(response: &http::Response) -> String {
     let text = String::from_utf8(response.body.clone()).unwrap();
     text.split(": ").next().unwrap_or_default().to_owned()
 }

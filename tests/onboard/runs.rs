@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cellbed::card::SimProfile;
-use cellbed::corenet::HssFault;
-use cellbed::crypto::Tally;
+use cellbed::corenet::{HssFault, SessionChange, Statement};
+use cellbed::crypto::{SoftKey, Tally};
 use cellbed::device::{DeviceInput, DeviceOutput};
 use cellbed::event::{Actor, Body, Event, Outcome, Step};
-use cellbed::kernel::{Duration, Instant, RngTree};
+use cellbed::kernel::{Duration, EPOCH_UNIX_S, Instant, RngTree};
 use cellbed::ledger::MemoryStore;
 use cellbed::ran::{AirModel, Rat};
 use cellbed::world::factory::{Blueprint, Factory};
 use cellbed::world::setup::{DeviceSetup, Setup, StationSetup};
-use cellbed::world::topology::{LinkSpec, lte_links};
-use cellbed::world::{Ended, World};
+use cellbed::world::topology::{Cut, LinkSpec, lte_links};
+use cellbed::world::{Ended, Iface, Payload, Port, To, World};
 
-use super::lab::outcome;
+use super::lab::{Subject, notes, outcome};
 
 const LIMIT: Duration = Duration::from_secs(300);
 
@@ -166,6 +166,49 @@ fn a_device_whose_packets_are_all_lost_says_so_and_the_run_goes_on() {
     for device in [1, 2] {
         assert_eq!(outcomes(&events)[&(device, Step::Register)], "connection-timeout");
     }
+}
+
+/// While nobody states who holds a session no packet of it is served; when somebody does again all is well.
+#[test]
+fn devices_wait_for_a_network_whose_statements_do_not_arrive() {
+    let ends = (Port::new(Actor::GATEWAY, Iface::SgiAaa), Port::new(Actor::REGISTRAR, Iface::SgiAaa));
+    let cut = Cut { from: Duration::from_millis(50), until: Duration::from_secs(3) };
+    let link = LinkSpec { cuts: vec![cut], ..LinkSpec::new(ends.0, ends.1, Duration::from_millis(5)) };
+    let (ended, _, events) = run(Setup { links: vec![link], ..setup(2) }, LIMIT);
+    assert_eq!((ended, outcomes(&events)), (Ended::Settled, all_done(2)));
+    let mended = Instant::ZERO + cut.until;
+    let dropped = events.iter().filter(|event| {
+        matches!(&event.body, Body::State(state) if state.change == "packet dropped: no attested session")
+    });
+    let dropped: Vec<_> = dropped.map(|event| event.at).collect();
+    assert!(
+        dropped.len() >= 2 && dropped.iter().all(|at| *at < mended + Duration::from_millis(10)),
+        "{dropped:?}"
+    );
+    let restated = events.iter().filter(|event| {
+        event.at == mended
+            && matches!(&event.body, Body::Message(message) if message.label.name == "SessionChanged")
+    });
+    assert_eq!(restated.count(), 2);
+}
+
+/// Somebody on the wire between network and services makes a statement for a device that has no session.
+#[test]
+fn a_statement_that_the_network_has_not_signed_changes_nothing() {
+    let thief = SoftKey::from_stream(&mut RngTree::new(9).stream("key"));
+    let attestation = Subject::new(1).attestation;
+    let forged = Statement::new("00101".parse().unwrap(), 9, EPOCH_UNIX_S, SessionChange::Up(attestation));
+    let mut world = World::set_up(setup(1), Box::new(MemoryStore::new())).unwrap();
+    let mut events = Vec::new();
+    world.step_until(Instant::ZERO, &mut |event| events.push(event)).unwrap();
+    let (from, to) = (Port::new(Actor::GATEWAY, Iface::SgiAaa), Port::new(Actor::REGISTRAR, Iface::SgiAaa));
+    let token = Payload::Bytes(forged.sign(&thief));
+    world.inject(from, To::Port(to), token, &mut |event| events.push(event)).unwrap();
+    world.run(LIMIT, &mut |event| events.push(event)).unwrap();
+    let refused = notes(events.iter().map(|event| &event.body));
+    let refused =
+        refused.iter().filter(|note| note.contains("session statement refused reason=bad-signature"));
+    assert_eq!((refused.count(), outcomes(&events)), (1, all_done(1)));
 }
 
 #[test]

@@ -1,31 +1,30 @@
 //! What the sessions of the services bear: TLS that fails, requests that are none, clients that vanish.
 
-use std::collections::BTreeMap;
-
+use cellbed::corenet::SessionChange;
 use cellbed::crypto::tls::{self, VirtualClock};
 use cellbed::crypto::{SoftKey, Tally};
 use cellbed::event::Body;
+use cellbed::id::Imei;
 use cellbed::kernel::{Duration, EPOCH_UNIX_S, Instant, RngTree};
+use cellbed::ledger::{Contract, Ledger};
 use cellbed::net::ServiceAddress;
 use cellbed::net::endpoint::{BROKER, REGISTRAR};
 use cellbed::net::mqtt::{ConnectOptions, MqttClient, MqttEvent, MqttOutput, Qos};
 use cellbed::net::{Host, NetError, TlsStream};
-use cellbed::services::network::{Servers, ServiceOutput};
-use cellbed::services::peer::{Desk, Peer};
+use cellbed::services::network::Servers;
+use cellbed::services::{Holders, ServiceInput, ServiceOutput, Services, Sessions};
 use cellbed::wire::http::{Limits, Request, Response, ResponseParser};
 use cellbed::wire::registration::REGISTRATION_PATH;
 
-use super::lab::{Lab, Offices, Subject, claim_request, notes, word};
+use super::attested::Network;
+use super::lab::{Lab, Subject, claim_request, notes, word};
 
 const MTU: u16 = 1400;
 
-/// A device's IP stack on one side, its far end with the offices behind it on the other.
+/// A device's IP stack on one side, the services on the other.
 struct Line {
-    subject: Subject,
-    offices: Offices,
-    servers: Servers,
-    peer: Peer,
-    waiting: BTreeMap<[u8; 32], (std::net::Ipv4Addr, cellbed::net::ConnId)>,
+    services: Services,
+    contract: Contract,
     host: Host,
     clock: VirtualClock,
     root: Vec<u8>,
@@ -35,24 +34,27 @@ struct Line {
 
 impl Line {
     fn new(mut lab: Lab, subject: &Subject) -> Self {
-        let rng = RngTree::new(7);
+        let (rng, tally) = (RngTree::new(7), Tally::new());
         let clock = VirtualClock::new(EPOCH_UNIX_S + 60);
-        let servers = Servers::new(&mut lab.authority, &rng, &Tally::new(), &clock, None).unwrap();
+        let servers = Servers::new(&mut lab.authority, &rng, &tally, &clock, None).unwrap();
         let root = lab.authority.root_der().to_vec();
-        let peer = Peer::new(1, subject.ip, &servers, MTU, rng.branch("peer"));
-        let offices = lab.open();
-        Self {
-            subject: subject.clone(),
-            now: offices.now,
-            offices,
-            servers,
-            peer,
-            waiting: BTreeMap::new(),
-            host: Host::new(&[subject.ip], MTU, rng.branch("host")),
-            clock,
-            root,
-            events: Vec::new(),
-        }
+        let contract = lab.ledger.contract();
+        let now = Instant::ZERO + Duration::from_secs(60);
+        let mut holders = Holders::default();
+        holders.add(subject.iccid.clone(), 1, Imei::test(1));
+        let network = Network::new(1);
+        let sessions = Sessions::new([(network.plmn, network.key.public())].into(), holders, &tally);
+        let services = rng.branch("services");
+        let services = Services::new(lab.offices(), servers, sessions, clock.clone(), MTU, services);
+        let host = Host::new(&[subject.ip], MTU, rng.branch("host"));
+        let mut line = Self { services, contract, host, clock, root, now, events: Vec::new() };
+        let up = SessionChange::Up(subject.attestation.clone());
+        line.take(ServiceInput::Session(network.states(now, 1, up)));
+        line
+    }
+
+    fn ledger(&self) -> &Ledger {
+        self.services.offices().chain.ledger()
     }
 
     fn connect(&mut self, to: ServiceAddress, certificate: Option<(&[u8], &SoftKey)>) -> TlsStream {
@@ -81,36 +83,22 @@ impl Line {
         for _ in 0..40 {
             self.now += Duration::from_millis(5);
             result = stream.pump(&mut self.host);
-            let mut up = Vec::new();
-            self.host.poll(self.now, &mut up);
-            up.into_iter().for_each(|packet| self.peer.receive(packet));
-            self.work();
-            for (hash, response) in self.offices.backend.seal(self.now, &mut self.events).unwrap() {
-                let (_, connection) = self.waiting.remove(&hash).unwrap();
-                let mut out = Vec::new();
-                self.peer.answer(connection, response, &mut out);
-                self.deliver(out);
-                self.work();
-            }
+            self.send();
+            self.take(ServiceInput::Timer);
         }
         result
     }
 
-    fn work(&mut self) {
-        let mut desk = Desk {
-            now: self.now,
-            backend: &mut self.offices.backend,
-            esim: None,
-            servers: &self.servers,
-            attestation: self.subject.attestation.as_ref(),
-            waiting: &mut self.waiting,
-        };
-        let mut out = Vec::new();
-        self.peer.work(&mut desk, &mut out).unwrap();
-        self.deliver(out);
+    /// Lets what the device has to send arrive.
+    fn send(&mut self) {
+        let mut up = Vec::new();
+        self.host.poll(self.now, &mut up);
+        up.into_iter().for_each(|packet| self.take(ServiceInput::Packet(packet)));
     }
 
-    fn deliver(&mut self, out: Vec<ServiceOutput>) {
+    fn take(&mut self, input: ServiceInput) {
+        let mut out = Vec::new();
+        self.services.handle(self.now, input, &mut out).unwrap();
         for output in out {
             match output {
                 ServiceOutput::Packet(packet) => self.host.receive(packet),
@@ -153,13 +141,13 @@ fn a_request_that_is_none_is_answered_once_and_ends_the_session() {
     let subject = Subject::new(1);
     let mut line = ordered(&subject);
     // The claim behind it would be in order.
-    let claim = claim_request(&subject.claim(line.offices.contract)).encode();
+    let claim = claim_request(&subject.claim(line.contract)).encode();
     let (answers, stream) = line.ask(&[b"NONSENSE\r\n\r\n", &claim[..]].concat());
     assert_eq!(statuses(&answers), [400]);
     assert_eq!(word(&answers[0]), "malformed-request");
     assert!(stream.peer_closed());
-    assert_eq!(line.offices.backend.ledger().pending(), 0);
-    assert!(line.offices.backend.ledger().device(&subject.id()).is_none());
+    assert_eq!(line.ledger().pending(), 0);
+    assert!(line.ledger().device(&subject.id()).is_none());
     // The next session is served.
     assert_eq!(statuses(&line.ask(&offer_request()).0), [200]);
 }
@@ -168,7 +156,7 @@ fn a_request_that_is_none_is_answered_once_and_ends_the_session() {
 fn requests_in_one_piece_are_answered_in_their_order() {
     let subject = Subject::new(1);
     let mut line = ordered(&subject);
-    let claim = claim_request(&subject.claim(line.offices.contract)).encode();
+    let claim = claim_request(&subject.claim(line.contract)).encode();
     let (answers, stream) = line.ask(&[offer_request(), claim.clone(), offer_request(), claim].concat());
     assert_eq!(statuses(&answers), [200, 201, 200, 201]);
     assert!(!stream.peer_closed());
@@ -178,19 +166,16 @@ fn requests_in_one_piece_are_answered_in_their_order() {
 fn a_client_that_vanishes_does_not_lose_its_registration() {
     let subject = Subject::new(1);
     let mut line = ordered(&subject);
-    let claim = claim_request(&subject.claim(line.offices.contract)).encode();
+    let claim = claim_request(&subject.claim(line.contract)).encode();
     let mut stream = line.connect(REGISTRAR, None);
     line.run(&mut stream).unwrap();
     stream.write(&claim).unwrap();
     stream.pump(&mut line.host).unwrap();
-    let mut up = Vec::new();
-    line.host.poll(line.now, &mut up);
+    line.send();
     line.host.abort(stream.connection());
-    line.host.poll(line.now, &mut up);
-    up.into_iter().for_each(|packet| line.peer.receive(packet));
+    line.send();
     let _ = line.run(&mut stream);
-    assert!(line.waiting.is_empty());
-    assert!(line.offices.backend.ledger().device(&subject.id()).is_some());
+    assert!(line.ledger().device(&subject.id()).is_some());
     assert_eq!(statuses(&line.ask(&claim).0), [201], "asked again");
 }
 
@@ -259,7 +244,7 @@ fn an_active_device_reports_below_its_own_topic_only() {
     let topics = [&*own, &foreign, &longer, "telemetry", &own];
     let told = converse(&mut line, (&certificate, &subject.key), &id, &topics);
     assert_eq!(told, ["success", "not-authorized", "not-authorized", "not-authorized", "success"]);
-    assert_eq!(line.offices.backend.telemetry(), 2);
+    assert_eq!(line.services.offices().cloud.telemetry(), 2);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::context::{AttachRequest as Request, Phase, Timer, UeContext};
 use super::{Core, Mme, nas};
-use crate::corenet::gateway::Attestation;
+use crate::corenet::gateway::CreateSession;
 use crate::corenet::{CorenetError, EpcConfig, EpcOutput};
 use crate::event::Actor;
 use crate::id::Imsi;
@@ -119,15 +119,15 @@ impl Mme {
         if request.apn.is_some_and(|asked| !asked.eq_ignore_ascii_case(&apn)) {
             return self.refuse_session(ue, EsmCause::MISSING_OR_UNKNOWN_APN, core);
         }
-        let attestation = Attestation {
+        let session = CreateSession {
             imsi: imsi.clone(),
             iccid: subscription.iccid,
             imei: ue.imei.clone(),
             apn: apn.clone(),
             policy: subscription.policy,
-            since: core.now,
+            rat: self.config.rat,
         };
-        let Some(created) = core.gateway.create(attestation, core.out) else {
+        let Some(created) = core.gateway.create(core.now, session, core.out) else {
             return self.refuse_session(ue, EsmCause::INSUFFICIENT_RESOURCES, core);
         };
         ue.session = Some(created.teid);

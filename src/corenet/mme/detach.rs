@@ -97,7 +97,7 @@ impl Mme {
     pub(super) fn end_session(&mut self, ue: &mut UeContext, core: &mut Core<'_>) {
         ue.bearer_up = false;
         if let Some(teid) = ue.session.take() {
-            core.gateway.delete(teid, core.out);
+            core.gateway.delete(core.now, teid, core.out);
         }
     }
 

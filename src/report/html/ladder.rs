@@ -50,6 +50,7 @@ pub(super) fn class(proto: Proto) -> &'static str {
         Proto::Esipa => "esipa",
         Proto::Mqtt => "mqtt",
         Proto::Evm => "evm",
+        Proto::Cwt => "cwt",
     }
 }
 

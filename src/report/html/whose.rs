@@ -46,6 +46,8 @@ impl Owners {
                 self.asked = Some(whose);
                 whose
             }
+            // The network's word on a session names its subscriber.
+            Proto::Cwt => self.of_fields(&message.label.fields),
             _ => Whose::Network,
         }
     }

@@ -1,6 +1,7 @@
 //! The eSIM side of the lab: SM-DP+, SM-DS and eIM on the service network, the orders of a run, and what goes wrong
 //! with them on purpose.
 
+mod adapter;
 mod faults;
 mod orders;
 

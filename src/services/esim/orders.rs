@@ -76,8 +76,8 @@ pub struct Prepared {
     pub services: EsimServices,
     /// Who issues the certificates of eUICCs.
     pub pki: Pki,
-    /// The operational subscribers, for the HSS.
-    pub subscribers: Vec<Subscriber>,
+    /// The operational subscribers, for the HSS, each with the number of its device.
+    pub subscribers: Vec<(u32, Subscriber)>,
     pub tls: Vec<(ServiceAddress, Arc<ServerConfig>)>,
 }
 
@@ -186,7 +186,7 @@ impl Orders {
         ordered: &[Ordered],
         rng: &RngTree,
         smdp: &mut Smdp,
-    ) -> Result<(Self, Vec<Subscriber>), ServiceError> {
+    ) -> Result<(Self, Vec<(u32, Subscriber)>), ServiceError> {
         let keys = rng.branch(Actor::SMDP).branch("production");
         let producer = Producer::new((*setup.profile).clone(), &setup.profile_name, SMDP.name, keys);
         let producer = match setup.package.clone() {
@@ -198,7 +198,7 @@ impl Orders {
         for device in ordered {
             let (iccid, made) = producer.subscriber(device.number - 1)?;
             if let (true, OperatorConstant::Opc(opc)) = (setup.subscribed, made.operator) {
-                subscribers.push(Subscriber {
+                let subscriber = Subscriber {
                     imsi: made.imsi,
                     iccid,
                     k: made.k,
@@ -208,7 +208,8 @@ impl Orders {
                     apn: Some(setup.profile.apn.clone()),
                     policy: Policy::Unrestricted,
                     fault: HssFault::None,
-                });
+                };
+                subscribers.push((device.number, subscriber));
             }
             awaited.insert(device.number, Awaited { device: device.clone(), keys: smdp.package_keys() });
         }
@@ -333,7 +334,8 @@ mod tests {
         let (run, tally, clock) = (RngTree::new(7), Tally::new(), VirtualClock::new(EPOCH_UNIX_S));
         let means = Means { run: &run, tally: &tally, clock: &clock, key_log: None };
         let prepared = prepare(&setup, &ordered, &means).unwrap();
-        (prepared.services, ordered, prepared.subscribers)
+        let subscribers = prepared.subscribers.into_iter().map(|(_, subscriber)| subscriber).collect();
+        (prepared.services, ordered, subscribers)
     }
 
     /// Device `number` with the card `eid` asks the eIM what there is to do.

@@ -1,27 +1,20 @@
 //! The evolved packet core as a node: MME, HSS and gateway in one machine, with a port for each of their interfaces.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
 use crate::corenet::{Epc, EpcInput, EpcOutput};
 use crate::event::{Actor, Body, Message, StateChange};
 use crate::kernel::Instant;
-use crate::services::Services;
 use crate::world::WorldError;
 use crate::world::node::{Input, Node, Output};
 use crate::world::port::{Iface, Payload, Port, To};
 
 /// The core network.
-pub struct CoreNode {
-    pub epc: Rc<RefCell<Epc>>,
-    pub services: Option<Rc<RefCell<Services>>>,
-}
+pub struct CoreNode(pub Epc);
 
 impl CoreNode {
-    fn put(&self, now: Instant, output: EpcOutput) -> Option<Output> {
+    fn put(now: Instant, output: EpcOutput) -> Output {
         let mme = Port::new(Actor::MME, Iface::S1Mme);
         let gateway = |at| Port::new(Actor::GATEWAY, at);
-        Some(match output {
+        match output {
             EpcOutput::S1 { enb, bytes, label } => {
                 Output::frame(now, mme, To::Port(Port::new(Actor::enb(enb), Iface::S1Mme)), bytes, label)
             }
@@ -41,14 +34,11 @@ impl CoreNode {
             EpcOutput::Call { from, to, label } => {
                 Output::Tell { at: now, body: Body::Message(Message { from, to, label, bytes: Vec::new() }) }
             }
-            EpcOutput::SessionUp { .. } => return None,
-            EpcOutput::SessionDown { ip, .. } => {
-                if let Some(services) = &self.services {
-                    services.borrow_mut().forget(ip);
-                }
-                return None;
+            EpcOutput::Session { token, label, .. } => {
+                let to = To::Port(Port::new(Actor::REGISTRAR, Iface::SgiAaa));
+                Output::frame(now, gateway(Iface::SgiAaa), to, token, label)
             }
-        })
+        }
     }
 }
 
@@ -57,6 +47,7 @@ impl Node for CoreNode {
         let bytes;
         let input = match input {
             Input::Linked { at: Iface::S1Mme, peer } => EpcInput::S1Connected { enb: peer.who.number },
+            Input::Linked { at: Iface::SgiAaa, .. } => EpcInput::AaaConnected,
             Input::Unlinked { at: Iface::S1Mme, peer } => EpcInput::S1Lost { enb: peer.who.number },
             Input::Frame { at: Iface::S1Mme, from, payload: Payload::Bytes(pdu) } => {
                 bytes = pdu;
@@ -74,12 +65,12 @@ impl Node for CoreNode {
             _ => return Ok(()),
         };
         let mut outputs = Vec::new();
-        self.epc.borrow_mut().handle(now, input, &mut outputs)?;
-        out.extend(outputs.into_iter().filter_map(|output| self.put(now, output)));
+        self.0.handle(now, input, &mut outputs)?;
+        out.extend(outputs.into_iter().map(|output| Self::put(now, output)));
         Ok(())
     }
 
     fn deadline(&mut self, _: Instant) -> Option<Instant> {
-        self.epc.borrow().deadline()
+        self.0.deadline()
     }
 }

@@ -1,9 +1,6 @@
 //! A device as a node: what its card computes takes time, and whatever follows a card exchange happens after it.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::Ipv4Addr;
-use std::rc::Rc;
 
 use crate::card::{CardModel, Exchange, StoreDataChain};
 use crate::device::{Device, DeviceInput, DeviceOutput};
@@ -27,14 +24,12 @@ pub struct DeviceNode {
     busy_until: Instant,
     /// When each step began.
     steps: BTreeMap<Step, Instant>,
-    address: Option<Ipv4Addr>,
-    addresses: Rc<RefCell<BTreeMap<Ipv4Addr, u32>>>,
     scratch: Vec<DeviceOutput>,
 }
 
 impl DeviceNode {
     /// Device `number`, which is switched off.
-    pub fn new(number: u32, device: Device, addresses: Rc<RefCell<BTreeMap<Ipv4Addr, u32>>>) -> Self {
+    pub fn new(number: u32, device: Device) -> Self {
         Self {
             number,
             device,
@@ -44,8 +39,6 @@ impl DeviceNode {
             inbox: VecDeque::new(),
             busy_until: Instant::ZERO,
             steps: BTreeMap::new(),
-            address: None,
-            addresses,
             scratch: Vec::new(),
         }
     }
@@ -69,13 +62,6 @@ impl DeviceNode {
                     label: None,
                 }),
                 DeviceOutput::Event(body) => out.push(Output::Tell { at, body }),
-                DeviceOutput::Address(ip) => {
-                    let mut addresses = self.addresses.borrow_mut();
-                    if let Some(before) = self.address.replace(ip) {
-                        addresses.remove(&before);
-                    }
-                    addresses.insert(ip, self.number);
-                }
                 DeviceOutput::Card { from, exchange } => at = self.exchange(at, from, exchange, out),
                 DeviceOutput::StepStarted(step) => {
                     self.steps.insert(step, at);
@@ -127,14 +113,6 @@ impl Node for DeviceNode {
             let result = self.device.handle(now, input, &mut self.scratch);
             self.put(now, out);
             result?;
-        }
-        if self.is_through(now)
-            && let Some(ip) = self.address
-        {
-            let mut addresses = self.addresses.borrow_mut();
-            if addresses.get(&ip) == Some(&self.number) {
-                addresses.remove(&ip);
-            }
         }
         Ok(())
     }

@@ -1,11 +1,5 @@
 //! The service network as a node.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
-use std::rc::Rc;
-
-use crate::corenet::Epc;
 use crate::event::Actor;
 use crate::kernel::Instant;
 use crate::services::{ServiceInput, ServiceOutput, Services};
@@ -14,11 +8,7 @@ use crate::world::node::{Input, Node, Output};
 use crate::world::port::{Iface, Payload, Port, To};
 
 /// Everything that devices reach behind the gateway.
-pub struct ServicesNode {
-    pub services: Rc<RefCell<Services>>,
-    pub epc: Rc<RefCell<Epc>>,
-    pub addresses: Rc<RefCell<BTreeMap<Ipv4Addr, u32>>>,
-}
+pub struct ServicesNode(pub Services);
 
 impl Node for ServicesNode {
     fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) -> Result<(), WorldError> {
@@ -26,12 +16,14 @@ impl Node for ServicesNode {
             Input::Frame { at: Iface::Sgi, payload: Payload::Bytes(packet), .. } => {
                 ServiceInput::Packet(packet)
             }
+            Input::Frame { at: Iface::SgiAaa, payload: Payload::Bytes(token), .. } => {
+                ServiceInput::Session(token)
+            }
             Input::Timer => ServiceInput::Timer,
             _ => return Ok(()),
         };
         let mut outputs = Vec::new();
-        let (epc, addresses) = (self.epc.borrow(), self.addresses.borrow());
-        self.services.borrow_mut().handle(now, input, &epc, &addresses, &mut outputs)?;
+        self.0.handle(now, input, &mut outputs)?;
         out.extend(outputs.into_iter().map(|output| match output {
             ServiceOutput::Packet(packet) => Output::Send {
                 at: now,
@@ -46,6 +38,6 @@ impl Node for ServicesNode {
     }
 
     fn deadline(&mut self, _: Instant) -> Option<Instant> {
-        self.services.borrow().deadline()
+        self.0.deadline()
     }
 }
