@@ -198,8 +198,6 @@ mod tests {
         assert_eq!(read_imsi(&[]), Err(BcdError::Length { found: 0, expected: 1 }));
         assert_eq!(read_imsi(&[9, 1]), Err(BcdError::Length { found: 1, expected: 9 }));
         let hexadecimal = hex::decode("0809aaaaaaaaaaaaaa").unwrap();
-        assert!(matches!(read_imsi(&hexadecimal), Err(BcdError::Length { .. })));
-        let hexadecimal = hex::decode("0809aaaaaaaaaaaaaaaa").unwrap();
         assert_eq!(read_imsi(&hexadecimal), Err(BcdError::Digit { nibble: 10, at: 1 }));
     }
 
