@@ -246,6 +246,7 @@ mod tests {
         fn what_is_read_of_an_answer_stands_in_it(data in prop_oneof![
             bent([&[0xdb, 8][..], &[1; 8], &[16], &[2; 16], &[16], &[3; 16]].concat()),
             bent([&[0xdc, 14][..], &[7; 14]].concat()),
+            (0u8..20).prop_map(|res| [&[0xdb, res][..], &vec![1; res.into()], &[16], &[2; 16], &[16], &[3; 16]].concat()),
         ]) {
             let begins = match parse_answer(&data) {
                 Ok(AuthenticateAnswer::Success { res, ck, ik }) => {

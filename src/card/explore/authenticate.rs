@@ -240,6 +240,7 @@ mod tests {
         fn what_is_read_of_an_answer_stands_in_it(data in prop_oneof![
             bent([&[0xdb, 4][..], &[1; 4], &[16], &[2; 16], &[16], &[3; 16], &[8], &[4; 8]].concat()),
             bent([&[0xdc, 14][..], &[5; 14]].concat()),
+            (0u8..20).prop_map(|res| [&[0xdb, res][..], &vec![1; res.into()], &[16], &[2; 16], &[16], &[3; 16]].concat()),
         ]) {
             let begins = match read(&data) {
                 Some(Outcome::Success { res, ck, ik, .. }) => {
