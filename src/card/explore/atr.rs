@@ -168,6 +168,8 @@ mod tests {
                     prop_assert_eq!(&[atr.initial, atr.format], &bytes[..2]);
                     prop_assert_eq!(atr.historical.len(), usize::from(atr.format & 0x0f));
                     let checked = usize::from(atr.protocols.iter().any(|p| *p != 0));
+                    let sum = bytes[1..].iter().fold(0, |sum, byte| sum ^ byte);
+                    prop_assert!(checked == 0 || sum == 0, "{sum:02x}");
                     prop_assert!(bytes[..bytes.len() - checked].ends_with(&atr.historical));
                     let distinct: std::collections::BTreeSet<_> = atr.protocols.iter().filter(|p| **p < 16).collect();
                     prop_assert!(!distinct.is_empty() && distinct.len() == atr.protocols.len());

@@ -255,7 +255,25 @@ pub(super) fn objects() -> impl Strategy<Value = Vec<u8>> {
             .prop_map(|(tag, inside)| tlv(tag, &[&inside.concat()]))
     });
     let random = prop::collection::vec(any::<u8>(), 0..120);
-    prop_oneof![4 => prop::collection::vec(tree, 0..6).prop_map(|objects| objects.concat()), 1 => random]
+    let tree = prop::collection::vec(tree, 0..6).prop_map(|objects| objects.concat());
+    prop_oneof![6 => numbered(), 2 => tree, 1 => random]
+}
+
+/// Fields as AUTOMATIC TAGS number them, each there or not, of text, numbers or fields again.
+fn numbered() -> impl Strategy<Value = Vec<u8>> {
+    let content = prop_oneof![
+        "[a-z.]{0,20}".prop_map(String::into_bytes),
+        "[\\x00-\\x7f]{1,3}".prop_map(String::into_bytes)
+    ];
+    let fields = |inside: BoxedStrategy<Vec<u8>>, group: u16| {
+        let field = prop_oneof![1 => Just(None), 1 => inside.prop_map(Some)];
+        prop::collection::vec(field, 0..8).prop_map(move |fields| {
+            let there = (0..).zip(fields).filter_map(|(number, field)| Some(tlv(group + number, &[&field?])));
+            there.flatten().collect::<Vec<u8>>()
+        })
+    };
+    let flat = fields(content.boxed(), 0x80).boxed();
+    prop_oneof![3 => flat.clone(), 1 => fields(flat, 0xa0)]
 }
 
 /// What of these types is read of some bytes is the same when it is written and read once more; a refusal says why.
@@ -274,6 +292,8 @@ macro_rules! written_again {
 pub(super) use written_again;
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
     #[test]
     fn what_reads_of_any_objects_is_written_again(tag in prop::sample::select(vec![
         0x30u16, 0xe3, 0xbf20, 0xbf21, 0xbf22, 0xbf23, 0xbf25, 0xbf26, 0xbf27, 0xbf28, 0xbf2b, 0xbf2d, 0xbf2f,

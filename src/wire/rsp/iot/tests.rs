@@ -473,6 +473,8 @@ fn compact_forms_are_read() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
     /// Objects with the tags of the module in any order and nesting: what reads is written and read again.
     #[test]
     fn what_reads_of_any_objects_is_written_again(tag in prop::sample::select(vec![
