@@ -95,6 +95,20 @@ pub enum LinkInterface {
     /// IP between gateway and services.
     #[serde(rename = "sgi")]
     Sgi,
+    /// What the gateway states of sessions to the services.
+    #[serde(rename = "sgi-aaa")]
+    SgiAaa,
+}
+
+impl LinkInterface {
+    fn iface(self) -> Iface {
+        match self {
+            Self::S1Mme => Iface::S1Mme,
+            Self::S1U => Iface::S1U,
+            Self::Sgi => Iface::Sgi,
+            Self::SgiAaa => Iface::SgiAaa,
+        }
+    }
 }
 
 /// Who plays which role. A role that is left out is played by its embedded vendor.
@@ -235,11 +249,7 @@ impl Bench {
     pub fn links(&self) -> Vec<LinkSpec> {
         let mut drawn = lte_links(self.stations().iter().map(|station| Actor::enb(station.number)));
         for told in &self.link {
-            let interface = match told.interface {
-                LinkInterface::S1Mme => Iface::S1Mme,
-                LinkInterface::S1U => Iface::S1U,
-                LinkInterface::Sgi => Iface::Sgi,
-            };
+            let interface = told.interface.iface();
             let meant = |link: &&mut LinkSpec| {
                 let end = link.ends.0;
                 end.at == interface && told.base_station.is_none_or(|number| end.who == Actor::enb(number))
@@ -303,10 +313,11 @@ fn links(bench: &Bench, document: &mut Document<'_>) {
     for (i, link) in bench.link.iter().enumerate() {
         let place = |document: &Document<'_>, key| document.root().key("link").item(i).key(key).span();
         match link.base_station {
-            Some(_) if link.interface == LinkInterface::Sgi => {
+            Some(_) if matches!(link.interface, LinkInterface::Sgi | LinkInterface::SgiAaa) => {
                 let span = place(document, "base_station");
                 let help = "leave `base_station` out".to_owned();
-                document.problem(span, "no base station is at an end of sgi", "not here", Some(help));
+                let message = format!("no base station is at an end of {}", link.interface.iface().name());
+                document.problem(span, message, "not here", Some(help));
             }
             Some(number) if !stations.iter().any(|station| station.number == number) => {
                 let known: Vec<String> = stations.iter().map(|station| station.number.to_string()).collect();
@@ -357,7 +368,7 @@ mod tests {
         let stations = bench.stations();
         assert_eq!((stations[0].devices.clone(), stations[1].number), (1..=3, 4));
         let links = bench.links();
-        assert_eq!(links.len(), 5);
+        assert_eq!(links.len(), 6);
         let cut = |link: &&LinkSpec| !link.cuts.is_empty();
         let [s1] = &links.iter().filter(cut).collect::<Vec<_>>()[..] else { panic!("{links:?}") };
         assert_eq!((s1.ends.0.who, s1.delay), (Actor::enb(4), Duration::from_millis(30)));

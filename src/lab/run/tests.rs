@@ -45,6 +45,8 @@ fn used_for(name: &str) -> Option<Use> {
         "subscriber" => Use::Keys,
         // The accounts of the ledger's operators, and what signs its checkpoints.
         "operators" | "checkpoint" => Use::Keys,
+        // What the network signs its statements on sessions with.
+        "attestation" if branches == "gw" => Use::Keys,
         // Of the card's applet; of each download, between eUICC and SM-DP+; of each SUCI.
         "keys" if branches.ends_with("iot-safe") => Use::Keys,
         "one-time-key" if branches.ends_with("euicc") => Use::Keys,
