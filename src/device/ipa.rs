@@ -3,16 +3,14 @@
 //!
 //! What is said and in which order is [`Ipa`]'s; here it gets its card, its connections and its steps.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::ClientConfig;
 
 use super::link::Link;
-use super::steps::{Flow, Tools};
+use super::application::Application;
+use super::steps::Flow;
 use super::{DeviceError, DeviceOutput, Refusal};
-use crate::card::{CardPort, PortError};
 use crate::crypto::tls;
 use crate::esim::ipa::{Ipa, IpaOptions, IpaStep, PollReport};
 use crate::esim::lpa::{Channel, Es10, LpaError};
@@ -26,9 +24,6 @@ use crate::wire::rsp::{DeviceInfo, ProfileClass, ProfileFilter, ProfileState, na
 
 /// The type allocation code of the device's test IMEI (TS 23.003 clause 6.2).
 const TAC: [u8; 4] = [0x00, 0x10, 0x10, 0x01];
-
-/// How many STORE DATA commands go through before [`PowerCut`] happens: in the middle of the profile.
-const COMMANDS_BEFORE_CUT: u32 = 30;
 
 /// The assistant of one device.
 pub struct Assistant {
@@ -45,8 +40,6 @@ pub struct Assistant {
     work: Work,
     /// What the modem reported when it registered last.
     session: String,
-    /// Set where the card has lost its power.
-    power_lost: Arc<AtomicBool>,
 }
 
 /// Where the assistant stands.
@@ -62,7 +55,7 @@ enum Work {
 
 impl Assistant {
     /// The assistant of a device that trusts servers under `ci`. Without a direct way to the SM-DP+ where `indirect`.
-    pub fn new(ci: Vec<u8>, indirect: bool, power_lost: Arc<AtomicBool>) -> Self {
+    pub fn new(ci: Vec<u8>, indirect: bool) -> Self {
         let options = IpaOptions {
             eim: EIM.name.to_owned(),
             device: DeviceInfo::lte(TAC),
@@ -80,15 +73,14 @@ impl Assistant {
             sent: false,
             work: Work::Begin,
             session: String::new(),
-            power_lost,
         }
     }
 
-    /// The modem has an IP session, with a card that was reset before.
-    pub fn attached(&mut self, ip: Ipv4Addr, apn: &str) {
+    /// The modem has an IP session, `told` says which, with a card that was reset before.
+    pub fn attached(&mut self, told: &str) {
         self.channel = None;
         self.link = None;
-        self.session = format!("attached as its subscriber, {ip} on APN {apn}");
+        self.session = format!("attached as its subscriber, {told}");
     }
 
     /// Ends the connection that is open.
@@ -106,26 +98,26 @@ impl Assistant {
         &mut self,
         now: Instant,
         step: Step,
-        tools: &mut Tools,
+        application: &mut Application,
         host: &mut Host,
         out: &mut Vec<DeviceOutput>,
     ) -> Result<Flow, DeviceError> {
-        tools.clock.set(now.unix_s());
+        application.clock.set(now.unix_s());
         let next = match (&self.request, std::mem::replace(&mut self.work, Work::UnderWay)) {
-            (_, Work::Begin) => self.with_card(tools, |ipa, es10| ipa.start(es10))?,
+            (_, Work::Begin) => self.with_card(application, |ipa, es10| ipa.start(es10))?,
             (_, Work::Refreshing(why)) => {
                 if let Some(why) = why {
                     self.work = Work::RolledBack(why);
                 }
-                self.with_card(tools, |ipa, es10| ipa.resume_after_refresh(es10, true))?
+                self.with_card(application, |ipa, es10| ipa.resume_after_refresh(es10, true))?
             }
             (Some(request), work) => {
                 self.work = work;
                 let request = request.clone();
-                match self.exchange(&request, tools, host, out)? {
+                match self.exchange(&request, application, host, out)? {
                     Some(response) => {
                         self.request = None;
-                        self.with_card(tools, |ipa, es10| ipa.resume(es10, &response))?
+                        self.with_card(application, |ipa, es10| ipa.resume(es10, &response))?
                     }
                     None => return Ok(Flow::Waiting),
                 }
@@ -135,7 +127,7 @@ impl Assistant {
                 return Ok(Flow::Waiting);
             }
         };
-        self.follow(step, next, tools, host)
+        self.follow(step, next, application, host)
     }
 
     /// What a step of the assistant means for the step of the device.
@@ -143,7 +135,7 @@ impl Assistant {
         &mut self,
         step: Step,
         next: IpaStep,
-        tools: &Tools,
+        application: &Application,
         host: &mut Host,
     ) -> Result<Flow, DeviceError> {
         match next {
@@ -167,19 +159,13 @@ impl Assistant {
             }
             IpaStep::Idle(report) => {
                 self.hang_up(host);
-                self.finished(step, report, tools)
+                self.finished(step, report, application)
             }
-            IpaStep::Failed(error) => {
-                if self.power_lost.swap(false, Ordering::Relaxed) {
-                    self.begin_again();
-                    return Ok(Flow::PowerLost);
-                }
-                Err(refusal(error))
-            }
+            IpaStep::Failed(error) => Err(refusal(error)),
         }
     }
 
-    fn finished(&mut self, step: Step, report: PollReport, tools: &Tools) -> Result<Flow, DeviceError> {
+    fn finished(&mut self, step: Step, report: PollReport, application: &Application) -> Result<Flow, DeviceError> {
         if let Work::RolledBack(why) = std::mem::replace(&mut self.work, Work::Begin) {
             let detail = format!("{} ({}); the profile before is enabled again", why.reason, why.detail);
             return Err(DeviceError::refused("rolled-back", detail));
@@ -189,7 +175,7 @@ impl Assistant {
         }
         match step {
             // Where the power was lost meanwhile, the assistant does not remember; the card does.
-            Step::Enable if report.profile_changed || self.is_operational(tools)? => {
+            Step::Enable if report.profile_changed || self.is_operational(application)? => {
                 Ok(Flow::Done(format!("the operational profile is enabled; {}", self.session)))
             }
             _ => Err(DeviceError::refused("no-eim-package", "the eIM has nothing for this card")),
@@ -201,13 +187,13 @@ impl Assistant {
     ///
     /// # Errors
     /// Where the bench is at fault.
-    pub fn roll_back(&mut self, tools: &Tools, why: &Refusal) -> Result<bool, DeviceError> {
+    pub fn roll_back(&mut self, application: &Application, why: &Refusal) -> Result<bool, DeviceError> {
         if !matches!(self.work, Work::Refreshing(None)) {
             return Ok(false);
         }
         // The card was reset by the modem.
         self.channel = None;
-        match self.with_card(tools, |ipa, es10| ipa.resume_after_refresh(es10, false))? {
+        match self.with_card(application, |ipa, es10| ipa.resume_after_refresh(es10, false))? {
             IpaStep::ProfileChanged => {
                 self.work = Work::Refreshing(Some(why.clone()));
                 Ok(true)
@@ -218,8 +204,8 @@ impl Assistant {
     }
 
     /// Whether an operational profile is enabled.
-    fn is_operational(&mut self, tools: &Tools) -> Result<bool, DeviceError> {
-        let mut slot = tools.card.lock().map_err(|_| DeviceError::Slot)?;
+    fn is_operational(&mut self, application: &Application) -> Result<bool, DeviceError> {
+        let mut slot = application.card.lock().map_err(|_| DeviceError::Slot)?;
         let Some(channel) = self.channel else { return Ok(false) };
         let profiles =
             Es10::attach(&mut slot, channel).profiles(&ProfileFilter::default()).map_err(refusal)?;
@@ -228,7 +214,8 @@ impl Assistant {
         }))
     }
 
-    fn begin_again(&mut self) {
+    /// Everything that was in memory is gone.
+    pub fn power_lost(&mut self) {
         self.ipa = Ipa::new(self.options.clone());
         self.work = Work::Begin;
         (self.request, self.link, self.channel) = (None, None, None);
@@ -237,10 +224,10 @@ impl Assistant {
     /// Lets the assistant work with the ISD-R of the card.
     fn with_card(
         &mut self,
-        tools: &Tools,
+        application: &Application,
         work: impl FnOnce(&mut Ipa, &mut Es10<'_>) -> IpaStep,
     ) -> Result<IpaStep, DeviceError> {
-        let mut slot = tools.card.lock().map_err(|_| DeviceError::Slot)?;
+        let mut slot = application.card.lock().map_err(|_| DeviceError::Slot)?;
         let mut es10 = match self.channel {
             Some(channel) => Es10::attach(&mut slot, channel),
             None => match Es10::open(&mut slot) {
@@ -256,7 +243,7 @@ impl Assistant {
     fn exchange(
         &mut self,
         request: &HttpRequest,
-        tools: &Tools,
+        application: &Application,
         host: &mut Host,
         out: &mut Vec<DeviceOutput>,
     ) -> Result<Option<HttpResponse>, DeviceError> {
@@ -271,7 +258,7 @@ impl Assistant {
         let link = match &mut self.link {
             Some((_, link)) => link,
             None => {
-                let link = Link::open(host, endpoint, self.tls_client(tools)?, tools.number)?;
+                let link = Link::open(host, endpoint, self.tls_client(application)?, application.number)?;
                 self.sent = false;
                 &mut self.link.insert((endpoint, link)).1
             }
@@ -298,10 +285,10 @@ impl Assistant {
         }
     }
 
-    fn tls_client(&self, tools: &Tools) -> Result<Arc<ClientConfig>, DeviceError> {
+    fn tls_client(&self, application: &Application) -> Result<Arc<ClientConfig>, DeviceError> {
         let roots = [self.ci.clone()];
-        let (provider, clock) = (tools.provider.clone(), tools.clock.clone());
-        Ok(tls::client_config(provider, &roots, None, clock, tools.key_log.clone())?)
+        let (provider, clock) = (application.provider.clone(), application.clock.clone());
+        Ok(tls::client_config(provider, &roots, None, clock, application.key_log.clone())?)
     }
 }
 
@@ -328,39 +315,4 @@ fn refusal(error: LpaError) -> DeviceError {
 fn digits(swapped: &str) -> String {
     let pairs = swapped.as_bytes().chunks_exact(2).flat_map(|pair| [pair[1], pair[0]]);
     pairs.map(char::from).filter(char::is_ascii_digit).collect()
-}
-
-/// A card whose power is cut once, in the middle of a download.
-pub struct PowerCut<P> {
-    card: P,
-    /// STORE DATA commands until then; `None` once it has happened.
-    left: Option<u32>,
-    lost: Arc<AtomicBool>,
-}
-
-impl<P: CardPort> PowerCut<P> {
-    /// `lost` tells the device that it has lost its power, too.
-    pub fn new(card: P, lost: Arc<AtomicBool>) -> Self {
-        Self { card, left: Some(COMMANDS_BEFORE_CUT), lost }
-    }
-}
-
-impl<P: CardPort> CardPort for PowerCut<P> {
-    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, PortError> {
-        const STORE_DATA: u8 = 0xe2;
-        if let (Some(left), Some(&STORE_DATA)) = (&mut self.left, command.get(1)) {
-            if *left == 0 {
-                self.left = None;
-                self.lost.store(true, Ordering::Relaxed);
-                self.card.reset()?;
-                return Err(PortError::Removed);
-            }
-            *left -= 1;
-        }
-        self.card.transmit(command)
-    }
-
-    fn reset(&mut self) -> Result<Vec<u8>, PortError> {
-        self.card.reset()
-    }
 }
