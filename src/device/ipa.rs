@@ -7,20 +7,26 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 
-use super::link::Link;
 use super::application::Application;
+use super::link::Link;
 use super::steps::Flow;
 use super::{DeviceError, DeviceOutput, Refusal};
 use crate::crypto::tls;
 use crate::esim::ipa::{Ipa, IpaOptions, IpaStep, PollReport};
-use crate::esim::lpa::{Channel, Es10, LpaError};
-use crate::esim::{HttpRequest, HttpResponse, UserAgent};
+use crate::esim::lpa::{Channel, Delivery, Es10, LpaError, Step as LpaStep, Transport};
+use crate::esim::{ASN1, ESIPA_PATH, HttpRequest, HttpResponse, UserAgent};
 use crate::event::Step;
 use crate::kernel::Instant;
 use crate::net::endpoint::EIM;
 use crate::net::{Host, ServiceAddress};
 use crate::wire::http::Request;
-use crate::wire::rsp::{DeviceInfo, ProfileClass, ProfileFilter, ProfileState, names};
+use crate::wire::rsp::iot::{
+    EimPackageResult, EsipaRequest, ProfileDownloadTriggerResult, ProvideEimPackageResult, TriggerOutcome,
+};
+use crate::wire::rsp::{
+    DeviceInfo, FinalResult, PendingNotification, ProfileClass, ProfileFilter, ProfileInfo,
+    ProfileInstallationResultData, ProfileState, RetrieveNotifications, names,
+};
 
 /// The type allocation code of the device's test IMEI (TS 23.003 clause 6.2).
 const TAC: [u8; 4] = [0x00, 0x10, 0x10, 0x01];
@@ -38,8 +44,19 @@ pub struct Assistant {
     request: Option<HttpRequest>,
     sent: bool,
     work: Work,
+    /// What comes first since the device has lost its power.
+    catching_up: Option<CatchingUp>,
     /// What the modem reported when it registered last.
     session: String,
+}
+
+/// A device that has lost its power does not know what it has done. The card knows what nobody has taken from it.
+enum CatchingUp {
+    Begin,
+    /// The eIM is told that a profile was installed.
+    Telling,
+    /// The card's notifications are on their way to the eIM, which passes them on.
+    Delivering(Box<Delivery>),
 }
 
 /// Where the assistant stands.
@@ -72,6 +89,7 @@ impl Assistant {
             request: None,
             sent: false,
             work: Work::Begin,
+            catching_up: None,
             session: String::new(),
         }
     }
@@ -103,6 +121,9 @@ impl Assistant {
         out: &mut Vec<DeviceOutput>,
     ) -> Result<Flow, DeviceError> {
         application.clock.set(now.unix_s());
+        if let Some(flow) = self.catch_up(step, application, host, out)? {
+            return Ok(flow);
+        }
         let next = match (&self.request, std::mem::replace(&mut self.work, Work::UnderWay)) {
             (_, Work::Begin) => self.with_card(application, |ipa, es10| ipa.start(es10))?,
             (_, Work::Refreshing(why)) => {
@@ -128,6 +149,102 @@ impl Assistant {
             }
         };
         self.follow(step, next, application, host)
+    }
+
+    /// Brings what the card has to say to the eIM before anything else, where the power was lost: that a profile is
+    /// installed may be news there. `None` where there is nothing more of it to do.
+    fn catch_up(
+        &mut self,
+        step: Step,
+        application: &mut Application,
+        host: &mut Host,
+        out: &mut Vec<DeviceOutput>,
+    ) -> Result<Option<Flow>, DeviceError> {
+        let Some(catching_up) = self.catching_up.take() else { return Ok(None) };
+        let response = match (&catching_up, self.request.clone()) {
+            (CatchingUp::Begin, _) | (_, None) => None,
+            (_, Some(request)) => match self.exchange(&request, application, host, out)? {
+                None => {
+                    self.catching_up = Some(catching_up);
+                    return Ok(Some(Flow::Waiting));
+                }
+                response => response,
+            },
+        };
+        self.request = None;
+        let next = match (catching_up, response) {
+            (CatchingUp::Delivering(mut delivery), Some(response)) => {
+                let next = self.es10(application, |_, es10| delivery.resume(es10, &response))?;
+                (delivery, next)
+            }
+            (CatchingUp::Begin, _) => match self.news(application)? {
+                Some(request) => {
+                    (self.request, self.sent) = (Some(request), false);
+                    self.catching_up = Some(CatchingUp::Telling);
+                    return Ok(Some(Flow::Progress));
+                }
+                None => return self.known(step, application, host),
+            },
+            // The eIM may say what it likes to what it may know already.
+            (CatchingUp::Telling | CatchingUp::Delivering(_), _) => {
+                let way = Transport::Eim { host: EIM.name.to_owned(), eim_transaction_id: None };
+                let mut delivery = Box::new(Delivery::new(way));
+                let next = self.es10(application, |_, es10| delivery.start(es10))?;
+                (delivery, next)
+            }
+        };
+        match next {
+            (delivery, LpaStep::Send(request)) => {
+                (self.request, self.sent) = (Some(request), false);
+                self.catching_up = Some(CatchingUp::Delivering(delivery));
+                Ok(Some(Flow::Progress))
+            }
+            (_, LpaStep::Failed(error)) => Err(refusal(error)),
+            (_, LpaStep::Done(_)) => self.known(step, application, host),
+        }
+    }
+
+    /// The end of a download whose profile is on the card; `None` for everything else, which is begun anew.
+    fn known(
+        &mut self,
+        step: Step,
+        application: &Application,
+        host: &mut Host,
+    ) -> Result<Option<Flow>, DeviceError> {
+        if step != Step::Download {
+            return Ok(None);
+        }
+        let profile = self.operational(application)?;
+        let Some(iccid) = profile.and_then(|profile| profile.iccid) else { return Ok(None) };
+        self.hang_up(host);
+        let iccid = digits(&hex::encode(iccid));
+        Ok(Some(Flow::Done(format!("profile {iccid} is on the card already"))))
+    }
+
+    /// What the eIM is to be told of the installation whose notification is still on the card, if there is one.
+    fn news(&mut self, application: &Application) -> Result<Option<HttpRequest>, DeviceError> {
+        let read = |es10: &mut Es10<'_>| -> Result<_, LpaError> {
+            Ok((es10.eid()?, es10.retrieve(RetrieveNotifications::All)?.notifications))
+        };
+        let (eid, notifications) = self.es10(application, |_, es10| read(es10))?.map_err(refusal)?;
+        // The card also tells of an installation that the power cut short; that one is only to be done again.
+        let installed = |raw: &Vec<u8>| match PendingNotification::parse(raw) {
+            Ok(PendingNotification::Installation(result)) => {
+                ProfileInstallationResultData::parse(&result.data)
+                    .is_ok_and(|data| matches!(data.result, FinalResult::Success { .. }))
+            }
+            _ => false,
+        };
+        let Some(raw) = notifications.into_iter().rfind(installed) else { return Ok(None) };
+        let outcome = TriggerOutcome::Installation(raw);
+        let result = ProfileDownloadTriggerResult { transaction_id: None, outcome };
+        let provide = ProvideEimPackageResult { eid: Some(eid), result: EimPackageResult::Download(result) };
+        Ok(Some(HttpRequest {
+            host: EIM.name.to_owned(),
+            path: ESIPA_PATH.to_owned(),
+            content_type: ASN1.to_owned(),
+            body: EsipaRequest::ProvideEimPackageResult(provide).to_bytes(),
+        }))
     }
 
     /// What a step of the assistant means for the step of the device.
@@ -165,7 +282,12 @@ impl Assistant {
         }
     }
 
-    fn finished(&mut self, step: Step, report: PollReport, application: &Application) -> Result<Flow, DeviceError> {
+    fn finished(
+        &mut self,
+        step: Step,
+        report: PollReport,
+        application: &Application,
+    ) -> Result<Flow, DeviceError> {
         if let Work::RolledBack(why) = std::mem::replace(&mut self.work, Work::Begin) {
             let detail = format!("{} ({}); the profile before is enabled again", why.reason, why.detail);
             return Err(DeviceError::refused("rolled-back", detail));
@@ -205,35 +327,49 @@ impl Assistant {
 
     /// Whether an operational profile is enabled.
     fn is_operational(&mut self, application: &Application) -> Result<bool, DeviceError> {
-        let mut slot = application.card.lock().map_err(|_| DeviceError::Slot)?;
-        let Some(channel) = self.channel else { return Ok(false) };
+        let profile = self.operational(application)?;
+        Ok(profile.is_some_and(|profile| profile.state == Some(ProfileState::Enabled)))
+    }
+
+    /// The operational profile, where one is on the card.
+    fn operational(&mut self, application: &Application) -> Result<Option<ProfileInfo>, DeviceError> {
         let profiles =
-            Es10::attach(&mut slot, channel).profiles(&ProfileFilter::default()).map_err(refusal)?;
-        Ok(profiles.iter().any(|profile| {
-            profile.state == Some(ProfileState::Enabled) && profile.class == Some(ProfileClass::Operational)
-        }))
+            self.es10(application, |_, es10| es10.profiles(&ProfileFilter::default()))?.map_err(refusal)?;
+        let mut all = profiles.into_iter();
+        Ok(all.find(|profile| profile.class == Some(ProfileClass::Operational)))
     }
 
     /// Everything that was in memory is gone.
     pub fn power_lost(&mut self) {
         self.ipa = Ipa::new(self.options.clone());
         self.work = Work::Begin;
+        self.catching_up = Some(CatchingUp::Begin);
         (self.request, self.link, self.channel) = (None, None, None);
     }
 
-    /// Lets the assistant work with the ISD-R of the card.
+    /// Lets the IPA work with the ISD-R of the card. An ISD-R that does not open is a failure of the IPA's.
     fn with_card(
         &mut self,
         application: &Application,
         work: impl FnOnce(&mut Ipa, &mut Es10<'_>) -> IpaStep,
     ) -> Result<IpaStep, DeviceError> {
-        let mut slot = application.card.lock().map_err(|_| DeviceError::Slot)?;
+        match self.es10(application, work) {
+            Err(Opening::Failed(error)) => Ok(IpaStep::Failed(error)),
+            Err(Opening::Slot) => Err(DeviceError::Slot),
+            Ok(step) => Ok(step),
+        }
+    }
+
+    /// Does something with the ISD-R of the card, which is selected where it is not.
+    fn es10<T>(
+        &mut self,
+        application: &Application,
+        work: impl FnOnce(&mut Ipa, &mut Es10<'_>) -> T,
+    ) -> Result<T, Opening> {
+        let mut slot = application.card.lock().map_err(|_| Opening::Slot)?;
         let mut es10 = match self.channel {
             Some(channel) => Es10::attach(&mut slot, channel),
-            None => match Es10::open(&mut slot) {
-                Ok(es10) => es10,
-                Err(error) => return Ok(IpaStep::Failed(error)),
-            },
+            None => Es10::open(&mut slot).map_err(Opening::Failed)?,
         };
         self.channel = Some(es10.channel());
         Ok(work(&mut self.ipa, &mut es10))
@@ -289,6 +425,21 @@ impl Assistant {
         let roots = [self.ci.clone()];
         let (provider, clock) = (application.provider.clone(), application.clock.clone());
         Ok(tls::client_config(provider, &roots, None, clock, application.key_log.clone())?)
+    }
+}
+
+/// Why the ISD-R is not there to work with.
+enum Opening {
+    Slot,
+    Failed(LpaError),
+}
+
+impl From<Opening> for DeviceError {
+    fn from(problem: Opening) -> Self {
+        match problem {
+            Opening::Slot => Self::Slot,
+            Opening::Failed(error) => refusal(error),
+        }
     }
 }
 
