@@ -216,19 +216,9 @@ pub struct StateChange {
     pub fields: Fields,
 }
 
-/// A step of the zero-touch procedure.
+/// A kind of step of the zero-touch procedure. Which order they come in is the scenario's business.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    serde::Serialize,
-    serde::Deserialize,
-    schemars::JsonSchema,
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
@@ -251,7 +241,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// Every step, in order.
+    /// Every kind of step, in the order in which a device that nobody touches goes through them.
     pub const ALL: [Self; 8] = [
         Self::Attach,
         Self::Download,
@@ -280,6 +270,78 @@ impl Step {
             Self::Ready => "ready",
             Self::Detach => "detach",
         }
+    }
+}
+
+/// One step of a device: its kind, and which time it is. Text and JSON say `attach` for the first time and `attach#2`
+/// for the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct StepId {
+    pub step: Step,
+    /// Which time the device does a step of this kind, from 1.
+    pub nth: u16,
+}
+
+impl StepId {
+    /// The first step of its kind.
+    pub fn first(step: Step) -> Self {
+        Self { step, nth: 1 }
+    }
+
+    /// Each of `steps` with which time it is.
+    pub fn numbered(steps: impl IntoIterator<Item = Step>) -> Vec<Self> {
+        let mut ids: Vec<Self> = Vec::new();
+        for step in steps {
+            let before = ids.iter().rev().find(|id| id.step == step);
+            let nth = before.map_or(1, |id| id.nth.saturating_add(1));
+            ids.push(Self { step, nth });
+        }
+        ids
+    }
+}
+
+impl fmt::Display for StepId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.nth {
+            1 => f.pad(self.step.name()),
+            nth => f.pad(&format!("{}#{nth}", self.step.name())),
+        }
+    }
+}
+
+impl From<StepId> for String {
+    fn from(id: StepId) -> Self {
+        id.to_string()
+    }
+}
+
+/// Why a text is not the name of a step.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a step; steps are called as in attach or attach#2")]
+pub struct UnknownStep(String);
+
+impl FromStr for StepId {
+    type Err = UnknownStep;
+
+    /// Reads what `Display` prints.
+    fn from_str(text: &str) -> Result<Self, UnknownStep> {
+        let (name, nth) = match text.split_once('#') {
+            Some((name, nth)) => (name, nth.parse().ok()),
+            None => (text, Some(1)),
+        };
+        let step = Step::ALL.into_iter().find(|step| step.name() == name);
+        let id = step.zip(nth).map(|(step, nth)| Self { step, nth });
+        // A step has one name: neither `attach#1` nor `attach#02` is one.
+        id.filter(|id| id.nth > 0 && id.to_string() == text).ok_or_else(|| UnknownStep(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for StepId {
+    type Error = UnknownStep;
+
+    fn try_from(text: String) -> Result<Self, UnknownStep> {
+        text.parse()
     }
 }
 
@@ -348,12 +410,12 @@ pub enum Body {
     /// Device `device` begins `step`.
     StepStarted {
         device: u32,
-        step: Step,
+        step: StepId,
     },
     /// Device `device` ended `step` after `took` of virtual time.
     StepEnded {
         device: u32,
-        step: Step,
+        step: StepId,
         took: Duration,
         outcome: Outcome,
     },
@@ -416,5 +478,22 @@ mod tests {
         for text in ["", "ue", "mme1", "ue-1", "ue4294967296", "1ue", "UE1", "ue1 "] {
             assert!(text.parse::<Actor>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn steps_read_back_from_their_names() {
+        let ids = StepId::numbered([Step::Attach, Step::Detach, Step::Attach, Step::Ready, Step::Attach]);
+        let names: Vec<String> = ids.iter().map(StepId::to_string).collect();
+        assert_eq!(names, ["attach", "detach", "attach#2", "ready", "attach#3"]);
+        for (id, name) in ids.iter().zip(&names) {
+            assert_eq!(name.parse(), Ok(*id));
+            let json = serde_json::to_string(id).unwrap();
+            assert_eq!((&json, serde_json::from_str(&json).unwrap()), (&format!("\"{name}\""), *id));
+        }
+        for text in ["", "attac", "attach#", "attach#0", "attach#1", "attach#02", "attach#+2", "attach#65536"]
+        {
+            assert!(text.parse::<StepId>().is_err(), "{text:?}");
+        }
+        assert_eq!(format!("{:<8}|", StepId { step: Step::Keys, nth: 2 }), "keys#2  |");
     }
 }

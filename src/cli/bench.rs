@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::args::{BenchArgs, BenchVerb, OnboardArgs};
 use super::yardstick::{self, Cost};
 use super::{exit, terminal};
-use crate::event::Verdict;
+use crate::event::{Step, StepId, Verdict};
 use crate::io::clock::peak_memory_bytes;
 use crate::io::ledger_store::FileStore;
 use crate::lab::{LabError, Run};
@@ -58,8 +58,8 @@ fn onboard(args: &OnboardArgs) -> Result<Verdict, LabError> {
 fn report(summary: &RunSummary, idle: Option<u64>, peak: Option<u64>) {
     let devices = summary.facts.devices;
     let each = |total: Duration| total.as_secs_f64() * 1e3 / f64::from(devices);
-    let ready =
-        summary.steps.iter().filter(|row| row.step.name() == "ready" && row.verdict == Verdict::Pass).count();
+    let last = StepId::first(Step::Ready);
+    let ready = summary.steps.iter().filter(|row| row.step == last && row.verdict == Verdict::Pass).count();
     terminal::line(format_args!("onboard {devices} devices: {}", summary.verdict.name()));
     terminal::line(format_args!("  ready        {ready} of {devices}"));
     if let Some(wall) = summary.wall_time {

@@ -83,6 +83,19 @@ impl IotSafe {
         public_key(NAME, &data)
     }
 
+    /// The same where there may be none: `None` for a container in which no key was made.
+    pub fn public_key_if_made(
+        &self,
+        slot: &mut CardSlot,
+        key_id: u8,
+    ) -> Result<Option<[u8; 64]>, IotSafeError> {
+        match self.read_public_key(slot, key_id) {
+            Ok(key) => Ok(Some(key)),
+            Err(IotSafeError::Refused { status: StatusWord::CONDITIONS_NOT_SATISFIED, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Signs `message` with ECDSA, r || s. The card computes SHA-256 over the full text.
     pub fn sign(&self, slot: &mut CardSlot, key_id: u8, message: &[u8]) -> Result<[u8; 64], IotSafeError> {
         if message.len() > 0xffff {

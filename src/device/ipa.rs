@@ -3,32 +3,33 @@
 //!
 //! What is said and in which order is [`Ipa`]'s; here it gets its card, its connections and its steps.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::ClientConfig;
 
+use super::application::Application;
 use super::link::Link;
-use super::steps::{Flow, Tools};
+use super::steps::Flow;
 use super::{DeviceError, DeviceOutput, Refusal};
-use crate::card::{CardPort, PortError};
 use crate::crypto::tls;
 use crate::esim::ipa::{Ipa, IpaOptions, IpaStep, PollReport};
-use crate::esim::lpa::{Channel, Es10, LpaError};
-use crate::esim::{HttpRequest, HttpResponse, UserAgent};
+use crate::esim::lpa::{Channel, Delivery, Es10, LpaError, Step as LpaStep, Transport};
+use crate::esim::{ASN1, ESIPA_PATH, HttpRequest, HttpResponse, UserAgent};
 use crate::event::Step;
 use crate::kernel::Instant;
 use crate::net::endpoint::EIM;
 use crate::net::{Host, ServiceAddress};
 use crate::wire::http::Request;
-use crate::wire::rsp::{DeviceInfo, ProfileClass, ProfileFilter, ProfileState, names};
+use crate::wire::rsp::iot::{
+    EimPackageResult, EsipaRequest, ProfileDownloadTriggerResult, ProvideEimPackageResult, TriggerOutcome,
+};
+use crate::wire::rsp::{
+    DeviceInfo, FinalResult, PendingNotification, ProfileClass, ProfileFilter, ProfileInfo,
+    ProfileInstallationResultData, ProfileState, RetrieveNotifications, names,
+};
 
 /// The type allocation code of the device's test IMEI (TS 23.003 clause 6.2).
 const TAC: [u8; 4] = [0x00, 0x10, 0x10, 0x01];
-
-/// How many STORE DATA commands go through before [`PowerCut`] happens: in the middle of the profile.
-const COMMANDS_BEFORE_CUT: u32 = 30;
 
 /// The assistant of one device.
 pub struct Assistant {
@@ -43,10 +44,19 @@ pub struct Assistant {
     request: Option<HttpRequest>,
     sent: bool,
     work: Work,
+    /// What comes first since the device has lost its power.
+    catching_up: Option<CatchingUp>,
     /// What the modem reported when it registered last.
     session: String,
-    /// Set where the card has lost its power.
-    power_lost: Arc<AtomicBool>,
+}
+
+/// A device that has lost its power does not know what it has done. The card knows what nobody has taken from it.
+enum CatchingUp {
+    Begin,
+    /// The eIM is told that a profile was installed.
+    Telling,
+    /// The card's notifications are on their way to the eIM, which passes them on.
+    Delivering(Box<Delivery>),
 }
 
 /// Where the assistant stands.
@@ -62,7 +72,7 @@ enum Work {
 
 impl Assistant {
     /// The assistant of a device that trusts servers under `ci`. Without a direct way to the SM-DP+ where `indirect`.
-    pub fn new(ci: Vec<u8>, indirect: bool, power_lost: Arc<AtomicBool>) -> Self {
+    pub fn new(ci: Vec<u8>, indirect: bool) -> Self {
         let options = IpaOptions {
             eim: EIM.name.to_owned(),
             device: DeviceInfo::lte(TAC),
@@ -79,16 +89,16 @@ impl Assistant {
             request: None,
             sent: false,
             work: Work::Begin,
+            catching_up: None,
             session: String::new(),
-            power_lost,
         }
     }
 
-    /// The modem has an IP session, with a card that was reset before.
-    pub fn attached(&mut self, ip: Ipv4Addr, apn: &str) {
+    /// The modem has an IP session, `told` says which, with a card that was reset before.
+    pub fn attached(&mut self, told: &str) {
         self.channel = None;
         self.link = None;
-        self.session = format!("attached as its subscriber, {ip} on APN {apn}");
+        self.session = format!("attached as its subscriber, {told}");
     }
 
     /// Ends the connection that is open.
@@ -106,26 +116,29 @@ impl Assistant {
         &mut self,
         now: Instant,
         step: Step,
-        tools: &mut Tools,
+        application: &mut Application,
         host: &mut Host,
         out: &mut Vec<DeviceOutput>,
     ) -> Result<Flow, DeviceError> {
-        tools.clock.set(now.unix_s());
+        application.clock.set(now.unix_s());
+        if let Some(flow) = self.catch_up(step, application, host, out)? {
+            return Ok(flow);
+        }
         let next = match (&self.request, std::mem::replace(&mut self.work, Work::UnderWay)) {
-            (_, Work::Begin) => self.with_card(tools, |ipa, es10| ipa.start(es10))?,
+            (_, Work::Begin) => self.with_card(application, |ipa, es10| ipa.start(es10))?,
             (_, Work::Refreshing(why)) => {
                 if let Some(why) = why {
                     self.work = Work::RolledBack(why);
                 }
-                self.with_card(tools, |ipa, es10| ipa.resume_after_refresh(es10, true))?
+                self.with_card(application, |ipa, es10| ipa.resume_after_refresh(es10, true))?
             }
             (Some(request), work) => {
                 self.work = work;
                 let request = request.clone();
-                match self.exchange(&request, tools, host, out)? {
+                match self.exchange(&request, application, host, out)? {
                     Some(response) => {
                         self.request = None;
-                        self.with_card(tools, |ipa, es10| ipa.resume(es10, &response))?
+                        self.with_card(application, |ipa, es10| ipa.resume(es10, &response))?
                     }
                     None => return Ok(Flow::Waiting),
                 }
@@ -135,7 +148,103 @@ impl Assistant {
                 return Ok(Flow::Waiting);
             }
         };
-        self.follow(step, next, tools, host)
+        self.follow(step, next, application, host)
+    }
+
+    /// Brings what the card has to say to the eIM before anything else, where the power was lost: that a profile is
+    /// installed may be news there. `None` where there is nothing more of it to do.
+    fn catch_up(
+        &mut self,
+        step: Step,
+        application: &mut Application,
+        host: &mut Host,
+        out: &mut Vec<DeviceOutput>,
+    ) -> Result<Option<Flow>, DeviceError> {
+        let Some(catching_up) = self.catching_up.take() else { return Ok(None) };
+        let response = match (&catching_up, self.request.clone()) {
+            (CatchingUp::Begin, _) | (_, None) => None,
+            (_, Some(request)) => match self.exchange(&request, application, host, out)? {
+                None => {
+                    self.catching_up = Some(catching_up);
+                    return Ok(Some(Flow::Waiting));
+                }
+                response => response,
+            },
+        };
+        self.request = None;
+        let next = match (catching_up, response) {
+            (CatchingUp::Delivering(mut delivery), Some(response)) => {
+                let next = self.es10(application, |_, es10| delivery.resume(es10, &response))?;
+                (delivery, next)
+            }
+            (CatchingUp::Begin, _) => match self.news(application)? {
+                Some(request) => {
+                    (self.request, self.sent) = (Some(request), false);
+                    self.catching_up = Some(CatchingUp::Telling);
+                    return Ok(Some(Flow::Progress));
+                }
+                None => return self.known(step, application, host),
+            },
+            // The eIM may say what it likes to what it may know already.
+            (CatchingUp::Telling | CatchingUp::Delivering(_), _) => {
+                let way = Transport::Eim { host: EIM.name.to_owned(), eim_transaction_id: None };
+                let mut delivery = Box::new(Delivery::new(way));
+                let next = self.es10(application, |_, es10| delivery.start(es10))?;
+                (delivery, next)
+            }
+        };
+        match next {
+            (delivery, LpaStep::Send(request)) => {
+                (self.request, self.sent) = (Some(request), false);
+                self.catching_up = Some(CatchingUp::Delivering(delivery));
+                Ok(Some(Flow::Progress))
+            }
+            (_, LpaStep::Failed(error)) => Err(refusal(error)),
+            (_, LpaStep::Done(_)) => self.known(step, application, host),
+        }
+    }
+
+    /// The end of a download whose profile is on the card; `None` for everything else, which is begun anew.
+    fn known(
+        &mut self,
+        step: Step,
+        application: &Application,
+        host: &mut Host,
+    ) -> Result<Option<Flow>, DeviceError> {
+        if step != Step::Download {
+            return Ok(None);
+        }
+        let profile = self.operational(application)?;
+        let Some(iccid) = profile.and_then(|profile| profile.iccid) else { return Ok(None) };
+        self.hang_up(host);
+        let iccid = digits(&hex::encode(iccid));
+        Ok(Some(Flow::Done(format!("profile {iccid} is on the card already"))))
+    }
+
+    /// What the eIM is to be told of the installation whose notification is still on the card, if there is one.
+    fn news(&mut self, application: &Application) -> Result<Option<HttpRequest>, DeviceError> {
+        let read = |es10: &mut Es10<'_>| -> Result<_, LpaError> {
+            Ok((es10.eid()?, es10.retrieve(RetrieveNotifications::All)?.notifications))
+        };
+        let (eid, notifications) = self.es10(application, |_, es10| read(es10))?.map_err(refusal)?;
+        // The card also tells of an installation that the power cut short; that one is only to be done again.
+        let installed = |raw: &Vec<u8>| match PendingNotification::parse(raw) {
+            Ok(PendingNotification::Installation(result)) => {
+                ProfileInstallationResultData::parse(&result.data)
+                    .is_ok_and(|data| matches!(data.result, FinalResult::Success { .. }))
+            }
+            _ => false,
+        };
+        let Some(raw) = notifications.into_iter().rfind(installed) else { return Ok(None) };
+        let outcome = TriggerOutcome::Installation(raw);
+        let result = ProfileDownloadTriggerResult { transaction_id: None, outcome };
+        let provide = ProvideEimPackageResult { eid: Some(eid), result: EimPackageResult::Download(result) };
+        Ok(Some(HttpRequest {
+            host: EIM.name.to_owned(),
+            path: ESIPA_PATH.to_owned(),
+            content_type: ASN1.to_owned(),
+            body: EsipaRequest::ProvideEimPackageResult(provide).to_bytes(),
+        }))
     }
 
     /// What a step of the assistant means for the step of the device.
@@ -143,7 +252,7 @@ impl Assistant {
         &mut self,
         step: Step,
         next: IpaStep,
-        tools: &Tools,
+        application: &Application,
         host: &mut Host,
     ) -> Result<Flow, DeviceError> {
         match next {
@@ -167,19 +276,18 @@ impl Assistant {
             }
             IpaStep::Idle(report) => {
                 self.hang_up(host);
-                self.finished(step, report, tools)
+                self.finished(step, report, application)
             }
-            IpaStep::Failed(error) => {
-                if self.power_lost.swap(false, Ordering::Relaxed) {
-                    self.begin_again();
-                    return Ok(Flow::PowerLost);
-                }
-                Err(refusal(error))
-            }
+            IpaStep::Failed(error) => Err(refusal(error)),
         }
     }
 
-    fn finished(&mut self, step: Step, report: PollReport, tools: &Tools) -> Result<Flow, DeviceError> {
+    fn finished(
+        &mut self,
+        step: Step,
+        report: PollReport,
+        application: &Application,
+    ) -> Result<Flow, DeviceError> {
         if let Work::RolledBack(why) = std::mem::replace(&mut self.work, Work::Begin) {
             let detail = format!("{} ({}); the profile before is enabled again", why.reason, why.detail);
             return Err(DeviceError::refused("rolled-back", detail));
@@ -189,7 +297,7 @@ impl Assistant {
         }
         match step {
             // Where the power was lost meanwhile, the assistant does not remember; the card does.
-            Step::Enable if report.profile_changed || self.is_operational(tools)? => {
+            Step::Enable if report.profile_changed || self.is_operational(application)? => {
                 Ok(Flow::Done(format!("the operational profile is enabled; {}", self.session)))
             }
             _ => Err(DeviceError::refused("no-eim-package", "the eIM has nothing for this card")),
@@ -201,13 +309,13 @@ impl Assistant {
     ///
     /// # Errors
     /// Where the bench is at fault.
-    pub fn roll_back(&mut self, tools: &Tools, why: &Refusal) -> Result<bool, DeviceError> {
+    pub fn roll_back(&mut self, application: &Application, why: &Refusal) -> Result<bool, DeviceError> {
         if !matches!(self.work, Work::Refreshing(None)) {
             return Ok(false);
         }
         // The card was reset by the modem.
         self.channel = None;
-        match self.with_card(tools, |ipa, es10| ipa.resume_after_refresh(es10, false))? {
+        match self.with_card(application, |ipa, es10| ipa.resume_after_refresh(es10, false))? {
             IpaStep::ProfileChanged => {
                 self.work = Work::Refreshing(Some(why.clone()));
                 Ok(true)
@@ -218,35 +326,50 @@ impl Assistant {
     }
 
     /// Whether an operational profile is enabled.
-    fn is_operational(&mut self, tools: &Tools) -> Result<bool, DeviceError> {
-        let mut slot = tools.card.lock().map_err(|_| DeviceError::Slot)?;
-        let Some(channel) = self.channel else { return Ok(false) };
-        let profiles =
-            Es10::attach(&mut slot, channel).profiles(&ProfileFilter::default()).map_err(refusal)?;
-        Ok(profiles.iter().any(|profile| {
-            profile.state == Some(ProfileState::Enabled) && profile.class == Some(ProfileClass::Operational)
-        }))
+    fn is_operational(&mut self, application: &Application) -> Result<bool, DeviceError> {
+        let profile = self.operational(application)?;
+        Ok(profile.is_some_and(|profile| profile.state == Some(ProfileState::Enabled)))
     }
 
-    fn begin_again(&mut self) {
+    /// The operational profile, where one is on the card.
+    fn operational(&mut self, application: &Application) -> Result<Option<ProfileInfo>, DeviceError> {
+        let profiles =
+            self.es10(application, |_, es10| es10.profiles(&ProfileFilter::default()))?.map_err(refusal)?;
+        let mut all = profiles.into_iter();
+        Ok(all.find(|profile| profile.class == Some(ProfileClass::Operational)))
+    }
+
+    /// Everything that was in memory is gone.
+    pub fn power_lost(&mut self) {
         self.ipa = Ipa::new(self.options.clone());
         self.work = Work::Begin;
+        self.catching_up = Some(CatchingUp::Begin);
         (self.request, self.link, self.channel) = (None, None, None);
     }
 
-    /// Lets the assistant work with the ISD-R of the card.
+    /// Lets the IPA work with the ISD-R of the card. An ISD-R that does not open is a failure of the IPA's.
     fn with_card(
         &mut self,
-        tools: &Tools,
+        application: &Application,
         work: impl FnOnce(&mut Ipa, &mut Es10<'_>) -> IpaStep,
     ) -> Result<IpaStep, DeviceError> {
-        let mut slot = tools.card.lock().map_err(|_| DeviceError::Slot)?;
+        match self.es10(application, work) {
+            Err(Opening::Failed(error)) => Ok(IpaStep::Failed(error)),
+            Err(Opening::Slot) => Err(DeviceError::Slot),
+            Ok(step) => Ok(step),
+        }
+    }
+
+    /// Does something with the ISD-R of the card, which is selected where it is not.
+    fn es10<T>(
+        &mut self,
+        application: &Application,
+        work: impl FnOnce(&mut Ipa, &mut Es10<'_>) -> T,
+    ) -> Result<T, Opening> {
+        let mut slot = application.card.lock().map_err(|_| Opening::Slot)?;
         let mut es10 = match self.channel {
             Some(channel) => Es10::attach(&mut slot, channel),
-            None => match Es10::open(&mut slot) {
-                Ok(es10) => es10,
-                Err(error) => return Ok(IpaStep::Failed(error)),
-            },
+            None => Es10::open(&mut slot).map_err(Opening::Failed)?,
         };
         self.channel = Some(es10.channel());
         Ok(work(&mut self.ipa, &mut es10))
@@ -256,7 +379,7 @@ impl Assistant {
     fn exchange(
         &mut self,
         request: &HttpRequest,
-        tools: &Tools,
+        application: &Application,
         host: &mut Host,
         out: &mut Vec<DeviceOutput>,
     ) -> Result<Option<HttpResponse>, DeviceError> {
@@ -271,7 +394,7 @@ impl Assistant {
         let link = match &mut self.link {
             Some((_, link)) => link,
             None => {
-                let link = Link::open(host, endpoint, self.tls_client(tools)?, tools.number)?;
+                let link = Link::open(host, endpoint, self.tls_client(application)?, application.number)?;
                 self.sent = false;
                 &mut self.link.insert((endpoint, link)).1
             }
@@ -298,10 +421,25 @@ impl Assistant {
         }
     }
 
-    fn tls_client(&self, tools: &Tools) -> Result<Arc<ClientConfig>, DeviceError> {
+    fn tls_client(&self, application: &Application) -> Result<Arc<ClientConfig>, DeviceError> {
         let roots = [self.ci.clone()];
-        let (provider, clock) = (tools.provider.clone(), tools.clock.clone());
-        Ok(tls::client_config(provider, &roots, None, clock, tools.key_log.clone())?)
+        let (provider, clock) = (application.provider.clone(), application.clock.clone());
+        Ok(tls::client_config(provider, &roots, None, clock, application.key_log.clone())?)
+    }
+}
+
+/// Why the ISD-R is not there to work with.
+enum Opening {
+    Slot,
+    Failed(LpaError),
+}
+
+impl From<Opening> for DeviceError {
+    fn from(problem: Opening) -> Self {
+        match problem {
+            Opening::Slot => Self::Slot,
+            Opening::Failed(error) => refusal(error),
+        }
     }
 }
 
@@ -327,39 +465,4 @@ fn refusal(error: LpaError) -> DeviceError {
 /// The digits of an ICCID as EF.ICCID holds it, in hex.
 fn digits(swapped: &str) -> String {
     hex::decode(swapped).map(|octets| crate::wire::bcd::leading_digits(&octets)).unwrap_or_default()
-}
-
-/// A card whose power is cut once, in the middle of a download.
-pub struct PowerCut<P> {
-    card: P,
-    /// STORE DATA commands until then; `None` once it has happened.
-    left: Option<u32>,
-    lost: Arc<AtomicBool>,
-}
-
-impl<P: CardPort> PowerCut<P> {
-    /// `lost` tells the device that it has lost its power, too.
-    pub fn new(card: P, lost: Arc<AtomicBool>) -> Self {
-        Self { card, left: Some(COMMANDS_BEFORE_CUT), lost }
-    }
-}
-
-impl<P: CardPort> CardPort for PowerCut<P> {
-    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, PortError> {
-        const STORE_DATA: u8 = 0xe2;
-        if let (Some(left), Some(&STORE_DATA)) = (&mut self.left, command.get(1)) {
-            if *left == 0 {
-                self.left = None;
-                self.lost.store(true, Ordering::Relaxed);
-                self.card.reset()?;
-                return Err(PortError::Removed);
-            }
-            *left -= 1;
-        }
-        self.card.transmit(command)
-    }
-
-    fn reset(&mut self) -> Result<Vec<u8>, PortError> {
-        self.card.reset()
-    }
 }

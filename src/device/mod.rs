@@ -1,8 +1,11 @@
 //! One device: modem, card, the application above the modem, and the zero-touch procedure that they run.
 
+pub mod application;
 pub mod iot_safe;
 pub mod ipa;
 pub mod link;
+pub mod plan;
+pub mod power;
 pub mod procedure;
 pub mod steps;
 mod unit;

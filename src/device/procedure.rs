@@ -1,19 +1,26 @@
-//! The zero-touch procedure as the device runs it: attach, keys, register, enrol, ready, detach.
+//! The zero-touch procedure as the device runs it: its plan, entry by entry, each step as a [`Task`].
 //!
 //! Every step has a deadline, and every refusal has a reason of one stable word. After a refusal the
 //! procedure is over: a device that was told no does not try its luck.
+//!
+//! Where the power is cut, the step that ran begins anew and ends as the step that it is. Before it the application goes
+//! through the earlier steps of its plan whose results it needs and has forgotten; they find what is there already.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::application::Application;
 use super::ipa::Assistant;
-use super::steps::{Flow, NetworkStep, Tools};
+use super::plan::Act;
+use super::power::Battery;
+use super::steps::{DeviceContext, Flow, Task, needed_for, task};
 use super::{DeviceError, DeviceOutput, Refusal};
-use crate::event::{Outcome, Step};
+use crate::event::{Actor, Body, Outcome, Step, StepId};
 use crate::kernel::Instant;
 use crate::net::Host;
 
-/// Longer than any step takes in a cell with coverage: a step that is not done by then is refused.
+/// Longer than any step takes in a cell with coverage: a step that is not done by then is refused. A step whose power
+/// was cut has as long once more.
 const STEP_TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// Where the device stands when the card holds another subscriber than the one that is attached.
@@ -24,42 +31,68 @@ enum Refresh {
     /// The modem is to leave the network and to read the card again.
     Wanted,
     UnderWay,
-    /// The device has lost its power: everything is to be switched on again.
-    PowerLost,
     /// The new subscriber was refused.
     Failed(Refusal),
 }
 
+/// What came of a turn of the procedure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// There is nothing to do.
+    Idle,
+    /// Something was done.
+    Moved,
+    /// The modem is to attach, or to detach.
+    Attach,
+    Detach,
+    /// The battery is pulled out and put back.
+    PowerCut,
+    /// The power went with the last answer of the card: what was made of it is not to leave the device.
+    CutOff,
+}
+
 /// The procedure of one device.
 pub struct Procedure {
-    steps: Vec<Step>,
+    plan: Vec<Act>,
     position: usize,
     started: Instant,
-    tools: Tools,
-    network_step: Option<NetworkStep>,
+    application: Application,
+    battery: Battery,
+    /// What is under way: the step that runs, or an earlier one that is gone through again.
+    task: Option<(Step, Box<dyn Task>)>,
+    /// The steps whose results the application has in memory, as far as it needs them.
+    known: Vec<Step>,
     /// The IPA of a device whose card is an eUICC.
     assistant: Option<Assistant>,
     refresh: Refresh,
     last_failure: Option<Refusal>,
-    wants_detach: bool,
-    /// Whether a step has begun on which nothing was done yet.
+    /// Whether the modem is to be attached whenever the device is on.
+    connected: bool,
+    /// Whether an entry has begun on which nothing was done yet.
     fresh: bool,
     over: bool,
 }
 
 impl Procedure {
-    /// A procedure that runs `steps` in their order.
-    pub fn new(steps: Vec<Step>, tools: Tools, assistant: Option<Assistant>) -> Self {
+    /// A procedure that goes through `plan` in its order, in a device with this battery.
+    pub fn new(
+        plan: Vec<Act>,
+        application: Application,
+        assistant: Option<Assistant>,
+        battery: Battery,
+    ) -> Self {
         Self {
-            steps,
+            plan,
             position: 0,
             started: Instant::ZERO,
-            tools,
-            network_step: None,
+            application,
+            battery,
+            task: None,
+            known: Vec::new(),
             assistant,
             refresh: Refresh::None,
             last_failure: None,
-            wants_detach: false,
+            connected: false,
             fresh: false,
             over: false,
         }
@@ -70,33 +103,61 @@ impl Procedure {
         self.over
     }
 
-    /// When there is something to do without anything coming in: a step is to be begun or given up.
+    /// When there is something to do without anything coming in: an entry is to be begun, a wait is over, or a step is
+    /// to be given up.
     pub fn deadline(&self) -> Option<Instant> {
-        let at = if self.fresh { self.started } else { self.started + STEP_TIME_LIMIT };
-        (!self.over).then_some(at)
+        let lasts = match self.act()? {
+            _ if self.fresh => Duration::ZERO,
+            Act::Step(_) => STEP_TIME_LIMIT,
+            Act::Wait(time) => time,
+            Act::PowerCut => Duration::ZERO,
+            Act::Until(_) => return None,
+        };
+        (!self.over).then_some(self.started + lasts)
     }
 
     /// The device was switched on.
     pub fn begin(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) {
         self.start(now, out);
+        self.proceed();
     }
 
-    /// Lets the step that the last one has led to begin. Between the two the device comes to rest, so that
+    /// Lets the entry that the last one has led to begin. Between the two the device comes to rest, so that
     /// what a step costs is not booked on the one before.
     pub fn proceed(&mut self) {
-        self.fresh = false;
+        if let (true, Some(id)) = (std::mem::take(&mut self.fresh), self.step()) {
+            self.battery.step_begins(id);
+        }
+    }
+
+    /// What the device waits for is so.
+    pub fn go_on(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) {
+        if let Some(Act::Until(_)) = self.act() {
+            self.next(now, out);
+        }
+    }
+
+    /// What the device waits for will never be so: it does nothing more.
+    pub fn give_up(&mut self, out: &mut Vec<DeviceOutput>) {
+        if let Some(Act::Until(condition)) = self.act() {
+            let change = format!("waits in vain for {} of device {}", condition.step, condition.device);
+            let body = Body::note(Actor::device(self.application.number), change, Vec::new());
+            out.push(DeviceOutput::Event(body));
+            self.over = true;
+        }
     }
 
     /// The modem has an IP session: the first one, or another in place of one that was lost.
     pub fn attached(&mut self, now: Instant, ip: Ipv4Addr, apn: &str, out: &mut Vec<DeviceOutput>) {
-        // A connection that ran over the session before is gone: its step opens another.
-        self.network_step = None;
+        let told = format!("{ip} on APN {apn}");
         if let Some(assistant) = &mut self.assistant {
-            assistant.attached(ip, apn);
+            assistant.attached(&told);
         }
         self.refresh = Refresh::None;
-        if self.step() == Some(Step::Attach) {
-            self.done(now, format!("EPS-AKA by the card, {ip} on APN {apn}"), out);
+        match self.task.as_mut().and_then(|(_, task)| task.attached(&told)) {
+            Some(proof) => self.done(now, proof, out),
+            // A connection that ran over the session before is gone: its step opens another.
+            None => self.task = None,
         }
     }
 
@@ -128,7 +189,7 @@ impl Procedure {
         let Refresh::Failed(refusal) = &self.refresh else { return Ok(false) };
         let refusal = refusal.clone();
         let rolled_back = match &mut self.assistant {
-            Some(assistant) => assistant.roll_back(&self.tools, &refusal)?,
+            Some(assistant) => assistant.roll_back(&self.application, &refusal)?,
             None => false,
         };
         self.refresh = if rolled_back { Refresh::Wanted } else { Refresh::None };
@@ -140,20 +201,17 @@ impl Procedure {
 
     /// The modem has left the network.
     pub fn detached(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) {
-        match self.step() {
-            Some(Step::Detach) => self.done(now, "session and context released".to_owned(), out),
-            Some(_) if self.refresh == Refresh::UnderWay => {}
-            Some(_) if !self.over => {
+        match self.task.as_mut().and_then(|(_, task)| task.detached()) {
+            Some(proof) => {
+                self.connected = false;
+                self.done(now, proof, out);
+            }
+            None if self.refresh == Refresh::UnderWay || self.over => {}
+            None => {
                 let detail = "the network detached the device".to_owned();
                 self.refused(Refusal { reason: "network-detach".to_owned(), detail }, out);
             }
-            _ => {}
         }
-    }
-
-    /// Whether the modem is to detach now; asked once.
-    pub fn take_detach_request(&mut self) -> bool {
-        !self.fresh && std::mem::take(&mut self.wants_detach)
     }
 
     /// Whether the modem is to leave the network since the card holds another subscriber now; asked once.
@@ -165,91 +223,130 @@ impl Procedure {
         wanted
     }
 
-    /// Whether the device has lost its power and is to be switched on again; asked once.
-    pub fn take_power_loss(&mut self) -> bool {
-        let lost = self.refresh == Refresh::PowerLost;
-        if lost {
-            self.refresh = Refresh::UnderWay;
-        }
-        lost
-    }
-
     /// Whether the modem has left, or is leaving, the network since the card holds another subscriber.
     pub fn is_refreshing(&self) -> bool {
         self.refresh == Refresh::UnderWay
     }
 
-    /// Does what can be done now. Returns whether anything was done.
+    /// The card was reset by the modem.
+    pub fn card_was_reset(&mut self) {
+        self.application.card_was_reset();
+    }
+
+    /// The power was cut and is back: everything that was in memory is gone. Says whether the modem is to attach by
+    /// itself, as that of a device which was to be connected.
+    pub fn power_lost(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) -> bool {
+        self.task = None;
+        self.known.clear();
+        self.refresh = Refresh::None;
+        self.last_failure = None;
+        self.application.power_lost();
+        if let Some(assistant) = &mut self.assistant {
+            assistant.power_lost();
+        }
+        match self.act() {
+            Some(Act::Step(_)) => self.started = now,
+            Some(Act::PowerCut) => {
+                self.connected = false;
+                self.next(now, out);
+            }
+            _ => {}
+        }
+        self.connected
+    }
+
+    /// Does what can be done now.
     ///
     /// # Errors
     /// Where the bench is at fault.
     pub fn poll(
         &mut self,
         now: Instant,
-        host: &mut Host,
+        host: Option<&mut Host>,
         out: &mut Vec<DeviceOutput>,
-    ) -> Result<bool, DeviceError> {
-        let Some(step) = self.step().filter(|_| !self.over && !self.fresh) else {
-            return Ok(false);
-        };
-        let result = match step {
-            Step::Attach | Step::Detach => return Ok(false),
-            Step::Download | Step::Enable if self.refresh != Refresh::None => return Ok(false),
-            Step::Download | Step::Enable => match &mut self.assistant {
-                Some(assistant) => assistant.poll(now, step, &mut self.tools, host, out),
-                None => Err(DeviceError::refused("no-euicc", "the card of this device is no eUICC")),
-            },
-            Step::Keys => self.tools.make_keys(),
-            Step::Register | Step::Enrol | Step::Ready => self.poll_network_step(now, step, host, out),
-        };
-        match result {
-            Ok(Flow::Waiting) => Ok(false),
-            Ok(Flow::Progress) => Ok(true),
-            Ok(Flow::PowerLost) => {
-                self.refresh = Refresh::PowerLost;
-                Ok(true)
+    ) -> Result<Turn, DeviceError> {
+        match self.act().filter(|_| !self.over && !self.fresh) {
+            None | Some(Act::Until(_)) => Ok(Turn::Idle),
+            Some(Act::Wait(time)) if now < self.started + time => Ok(Turn::Idle),
+            Some(Act::Wait(_)) => {
+                self.next(now, out);
+                Ok(Turn::Moved)
             }
+            Some(Act::PowerCut) => Ok(Turn::PowerCut),
+            Some(Act::Step(_)) if self.refresh != Refresh::None => Ok(Turn::Idle),
+            Some(Act::Step(id)) => self.poll_step(now, id.step, host, out),
+        }
+    }
+
+    fn poll_step(
+        &mut self,
+        now: Instant,
+        step: Step,
+        mut host: Option<&mut Host>,
+        out: &mut Vec<DeviceOutput>,
+    ) -> Result<Turn, DeviceError> {
+        let forgotten = self.forgotten_before(step);
+        let (kind, running) = self.task.get_or_insert_with(|| {
+            let kind = forgotten.unwrap_or(step);
+            (kind, task(kind))
+        });
+        let (kind, recalling) = (*kind, *kind != step);
+        let mut cx = DeviceContext {
+            now,
+            application: &mut self.application,
+            assistant: self.assistant.as_mut(),
+            host: host.as_deref_mut(),
+            recalling,
+        };
+        let flow = running.poll(&mut cx, out);
+        if self.battery.is_lost() {
+            return Ok(if flow.is_ok() { Turn::CutOff } else { Turn::Idle });
+        }
+        match flow {
+            Ok(Flow::Waiting) => Ok(Turn::Idle),
+            Ok(Flow::Progress) => Ok(Turn::Moved),
+            Ok(Flow::Attach) => {
+                self.connected = true;
+                Ok(Turn::Attach)
+            }
+            Ok(Flow::Detach) => Ok(Turn::Detach),
             Ok(Flow::CardChanged) => {
                 self.hang_up(host);
                 self.refresh = Refresh::Wanted;
-                Ok(true)
+                Ok(Turn::Moved)
+            }
+            Ok(Flow::Done(_)) if recalling => {
+                self.learn(kind);
+                self.task = None;
+                Ok(Turn::Moved)
             }
             Ok(Flow::Done(proof)) => {
-                self.network_step = None;
                 self.done(now, proof, out);
-                Ok(true)
+                Ok(Turn::Moved)
             }
             Err(DeviceError::Refused(refusal)) => {
                 self.hang_up(host);
                 self.refused(refusal, out);
-                Ok(true)
+                Ok(Turn::Moved)
             }
             Err(error) => Err(error),
         }
     }
 
-    fn poll_network_step(
-        &mut self,
-        now: Instant,
-        step: Step,
-        host: &mut Host,
-        out: &mut Vec<DeviceOutput>,
-    ) -> Result<Flow, DeviceError> {
-        let running = match &mut self.network_step {
-            Some(running) => running,
-            None => self.network_step.insert(NetworkStep::start(step, &self.tools, host)?),
-        };
-        running.poll(now, &mut self.tools, host, out)
+    /// The first of the steps that `step` needs, was done before, and is not in memory any more.
+    fn forgotten_before(&self, step: Step) -> Option<Step> {
+        let before = self.plan.get(..self.position)?;
+        let done = |needed: &Step| before.iter().any(|act| act.step().is_some_and(|id| id.step == *needed));
+        needed_for(step).iter().copied().find(|needed| done(needed) && !self.known.contains(needed))
     }
 
     /// Gives the running step up when its time is over.
     pub fn check_deadline(&mut self, now: Instant, host: Option<&mut Host>, out: &mut Vec<DeviceOutput>) {
-        if self.over || now < self.started + STEP_TIME_LIMIT {
+        let runs = matches!(self.act(), Some(Act::Step(_))) && !self.over;
+        if !runs || now < self.started + STEP_TIME_LIMIT {
             return;
         }
-        if let Some(host) = host {
-            self.hang_up(host);
-        }
+        self.hang_up(host);
         let seconds = STEP_TIME_LIMIT.as_secs();
         let refusal = self.last_failure.take().unwrap_or_else(|| Refusal {
             reason: "timeout".to_owned(),
@@ -259,35 +356,59 @@ impl Procedure {
     }
 
     /// Ends the connection of the running step, so that the far end does not keep it.
-    fn hang_up(&mut self, host: &mut Host) {
-        if let Some(mut step) = self.network_step.take() {
-            step.close(host);
+    fn hang_up(&mut self, host: Option<&mut Host>) {
+        let running = self.task.take();
+        let Some(host) = host else { return };
+        if let Some((_, mut task)) = running {
+            task.hang_up(host);
         }
         if let Some(assistant) = &mut self.assistant {
             assistant.hang_up(host);
         }
     }
 
-    fn step(&self) -> Option<Step> {
-        self.steps.get(self.position).copied()
+    fn act(&self) -> Option<Act> {
+        self.plan.get(self.position).copied()
+    }
+
+    fn step(&self) -> Option<StepId> {
+        self.act()?.step()
     }
 
     fn start(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) {
         self.started = now;
         self.last_failure = None;
-        let Some(step) = self.step() else {
-            self.over = true;
-            return;
-        };
-        out.push(DeviceOutput::StepStarted(step));
+        self.task = None;
         self.fresh = true;
-        self.wants_detach = step == Step::Detach;
+        match self.act() {
+            Some(Act::Step(id)) => {
+                out.push(DeviceOutput::StepStarted(id));
+                let forgotten = self.forgotten_before(id.step);
+                self.task = forgotten.is_none().then(|| (id.step, task(id.step)));
+            }
+            Some(Act::Until(condition)) => out.push(DeviceOutput::Awaits(condition)),
+            Some(Act::Wait(_) | Act::PowerCut) => {}
+            None => self.over = true,
+        }
+    }
+
+    fn next(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) {
+        self.position += 1;
+        self.start(now, out);
     }
 
     fn done(&mut self, now: Instant, proof: String, out: &mut Vec<DeviceOutput>) {
+        if let Some(id) = self.step() {
+            self.learn(id.step);
+        }
         self.end(Outcome::Done { proof }, out);
-        self.position += 1;
-        self.start(now, out);
+        self.next(now, out);
+    }
+
+    fn learn(&mut self, step: Step) {
+        if !self.known.contains(&step) {
+            self.known.push(step);
+        }
     }
 
     fn refused(&mut self, refusal: Refusal, out: &mut Vec<DeviceOutput>) {
@@ -297,8 +418,9 @@ impl Procedure {
     }
 
     fn end(&mut self, outcome: Outcome, out: &mut Vec<DeviceOutput>) {
-        if let Some(step) = self.step() {
-            out.push(DeviceOutput::StepEnded(step, outcome));
+        if let Some(id) = self.step() {
+            self.battery.step_ended();
+            out.push(DeviceOutput::StepEnded(id, outcome));
         }
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use super::DeviceError;
-use super::procedure::Procedure;
+use super::plan::Condition;
+use super::power::{Battery, POWER_CUT};
+use super::procedure::{Procedure, Turn};
 use crate::card::{CardHandle, EuiccEvent, Exchange};
-use crate::event::{Actor, Body, Message, Outcome, StateChange, Step};
+use crate::event::{Actor, Body, Message, Outcome, StateChange, StepId};
 use crate::kernel::{Instant, RngTree};
 use crate::net::Host;
 use crate::ran::{Downlink, Ue, UeConfig, UeInput, UeOutput, Uplink};
@@ -19,6 +21,10 @@ pub enum DeviceInput {
     PowerOn,
     Air(Downlink),
     Timer,
+    /// What the device awaits is so.
+    GoOn,
+    /// What the device awaits will never be so.
+    InVain,
 }
 
 /// What a device does, in the order in which it does it.
@@ -31,8 +37,10 @@ pub enum DeviceOutput {
         from: Actor,
         exchange: Exchange,
     },
-    StepStarted(Step),
-    StepEnded(Step, Outcome),
+    StepStarted(StepId),
+    StepEnded(StepId, Outcome),
+    /// The device does nothing until it is told that this is so.
+    Awaits(Condition),
 }
 
 /// What the eUICC of a device has refused since it was last looked at: the card's own words on the codes that it
@@ -47,8 +55,11 @@ pub struct Device {
     ue: Ue,
     card: CardHandle,
     refusals: Refusals,
+    /// Whether the modem is switched on.
+    is_on: bool,
     host: Option<Host>,
     procedure: Procedure,
+    battery: Battery,
     /// Whether the modem has left the network to read the card again.
     card_changed: bool,
     rng: RngTree,
@@ -62,10 +73,23 @@ impl Device {
         card: CardHandle,
         refusals: Refusals,
         procedure: Procedure,
+        battery: Battery,
         rng: RngTree,
     ) -> Self {
         let ue = Ue::new(modem.0.clone(), card.clone(), modem.1.clone());
-        Self { number, modem, ue, card, refusals, host: None, procedure, card_changed: false, rng }
+        Self {
+            number,
+            modem,
+            ue,
+            card,
+            refusals,
+            is_on: false,
+            host: None,
+            procedure,
+            battery,
+            card_changed: false,
+            rng,
+        }
     }
 
     /// Whether the procedure has come to its end, good or bad.
@@ -91,11 +115,13 @@ impl Device {
     ) -> Result<(), DeviceError> {
         self.procedure.proceed();
         match input {
-            DeviceInput::PowerOn => {
-                self.procedure.begin(now, out);
-                self.modem(now, UeInput::PowerOn, out)?;
+            DeviceInput::PowerOn => self.procedure.begin(now, out),
+            DeviceInput::Air(message) => {
+                self.battery.received();
+                self.modem(now, UeInput::Air(message), out)?;
             }
-            DeviceInput::Air(message) => self.modem(now, UeInput::Air(message), out)?,
+            DeviceInput::GoOn => self.procedure.go_on(now, out),
+            DeviceInput::InVain => self.procedure.give_up(out),
             DeviceInput::Timer => {
                 if self.ue.deadline().is_some_and(|at| at <= now) {
                     self.modem(now, UeInput::Timer, out)?;
@@ -110,52 +136,28 @@ impl Device {
         let mut packets = Vec::new();
         self.procedure.check_deadline(now, self.host.as_mut(), out);
         for _ in 0..TURNS_MAX {
-            let mut idle = true;
-            if let Some(host) = &mut self.host {
-                host.poll(now, &mut packets);
-                let mut steps = Vec::new();
-                idle &= !self.procedure.poll(now, host, &mut steps)?;
-                host.poll(now, &mut packets);
-                self.record_card(Actor::device(self.number), out);
-                out.append(&mut steps);
-            }
-            idle &= packets.is_empty();
+            let turn = self.work(now, &mut packets, out)?;
+            let mut idle = turn == Turn::Idle && packets.is_empty();
             for packet in packets.drain(..) {
-                self.modem(now, UeInput::SendIp(packet), out)?;
+                self.send(now, packet, out)?;
             }
-            if self.procedure.take_detach_request() {
-                self.modem(now, UeInput::Detach, out)?;
-                idle = false;
+            match turn {
+                Turn::Idle | Turn::Moved | Turn::CutOff => {}
+                Turn::Attach => self.attach(now, out)?,
+                Turn::Detach => self.modem(now, UeInput::Detach, out)?,
+                Turn::PowerCut => self.lose_power(now, out)?,
             }
-            let mut steps = Vec::new();
-            if self.procedure.settle_refresh(&mut steps)? {
-                self.record_card(Actor::device(self.number), out);
-                out.append(&mut steps);
-                idle = false;
-            }
+            idle &= !self.settle_refresh(out)?;
             if self.procedure.take_refresh_request() {
                 self.modem(now, UeInput::Detach, out)?;
                 idle = false;
             }
-            if self.procedure.take_power_loss() {
-                // Nothing of the modem and the IP stack outlives that; the network learns of it when it comes again.
-                self.ue = Ue::new(self.modem.0.clone(), self.card.clone(), self.modem.1.clone());
-                self.host = None;
-                packets.clear();
-                let note = "battery pulled out and put back";
-                let actor = Actor::device(self.number);
-                let (change, fields) = (note.into(), Vec::new());
-                out.push(DeviceOutput::Event(Body::State(StateChange {
-                    actor,
-                    machine: "",
-                    change,
-                    fields,
-                })));
-                self.modem(now, UeInput::PowerOn, out)?;
-                idle = false;
-            }
             if std::mem::take(&mut self.card_changed) {
                 self.modem(now, UeInput::CardChanged, out)?;
+                idle = false;
+            }
+            if self.battery.is_lost() {
+                self.lose_power(now, out)?;
                 idle = false;
             }
             if idle {
@@ -165,15 +167,104 @@ impl Device {
         Err(DeviceError::Restless { who: Actor::device(self.number).to_string(), at: now })
     }
 
+    /// Lets the application and the IP stack work once; the packets that are to be sent go into `packets`. Where the
+    /// power goes meanwhile, nothing leaves the device of what the application has done.
+    fn work(
+        &mut self,
+        now: Instant,
+        packets: &mut Vec<Vec<u8>>,
+        out: &mut Vec<DeviceOutput>,
+    ) -> Result<Turn, DeviceError> {
+        let (mut steps, mut sent) = (Vec::new(), Vec::new());
+        if let Some(host) = &mut self.host {
+            host.poll(now, packets);
+        }
+        let turn = self.procedure.poll(now, self.host.as_mut(), &mut steps);
+        if let Some(host) = &mut self.host {
+            host.poll(now, &mut sent);
+        }
+        self.record_card(Actor::device(self.number), out);
+        if !self.battery.is_lost() {
+            out.append(&mut steps);
+            packets.append(&mut sent);
+            return turn;
+        }
+        // Where the card fell silent in the middle, all that is to be sent acknowledges what came before.
+        if !matches!(turn, Ok(Turn::CutOff)) {
+            packets.append(&mut sent);
+        }
+        Ok(Turn::Idle)
+    }
+
+    /// Sees to a profile that got no connectivity. Says whether anything was done.
+    fn settle_refresh(&mut self, out: &mut Vec<DeviceOutput>) -> Result<bool, DeviceError> {
+        let mut steps = Vec::new();
+        let settled = self.procedure.settle_refresh(&mut steps);
+        self.record_card(Actor::device(self.number), out);
+        if self.battery.is_lost() {
+            return Ok(true);
+        }
+        out.append(&mut steps);
+        settled
+    }
+
+    /// Has the modem attach: it is switched on where it was not.
+    fn attach(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) -> Result<(), DeviceError> {
+        let input = if self.is_on { UeInput::Attach } else { UeInput::PowerOn };
+        self.modem(now, input, out)
+    }
+
+    /// The battery was pulled out, and is put back: nothing of the modem, the IP stack and the application outlives
+    /// that, and of the card what it has written down. The network learns of it when the device comes again.
+    fn lose_power(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) -> Result<(), DeviceError> {
+        self.battery.restore();
+        self.card.lock().map_err(|_| DeviceError::Slot)?.reset()?;
+        self.record_card(Actor::device(self.number), out);
+        self.ue = Ue::new(self.modem.0.clone(), self.card.clone(), self.modem.1.clone());
+        self.host = None;
+        (self.is_on, self.card_changed) = (false, false);
+        out.push(DeviceOutput::Event(Body::note(Actor::device(self.number), POWER_CUT, Vec::new())));
+        match self.procedure.power_lost(now, out) {
+            true => self.modem(now, UeInput::PowerOn, out),
+            false => Ok(()),
+        }
+    }
+
+    fn send(
+        &mut self,
+        now: Instant,
+        packet: Vec<u8>,
+        out: &mut Vec<DeviceOutput>,
+    ) -> Result<(), DeviceError> {
+        let mut answers = Vec::new();
+        self.ue.handle(now, UeInput::SendIp(packet), &mut answers)?;
+        answers.into_iter().for_each(|answer| self.carry(now, answer, out));
+        Ok(())
+    }
+
+    /// Gives the modem something to do. Where the power goes meanwhile, nothing of it leaves the device.
     fn modem(
         &mut self,
         now: Instant,
         input: UeInput,
         out: &mut Vec<DeviceOutput>,
     ) -> Result<(), DeviceError> {
+        if self.battery.is_lost() {
+            return Ok(());
+        }
+        let resets = matches!(input, UeInput::PowerOn | UeInput::CardChanged);
+        self.is_on |= input == UeInput::PowerOn;
         let mut answers = Vec::new();
-        self.ue.handle(now, input, &mut answers)?;
+        let result = self.ue.handle(now, input, &mut answers);
         let actor = Actor::ue(self.number);
+        if self.battery.is_lost() {
+            self.record_card(actor, out);
+            return Ok(());
+        }
+        result?;
+        if resets {
+            self.procedure.card_was_reset();
+        }
         // What the UE received made it turn to its card, and what it sends or becomes follows from the card.
         let received = |answer: &UeOutput| matches!(answer, UeOutput::Nas { to_network: false, .. });
         let (first, then): (Vec<_>, Vec<_>) = answers.into_iter().partition(received);

@@ -39,7 +39,7 @@ struct Checker<'s> {
 impl<'s> Checker<'s> {
     /// `what` names the value in messages, as in "`count`".
     fn value(&mut self, value: &mut Spanned<DeValue<'_>>, schema: &'s Value, what: &str) {
-        let schema = self.resolve(schema);
+        let schema = self.resolve(schema, value.get_ref());
         let span = value.span();
         if let Some(known) = constants(schema) {
             return self.constant(value.get_ref(), span, &known, what);
@@ -134,21 +134,32 @@ impl<'s> Checker<'s> {
         }
     }
 
-    /// Follows references, and takes the value out of "this or nothing".
-    fn resolve(&self, mut schema: &'s Value) -> &'s Value {
+    /// Follows references, takes the value out of "this or nothing", and of several alternatives the one for a table
+    /// where `found` is one.
+    fn resolve(&self, mut schema: &'s Value, found: &DeValue<'_>) -> &'s Value {
         // A schema of ours nests references two deep; the bound keeps a circle from hanging the program.
         for _ in 0..8 {
-            if let Some(name) = schema["$ref"].as_str().and_then(|r| r.strip_prefix("#/$defs/")) {
-                schema = &self.definitions[name];
-            } else if let Some(some) =
-                schema["anyOf"].as_array().and_then(|any| any.iter().find(|one| one["type"] != "null"))
-            {
-                schema = some;
+            if schema["$ref"].is_string() {
+                schema = self.named(schema);
+            } else if let Some(any) = schema["anyOf"].as_array() {
+                let some = || any.iter().filter(|one| one["type"] != "null");
+                let is_table = matches!(found, DeValue::Table(_));
+                let fits = |one: &&Value| (expected_type(self.named(one)) == "object") == is_table;
+                let Some(one) = some().find(fits).or_else(|| some().next()) else { break };
+                schema = one;
             } else {
                 break;
             }
         }
         schema
+    }
+
+    /// The schema that `schema` refers to; itself where it is no reference.
+    fn named(&self, schema: &'s Value) -> &'s Value {
+        match schema["$ref"].as_str().and_then(|r| r.strip_prefix("#/$defs/")) {
+            Some(name) => &self.definitions[name],
+            None => schema,
+        }
     }
 
     fn problem(&mut self, span: Range<usize>, message: String, label: &str, help: Option<String>) {

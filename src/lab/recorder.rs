@@ -1,12 +1,12 @@
 //! Takes down what a run's summary needs, while the events pass.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Scenario;
 use super::verdict::{Judge, Judgement, Ruling, Subject};
 use crate::crypto::Tally;
-use crate::event::{Body, Event, Outcome, Step};
+use crate::event::{Body, Event, Outcome, StepId};
 use crate::io::clock::thread_cpu_time;
 use crate::kernel::Instant;
 use crate::report::{Counters, Ending, ExpectationRow, RunFacts, RunSummary, StepRow, Version};
@@ -15,7 +15,7 @@ use crate::report::{Counters, Ending, ExpectationRow, RunFacts, RunSummary, Step
 pub struct Recorder {
     judge: Judge,
     counters: Counters,
-    steps: BTreeMap<(u32, Step), Taken>,
+    steps: HashMap<(u32, StepId), Taken>,
     /// Processor time can be told apart by step only where one device runs at a time.
     measure_cpu: bool,
 }
@@ -34,7 +34,7 @@ impl Recorder {
         Self {
             judge: Judge::new(scenario),
             counters: Counters::default(),
-            steps: BTreeMap::new(),
+            steps: HashMap::new(),
             measure_cpu: scenario.device_count() == 1,
         }
     }
@@ -89,7 +89,7 @@ impl Recorder {
 }
 
 /// A row for each step that was begun, in the order of devices and steps.
-fn step_rows(judgement: &Judgement, steps: &BTreeMap<(u32, Step), Taken>, end: Instant) -> Vec<StepRow> {
+fn step_rows(judgement: &Judgement, steps: &HashMap<(u32, StepId), Taken>, end: Instant) -> Vec<StepRow> {
     let row = |ruling: &Ruling| {
         let (Some(device), Subject::Step { step, .. }) = (ruling.device, &ruling.subject) else {
             return None;
@@ -109,7 +109,7 @@ fn step_rows(judgement: &Judgement, steps: &BTreeMap<(u32, Step), Taken>, end: I
 /// Steps of one device that went alike are one row: those that a refusal kept it from.
 fn expectation_rows(
     judgement: &Judgement,
-    steps: &BTreeMap<(u32, Step), Taken>,
+    steps: &HashMap<(u32, StepId), Taken>,
     several: bool,
 ) -> Vec<ExpectationRow> {
     let begun = |ruling: &Ruling| match (ruling.device, &ruling.subject) {
@@ -124,8 +124,8 @@ fn expectation_rows(
         let before: String = before
             .iter()
             .filter_map(|ruling| match &ruling.subject {
-                Subject::Step { step, .. } => Some(format!("{}, ", step.name())),
-                Subject::Seen { .. } => None,
+                Subject::Step { step, .. } => Some(format!("{step}, ")),
+                Subject::Seen { .. } | Subject::Cut { .. } => None,
             })
             .collect();
         let text = format!("{of}{before}{}", last.subject);

@@ -147,7 +147,7 @@ impl Run {
             seed: self.scenario.seed,
             rat: self.scenario.rat,
             devices: self.scenario.device_count(),
-            plan: self.scenario.steps.clone(),
+            plan: self.scenario.step_ids(),
         }
     }
 
@@ -293,6 +293,7 @@ impl Run {
                 subscribed: device.subscribed,
                 start: device.start,
                 fault: scenario.fault_of(device.number).map_or(HssFault::None, hss_fault),
+                power_cuts: scenario.power_cuts_of(device.number),
                 esim_fault: scenario.fault_of(device.number).and_then(esim_fault),
                 clone: device.clone_of.is_some(),
             })
@@ -305,7 +306,7 @@ impl Run {
             plmn: scenario.network.plmn,
             integrity: scenario.network.integrity.iter().map(|one| integrity(*one)).collect(),
             ciphering: scenario.network.ciphering.iter().map(|one| ciphering(*one)).collect(),
-            steps: scenario.steps.clone(),
+            plan: scenario.plan(),
             esim: scenario.esim.as_ref().and_then(|plan| self.esim(plan)),
             devices: devices.collect(),
             stations: self.bench.stations(),
@@ -324,7 +325,9 @@ fn esim_fault(kind: FaultKind) -> Option<EsimFault> {
         FaultKind::SmdpWrongEid => Some(EsimFault::WrongEid),
         FaultKind::SmdpTamperedSegment => Some(EsimFault::TamperedSegment),
         FaultKind::CardPowerCut => Some(EsimFault::PowerCut),
-        FaultKind::HssWrongMac | FaultKind::HssWrongKey | FaultKind::HssSqnBehind => None,
+        FaultKind::HssWrongMac | FaultKind::HssWrongKey | FaultKind::HssSqnBehind | FaultKind::PowerCut => {
+            None
+        }
     }
 }
 
@@ -337,7 +340,8 @@ fn hss_fault(kind: FaultKind) -> HssFault {
         | FaultKind::SmdpReplayedChallenge
         | FaultKind::SmdpWrongEid
         | FaultKind::SmdpTamperedSegment
-        | FaultKind::CardPowerCut => HssFault::None,
+        | FaultKind::CardPowerCut
+        | FaultKind::PowerCut => HssFault::None,
     }
 }
 

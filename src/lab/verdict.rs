@@ -6,11 +6,13 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 
 use super::scenario::{Expectation, ExpectedOutcome, Scenario};
-use crate::event::{Body, Event, Message, Outcome, Step, Verdict};
+use crate::device::plan::Cut;
+use crate::device::power::POWER_CUT;
+use crate::event::{Body, Event, Message, Outcome, StateChange, Step, StepId, Verdict};
 use crate::kernel::Instant;
 
 /// How a step of one device must end.
@@ -35,16 +37,19 @@ impl fmt::Display for Expected {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// A step of a device.
-    Step { step: Step, expected: Expected },
+    Step { step: StepId, expected: Expected },
     /// A message, as in `EMM Authentication Failure`.
     Seen { message: String },
+    /// A power cut in the middle of a step.
+    Cut { step: StepId, after: u32 },
 }
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Step { step, expected } => write!(f, "{} {expected}", step.name()),
+            Self::Step { step, expected } => write!(f, "{step} {expected}"),
             Self::Seen { message } => write!(f, "{message} is seen"),
+            Self::Cut { step, after } => write!(f, "{step} loses its power after {after} messages"),
         }
     }
 }
@@ -94,13 +99,15 @@ impl fmt::Display for Found {
 /// Compares events with expectations.
 #[derive(Debug)]
 pub struct Judge {
-    steps: Vec<Step>,
+    steps: Vec<StepId>,
     /// What is expected of each device, step by step.
     expected: Vec<Vec<Expected>>,
     found: Vec<Vec<Found>>,
     /// Messages expected, and whether they were seen.
     messages: Vec<(Option<u32>, String, bool)>,
     messages_missing: usize,
+    /// Power cuts in the middle of a step of a device, and whether they came.
+    cuts: Vec<(u32, Cut, bool)>,
     verdict: Verdict,
     reason: Option<String>,
 }
@@ -108,19 +115,28 @@ pub struct Judge {
 impl Judge {
     /// A judge for `scenario`, which must have passed its check.
     pub fn new(scenario: &Scenario) -> Self {
-        let steps = scenario.steps.clone();
+        let steps = scenario.step_ids();
         let said = Said::of(scenario);
         let expected: Vec<_> =
             (1..=scenario.device_count()).map(|device| said.of_device(&steps, device)).collect();
         let found = vec![vec![Found::NotReached; steps.len()]; expected.len()];
         let messages: Vec<_> =
             scenario.expect.iter().filter_map(|e| Some((e.device, e.seen.clone()?, false))).collect();
-        let messages_missing = messages.len();
-        Self { steps, expected, found, messages, messages_missing, verdict: Verdict::Pass, reason: None }
+        let cuts = scenario.fault.iter().filter_map(|fault| Some((fault.device, fault.power_cut()?, false)));
+        Self {
+            steps,
+            expected,
+            found,
+            messages_missing: messages.len(),
+            messages,
+            cuts: cuts.collect(),
+            verdict: Verdict::Pass,
+            reason: None,
+        }
     }
 
     /// What `device` is expected to do in `step`; `None` where there is no such device or step.
-    pub fn expected(&self, device: u32, step: Step) -> Option<&Expected> {
+    pub fn expected(&self, device: u32, step: StepId) -> Option<&Expected> {
         let (device, step) = self.index(device, step)?;
         Some(&self.expected[device][step])
     }
@@ -129,7 +145,7 @@ impl Judge {
     pub fn observe(&mut self, event: &Event) {
         match &event.body {
             Body::Message(message) => self.message(message),
-            Body::State(_) => {}
+            Body::State(change) => self.state(change),
             Body::StepStarted { device, step } => self.step(*device, *step, Found::Begun),
             Body::StepEnded { device, step, outcome, .. } => {
                 let found = match outcome {
@@ -167,20 +183,26 @@ impl Judge {
             let found = if seen { "seen" } else { "never seen" }.to_owned();
             rulings.push(Ruling { device, subject: Subject::Seen { message }, verdict, found });
         }
+        for (device, Cut { step, after, .. }, came) in std::mem::take(&mut self.cuts) {
+            let verdict = if came { Verdict::Pass } else { Verdict::Inconclusive };
+            let device = Some(device);
+            self.worsen(verdict, || {
+                format!("{}{step} was over before its power cut after {after} messages", of_device(device))
+            });
+            let found = if came { "cut" } else { "the step was over before, or not reached" }.to_owned();
+            rulings.push(Ruling { device, subject: Subject::Cut { step, after }, verdict, found });
+        }
         Judgement { verdict: self.verdict, reason: self.reason, rulings }
     }
 
-    fn index(&self, device: u32, step: Step) -> Option<(usize, usize)> {
+    fn index(&self, device: u32, step: StepId) -> Option<(usize, usize)> {
         let device = (device as usize).checked_sub(1).filter(|d| *d < self.expected.len())?;
         Some((device, self.steps.iter().position(|s| *s == step)?))
     }
 
-    fn step(&mut self, device: u32, step: Step, found: Found) {
+    fn step(&mut self, device: u32, step: StepId, found: Found) {
         let Some((d, s)) = self.index(device, step) else {
-            self.bench_error(format!(
-                "device {device} did {}, which the scenario does not ask for",
-                step.name()
-            ));
+            self.bench_error(format!("device {device} did {step}, which the scenario does not ask for"));
             return;
         };
         let expected = &self.expected[d][s];
@@ -189,6 +211,21 @@ impl Judge {
             self.worsen(Verdict::Fail, || reason);
         }
         self.found[d][s] = found;
+    }
+
+    /// A device whose power was cut in the middle of a step says so before the step ends.
+    fn state(&mut self, change: &StateChange) {
+        if self.cuts.is_empty() || change.change != POWER_CUT {
+            return;
+        }
+        let Some(device) = change.actor.part_of() else { return };
+        for at in 0..self.cuts.len() {
+            let (whose, cut, _) = self.cuts[at];
+            let begun = self.index(whose, cut.step).is_some_and(|(d, s)| self.found[d][s] == Found::Begun);
+            if whose == device && begun {
+                self.cuts[at].2 = true;
+            }
+        }
     }
 
     fn message(&mut self, message: &Message) {
@@ -214,7 +251,7 @@ impl Judge {
         let (verdict, found) = match (agrees(&expected, found), found, failed_before()) {
             (true, ..) => (Verdict::Pass, found.to_string()),
             (false, Found::NotReached, Some(earlier)) => {
-                (Verdict::Inconclusive, format!("not reached after {} went wrong", earlier.name()))
+                (Verdict::Inconclusive, format!("not reached after {earlier} went wrong"))
             }
             (false, Found::NotReached | Found::Begun, _) => {
                 (Verdict::Fail, format!("{found} when the run stopped at {end} s"))
@@ -240,41 +277,35 @@ fn agrees(expected: &Expected, found: &Found) -> bool {
     }
 }
 
-fn difference(device: Option<u32>, step: Step, expected: &Expected, found: &impl fmt::Display) -> String {
-    format!("{}{} should be {expected}, but was {found}", of_device(device), step.name())
+fn difference(device: Option<u32>, step: StepId, expected: &Expected, found: &impl fmt::Display) -> String {
+    format!("{}{step} should be {expected}, but was {found}", of_device(device))
 }
 
 fn of_device(device: Option<u32>) -> String {
     device.map(|n| format!("device {n}: ")).unwrap_or_default()
 }
 
-/// What a scenario says of steps, ready to be looked up.
-struct Said<'s> {
-    of_all: Vec<(Step, &'s Expectation)>,
-    of_one: BTreeMap<(u32, Step), &'s Expectation>,
-}
+/// What a scenario says of steps, ready to be looked up: of a device or of all, of one time or of every time.
+struct Said<'s>(HashMap<(Option<u32>, Step, Option<u16>), &'s Expectation>);
 
 impl<'s> Said<'s> {
     fn of(scenario: &'s Scenario) -> Self {
-        let mut said = Self { of_all: Vec::new(), of_one: BTreeMap::new() };
-        for expect in &scenario.expect {
-            match (expect.device, expect.step) {
-                (Some(device), Some(step)) => {
-                    said.of_one.insert((device, step), expect);
-                }
-                (None, Some(step)) => said.of_all.push((step, expect)),
-                (_, None) => {}
-            }
-        }
-        said
+        let said = scenario.expect.iter().filter_map(|e| Some(((e.device, e.step?, e.nth), e)));
+        Self(said.collect())
     }
 
-    fn of_device(&self, steps: &[Step], device: u32) -> Vec<Expected> {
+    /// What is said of a step, the most special thing.
+    fn find(&self, device: u32, id: StepId) -> Option<&'s Expectation> {
+        let of = |device, nth| self.0.get(&(device, id.step, nth)).copied();
+        let (one, time) = (Some(device), Some(id.nth));
+        of(one, time).or_else(|| of(one, None)).or_else(|| of(None, time)).or_else(|| of(None, None))
+    }
+
+    fn of_device(&self, steps: &[StepId], device: u32) -> Vec<Expected> {
         let mut refused = false;
         let mut expected = Vec::with_capacity(steps.len());
         for step in steps {
-            let general = || self.of_all.iter().find(|(s, _)| s == step).map(|(_, e)| *e);
-            let said = self.of_one.get(&(device, *step)).copied().or_else(general);
+            let said = self.find(device, *step);
             let one = match said.and_then(|e| e.outcome) {
                 Some(ExpectedOutcome::Done) => Expected::Done,
                 Some(ExpectedOutcome::Refused) => {

@@ -220,7 +220,12 @@ impl Ue {
             UeInput::PowerOn => self.power_on(now, out),
             UeInput::Attach => match self.emm {
                 Emm::Deregistered(Substate::NoImsi) | Emm::Off => Ok(()),
-                Emm::Deregistered(_) => self.start_attach(now, out),
+                Emm::Deregistered(_) if self.rrc == Rrc::Idle => self.start_attach(now, out),
+                // The network has yet to release the connection of the registration before.
+                Emm::Deregistered(_) => {
+                    self.session.reattach = true;
+                    Ok(())
+                }
                 _ => Ok(()),
             },
             UeInput::Air(message) => self.air(now, message, out),

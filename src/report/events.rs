@@ -16,7 +16,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{ReadError, RunSummary, View, text};
-use crate::event::{Actor, Body, Event, Message, Outcome, StateChange, Step};
+use crate::event::{Actor, Body, Event, Message, Outcome, StateChange, StepId};
 use crate::kernel::{Duration, Instant};
 use crate::wire::{Fields, Label, Proto};
 
@@ -177,11 +177,11 @@ enum Record<'a> {
     },
     StepStarted {
         device: u32,
-        step: Step,
+        step: StepId,
     },
     StepEnded {
         device: u32,
-        step: Step,
+        step: StepId,
         took_ns: u64,
         #[serde(flatten)]
         outcome: Ending<'a>,
@@ -282,6 +282,7 @@ mod tests {
 
     use super::super::sample;
     use super::*;
+    use crate::event::Step;
 
     fn log(events: &[Event], summary: &RunSummary) -> Vec<u8> {
         let mut out = Vec::new();
@@ -304,8 +305,8 @@ mod tests {
         events.retain(|event| match &event.body {
             Body::Message(message) => message.label.name == "Detach Request",
             Body::State(state) => state.actor == Actor::LEDGER,
-            Body::StepStarted { device, step } => (*device, *step) == (2, Step::Enrol),
-            Body::StepEnded { step, .. } => *step == Step::Enrol,
+            Body::StepStarted { device, step } => (*device, step.step) == (2, Step::Enrol),
+            Body::StepEnded { step, .. } => step.step == Step::Enrol,
         });
         let text = String::from_utf8(log(&events, &summary)).expect("JSON is text");
         insta::assert_snapshot!(text);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::{RunFacts, RunSummary, View, text};
-use crate::event::{Actor, Body, Event, Message, Outcome, StateChange, Step};
+use crate::event::{Actor, Body, Event, Message, Outcome, StateChange, StepId};
 use crate::kernel::{Duration, Instant};
 use crate::wire::{Fields, Proto};
 
@@ -40,7 +40,8 @@ pub struct Html<W> {
     device_rows: usize,
     network_rows: usize,
     left_out: LeftOut,
-    begun: BTreeMap<(u32, Step), Instant>,
+    /// The step that each device has begun and not ended.
+    begun: BTreeMap<u32, (StepId, Instant)>,
     spans: Vec<Span>,
 }
 
@@ -58,7 +59,7 @@ struct LeftOut {
 /// A step of a device on the time axis.
 struct Span {
     device: u32,
-    step: Step,
+    step: StepId,
     from: Instant,
     to: Instant,
 }
@@ -74,8 +75,8 @@ enum Content {
     Message(Arrow),
     Tunnel(Tunnel),
     State(StateChange),
-    StepStarted(Step),
-    StepEnded(Step, Duration, Outcome),
+    StepStarted(StepId),
+    StepEnded(StepId, Duration, Outcome),
 }
 
 /// A message as far as the page shows it.
@@ -185,9 +186,9 @@ impl<W: Write> Html<W> {
         }
     }
 
-    fn step_started(&mut self, at: Instant, device: u32, step: Step) {
+    fn step_started(&mut self, at: Instant, device: u32, step: StepId) {
         if device <= DEVICES_TIMED {
-            self.begun.insert((device, step), at);
+            self.begun.insert(device, (step, at));
         }
         if device <= DEVICES_KEPT {
             self.tunnel = None;
@@ -195,8 +196,8 @@ impl<W: Write> Html<W> {
         }
     }
 
-    fn step_ended(&mut self, at: Instant, device: u32, step: Step, took: Duration, outcome: &Outcome) {
-        if let Some(from) = self.begun.remove(&(device, step)) {
+    fn step_ended(&mut self, at: Instant, device: u32, step: StepId, took: Duration, outcome: &Outcome) {
+        if let Some((_, from)) = self.begun.remove(&device).filter(|(begun, _)| *begun == step) {
             self.spans.push(Span { device, step, from, to: at });
         }
         if device <= DEVICES_KEPT {
@@ -224,7 +225,7 @@ impl<W: Write> View for Html<W> {
         // A step that never ended took until the end of the run.
         let end = Instant::ZERO + summary.virtual_time;
         let open = std::mem::take(&mut self.begun);
-        self.spans.extend(open.into_iter().map(|((device, step), from)| Span {
+        self.spans.extend(open.into_iter().map(|(device, (step, from))| Span {
             device,
             step,
             from,

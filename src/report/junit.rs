@@ -47,7 +47,7 @@ fn suite(summary: &RunSummary) -> TestSuite {
         suite.add_property((format!("version.{}", version.name).as_str(), version.value.as_str()));
     }
     for row in &summary.steps {
-        let mut case = TestCase::new(row.step.name(), status(row.verdict, &row.told()));
+        let mut case = TestCase::new(row.step.to_string(), status(row.verdict, &row.told()));
         case.set_classname(format!("{}.dev{}", facts.scenario, row.device));
         case.set_time(row.virtual_time);
         if row.verdict == Verdict::Pass {

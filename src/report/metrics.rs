@@ -25,7 +25,7 @@ impl<W: Write> View for Metrics<W> {
     }
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
-        let document = Document { summary, step_times: step_times(&summary.steps) };
+        let document = Document { summary, step_times: step_times(&summary.facts.plan, &summary.steps) };
         serde_json::to_writer_pretty(&mut self.out, &document)?;
         self.out.write_all(b"\n")?;
         self.out.flush()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::{Ending, ExpectationRow, RunFacts, RunSummary, StepRow, Version};
-use crate::event::{Actor, Body, Event, Message, Outcome, StateChange, Step, Verdict};
+use crate::event::{Actor, Body, Event, Message, Outcome, StateChange, Step, StepId, Verdict};
 use crate::kernel::Instant;
 use crate::ran::Rat;
 use crate::wire::{Fields, Label, Proto};
@@ -281,13 +281,13 @@ impl Story<'_> {
 
     fn begin(&mut self, step: Step) {
         self.began = self.at;
-        self.push(Body::StepStarted { device: self.device, step });
+        self.push(Body::StepStarted { device: self.device, step: StepId::first(step) });
     }
 
     fn end(&mut self, step: Step, outcome: Outcome) {
         self.at += Duration::from_millis(1);
         let took = self.at - self.began;
-        self.push(Body::StepEnded { device: self.device, step, took, outcome });
+        self.push(Body::StepEnded { device: self.device, step: StepId::first(step), took, outcome });
     }
 
     fn push(&mut self, body: Body) {
@@ -338,7 +338,7 @@ fn summary(devices: u32, events: &[Event]) -> RunSummary {
             seed: 7,
             rat: Rat::Lte,
             devices,
-            plan: Step::ALL.into_iter().filter(|step| !step.is_esim()).collect(),
+            plan: StepId::numbered(Step::ALL.into_iter().filter(|step| !step.is_esim())),
         },
         verdict,
         reason: failed.then(|| format!("dev{devices} enrol: not-on-allow-list")),
@@ -373,6 +373,6 @@ fn row(event: &Event) -> Option<StepRow> {
             (Verdict::Fail, Ending::Refused, format!("{reason} ({detail})"))
         }
     };
-    let cpu_time = Some(Duration::from_micros(900 + 2_100 * *step as u64));
+    let cpu_time = Some(Duration::from_micros(900 + 2_100 * step.step as u64));
     Some(StepRow { device: *device, step: *step, verdict, ending, finding, virtual_time: *took, cpu_time })
 }

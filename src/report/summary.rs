@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Body, Event, Step, Verdict};
+use crate::event::{Body, Event, StepId, Verdict};
 use crate::ran::Rat;
 
 /// What is known of a run before its first event.
@@ -28,7 +28,7 @@ pub struct RunFacts {
     /// How many devices take part.
     pub devices: u32,
     /// The steps that each device is to go through, in order.
-    pub plan: Vec<Step>,
+    pub plan: Vec<StepId>,
 }
 
 /// How a step came to its end.
@@ -47,7 +47,7 @@ pub enum Ending {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepRow {
     pub device: u32,
-    pub step: Step,
+    pub step: StepId,
     pub verdict: Verdict,
     pub ending: Ending,
     /// What was proved, or why it was refused or did not end.
@@ -167,7 +167,7 @@ impl Counters {
 /// What one step cost over all devices that passed through it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepTimes {
-    pub step: Step,
+    pub step: StepId,
     /// How many devices began it.
     pub devices: u64,
     /// For how many of them the row is a pass.
@@ -186,8 +186,8 @@ pub struct StepTimes {
     pub cpu_time: Option<Duration>,
 }
 
-/// The cost of each step over all devices, in the order of the procedure. Steps that nobody began are absent.
-pub fn step_times(rows: &[StepRow]) -> Vec<StepTimes> {
+/// The cost of each step over all devices, in the order of `plan`. Steps that nobody began are absent.
+pub fn step_times(plan: &[StepId], rows: &[StepRow]) -> Vec<StepTimes> {
     let of_step = |step| {
         let rows: Vec<&StepRow> = rows.iter().filter(|row| row.step == step).collect();
         let mut times: Vec<Duration> = rows.iter().map(|row| row.virtual_time).collect();
@@ -203,7 +203,7 @@ pub fn step_times(rows: &[StepRow]) -> Vec<StepTimes> {
             cpu_time: rows.iter().filter_map(|row| row.cpu_time).reduce(|a, b| a + b),
         })
     };
-    Step::ALL.into_iter().filter_map(of_step).collect()
+    plan.iter().copied().filter_map(of_step).collect()
 }
 
 /// The name that every view prints for a verdict.
@@ -255,11 +255,12 @@ mod nanos_or_none {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Step;
 
     fn row(device: u32, ms: u64, verdict: Verdict) -> StepRow {
         StepRow {
             device,
-            step: Step::Keys,
+            step: StepId::first(Step::Keys),
             verdict,
             ending: if verdict == Verdict::Pass { Ending::Done } else { Ending::Refused },
             finding: String::new(),
@@ -270,19 +271,20 @@ mod tests {
 
     #[test]
     fn step_times_are_the_order_statistics() {
+        let keys = StepId::first(Step::Keys);
         let rows = [
             row(1, 30, Verdict::Pass),
             row(2, 10, Verdict::Fail),
             row(3, 20, Verdict::Pass),
             row(4, 40, Verdict::Pass),
         ];
-        let times = step_times(&rows);
-        let [keys] = times.as_slice() else { panic!("one step was taken, {} were found", times.len()) };
-        assert_eq!((keys.step, keys.devices, keys.passed, keys.refused), (Step::Keys, 4, 3, 1));
+        let times = step_times(&[keys], &rows);
+        let [found] = times.as_slice() else { panic!("one step was taken, {} were found", times.len()) };
+        assert_eq!((found.step, found.devices, found.passed, found.refused), (keys, 4, 3, 1));
         let ms = |d: Duration| d.as_millis();
-        assert_eq!((ms(keys.min), ms(keys.median), ms(keys.max)), (10, 20, 40));
-        assert_eq!(keys.cpu_time, Some(Duration::from_millis(4)));
-        assert!(step_times(&[]).is_empty());
+        assert_eq!((ms(found.min), ms(found.median), ms(found.max)), (10, 20, 40));
+        assert_eq!(found.cpu_time, Some(Duration::from_millis(4)));
+        assert!(step_times(&[keys], &[]).is_empty());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use owo_colors::Style as Paint;
 
 use super::summary::verdict_name;
 use super::{RunFacts, RunSummary, View, text};
-use crate::event::{Body, Event, Outcome, Step, Verdict};
+use crate::event::{Body, Event, Outcome, StepId, Verdict};
 use crate::kernel::Duration;
 
 mod table;
@@ -40,9 +40,9 @@ pub struct Terminal<W> {
     facts: RunFacts,
     ended: u64,
     /// Steps that have begun and not ended, by device, for the line at the bottom.
-    running: BTreeMap<u32, Step>,
+    running: BTreeMap<u32, StepId>,
     /// What is not shown yet of each step, where there are many devices.
-    gathered: BTreeMap<Step, Gathered>,
+    gathered: Vec<(StepId, Gathered)>,
     bottom_shown: bool,
 }
 
@@ -64,7 +64,7 @@ impl<W: Write> Terminal<W> {
             facts: facts.clone(),
             ended: 0,
             running: BTreeMap::new(),
-            gathered: BTreeMap::new(),
+            gathered: Vec::new(),
             bottom_shown: false,
         };
         let about = format!(
@@ -84,26 +84,31 @@ impl<W: Write> Terminal<W> {
         Ok(view)
     }
 
-    fn step_ended(&mut self, device: u32, step: Step, took: Duration, outcome: &Outcome) -> io::Result<()> {
+    fn step_ended(&mut self, device: u32, step: StepId, took: Duration, outcome: &Outcome) -> io::Result<()> {
         self.ended += 1;
         self.running.remove(&device);
         if self.facts.devices <= DEVICES_SHOWN_MAX {
             return self.step_line(device, step, took, outcome);
         }
-        let gathered = self.gathered.entry(step).or_default();
+        let place = self.gathered.iter().position(|(known, _)| *known == step).unwrap_or_else(|| {
+            self.gathered.push((step, Gathered::default()));
+            self.gathered.len() - 1
+        });
+        let gathered = &mut self.gathered[place].1;
         gathered.times.push(took);
         if let Outcome::Refused { reason, .. } = outcome {
             gathered.refused += 1;
             gathered.first_reason.get_or_insert_with(|| reason.clone());
         }
         if gathered.times.len() as u64 >= u64::from(self.facts.devices) {
-            self.gathered_line(step)?;
+            let (step, gathered) = self.gathered.remove(place);
+            self.gathered_line(step, gathered)?;
         }
         Ok(())
     }
 
     /// One step of one device.
-    fn step_line(&mut self, device: u32, step: Step, took: Duration, outcome: &Outcome) -> io::Result<()> {
+    fn step_line(&mut self, device: u32, step: StepId, took: Duration, outcome: &Outcome) -> io::Result<()> {
         let of = if self.facts.devices > 1 { format!("dev{device} ") } else { String::new() };
         let total = u64::from(self.facts.devices) * self.facts.plan.len() as u64;
         let (word, paint, why) = match outcome {
@@ -111,7 +116,7 @@ impl<W: Write> Terminal<W> {
             Outcome::Refused { reason, .. } => ("REFUSED", Paint::new().bold().yellow(), text::brief(reason)),
         };
         let head = format!("[{:>8}s] {:>2}/{total} ", text::seconds(took), self.ended);
-        let name = format!("{of}{:<8}", step.name());
+        let name = format!("{of}{step:<8}");
         let room =
             self.style.width.saturating_sub(WORD + 1 + head.chars().count() + name.chars().count() + 1);
         let line = format!("{head}{} {}", self.paint(&name, Paint::new().bold()), table::cut(&why, room));
@@ -119,8 +124,7 @@ impl<W: Write> Terminal<W> {
     }
 
     /// One step of all devices that got to it.
-    fn gathered_line(&mut self, step: Step) -> io::Result<()> {
-        let Some(mut gathered) = self.gathered.remove(&step) else { return Ok(()) };
+    fn gathered_line(&mut self, step: StepId, mut gathered: Gathered) -> io::Result<()> {
         gathered.times.sort_unstable();
         let times = &gathered.times;
         let (Some(min), Some(max)) = (times.first(), times.last()) else { return Ok(()) };
@@ -130,7 +134,7 @@ impl<W: Write> Terminal<W> {
             "[{:>8}s] {done:>4}/{} {} {}",
             text::seconds(median),
             self.facts.devices,
-            self.paint(&format!("{:<8}", step.name()), Paint::new().bold()),
+            self.paint(&format!("{step:<8}"), Paint::new().bold()),
             text::seconds_range(*min, *max)
         );
         if let Some(reason) = &gathered.first_reason {
@@ -149,7 +153,7 @@ impl<W: Write> Terminal<W> {
         let now = match self.running.len() {
             0 => return Ok(()),
             1..=3 => {
-                let each = self.running.iter().map(|(device, step)| format!("dev{device} {}", step.name()));
+                let each = self.running.iter().map(|(device, step)| format!("dev{device} {step}"));
                 each.collect::<Vec<_>>().join(", ")
             }
             n => format!("{n} devices on their way, {} ended", text::count(self.ended, "step")),
@@ -205,8 +209,10 @@ impl<W: Write> View for Terminal<W> {
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
         self.running.clear();
-        for step in Step::ALL {
-            self.gathered_line(step)?;
+        let mut left = std::mem::take(&mut self.gathered);
+        left.sort_by_key(|(step, _)| self.facts.plan.iter().position(|planned| planned == step));
+        for (step, gathered) in left {
+            self.gathered_line(step, gathered)?;
         }
         self.table(summary)?;
         self.totals(summary)?;

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 use super::summary::{title, verdict_name};
 use super::{RunFacts, RunSummary, View, text};
-use crate::event::{Body, Event, Message, Outcome, StateChange, Step};
+use crate::event::{Body, Event, Message, Outcome, StateChange, StepId};
 use crate::kernel::{Duration, Instant};
 use crate::wire::Proto;
 
@@ -77,7 +77,7 @@ impl<W: Write> Transcript<W> {
         writeln!(self.out, "         {who:21} {change}{space}{fields}")
     }
 
-    fn step_ended(&mut self, device: u32, step: Step, took: Duration, outcome: &Outcome) -> io::Result<()> {
+    fn step_ended(&mut self, device: u32, step: StepId, took: Duration, outcome: &Outcome) -> io::Result<()> {
         // Tunnels do not say whose they are, so what several devices sent is one sum, at the end of the run.
         if !self.several {
             self.user_plane()?;
@@ -89,7 +89,7 @@ impl<W: Write> Transcript<W> {
             Outcome::Refused { reason, detail } if detail.is_empty() => ("refused", reason.clone()),
             Outcome::Refused { reason, detail } => ("refused", format!("{reason} ({detail})")),
         };
-        writeln!(self.out, "-- {}{of} {word} in {took} s: {}", step.name(), text::brief(&why))
+        writeln!(self.out, "-- {}{of} {word} in {took} s: {}", step, text::brief(&why))
     }
 
     /// Prints and forgets the user-plane traffic since the last time.
@@ -128,7 +128,7 @@ impl<W: Write> View for Transcript<W> {
             Body::State(state) => self.state(state),
             Body::StepStarted { device, step } => {
                 let of = self.of(*device);
-                writeln!(self.out, "== {}{of}", step.name())
+                writeln!(self.out, "== {step}{of}")
             }
             Body::StepEnded { device, step, took, outcome } => {
                 self.step_ended(*device, *step, *took, outcome)
@@ -141,7 +141,7 @@ impl<W: Write> View for Transcript<W> {
         let reason = summary.reason.as_deref().map(|why| format!(": {}", text::one_line(why)));
         writeln!(self.out, "== verdict {}{}", verdict_name(summary.verdict), reason.unwrap_or_default())?;
         for row in &summary.steps {
-            let step = format!("{}{}", row.step.name(), self.of(row.device));
+            let step = format!("{}{}", row.step, self.of(row.device));
             let (verdict, time) = (verdict_name(row.verdict), text::seconds(row.virtual_time));
             let line = format!("{verdict:12} {step:20} {time:>9} s  {}", text::brief(&row.told()));
             writeln!(self.out, "{}", line.trim_end())?;

@@ -1,20 +1,20 @@
 //! Builds the devices of a run, each when it is switched on.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::WorldError;
 use super::euicc::{EuiccServers, virtual_euicc};
 use crate::card::{CardError, CardOp, CardPort, CardSlot, EuiccEvent, Personalisation, SimProfile, Uicc};
 use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
 use crate::crypto::{Op, Tally};
-use crate::device::ipa::{Assistant, PowerCut};
+use crate::device::application::{Application, Identity};
+use crate::device::ipa::Assistant;
+use crate::device::plan::{Act, Cut};
+use crate::device::power::{Battery, Powered};
 use crate::device::procedure::Procedure;
-use crate::device::steps::{Identity, Tools};
 use crate::device::{Device, Refusals};
 use crate::esim::pki::Pki;
-use crate::event::{Actor, Step};
+use crate::event::Actor;
 use crate::kernel::RngTree;
 use crate::ran::UeConfig;
 
@@ -24,6 +24,8 @@ pub struct Blueprint {
     pub profile: Arc<SimProfile>,
     /// Which card of the profile it carries, from 0.
     pub index: u32,
+    /// Where its power is cut in the middle of a step, each once.
+    pub cuts: Vec<Cut>,
 }
 
 /// What makes cards eUICCs, and what their devices know of the eSIM side.
@@ -34,14 +36,13 @@ pub struct EsimIssue {
     pub servers: EuiccServers,
     /// Whether devices leave the talk with SM-DP+ and SM-DS to the eIM.
     pub indirect: bool,
-    /// The devices whose card loses its power in the middle of the download, once.
-    pub power_cuts: BTreeSet<u32>,
 }
 
 /// Everything that a device is made from.
 pub struct Factory {
     pub blueprints: Vec<Blueprint>,
-    pub steps: Vec<Step>,
+    /// What every device is to do.
+    pub plan: Vec<Act>,
     /// Present where the cards are eUICCs.
     pub esim: Option<EsimIssue>,
     /// The root that the operator leaves on every card, DER.
@@ -79,16 +80,15 @@ impl Factory {
             .and_then(|index| self.blueprints.get(index))
             .ok_or(WorldError::NoSuchDevice { device: number, devices: self.blueprints.len() })?;
         let personalisation = blueprint.profile.personalise(blueprint.index)?;
-        let power_lost = Arc::new(AtomicBool::new(false));
+        let battery = Battery::new(blueprint.cuts.clone());
         let refusals = Refusals::default();
         let own = if number == 1 { self.card.take() } else { None };
         let port = match own {
             Some(card) => card,
             None => self.virtual_card(&personalisation, number, &refusals)?,
         };
-        let cut = self.esim.as_ref().is_some_and(|issue| issue.power_cuts.contains(&number));
-        let card = CardSlot::shared(match cut {
-            true => Box::new(PowerCut::new(port, power_lost.clone())),
+        let card = CardSlot::shared(match battery.is_at_risk() {
+            true => Box::new(Powered::new(port, battery.clone())),
             false => port,
         });
         // A device whose subscriber will change asks for no access point: the subscription says it.
@@ -96,15 +96,16 @@ impl Factory {
         let modem = (UeConfig { apn, ..UeConfig::new(number) }, self.rng.branch(Actor::ue(number)));
         let assistant = self.esim.as_ref().map(|issue| {
             let ci = issue.pki.ci.certificate.der().to_vec();
-            Assistant::new(ci, issue.indirect, power_lost)
+            Assistant::new(ci, issue.indirect)
         });
         let rng = self.rng.branch(Actor::device(number));
-        let tools = Tools {
+        let application = Application {
             number,
             card: card.clone(),
             provider: tls::provider(rng.branch("tls"), &self.tally),
             clock: self.clock.clone(),
             key_log: self.key_log.clone(),
+            applet_is_new: true,
             identity: Identity::default(),
         };
         Ok(Device::new(
@@ -112,7 +113,8 @@ impl Factory {
             modem,
             card,
             refusals,
-            Procedure::new(self.steps.clone(), tools, assistant),
+            Procedure::new(self.plan.clone(), application, assistant, battery.clone()),
+            battery,
             rng,
         ))
     }

@@ -1,5 +1,6 @@
 //! The world of a run: every node on one event heap, and what carries messages between them.
 
+mod conditions;
 pub mod euicc;
 pub mod factory;
 mod fleet;
@@ -10,6 +11,7 @@ mod run;
 pub mod setup;
 pub mod topology;
 
+pub use conditions::Told;
 pub use fleet::Fleet;
 pub use node::{Input, Node, Output};
 pub use port::{Iface, Payload, Port, To};

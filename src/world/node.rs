@@ -1,7 +1,9 @@
 //! A node: a machine of the bench, as the world sees it.
 
 use super::WorldError;
+use super::conditions::Told;
 use super::port::{Iface, Payload, Port, To};
+use crate::device::plan::Condition;
 use crate::event::Body;
 use crate::kernel::Instant;
 use crate::wire::Label;
@@ -21,6 +23,8 @@ pub enum Input {
     Timer,
     /// The moment that it has asked for with [`Output::Resume`] has come.
     Resume,
+    /// What became of the condition of [`Output::Await`].
+    Told(Told),
 }
 
 /// What a node does, in the order in which it does it. `at` is now, or later where what the node does takes time.
@@ -33,6 +37,8 @@ pub enum Output {
     Tell { at: Instant, body: Body },
     /// Is busy until `at`, and is to be woken then: unlike a deadline this keeps the run going.
     Resume { at: Instant },
+    /// Waits for something that another device does, and wants to be told.
+    Await { at: Instant, condition: Condition },
 }
 
 impl Output {

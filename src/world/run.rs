@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::WorldError;
+use super::conditions::{Conditions, Told};
 use super::fleet::Fleet;
 use super::node::{Input, Node, Output};
 use super::port::{Iface, Payload, Port, To};
 use super::topology::{Arrival, Topology};
-use crate::event::{Actor, Body, Event, Message};
+use crate::device::plan::Condition;
+use crate::event::{Actor, Body, Event, Message, Outcome};
 use crate::kernel::{Alarm, Instant, Queue, Ring};
 use crate::wire::{self, Label};
 
@@ -70,6 +72,8 @@ enum Delivery {
     Frame(Arrival),
     Resume(Host),
     Timer(Host),
+    /// What became of what a device waits for.
+    Told(u32, Told),
     Emit(Body),
     /// A link is cut, or mended.
     Link {
@@ -110,6 +114,7 @@ pub struct World {
     slots: Vec<Slot>,
     hosts: BTreeMap<Actor, usize>,
     outbound: VecDeque<Outbound>,
+    conditions: Conditions,
     begun: bool,
     /// Taken out while in use, to be used again.
     outputs: Vec<Output>,
@@ -129,6 +134,7 @@ impl World {
             slots: Vec::new(),
             hosts: BTreeMap::new(),
             outbound: VecDeque::new(),
+            conditions: Conditions::default(),
             begun: false,
             outputs: Vec::new(),
             arrivals: Vec::new(),
@@ -137,6 +143,11 @@ impl World {
             world.push(Instant::ZERO + *start, Delivery::Start(Host::Device(number)));
         }
         world
+    }
+
+    /// Devices may wait for any of `conditions`.
+    pub(super) fn watch(&mut self, conditions: impl IntoIterator<Item = Condition>) {
+        self.conditions = Conditions::new(conditions);
     }
 
     /// Adds a node that plays `actors`; the first of them gives it its name.
@@ -309,6 +320,7 @@ impl World {
             Delivery::Frame(arrival) => self.deliver(arrival, sink),
             Delivery::Resume(host) => self.give(host, Input::Resume, sink),
             Delivery::Timer(host) => self.wake(host, sink),
+            Delivery::Told(number, told) => self.give(Host::Device(number), Input::Told(told), sink),
             Delivery::Link { number, up } => self.set_link(number, up, sink),
             Delivery::Emit(body) => {
                 self.emit(self.now, body, sink);
@@ -408,6 +420,8 @@ impl World {
         {
             self.fleet.leave(number);
             self.topology.leave(number);
+            let waiters = self.conditions.left(number);
+            self.tell(now, waiters);
             return Ok(());
         }
         self.arm(host);
@@ -423,6 +437,13 @@ impl World {
             }
             Output::Resume { at } => {
                 self.push(at, Delivery::Resume(host));
+                Ok(())
+            }
+            Output::Await { at, condition } => {
+                if let Host::Device(number) = host {
+                    let waiters = self.conditions.awaited(number, condition);
+                    self.tell(at, waiters);
+                }
                 Ok(())
             }
         }
@@ -511,7 +532,21 @@ impl World {
     }
 
     fn emit(&mut self, at: Instant, body: Body, sink: Sink<'_>) {
-        if at > self.now { self.push(at, Delivery::Emit(body)) } else { sink(Event { at: self.now, body }) }
+        if at > self.now {
+            return self.push(at, Delivery::Emit(body));
+        }
+        if let Body::StepEnded { device, step, outcome: Outcome::Done { .. }, .. } = &body {
+            let waiters = self.conditions.done(*device, *step);
+            self.tell(at, waiters);
+        }
+        sink(Event { at: self.now, body });
+    }
+
+    /// Tells devices what became of what they wait for.
+    fn tell(&mut self, at: Instant, waiters: Vec<(u32, Told)>) {
+        for (number, told) in waiters {
+            self.push(at, Delivery::Told(number, told));
+        }
     }
 }
 

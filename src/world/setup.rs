@@ -1,6 +1,5 @@
 //! Sets the virtual bench up: network, services, ledger and authority, and the devices that will use them.
 
-use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -19,7 +18,8 @@ use crate::card::{CardPort, Personalisation, SimProfile};
 use crate::corenet::{AddressPool, Epc, EpcConfig, HssFault, Policy, Subscriber};
 use crate::crypto::tls::{KeyLogSink, VirtualClock};
 use crate::crypto::{Op, Tally};
-use crate::event::{Actor, Step};
+use crate::device::plan::{Act, Counted, Cut};
+use crate::event::{Actor, Step, StepId};
 use crate::id::Plmn;
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
 use crate::ledger::{CheckpointKey, Genesis, Ledger, LedgerOp, Operators, Store};
@@ -44,6 +44,9 @@ const MTU: u16 = 1400;
 /// The model that the registrar records for every virtual device.
 const MODEL: &str = "cellbed-virtual-1";
 
+/// How many STORE DATA commands go through before [`EsimFault::PowerCut`]: in the middle of the profile.
+const STORE_DATA_BEFORE_CUT: u32 = 30;
+
 /// One device, as the scenario wants it.
 #[derive(Debug, Clone)]
 pub struct DeviceSetup {
@@ -59,6 +62,8 @@ pub struct DeviceSetup {
     pub fault: HssFault,
     /// What goes wrong with its eSIM profile.
     pub esim_fault: Option<EsimFault>,
+    /// Where its power is cut in the middle of a step.
+    pub power_cuts: Vec<Cut>,
     /// Whether its identity is another device's.
     pub clone: bool,
 }
@@ -89,7 +94,8 @@ pub struct Setup {
     /// EIA and EEA numbers that the MME allows, the most wanted first.
     pub integrity: Vec<u8>,
     pub ciphering: Vec<u8>,
-    pub steps: Vec<Step>,
+    /// What every device is to do.
+    pub plan: Vec<Act>,
     /// Present where the cards are eUICCs and `devices` have bootstrap profiles.
     pub esim: Option<EsimSetup>,
     pub devices: Vec<DeviceSetup>,
@@ -145,7 +151,6 @@ impl World {
                     servers: EuiccServers::lab(&prepared.pki, &rng, plan.indirect)?,
                     pki: prepared.pki,
                     indirect: plan.indirect,
-                    power_cuts: power_cuts(&ordered),
                 };
                 (Some(prepared.services), Some(issue))
             }
@@ -153,7 +158,7 @@ impl World {
         };
         let factory = Factory {
             blueprints: setup.devices.iter().map(blueprint).collect(),
-            steps: setup.steps.clone(),
+            plan: setup.plan.clone(),
             esim: issue,
             trust_anchor: authority.root_der().to_vec(),
             clock: clock.clone(),
@@ -188,6 +193,10 @@ impl World {
             }
         }
         world.add(&[Actor::SERVICES, Actor::REGISTRAR], Box::new(ServicesNode(services)));
+        world.watch(setup.plan.iter().filter_map(|act| match act {
+            Act::Until(condition) => Some(*condition),
+            _ => None,
+        }));
         Ok(world)
     }
 }
@@ -213,14 +222,15 @@ fn ordered(setup: &Setup) -> Result<Vec<Ordered>, WorldError> {
         .collect()
 }
 
-/// The devices whose card loses its power in the middle of the download.
-fn power_cuts(ordered: &[Ordered]) -> BTreeSet<u32> {
-    let cut = |device: &&Ordered| device.fault == Some(EsimFault::PowerCut);
-    ordered.iter().filter(cut).map(|device| device.number).collect()
-}
-
 fn blueprint(device: &DeviceSetup) -> Blueprint {
-    Blueprint { profile: device.profile.clone(), index: device.index }
+    let in_download = Cut {
+        step: StepId::first(Step::Download),
+        after: STORE_DATA_BEFORE_CUT,
+        counted: Counted::StoreData,
+    };
+    let of_fault = (device.esim_fault == Some(EsimFault::PowerCut)).then_some(in_download);
+    let cuts = device.power_cuts.iter().copied().chain(of_fault).collect();
+    Blueprint { profile: device.profile.clone(), index: device.index, cuts }
 }
 
 fn ledger(rng: &RngTree, tally: &Tally, store: Box<dyn Store>) -> Result<(Ledger, Operators), WorldError> {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use cellbed::event::{Actor, Body, Event, Step};
+use cellbed::event::{Actor, Body, Event, Step, StepId};
 use cellbed::io::drive::{DriveError, Driving, JoinError, drive, join};
 use cellbed::kernel::{Duration, Instant};
 use cellbed::ledger::MemoryStore;
@@ -46,7 +46,7 @@ fn skeleton(events: &[Event]) -> BTreeMap<(Actor, Actor), Vec<String>> {
 }
 
 fn first_is_through(event: &Event) -> bool {
-    matches!(event.body, Body::StepEnded { device: 1, step: Step::Detach, .. })
+    matches!(event.body, Body::StepEnded { device: 1, step: StepId { step: Step::Detach, .. }, .. })
 }
 
 fn virtual_events() -> Vec<Event> {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use cellbed::card::SimProfile;
 use cellbed::corenet::{HssFault, SessionChange, Statement};
 use cellbed::crypto::{SoftKey, Tally};
+use cellbed::device::plan::Act;
 use cellbed::device::{DeviceInput, DeviceOutput};
-use cellbed::event::{Actor, Body, Event, Outcome, Step};
+use cellbed::event::{Actor, Body, Event, Outcome, Step, StepId};
 use cellbed::kernel::{Duration, EPOCH_UNIX_S, Instant, RngTree};
 use cellbed::ledger::MemoryStore;
 use cellbed::ran::{AirModel, Rat};
@@ -26,8 +27,8 @@ fn profile() -> Arc<SimProfile> {
 }
 
 /// Every step of a device whose card is no eUICC.
-fn plain_steps() -> Vec<Step> {
-    Step::ALL.into_iter().filter(|step| !step.is_esim()).collect()
+fn plain_steps() -> Vec<StepId> {
+    StepId::numbered(Step::ALL.into_iter().filter(|step| !step.is_esim()))
 }
 
 pub fn setup(devices: u32) -> Setup {
@@ -40,6 +41,7 @@ pub fn setup(devices: u32) -> Setup {
         start: Duration::from_millis(20) * index,
         fault: HssFault::None,
         esim_fault: None,
+        power_cuts: Vec::new(),
         clone: false,
     };
     Setup {
@@ -48,7 +50,7 @@ pub fn setup(devices: u32) -> Setup {
         plmn: "00101".parse().unwrap(),
         integrity: vec![2, 1, 3],
         ciphering: vec![2, 1, 3, 0],
-        steps: plain_steps(),
+        plan: plain_steps().into_iter().map(Act::Step).collect(),
         esim: None,
         devices: (0..devices).map(device).collect(),
         stations: vec![StationSetup::only()],
@@ -66,21 +68,20 @@ fn run(setup: Setup, limit: Duration) -> (Ended, Instant, Vec<Event>) {
     (ended, world.now(), events)
 }
 
-/// How each step of each device ended, in one word.
-pub fn outcomes(events: &[Event]) -> BTreeMap<(u32, Step), String> {
-    let ended = events.iter().filter_map(|event| match &event.body {
-        Body::StepEnded { device, step, outcome: found, .. } => {
-            Some(((*device, *step), outcome(found).to_owned()))
+/// The steps of each device in their order, each with how it ended in one word.
+pub fn outcomes(events: &[Event]) -> BTreeMap<u32, Vec<(StepId, String)>> {
+    let mut outcomes: BTreeMap<u32, Vec<_>> = BTreeMap::new();
+    for event in events {
+        if let Body::StepEnded { device, step, outcome: found, .. } = &event.body {
+            outcomes.entry(*device).or_default().push((*step, outcome(found).to_owned()));
         }
-        _ => None,
-    });
-    ended.collect()
+    }
+    outcomes
 }
 
-pub fn all_done(devices: u32) -> BTreeMap<(u32, Step), String> {
-    let steps =
-        (1..=devices).flat_map(|n| plain_steps().into_iter().map(move |step| ((n, step), "done".to_owned())));
-    steps.collect()
+pub fn all_done(devices: u32) -> BTreeMap<u32, Vec<(StepId, String)>> {
+    let steps: Vec<_> = plain_steps().into_iter().map(|step| (step, "done".to_owned())).collect();
+    (1..=devices).map(|device| (device, steps.clone())).collect()
 }
 
 #[test]
@@ -98,7 +99,7 @@ fn a_run_stops_at_its_limit() {
     let limit = Duration::from_millis(500);
     let (ended, now, events) = run(setup(1), limit);
     assert_eq!((ended, now), (Ended::TimeLimit, Instant::ZERO + limit));
-    assert_eq!(outcomes(&events).len(), 2, "attach and keys");
+    assert_eq!(outcomes(&events)[&1].len(), 2, "attach and keys");
 }
 
 #[test]
@@ -120,7 +121,7 @@ fn the_draws_of_one_device_are_not_those_of_another() {
             Body::Message(message) if message.from.part_of() == Some(1) => {
                 ["APDU", "EMM"].contains(&message.label.proto.name()).then_some(message)
             }
-            Body::StepEnded { device: 1, step: Step::Keys, outcome, .. } => {
+            Body::StepEnded { device: 1, step: StepId { step: Step::Keys, .. }, outcome, .. } => {
                 assert!(matches!(outcome, Outcome::Done { .. }));
                 None
             }
@@ -164,7 +165,8 @@ fn a_device_whose_packets_are_all_lost_says_so_and_the_run_goes_on() {
     let (ended, _, events) = run(Setup { links: lossy(1_000_000), ..setup(2) }, LIMIT);
     assert_eq!(ended, Ended::Settled);
     for device in [1, 2] {
-        assert_eq!(outcomes(&events)[&(device, Step::Register)], "connection-timeout");
+        let (step, found) = outcomes(&events)[&device].last().unwrap().clone();
+        assert_eq!((step, found.as_str()), (StepId::first(Step::Register), "connection-timeout"));
     }
 }
 
@@ -221,21 +223,21 @@ fn one_that_is_refused_does_not_disturb_the_others() {
     let (ended, _, events) = run(setup, LIMIT);
     assert_eq!(ended, Ended::Settled);
     let outcomes = outcomes(&events);
-    let last = |device| outcomes.iter().rfind(|((n, _), _)| *n == device).unwrap();
-    assert_eq!(last(1), (&(1, Step::Detach), &"done".to_owned()));
-    assert_eq!(last(2), (&(2, Step::Enrol), &"not-on-allow-list".to_owned()));
-    assert_eq!(last(3), (&(3, Step::Attach), &"emm-cause-8".to_owned()));
-    assert_eq!(last(4), (&(4, Step::Attach), &"mac-failure".to_owned()));
-    assert_eq!(last(5), (&(5, Step::Register), &"identity-already-registered".to_owned()));
-    assert_eq!(last(6), (&(6, Step::Detach), &"done".to_owned()));
+    let last = |device| outcomes[&device].last().map(|(id, found)| (id.step, found.as_str())).unwrap();
+    assert_eq!(last(1), (Step::Detach, "done"));
+    assert_eq!(last(2), (Step::Enrol, "not-on-allow-list"));
+    assert_eq!(last(3), (Step::Attach, "emm-cause-8"));
+    assert_eq!(last(4), (Step::Attach, "mac-failure"));
+    assert_eq!(last(5), (Step::Register, "identity-already-registered"));
+    assert_eq!(last(6), (Step::Detach, "done"));
 }
 
 /// A device in a cell that never answers: the modem tries again, and the step has an end.
 #[test]
 fn a_step_is_given_up_at_its_time_limit() {
     let mut factory = Factory {
-        blueprints: vec![Blueprint { profile: profile(), index: 0 }],
-        steps: plain_steps(),
+        blueprints: vec![Blueprint { profile: profile(), index: 0, cuts: Vec::new() }],
+        plan: plain_steps().into_iter().map(Act::Step).collect(),
         esim: None,
         trust_anchor: vec![0x30, 0x00],
         clock: cellbed::crypto::tls::VirtualClock::new(0),
@@ -257,5 +259,5 @@ fn a_step_is_given_up_at_its_time_limit() {
         DeviceOutput::StepEnded(step, found) => Some((*step, outcome(found))),
         _ => None,
     });
-    assert_eq!(ended.collect::<Vec<_>>(), [(Step::Attach, "timeout-t3410")]);
+    assert_eq!(ended.collect::<Vec<_>>(), [(StepId::first(Step::Attach), "timeout-t3410")]);
 }

@@ -112,6 +112,6 @@ fn heard(actor: Actor, line: Line) -> Result<Option<Input>, JoinError> {
 fn said(output: Output) -> Option<Line> {
     match output {
         Output::Send { from, to, payload, .. } => Some(Line::frame(from, to, payload)),
-        Output::Tell { .. } | Output::Resume { .. } => None,
+        Output::Tell { .. } | Output::Resume { .. } | Output::Await { .. } => None,
     }
 }

@@ -1,6 +1,7 @@
 //! A scenario: which devices there are, what they do, what goes wrong, and what is expected. It speaks of
 //! roles only; who plays them is the bench's business.
 
+mod order;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,8 @@ use super::catalogue::{self, ProfileInfo};
 use super::diagnostic::Diagnostic;
 use super::document::Document;
 use super::{FileKind, LabError};
-use crate::event::Step;
+use crate::device::plan::{Act, Condition, Counted, Cut};
+use crate::event::{Step, StepId};
 use crate::id::Plmn;
 use crate::io::files;
 use crate::ran::Rat;
@@ -46,11 +48,11 @@ pub struct Scenario {
     #[serde(default = "Scenario::default_time_limit_s")]
     #[schemars(range(min = 1, max = 31_536_000))]
     pub time_limit_s: u32,
-    /// What every device does, in the order of the zero-touch procedure; a step may be left out. Default: every step,
-    /// `download` and `enable` only where there is an `esim` section.
+    /// What every device does, in this order: steps, which may repeat, and what stands between them. Default: every
+    /// step once, `download` and `enable` only where there is an `esim` section.
     #[serde(default)]
     #[schemars(length(min = 1))]
-    pub steps: Vec<Step>,
+    pub steps: Vec<Entry>,
     /// The mobile network.
     #[serde(default)]
     pub network: Network,
@@ -64,7 +66,8 @@ pub struct Scenario {
     #[serde(default)]
     pub fault: Vec<Fault>,
     /// What is expected. A step that nothing is said about must be done, unless an earlier step of the
-    /// same device is expected to be refused: then it must not be reached.
+    /// same device is expected to be refused: then it must not be reached. What is said of a device goes before what is
+    /// said of all, and what is said of one time of a step before what is said of every time.
     #[serde(default)]
     pub expect: Vec<Expectation>,
 }
@@ -83,8 +86,51 @@ impl Scenario {
     }
 
     /// Every step, those about an eSIM profile only where there is one to come.
-    fn default_steps(&self) -> Vec<Step> {
-        Step::ALL.into_iter().filter(|step| self.esim.is_some() || !step.is_esim()).collect()
+    fn default_steps(&self) -> Vec<Entry> {
+        let steps = Step::ALL.into_iter().filter(|step| self.esim.is_some() || !step.is_esim());
+        steps.map(Entry::Step).collect()
+    }
+}
+
+/// One entry of `steps`: the name of a step, or what stands between two steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Entry {
+    Step(Step),
+    Between(Between),
+}
+
+/// What stands between two steps: one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Between {
+    /// How long the device does nothing of its own accord, in virtual milliseconds.
+    #[schemars(range(min = 1, max = 86_400_000))]
+    pub wait_ms: Option<u32>,
+    /// With `true`, the battery is pulled out and put back: of modem, IP stack and application nothing is left, and of
+    /// the card what it has written down. The device is detached then.
+    pub power_cut: Option<bool>,
+    /// The device goes on when this is so. A device does not wait for itself.
+    pub until: Option<Until>,
+}
+
+/// What a device waits for: that another one has done a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Until {
+    /// The number of the other device.
+    pub device: u32,
+    /// The step that it must have done.
+    pub step: Step,
+    /// Which time, from 1. Default: the first.
+    #[schemars(range(min = 1))]
+    pub nth: Option<u16>,
+}
+
+impl Until {
+    /// The step that the other device must have done.
+    pub fn id(&self) -> StepId {
+        StepId { step: self.step, nth: self.nth.unwrap_or(1) }
     }
 }
 
@@ -216,6 +262,26 @@ pub struct Fault {
     pub kind: FaultKind,
     /// The number of the device that it happens to.
     pub device: u32,
+    /// Of `power-cut`: the step in whose middle the power is cut.
+    pub step: Option<Step>,
+    /// Of `power-cut`: which time the device does this step, from 1. Default: the first.
+    #[schemars(range(min = 1))]
+    pub nth: Option<u16>,
+    /// Of `power-cut`: how many messages of the step the device gets before: answers of its card, and what comes in
+    /// over the air, RRC messages and IP packets. The last one of the air is lost with the power. Default: none.
+    pub after_messages: Option<u32>,
+}
+
+impl Fault {
+    /// Where the power is cut, of a `power-cut` that says it.
+    pub fn power_cut(&self) -> Option<Cut> {
+        let step = self.step.filter(|_| self.kind == FaultKind::PowerCut)?;
+        Some(Cut {
+            step: StepId { step, nth: self.nth.unwrap_or(1) },
+            after: self.after_messages.unwrap_or(0),
+            counted: Counted::Received,
+        })
+    }
 }
 
 /// What can go wrong on purpose.
@@ -238,12 +304,14 @@ pub enum FaultKind {
     SmdpTamperedSegment,
     /// The card loses its power in the middle of the download, once.
     CardPowerCut,
+    /// The battery is pulled out and put back in the middle of a `step`, once. A device may have several of these.
+    PowerCut,
 }
 
 impl FaultKind {
     /// Whether it concerns the download of an eSIM profile.
     pub fn is_esim(self) -> bool {
-        !matches!(self, Self::HssWrongMac | Self::HssWrongKey | Self::HssSqnBehind)
+        !matches!(self, Self::HssWrongMac | Self::HssWrongKey | Self::HssSqnBehind | Self::PowerCut)
     }
 }
 
@@ -255,6 +323,9 @@ pub struct Expectation {
     pub device: Option<u32>,
     /// The step that must end in `outcome`.
     pub step: Option<Step>,
+    /// Which time the device does this step, from 1. Absent: every time.
+    #[schemars(range(min = 1))]
+    pub nth: Option<u16>,
     /// How the step must end.
     pub outcome: Option<ExpectedOutcome>,
     /// The stable word that names why the step is refused, as in `emm-cause-8`.
@@ -342,9 +413,41 @@ impl Scenario {
         self.device.iter().fold(0, |sum, group| sum.saturating_add(group.count))
     }
 
-    /// What goes wrong on purpose with device `number`.
+    /// What goes wrong on purpose with device `number`, besides [`power_cuts_of`](Self::power_cuts_of) it.
     pub fn fault_of(&self, number: u32) -> Option<FaultKind> {
-        self.fault.iter().find(|fault| fault.device == number).map(|fault| fault.kind)
+        let mut kinds = self.fault.iter().filter(|fault| fault.device == number).map(|fault| fault.kind);
+        kinds.find(|kind| *kind != FaultKind::PowerCut)
+    }
+
+    /// Where the power of device `number` is cut in the middle of a step.
+    pub fn power_cuts_of(&self, number: u32) -> Vec<Cut> {
+        let faults = self.fault.iter().filter(|fault| fault.device == number);
+        faults.filter_map(Fault::power_cut).collect()
+    }
+
+    /// The steps, each with which time it is.
+    pub fn step_ids(&self) -> Vec<StepId> {
+        self.plan().into_iter().filter_map(Act::step).collect()
+    }
+
+    /// What every device is to do.
+    pub fn plan(&self) -> Vec<Act> {
+        let steps = self.steps.iter().filter_map(|entry| match entry {
+            Entry::Step(step) => Some(*step),
+            Entry::Between(_) => None,
+        });
+        let mut ids = StepId::numbered(steps).into_iter();
+        let act = |entry: &Entry| match entry {
+            Entry::Step(_) => ids.next().map(Act::Step),
+            Entry::Between(Between { wait_ms: Some(time), .. }) => {
+                Some(Act::Wait(Duration::from_millis((*time).into())))
+            }
+            Entry::Between(Between { until: Some(until), .. }) => {
+                Some(Act::Until(Condition { device: until.device, step: until.id() }))
+            }
+            Entry::Between(_) => Some(Act::PowerCut),
+        };
+        self.steps.iter().filter_map(act).collect()
     }
 
     /// The same scenario with `count` devices in place of its own, where these are all alike.
@@ -354,8 +457,12 @@ impl Scenario {
                 "{count} devices were asked for; a run takes 1 to {DEVICES_MAX}"
             )));
         }
-        let named =
-            self.expect.iter().filter_map(|e| e.device).chain(self.fault.iter().map(|f| f.device)).max();
+        let awaited = self.steps.iter().filter_map(|entry| match entry {
+            Entry::Between(between) => between.until.map(|until| until.device),
+            Entry::Step(_) => None,
+        });
+        let of_faults = self.fault.iter().map(|f| f.device);
+        let named = self.expect.iter().filter_map(|e| e.device).chain(of_faults).chain(awaited).max();
         match (self.device.as_mut_slice(), named) {
             // What is said of one device by its number says nothing of others beside it.
             ([group], Some(named)) if count != group.count => Err(LabError::Devices(format!(

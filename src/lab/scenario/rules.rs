@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{DEVICES_MAX, DeviceGroup, Expectation, ExpectedOutcome, Scenario};
-use crate::event::Step;
+use super::{
+    DEVICES_MAX, DeviceGroup, Entry, Expectation, ExpectedOutcome, Fault, FaultKind, Scenario, order,
+};
+use crate::event::{Step, StepId};
 use crate::id::Imsi;
 use crate::lab::catalogue::ProfileInfo;
 use crate::lab::diagnostic::suggest;
@@ -16,7 +18,7 @@ pub(super) fn check(
     document: &mut Document<'_>,
     profiles: &BTreeMap<String, ProfileInfo>,
 ) {
-    step_order(scenario, document);
+    order::check(scenario, document);
     esim(scenario, document, profiles);
     let sizes_known = device_groups(scenario, document, profiles);
     if sizes_known {
@@ -27,27 +29,16 @@ pub(super) fn check(
     expectations(scenario, document);
 }
 
-fn step_order(scenario: &Scenario, document: &mut Document<'_>) {
-    for (i, pair) in scenario.steps.windows(2).enumerate() {
-        if pair[0] >= pair[1] {
-            let order = Step::ALL.map(Step::name).join(", ");
-            let span = document.root().key("steps").item(i + 1).span();
-            let message = if pair[0] == pair[1] {
-                format!("step `{}` stands twice", pair[1].name())
-            } else {
-                format!("step `{}` cannot come after `{}`", pair[1].name(), pair[0].name())
-            };
-            document.problem(span, message, "out of order", Some(format!("the order is {order}")));
-        }
-    }
-}
-
 /// Checks that what is about eSIM profiles has an `esim` section to go with, and that its profile exists and takes no
 /// identity that a bootstrap profile has.
 fn esim(scenario: &Scenario, document: &mut Document<'_>, profiles: &BTreeMap<String, ProfileInfo>) {
     let Some(plan) = &scenario.esim else {
         let help = || Some("add an `[esim]` section with the operational `profile`".to_owned());
-        for (i, step) in scenario.steps.iter().enumerate().filter(|(_, step)| step.is_esim()) {
+        for (i, entry) in scenario.steps.iter().enumerate() {
+            let Entry::Step(step) = entry else { continue };
+            if !step.is_esim() {
+                continue;
+            }
             let span = document.root().key("steps").item(i).span();
             let message = format!("step `{}` needs an eSIM profile to come from somewhere", step.name());
             document.problem(span, message, "there is no `esim` section", help());
@@ -189,10 +180,19 @@ fn own_profile<'a>(
 }
 
 fn faults(scenario: &Scenario, document: &mut Document<'_>) {
-    let mut faulty = BTreeSet::new();
+    let (mut faulty, mut cuts) = (BTreeSet::new(), BTreeSet::new());
     for (i, fault) in scenario.fault.iter().enumerate() {
         let span = document.root().key("fault").item(i).key("device").span();
         if !device_exists(scenario, document, span.clone(), fault.device) {
+            continue;
+        }
+        power_cut(scenario, document, i, fault);
+        if fault.kind == FaultKind::PowerCut {
+            if !cuts.insert((fault.device, fault.step.map(Step::name), fault.nth.unwrap_or(1))) {
+                let message = format!("device {} has two power cuts in one step", fault.device);
+                let help = "leave one out, or say another `nth`".to_owned();
+                document.problem(span, message, "the second", Some(help));
+            }
             continue;
         }
         if !faulty.insert(fault.device) {
@@ -203,7 +203,65 @@ fn faults(scenario: &Scenario, document: &mut Document<'_>) {
     }
 }
 
-fn device_exists(
+/// Checks that a power cut says in which step, that the step is run, and that no other fault speaks of steps.
+fn power_cut(scenario: &Scenario, document: &mut Document<'_>, i: usize, fault: &Fault) {
+    let span = |document: &Document<'_>, key| document.root().key("fault").item(i).key(key).span();
+    if fault.kind != FaultKind::PowerCut {
+        let said = [
+            ("step", fault.step.is_some()),
+            ("nth", fault.nth.is_some()),
+            ("after_messages", fault.after_messages.is_some()),
+        ];
+        for (key, _) in said.into_iter().filter(|(_, said)| *said) {
+            let span = span(document, key);
+            let message = format!("`{key}` goes with kind = \"power-cut\" only");
+            document.problem(span, message, "here", Some("leave it out".to_owned()));
+        }
+        return;
+    }
+    match fault.power_cut() {
+        Some(cut) => {
+            let key = if fault.nth.is_some() { "nth" } else { "step" };
+            let span = span(document, key);
+            step_is_run(scenario, document, span, cut.step);
+        }
+        None => {
+            let help = "say in the middle of which step, as in step = \"register\"".to_owned();
+            let span = span(document, "kind");
+            document.problem(span, "`power-cut` lacks its `step`", "this fault", Some(help));
+        }
+    }
+}
+
+/// Checks that the devices do this step, and that often.
+pub(super) fn step_is_run(
+    scenario: &Scenario,
+    document: &mut Document<'_>,
+    span: std::ops::Range<usize>,
+    id: StepId,
+) -> bool {
+    let ids = scenario.step_ids();
+    if ids.contains(&id) {
+        return true;
+    }
+    let times = ids.iter().filter(|known| known.step == id.step).count();
+    let (message, label, help) = match times {
+        0 => {
+            let steps = ids.iter().map(StepId::to_string).collect::<Vec<_>>().join(", ");
+            let message = format!("step `{}` is not run", id.step.name());
+            (message, "not among `steps`", format!("the steps are {steps}"))
+        }
+        1 => (format!("step `{}` is run once", id.step.name()), "no such time", "leave `nth` out".to_owned()),
+        _ => {
+            let message = format!("step `{}` is run {times} times", id.step.name());
+            (message, "no such time", format!("say 1 to {times}"))
+        }
+    };
+    document.problem(span, message, label, Some(help));
+    false
+}
+
+pub(super) fn device_exists(
     scenario: &Scenario,
     document: &mut Document<'_>,
     span: std::ops::Range<usize>,
@@ -231,9 +289,10 @@ fn expectations(scenario: &Scenario, document: &mut Document<'_>) {
         match (&expect.step, &expect.seen) {
             (Some(step), None) => {
                 step_expectation(scenario, document, i, expect, *step);
-                if !said.insert((expect.device, *step)) {
+                if !said.insert((expect.device, step.name(), expect.nth)) {
                     let span = document.root().key("expect").item(i).key("step").span();
-                    let message = format!("step `{}` is already spoken of", step.name());
+                    let time = expect.nth.map(|nth| format!(" for time {nth}")).unwrap_or_default();
+                    let message = format!("step `{}` is already spoken of{time}", step.name());
                     document.problem(span, message, "the second time for the same device", None);
                 }
             }
@@ -260,12 +319,9 @@ fn step_expectation(
     step: Step,
 ) {
     let span = |document: &Document<'_>, key| document.root().key("expect").item(i).key(key).span();
-    if !scenario.steps.contains(&step) {
-        let span = span(document, "step");
-        let steps = scenario.steps.iter().map(|s| s.name()).collect::<Vec<_>>().join(", ");
-        let message = format!("step `{}` is not run", step.name());
-        document.problem(span, message, "not among `steps`", Some(format!("the steps are {steps}")));
-    }
+    let key = if expect.nth.is_some() { "nth" } else { "step" };
+    let place = span(document, key);
+    step_is_run(scenario, document, place, StepId { step, nth: expect.nth.unwrap_or(1) });
     let (message, help) = match (expect.outcome, &expect.reason) {
         (None, _) => ("the expectation lacks `outcome`", "say done, refused or not-reached"),
         (Some(ExpectedOutcome::Refused), None) => (
@@ -284,8 +340,12 @@ fn step_expectation(
 
 fn seen_expectation(document: &mut Document<'_>, i: usize, expect: &Expectation, seen: &str) {
     let here = |document: &Document<'_>, key| document.root().key("expect").item(i).key(key).span();
-    if expect.outcome.is_some() || expect.reason.is_some() {
-        let key = if expect.outcome.is_some() { "outcome" } else { "reason" };
+    let of_steps = [
+        ("outcome", expect.outcome.is_some()),
+        ("reason", expect.reason.is_some()),
+        ("nth", expect.nth.is_some()),
+    ];
+    if let Some((key, _)) = of_steps.into_iter().find(|(_, said)| *said) {
         let span = here(document, key);
         document.problem(span, format!("`{key}` does not go with `seen`"), "leave it out", None);
     }

@@ -103,9 +103,9 @@ fn what_is_about_an_esim_profile_needs_one_to_come() {
         |more: &str| format!("summary = \"x\"\n{more}\n[[device]]\nprofile = \"lte-test\"\ncount = 2\n");
     let plan = |profile: &str| with(&format!("[esim]\nprofile = \"{profile}\""));
     let scenario = read(&plan("nb-test")).unwrap();
-    assert_eq!(scenario.steps, Step::ALL);
+    assert_eq!(scenario.steps, Step::ALL.map(Entry::Step));
     assert_eq!(scenario.esim.unwrap().trigger, EsimTrigger::ActivationCode);
-    assert!(!read(&with("")).unwrap().steps.iter().any(|step| step.is_esim()));
+    assert!(!read(&with("")).unwrap().step_ids().iter().any(|id| id.step.is_esim()));
     let fault = "[[fault]]\nkind = \"smdp-wrong-eid\"\ndevice = 1";
     assert_eq!(
         messages(&format!("{}{fault}", with("steps = [\"attach\", \"download\"]"))),
@@ -312,7 +312,7 @@ fn deep_nesting_is_refused() {
 
 #[test]
 fn what_refers_to_nothing_is_named() {
-    let source = "summary = \"x\"\nsteps = [\"keys\", \"attach\"]\n\
+    let source = "summary = \"x\"\nsteps = [\"detach\", \"keys\", \"attach\"]\n\
         [[device]]\nclone_of = 2\n[[device]]\nclone_of = 1\n[[device]]\n\
         [[fault]]\nkind = \"hss-wrong-key\"\ndevice = 9\n\
         [[expect]]\nstep = \"ready\"\noutcome = \"done\"\n\
@@ -323,7 +323,7 @@ fn what_refers_to_nothing_is_named() {
         [[expect]]\nseen = \"EMN Attach Reject\"\n";
     insta::assert_debug_snapshot!(messages(source), @r##"
     [
-        "step `attach` cannot come after `keys`",
+        "step `detach` comes while the device is detached",
         "`clone_of` is 2, which is no earlier device",
         "the device has no `profile`",
         "there is no device 9",
@@ -376,4 +376,100 @@ proptest! {
             }
         }
     }
+}
+
+/// A scenario of two devices with these steps.
+fn with_steps(steps: &str) -> String {
+    format!("summary = \"x\"\nsteps = [{steps}]\n[[device]]\nprofile = \"lte-test\"\ncount = 2\n")
+}
+
+#[test]
+fn steps_repeat_in_any_order_that_makes_sense() {
+    let scenario = read(&with_steps(
+        "\"keys\", \"attach\", { until = { device = 2, step = \"keys\" } }, \"enrol\", \"ready\", \"detach\", \
+         { wait_ms = 5000 }, \"attach\", \"ready\", { power_cut = true }, \"keys\", \"attach\", \"ready\"",
+    ))
+    .unwrap();
+    let ids: Vec<String> = scenario.step_ids().iter().map(StepId::to_string).collect();
+    assert_eq!(ids.join(" "), "keys attach enrol ready detach attach#2 ready#2 keys#2 attach#3 ready#3");
+    let between: Vec<Act> = scenario.plan().into_iter().filter(|act| act.step().is_none()).collect();
+    let keys = Condition { device: 2, step: StepId::first(Step::Keys) };
+    assert_eq!(between, [Act::Until(keys), Act::Wait(Duration::from_secs(5)), Act::PowerCut]);
+}
+
+#[test]
+fn what_a_device_could_never_do_is_refused() {
+    for (steps, message) in [
+        ("\"attach\", \"attach\"", "step `attach` comes again while the device is attached"),
+        ("\"attach\", \"detach\", \"detach\"", "step `detach` comes while the device is detached"),
+        ("\"attach\", { power_cut = true }, \"detach\"", "step `detach` comes while the device is detached"),
+        ("\"attach\", \"keys\", \"ready\"", "step `ready` comes without `enrol`"),
+        ("\"attach\", \"ready\", \"enrol\"", "step `ready` cannot come before `enrol`"),
+        ("\"attach\", \"enrol\", \"keys\"", "step `enrol` cannot come before `keys`"),
+        ("\"keys\", \"register\"", "step `register` needs the network, and the device is detached there"),
+        (
+            "\"attach\", { power_cut = true }, \"enrol\"",
+            "step `enrol` needs the network, and the device is detached there",
+        ),
+        ("\"attach\", {}", "the entry says nothing"),
+        ("\"attach\", { wait_ms = 1, power_cut = true }", "the entry says two things at once"),
+        ("\"attach\", { power_cut = false }", "`power_cut` is false, which says nothing"),
+        ("\"attach\", { wait_ms = 0 }", "`wait_ms` is 0, it takes 1 to 86400000"),
+        ("\"attach\", { wait = 5 }", "unknown key `wait` in `steps` 2"),
+        ("{ wait_ms = 5 }", "`steps` has no step"),
+        ("\"attach\", { until = { device = 3, step = \"attach\" } }", "there is no device 3"),
+        ("\"attach\", { until = { device = 2, step = \"ready\" } }", "step `ready` is not run"),
+        ("\"attach\", { until = { device = 2, step = \"attach\", nth = 2 } }", "step `attach` is run once"),
+        (
+            "{ until = { device = 2, step = \"attach\" } }, { until = { device = 1, step = \"attach\" } }, \"attach\"",
+            "device 1 would wait for ever: the other one waits for it",
+        ),
+        ("\"attach\", 5", "`steps` 2 takes a string, not an integer"),
+        ("\"attach\", \"redy\"", "`steps` 2 cannot be \"redy\""),
+    ] {
+        let found = messages(&with_steps(steps));
+        assert!(found.iter().any(|one| one == message), "{steps}: {found:?}");
+    }
+    let twice = "summary = \"x\"\nsteps = [\"attach\", \"download\", \"enable\", \"download\"]\n\
+        [[device]]\nprofile = \"lte-test\"\n[esim]\nprofile = \"nb-test\"";
+    assert_eq!(messages(twice), ["step `download` stands twice"]);
+}
+
+#[test]
+fn a_refused_order_says_where_and_what_to_do() {
+    insta::assert_snapshot!(told(&with_steps("\"attach\", \"keys\", \"attach\"")), @r##"
+     × step `attach` comes again while the device is attached
+      ╭─[lab/scenarios/trial.toml:2:28]
+    1 │ summary = "x"
+    2 │ steps = ["attach", "keys", "attach"]
+      ·                            ────┬───
+      ·                                ╰── attached already
+    3 │ [[device]]
+      ╰────
+     help: put `detach` or `{ power_cut = true }` before it
+    "##);
+}
+
+#[test]
+fn faults_and_expectations_speak_of_one_time_of_a_step() {
+    let with = |rest: &str| {
+        let steps = "\"attach\", \"detach\", \"attach\"";
+        format!("{}{rest}", with_steps(steps))
+    };
+    let cut = |rest: &str| with(&format!("[[fault]]\nkind = \"power-cut\"\ndevice = 1\n{rest}"));
+    let scenario = read(&cut("step = \"attach\"\nnth = 2\nafter_messages = 3")).unwrap();
+    let [found] = scenario.power_cuts_of(1)[..] else { panic!("one cut is said") };
+    assert_eq!((found.step, found.after), (StepId { step: Step::Attach, nth: 2 }, 3));
+    assert_eq!((scenario.power_cuts_of(2), scenario.fault_of(1)), (Vec::new(), None));
+    assert_eq!(messages(&cut("")), ["`power-cut` lacks its `step`"]);
+    assert_eq!(messages(&cut("step = \"ready\"")), ["step `ready` is not run"]);
+    assert_eq!(messages(&cut("step = \"attach\"\nnth = 3")), ["step `attach` is run 2 times"]);
+    let two = "step = \"attach\"\n[[fault]]\nkind = \"power-cut\"\ndevice = 1\nstep = \"attach\"";
+    assert_eq!(messages(&cut(two)), ["device 1 has two power cuts in one step"]);
+    let other = with("[[fault]]\nkind = \"hss-wrong-mac\"\ndevice = 1\nafter_messages = 3");
+    assert_eq!(messages(&other), ["`after_messages` goes with kind = \"power-cut\" only"]);
+    let expect = |rest: &str| with(&format!("[[expect]]\n{rest}\noutcome = \"done\""));
+    assert!(read(&expect("step = \"attach\"\nnth = 2")).is_ok());
+    assert_eq!(messages(&expect("step = \"attach\"\nnth = 0")), ["`nth` is 0, it takes 1 to 65535"]);
+    assert_eq!(messages(&expect("step = \"attach\"\nnth = 3")), ["step `attach` is run 2 times"]);
 }

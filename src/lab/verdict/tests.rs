@@ -1,5 +1,6 @@
 //! What the judge makes of runs that go right, wrong, and nowhere.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
@@ -22,7 +23,7 @@ fn event(body: Body) -> Event {
 }
 
 fn done(judge: &mut Judge, device: u32, step: Step) {
-    end(judge, device, step, Outcome::Done { proof: "proved".to_owned() });
+    end(judge, device, StepId::first(step), Outcome::Done { proof: "proved".to_owned() });
 }
 
 fn all_done(judge: &mut Judge, device: u32) {
@@ -32,10 +33,15 @@ fn all_done(judge: &mut Judge, device: u32) {
 }
 
 fn refused(judge: &mut Judge, device: u32, step: Step, reason: &str) {
-    end(judge, device, step, Outcome::Refused { reason: reason.to_owned(), detail: String::new() });
+    end(
+        judge,
+        device,
+        StepId::first(step),
+        Outcome::Refused { reason: reason.to_owned(), detail: String::new() },
+    );
 }
 
-fn end(judge: &mut Judge, device: u32, step: Step, outcome: Outcome) {
+fn end(judge: &mut Judge, device: u32, step: StepId, outcome: Outcome) {
     judge.observe(&event(Body::StepStarted { device, step }));
     judge.observe(&event(Body::StepEnded { device, step, took: Duration::ZERO, outcome }));
 }
@@ -65,7 +71,7 @@ fn a_step_that_nothing_is_said_about_must_be_done() {
 #[test]
 fn after_an_expected_refusal_nothing_may_be_reached() {
     let mut right = judge(REFUSED);
-    assert_eq!(right.expected(1, Step::Ready), Some(&Expected::NotReached));
+    assert_eq!(right.expected(1, StepId::first(Step::Ready)), Some(&Expected::NotReached));
     done(&mut right, 1, Step::Attach);
     refused(&mut right, 1, Step::Enrol, "no");
     assert_eq!(right.finish(END).verdict, Verdict::Pass);
@@ -98,7 +104,7 @@ fn what_a_failure_keeps_from_being_reached_is_inconclusive() {
 #[test]
 fn a_step_that_never_ends_is_a_failure() {
     let mut judge = judge(ONE);
-    judge.observe(&event(Body::StepStarted { device: 1, step: Step::Attach }));
+    judge.observe(&event(Body::StepStarted { device: 1, step: StepId::first(Step::Attach) }));
     let judgement = judge.finish(END);
     assert_eq!(judgement.verdict, Verdict::Fail);
     assert_eq!(judgement.rulings[0].found, "begun and not ended when the run stopped at 120.000000 s");
@@ -117,12 +123,15 @@ fn an_expectation_of_one_device_goes_before_that_of_all() {
         "[[device]]\nprofile = \"p\"\ncount = 2\n[[expect]]\nstep = \"attach\"\noutcome = \"done\"\n\
          [[expect]]\ndevice = 2\nstep = \"attach\"\noutcome = \"refused\"\nreason = \"no\"\n",
     );
-    assert_eq!(judge.expected(1, Step::Attach), Some(&Expected::Done));
-    assert_eq!(judge.expected(2, Step::Attach), Some(&Expected::Refused { reason: "no".to_owned() }));
-    assert_eq!(judge.expected(1, Step::Enrol), Some(&Expected::Done));
-    assert_eq!(judge.expected(2, Step::Enrol), Some(&Expected::NotReached));
-    assert_eq!(judge.expected(3, Step::Attach), None);
-    assert_eq!(judge.expected(1, Step::Keys), None);
+    assert_eq!(judge.expected(1, StepId::first(Step::Attach)), Some(&Expected::Done));
+    assert_eq!(
+        judge.expected(2, StepId::first(Step::Attach)),
+        Some(&Expected::Refused { reason: "no".to_owned() })
+    );
+    assert_eq!(judge.expected(1, StepId::first(Step::Enrol)), Some(&Expected::Done));
+    assert_eq!(judge.expected(2, StepId::first(Step::Enrol)), Some(&Expected::NotReached));
+    assert_eq!(judge.expected(3, StepId::first(Step::Attach)), None);
+    assert_eq!(judge.expected(1, StepId::first(Step::Keys)), None);
 }
 
 #[test]
@@ -159,4 +168,46 @@ fn a_step_that_was_not_asked_for_is_the_benchs_fault() {
     done(&mut judge, 1, Step::Keys);
     done(&mut judge, 9, Step::Attach);
     assert_eq!(judge.verdict(), Verdict::Error);
+}
+
+#[test]
+fn what_is_said_of_one_time_goes_before_what_is_said_of_every_time() {
+    let profiles =
+        BTreeMap::from([("p".to_owned(), ProfileInfo { base_imsi: "001010000000001".parse().unwrap() })]);
+    let source = "summary = \"x\"\nsteps = [\"attach\", \"detach\", \"attach\", \"detach\", \"attach\"]\n\
+        [[device]]\nprofile = \"p\"\ncount = 2\n\
+        [[expect]]\nstep = \"attach\"\noutcome = \"done\"\n\
+        [[expect]]\nstep = \"attach\"\nnth = 3\noutcome = \"refused\"\nreason = \"no\"\n\
+        [[expect]]\ndevice = 2\nstep = \"attach\"\noutcome = \"not-reached\"\n\
+        [[expect]]\ndevice = 2\nstep = \"attach\"\nnth = 2\noutcome = \"done\"\n";
+    let judge = Judge::new(&scenario::check(source, "x.toml", &profiles).unwrap());
+    let of = |device, nth| judge.expected(device, StepId { step: Step::Attach, nth }).cloned().unwrap();
+    let refused = Expected::Refused { reason: "no".to_owned() };
+    assert_eq!([of(1, 1), of(1, 2), of(1, 3)], [Expected::Done, Expected::Done, refused]);
+    assert_eq!([of(2, 1), of(2, 2), of(2, 3)], [Expected::NotReached, Expected::Done, Expected::NotReached]);
+    assert_eq!(judge.expected(1, StepId { step: Step::Attach, nth: 4 }), None);
+}
+
+#[test]
+fn a_power_cut_that_does_not_come_puts_nothing_to_the_test() {
+    let cut = "[[device]]\nprofile = \"p\"\n\
+        [[fault]]\nkind = \"power-cut\"\ndevice = 1\nstep = \"enrol\"\nafter_messages = 9\n";
+    let pulled = |judge: &mut Judge, device| {
+        judge.observe(&event(Body::note(Actor::device(device), POWER_CUT, Vec::new())));
+    };
+    let mut came = judge(cut);
+    done(&mut came, 1, Step::Attach);
+    came.observe(&event(Body::StepStarted { device: 1, step: StepId::first(Step::Enrol) }));
+    pulled(&mut came, 1);
+    done(&mut came, 1, Step::Enrol);
+    done(&mut came, 1, Step::Ready);
+    assert_eq!(came.finish(END).verdict, Verdict::Pass);
+
+    let mut elsewhere = judge(cut);
+    all_done(&mut elsewhere, 1);
+    pulled(&mut elsewhere, 1);
+    let judgement = elsewhere.finish(END);
+    assert_eq!(judgement.verdict, Verdict::Inconclusive);
+    let reason = "device 1: enrol was over before its power cut after 9 messages";
+    assert_eq!(judgement.reason.as_deref(), Some(reason));
 }

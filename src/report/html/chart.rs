@@ -35,8 +35,8 @@ fn by_step(out: &mut impl Write, spans: &[Span]) -> io::Result<()> {
     let end = end_of(spans);
     for span in spans {
         let took = span.to - span.from;
-        let bar = rect(span.from - Instant::ZERO, span.to - Instant::ZERO, end, step_class(span.step));
-        let name = span.step.name();
+        let bar = rect(span.from - Instant::ZERO, span.to - Instant::ZERO, end, step_class(span.step.step));
+        let name = &span.step.to_string();
         let what = format!("{name}: {} s from {} s on", seconds(took), seconds(span.from - Instant::ZERO));
         row(out, name, &what, end, &bar, &readable(took))?;
     }
@@ -58,9 +58,9 @@ fn by_device(out: &mut impl Write, spans: &[Span]) -> io::Result<()> {
                 span.from - Instant::ZERO,
                 span.to - Instant::ZERO,
                 end,
-                step_class(span.step),
+                step_class(span.step.step),
             ));
-            words.push_str(&format!(" {} {} s,", span.step.name(), seconds(span.to - span.from)));
+            words.push_str(&format!(" {} {} s,", span.step, seconds(span.to - span.from)));
         }
         let total = own().map(|span| span.to - span.from).sum();
         row(out, &format!("device {device}"), words.trim_end_matches(','), end, &bars, &readable(total))?;
@@ -71,11 +71,11 @@ fn by_device(out: &mut impl Write, spans: &[Span]) -> io::Result<()> {
 
 /// Many devices: from the least to the most time of each step, with a mark at the median.
 fn spread(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
-    let steps = step_times(&summary.steps);
+    let steps = step_times(&summary.facts.plan, &summary.steps);
     let end = steps.iter().map(|times| times.max).max().unwrap_or_default();
     for times in &steps {
-        let name = times.step.name();
-        let class = step_class(times.step);
+        let name = &times.step.to_string();
+        let class = step_class(times.step.step);
         let mut bar = rect(Duration::ZERO, times.median, end, &format!("{class} reach"));
         bar.push_str(&rect(times.min, times.max, end, class));
         bar.push_str(&format!(
@@ -126,7 +126,7 @@ fn axis(out: &mut impl Write, end: Duration) -> io::Result<()> {
 
 fn legend(out: &mut impl Write, spans: &[Span]) -> io::Result<()> {
     write!(out, "<p class=\"legend\">")?;
-    for step in Step::ALL.into_iter().filter(|step| spans.iter().any(|span| span.step == *step)) {
+    for step in Step::ALL.into_iter().filter(|step| spans.iter().any(|span| span.step.step == *step)) {
         write!(out, "<span class=\"key {}\">{}</span> ", step_class(step), step.name())?;
     }
     writeln!(out, "</p>")

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use super::chart::step_class;
 use super::{Arrow, Content, DEVICES_KEPT, DUMP_BYTES_MAX, LeftOut, Row, Tunnel};
-use crate::event::{Actor, Outcome, StateChange, Step};
+use crate::event::{Actor, Outcome, StateChange, StepId};
 use crate::kernel::{Duration, Instant};
 use crate::report::text::{brief, count, fields, html, one_line, seconds, user_plane};
 use crate::wire::Proto;
@@ -204,19 +204,19 @@ fn filters(out: &mut impl Write, rows: &[Row], several: bool) -> io::Result<()> 
     )
 }
 
-fn step_started(out: &mut impl Write, row: &Row, step: Step, several: bool) -> io::Result<()> {
-    let (class, name) = (step_class(step), step.name());
+fn step_started(out: &mut impl Write, row: &Row, step: StepId, several: bool) -> io::Result<()> {
+    let class = step_class(step.step);
     let of = match row.device {
         Some(device) if several => format!(" <small>device {device}</small>"),
         _ => String::new(),
     };
-    writeln!(out, "<h3 class=\"row step {class}\"{}>{name}{of}</h3>", data(row))
+    writeln!(out, "<h3 class=\"row step {class}\"{}>{step}{of}</h3>", data(row))
 }
 
 fn step_ended(
     out: &mut impl Write,
     row: &Row,
-    step: Step,
+    step: StepId,
     took: Duration,
     outcome: &Outcome,
     several: bool,
@@ -230,10 +230,10 @@ fn step_ended(
         Some(device) if several => format!(", device {device},"),
         _ => String::new(),
     };
-    let (data, name, took, why) = (data(row), step.name(), seconds(took), html(&brief(&why)).into_owned());
+    let (data, took, why) = (data(row), seconds(took), html(&brief(&why)).into_owned());
     writeln!(
         out,
-        "<p class=\"row end {word}\"{data}><b>{name}{of} {word}</b> in {took} s <span>{why}</span></p>"
+        "<p class=\"row end {word}\"{data}><b>{step}{of} {word}</b> in {took} s <span>{why}</span></p>"
     )
 }
 

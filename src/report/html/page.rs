@@ -119,7 +119,7 @@ fn steps(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
     match summary.facts.devices {
         ..=DEVICES_LISTED => step_rows(out, summary.facts.devices > 1, &all)?,
         devices => {
-            spread_rows(out, &step_times(&summary.steps))?;
+            spread_rows(out, &step_times(&summary.facts.plan, &summary.steps))?;
             exceptions(out, &all)?;
             if devices <= DEVICES_TIMED {
                 writeln!(out, "<details class=\"each\"><summary>Every step of every device</summary>")?;
@@ -165,7 +165,7 @@ fn step_rows(out: &mut impl Write, several: bool, rows: &[&StepRow]) -> io::Resu
             "<tr><td>{}</td>{device}<th scope=\"row\">{}</th><td class=\"found\">{remark}{}</td>\
              <td class=\"n\">{}</td>{}</tr>",
             pill(row.verdict),
-            row.step.name(),
+            row.step,
             html(&short_hex(&row.finding)),
             readable(row.virtual_time),
             cpu_cell(row.cpu_time, measured)
@@ -201,7 +201,7 @@ fn spread_rows(out: &mut impl Write, steps: &[StepTimes]) -> io::Result<()> {
             out,
             "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
              <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>{}</tr>",
-            times.step.name(),
+            times.step,
             times.devices,
             times.passed,
             times.refused,

@@ -2,7 +2,7 @@
 
 use super::super::sample;
 use super::*;
-use crate::event::Verdict;
+use crate::event::{Step, Verdict};
 use crate::wire::Label;
 
 fn page(events: &[Event], summary: &RunSummary) -> String {
@@ -101,10 +101,10 @@ fn hostile_names_are_text() {
     let outcome = Outcome::Refused { reason: HOSTILE.to_owned(), detail: HOSTILE.to_owned() };
     let took = Duration::ZERO;
     let events = [
-        Event { at, body: Body::StepStarted { device: 1, step: Step::Attach } },
+        Event { at, body: Body::StepStarted { device: 1, step: StepId::first(Step::Attach) } },
         Event { at, body: Body::Message(message) },
         Event { at, body: Body::State(state) },
-        Event { at, body: Body::StepEnded { device: 1, step: Step::Attach, took, outcome } },
+        Event { at, body: Body::StepEnded { device: 1, step: StepId::first(Step::Attach), took, outcome } },
     ];
     let page = page(&events, &summary);
     assert_well_formed(&page);

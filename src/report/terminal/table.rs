@@ -1,12 +1,12 @@
 //! What the terminal shows once the run has ended: the verdict table, the totals, and the failures again.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use owo_colors::Style as Paint;
 
 use super::{DEVICES_SHOWN_MAX, Terminal, WORD};
-use crate::event::{Step, Verdict};
+use crate::event::{StepId, Verdict};
 use crate::kernel::Duration;
 use crate::report::{ExpectationRow, RunSummary, StepRow, step_times, text};
 
@@ -136,7 +136,7 @@ impl<W: Write> Terminal<W> {
 /// What went wrong with steps; what went wrong alike with many devices is said once.
 fn failed_steps(summary: &RunSummary) -> Vec<(Verdict, String)> {
     let mut groups: Vec<(&StepRow, u64)> = Vec::new();
-    let mut known: BTreeMap<(Step, Verdict, &str), usize> = BTreeMap::new();
+    let mut known: HashMap<(StepId, Verdict, &str), usize> = HashMap::new();
     for row in summary.steps.iter().filter(|row| row.verdict != Verdict::Pass) {
         let group = *known.entry((row.step, row.verdict, &row.finding)).or_insert(groups.len());
         match groups.get_mut(group) {
@@ -150,7 +150,7 @@ fn failed_steps(summary: &RunSummary) -> Vec<(Verdict, String)> {
             1 => format!("dev{} ", row.device),
             n => format!("{n} devices from dev{} on, ", row.device),
         };
-        (row.verdict, format!("{of}{}: {}", row.step.name(), text::brief(&row.told())))
+        (row.verdict, format!("{of}{}: {}", row.step, text::brief(&row.told())))
     };
     groups.into_iter().map(line).collect()
 }
@@ -162,8 +162,8 @@ fn rows(summary: &RunSummary) -> Vec<Row> {
         let rows = summary.steps.iter().map(|row| Row {
             verdict: row.verdict,
             name: match devices {
-                1 => row.step.name().to_owned(),
-                _ => format!("dev{} {}", row.device, row.step.name()),
+                1 => row.step.to_string(),
+                _ => format!("dev{} {}", row.device, row.step),
             },
             remark: row.remark(),
             proved: row.finding.clone(),
@@ -176,7 +176,7 @@ fn rows(summary: &RunSummary) -> Vec<Row> {
         let rows = summary.steps.iter().filter(|row| row.step == times.step);
         Row {
             verdict: rows.map(|row| row.verdict).max().unwrap_or(Verdict::Pass),
-            name: times.step.name().to_owned(),
+            name: times.step.to_string(),
             remark: "",
             proved: format!(
                 "{} of {devices} devices, in {}{}",
@@ -188,7 +188,7 @@ fn rows(summary: &RunSummary) -> Vec<Row> {
             cpu_time: times.cpu_time,
         }
     };
-    step_times(&summary.steps).into_iter().map(of_step).collect()
+    step_times(&summary.facts.plan, &summary.steps).into_iter().map(of_step).collect()
 }
 
 /// A row per expectation, or one for all where there are many.

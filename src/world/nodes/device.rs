@@ -1,13 +1,14 @@
 //! A device as a node: what its card computes takes time, and whatever follows a card exchange happens after it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::card::{CardModel, Exchange, StoreDataChain};
 use crate::device::{Device, DeviceInput, DeviceOutput};
-use crate::event::{Actor, Body, Message, Step};
+use crate::event::{Actor, Body, Message};
 use crate::kernel::Instant;
 use crate::wire::Namer;
 use crate::world::WorldError;
+use crate::world::conditions::Told;
 use crate::world::node::{Input, Node, Output};
 use crate::world::port::{Iface, Payload, Port, To};
 
@@ -22,8 +23,8 @@ pub struct DeviceNode {
     /// What came while the card was busy.
     inbox: VecDeque<DeviceInput>,
     busy_until: Instant,
-    /// When each step began.
-    steps: BTreeMap<Step, Instant>,
+    /// When the step that runs began.
+    step_began: Instant,
     scratch: Vec<DeviceOutput>,
 }
 
@@ -38,7 +39,7 @@ impl DeviceNode {
             chain: StoreDataChain::default(),
             inbox: VecDeque::new(),
             busy_until: Instant::ZERO,
-            steps: BTreeMap::new(),
+            step_began: Instant::ZERO,
             scratch: Vec::new(),
         }
     }
@@ -64,15 +65,16 @@ impl DeviceNode {
                 DeviceOutput::Event(body) => out.push(Output::Tell { at, body }),
                 DeviceOutput::Card { from, exchange } => at = self.exchange(at, from, exchange, out),
                 DeviceOutput::StepStarted(step) => {
-                    self.steps.insert(step, at);
+                    self.step_began = at;
                     let body = Body::StepStarted { device: self.number, step };
                     out.push(Output::Tell { at, body });
                 }
                 DeviceOutput::StepEnded(step, outcome) => {
-                    let took = at.since(self.steps.get(&step).copied().unwrap_or(at));
+                    let took = at.since(self.step_began);
                     let body = Body::StepEnded { device: self.number, step, took, outcome };
                     out.push(Output::Tell { at, body });
                 }
+                DeviceOutput::Awaits(condition) => out.push(Output::Await { at, condition }),
             }
         }
         self.scratch = outputs;
@@ -105,6 +107,8 @@ impl Node for DeviceNode {
                 self.inbox.push_back(DeviceInput::Air(message));
             }
             Input::Timer => self.inbox.push_back(DeviceInput::Timer),
+            Input::Told(Told::Met) => self.inbox.push_back(DeviceInput::GoOn),
+            Input::Told(Told::InVain) => self.inbox.push_back(DeviceInput::InVain),
             _ => {}
         }
         while self.busy_until <= now

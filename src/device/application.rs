@@ -1,0 +1,176 @@
+//! What the application above the modem has at hand, and what it has learnt of itself. All of it is in memory: where
+//! the power is cut it is gone, and only the card remembers.
+
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::crypto::CryptoProvider;
+
+use super::DeviceError;
+use super::iot_safe::{CERTIFICATE_FILE, IotSafe, KEY_ID, TRUST_ANCHOR_FILE};
+use crate::ca::DeviceCertificate;
+use crate::card::{CardHandle, CardSlot};
+use crate::crypto::tls::{self, KeyLogSink, SignFn, VirtualClock};
+
+/// What the application of one device has at hand.
+pub struct Application {
+    pub number: u32,
+    pub card: CardHandle,
+    pub provider: Arc<CryptoProvider>,
+    pub clock: VirtualClock,
+    pub key_log: Option<KeyLogSink>,
+    /// Whether the applet is known to be as it was delivered, without a key: nothing is looked for on it. So it is
+    /// for a device that is switched on for the first time, and for no other.
+    pub applet_is_new: bool,
+    pub identity: Identity,
+}
+
+/// What the device has learnt of itself so far.
+#[derive(Default)]
+pub struct Identity {
+    /// The applet, as long as the card is not reset.
+    applet: Option<IotSafe>,
+    public_key: Option<[u8; 64]>,
+    /// The root that the operator left on the card, DER.
+    pub trust_anchor: Vec<u8>,
+    /// The name under which the ledger knows the device.
+    pub id: Option<[u8; 32]>,
+    /// The device's own certificate.
+    pub certificate: Option<DeviceCertificate>,
+}
+
+impl Application {
+    /// Everything that was in memory is gone.
+    pub fn power_lost(&mut self) {
+        self.identity = Identity::default();
+        self.applet_is_new = false;
+    }
+
+    /// The card was reset: what was selected on it is not any more.
+    pub fn card_was_reset(&mut self) {
+        self.identity.applet = None;
+    }
+
+    /// The public key that the card already has; what belongs to it, certificate and trust anchor, is read as well.
+    /// `None` for an applet without a key.
+    ///
+    /// # Errors
+    /// A refusal where the applet refuses something else; a fault of the bench where the card is gone.
+    pub fn recall_key(&mut self) -> Result<Option<[u8; 64]>, DeviceError> {
+        let mut slot = self.card.lock().map_err(|_| DeviceError::Slot)?;
+        let applet = selected(&mut self.identity.applet, &mut slot)?;
+        let key = applet.public_key_if_made(&mut slot, KEY_ID)?;
+        if let Some(public) = &key {
+            let trust_anchor = applet.read_file(&mut slot, TRUST_ANCHOR_FILE)?;
+            let certificate = certificate_of(&applet.read_file(&mut slot, CERTIFICATE_FILE)?, public);
+            self.identity.public_key = key;
+            self.identity.trust_anchor = trust_anchor;
+            self.identity.id = certificate.as_ref().map(|one| *one.device()).or(self.identity.id);
+            self.identity.certificate = certificate;
+        }
+        Ok(key)
+    }
+
+    /// Has the applet make a key pair, and reads whom to trust.
+    ///
+    /// # Errors
+    /// A refusal where the applet refuses; a fault of the bench where the card is gone.
+    pub fn make_key(&mut self) -> Result<[u8; 64], DeviceError> {
+        let mut slot = self.card.lock().map_err(|_| DeviceError::Slot)?;
+        let applet = selected(&mut self.identity.applet, &mut slot)?;
+        let made = applet.generate_key_pair(&mut slot, KEY_ID)?;
+        let public_key = applet.read_public_key(&mut slot, KEY_ID)?;
+        if made != public_key {
+            let detail = "the applet reads out another key than it made";
+            return Err(DeviceError::refused("key-mismatch", detail));
+        }
+        let trust_anchor = applet.read_file(&mut slot, TRUST_ANCHOR_FILE)?;
+        self.applet_is_new = false;
+        self.identity.public_key = Some(public_key);
+        self.identity.trust_anchor = trust_anchor;
+        Ok(public_key)
+    }
+
+    /// Puts the certificate of the card's key into the applet's file.
+    ///
+    /// # Errors
+    /// A refusal where the applet refuses; a fault of the bench where the card is gone.
+    pub fn keep_certificate(&mut self, certificate: DeviceCertificate) -> Result<(), DeviceError> {
+        let applet = self.applet()?;
+        let mut slot = self.card.lock().map_err(|_| DeviceError::Slot)?;
+        applet.write_file(&mut slot, CERTIFICATE_FILE, certificate.der())?;
+        drop(slot);
+        self.identity.certificate = Some(certificate);
+        Ok(())
+    }
+
+    /// The card's public key, X || Y.
+    ///
+    /// # Errors
+    /// A refusal where there is none.
+    pub fn public_key(&self) -> Result<[u8; 64], DeviceError> {
+        self.identity.public_key.ok_or_else(|| DeviceError::refused("no-key", "the step `keys` was not run"))
+    }
+
+    /// Has the card sign `message` (ECDSA, P-256, SHA-256): r || s.
+    ///
+    /// # Errors
+    /// A refusal where there is no key, or the applet refuses; a fault of the bench where the card is gone.
+    pub fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], DeviceError> {
+        let applet = self.applet()?;
+        let mut slot = self.card.lock().map_err(|_| DeviceError::Slot)?;
+        Ok(applet.sign(&mut slot, KEY_ID, message)?)
+    }
+
+    /// The TLS client of this device; with its certificate and the card's key where `mutual`.
+    ///
+    /// # Errors
+    /// A refusal where there is no certificate yet.
+    pub fn tls_client(&mut self, mutual: bool) -> Result<Arc<ClientConfig>, DeviceError> {
+        let certificate = self.identity.certificate.as_ref().map(|one| one.der().to_vec());
+        let client = match (certificate, mutual) {
+            (Some(certificate), true) => {
+                let key = tls::signing_key(self.card_signer()?, self.public_key()?);
+                Some((vec![certificate], key))
+            }
+            (None, true) => {
+                return Err(DeviceError::refused("no-certificate", "the step `enrol` was not run"));
+            }
+            (_, false) => None,
+        };
+        let roots = [self.identity.trust_anchor.clone()];
+        let (provider, clock) = (self.provider.clone(), self.clock.clone());
+        Ok(tls::client_config(provider, &roots, client, clock, self.key_log.clone())?)
+    }
+
+    /// The card's key as something that signs: every signature is an exchange with the applet.
+    fn card_signer(&mut self) -> Result<SignFn, DeviceError> {
+        let applet = self.applet()?;
+        let card = self.card.clone();
+        Ok(Arc::new(move |message: &[u8]| {
+            let mut slot = card.lock().map_err(|_| DeviceError::Slot.to_string())?;
+            applet.sign(&mut slot, KEY_ID, message).map_err(|error| error.to_string())
+        }))
+    }
+
+    /// The applet with the device's key, selected.
+    fn applet(&mut self) -> Result<IotSafe, DeviceError> {
+        self.public_key()?;
+        let mut slot = self.card.lock().map_err(|_| DeviceError::Slot)?;
+        selected(&mut self.identity.applet, &mut slot)
+    }
+}
+
+fn selected(known: &mut Option<IotSafe>, slot: &mut CardSlot) -> Result<IotSafe, DeviceError> {
+    match known {
+        Some(applet) => Ok(*applet),
+        None => Ok(*known.insert(IotSafe::select(slot)?)),
+    }
+}
+
+/// The certificate that `file` holds, if it is one for the key `public`. A file that was being written when the power
+/// was cut holds a part of one, which is none.
+fn certificate_of(file: &[u8], public: &[u8; 64]) -> Option<DeviceCertificate> {
+    let certificate = DeviceCertificate::parse(file).ok()?;
+    certificate.check_key(public).is_ok().then_some(certificate)
+}

@@ -1,0 +1,123 @@
+//! The `enrol` step: the CA issues a certificate for the card's key (RFC 7030), and the card keeps it.
+//!
+//! A certificate that is on the card and still valid is enough. One that was issued and got lost on its way to the
+//! card is asked for again: the ledger takes the newest for the one that counts.
+
+use super::{Conversation, DeviceContext, Flow, Task};
+use crate::ca::est::{self, Enrolment, EstRequest};
+use crate::ca::{CsrBuilder, DeviceCertificate};
+use crate::device::application::Application;
+use crate::device::link::Link;
+use crate::device::{DeviceError, DeviceOutput};
+use crate::net::Host;
+use crate::net::endpoint::EST;
+use crate::wire::http::Request;
+
+#[derive(Default)]
+pub(super) struct Enrol {
+    conversation: Conversation,
+    stage: Stage,
+}
+
+#[derive(Default)]
+enum Stage {
+    #[default]
+    Begin,
+    TrustAsked,
+    CsrSent,
+}
+
+impl Task for Enrol {
+    fn poll(&mut self, cx: &mut DeviceContext<'_>, out: &mut Vec<DeviceOutput>) -> Result<Flow, DeviceError> {
+        if let Some(kept) = &cx.application.identity.certificate
+            && cx.now.unix_s() <= kept.not_after_unix_s()
+        {
+            return Ok(Flow::Done(format!("certificate {} is in the card already", kept.serial())));
+        }
+        let Some(link) = self.conversation.link(EST, false, cx, out)? else { return Ok(Flow::Waiting) };
+        let flow = match self.stage {
+            Stage::Begin => {
+                link.request(&http_request(EstRequest::cacerts()), out)?;
+                self.stage = Stage::TrustAsked;
+                Flow::Progress
+            }
+            Stage::TrustAsked => match link.response()? {
+                Some(response) => {
+                    let kind = response.headers.get("content-type");
+                    let roots = est::read_cacerts_response(kind, &response.body).map_err(bad_est)?;
+                    if !roots.contains(&cx.application.identity.trust_anchor) {
+                        let detail = "EST's CA certificates lack the trust anchor of the card";
+                        return Err(DeviceError::refused("trust-anchor-mismatch", detail));
+                    }
+                    let csr = csr(cx.application, link)?;
+                    link.request(&http_request(EstRequest::simple_enroll(&csr)), out)?;
+                    self.stage = Stage::CsrSent;
+                    Flow::Progress
+                }
+                None => Flow::Waiting,
+            },
+            Stage::CsrSent => match link.response()? {
+                Some(response) => {
+                    let (kind, retry) =
+                        (response.headers.get("content-type"), response.headers.get("retry-after"));
+                    match est::read_enroll_response(response.status, kind, retry, &response.body)
+                        .map_err(bad_est)?
+                    {
+                        Enrolment::Issued(certificate) => keep(cx.application, &certificate)?,
+                        Enrolment::Retry { .. } => {
+                            let detail =
+                                "the service asks to come again later, which this device does not do";
+                            return Err(DeviceError::refused("enrolment-pending", detail));
+                        }
+                        Enrolment::Refused { status, reason } => return Err(refused_by_est(status, &reason)),
+                    }
+                }
+                None => Flow::Waiting,
+            },
+        };
+        self.conversation.settle(flow, cx.host.as_deref_mut())
+    }
+
+    fn hang_up(&mut self, host: &mut Host) {
+        self.conversation.hang_up(host);
+    }
+}
+
+/// A CSR for the card's key, signed by the card, bound to this TLS session (RFC 7030 clause 3.5).
+fn csr(application: &mut Application, link: &Link) -> Result<Vec<u8>, DeviceError> {
+    let name = match application.identity.id {
+        Some(id) => hex::encode(id),
+        None => format!("unregistered-{}", application.number),
+    };
+    let binding = link.channel_binding()?;
+    let builder = CsrBuilder::new(&name, &application.public_key()?, Some(&binding))?;
+    let signature = application.sign(builder.tbs())?;
+    Ok(builder.finish(&signature)?)
+}
+
+/// Checks that the certificate is for the card's key and puts it into the applet's file.
+fn keep(application: &mut Application, certificate: &[u8]) -> Result<Flow, DeviceError> {
+    let issued = DeviceCertificate::parse(certificate).map_err(bad_est)?;
+    issued.check_key(&application.public_key()?).map_err(bad_est)?;
+    let proof = format!("ledger, network and owner agree; certificate {} is in the card", issued.serial());
+    application.keep_certificate(issued)?;
+    Ok(Flow::Done(proof))
+}
+
+fn bad_est(error: crate::ca::CaError) -> DeviceError {
+    DeviceError::refused("bad-est-response", error.to_string())
+}
+
+/// EST carries a refusal as text; ours reads `word: sentence`.
+fn refused_by_est(status: u16, text: &str) -> DeviceError {
+    match text.split_once(": ") {
+        Some((word, sentence)) if !word.contains(' ') => DeviceError::refused(word, sentence),
+        _ => DeviceError::refused(format!("est-{status}"), text),
+    }
+}
+
+fn http_request(request: EstRequest) -> Request {
+    let base = Request::new(request.operation.method(), request.operation.path(), EST.name);
+    let with_headers = request.headers.iter().fold(base, |base, (name, value)| base.header(name, value));
+    Request { body: request.body, ..with_headers }
+}

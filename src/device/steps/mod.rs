@@ -1,0 +1,158 @@
+//! The steps of the procedure as the device does them: each is a [`Task`] that decides from the card and the network,
+//! and not from what it remembers, what there is left to do. So a device whose power was cut comes back as itself.
+
+mod attach;
+mod detach;
+mod download;
+mod enable;
+mod enrol;
+mod keys;
+mod register;
+mod report;
+
+use serde::de::DeserializeOwned;
+
+use super::application::Application;
+use super::ipa::Assistant;
+use super::link::Link;
+use super::{DeviceError, DeviceOutput};
+use crate::event::Step;
+use crate::kernel::Instant;
+use crate::net::{Host, ServiceAddress};
+use crate::wire::http::Response;
+use crate::wire::registration::Problem;
+
+/// How far a step has come.
+pub enum Flow {
+    /// Something has to come in first.
+    Waiting,
+    /// Something was done; there may be more to do.
+    Progress,
+    /// The modem is to attach.
+    Attach,
+    /// The modem is to detach.
+    Detach,
+    /// The card holds another subscriber now, whom the modem has to attach before the step goes on.
+    CardChanged,
+    /// The step is done; this is what it proves.
+    Done(String),
+}
+
+/// What a task has at hand while it works.
+pub struct DeviceContext<'a> {
+    pub now: Instant,
+    pub application: &'a mut Application,
+    /// The IPA of a device whose card is an eUICC.
+    pub assistant: Option<&'a mut Assistant>,
+    /// The IP stack, while the modem has a session.
+    pub host: Option<&'a mut Host>,
+    /// Whether the task is not the step that runs, but an earlier one that the device goes through once more to learn
+    /// what it has forgotten.
+    pub recalling: bool,
+}
+
+/// A step that is under way.
+pub trait Task: Send {
+    /// Does what can be done now.
+    ///
+    /// # Errors
+    /// A refusal with its reason, or a fault of the bench.
+    fn poll(&mut self, cx: &mut DeviceContext<'_>, out: &mut Vec<DeviceOutput>) -> Result<Flow, DeviceError>;
+
+    /// The modem has an IP session, `told` says which; what the step proves where that was all it wanted.
+    fn attached(&mut self, _told: &str) -> Option<String> {
+        None
+    }
+
+    /// The modem has left the network; what the step proves where that was all it wanted.
+    fn detached(&mut self) -> Option<String> {
+        None
+    }
+
+    /// Ends the connection that is open, so that the far end does not keep it.
+    fn hang_up(&mut self, _host: &mut Host) {}
+}
+
+/// The task of a step.
+pub fn task(step: Step) -> Box<dyn Task> {
+    match step {
+        Step::Attach => Box::new(attach::Attach::default()),
+        Step::Download => Box::new(download::Download),
+        Step::Enable => Box::new(enable::Enable),
+        Step::Keys => Box::new(keys::Keys),
+        Step::Register => Box::new(register::Register::default()),
+        Step::Enrol => Box::new(enrol::Enrol::default()),
+        Step::Ready => Box::new(report::Report::default()),
+        Step::Detach => Box::new(detach::Detach::default()),
+    }
+}
+
+/// The steps whose results the application has to have in memory for `step`, the first one first.
+pub fn needed_for(step: Step) -> &'static [Step] {
+    match step {
+        Step::Attach | Step::Download | Step::Enable | Step::Keys | Step::Detach => &[],
+        Step::Register => &[Step::Keys],
+        Step::Enrol => &[Step::Keys, Step::Register],
+        Step::Ready => &[Step::Keys, Step::Register, Step::Enrol],
+    }
+}
+
+/// A conversation with one service, over a connection that is opened when it begins.
+#[derive(Default)]
+struct Conversation {
+    link: Option<Link>,
+}
+
+impl Conversation {
+    /// The secured connection to `endpoint`, opened where it was not; with the device's certificate where `mutual`.
+    /// `None` as long as it is not secured.
+    fn link(
+        &mut self,
+        endpoint: ServiceAddress,
+        mutual: bool,
+        cx: &mut DeviceContext<'_>,
+        out: &mut Vec<DeviceOutput>,
+    ) -> Result<Option<&mut Link>, DeviceError> {
+        let Some(host) = cx.host.as_deref_mut() else { return Ok(None) };
+        if self.link.is_none() {
+            let config = cx.application.tls_client(mutual)?;
+            self.link = Some(Link::open(host, endpoint, config, cx.application.number)?);
+        }
+        cx.application.clock.set(cx.now.unix_s());
+        let Some(link) = &mut self.link else { return Ok(None) };
+        Ok(link.pump(host, out)?.then_some(link))
+    }
+
+    /// What `flow` means for the connection: it is ended, or what was written is sent. A peer that has ended it and
+    /// owes an answer is a refusal.
+    fn settle(&mut self, flow: Flow, host: Option<&mut Host>) -> Result<Flow, DeviceError> {
+        let (Some(link), Some(host)) = (&mut self.link, host) else { return Ok(flow) };
+        match flow {
+            Flow::Done(_) => link.close(host),
+            Flow::Waiting if link.ended() => {
+                let detail = "the service ended the connection before it had answered";
+                return Err(DeviceError::refused("connection-closed", detail));
+            }
+            _ => link.flush(host)?,
+        }
+        Ok(flow)
+    }
+
+    fn hang_up(&mut self, host: &mut Host) {
+        if let Some(mut link) = self.link.take() {
+            link.close(host);
+        }
+    }
+}
+
+/// A JSON answer, or the refusal that it carries.
+fn accepted<T: DeserializeOwned>(response: &Response) -> Result<T, DeviceError> {
+    if response.is_success() {
+        return serde_json::from_slice(&response.body)
+            .map_err(|error| DeviceError::refused("malformed-answer", error.to_string()));
+    }
+    match serde_json::from_slice::<Problem>(&response.body) {
+        Ok(problem) => Err(DeviceError::refused(problem.reason, problem.detail)),
+        Err(_) => Err(DeviceError::refused(format!("http-{}", response.status), response.reason.clone())),
+    }
+}

@@ -1,0 +1,88 @@
+//! The `register` step: the registrar puts the card's public key on the ledger.
+//!
+//! The card does not remember that it was registered. A device that has forgotten asks again: the same key for the
+//! same identity is answered as the first time, and nothing changes on the ledger.
+
+use super::{Conversation, DeviceContext, Flow, Task, accepted};
+use crate::crypto::key::halves;
+use crate::device::application::Application;
+use crate::device::{DeviceError, DeviceOutput};
+use crate::ledger::{Contract, Model, registration_message};
+use crate::net::Host;
+use crate::net::endpoint::REGISTRAR;
+use crate::wire::http::Request;
+use crate::wire::registration::{Claim, Offer, REGISTRATION_PATH, Registered, octets};
+
+#[derive(Default)]
+pub(super) struct Register {
+    conversation: Conversation,
+    stage: Stage,
+}
+
+#[derive(Default)]
+enum Stage {
+    #[default]
+    Begin,
+    OfferAsked,
+    ClaimSent,
+}
+
+impl Task for Register {
+    fn poll(&mut self, cx: &mut DeviceContext<'_>, out: &mut Vec<DeviceOutput>) -> Result<Flow, DeviceError> {
+        // A certificate says under which name the ledger knows its device.
+        if cx.recalling && cx.application.identity.certificate.is_some() {
+            return Ok(Flow::Done("the certificate says who the device is".to_owned()));
+        }
+        let Some(link) = self.conversation.link(REGISTRAR, false, cx, out)? else { return Ok(Flow::Waiting) };
+        let flow = match self.stage {
+            Stage::Begin => {
+                link.request(&Request::new("GET", REGISTRATION_PATH, REGISTRAR.name), out)?;
+                self.stage = Stage::OfferAsked;
+                Flow::Progress
+            }
+            Stage::OfferAsked => match link.response()? {
+                Some(response) => {
+                    let claim = claim(cx.application, &accepted(&response)?)?;
+                    let body = serde_json::to_vec(&claim).unwrap_or_default();
+                    let request = Request::new("POST", REGISTRATION_PATH, REGISTRAR.name)
+                        .body("application/json", body);
+                    link.request(&request, out)?;
+                    self.stage = Stage::ClaimSent;
+                    Flow::Progress
+                }
+                None => Flow::Waiting,
+            },
+            Stage::ClaimSent => match link.response()? {
+                Some(response) => {
+                    let registered: Registered = accepted(&response)?;
+                    cx.application.identity.id = octets(&registered.id);
+                    Flow::Done(format!(
+                        "key on the ledger as {}…, block {}, contract checked the card's signature",
+                        registered.id.get(..8).unwrap_or_default(),
+                        registered.block
+                    ))
+                }
+                None => Flow::Waiting,
+            },
+        };
+        self.conversation.settle(flow, cx.host.as_deref_mut())
+    }
+
+    fn hang_up(&mut self, host: &mut Host) {
+        self.conversation.hang_up(host);
+    }
+}
+
+fn claim(application: &mut Application, offer: &Offer) -> Result<Claim, DeviceError> {
+    let malformed =
+        || DeviceError::refused("malformed-offer", "the registrar's offer is not what it should be");
+    let id: [u8; 32] = octets(&offer.id).ok_or_else(malformed)?;
+    let registry: [u8; 20] = octets(&offer.registry).ok_or_else(malformed)?;
+    let model = Model::new(&offer.model).map_err(|_| malformed())?;
+    let contract = Contract { chain_id: offer.chain_id, address: registry.into() };
+    let public_key = application.public_key()?;
+    let (x, y) = halves(&public_key);
+    let message = registration_message(contract, &id, model, &x, &y);
+    let signature = application.sign(&message)?;
+    Ok(Claim { id: hex::encode(id), public_key: hex::encode(public_key), signature: hex::encode(signature) })
+}

@@ -1,0 +1,96 @@
+//! The `ready` step: mutual TLS with the card's key, and telemetry that the cloud acknowledges (MQTT 5.0).
+
+use super::{Conversation, DeviceContext, Flow, Task};
+use crate::device::link::{Link, refusal};
+use crate::device::{DeviceError, DeviceOutput};
+use crate::kernel::Instant;
+use crate::net::Host;
+use crate::net::endpoint::BROKER;
+use crate::net::mqtt::{ConnectOptions, MqttClient, MqttEvent, Qos};
+
+/// How long the device may be silent, in seconds: the broker ends a session that is for longer. The step is
+/// over long before a ping would be due.
+const KEEP_ALIVE_S: u16 = 60;
+
+#[derive(Default)]
+pub(super) struct Report {
+    conversation: Conversation,
+    client: Option<Box<MqttClient>>,
+}
+
+impl Task for Report {
+    fn poll(&mut self, cx: &mut DeviceContext<'_>, out: &mut Vec<DeviceOutput>) -> Result<Flow, DeviceError> {
+        let Some(link) = self.conversation.link(BROKER, true, cx, out)? else { return Ok(Flow::Waiting) };
+        let id = cx.application.identity.id.map(hex::encode).unwrap_or_default();
+        let flow = work(&mut self.client, cx.now, &id, link, out)?;
+        self.conversation.settle(flow, cx.host.as_deref_mut())
+    }
+
+    fn hang_up(&mut self, host: &mut Host) {
+        self.conversation.hang_up(host);
+    }
+}
+
+fn work(
+    client: &mut Option<Box<MqttClient>>,
+    now: Instant,
+    id: &str,
+    link: &mut Link,
+    out: &mut Vec<DeviceOutput>,
+) -> Result<Flow, DeviceError> {
+    let mut outputs = Vec::new();
+    let (client, result) = match client {
+        Some(client) => {
+            let result = client.receive(now, &link.take(), &mut outputs);
+            (client, result)
+        }
+        None => {
+            let options = ConnectOptions { client_id: id.to_owned(), keep_alive_s: KEEP_ALIVE_S };
+            let connected = MqttClient::connect(now, &options, &mut outputs).map_err(refusal)?;
+            (client.insert(Box::new(connected)), Ok(()))
+        }
+    };
+    let mut flow = if outputs.is_empty() { Flow::Waiting } else { Flow::Progress };
+    let events = link.send_mqtt(outputs, out)?;
+    result.map_err(refusal)?;
+    for event in events {
+        if let Some(proof) = react(client, now, id, event, link, out)? {
+            flow = Flow::Done(proof);
+        }
+    }
+    Ok(flow)
+}
+
+/// What follows from an event of the MQTT session; the proof, once the telemetry is acknowledged.
+fn react(
+    client: &mut MqttClient,
+    now: Instant,
+    id: &str,
+    event: MqttEvent,
+    link: &mut Link,
+    out: &mut Vec<DeviceOutput>,
+) -> Result<Option<String>, DeviceError> {
+    let mut outputs = Vec::new();
+    let mut proof = None;
+    match event {
+        MqttEvent::Connected => {
+            let topic = format!("devices/{id}/telemetry");
+            let payload = format!("{{\"uptime_ms\":{}}}", now.as_micros() / 1000);
+            let qos = Qos::AtLeastOnce;
+            client.publish(now, &topic, payload.as_bytes(), qos, &mut outputs).map_err(refusal)?;
+        }
+        MqttEvent::Acknowledged { success: true, .. } => {
+            client.disconnect(now, &mut outputs).map_err(refusal)?;
+            proof = Some("mutual TLS with the card's key; the cloud has the telemetry".to_owned());
+        }
+        MqttEvent::Acknowledged { reason, .. } | MqttEvent::Refused { reason } => {
+            return Err(DeviceError::refused(format!("mqtt-{reason}"), "the cloud refused"));
+        }
+        MqttEvent::Disconnected { reason } => {
+            return Err(DeviceError::refused(format!("mqtt-{reason}"), "the cloud ended the session"));
+        }
+        _ => {}
+    }
+    link.send_mqtt(outputs, out)?;
+    Ok(proof)
+}
