@@ -13,6 +13,7 @@ mod html;
 mod junit;
 mod metrics;
 mod pcapng;
+mod story;
 mod summary;
 mod terminal;
 mod text;
@@ -26,6 +27,7 @@ pub use html::Html;
 pub use junit::Junit;
 pub use metrics::{Metrics, read_metrics};
 pub use pcapng::Pcapng;
+pub use story::Story;
 pub use summary::{
     Counters, Ending, ExpectationRow, RunFacts, RunSummary, StepRow, StepTimes, Version, step_times,
 };
