@@ -436,6 +436,8 @@ proptest! {
         let mut pair = Pair::new();
         pair.service.receive(bytes);
         pair.settle();
+        let (client, server) = pair.open();
+        prop_assert_eq!(pair.transfer(client, server, b"some data afterwards"), b"some data afterwards");
     }
 
     #[test]

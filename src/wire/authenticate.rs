@@ -71,6 +71,8 @@ impl fmt::Debug for Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::support::bent::bent;
+    use proptest::prelude::*;
 
     #[test]
     fn answers_are_read_or_refused() {
@@ -97,8 +99,24 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_answer_is_read_or_refused(data: Vec<u8>) {
-            let _ = Outcome::read(&data);
+        fn what_is_read_of_an_answer_stands_in_it(data in prop_oneof![
+            bent([&[0xdb, 4][..], &[1; 4], &[16], &[2; 16], &[16], &[3; 16], &[8], &[4; 8]].concat()),
+            bent([&[0xdc, 14][..], &[5; 14]].concat()),
+            (0u8..20).prop_map(|res| [&[0xdb, res][..], &vec![1; res.into()], &[16], &[2; 16], &[16], &[3; 16]].concat()),
+        ]) {
+            let begins = match Outcome::read(&data) {
+                Ok(Outcome::Success { res, ck, ik, .. }) => {
+                    prop_assert!((4..=16).contains(&res.len()));
+                    [&[0xdb, res.len() as u8][..], &res, &[16], ck.as_octets(), &[16], ik.as_octets()].concat()
+                }
+                Ok(Outcome::SynchronisationFailure { auts }) => [&[0xdc, 14][..], &auts].concat(),
+                Ok(Outcome::MacFailure) => return Err(TestCaseError::fail("data do not say this")),
+                Err(error) => {
+                    prop_assert!(!error.field.is_empty());
+                    return Ok(());
+                }
+            };
+            prop_assert!(data.starts_with(&begins));
         }
     }
 }
