@@ -35,7 +35,13 @@ struct Probe {
     look: fn() -> Result<String, String>,
 }
 
-const PROBES: [Probe; 9] = [
+const PROBES: [Probe; 10] = [
+    Probe {
+        name: "readers",
+        cost: "this build has no card readers: `cellbed card` serves virtual cards and modems only",
+        remedy: "apt install libpcsclite-dev pkg-config, then build with --features pcsc (./lab/run does)",
+        look: readers,
+    },
     Probe {
         name: "PC/SC",
         cost: "no card readers: `cellbed card` and benches with `card = \"pcsc:...\"` reach no card",
@@ -102,6 +108,22 @@ pub fn examine() -> Vec<Finding> {
         Finding { name: probe.name, found, detail, cost: probe.cost, remedy: probe.remedy }
     };
     looks.map(finding).into()
+}
+
+/// Whether this build reaches card readers; where it does not, what was missing when it was built.
+fn readers() -> Result<String, String> {
+    let library = env!("CELLBED_BUILD_LIBPCSCLITE");
+    match (cfg!(feature = "pcsc"), library) {
+        (true, "") => Ok("built in".to_owned()),
+        (true, version) => Ok(format!("built in, with libpcsclite {version}")),
+        (false, "") => {
+            Err("built without the feature `pcsc`, on a machine without the headers of libpcsclite"
+                .to_owned())
+        }
+        (false, version) => {
+            Err(format!("built without the feature `pcsc`, though libpcsclite {version} was there"))
+        }
+    }
 }
 
 /// The version of the first of `names` that is installed, as it prints it itself.
