@@ -498,7 +498,12 @@ impl World {
         !matches!(slot, Some(Slot { node: Inner::Outside { joined: false }, .. }))
     }
 
+    /// Cuts a link, or mends it; it stays down while the bench cuts it, or somebody at its ends is not there.
     fn set_link(&mut self, number: usize, up: bool, sink: Sink<'_>) -> Result<(), WorldError> {
+        let (a, b) = self.topology.ends(number);
+        if up && (self.topology.is_cut(number, self.now) || !self.is_there(a.who) || !self.is_there(b.who)) {
+            return Ok(());
+        }
         if !self.topology.set_up(number, up) {
             return Ok(());
         }
@@ -558,3 +563,6 @@ fn name(iface: Iface, payload: &Payload) -> Option<Label> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,6 +127,13 @@ impl Topology {
         self.links.iter().enumerate().flat_map(of).collect()
     }
 
+    /// Whether the bench cuts link `number` at `at`.
+    pub(super) fn is_cut(&self, number: usize, at: Instant) -> bool {
+        let since_start = at.since(Instant::ZERO);
+        let cuts = &self.links[number].spec.cuts;
+        cuts.iter().any(|cut| (cut.from..cut.until).contains(&since_start))
+    }
+
     /// The ends of link `number`.
     pub(super) fn ends(&self, number: usize) -> (Port, Port) {
         self.links[number].spec.ends

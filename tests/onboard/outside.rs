@@ -114,6 +114,7 @@ fn a_base_station_that_is_killed_and_started_again_says_what_one_in_the_world_do
     };
     let ended = drive(&mut world, &driving, &mut sink, &mut |line| told.push(line)).unwrap();
     assert_eq!((ended, outcomes(&events)), (Ended::Settled, all_done(2)));
+    assert!(told.remove(0).starts_with("waiting for enb1: `cellbed node enb1 --join "));
     assert_eq!(told, ["enb1 has joined", "enb1 has left: its connection has ended", "enb1 has joined"]);
     assert!(world.now() >= Instant::ZERO + Duration::from_secs(6), "it took its time: {}", world.now());
     let (real, model) = (skeleton(&events), skeleton(&virtual_events()));

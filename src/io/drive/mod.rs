@@ -179,6 +179,10 @@ impl<'a> Driver<'a> {
         sink: Sink<'_>,
     ) -> Result<(), DriveError> {
         let until = Wall::now() + driving.join_within;
+        let path = driving.socket.display();
+        for missing in self.outside {
+            (self.tell)(format!("waiting for {missing}: `cellbed node {missing} --join {path}` starts it"));
+        }
         while let Some(missing) = self.outside.iter().find(|actor| !self.peers.contains_key(actor)) {
             match timeout_at(until, news.recv()).await {
                 Ok(Some(one)) => self.hear(world, one, sink)?,
