@@ -268,11 +268,11 @@ impl World {
     /// Where the bench is at fault, or no node here plays `actor`.
     pub fn restart(&mut self, actor: Actor, node: Box<dyn Node>, sink: Sink<'_>) -> Result<(), WorldError> {
         self.begin(sink)?;
-        let links = self.topology.links_of(actor);
-        links.iter().try_for_each(|number| self.set_link(*number, false, sink))?;
         let place =
             self.hosts.get(&actor).copied().filter(|place| self.outside(Host::Node(*place)).is_none());
         let place = place.ok_or(WorldError::NotHere { who: actor })?;
+        let links = self.topology.links_of(actor);
+        links.iter().try_for_each(|number| self.set_link(*number, false, sink))?;
         if let Some(slot) = self.slots.get_mut(place) {
             (slot.node, slot.alarm) = (Inner::Here(node), Alarm::default());
         }
