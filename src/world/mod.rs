@@ -51,7 +51,7 @@ pub enum WorldError {
     Nobody { port: Port },
     #[error("{who} is not played from outside: the bench has a node for it")]
     NotOutside { who: Actor },
-    #[error("{who} is no node of this bench that could be switched off")]
+    #[error("{who} is no node that this bench runs")]
     NotHere { who: Actor },
     #[error("{who}, which is played from outside, does not take its frames: {frames} wait for it")]
     Deaf { who: Actor, frames: usize },

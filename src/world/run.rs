@@ -268,9 +268,7 @@ impl World {
     /// Where the bench is at fault, or no node here plays `actor`.
     pub fn restart(&mut self, actor: Actor, node: Box<dyn Node>, sink: Sink<'_>) -> Result<(), WorldError> {
         self.begin(sink)?;
-        let place =
-            self.hosts.get(&actor).copied().filter(|place| self.outside(Host::Node(*place)).is_none());
-        let place = place.ok_or(WorldError::NotHere { who: actor })?;
+        let place = self.here(actor)?;
         let links = self.topology.links_of(actor);
         links.iter().try_for_each(|number| self.set_link(*number, false, sink))?;
         if let Some(slot) = self.slots.get_mut(place) {
@@ -278,6 +276,23 @@ impl World {
         }
         self.give(Host::Node(place), Input::Start, sink)?;
         links.iter().try_for_each(|number| self.set_link(*number, true, sink))
+    }
+
+    /// Resumes a node now, so that what it was made to do by somebody who holds it as well is carried.
+    ///
+    /// # Errors
+    /// Where the bench is at fault, or no node here plays `actor`.
+    pub fn poke(&mut self, actor: Actor, sink: Sink<'_>) -> Result<(), WorldError> {
+        self.begin(sink)?;
+        let place = self.here(actor)?;
+        self.give(Host::Node(place), Input::Resume, sink)
+    }
+
+    /// The place of the node of this world that plays `actor`.
+    fn here(&self, actor: Actor) -> Result<usize, WorldError> {
+        let place = self.hosts.get(&actor).copied();
+        let here = place.filter(|place| self.outside(Host::Node(*place)).is_none());
+        here.ok_or(WorldError::NotHere { who: actor })
     }
 
     fn begin(&mut self, sink: Sink<'_>) -> Result<(), WorldError> {

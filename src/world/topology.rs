@@ -109,6 +109,19 @@ impl Topology {
         self.cells.push(Cell { spec, barred: false });
     }
 
+    /// From now on the cells of `station` are heard by `devices` and nobody else. A device that was served there and
+    /// has left has no connection any more, and looks for a cell when it wants one.
+    pub fn cover(&mut self, station: Actor, devices: RangeInclusive<u32>) {
+        for (device, radio) in &mut self.radios {
+            if radio.serving == Some(station) && !devices.contains(device) {
+                radio.serving = None;
+            }
+        }
+        for cell in self.cells.iter_mut().filter(|cell| cell.spec.station == station) {
+            cell.spec.devices = devices.clone();
+        }
+    }
+
     /// Lets `meddler` decide, for every frame that has a way, whether it is lost besides.
     pub fn meddle(&mut self, meddler: Option<Meddler>) {
         self.meddler = meddler;

@@ -1,14 +1,15 @@
 //! Attach, data, detach, and how they fail when everybody keeps to the rules.
 
 use cellbed::corenet::{EpcInput, HssFault};
-use cellbed::ran::{EnbInput, UeInput};
+use cellbed::ran::{EnbInput, UeInput, Uplink};
 use cellbed::wire::nas::AlgorithmSet;
 
-use crate::bench::{Bench, EEA0, Event, Fact, SERVER, config, imsi, packet};
+use crate::bench::{Bench, SERVER, config, imsi, packet};
+use crate::log::{EEA0, Fact};
 
 fn attached(config: cellbed::corenet::EpcConfig) -> Bench {
     let mut bench = Bench::new(config, 1);
-    bench.after(100, Event::Power(0));
+    bench.power_on(1, 100);
     bench.run(5);
     bench
 }
@@ -21,7 +22,7 @@ fn every_algorithm_attaches() {
             let mut config = config();
             (config.eia, config.eea) = (vec![eia], vec![eea]);
             let bench = attached(config);
-            let ip = bench.ip_of(0).unwrap_or_else(|| panic!("EIA{eia} EEA{eea}: {:#?}", bench.facts));
+            let ip = bench.ip_of(1).unwrap_or_else(|| panic!("EIA{eia} EEA{eea}: {:#?}", bench.facts));
             let command = format!("Security Mode Command ksi=0 eia={eia} eea={eea}");
             assert_eq!(bench.sent(&command), 1);
             let attestation = bench.attestation(ip).unwrap();
@@ -43,28 +44,28 @@ fn the_ladder_of_an_attach() {
             Fact::Sent(line) if !line.contains("enb2") => Some(line.trim_end()),
             _ => None,
         })
-        .skip_while(|line| !line.starts_with("ue0"))
+        .skip_while(|line| !line.starts_with("ue1"))
         .collect();
     assert_eq!(
         lines,
         [
-            "ue0 > Attach Request imsi=001010000000001 esm=PDN Connectivity Request",
+            "ue1 > Attach Request imsi=001010000000001 esm=PDN Connectivity Request",
             "enb1 > InitialUEMessage",
             "mme > hss Authentication-Information-Request imsi=001010000000001",
             "hss > mme Authentication-Information-Answer result=SUCCESS",
             "mme > DownlinkNASTransport",
-            "ue0 < Authentication Request ksi=0",
-            "ue0 > Authentication Response",
+            "ue1 < Authentication Request ksi=0",
+            "ue1 > Authentication Response",
             "enb1 > UplinkNASTransport",
             "mme > DownlinkNASTransport",
-            "ue0 < Security Mode Command ksi=0 eia=2 eea=2",
-            "ue0 > Security Mode Complete",
+            "ue1 < Security Mode Command ksi=0 eia=2 eea=2",
+            "ue1 > Security Mode Complete",
             "enb1 > UplinkNASTransport",
             "mme > hss Update-Location-Request imsi=001010000000001",
             "hss > mme Update-Location-Answer result=SUCCESS",
             "mme > InitialContextSetupRequest",
-            "ue0 < Attach Accept esm=Activate Default EPS Bearer Context Request ip=10.45.0.2 apn=internet",
-            "ue0 > Attach Complete esm=Activate Default EPS Bearer Context Accept",
+            "ue1 < Attach Accept esm=Activate Default EPS Bearer Context Request ip=10.45.0.2 apn=internet",
+            "ue1 > Attach Complete esm=Activate Default EPS Bearer Context Accept",
             "enb1 > InitialContextSetupResponse",
             "enb1 > UplinkNASTransport",
         ]
@@ -83,86 +84,87 @@ fn null_integrity_is_refused_by_the_ue() {
     let mut config = config();
     config.eia = vec![0];
     let bench = attached(config);
-    assert_eq!(bench.ip_of(0), None);
+    assert_eq!(bench.ip_of(1), None);
     assert_eq!(bench.sent("Security Mode Reject cause=24"), 1);
-    assert_eq!(bench.failure(0), Some(("security-mode-reject", true)));
+    assert_eq!(bench.failure(1), Some(("security-mode-reject", true)));
 }
 
 #[test]
 fn no_common_integrity_is_refused_by_the_network() {
     let mut bench = Bench::with(config(), 1, |ue| ue.eia = AlgorithmSet::of(&[]));
-    bench.after(100, Event::Power(0));
+    bench.power_on(1, 100);
     bench.run(5);
-    assert_eq!(bench.failure(0), Some(("emm-cause-23", true)));
+    assert_eq!(bench.failure(1), Some(("emm-cause-23", true)));
 }
 
 #[test]
 fn data_passes_both_ways() {
     let mut bench = attached(config());
-    let ip = bench.ip_of(0).unwrap();
+    let ip = bench.ip_of(1).unwrap();
     let up = packet(ip, SERVER, b"ping");
-    bench.ue(0, UeInput::SendIp(up.clone()));
+    bench.ue(1, UeInput::SendIp(up.clone()));
     let down = packet(SERVER, ip, b"pong");
     bench.core(EpcInput::Sgi(&down));
     bench.run(6);
     assert!(bench.facts.contains(&Fact::Sgi(up)));
-    assert!(bench.facts.contains(&Fact::ReceivedIp { ue: 0, packet: down }));
+    assert!(bench.facts.contains(&Fact::ReceivedIp { ue: 1, packet: down }));
     let spoofed = packet(SERVER, ip, b"I am the server");
-    bench.ue(0, UeInput::SendIp(spoofed.clone()));
+    bench.ue(1, UeInput::SendIp(spoofed.clone()));
     bench.run(7);
     assert!(!bench.facts.contains(&Fact::Sgi(spoofed)));
 }
 
 #[test]
 fn the_first_packet_of_a_device_is_not_lost() {
-    let mut bench = Bench::new(config(), 1);
-    bench.after(100, Event::Power(0));
-    while bench.ip_of(0).is_none() {
-        let at = bench.queue.next_at().unwrap();
-        bench.run_until(at);
+    for overtakes in [false, true] {
+        let mut bench = Bench::new(config(), 1);
+        bench.power_on(1, 100);
+        while bench.ip_of(1).is_none() {
+            bench.step();
+        }
+        let ip = bench.ip_of(1).unwrap();
+        let up = packet(ip, SERVER, b"SYN");
+        if overtakes {
+            // The signalling that puts its bearer up is still on the air.
+            bench.enb(1, EnbInput::Air { ue: 1, message: Uplink::Data(up.clone()) });
+        } else {
+            bench.ue(1, UeInput::SendIp(up.clone()));
+        }
+        bench.run(6);
+        assert!(bench.facts.contains(&Fact::Sgi(up)));
     }
-    let ip = bench.ip_of(0).unwrap();
-    let up = packet(ip, SERVER, b"SYN");
-    bench.ue(0, UeInput::SendIp(up.clone()));
-    bench.run(6);
-    assert!(bench.facts.contains(&Fact::Sgi(up)));
 }
 
 #[test]
 fn detach_ends_the_session_and_the_guti_serves_again() {
     let mut bench = attached(config());
-    let ip = bench.ip_of(0).unwrap();
-    bench.ue(0, UeInput::Detach);
+    let ip = bench.ip_of(1).unwrap();
+    bench.ue(1, UeInput::Detach);
     bench.run(10);
-    assert!(bench.facts.contains(&Fact::Detached { ue: 0 }));
+    assert!(bench.facts.contains(&Fact::Detached { ue: 1 }));
     assert!(bench.facts.contains(&Fact::SessionDown(ip)));
-    assert_eq!((bench.attestation(ip), bench.epc.contexts()), (None, 0));
-    assert_eq!(bench.enbs[0].connections(), 0);
+    assert_eq!((bench.attestation(ip), bench.contexts()), (None, 0));
+    assert_eq!(bench.connections(1), 0);
     assert_eq!(bench.sent("Detach Request"), 1);
     assert_eq!(bench.sent("Detach Accept"), 1);
     // A UE that is on attaches again only when it is told to; its next life shows the GUTI.
-    bench.ue(0, UeInput::Attach);
+    bench.ue(1, UeInput::Attach);
     bench.run(20);
     assert_eq!(bench.sent("Attach Request tmsi="), 1);
     assert_eq!(bench.sent("Identity Request"), 0);
-    assert_ne!(bench.ip_of(0), Some(ip));
+    assert_ne!(bench.ip_of(1), Some(ip));
 }
 
 #[test]
 fn an_unknown_guti_is_asked_for_its_imsi() {
     let mut bench = attached(config());
-    bench.ue(0, UeInput::Detach);
+    bench.ue(1, UeInput::Detach);
     bench.run(10);
-    // The core network restarts and has forgotten.
-    let mut fresh = Bench::new(config(), 1);
-    std::mem::swap(&mut bench.epc, &mut fresh.epc);
-    bench.core(EpcInput::S1Connected { enb: 1 });
-    bench.enb(1, EnbInput::S1Lost);
-    bench.enb(1, EnbInput::S1Connected);
+    bench.restart_core(config(), 1);
     bench.run(11);
-    bench.ue(0, UeInput::Attach);
+    bench.ue(1, UeInput::Attach);
     bench.run(30);
-    assert_eq!(bench.sent("ue0 < Identity Request type=imsi"), 1);
+    assert_eq!(bench.sent("ue1 < Identity Request type=imsi"), 1);
     assert!(
         bench.facts.iter().filter(|f| matches!(f, Fact::Attached { .. })).count() == 2,
         "{:#?}",
@@ -175,14 +177,14 @@ fn the_wanted_access_point_travels_ciphered() {
     let mut bench = Bench::with(config(), 2, |ue| {
         ue.apn = Some(if ue.actor == cellbed::event::Actor::ue(1) { "Internet" } else { "other" }.into());
     });
-    bench.after(0, Event::Power(0));
-    bench.after(0, Event::Power(1));
+    bench.ue(1, UeInput::PowerOn);
+    bench.ue(2, UeInput::PowerOn);
     bench.run(5);
     assert_eq!(bench.sent("ESM Information Request"), 2);
-    assert_eq!(bench.sent("ue0 > ESM Information Response apn=Internet"), 1);
-    assert!(bench.ip_of(0).is_some());
-    assert_eq!(bench.failure(1), Some(("esm-cause-27", false)));
-    assert_eq!(bench.epc.contexts(), 1);
+    assert_eq!(bench.sent("ue1 > ESM Information Response apn=Internet"), 1);
+    assert!(bench.ip_of(1).is_some());
+    assert_eq!(bench.failure(2), Some(("esm-cause-27", false)));
+    assert_eq!(bench.contexts(), 1);
 }
 
 #[test]
@@ -191,7 +193,7 @@ fn a_stale_sequence_number_is_resynchronised() {
     config.hss_fault = HssFault::SqnBehind;
     let bench = attached(config);
     assert_eq!(bench.sent("Authentication Failure cause=21"), 1);
-    assert!(bench.ip_of(0).is_some(), "{:#?}", bench.facts);
+    assert!(bench.ip_of(1).is_some(), "{:#?}", bench.facts);
 }
 
 #[test]
@@ -201,11 +203,11 @@ fn wrong_keys_and_wrong_macs_end_the_attempt() {
         config.hss_fault = fault;
         let mut bench = attached(config);
         bench.run(2_000);
-        assert_eq!(bench.failure(0), Some(("mac-failure", false)));
+        assert_eq!(bench.failure(1), Some(("mac-failure", false)));
         assert_eq!(bench.sent("Authentication Failure cause=20"), 2);
         assert_eq!(bench.sent("Authentication Reject"), 1);
         assert_eq!(bench.sent("Attach Request"), 1);
-        assert_eq!((bench.epc.contexts(), bench.enbs[0].connections()), (0, 0));
+        assert_eq!((bench.contexts(), bench.connections(1)), (0, 0));
     }
 }
 
@@ -213,29 +215,30 @@ fn wrong_keys_and_wrong_macs_end_the_attempt() {
 fn an_unknown_subscriber_is_refused_for_good() {
     let mut bench = Bench::new(config(), 1);
     let stranger = bench.add_ue(99, |_| {});
-    bench.after(0, Event::Power(stranger));
+    bench.ue(stranger, UeInput::PowerOn);
     bench.run(2_000);
     assert_eq!(bench.failure(stranger), Some(("emm-cause-8", false)));
     assert_eq!(bench.sent("result=USER_UNKNOWN"), 1);
     assert_eq!(bench.sent("Attach Reject cause=8"), 1);
-    assert_eq!(bench.epc.contexts(), 0);
+    assert_eq!(bench.contexts(), 0);
 }
 
 #[test]
 fn a_second_attach_with_one_imsi_ends_the_first() {
     let mut bench = attached(config());
-    let first = bench.ip_of(0).unwrap();
+    let first = bench.ip_of(1).unwrap();
     let twin = bench.add_ue(0, |_| {});
-    bench.serving[twin] = 2;
-    bench.after(0, Event::Power(twin));
+    bench.cover(1, 1..=1);
+    bench.cover(2, twin..=twin);
+    bench.ue(twin, UeInput::PowerOn);
     bench.run(20);
     // The twin's card has its own idea of the sequence number, which the network follows.
     let second = bench.ip_of(twin).unwrap_or_else(|| panic!("{:#?}", bench.facts));
     assert!(bench.facts.contains(&Fact::SessionDown(first)));
     assert!(bench.attestation(first).is_none());
     assert_eq!(bench.attestation(second).unwrap().imsi, imsi(0));
-    assert_eq!((bench.enbs[0].connections(), bench.enbs[1].connections()), (0, 1));
-    assert_eq!(bench.epc.contexts(), 1);
+    assert_eq!((bench.connections(1), bench.connections(2)), (0, 1));
+    assert_eq!(bench.contexts(), 1);
 }
 
 #[test]
@@ -243,15 +246,15 @@ fn the_operator_takes_a_subscriber_off() {
     let mut bench = attached(config());
     bench.core(EpcInput::Withdraw { imsi: &imsi(0) });
     bench.run(10);
-    assert!(bench.facts.contains(&Fact::Detached { ue: 0 }));
-    assert_eq!(bench.sent("ue0 > Detach Accept"), 1);
-    assert_eq!((bench.epc.contexts(), bench.enbs[0].connections()), (0, 0));
+    assert!(bench.facts.contains(&Fact::Detached { ue: 1 }));
+    assert_eq!(bench.sent("ue1 > Detach Accept"), 1);
+    assert_eq!((bench.contexts(), bench.connections(1)), (0, 0));
 }
 
 #[test]
 fn a_lost_association_leaves_the_registration_and_the_ue_comes_back() {
     let mut bench = attached(config());
-    let ip = bench.ip_of(0).unwrap();
+    let ip = bench.ip_of(1).unwrap();
     bench.core(EpcInput::S1Lost { enb: 1 });
     bench.enb(1, EnbInput::S1Lost);
     bench.run(6);
@@ -259,31 +262,32 @@ fn a_lost_association_leaves_the_registration_and_the_ue_comes_back() {
     bench.core(EpcInput::S1Connected { enb: 1 });
     bench.enb(1, EnbInput::S1Connected);
     bench.run(7);
-    bench.ue(0, UeInput::SendIp(packet(ip, SERVER, b"still there?")));
+    bench.ue(1, UeInput::SendIp(packet(ip, SERVER, b"still there?")));
     bench.run(15);
-    let again = bench.ip_of(0).unwrap();
+    let again = bench.ip_of(1).unwrap();
     assert_ne!(again, ip);
     assert!(bench.facts.contains(&Fact::SessionDown(ip)));
-    assert_eq!(bench.epc.contexts(), 1);
+    assert_eq!(bench.contexts(), 1);
 }
 
 #[test]
 fn two_hundred_devices() {
     let mut bench = Bench::new(config(), 200);
-    for ue in 0..200 {
-        bench.serving[ue] = 1 + (ue as u32 & 1);
-        bench.after(100 + ue as u64, Event::Power(ue));
+    bench.cover(1, 1..=100);
+    bench.cover(2, 101..=200);
+    for ue in 1..=200 {
+        bench.power_on(ue, 100 + u64::from(ue));
     }
     bench.run(10);
-    let mut addresses: Vec<_> = (0..200).map(|ue| bench.ip_of(ue).unwrap()).collect();
+    let mut addresses: Vec<_> = (1..=200).map(|ue| bench.ip_of(ue).unwrap()).collect();
     addresses.sort();
     addresses.dedup();
-    assert_eq!((addresses.len(), bench.epc.contexts()), (200, 200));
-    for ue in 0..200 {
-        bench.after(0, Event::Detach(ue));
+    assert_eq!((addresses.len(), bench.contexts()), (200, 200));
+    for ue in 1..=200 {
+        bench.ue(ue, UeInput::Detach);
     }
     bench.run(20);
-    assert_eq!(bench.epc.contexts(), 0);
+    assert_eq!(bench.contexts(), 0);
 }
 
 #[test]
@@ -291,8 +295,7 @@ fn a_base_station_of_another_network_is_refused() {
     let mut bench = Bench::new(config(), 0);
     let stranger = cellbed::ran::EnbConfig::new(2, "001-02".parse().unwrap(), 7);
     bench.run(1);
-    bench.enbs[1] = cellbed::ran::Enb::new(stranger);
-    bench.enb(2, EnbInput::S1Connected);
+    bench.replace_enb(2, cellbed::ran::Enb::new(stranger));
     bench.run(2);
     assert!(bench.facts.contains(&Fact::State("enb2.s1 REFUSED".into())));
 }

@@ -1,88 +1,44 @@
-//! UEs, base stations and a core network on one event queue, with a log of everything and a way to lose
-//! messages. Whatever is sent is checked against the codecs' own idea of a clean message.
+//! An LTE network in a world of its own: UEs, two base stations, a core network and what stands behind it. A test holds
+//! each machine together with the world, and may look at it and give it an input of its own.
 
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+use std::rc::Rc;
 
-use cellbed::card::CardSlot;
-use cellbed::corenet::{
-    AddressPool, Attestation, Epc, EpcConfig, EpcInput, EpcOutput, HssFault, Policy, SessionChange,
-    SessionId, Subscriber,
-};
+use cellbed::corenet::{AddressPool, Attestation, Epc, EpcConfig, EpcInput, HssFault, Policy, Subscriber};
 use cellbed::event::Actor;
 use cellbed::id::{Iccid, Imsi, Plmn};
-use cellbed::kernel::{Duration, Instant, Queue, RngTree};
-use cellbed::ran::{Downlink, Enb, EnbConfig, EnbInput, EnbOutput, Ue, UeConfig, UeInput, UeOutput, Uplink};
-use oxirush_nas::nas_eps::{NasEpsMessage, Validate};
-use oxirush_s1ap::s1ap::S1AP_PDU;
+use cellbed::kernel::{Duration, Instant, RngTree};
+use cellbed::ran::{AirModel, Enb, EnbConfig, EnbInput, Rat, UeConfig, UeInput};
+use cellbed::world::nodes::{CoreNode, EnbNode};
+use cellbed::world::topology::{CellSpec, LinkSpec, lte_links};
+use cellbed::world::{Fleet, Iface, Payload, Port, Sink, Topology, World, WorldError};
 
 use crate::card::TestCard;
+use crate::log::{Fact, Log};
+use crate::nodes::{SgiNode, Shared, UeNode};
 
 pub const PLMN: &str = "001-01";
 pub const TAC: u16 = 7;
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 20);
+/// Nobody is in a cell of these devices: they are numbered from 1.
+pub const NOBODY: RangeInclusive<u32> = 0..=0;
+pub const EVERYBODY: RangeInclusive<u32> = 1..=u32::MAX;
 const K: [u8; 16] = [0x46; 16];
 const OPC: [u8; 16] = [0xcd; 16];
 const SQN: u64 = 1_000 << 5;
 
-pub enum Event {
-    Power(usize),
-    Detach(usize),
-    AirUp(usize, Uplink),
-    AirDown(usize, Downlink),
-    S1Up(u32, Vec<u8>),
-    S1Down(u32, Vec<u8>),
-    GtpUp(u32, Vec<u8>),
-    GtpDown(u32, Vec<u8>),
-    UeTimer(usize),
-    EnbTimer(u32),
-    EpcTimer,
-}
-
-/// What is worth asserting.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fact {
-    Attached {
-        ue: usize,
-        ip: Ipv4Addr,
-    },
-    Failed {
-        ue: usize,
-        reason: String,
-        retry: bool,
-    },
-    Detached {
-        ue: usize,
-    },
-    /// "ue0 > Attach Request", "enb1 > S1SetupRequest", "mme > ...", "mme > hss ...".
-    Sent(String),
-    ReceivedIp {
-        ue: usize,
-        packet: Vec<u8>,
-    },
-    Sgi(Vec<u8>),
-    SessionUp(Ipv4Addr),
-    SessionDown(Ipv4Addr),
-    State(String),
-}
-
 pub struct Bench {
-    pub now: Instant,
-    pub queue: Queue<Event>,
-    pub ues: Vec<Ue>,
-    pub enbs: Vec<Enb>,
-    pub epc: Epc,
+    world: World,
+    log: Rc<RefCell<Log>>,
+    ues: Vec<Shared<UeNode>>,
+    enbs: [Shared<EnbNode>; 2],
+    core: Shared<CoreNode>,
+    carried: Rc<Cell<u32>>,
     pub facts: Vec<Fact>,
-    /// What the network has stated of the sessions that are up.
-    sessions: BTreeMap<SessionId, Attestation>,
+    /// The S1AP and NAS PDUs that were sent.
     pub bytes: Vec<Vec<u8>>,
-    /// The base station of each UE, from 1.
-    pub serving: Vec<u32>,
-    /// Messages on the air and on S1 so far, and the numbers of those to lose.
-    pub carried: u32,
-    pub lose: Vec<u32>,
-    /// Loses every message that this says.
-    pub lose_if: fn(&Event) -> bool,
 }
 
 pub fn config() -> EpcConfig {
@@ -92,8 +48,56 @@ pub fn config() -> EpcConfig {
     config
 }
 
+/// The IMSI of subscriber `n`, from 0.
 pub fn imsi(n: u32) -> Imsi {
     "001010000000001".parse::<Imsi>().unwrap().plus(n).unwrap()
+}
+
+/// `ms` milliseconds after the start of the run.
+pub fn at(ms: u64) -> Instant {
+    Instant::ZERO + Duration::from_millis(ms)
+}
+
+/// The core network of `config`, with the first `subscribers`.
+fn epc(config: EpcConfig, subscribers: u32) -> Epc {
+    let mut epc = Epc::new(config, RngTree::new(7)).unwrap();
+    let iccid: Iccid = "8988211000000000011".parse().unwrap();
+    for n in 0..subscribers {
+        let subscriber = Subscriber {
+            imsi: imsi(n),
+            iccid: iccid.plus(n).unwrap(),
+            k: K,
+            opc: OPC,
+            amf: [0x80, 0],
+            sqn: SQN,
+            apn: None,
+            policy: Policy::Unrestricted,
+            fault: HssFault::None,
+        };
+        epc.provision(subscriber).unwrap();
+    }
+    epc
+}
+
+/// Two stations, of which everybody hears the first, on links that `adjust` may change.
+fn topology(adjust: impl Fn(&mut LinkSpec)) -> Topology {
+    let air = AirModel {
+        cell_search: Duration::ZERO,
+        connection_setup: Duration::from_millis(5),
+        signalling: Duration::from_millis(5),
+        data: Duration::from_millis(4),
+        ..AirModel::of(Rat::Lte)
+    };
+    let mut topology = Topology::new(air, RngTree::new(7).branch("links"));
+    for (number, devices) in [(1, EVERYBODY), (2, NOBODY)] {
+        topology.cell(CellSpec { station: Actor::enb(number), devices });
+    }
+    for mut link in lte_links([1, 2].map(Actor::enb).into_iter()) {
+        link.delay = Duration::from_millis(1);
+        adjust(&mut link);
+        topology.link(link);
+    }
+    topology
 }
 
 impl Bench {
@@ -102,229 +106,180 @@ impl Bench {
     }
 
     pub fn with(config: EpcConfig, ues: u32, adjust: impl Fn(&mut UeConfig)) -> Self {
-        let rng = RngTree::new(7);
-        let mut epc = Epc::new(config, rng.clone()).unwrap();
-        let iccid: Iccid = "8988211000000000011".parse().unwrap();
-        for n in 0..ues {
-            let subscriber = Subscriber {
-                imsi: imsi(n),
-                iccid: iccid.plus(n).unwrap(),
-                k: K,
-                opc: OPC,
-                amf: [0x80, 0],
-                sqn: SQN,
-                apn: None,
-                policy: Policy::Unrestricted,
-                fault: HssFault::None,
-            };
-            epc.provision(subscriber).unwrap();
+        Self::on(|_| {}, config, ues, adjust)
+    }
+
+    /// UEs 1 to `ues`, each with the card of a subscriber, on links that `link` may change.
+    pub fn on(
+        link: impl Fn(&mut LinkSpec),
+        config: EpcConfig,
+        ues: u32,
+        adjust: impl Fn(&mut UeConfig),
+    ) -> Self {
+        let log = Rc::new(RefCell::new(Log::default()));
+        let epc = epc(config, ues);
+        let behind = SgiNode { key: epc.attestation_key(), log: log.clone() };
+        let core = Shared::new(CoreNode(epc));
+        let enbs = [1, 2].map(|number| {
+            let enb = Enb::new(EnbConfig::new(number, PLMN.parse().unwrap(), TAC));
+            Shared::new(EnbNode::new(number, enb))
+        });
+        let mut world = World::new(topology(link), Fleet::none(), &[]);
+        world.add(&[Actor::MME, Actor::HSS, Actor::GATEWAY], core.for_world());
+        for (number, enb) in (1..).zip(&enbs) {
+            world.add(&[Actor::enb(number)], enb.for_world());
         }
-        let mut bench = Self::bare(epc, ues);
+        world.add(&[Actor::SERVICES, Actor::REGISTRAR], Box::new(behind));
+        let (facts, bytes, carried) = (Vec::new(), Vec::new(), Rc::default());
+        let mut bench = Self { world, log, ues: Vec::new(), enbs, core, carried, facts, bytes };
         for n in 0..ues {
             bench.add_ue(n, &adjust);
         }
         bench
     }
 
-    fn bare(epc: Epc, _ues: u32) -> Self {
-        let enbs = (1..=2).map(|n| Enb::new(EnbConfig::new(n, PLMN.parse().unwrap(), TAC))).collect();
-        let mut bench = Self {
-            now: Instant::ZERO,
-            queue: Queue::default(),
-            ues: Vec::new(),
-            enbs,
-            epc,
-            facts: Vec::new(),
-            sessions: BTreeMap::new(),
-            bytes: Vec::new(),
-            serving: Vec::new(),
-            carried: 0,
-            lose: Vec::new(),
-            lose_if: |_| false,
-        };
-        for enb in 1..=2 {
-            bench.core(EpcInput::S1Connected { enb });
-            bench.enb(enb, EnbInput::S1Connected);
-        }
-        bench
-    }
-
-    /// A UE with the card of subscriber `n`.
-    pub fn add_ue(&mut self, n: u32, adjust: impl Fn(&mut UeConfig)) -> usize {
+    /// Adds a UE with the card of subscriber `n`, and returns its number.
+    pub fn add_ue(&mut self, n: u32, adjust: impl Fn(&mut UeConfig)) -> u32 {
         let number = self.ues.len() as u32 + 1;
         let mut config = UeConfig::new(number);
         adjust(&mut config);
-        let card = CardSlot::shared(Box::new(TestCard::new(imsi(n).as_str(), K, OPC, SQN)));
-        self.ues.push(Ue::new(config, card, RngTree::new(7).branch(Actor::ue(number))));
-        self.serving.push(1);
-        self.ues.len() - 1
+        let card = TestCard::new(imsi(n).as_str(), K, OPC, SQN);
+        let ue = Shared::new(UeNode::new(number, config, card, self.log.clone()));
+        self.world.add(&[Actor::ue(number)], ue.for_world());
+        self.ues.push(ue);
+        number
     }
 
-    pub fn after(&mut self, ms: u64, event: Event) {
-        self.queue.push(self.now + Duration::from_millis(ms), event);
+    // ---- time ----
+
+    pub fn now(&self) -> Instant {
+        self.world.now()
     }
 
-    /// Runs until nothing happens any more before `end_s` seconds.
+    /// Lets everything happen that is due until `end_s` seconds.
     pub fn run(&mut self, end_s: u64) {
-        self.run_until(Instant::from_nanos(end_s * 1_000_000_000));
+        self.run_until(at(end_s * 1_000));
     }
 
     pub fn run_until(&mut self, end: Instant) {
-        while self.queue.next_at().is_some_and(|at| at <= end) {
-            let Some((at, event)) = self.queue.pop() else { break };
-            self.now = at;
-            self.step(event);
-        }
-        self.now = end;
+        self.watch(|world, sink| world.step_until(end, sink));
     }
 
-    fn step(&mut self, event: Event) {
-        match event {
-            Event::Power(ue) => self.ue(ue, UeInput::PowerOn),
-            Event::Detach(ue) => self.ue(ue, UeInput::Detach),
-            Event::UeTimer(ue) => self.ue(ue, UeInput::Timer),
-            // A device that only a test's noise speaks for.
-            Event::AirDown(ue, _) if ue >= self.ues.len() => {}
-            Event::AirDown(ue, message) => self.ue(ue, UeInput::Air(message)),
-            Event::AirUp(ue, message) => {
-                self.enb(self.serving[ue], EnbInput::Air { ue: ue as u32, message });
-            }
-            Event::S1Down(enb, bytes) => self.enb(enb, EnbInput::S1(&bytes)),
-            Event::GtpDown(enb, bytes) => self.enb(enb, EnbInput::GtpU(&bytes)),
-            Event::EnbTimer(enb) => self.enb(enb, EnbInput::Timer),
-            Event::S1Up(enb, bytes) => self.core(EpcInput::S1 { enb, bytes: &bytes }),
-            Event::GtpUp(enb, bytes) => {
-                self.core(EpcInput::GtpU { from: Actor::enb(enb).transport_address(), bytes: &bytes });
-            }
-            Event::EpcTimer => self.core(EpcInput::Timer),
-        }
+    /// Lets happen what is due next.
+    pub fn step(&mut self) {
+        let next = self.world.next_at().unwrap();
+        self.run_until(next);
     }
 
-    fn carry(&mut self, ms: u64, event: Event) {
-        self.carried += 1;
-        if !self.lose.contains(&self.carried) && !(self.lose_if)(&event) {
-            self.after(ms, event);
-        }
+    /// Switches `ue` on at `ms`.
+    pub fn power_on(&mut self, ue: u32, ms: u64) {
+        self.run_until(at(ms));
+        self.ue(ue, UeInput::PowerOn);
     }
 
-    pub fn ue(&mut self, ue: usize, input: UeInput) {
-        let mut out = Vec::new();
-        self.ues[ue].handle(self.now, input, &mut out).unwrap();
-        for output in out {
-            match output {
-                UeOutput::Air(message) => {
-                    // Packets overtake signalling, as on the air.
-                    self.carry(if message.is_data() { 4 } else { 5 }, Event::AirUp(ue, message));
-                }
-                UeOutput::Nas { to_network, label, bytes } => {
-                    if to_network {
-                        check_nas(&bytes);
-                    }
-                    let way = if to_network { '>' } else { '<' };
-                    let fields: Vec<String> = label.fields.iter().map(|(n, v)| format!("{n}={v}")).collect();
-                    self.facts.push(Fact::Sent(format!("ue{ue} {way} {} {}", label.name, fields.join(" "))));
-                    self.bytes.push(bytes);
-                }
-                UeOutput::State { machine, change, .. } => {
-                    self.facts.push(Fact::State(format!("ue{ue}.{machine} {change}")));
-                }
-                UeOutput::Attached { ip, dns, mtu, apn } => {
-                    assert_eq!((dns.is_some(), mtu, apn.as_str()), (true, 1400, "internet"));
-                    self.facts.push(Fact::Attached { ue, ip });
-                }
-                UeOutput::ReceiveIp(packet) => self.facts.push(Fact::ReceivedIp { ue, packet }),
-                UeOutput::AttachFailed { reason, retry, .. } => {
-                    self.facts.push(Fact::Failed { ue, reason, retry });
-                }
-                UeOutput::Detached => self.facts.push(Fact::Detached { ue }),
-            }
-        }
-        if let Some(at) = self.ues[ue].deadline() {
-            self.queue.push(at, Event::UeTimer(ue));
-        }
+    /// Has the world do something, and takes down what comes of it.
+    fn watch(&mut self, act: impl FnOnce(&mut World, Sink<'_>) -> Result<(), WorldError>) {
+        let log = self.log.clone();
+        act(&mut self.world, &mut |event| log.borrow_mut().event(event)).unwrap();
+        let mut log = log.borrow_mut();
+        self.facts.append(&mut log.facts);
+        self.bytes.append(&mut log.bytes);
     }
 
-    pub fn enb(&mut self, enb: u32, input: EnbInput<'_>) {
-        let mut out = Vec::new();
-        let station = &mut self.enbs[enb as usize - 1];
-        station.handle(self.now, input, &mut out).unwrap();
-        if let Some(at) = station.deadline() {
-            self.queue.push(at, Event::EnbTimer(enb));
-        }
-        for output in out {
-            match output {
-                EnbOutput::S1 { bytes, label } => {
-                    check_s1ap(&bytes);
-                    self.facts.push(Fact::Sent(format!("enb{enb} > {}", label.name)));
-                    self.bytes.push(bytes.clone());
-                    self.carry(1, Event::S1Up(enb, bytes));
-                }
-                EnbOutput::Air { ue, message } => self.carry(5, Event::AirDown(ue as usize, message)),
-                EnbOutput::GtpU { to, bytes, .. } => {
-                    assert_eq!(to, Actor::GATEWAY.transport_address());
-                    self.after(1, Event::GtpUp(enb, bytes));
-                }
-                EnbOutput::State { machine, change, .. } => {
-                    self.facts.push(Fact::State(format!("enb{enb}.{machine} {change}")));
-                }
-                EnbOutput::Access { .. } => {}
-            }
-        }
+    /// The moment at which a machine takes an input of the test, with everything done that was due before.
+    fn moment(&mut self) -> Instant {
+        let now = self.now();
+        self.run_until(now);
+        now
+    }
+
+    // ---- machines ----
+
+    pub fn ue(&mut self, number: u32, input: UeInput) {
+        let now = self.moment();
+        self.ues[number as usize - 1].make(|node, out| node.take(now, input, out));
+        self.watch(|world, sink| world.poke(Actor::ue(number), sink));
+    }
+
+    pub fn enb(&mut self, number: u32, input: EnbInput<'_>) {
+        let now = self.moment();
+        self.enbs[number as usize - 1].make(|node, out| node.take(now, input, out));
+        self.watch(|world, sink| world.poke(Actor::enb(number), sink));
     }
 
     pub fn core(&mut self, input: EpcInput<'_>) {
-        let mut out = Vec::new();
-        self.epc.handle(self.now, input, &mut out).unwrap();
-        if let Some(at) = self.epc.deadline() {
-            self.queue.push(at, Event::EpcTimer);
-        }
-        for output in out {
-            match output {
-                EpcOutput::S1 { enb, bytes, label } => {
-                    check_s1ap(&bytes);
-                    check_nas_of(&bytes);
-                    self.facts.push(Fact::Sent(format!("mme > {}", label.name)));
-                    self.bytes.push(bytes.clone());
-                    self.carry(1, Event::S1Down(enb, bytes));
-                }
-                EpcOutput::GtpU { to, bytes, .. } => {
-                    let enb = (1..=2).find(|n| Actor::enb(*n).transport_address() == to).unwrap();
-                    self.after(1, Event::GtpDown(enb, bytes));
-                }
-                EpcOutput::Sgi(packet) => self.facts.push(Fact::Sgi(packet)),
-                EpcOutput::State { machine, change, .. } => {
-                    self.facts.push(Fact::State(format!("{machine} {change}")));
-                }
-                EpcOutput::Call { from, to, label } => {
-                    let fields: Vec<String> = label.fields.iter().map(|(n, v)| format!("{n}={v}")).collect();
-                    let line = format!("{from} > {to} {} {}", label.name, fields.join(" "));
-                    self.facts.push(Fact::Sent(line));
-                }
-                EpcOutput::Session { change, .. } => self.session(change),
-            }
-        }
+        let now = self.moment();
+        self.core.make(|node, out| node.take(now, input, out));
+        self.watch(|world, sink| world.poke(Actor::MME, sink));
     }
 
-    fn session(&mut self, change: SessionChange) {
-        let ip = |attestation: &Attestation| attestation.ipv4().next().unwrap();
-        match change {
-            SessionChange::Up(attestation) | SessionChange::Changed(attestation) => {
-                self.facts.push(Fact::SessionUp(ip(&attestation)));
-                self.sessions.insert(attestation.session, attestation);
-            }
-            SessionChange::Down(session) => {
-                let ended = self.sessions.remove(&session).unwrap();
-                self.facts.push(Fact::SessionDown(ip(&ended)));
-            }
-        }
+    /// Another base station takes the place of station `number`.
+    pub fn replace_enb(&mut self, number: u32, enb: Enb) {
+        let node = Shared::new(EnbNode::new(number, enb));
+        self.watch(|world, sink| world.restart(Actor::enb(number), node.for_world(), sink));
+        self.enbs[number as usize - 1] = node;
     }
+
+    /// The core network restarts and has forgotten everything but its first `subscribers`.
+    pub fn restart_core(&mut self, config: EpcConfig, subscribers: u32) {
+        let node = Shared::new(CoreNode(epc(config, subscribers)));
+        self.watch(|world, sink| world.restart(Actor::MME, node.for_world(), sink));
+        self.core = node;
+    }
+
+    /// How many UEs the MME has a context of.
+    pub fn contexts(&self) -> usize {
+        self.core.look(|node| node.0.contexts())
+    }
+
+    /// How many UEs base station `number` has a connection with.
+    pub fn connections(&self, number: u32) -> usize {
+        self.enbs[number as usize - 1].look(|node| node.enb.connections())
+    }
+
+    /// When the next timer of UE `number` expires.
+    pub fn deadline(&self, number: u32) -> Option<Instant> {
+        self.ues[number as usize - 1].look(|node| node.ue.deadline())
+    }
+
+    // ---- ways ----
+
+    /// From now on the cell of base station `number` is heard by `ues` and nobody else.
+    pub fn cover(&mut self, number: u32, ues: RangeInclusive<u32>) {
+        self.world.topology().cover(Actor::enb(number), ues);
+    }
+
+    /// Loses every frame of which `lost` says so.
+    pub fn lose_if(&mut self, lost: fn(Port, Port, &Payload) -> bool) {
+        self.world.topology().meddle(Some(Box::new(lost)));
+    }
+
+    /// Counts the messages on the air and on S1, and loses those with these numbers.
+    pub fn lose(&mut self, numbers: &[u32]) {
+        let (numbers, carried) = (numbers.to_vec(), self.carried.clone());
+        self.world.topology().meddle(Some(Box::new(move |from, _, _| {
+            if !matches!(from.at, Iface::Uu | Iface::S1Mme) {
+                return false;
+            }
+            carried.set(carried.get() + 1);
+            numbers.contains(&carried.get())
+        })));
+    }
+
+    /// How many messages [`lose`](Self::lose) has counted.
+    pub fn carried(&self) -> u32 {
+        self.carried.get()
+    }
+
+    // ---- what happened ----
 
     /// What the network states of the session with this address.
-    pub fn attestation(&self, ip: Ipv4Addr) -> Option<&Attestation> {
-        self.sessions.values().find(|attestation| attestation.ipv4().any(|address| address == ip))
+    pub fn attestation(&self, ip: Ipv4Addr) -> Option<Attestation> {
+        let log = self.log.borrow();
+        log.sessions.values().find(|attestation| attestation.ipv4().any(|address| address == ip)).cloned()
     }
 
-    pub fn ip_of(&self, wanted: usize) -> Option<Ipv4Addr> {
+    pub fn ip_of(&self, wanted: u32) -> Option<Ipv4Addr> {
         self.facts.iter().rev().find_map(|fact| match fact {
             Fact::Attached { ue, ip } if *ue == wanted => Some(*ip),
             _ => None,
@@ -335,7 +290,7 @@ impl Bench {
         self.facts.iter().filter(|fact| matches!(fact, Fact::Sent(line) if line.contains(part))).count()
     }
 
-    pub fn failure(&self, wanted: usize) -> Option<(&str, bool)> {
+    pub fn failure(&self, wanted: u32) -> Option<(&str, bool)> {
         self.facts.iter().find_map(|fact| match fact {
             Fact::Failed { ue, reason, retry } if *ue == wanted => Some((reason.as_str(), *retry)),
             _ => None,
@@ -351,42 +306,4 @@ pub fn packet(source: Ipv4Addr, destination: Ipv4Addr, payload: &[u8]) -> Vec<u8
     packet[16..20].copy_from_slice(&destination.octets());
     packet.extend_from_slice(payload);
     packet
-}
-
-fn check_s1ap(bytes: &[u8]) {
-    let pdu = S1AP_PDU::decode(bytes).unwrap();
-    let deviations = pdu.check().unwrap();
-    assert!(deviations.is_empty(), "{pdu}: {deviations:?}");
-}
-
-/// The NAS PDUs that the MME sends; a base station only carries what UEs send.
-fn check_nas_of(bytes: &[u8]) {
-    let pdu = S1AP_PDU::decode(bytes).unwrap();
-    if let Some(Ok(nas)) = pdu.ie::<oxirush_s1ap::ie::NAS_PDU>() {
-        check_nas(&nas.0);
-    }
-    for item in pdu.items::<oxirush_s1ap::ie::E_RABToBeSetupListCtxtSUReq>() {
-        check_nas(&item.unwrap().nas_pdu.unwrap().0);
-    }
-}
-
-fn check_nas(bytes: &[u8]) {
-    let message = NasEpsMessage::decode(bytes).unwrap();
-    check_clean(&message);
-    // Under EEA0, what is inside can be read too.
-    if EEA0.get() && matches!(message, NasEpsMessage::SecurityProtected(..)) {
-        check_clean(&message.decode_null_ciphered_payload().unwrap());
-    }
-}
-
-fn check_clean(message: &NasEpsMessage) {
-    let mut findings = message.validate();
-    // One test has a network choose EIA0, to see it refused.
-    findings.retain(|finding| !finding.message.starts_with("EIA0 is only used for"));
-    assert!(findings.is_empty(), "{message}: {findings:?}");
-}
-
-thread_local! {
-    /// Whether the test runs without ciphering, so that what is inside protected messages can be checked.
-    pub static EEA0: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }

@@ -3,8 +3,10 @@
 mod attach;
 mod bench;
 mod card;
+mod log;
 mod loss;
 mod malice;
+mod nodes;
 mod rejects;
 mod s1;
 mod vectors;

@@ -4,13 +4,13 @@ use cellbed::corenet::EpcInput;
 use cellbed::ran::{Downlink, EnbInput, ReleaseCause, UeInput, Uplink};
 use proptest::prelude::*;
 
-use crate::bench::{Bench, Event, config};
+use crate::bench::{Bench, at, config};
 
 fn attached() -> Bench {
     let mut bench = Bench::new(config(), 1);
-    bench.after(100, Event::Power(0));
+    bench.power_on(1, 100);
     bench.run(5);
-    assert!(bench.ip_of(0).is_some());
+    assert!(bench.ip_of(1).is_some());
     bench
 }
 
@@ -20,7 +20,7 @@ fn plain_messages_do_not_reach_a_secured_ue() {
     for nas in ["074408", "074501", "0754", "075501"] {
         let mut bench = attached();
         let before = bench.facts.len();
-        bench.ue(0, UeInput::Air(Downlink::Information { nas: hex::decode(nas).unwrap() }));
+        bench.ue(1, UeInput::Air(Downlink::Information { nas: hex::decode(nas).unwrap() }));
         bench.run(20);
         let after = format!("{:?}", &bench.facts[before..]);
         assert!(after.contains("dropped=no integrity protection"), "{after}");
@@ -36,9 +36,9 @@ fn replayed_and_forged_messages_are_dropped() {
     assert!(!protected.is_empty());
     for mut nas in protected {
         let before = bench.facts.len();
-        bench.ue(0, UeInput::Air(Downlink::Information { nas: nas.clone() }));
+        bench.ue(1, UeInput::Air(Downlink::Information { nas: nas.clone() }));
         nas[3] ^= 1;
-        bench.ue(0, UeInput::Air(Downlink::Information { nas }));
+        bench.ue(1, UeInput::Air(Downlink::Information { nas }));
         assert!(
             bench.facts[before..].iter().all(|f| format!("{f:?}").contains("dropped=integrity check failed")),
             "{:?}",
@@ -52,9 +52,9 @@ fn plain_messages_do_not_reach_a_secured_mme() {
     let mut bench = attached();
     // DETACH REQUEST of the UE, switched off, with an IMSI.
     let nas = hex::decode("0745090809101010000000001f").unwrap_or_default();
-    bench.enb(1, EnbInput::Air { ue: 0, message: Uplink::Information { nas } });
+    bench.enb(1, EnbInput::Air { ue: 1, message: Uplink::Information { nas } });
     bench.run(20);
-    assert_eq!(bench.epc.contexts(), 1);
+    assert_eq!(bench.contexts(), 1);
     assert!(format!("{:?}", bench.facts).contains("NAS message dropped"));
 }
 
@@ -72,20 +72,23 @@ fn malformed_s1ap_is_answered_and_unknown_identifiers_too() {
     bench.run(20);
     // Nobody answered an answer, and the UE is still there.
     assert_eq!(bench.sent("ErrorIndication"), 3);
-    assert_eq!(bench.epc.contexts(), 1);
+    assert_eq!(bench.contexts(), 1);
 }
 
 #[test]
 fn a_malformed_attach_is_rejected_as_such() {
     let mut bench = Bench::new(config(), 1);
     bench.run(1);
-    bench.enb(1, EnbInput::Air { ue: 0, message: Uplink::ConnectionRequest });
+    bench.enb(1, EnbInput::Air { ue: 1, message: Uplink::ConnectionRequest });
     let nas = hex::decode("0741010302983902e0e000").unwrap();
-    bench.enb(1, EnbInput::Air { ue: 0, message: Uplink::ConnectionSetupComplete { nas } });
+    bench.enb(1, EnbInput::Air { ue: 1, message: Uplink::ConnectionSetupComplete { nas } });
     bench.run(20);
     assert!(bench.bytes.iter().any(|bytes| bytes.windows(3).any(|w| w == [0x07, 0x44, 0x60])));
-    assert_eq!((bench.epc.contexts(), bench.enbs[0].connections()), (0, 0));
+    assert_eq!((bench.contexts(), bench.connections(1)), (0, 0));
 }
+
+/// When the UE is switched on among noise.
+const POWER_ON_MS: u64 = 20;
 
 fn octets() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(any::<u8>(), 0..80)
@@ -112,7 +115,7 @@ fn mutated(all: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
 
 fn of_a_run() -> Vec<Vec<u8>> {
     let mut bench = attached();
-    bench.ue(0, UeInput::Detach);
+    bench.ue(1, UeInput::Detach);
     bench.run(10);
     bench.bytes
 }
@@ -127,21 +130,25 @@ proptest! {
         at_ms in 0u64..250,
     ) {
         let mut bench = Bench::new(config(), 1);
-        bench.after(20, Event::Power(0));
-        bench.run_until(cellbed::kernel::Instant::from_nanos(at_ms * 1_000_000));
+        if at_ms >= POWER_ON_MS {
+            bench.power_on(1, POWER_ON_MS);
+        }
+        bench.run_until(at(at_ms));
         for bytes in noise {
             bench.core(EpcInput::S1 { enb: 1, bytes: &bytes });
             bench.core(EpcInput::GtpU { from: [10, 53, 2, 1].into(), bytes: &bytes });
             bench.core(EpcInput::Sgi(&bytes));
             bench.enb(1, EnbInput::S1(&bytes));
             bench.enb(1, EnbInput::GtpU(&bytes));
-            bench.ue(0, UeInput::Air(Downlink::Information { nas: bytes.clone() }));
-            bench.enb(1, EnbInput::Air { ue: 0, message: Uplink::Information { nas: bytes.clone() } });
+            bench.ue(1, UeInput::Air(Downlink::Information { nas: bytes.clone() }));
+            bench.enb(1, EnbInput::Air { ue: 1, message: Uplink::Information { nas: bytes.clone() } });
             bench.enb(1, EnbInput::Air { ue: 9, message: Uplink::ConnectionRequest });
             bench.enb(1, EnbInput::Air { ue: 9, message: Uplink::ConnectionSetupComplete { nas: bytes.clone() } });
-            bench.ue(0, UeInput::SendIp(bytes));
+            bench.ue(1, UeInput::SendIp(bytes));
         }
-        bench.ue(0, UeInput::Air(Downlink::Release { cause: ReleaseCause::Network }));
+        bench.ue(1, UeInput::Air(Downlink::Release { cause: ReleaseCause::Network }));
+        // A UE that is on already takes no notice.
+        bench.power_on(1, POWER_ON_MS);
         bench.run(100);
     }
 }

@@ -2,17 +2,19 @@
 
 use cellbed::corenet::EpcInput;
 use cellbed::ran::{Downlink, EnbInput, ReleaseCause, UeInput, Uplink};
+use cellbed::world::Payload;
 use oxirush_s1ap::{build_s1ap, build_s1ap_ie, s1ap::*};
 
-use crate::bench::{Bench, Event, Fact, SERVER, config, packet};
+use crate::bench::{Bench, SERVER, config, packet};
+use crate::log::Fact;
 
 fn attached(ues: u32) -> Bench {
     let mut bench = Bench::new(config(), ues);
-    for ue in 0..ues as usize {
-        bench.after(100, Event::Power(ue));
+    for ue in 1..=ues {
+        bench.power_on(ue, 100);
     }
     bench.run(5);
-    assert_eq!(bench.epc.contexts(), ues as usize);
+    assert_eq!(bench.contexts(), ues as usize);
     bench
 }
 
@@ -33,20 +35,20 @@ fn one_connection(mme: Option<u32>, enb: Option<u32>) -> ResetType<'static> {
 fn a_reset_by_the_mme_releases_all_or_some() {
     let mut bench = attached(2);
     bench.enb(1, EnbInput::S1(&reset(one_connection(None, Some(1)))));
-    assert_eq!(bench.enbs[0].connections(), 1);
+    assert_eq!(bench.connections(1), 1);
     bench.enb(1, EnbInput::S1(&reset(ResetType::s1_Interface(ResetAll::reset_all))));
-    assert_eq!(bench.enbs[0].connections(), 0);
+    assert_eq!(bench.connections(1), 0);
     assert_eq!(bench.sent("enb1 > ResetAcknowledge"), 2);
 }
 
 #[test]
 fn a_reset_by_the_base_station_leaves_registrations_idle() {
     let mut bench = attached(2);
-    let ip = bench.ip_of(0).unwrap();
+    let ip = bench.ip_of(1).unwrap();
     bench.core(EpcInput::S1 { enb: 1, bytes: &reset(one_connection(Some(1), None)) });
     bench.core(EpcInput::S1 { enb: 1, bytes: &reset(ResetType::s1_Interface(ResetAll::reset_all)) });
     assert_eq!(bench.sent("mme > ResetAcknowledge"), 2);
-    assert_eq!(bench.epc.contexts(), 2);
+    assert_eq!(bench.contexts(), 2);
     assert!(bench.attestation(ip).is_some());
     // What comes for the UE now waits and is not sent anywhere.
     bench.core(EpcInput::Sgi(&packet(SERVER, ip, b"anybody?")));
@@ -57,28 +59,28 @@ fn a_reset_by_the_base_station_leaves_registrations_idle() {
 #[test]
 fn a_lost_radio_connection_leaves_the_registration_idle() {
     let mut bench = attached(1);
-    let ip = bench.ip_of(0).unwrap();
-    bench.ue(0, UeInput::Air(Downlink::Release { cause: ReleaseCause::Network }));
+    let ip = bench.ip_of(1).unwrap();
+    bench.ue(1, UeInput::Air(Downlink::Release { cause: ReleaseCause::Network }));
     // The device wants to send: it attaches again, its base station reports the old connection lost.
-    bench.ue(0, UeInput::SendIp(packet(ip, SERVER, b"hello")));
+    bench.ue(1, UeInput::SendIp(packet(ip, SERVER, b"hello")));
     bench.run(20);
     assert_eq!(bench.sent("enb1 > UEContextReleaseRequest"), 1);
-    assert_ne!(bench.ip_of(0), Some(ip));
+    assert_ne!(bench.ip_of(1), Some(ip));
     assert!(bench.facts.contains(&Fact::SessionDown(ip)));
-    assert_eq!((bench.epc.contexts(), bench.enbs[0].connections()), (1, 1));
+    assert_eq!((bench.contexts(), bench.connections(1)), (1, 1));
 }
 
 #[test]
 fn a_tunnel_that_the_gateway_forgot_ends_the_connection() {
     let mut bench = attached(1);
-    let ip = bench.ip_of(0).unwrap();
+    let ip = bench.ip_of(1).unwrap();
     // The gateway's end of the first session is tunnel 1.
     let gateway = cellbed::event::Actor::GATEWAY.transport_address();
     let (bytes, _) = cellbed::wire::gtpu::error_indication(1, gateway).unwrap();
     bench.enb(1, EnbInput::GtpU(&bytes));
     bench.run(10);
     assert_eq!(bench.sent("enb1 > UEContextReleaseRequest"), 1);
-    assert_eq!(bench.enbs[0].connections(), 0);
+    assert_eq!(bench.connections(1), 0);
     assert!(bench.attestation(ip).is_some());
 }
 
@@ -103,8 +105,8 @@ fn erabs_are_released_by_number() {
     bench.enb(1, EnbInput::S1(&command.encode().unwrap()));
     assert_eq!(bench.sent("enb1 > E-RABReleaseResponse"), 1);
     bench.run(6);
-    let ip = bench.ip_of(0).unwrap();
-    bench.ue(0, UeInput::SendIp(packet(ip, SERVER, b"no bearer")));
+    let ip = bench.ip_of(1).unwrap();
+    bench.ue(1, UeInput::SendIp(packet(ip, SERVER, b"no bearer")));
     bench.run(7);
     assert!(!bench.facts.iter().any(|fact| matches!(fact, Fact::Sgi(_))));
 }
@@ -114,25 +116,25 @@ fn a_ue_without_the_key_fails_the_context_setup() {
     let mut bench = Bench::new(config(), 1);
     bench.run(1);
     // The UE's answer is lost and a failure comes instead.
-    bench.lose_if = |event| matches!(event, Event::AirUp(_, Uplink::SecurityModeComplete));
-    bench.after(0, Event::Power(0));
+    bench.lose_if(|_, _, frame| matches!(frame, Payload::Up(Uplink::SecurityModeComplete)));
+    bench.ue(1, UeInput::PowerOn);
     bench.run(2);
-    bench.enb(1, EnbInput::Air { ue: 0, message: Uplink::SecurityModeFailure });
+    bench.enb(1, EnbInput::Air { ue: 1, message: Uplink::SecurityModeFailure });
     bench.run(3);
     assert_eq!(bench.sent("enb1 > InitialContextSetupFailure"), 1);
-    assert_eq!(bench.failure(0), Some(("lower-layer-failure", true)));
+    assert_eq!(bench.failure(1), Some(("lower-layer-failure", true)));
     assert!(bench.facts.iter().any(|fact| matches!(fact, Fact::SessionDown(_))));
-    assert_eq!(bench.epc.contexts(), 0);
+    assert_eq!(bench.contexts(), 0);
 }
 
 #[test]
 fn a_wrong_integrity_code_fails_the_security_mode() {
     let mut bench = Bench::new(config(), 1);
     bench.run(1);
-    bench.lose_if = |event| matches!(event, Event::AirDown(_, Downlink::SecurityMode { .. }));
-    bench.after(0, Event::Power(0));
+    bench.lose_if(|_, _, frame| matches!(frame, Payload::Down(Downlink::SecurityMode { .. })));
+    bench.ue(1, UeInput::PowerOn);
     bench.run(2);
-    bench.ue(0, UeInput::Air(Downlink::SecurityMode { eia: 2, eea: 2, mac_i: [0; 4] }));
+    bench.ue(1, UeInput::Air(Downlink::SecurityMode { eia: 2, eea: 2, mac_i: [0; 4] }));
     bench.run(3);
     assert_eq!(bench.sent("enb1 > InitialContextSetupFailure"), 1);
 }
@@ -141,14 +143,14 @@ fn a_wrong_integrity_code_fails_the_security_mode() {
 fn a_forged_resynchronisation_ends_in_a_reject() {
     let mut bench = Bench::new(config(), 1);
     bench.run(1);
-    bench.lose_if = |event| matches!(event, Event::AirUp(_, Uplink::Information { .. }));
-    bench.after(0, Event::Power(0));
+    bench.lose_if(|_, _, frame| matches!(frame, Payload::Up(Uplink::Information { .. })));
+    bench.ue(1, UeInput::PowerOn);
     bench.run(2);
     let nas = hex::decode(format!("075c15300e{}", "00".repeat(14))).unwrap();
-    bench.enb(1, EnbInput::Air { ue: 0, message: Uplink::Information { nas } });
+    bench.enb(1, EnbInput::Air { ue: 1, message: Uplink::Information { nas } });
     bench.run(3);
     assert_eq!(bench.sent("result=AUTHENTICATION_DATA_UNAVAILABLE"), 1);
-    assert_eq!(bench.failure(0), Some(("authentication-reject", false)));
+    assert_eq!(bench.failure(1), Some(("authentication-reject", false)));
 }
 
 #[test]
@@ -165,6 +167,6 @@ fn service_requests_and_updates_are_told_to_attach() {
         bench.run(20);
         let expected = hex::decode(name).unwrap();
         assert!(bench.bytes.iter().any(|bytes| bytes.windows(3).any(|w| w == expected)), "{:?}", bench.facts);
-        assert_eq!((bench.epc.contexts(), bench.enbs[0].connections()), (0, 0));
+        assert_eq!((bench.contexts(), bench.connections(1)), (0, 0));
     }
 }

@@ -11,6 +11,22 @@ use crate::world::port::{Iface, Payload, Port, To};
 pub struct CoreNode(pub Epc);
 
 impl CoreNode {
+    /// Takes one input of the core network as the core network knows it.
+    ///
+    /// # Errors
+    /// Where the bench is at fault.
+    pub fn take(
+        &mut self,
+        now: Instant,
+        input: EpcInput<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), WorldError> {
+        let mut outputs = Vec::new();
+        self.0.handle(now, input, &mut outputs)?;
+        out.extend(outputs.into_iter().map(|output| Self::put(now, output)));
+        Ok(())
+    }
+
     fn put(now: Instant, output: EpcOutput) -> Output {
         let mme = Port::new(Actor::MME, Iface::S1Mme);
         let gateway = |at| Port::new(Actor::GATEWAY, at);
@@ -64,10 +80,7 @@ impl Node for CoreNode {
             Input::Timer => EpcInput::Timer,
             _ => return Ok(()),
         };
-        let mut outputs = Vec::new();
-        self.0.handle(now, input, &mut outputs)?;
-        out.extend(outputs.into_iter().map(|output| Self::put(now, output)));
-        Ok(())
+        self.take(now, input, out)
     }
 
     fn deadline(&mut self, _: Instant) -> Option<Instant> {

@@ -19,6 +19,22 @@ impl EnbNode {
         Self { enb, actor: Actor::enb(number) }
     }
 
+    /// Takes one input of the base station as the base station knows it.
+    ///
+    /// # Errors
+    /// Where the bench is at fault.
+    pub fn take(
+        &mut self,
+        now: Instant,
+        input: EnbInput<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), WorldError> {
+        let mut outputs = Vec::new();
+        self.enb.handle(now, input, &mut outputs)?;
+        out.extend(outputs.into_iter().map(|output| self.put(now, output)));
+        Ok(())
+    }
+
     fn put(&self, now: Instant, output: EnbOutput) -> Output {
         let port = |at| Port::new(self.actor, at);
         match output {
@@ -72,10 +88,7 @@ impl Node for EnbNode {
             // Being switched on changes nothing until the MME is there; nothing else comes its way.
             _ => return Ok(()),
         };
-        let mut outputs = Vec::new();
-        self.enb.handle(now, input, &mut outputs)?;
-        out.extend(outputs.into_iter().map(|output| self.put(now, output)));
-        Ok(())
+        self.take(now, input, out)
     }
 
     fn deadline(&mut self, _: Instant) -> Option<Instant> {

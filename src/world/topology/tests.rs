@@ -145,3 +145,30 @@ fn a_device_takes_the_first_cell_that_is_not_barred_and_hears_no_other() {
     topology.leave(1);
     assert!(send(&mut topology, 7, enb(1, Iface::Uu), To::Port(ue(1)), release()).is_empty());
 }
+
+#[test]
+fn a_device_that_leaves_a_cell_is_served_there_no_more() {
+    let mut topology = topology([]);
+    let [ue, stayed] = [1, 2].map(|n| Port::new(Actor::ue(n), Iface::Uu));
+    let up = |message| Payload::Up(message);
+    let arrives_at = |frames: Vec<Arrival>| -> Vec<Port> { frames.iter().map(|frame| frame.to).collect() };
+    let request = || up(Uplink::ConnectionRequest);
+    for ue in [ue, stayed] {
+        assert_eq!(arrives_at(send(&mut topology, 0, ue, To::Serving, request())), [enb(1, Iface::Uu)]);
+    }
+    topology.cover(Actor::enb(1), 2..=10);
+    let message = || up(Uplink::SecurityModeComplete);
+    assert!(send(&mut topology, 1, ue, To::Serving, message()).is_empty());
+    let release = || Payload::Down(Downlink::Release { cause: ReleaseCause::Network });
+    assert!(send(&mut topology, 1, enb(1, Iface::Uu), To::Port(ue), release()).is_empty());
+    assert_eq!(arrives_at(send(&mut topology, 1, stayed, To::Serving, message())), [enb(1, Iface::Uu)]);
+
+    assert_eq!(arrives_at(send(&mut topology, 2, ue, To::Serving, request())), [enb(2, Iface::Uu)]);
+    topology.cover(Actor::enb(1), 1..=10);
+    assert_eq!(
+        arrives_at(send(&mut topology, 3, ue, To::Serving, message())),
+        [enb(2, Iface::Uu)],
+        "it stays"
+    );
+    assert_eq!(arrives_at(send(&mut topology, 4, ue, To::Serving, request())), [enb(1, Iface::Uu)]);
+}
