@@ -3,6 +3,7 @@
 mod attach;
 mod bench;
 mod card;
+mod cells;
 mod log;
 mod loss;
 mod malice;
