@@ -86,9 +86,10 @@ pub enum Algorithm {
     Tuak { topc: Secret<32> },
 }
 
-/// [`Authentication`] as it is written: exactly one operator's constant is given.
+/// The keys of the subscriber: K, and exactly one of the operator's constants.
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Authentication")]
 struct AuthenticationToml {
     /// K of the first subscriber, 32 hexadecimal digits.
     k: Secret<16>,

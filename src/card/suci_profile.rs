@@ -42,7 +42,7 @@ enum SchemeName {
     B,
 }
 
-/// [`Suci`] as it is written.
+/// How the SUCI is calculated (TS 33.501 clause 6.12).
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SuciToml {

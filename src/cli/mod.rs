@@ -17,6 +17,7 @@ pub mod ledger;
 mod node;
 mod pki;
 mod profile;
+pub mod reference;
 mod report;
 mod run;
 mod terminal;
