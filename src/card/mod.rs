@@ -2,6 +2,7 @@
 //!
 //! [`Uicc`] answers command APDUs as a card with protocol T=0 does. It is built from tables: which files there
 //! are (`fs`), which instructions ([`Uicc`]'s table) and which objects the applet holds (`iot_safe`).
+#![allow(missing_docs, reason = "fields are called as in the specification that the type names")]
 
 mod aka;
 mod commands;
