@@ -12,6 +12,7 @@ pub struct Suci {
     pub by_card: bool,
     /// 1 to 4 digits.
     pub routing_indicator: String,
+    /// How the identity is concealed.
     pub scheme: SuciScheme,
     /// Identifier of the home network's public key.
     pub key_id: u8,
@@ -20,6 +21,7 @@ pub struct Suci {
 /// The protection scheme, with the public key of the home network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SuciScheme {
+    /// Not at all.
     Null,
     /// ECIES on Curve25519.
     ProfileA([u8; 32]),
