@@ -18,9 +18,9 @@ pub fn pages() -> Vec<(&'static str, String)> {
 fn command_line() -> String {
     let mut root = Cli::command().disable_help_subcommand(true);
     root.build();
-    let mut text = "# Command line\n\nEvery verb takes `--help` as well, which says more and lists the exit codes. This page \
-                    is made from the program: `cellbed schema --markdown`.\n"
-        .to_owned();
+    let introduction = "Every verb takes `--help` as well, which says more and lists the exit codes. This page is made \
+                        from the program: `cellbed schema --markdown`.";
+    let mut text = format!("# Command line\n\n{introduction}\n");
     verbs(&root, "", &mut text);
     text
 }

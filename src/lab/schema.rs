@@ -38,8 +38,8 @@ pub fn pages() -> Vec<(&'static str, String)> {
             "sim-profile.md",
             page::<SimProfile>(
                 "SIM profiles",
-                "A SIM profile says what is on a card, in a TOML file of `sim-profiles/`. Cards and subscribers that are \
-                 made from one file count on from its values.",
+                "A SIM profile says what is on a card, in a TOML file of `sim-profiles/`. Cards and subscribers that \
+                 are made from one file count on from its values.",
             ),
         ),
     ]
