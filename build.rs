@@ -1,5 +1,6 @@
 //! Says what the machine that builds has of the libraries that features and members of `vendor/` bind, so that
 //! `cellbed doctor` can tell what this build can do and why it cannot do the rest. Nothing is fetched or written.
+#![allow(clippy::disallowed_methods, reason = "a build script asks the machine")]
 
 use std::env;
 use std::process::Command;

@@ -113,23 +113,36 @@ impl Role {
 /// Who takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Actor {
+    /// What it is.
     pub role: Role,
     /// From 1; 0 where there is but one.
     pub number: u32,
 }
 
 impl Actor {
+    /// The MME.
     pub const MME: Self = Self::one(Role::Mme);
+    /// The HSS.
     pub const HSS: Self = Self::one(Role::Hss);
+    /// The gateway.
     pub const GATEWAY: Self = Self::one(Role::Gateway);
+    /// The service network.
     pub const SERVICES: Self = Self::one(Role::Services);
+    /// The registrar.
     pub const REGISTRAR: Self = Self::one(Role::Registrar);
+    /// The ledger.
     pub const LEDGER: Self = Self::one(Role::Ledger);
+    /// The onboarding service.
     pub const CA: Self = Self::one(Role::Ca);
+    /// The cloud.
     pub const CLOUD: Self = Self::one(Role::Cloud);
+    /// The SM-DP+.
     pub const SMDP: Self = Self::one(Role::Smdp);
+    /// The SM-DS.
     pub const SMDS: Self = Self::one(Role::Smds);
+    /// The eIM.
     pub const EIM: Self = Self::one(Role::Eim);
+    /// The lab.
     pub const LAB: Self = Self::one(Role::Lab);
 
     const fn one(role: Role) -> Self {
@@ -197,8 +210,11 @@ impl FromStr for Actor {
 /// A message between two actors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
+    /// Who sent it.
     pub from: Actor,
+    /// Whom it is for.
     pub to: Actor,
+    /// How it is called.
     pub label: Label,
     /// The encoded message: the command or response APDU, the NAS PDU as protected, the S1AP PDU, the GTP-U
     /// PDU, and for what travels inside TLS the plaintext. Empty for a function call.
@@ -208,11 +224,13 @@ pub struct Message {
 /// A change of state inside one actor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateChange {
+    /// In whom.
     pub actor: Actor,
     /// The machine, as in `emm` or `ecm`; empty for a plain note.
     pub machine: &'static str,
     /// What changed, as in `DEREGISTERED -> REGISTERED_INITIATED`.
     pub change: Cow<'static, str>,
+    /// What is worth knowing beside it.
     pub fields: Fields,
 }
 
@@ -278,6 +296,7 @@ impl Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct StepId {
+    /// Its kind.
     pub step: Step,
     /// Which time the device does a step of this kind, from 1.
     pub nth: u16,
@@ -347,6 +366,7 @@ impl TryFrom<String> for StepId {
 
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Outcome {
     /// What was proved.
     Done { proof: String },
@@ -404,21 +424,16 @@ impl Verdict {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Body {
+    /// A message went from one actor to another.
     Message(Message),
+    /// Something changed inside one actor.
     State(StateChange),
     /// Device `device` begins `step`.
-    StepStarted {
-        device: u32,
-        step: StepId,
-    },
+    StepStarted { device: u32, step: StepId },
     /// Device `device` ended `step` after `took` of virtual time.
-    StepEnded {
-        device: u32,
-        step: StepId,
-        took: Duration,
-        outcome: Outcome,
-    },
+    StepEnded { device: u32, step: StepId, took: Duration, outcome: Outcome },
 }
 
 impl Body {
@@ -431,7 +446,9 @@ impl Body {
 /// Something that happened at a moment of the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
+    /// When, in virtual time.
     pub at: Instant,
+    /// What.
     pub body: Body,
 }
 

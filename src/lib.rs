@@ -24,6 +24,7 @@
 //!
 //! The first is enforced by `clippy.toml`, the order of the folders by `tests/house.rs`, which reads it above.
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test may read files and measure time"))]
 

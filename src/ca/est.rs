@@ -93,8 +93,11 @@ impl Operation {
 /// A request, as far as EST decides it. The caller adds Host and Content-Length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EstRequest {
+    /// What is asked for.
     pub operation: Operation,
+    /// The header fields that EST decides.
     pub headers: Headers,
+    /// The content, in base64 as RFC 8951 has it.
     pub body: Vec<u8>,
 }
 
@@ -125,8 +128,11 @@ impl EstRequest {
 /// A response, as far as EST decides it. The caller adds Content-Length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EstResponse {
+    /// The HTTP status.
     pub status: u16,
+    /// The header fields that EST decides.
     pub headers: Headers,
+    /// The content: base64, or a reason in plain text.
     pub body: Vec<u8>,
 }
 
@@ -161,6 +167,7 @@ impl EstResponse {
 
 /// Why a request gets no certificate, as the client is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Refusal {
     /// The request is not what the operation takes.
     BadRequest { reason: String },
@@ -238,6 +245,7 @@ pub fn read_enroll_request(content_type: Option<&str>, body: &[u8]) -> Result<Cs
 
 /// What became of a request for a certificate, as the client reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Enrolment {
     /// The certificate in DER.
     Issued(Vec<u8>),

@@ -19,6 +19,7 @@ use crate::crypto::CryptoError;
 
 /// Why a request, a certificate or an EST message was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum CaError {
     #[error("{what} is not valid DER: {reason}")]
     Der { what: &'static str, reason: String },

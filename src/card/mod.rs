@@ -54,9 +54,13 @@ type Reply = Result<Vec<u8>, StatusWord>;
 /// A public key operation that a card did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CardOp {
+    /// A key pair was made.
     KeyGen,
+    /// Something was signed.
     Sign,
+    /// A shared secret was computed.
     Agree,
+    /// A signature was verified.
     Verify,
 }
 
@@ -65,6 +69,7 @@ pub type OnOp = std::sync::Arc<dyn Fn(CardOp) + Send + Sync>;
 
 /// Why a card cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum CardError {
     #[error(
         "the {what} {index} cards after {first} has too many digits; start the profile lower or make fewer cards"

@@ -81,14 +81,18 @@ pub enum OperatorKey {
 
 /// The algorithm set of a card, with what it needs beside K and OPc.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Algorithm {
+    /// Milenage (TS 35.206), with the operator's constant in OPc.
     Milenage,
+    /// TUAK (TS 35.231), with its operator's constant.
     Tuak { topc: Secret<32> },
 }
 
-/// [`Authentication`] as it is written: exactly one operator's constant is given.
+/// The keys of the subscriber: K, and exactly one of the operator's constants.
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Authentication")]
 struct AuthenticationToml {
     /// K of the first subscriber, 32 hexadecimal digits.
     k: Secret<16>,
@@ -191,22 +195,31 @@ fn first_half(bytes: [u8; 32]) -> [u8; 16] {
 /// What one card is personalised with.
 #[derive(Clone)]
 pub struct Personalisation {
+    /// The number of the subscriber.
     pub imsi: Imsi,
+    /// The number of the card.
     pub iccid: Iccid,
+    /// The identifier of the card as an eUICC.
     pub eid: Eid,
+    /// K, which card and home network share.
     pub k: [u8; 16],
     /// OPc of Milenage; zero where the algorithm is another.
     pub opc: [u8; 16],
+    /// The algorithm set for which the keys are.
     pub algorithm: Algorithm,
     /// Authentication management field for AUTN; the card does not look at it.
     pub amf: [u8; 2],
     /// The highest sequence number that the card has accepted, 48 bits.
     pub sqn: u64,
+    /// The home network.
     pub plmn: Plmn,
+    /// The access point name that the device asks for.
     pub apn: String,
+    /// How the identity is concealed in 5G, where it is.
     pub suci: Option<Suci>,
     /// The secret of the IoT SAFE applet.
     pub pre_shared_key: Option<[u8; 32]>,
+    /// The codes of the card.
     pub pin: PinCodes,
 }
 

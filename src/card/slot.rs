@@ -6,6 +6,7 @@ use crate::wire::Command;
 
 /// Why a card gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum PortError {
     #[error("the card was removed")]
     Removed,
@@ -37,7 +38,9 @@ impl CardPort for Box<dyn CardPort> {
 /// One command and its response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
+    /// The command APDU.
     pub command: Vec<u8>,
+    /// The response APDU, status word included.
     pub response: Vec<u8>,
 }
 

@@ -12,6 +12,7 @@ pub struct Suci {
     pub by_card: bool,
     /// 1 to 4 digits.
     pub routing_indicator: String,
+    /// How the identity is concealed.
     pub scheme: SuciScheme,
     /// Identifier of the home network's public key.
     pub key_id: u8,
@@ -20,6 +21,7 @@ pub struct Suci {
 /// The protection scheme, with the public key of the home network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SuciScheme {
+    /// Not at all.
     Null,
     /// ECIES on Curve25519.
     ProfileA([u8; 32]),
@@ -42,7 +44,7 @@ enum SchemeName {
     B,
 }
 
-/// [`Suci`] as it is written.
+/// How the SUCI is calculated (TS 33.501 clause 6.12).
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SuciToml {

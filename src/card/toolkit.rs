@@ -10,9 +10,11 @@ use crate::wire::{Command, StatusWord, tlv};
 pub enum Refresh {
     /// Initialise the application again and read all files.
     InitialisationAndFullFileChange = 0x00,
+    /// Initialise the application again.
     Initialisation = 0x03,
     /// Reset the card: what another eSIM profile needs.
     UiccReset = 0x04,
+    /// Begin the session of the application anew.
     ApplicationReset = 0x05,
     /// Another eSIM profile is enabled, or none (GSMA SGP.22 clause 3.2.1).
     EuiccProfileStateChange = 0x09,

@@ -85,8 +85,8 @@ pub enum Verb {
     Doctor(DoctorArgs),
     /// Measure cellbed itself
     Bench(BenchArgs),
-    /// Write the JSON Schemas of the lab's files, for editors
-    Schema(FolderArgs),
+    /// Write the JSON Schemas of the lab's files, for editors, or the pages of the reference, for people
+    Schema(SchemaArgs),
     /// Print the completions of a shell
     #[command(
         after_help = "Example:\n  cellbed completions bash > ~/.local/share/bash-completion/completions/cellbed"
@@ -538,6 +538,17 @@ pub struct CardBenchArgs {
     /// How often each command is sent
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub rounds: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// The folder to write to
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+
+    /// Write pages in Markdown: each kind of file, and the command line
+    #[arg(long)]
+    pub markdown: bool,
 }
 
 #[derive(Debug, Args)]

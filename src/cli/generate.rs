@@ -9,9 +9,9 @@ use super::{exit, terminal};
 use crate::io::files;
 use crate::lab::{LabError, schema};
 
-/// Writes the JSON Schemas of the lab's files.
-pub fn schemas(args: &FolderArgs) -> ExitCode {
-    for (name, text) in schema::all() {
+/// Writes the JSON Schemas of the lab's files, or the pages of the reference.
+pub fn schemas(args: &super::args::SchemaArgs) -> ExitCode {
+    for (name, text) in if args.markdown { super::reference::pages() } else { schema::all() } {
         let path = args.dir.join(name);
         if let Err(error) = files::write_text(&path, &text) {
             return terminal::set_up_error(&LabError::File(error));

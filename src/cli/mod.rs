@@ -2,6 +2,7 @@
 //!
 //! The lint on effects (`clippy.toml`) is lifted for this folder, for `io` and for the run driver: here is
 //! where they belong.
+#![allow(missing_docs, reason = "arguments say what they are to the user")]
 #![allow(clippy::disallowed_methods, reason = "effects live here")]
 
 pub mod args;
@@ -17,6 +18,7 @@ pub mod ledger;
 mod node;
 mod pki;
 mod profile;
+pub mod reference;
 mod report;
 mod run;
 mod terminal;

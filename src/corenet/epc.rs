@@ -18,7 +18,9 @@ use crate::wire::{Fields, Label};
 /// What a core network is.
 #[derive(Debug, Clone)]
 pub struct EpcConfig {
+    /// The network's identity.
     pub plmn: Plmn,
+    /// The tracking area code of its base stations (TS 23.003 clause 19.4.2.3).
     pub tac: u16,
     /// The radio access of its cells.
     pub rat: RatType,
@@ -28,12 +30,15 @@ pub struct EpcConfig {
     pub eia: Vec<u8>,
     /// NAS ciphering algorithms by number, best first.
     pub eea: Vec<u8>,
+    /// Where UEs get their addresses.
     pub ue_pool: AddressPool,
     /// The DNS server that UEs are told.
     pub dns: Option<Ipv4Addr>,
     /// The largest packet of a UE, in bytes.
     pub mtu: u16,
+    /// MME Group ID of its GUTIs (TS 23.003 clause 2.8.1).
     pub mme_group: u16,
+    /// MME Code of its GUTIs.
     pub mme_code: u8,
     /// What is wrong with the HSS, on purpose.
     pub hss_fault: HssFault,
@@ -64,6 +69,7 @@ impl EpcConfig {
 
 /// What happens to the core network.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum EpcInput<'a> {
     /// The association of base station `enb` is up.
     S1Connected { enb: u32 },
@@ -85,6 +91,7 @@ pub enum EpcInput<'a> {
 
 /// What the core network does.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum EpcOutput {
     /// A PDU for base station `enb`.
     S1 { enb: u32, bytes: Vec<u8>, label: Label },

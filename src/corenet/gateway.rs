@@ -20,6 +20,7 @@ const BUFFERED: usize = 32;
 /// What a subscription may reach on the service network.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Policy {
+    /// Everywhere.
     #[default]
     Unrestricted,
     /// Onboarding only: these addresses and no other.

@@ -20,6 +20,7 @@ const SQN_MAX: u64 = (1 << 48) - 1;
 /// What is wrong with an HSS, on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HssFault {
+    /// Nothing.
     #[default]
     None,
     /// It holds another K than the card: every MAC it makes is wrong for the card.
@@ -33,9 +34,13 @@ pub enum HssFault {
 /// A subscriber as the operator provisions it.
 #[derive(Clone)]
 pub struct Subscriber {
+    /// Who it is.
     pub imsi: Imsi,
+    /// The card, or the profile, that carries the subscription.
     pub iccid: Iccid,
+    /// The subscriber's key (TS 33.102), the same as on the card.
     pub k: [u8; 16],
+    /// The operator's constant, encrypted with K (TS 35.206 clause 4.1).
     pub opc: [u8; 16],
     /// Authentication management field. The separation bit is set by the HSS (TS 33.401 clause 6.1.2).
     pub amf: [u8; 2],

@@ -15,6 +15,7 @@ use crate::id::Imsi;
 
 /// What stops the core network. What a peer does wrong is answered in its protocol and is no error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum CorenetError {
     #[error("HSS: IMSI {imsi} is provisioned already; give each subscriber its own")]
     Duplicate { imsi: Imsi },

@@ -78,6 +78,7 @@ impl fmt::Display for SessionId {
 /// What a session may send from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PdnAddress {
+    /// One IPv4 address.
     Ipv4(Ipv4Addr),
     /// The first 64 bits (TS 23.401 clause 5.3.1.2.2).
     Ipv6Prefix([u8; 8]),
@@ -99,9 +100,13 @@ impl fmt::Display for PdnAddress {
 /// The radio access of a session, with the numbers of TS 29.274 clause 8.17.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RatType {
+    /// E-UTRAN (WB-E-UTRAN).
     Eutran = 6,
+    /// E-UTRAN NB-IoT.
     NbIot = 8,
+    /// LTE-M.
     LteM = 9,
+    /// New Radio.
     Nr = 10,
 }
 
@@ -112,16 +117,21 @@ impl RatType {
 /// The network's own word on who holds a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attestation {
+    /// The session that is stated.
     pub session: SessionId,
+    /// The subscriber that holds it.
     pub imsi: Imsi,
+    /// The card, or profile, of the subscription.
     pub iccid: Iccid,
     /// The equipment, as the UE told it under NAS security.
     pub imei: Option<Imei>,
+    /// The name of the network that it leads to.
     pub apn: String,
     /// None for a session without IP.
     pub addresses: Vec<PdnAddress>,
     /// The name of what the subscription may reach.
     pub policy: String,
+    /// The radio access that the device came by.
     pub rat: RatType,
     /// When the session began, to the microsecond.
     pub since: Instant,
@@ -140,8 +150,11 @@ impl Attestation {
 /// What becomes of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionChange {
+    /// The session is up from now on, as stated.
     Up(Attestation),
+    /// Something of the session is other than before; what is stated replaces the earlier statement.
     Changed(Attestation),
+    /// The session is over: its addresses may be somebody else's soon.
     Down(SessionId),
 }
 
@@ -175,6 +188,7 @@ impl SessionChange {
 /// A change of a session as its network states it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
+    /// The network that states it.
     pub network: Plmn,
     /// Counted within the session: a lower one than the last is an old statement that comes again.
     pub sequence: u64,
@@ -182,11 +196,13 @@ pub struct Statement {
     pub issued_unix_s: u64,
     /// When it is too late to take it in, in the same.
     pub until_unix_s: u64,
+    /// What is stated.
     pub change: SessionChange,
 }
 
 /// Why a statement is not believed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum StatementError {
     #[error(transparent)]
     Cose(#[from] CoseError),

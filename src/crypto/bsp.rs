@@ -19,6 +19,7 @@ pub const PAYLOAD_MAX: usize = 1007;
 
 /// Why a protected segment was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum BspError {
     #[error("the MAC of the segment is wrong: it was changed, lost or repeated, or the keys differ")]
     Mac,
@@ -31,8 +32,11 @@ pub enum BspError {
 /// Session keys: MAC chaining value, S-ENC and S-MAC.
 #[derive(Clone)]
 pub struct SessionKeys {
+    /// The MAC chaining value that the first piece begins with.
     pub mac_chaining_value: [u8; 16],
+    /// S-ENC: encrypts the pieces.
     pub enc: [u8; 16],
+    /// S-MAC: authenticates them.
     pub mac: [u8; 16],
 }
 
@@ -68,6 +72,7 @@ pub struct Bsp {
 }
 
 impl Bsp {
+    /// Begins a package under these keys.
     pub fn new(keys: &SessionKeys) -> Self {
         Self {
             enc: Aes128::new(&keys.enc.into()),

@@ -17,6 +17,7 @@ pub use tally::{Op, Tally};
 
 /// Why a key, a signature or a TLS configuration was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum CryptoError {
     #[error("the private key is zero or not below the order of the group: draw another one")]
     PrivateKey,

@@ -14,14 +14,20 @@ use crate::crypto::tls::{self, KeyLogSink, SignFn, VirtualClock};
 
 /// What the application of one device has at hand.
 pub struct Application {
+    /// The number of the device, from 1.
     pub number: u32,
+    /// Its card.
     pub card: CardHandle,
+    /// What TLS computes with, seeded.
     pub provider: Arc<CryptoProvider>,
+    /// The clock by which certificates are judged.
     pub clock: VirtualClock,
+    /// Where the secrets of TLS sessions go, if anywhere.
     pub key_log: Option<KeyLogSink>,
     /// Whether the applet is known to be as it was delivered, without a key: nothing is looked for on it. So it is
     /// for a device that is switched on for the first time, and for no other.
     pub applet_is_new: bool,
+    /// What is known of the device's identity so far.
     pub identity: Identity,
 }
 

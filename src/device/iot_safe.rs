@@ -18,6 +18,7 @@ const CHUNK: usize = 240;
 
 /// Why the applet did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum IotSafeError {
     #[error("{command}: {source}")]
     Port { command: &'static str, source: PortError },

@@ -30,6 +30,7 @@ pub struct Refusal {
 
 /// Why a device cannot go on. Only [`Refused`](Self::Refused) is a result; all others are faults of the bench.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum DeviceError {
     #[error("refused: {} ({})", .0.reason, .0.detail)]
     Refused(Refusal),

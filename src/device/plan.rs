@@ -6,6 +6,7 @@ use crate::kernel::Duration;
 /// One entry of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
+    /// A step of the procedure.
     Step(StepId),
     /// The device does nothing of its own accord for so long.
     Wait(Duration),
@@ -42,9 +43,11 @@ impl Act {
 /// A cut of the power in the middle of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
+    /// The step in whose middle it is.
     pub step: StepId,
     /// How many messages of the step go through before.
     pub after: u32,
+    /// Which messages count.
     pub counted: Counted,
 }
 

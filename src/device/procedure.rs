@@ -44,6 +44,7 @@ pub enum Turn {
     Moved,
     /// The modem is to attach, or to detach.
     Attach,
+    /// The modem is to detach.
     Detach,
     /// The battery is pulled out and put back.
     PowerCut,

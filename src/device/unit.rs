@@ -18,8 +18,11 @@ const TURNS_MAX: u32 = 10_000;
 /// What reaches a device.
 #[derive(Debug)]
 pub enum DeviceInput {
+    /// It is switched on.
     PowerOn,
+    /// A message of the base station.
     Air(Downlink),
+    /// The moment of the deadline has come.
     Timer,
     /// What the device awaits is so.
     GoOn,
@@ -29,15 +32,17 @@ pub enum DeviceInput {
 
 /// What a device does, in the order in which it does it.
 #[derive(Debug)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum DeviceOutput {
+    /// A message for the base station.
     Air(Uplink),
+    /// Something happened that views want to know.
     Event(Body),
     /// The card was busy with this; whatever follows happens after it.
-    Card {
-        from: Actor,
-        exchange: Exchange,
-    },
+    Card { from: Actor, exchange: Exchange },
+    /// A step begins.
     StepStarted(StepId),
+    /// A step has ended.
     StepEnded(StepId, Outcome),
     /// The device does nothing until it is told that this is so.
     Awaits(Condition),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a text is not the identifier that it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum IdError {
     #[error("{kind} has {found} digits, it takes {expected}")]
     Length { kind: &'static str, found: usize, expected: &'static str },

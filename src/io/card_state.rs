@@ -18,6 +18,7 @@ const OWNER_ONLY: u32 = 0o600;
 
 /// Why the state of a card cannot be read or kept.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum CardStateError {
     #[error("cannot use {}: {cause}", path.display())]
     Io { path: PathBuf, cause: io::Error },

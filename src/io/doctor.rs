@@ -16,7 +16,9 @@ const VERSION_LIMIT: Duration = Duration::from_secs(5);
 /// One thing that was looked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
+    /// What was looked for.
     pub name: &'static str,
+    /// Whether it is there.
     pub found: bool,
     /// Its version or place; where it is absent, what was looked for.
     pub detail: String,

@@ -24,6 +24,7 @@ const KEY_BYTES: usize = 32;
 
 /// Why a folder of records cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum EsimStoreError {
     #[error("cannot use {}: {cause}", path.display())]
     Io { path: PathBuf, cause: std::io::Error },

@@ -9,6 +9,7 @@ const TEXT_BYTES_MAX: u64 = 64 << 20;
 
 /// Why a file could not be read or written.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum FileError {
     #[error("cannot read {}: {cause}", path.display())]
     Read { path: PathBuf, cause: io::Error },

@@ -34,6 +34,7 @@ pub struct HttpsLimits {
     pub idle: Duration,
     /// How long the TLS handshake, and each request from its first byte to its response, may take.
     pub exchange: Duration,
+    /// How large a message may be.
     pub message: Limits,
 }
 
@@ -50,6 +51,7 @@ impl Default for HttpsLimits {
 
 /// Why a server cannot serve.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum HttpsError {
     #[error("cannot listen on {address}: {cause}")]
     Listen { address: SocketAddr, cause: io::Error },
@@ -161,6 +163,7 @@ impl HttpsServer {
         self.address
     }
 
+    /// What ends the server from another thread.
     pub fn stopper(&self) -> HttpsStopper {
         HttpsStopper { address: self.address, state: self.state.clone() }
     }

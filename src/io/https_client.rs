@@ -20,6 +20,7 @@ const LIMITS: Limits = Limits { header: 16 * 1024, body: 4 * 1024 * 1024 };
 
 /// Why there is no response.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum HttpsClientError {
     #[error("{0} is no host, or host and port")]
     Host(String),

@@ -17,6 +17,7 @@ pub use service::PcscCard;
 pub struct Reader {
     /// The name that the service gives it.
     pub name: String,
+    /// Whether there is a card in it.
     pub card_present: bool,
     /// The card's Answer To Reset; empty where there is no card, or one that does not answer.
     pub atr: Vec<u8>,
@@ -24,6 +25,7 @@ pub struct Reader {
 
 /// Why no card can be reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum PcscError {
     #[error(
         "this cellbed was built without card readers; install libpcsclite-dev and build it with `--features pcsc`"

@@ -25,6 +25,7 @@ const DEPTH_MAX: usize = 4;
 
 /// Why a folder could not be read or written.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum PkiFolderError {
     #[error("cannot read {}: {cause}", path.display())]
     Read { path: PathBuf, cause: io::Error },

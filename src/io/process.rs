@@ -12,6 +12,7 @@ const OUTPUT_BYTES_MAX: u64 = 1 << 20;
 
 /// Why a program gave no answer.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum ProcessError {
     #[error("cannot start {}: {cause}", program.display())]
     Start { program: PathBuf, cause: io::Error },

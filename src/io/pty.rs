@@ -15,6 +15,7 @@ const TERMINALS: &str = "/dev/pts/";
 
 /// Why there is no line.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum PtyError {
     #[error("no pseudo terminal can be opened: {0}")]
     Open(#[source] io::Error),

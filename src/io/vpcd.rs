@@ -22,7 +22,9 @@ const BUFFER: usize = 512;
 /// Where a virtual reader listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
+    /// A name, or an IP address.
     pub host: String,
+    /// The TCP port.
     pub port: u16,
 }
 
@@ -64,11 +66,15 @@ impl fmt::Display for Address {
 /// What the reader asks of the card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
+    /// The card loses its power.
     PowerOff,
+    /// The card gets power.
     PowerOn,
+    /// A warm reset.
     Reset,
     /// The Answer To Reset is wanted.
     Atr,
+    /// A command APDU, which wants a response.
     Command(Vec<u8>),
 }
 

@@ -22,6 +22,7 @@ pub use verdict::{Judge, Judgement};
 
 /// Why the lab cannot be set up.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum LabError {
     /// A scenario or bench file says something that cannot be done.
     #[error("{}", diagnostic::count(.0))]
@@ -61,7 +62,9 @@ pub enum LabError {
 /// What a file of the lab is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
+    /// A scenario.
     Scenario,
+    /// A bench.
     Bench,
 }
 

@@ -47,7 +47,9 @@ const JOIN_WITHIN: Duration = Duration::from_secs(60);
 
 /// What is asked for, checked.
 pub struct Run {
+    /// What happens, and what is expected.
     pub scenario: Scenario,
+    /// Who plays.
     pub bench: Bench,
     profiles: BTreeMap<String, Arc<SimProfile>>,
     /// What operational profiles are made of, where cellbed does not make them.
@@ -60,13 +62,17 @@ pub struct Run {
 
 /// Where the live view of a run goes.
 pub struct Screen {
+    /// Where it is written to.
     pub out: Box<dyn Write>,
+    /// With which colours and how wide.
     pub style: Style,
 }
 
 /// What a run has left behind.
 pub struct Finished {
+    /// The folder of the run.
     pub folder: PathBuf,
+    /// How it went.
     pub summary: RunSummary,
 }
 

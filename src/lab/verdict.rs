@@ -17,9 +17,14 @@ use crate::kernel::Instant;
 
 /// How a step of one device must end.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Expected {
+    /// It is done.
     Done,
-    Refused { reason: String },
+    Refused {
+        reason: String,
+    },
+    /// The device does not come to it.
     NotReached,
 }
 
@@ -35,6 +40,7 @@ impl fmt::Display for Expected {
 
 /// What an expectation is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Subject {
     /// A step of a device.
     Step { step: StepId, expected: Expected },
@@ -59,7 +65,9 @@ impl fmt::Display for Subject {
 pub struct Ruling {
     /// The device; `None` where the expectation is of no device in particular.
     pub device: Option<u32>,
+    /// What the expectation is about.
     pub subject: Subject,
+    /// Whether it is met.
     pub verdict: Verdict,
     /// What was found, in words.
     pub found: String,
@@ -68,6 +76,7 @@ pub struct Ruling {
 /// The end of the trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
+    /// The worst of all rulings, and of what else went wrong.
     pub verdict: Verdict,
     /// Why it is not a pass: the first thing that went wrong.
     pub reason: Option<String>,

@@ -12,6 +12,7 @@
 //! genesis  block 0      execute  one block      block  its record      checkpoint  the signed tree head
 //! world    flat state   trie     state root     store  where records are kept
 //! ```
+#![allow(missing_docs, reason = "fields are called as in the contract and in Ethereum's types")]
 
 mod account;
 mod block;

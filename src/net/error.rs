@@ -8,6 +8,7 @@ use crate::wire::http::HttpFault;
 /// An error of the IP host or of a protocol above it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum NetError {
     /// The connection was removed, or belongs to another host.
     #[error("tcp: no connection {0}: it was removed, or belongs to another host")]
@@ -86,7 +87,9 @@ pub struct TlsFault {
     pub alert: String,
     /// Whether the alert came from the peer; else it went to the peer.
     pub received: bool,
+    /// Who is at fault.
     pub blame: Blame,
+    /// What was wrong, in words.
     pub detail: String,
 }
 
@@ -96,5 +99,6 @@ pub struct TlsFault {
 pub struct MqttFault {
     /// The reason code's name (MQTT 5.0, clause 2.4) as one word: `malformed-packet`, `not-authorized`.
     pub reason: String,
+    /// Who is at fault.
     pub blame: Blame,
 }

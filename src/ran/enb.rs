@@ -24,7 +24,9 @@ pub const S1_SETUP_RETRY: Duration = Duration::from_secs(10);
 pub struct EnbConfig {
     /// Its number from 1; also its macro eNB ID.
     pub number: u32,
+    /// The network that it belongs to.
     pub plmn: Plmn,
+    /// The tracking area code of its cell.
     pub tac: u16,
     /// Access stratum integrity algorithms, best first.
     pub eia: Vec<u8>,
@@ -41,6 +43,7 @@ impl EnbConfig {
 
 /// What happens to a base station.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum EnbInput<'a> {
     /// The association to the MME is up.
     S1Connected,
@@ -58,6 +61,7 @@ pub enum EnbInput<'a> {
 
 /// What a base station does.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum EnbOutput {
     /// A PDU for the MME.
     S1 { bytes: Vec<u8>, label: Label },

@@ -16,6 +16,7 @@ pub use crate::wire::nas::AlgorithmSet;
 
 /// What stops a machine of this folder. What a peer does wrong is answered in its protocol and is no error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum RanError {
     #[error("{command}: the slot gave no answer: {cause}; put a working card in")]
     Card { command: &'static str, cause: PortError },

@@ -49,7 +49,9 @@ pub const ATTACH_ATTEMPTS: u8 = 5;
 /// What a UE is.
 #[derive(Debug, Clone)]
 pub struct UeConfig {
+    /// Who it is in events.
     pub actor: Actor,
+    /// The number of the equipment.
     pub imei: Imei,
     /// Integrity algorithms it supports. EIA0 is never accepted: it is for emergency calls.
     pub eia: AlgorithmSet,
@@ -94,6 +96,7 @@ pub enum UeInput {
 
 /// What a UE does.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum UeOutput {
     /// A message for the base station.
     Air(Uplink),

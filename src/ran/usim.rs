@@ -23,6 +23,7 @@ const PROACTIVE_MAX: usize = 16;
 /// The subscriber as the card tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscriber {
+    /// The number of the subscriber (EF_IMSI, TS 31.102 clause 4.2.2).
     pub imsi: Imsi,
     /// How many digits of the IMSI are the MNC (EF_AD, TS 31.102 clause 4.2.18); 2 where the card does not say.
     pub mnc_digits: u8,

@@ -11,6 +11,7 @@ use crate::id::Plmn;
 /// From the UE to the base station.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Uplink {
     /// RRCConnectionRequest, after random access.
     ConnectionRequest,
@@ -37,6 +38,7 @@ pub enum Uplink {
 /// From the base station to the UE.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Downlink {
     /// RRCConnectionSetup, with what system information said of the cell: its PLMN and tracking area.
     ConnectionSetup { plmn: Plmn, tac: u16 },

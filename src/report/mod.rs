@@ -3,6 +3,7 @@
 //! A view is fed every [`Event`] as it happens and the [`RunSummary`] at the end, and writes to what it was
 //! given. No view computes a verdict. All but the HTML page write as they go and keep nothing that grows with
 //! the number of messages; the page keeps a bounded number and says what it left out.
+#![allow(missing_docs, reason = "fields are called as in the views that show them")]
 
 use std::io;
 

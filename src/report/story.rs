@@ -173,7 +173,7 @@ mod tests {
         let told = story(&events, &summary);
         let mut other = events.clone();
         for event in &mut other {
-            event.at = event.at + std::time::Duration::from_micros(3);
+            event.at += std::time::Duration::from_micros(3);
             if let Body::Message(message) = &mut event.body {
                 message.bytes.iter_mut().for_each(|byte| *byte ^= 1);
             }

@@ -20,8 +20,11 @@ pub struct Ticket(TxHash);
 /// A transaction that stands in a block.
 #[derive(Debug)]
 pub struct Sealed {
+    /// What stands for the transaction.
     pub ticket: Ticket,
+    /// The number of the block.
     pub block: u64,
+    /// What became of the transaction.
     pub receipt: TxReceipt,
 }
 

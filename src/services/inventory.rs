@@ -7,7 +7,9 @@ use crate::id::{Eid, Iccid};
 /// One device, as ordered.
 #[derive(Debug, Clone)]
 pub struct Entry {
+    /// The identifier of its card (eUICC).
     pub eid: Eid,
+    /// The model, as the registrar records it on the ledger.
     pub model: String,
     /// Hides the EID on the ledger; deleting it makes the record there anonymous for good.
     pub salt: [u8; 32],

@@ -28,6 +28,7 @@ use crate::ledger::LedgerError;
 
 /// Why the services cannot go on: a fault of the bench. What a client does wrong is answered.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum ServiceError {
     #[error(
         "{who} does not come to rest at {at} s of virtual time: it asks to be woken for something that it does \

@@ -30,6 +30,7 @@ pub enum ServiceInput {
     Packet(Vec<u8>),
     /// What a network states of a session, signed (see [`crate::corenet::Statement`]).
     Session(Vec<u8>),
+    /// The moment of the deadline has come.
     Timer,
 }
 
@@ -38,6 +39,7 @@ pub enum ServiceInput {
 pub enum ServiceOutput {
     /// An IP packet to a device.
     Packet(Vec<u8>),
+    /// Something happened that views want to know.
     Event(Body),
 }
 

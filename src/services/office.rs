@@ -26,26 +26,24 @@ pub struct Caller<'a> {
 }
 
 /// What is asked of an office.
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Request<'a> {
+    /// An HTTP request.
     Http(&'a http::Request),
     /// An MQTT client wants in. The TLS layer has checked the chain of its certificate.
-    Connect {
-        client_id: &'a str,
-        certificate: Option<&'a DeviceCertificate>,
-    },
+    Connect { client_id: &'a str, certificate: Option<&'a DeviceCertificate> },
     /// An MQTT client that is in has published something.
-    Publish {
-        payload: &'a [u8],
-    },
+    Publish { payload: &'a [u8] },
 }
 
 /// What an office says to a request of the same protocol.
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Response {
+    /// An HTTP response.
     Http(http::Response),
     /// The client is let in, and may publish below `root`.
-    Admitted {
-        root: String,
-    },
+    Admitted { root: String },
+    /// The client is not let in.
     TurnedAway,
     /// What was published is taken in.
     Taken,
@@ -53,6 +51,7 @@ pub enum Response {
 
 /// When an office answers.
 pub enum Answer {
+    /// At once.
     Now(Response),
     /// When what this ticket stands for has happened.
     Later(Ticket),
@@ -72,8 +71,11 @@ pub enum Notice<'a> {
 
 /// What an office works with.
 pub struct Context<'a> {
+    /// The moment of the run.
     pub now: Instant,
+    /// The devices that the operator has ordered.
     pub inventory: &'a mut Inventory,
+    /// The ledger, with what waits to be written.
     pub chain: &'a mut Chain,
     /// What is to be told.
     pub events: &'a mut Vec<Body>,
@@ -123,11 +125,17 @@ pub trait Office {
 
 /// All offices, and what they share.
 pub struct Offices {
+    /// Writes the keys of devices to the ledger.
     pub registrar: Registrar,
+    /// Decides who gets a certificate.
     pub enrolment: Enrolment,
+    /// Has the telemetry.
     pub cloud: Cloud,
+    /// The eSIM servers, on a bench with some.
     pub esim: Option<EsimServices>,
+    /// The devices that the operator has ordered.
     pub inventory: Inventory,
+    /// The ledger, with what waits to be written.
     pub chain: Chain,
 }
 

@@ -13,6 +13,7 @@ type Key = (Plmn, SessionId);
 
 /// Why a statement on a session is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum SessionRefusal {
     #[error(transparent)]
     Statement(#[from] StatementError),
@@ -65,6 +66,7 @@ impl Holders {
 pub struct Session {
     /// The number of the device, for events and for what goes wrong on purpose.
     pub device: u32,
+    /// The network's own word on the session.
     pub attestation: Attestation,
     sequence: u64,
     /// Until when a statement on it can be fresh, in seconds of Unix time.

@@ -6,7 +6,7 @@ use std::fmt;
 /// What a message speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Proto {
-    /// Card commands (ISO/IEC 7816-4, ETSI TS 102 221). `bytes` of an exchange: see [`Message::bytes`].
+    /// Card commands (ISO/IEC 7816-4, ETSI TS 102 221). The bytes of an exchange are command and response.
     Apdu,
     /// EPS mobility management (TS 24.301), as protected on the air.
     Emm,

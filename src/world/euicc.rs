@@ -19,6 +19,7 @@ pub struct EuiccServers {
     pub default_smdp: Option<String>,
     /// FQDN of the root SM-DS; that of the GSMA where there is none.
     pub root_smds: Option<String>,
+    /// The eIMs that it is delivered with (SGP.32 clause 2.11.1).
     pub eims: Vec<EimConfigurationData>,
 }
 

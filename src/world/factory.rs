@@ -21,6 +21,7 @@ use crate::ran::UeConfig;
 /// What distinguishes one device from another.
 #[derive(Debug, Clone)]
 pub struct Blueprint {
+    /// The SIM profile that its card is made from.
     pub profile: Arc<SimProfile>,
     /// Which card of the profile it carries, from 0.
     pub index: u32,
@@ -31,6 +32,7 @@ pub struct Blueprint {
 /// What makes cards eUICCs, and what their devices know of the eSIM side.
 #[derive(Clone)]
 pub struct EsimIssue {
+    /// The hierarchy that certifies the eUICCs.
     pub pki: Pki,
     /// The servers that each eUICC is delivered with.
     pub servers: EuiccServers,
@@ -40,6 +42,7 @@ pub struct EsimIssue {
 
 /// Everything that a device is made from.
 pub struct Factory {
+    /// What each device is made from, by its number less one.
     pub blueprints: Vec<Blueprint>,
     /// What every device is to do.
     pub plan: Vec<Act>,
@@ -47,9 +50,13 @@ pub struct Factory {
     pub esim: Option<EsimIssue>,
     /// The root that the operator leaves on every card, DER.
     pub trust_anchor: Vec<u8>,
+    /// The clock by which devices judge certificates.
     pub clock: VirtualClock,
+    /// Where the secrets of TLS sessions go, if anywhere.
     pub key_log: Option<KeyLogSink>,
+    /// Where public-key operations are counted.
     pub tally: Tally,
+    /// Where the random values of devices are drawn from.
     pub rng: RngTree,
     /// The card of the first device, where it is not a virtual one made for the run.
     pub card: Option<Box<dyn CardPort>>,

@@ -32,6 +32,7 @@ use crate::services::ServiceError;
 
 /// Why a run cannot be set up or cannot go on: all of these are faults of the bench.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum WorldError {
     #[error("device {device} does not exist: this run has {devices}")]
     NoSuchDevice { device: u32, devices: usize },

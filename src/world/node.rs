@@ -10,6 +10,7 @@ use crate::wire::Label;
 
 /// What happens to a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Input {
     /// It is switched on.
     Start,
@@ -29,6 +30,7 @@ pub enum Input {
 
 /// What a node does, in the order in which it does it. `at` is now, or later where what the node does takes time.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Output {
     /// Sends a frame. With a label it is told as a message; what a node cannot name (the NAS that a base station
     /// passes on) is told by the one who can.

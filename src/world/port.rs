@@ -46,7 +46,9 @@ impl Iface {
 /// One interface of one actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Port {
+    /// Whose it is.
     pub who: Actor,
+    /// On which interface.
     pub at: Iface,
 }
 
@@ -66,6 +68,7 @@ impl fmt::Display for Port {
 
 /// Why a text is not the name of a port.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum UnknownPort {
     #[error(transparent)]
     Actor(#[from] UnknownActor),
@@ -88,6 +91,7 @@ impl FromStr for Port {
 /// Whom a frame is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum To {
+    /// The one at this port.
     Port(Port),
     /// Whoever has this transport address on the sender's interface.
     Address(Ipv4Addr),
@@ -99,6 +103,7 @@ pub enum To {
 
 /// What a frame carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Payload {
     /// What a standard defines in octets.
     Bytes(Vec<u8>),

@@ -34,6 +34,7 @@ pub type Sink<'a> = &'a mut dyn FnMut(Event);
 
 /// What is for an outside party.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Outbound {
     Frame {
         from: Port,

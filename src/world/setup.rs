@@ -50,6 +50,7 @@ const STORE_DATA_BEFORE_CUT: u32 = 30;
 /// One device, as the scenario wants it.
 #[derive(Debug, Clone)]
 pub struct DeviceSetup {
+    /// The SIM profile that its card is made from.
     pub profile: Arc<SimProfile>,
     /// Which card of the profile it carries, from 0.
     pub index: u32,
@@ -59,6 +60,7 @@ pub struct DeviceSetup {
     pub subscribed: bool,
     /// When it is switched on.
     pub start: Duration,
+    /// What the HSS gets wrong about its subscriber on purpose.
     pub fault: HssFault,
     /// What goes wrong with its eSIM profile.
     pub esim_fault: Option<EsimFault>,
@@ -88,21 +90,29 @@ impl StationSetup {
 
 /// Everything that a run depends on.
 pub struct Setup {
+    /// What every random value of the run is drawn from.
     pub seed: u64,
+    /// How long radio messages take.
     pub air: AirModel,
+    /// The network's identity.
     pub plmn: Plmn,
     /// EIA and EEA numbers that the MME allows, the most wanted first.
     pub integrity: Vec<u8>,
+    /// Ciphering algorithms that the MME allows, by number, the most wanted first.
     pub ciphering: Vec<u8>,
     /// What every device is to do.
     pub plan: Vec<Act>,
     /// Present where the cards are eUICCs and `devices` have bootstrap profiles.
     pub esim: Option<EsimSetup>,
+    /// The devices, numbered from 1.
     pub devices: Vec<DeviceSetup>,
+    /// The base stations.
     pub stations: Vec<StationSetup>,
     /// The links that are not as [`lte_links`] draws them.
     pub links: Vec<LinkSpec>,
+    /// Where the secrets of TLS sessions go, if anywhere.
     pub key_log: Option<KeyLogSink>,
+    /// Where public-key operations are counted.
     pub tally: Tally,
     /// The card of the first device, where it is not a virtual one made for the run.
     pub card: Option<Box<dyn CardPort>>,

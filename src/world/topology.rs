@@ -22,6 +22,7 @@ use radio::Radio;
 
 /// A frame that has no way.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum NoRoute {
     #[error("nothing links {from} with {to}; the bench needs a [[link]] between them")]
     NoLink { from: Port, to: Port },
@@ -34,9 +35,13 @@ pub enum NoRoute {
 /// A frame on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {
+    /// When it arrives.
     pub at: Instant,
+    /// The port that sent it.
     pub from: Port,
+    /// The port that it arrives at.
     pub to: Port,
+    /// What arrives.
     pub payload: Payload,
     /// The link that it is on, and how often that link had been cut when it was sent.
     on: Option<(usize, u32)>,

@@ -10,6 +10,7 @@ use crate::wire::rsp::{EidBytes, OperatorId, PolicyRules, ProfileMetadata};
 /// What an eUICC is made with.
 #[derive(Clone)]
 pub struct EuiccConfig {
+    /// Its identifier (SGP.29).
     pub eid: Eid,
     /// SK.EUICC.ECDSA.
     pub key: RspKey,
@@ -38,6 +39,7 @@ pub struct EuiccConfig {
 /// A line of the rules authorisation table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RatRule {
+    /// The rules that the line allows.
     pub rules: PolicyRules,
     /// MCC and MNC may have `E` for any digit.
     pub operators: Vec<OperatorId>,
@@ -46,6 +48,7 @@ pub struct RatRule {
 }
 
 /// A profile that an eUICC is delivered with.
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Delivered {
     /// A personalised profile as a plain card has it. `trust_anchor` is what its applet is delivered with, DER.
     Personalised { personalisation: Box<Personalisation>, trust_anchor: Vec<u8>, metadata: ProfileMetadata },

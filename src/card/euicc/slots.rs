@@ -52,8 +52,11 @@ pub struct InstalledInfo {
     pub aid: [u8; 16],
     /// Digits.
     pub iccid: String,
+    /// The name that its metadata have.
     pub name: String,
+    /// Whether it is for tests, for provisioning or operational.
     pub class: ProfileClass,
+    /// Whether it is the one that is enabled.
     pub enabled: bool,
 }
 

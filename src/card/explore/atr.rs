@@ -3,6 +3,7 @@
 
 /// Why bytes are not an Answer To Reset.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum AtrError {
     #[error("it is cut off after {0} bytes")]
     Truncated(usize),
@@ -23,6 +24,7 @@ pub struct Atr {
     pub format: u8,
     /// The transmission protocols offered, T=0 or others, the first one preferred; 15 stands for global bytes.
     pub protocols: Vec<u8>,
+    /// The historical bytes (ISO/IEC 7816-4 clause 12.1.1).
     pub historical: Vec<u8>,
 }
 

@@ -39,7 +39,9 @@ pub fn authenticate(
 /// The operator's constant, as somebody says that it is.
 #[derive(Clone, Copy)]
 pub enum Operator {
+    /// OP, which is the same for all subscribers.
     Op([u8; 16]),
+    /// OPc, which K has been worked into.
     Opc([u8; 16]),
 }
 

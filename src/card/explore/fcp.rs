@@ -6,18 +6,17 @@ use crate::wire::tlv;
 
 /// The shape of a file (file descriptor byte, clause 11.1.1.4.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Structure {
     /// MF, DF or ADF.
     Directory,
+    /// A row of bytes.
     Transparent,
-    LinearFixed {
-        record: u8,
-        count: u8,
-    },
-    Cyclic {
-        record: u8,
-        count: u8,
-    },
+    /// Records of `record` bytes each, `count` of them.
+    LinearFixed { record: u8, count: u8 },
+    /// The same, of which the oldest is overwritten.
+    Cyclic { record: u8, count: u8 },
+    /// Data objects.
     BerTlv,
     /// The descriptor is missing or has a value of none of these.
     Unknown,
@@ -38,6 +37,7 @@ impl fmt::Display for Structure {
 
 /// Where the access conditions of a file stand (clause 11.1.1.4.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum AccessRule {
     /// In a record of an EF.ARR.
     Referenced { arr: u16, record: u8 },
@@ -62,12 +62,14 @@ impl fmt::Display for AccessRule {
 pub struct PinStatus {
     /// Key reference (table 9.3).
     pub reference: u8,
+    /// Whether it has to be verified.
     pub enabled: bool,
 }
 
 /// What SELECT tells of a file. A parameter that cannot be read counts as missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fcp {
+    /// What kind of file it is.
     pub structure: Structure,
     /// File identifier.
     pub id: Option<u16>,
@@ -77,6 +79,7 @@ pub struct Fcp {
     pub size: usize,
     /// Short file identifier, 1 to 30.
     pub sfi: Option<u8>,
+    /// Where its access rule is.
     pub access: AccessRule,
     /// Whether the file is deactivated or terminated.
     pub usable: bool,

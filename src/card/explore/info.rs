@@ -38,7 +38,9 @@ const DIR_RECORDS_MAX: u8 = 16;
 /// A value that the card tells, or why it does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told<T> {
+    /// What it tells.
     Value(T),
+    /// The card refuses to tell.
     Refused(StatusWord),
     /// The file is there and holds something else.
     Malformed,
@@ -56,7 +58,9 @@ impl<T> Told<T> {
 /// An application that EF.DIR names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Application {
+    /// Its identifier, 5 to 16 bytes.
     pub aid: Vec<u8>,
+    /// What the card calls it; may be empty.
     pub label: String,
 }
 
@@ -75,6 +79,7 @@ pub fn application_name(aid: &[u8]) -> &'static str {
 /// What the USIM tells of its subscriber.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscriber {
+    /// The number of the subscriber.
     pub imsi: Told<Imsi>,
     /// How many digits of the IMSI are the MNC.
     pub mnc_digits: Told<u8>,
@@ -85,21 +90,28 @@ pub struct Subscriber {
 /// An eUICC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Euicc {
+    /// Its identifier.
     pub eid: Told<Eid>,
 }
 
 /// What a card is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CardInfo {
+    /// The Answer To Reset.
     pub atr: Vec<u8>,
     /// Why there is no MF to be seen; a SIM of GSM alone refuses the class byte of a UICC.
     pub no_uicc: Option<StatusWord>,
+    /// The applications that EF.DIR names.
     pub applications: Vec<Application>,
+    /// The number of the card, in digits.
     pub iccid: Told<String>,
+    /// What the USIM tells; `None` where there is none.
     pub subscriber: Option<Subscriber>,
+    /// The codes that it knows, as far as it tells.
     pub pins: Vec<Pin>,
     /// Whose AIDs an IoT SAFE applet answers to.
     pub iot_safe: Vec<&'static str>,
+    /// What its ISD-R tells; `None` where it is no eUICC.
     pub euicc: Option<Euicc>,
 }
 

@@ -33,6 +33,7 @@ use crate::wire::{ApduError, StatusWord};
 
 /// Why a card could not be explored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum ExploreError {
     #[error("{command}: {source}")]
     Port { command: &'static str, source: PortError },

@@ -18,6 +18,7 @@ pub struct Pin {
     pub reference: u8,
     /// Whether it has to be verified; `None` where no directory tells.
     pub enabled: Option<bool>,
+    /// How often it may still be tried.
     pub tries: Tries,
 }
 
@@ -41,7 +42,9 @@ impl Pin {
 /// How often a code may still be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tries {
+    /// So many times.
     Left(u8),
+    /// Not at all, until it is unblocked.
     Blocked,
     /// The code is disabled, or it has been verified already.
     NotNeeded,

@@ -21,6 +21,7 @@ pub const NOT_WRITTEN: &[(&str, &str)] = &[
 /// A file that is to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
+    /// What the specification calls it.
     pub name: &'static str,
     /// Whether it is in the MF; otherwise in ADF.USIM.
     in_master: bool,
@@ -49,6 +50,7 @@ pub enum Written {
     Done,
     /// It held the right content already.
     InOrder,
+    /// The card does not let it be written.
     Refused(StatusWord),
     /// Written, and not to be read back: PIN1 may have to be verified for that.
     Unseen(StatusWord),

@@ -16,7 +16,9 @@ pub type Said<T> = Result<T, StatusWord>;
 /// A response APDU, after GET RESPONSE.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
+    /// The data.
     pub data: Vec<u8>,
+    /// The status word behind it.
     pub status: StatusWord,
 }
 

@@ -14,7 +14,9 @@ const RECORDS_MAX: u8 = 254;
 pub enum Content {
     /// A directory has no content.
     None,
+    /// The bytes of a transparent file.
     Bytes(Vec<u8>),
+    /// The records, the first one first.
     Records(Vec<Vec<u8>>),
     /// The card does not let it be read.
     NoAccess(StatusWord),
@@ -31,12 +33,17 @@ pub struct Entry {
     pub id: Option<u16>,
     /// AID of an ADF.
     pub aid: Option<Vec<u8>>,
+    /// What its content gives away.
     pub holds: Holds,
+    /// What kind of file it is.
     pub structure: Structure,
     /// Bytes.
     pub size: usize,
+    /// Short file identifier, 1 to 30.
     pub sfi: Option<u8>,
+    /// Where its access rule is.
     pub access: AccessRule,
+    /// What was read of it.
     pub content: Content,
 }
 

@@ -30,9 +30,13 @@ const SERVER_AUTH: [u8; 8] = [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01];
 /// What a key may be used for: the bits of keyUsage that SGP.22 asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyUse {
+    /// Bit 0: signatures on anything but certificates and revocation lists.
     DigitalSignature,
+    /// Bit 5: signatures on certificates.
     CertificateSigning,
+    /// Bit 6: signatures on revocation lists.
     CrlSigning,
+    /// Bit 4: keys are agreed on with it.
     KeyAgreement,
 }
 
@@ -48,17 +52,26 @@ impl KeyUse {
     }
 }
 
-/// The extensions that are understood.
+/// The extensions that are understood, with the section of RFC 5280.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExtensionName {
+    /// Names the key of the certificate (section 4.2.1.2).
     SubjectKeyIdentifier,
+    /// What the key is for (section 4.2.1.3).
     KeyUsage,
+    /// Further names: the object identifier of a server, its hosts (section 4.2.1.6).
     SubjectAltName,
+    /// Whether it is an authority's, and how long a path below it may be (section 4.2.1.9).
     BasicConstraints,
+    /// Which names certificates below it may have (section 4.2.1.10).
     NameConstraints,
+    /// Where its revocation list is (section 4.2.1.13).
     CrlDistributionPoints,
+    /// The role of its holder in remote SIM provisioning (section 4.2.1.4).
     CertificatePolicies,
+    /// Names the key of the issuer (section 4.2.1.1).
     AuthorityKeyIdentifier,
+    /// TLS server or client (section 4.2.1.12).
     ExtendedKeyUsage,
 }
 

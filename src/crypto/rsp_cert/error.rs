@@ -10,6 +10,7 @@ use crate::id::IdError;
 /// Why a certificate, a chain or a revocation list was refused. `subject` is the subject of the certificate at
 /// fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum RspCertError {
     #[error("{what} is not valid DER: {reason}")]
     Der { what: &'static str, reason: String },

@@ -40,7 +40,9 @@ pub enum Flow {
 
 /// What a task has at hand while it works.
 pub struct DeviceContext<'a> {
+    /// The moment of the run.
     pub now: Instant,
+    /// The application, with the card and what it remembers.
     pub application: &'a mut Application,
     /// The IPA of a device whose card is an eUICC.
     pub assistant: Option<&'a mut Assistant>,

@@ -16,6 +16,7 @@ use crate::world::{Input, Node, Output, WorldError};
 
 /// Why a node does not take part.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum JoinError {
     #[error("{}: no world to join there: {cause}", path.display())]
     Connect { path: PathBuf, cause: io::Error },

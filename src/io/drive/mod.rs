@@ -42,6 +42,7 @@ pub struct Driving {
     pub limit: Duration,
     /// The nodes that are in other processes, and where they join; none where it is empty.
     pub outside: Vec<Actor>,
+    /// The socket at which nodes of other processes join.
     pub socket: PathBuf,
     /// How long they may take to join before the run begins.
     pub join_within: Duration,
@@ -49,6 +50,7 @@ pub struct Driving {
 
 /// Why a world is not driven to its end.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum DriveError {
     #[error(transparent)]
     World(#[from] WorldError),

@@ -96,7 +96,9 @@ impl Scenario {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Entry {
+    /// A step.
     Step(Step),
+    /// What stands between two steps.
     Between(Between),
 }
 

@@ -12,6 +12,7 @@ use crate::net::NetError;
 /// What a client says of itself.
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
+    /// The client identifier (clause 3.1.3.1).
     pub client_id: String,
     /// The longest silence of the client, in seconds; 0 turns pings off.
     pub keep_alive_s: u16,

@@ -26,6 +26,7 @@ pub const MAX_SUBSCRIPTIONS: usize = 16;
 
 /// What a session wants done, or tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum MqttOutput {
     /// A packet to send.
     Send { label: Label, bytes: Vec<u8> },
@@ -44,6 +45,7 @@ pub enum Qos {
 
 /// What happened in a session. Reasons are the names of reason codes (clause 2.4) as one word each.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum MqttEvent {
     /// Server: a client asks to connect. Answer with [`MqttServer::accept`] or [`MqttServer::refuse`].
     ConnectRequested { client_id: String, keep_alive_s: u16 },

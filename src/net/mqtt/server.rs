@@ -16,10 +16,15 @@ use crate::net::NetError;
 /// Why a client is refused (clause 3.2.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefuseReason {
+    /// It may not connect (0x87).
     NotAuthorized,
+    /// Its identifier is not one that it may have (0x85).
     ClientIdentifierNotValid,
+    /// It may not connect any more (0x8A).
     Banned,
+    /// The server cannot take it now (0x88).
     ServerUnavailable,
+    /// A limit that the server has set is exceeded (0x97).
     QuotaExceeded,
 }
 

@@ -56,6 +56,7 @@ pub struct EsimSetup {
     pub profile_name: String,
     /// The package that subscribers get with their own identity in it, in the place of one made for them.
     pub package: Option<Package>,
+    /// How devices are told what to download.
     pub trigger: EsimTrigger,
     /// Whether the eIM speaks to the SM-DP+ in the place of the device.
     pub indirect: bool,
@@ -66,18 +67,23 @@ pub struct EsimSetup {
 /// A device that is to get an operational profile.
 #[derive(Debug, Clone)]
 pub struct Ordered {
+    /// The number of the device, from 1.
     pub number: u32,
+    /// The identifier of its eUICC.
     pub eid: Eid,
+    /// What goes wrong with its download on purpose.
     pub fault: Option<EsimFault>,
 }
 
 /// The eSIM side of a run, ready.
 pub struct Prepared {
+    /// The office of the servers.
     pub services: EsimServices,
     /// Who issues the certificates of eUICCs.
     pub pki: Pki,
     /// The operational subscribers, for the HSS, each with the number of its device.
     pub subscribers: Vec<(u32, Subscriber)>,
+    /// What each server presents itself with in TLS.
     pub tls: Vec<(ServiceAddress, Arc<ServerConfig>)>,
 }
 
@@ -85,8 +91,11 @@ pub struct Prepared {
 pub struct Means<'a> {
     /// The randomness of the run.
     pub run: &'a RngTree,
+    /// Where public-key operations are counted.
     pub tally: &'a Tally,
+    /// The clock by which certificates are judged.
     pub clock: &'a VirtualClock,
+    /// Where the secrets of TLS sessions go, if anywhere.
     pub key_log: Option<&'a KeyLogSink>,
 }
 

@@ -9,6 +9,7 @@ use crate::world::port::{Iface, Payload, Port, To};
 
 /// A protocol eNB with one cell.
 pub struct EnbNode {
+    /// The machine.
     pub enb: Enb,
     actor: Actor,
 }

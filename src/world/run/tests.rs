@@ -17,8 +17,11 @@ fn s1(who: Actor) -> Port {
     Port::new(who, Iface::S1Mme)
 }
 
+/// What happened to a node, and when.
+type Noted = Rc<RefCell<Vec<(Instant, Input)>>>;
+
 /// Notes what happens to it.
-struct Noting(Rc<RefCell<Vec<(Instant, Input)>>>);
+struct Noting(Noted);
 
 impl Node for Noting {
     fn handle(&mut self, now: Instant, input: Input, _: &mut Vec<Output>) -> Result<(), WorldError> {
@@ -32,7 +35,7 @@ impl Node for Noting {
 }
 
 /// An MME, a base station outside, and the association between them, which is cut from 100 ms until 200 ms.
-fn world() -> (World, Rc<RefCell<Vec<(Instant, Input)>>>) {
+fn world() -> (World, Noted) {
     let mut topology = Topology::new(AirModel::of(Rat::Lte), RngTree::new(7));
     let cuts = vec![Cut { from: MS(100), until: MS(200) }];
     topology.link(LinkSpec { cuts, ..LinkSpec::new(s1(ENB), s1(Actor::MME), MS(2)) });

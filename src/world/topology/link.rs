@@ -19,6 +19,7 @@ const RETRANSMISSIONS_MAX: u32 = 10;
 /// A link, as the bench wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkSpec {
+    /// The two ports that it joins.
     pub ends: (Port, Port),
     /// One way.
     pub delay: Duration,
@@ -26,6 +27,7 @@ pub struct LinkSpec {
     pub loss_ppm: u32,
     /// Bits per second in each direction; `None` where the link is never the bottleneck.
     pub rate_bps: Option<u64>,
+    /// When it is cut.
     pub cuts: Vec<Cut>,
 }
 
@@ -39,7 +41,9 @@ impl LinkSpec {
 /// From when until when a link is cut, since the start of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
+    /// From when, since the start of the run.
     pub from: Duration,
+    /// Until when, since the start of the run.
     pub until: Duration,
 }
 

@@ -16,7 +16,9 @@ use super::{ExploreError, Terminal};
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
+    /// It is as it should be.
     Pass,
+    /// It is not as it should be.
     Fail,
     /// The applet does not have the feature: IoT.05 leaves it to the card.
     Absent,
@@ -27,8 +29,11 @@ pub enum Verdict {
 /// One check of the self-test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
+    /// What was checked.
     pub name: &'static str,
+    /// How it ended.
     pub verdict: Verdict,
+    /// What was found, in words.
     pub detail: String,
 }
 
@@ -54,8 +59,11 @@ pub struct Report {
     pub answers_to: Vec<&'static str>,
     /// What it calls itself.
     pub name: Option<String>,
+    /// The objects of its store.
     pub objects: Vec<Object>,
+    /// How it speaks.
     pub dialect: Dialect,
+    /// The checks, in the order in which they were made.
     pub checks: Vec<Check>,
 }
 

@@ -5,18 +5,24 @@ use crate::wire::tlv;
 /// What an object is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// A container for a private key.
     PrivateKey,
+    /// A container for a public key.
     PublicKey,
+    /// A file.
     File,
+    /// A container for a secret key.
     Secret,
 }
 
 /// An object of the applet's store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
+    /// What it is.
     pub kind: Kind,
     /// Identifier; more than one byte on some cards.
     pub id: Vec<u8>,
+    /// What the card calls it; may be empty.
     pub label: String,
     /// Access conditions: a sum of [`READ`](Self::READ) and [`UPDATE`](Self::UPDATE).
     pub access: u8,
@@ -31,12 +37,18 @@ pub struct Object {
 }
 
 impl Object {
+    /// The object may be read.
     pub const READ: u8 = 0x01;
+    /// The object may be written.
     pub const UPDATE: u8 = 0x02;
 
+    /// The key signs, or verifies.
     pub const SIGNATURE: u8 = 0x01;
+    /// The key may be generated on the card.
     pub const KEY_GENERATION: u8 = 0x02;
+    /// The key takes part in key agreement.
     pub const KEY_AGREEMENT: u8 = 0x04;
+    /// Other keys are derived from the key.
     pub const KEY_DERIVATION: u8 = 0x08;
 
     /// Whether the key may be used for all of `functions`.
