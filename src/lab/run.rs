@@ -4,6 +4,8 @@
 //! [`Run::into_folder`] does it with all views, into a run folder.
 
 #[cfg(test)]
+mod many_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::btree_map::{BTreeMap, Entry};
