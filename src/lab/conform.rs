@@ -143,14 +143,14 @@ impl<'s> Checker<'s> {
                 schema = self.named(schema);
             } else if let Some(any) = schema["anyOf"].as_array() {
                 let some = || any.iter().filter(|one| one["type"] != "null");
-                let kind = |one: &Value| expected_type(self.named(one));
-                let fits = |one: &&Value| match found {
+                let kind = |one: &'s Value| expected_type(self.named(one));
+                let fits = |one: &&'s Value| match found {
                     DeValue::Table(_) => kind(one) == "object",
                     DeValue::Integer(_) => kind(one) == "integer",
                     _ => !["object", "integer"].contains(&kind(one)),
                 };
                 let is_table = matches!(found, DeValue::Table(_));
-                let nearly = |one: &&Value| !is_table && kind(one) != "object";
+                let nearly = |one: &&'s Value| !is_table && kind(one) != "object";
                 let one = some().find(fits).or_else(|| some().find(nearly)).or_else(|| some().next());
                 let Some(one) = one else { break };
                 schema = one;
