@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Of the binary alone: a library leaves the choice to its user.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cellbed::cli::main()
 }

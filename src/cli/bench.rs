@@ -59,7 +59,7 @@ fn report(summary: &RunSummary, idle: Option<u64>, peak: Option<u64>) {
     let devices = summary.facts.devices;
     let each = |total: Duration| total.as_secs_f64() * 1e3 / f64::from(devices);
     let last = StepId::first(Step::Ready);
-    let ready = summary.steps.iter().filter(|row| row.step == last && row.verdict == Verdict::Pass).count();
+    let ready = summary.step_times().iter().find(|times| times.step == last).map_or(0, |times| times.passed);
     terminal::line(format_args!("onboard {devices} devices: {}", summary.verdict.name()));
     terminal::line(format_args!("  ready        {ready} of {devices}"));
     if let Some(wall) = summary.wall_time {

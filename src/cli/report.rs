@@ -76,11 +76,13 @@ fn redraw(dir: &Path) -> Result<PathBuf, RedrawError> {
     write(&dir.join("report.html"), &page)
 }
 
-/// Whether the log held every message and state change of the run.
+/// Whether the log held every message and state change that the run recorded.
 fn is_whole(read: Counters, summary: &RunSummary) -> bool {
     let read = read.into_map();
+    let left_out =
+        |name| summary.left_out.as_ref().and_then(|left_out| left_out.counters.get(name)).unwrap_or(&0);
     let mut of_run = summary.counters.iter().filter(|(name, _)| name.starts_with("events."));
-    of_run.all(|(name, count)| read.get(name) == Some(count))
+    of_run.all(|(name, count)| read.get(name).unwrap_or(&0) + left_out(name) == *count)
 }
 
 /// Writes beside the old page and renames, so that there is a whole page at any moment.

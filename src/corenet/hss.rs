@@ -104,12 +104,18 @@ impl Vector {
     }
 }
 
+/// How many words of its stream a challenge takes.
+const CHALLENGE_WORDS: u128 = 4;
+
+/// A subscriber. Key schedules and streams are made when they are used: most subscribers of a large network rest.
 struct Record {
-    milenage: Milenage,
+    k: [u8; 16],
+    opc: [u8; 16],
     amf: Amf,
     /// The last sequence number that was used.
     sqn: u64,
-    rand: ChaCha20Rng,
+    /// How many challenges were drawn.
+    challenges: u32,
     fault: HssFault,
     subscription: Subscription,
 }
@@ -138,10 +144,11 @@ impl Hss {
             k[0] ^= 0x01;
         }
         let record = Record {
-            milenage: Milenage::new(&K::new(&k), &Opc::new(&opc)),
+            k,
+            opc,
             amf: Amf::new(&[amf[0] | 0x80, amf[1]]),
             sqn,
-            rand: self.rng.branch(&imsi).stream("rand"),
+            challenges: 0,
             fault,
             subscription: Subscription { apn, iccid, policy },
         };
@@ -159,7 +166,7 @@ impl Hss {
         let record = self.records.get_mut(imsi).ok_or(S6aError::UserUnknown)?;
         if let Some((rand, auts)) = resynchronisation {
             let sqn_ms = record
-                .milenage
+                .milenage()
                 .verify_auts(rand, &Auts::new(auts))
                 .map_err(|_| S6aError::AuthenticationDataUnavailable)?
                 .get();
@@ -168,7 +175,7 @@ impl Hss {
                 record.sqn = sqn_ms;
             }
         }
-        record.vector()
+        record.vector(self.rng.branch(imsi).stream("rand"))
     }
 
     /// Update-Location-Request.
@@ -178,7 +185,12 @@ impl Hss {
 }
 
 impl Record {
-    fn vector(&mut self) -> Result<Vector, S6aError> {
+    fn milenage(&self) -> Milenage {
+        Milenage::new(&K::new(&self.k), &Opc::new(&self.opc))
+    }
+
+    /// A vector with the next challenge of the subscriber's stream `rands`.
+    fn vector(&mut self, mut rands: ChaCha20Rng) -> Result<Vector, S6aError> {
         let unavailable = S6aError::AuthenticationDataUnavailable;
         if self.fault == HssFault::SqnBehind {
             // The card's own highest number once more: stale in any window.
@@ -188,8 +200,10 @@ impl Record {
         }
         let sqn = Sqn::try_from(self.sqn).map_err(|_| unavailable)?;
         let mut rand = [0; 16];
-        self.rand.fill_bytes(&mut rand);
-        let values = self.milenage.authentication_vector(&Rand::new(&rand), &sqn, &self.amf);
+        rands.set_word_pos(u128::from(self.challenges) * CHALLENGE_WORDS);
+        rands.fill_bytes(&mut rand);
+        self.challenges = self.challenges.wrapping_add(1);
+        let values = self.milenage().authentication_vector(&Rand::new(&rand), &sqn, &self.amf);
         let mut autn = *values.autn().as_octets();
         if self.fault == HssFault::WrongMac {
             autn[15] ^= 0x01;

@@ -223,11 +223,53 @@ pub struct Capture {
     /// Whether the TLS secrets of the run are written beside the capture (`SSLKEYLOGFILE` format), so that
     /// Wireshark reads what TLS protects.
     pub key_log: bool,
+    /// Whose messages and state changes are written: `all` devices', those of the `failing` (that do not go as the
+    /// scenario expects), or those of so many from the first on and of the failing. The others are counted. Absent:
+    /// all of up to 100 devices; of more, the first 3 and the failing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub devices: Option<RecordedDevices>,
 }
+
+/// Whose messages and state changes are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RecordedDevices {
+    Class(DeviceClass),
+    /// So many from the first on, and those that do not go as expected.
+    First(u32),
+}
+
+/// Which devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceClass {
+    All,
+    /// Those that do not go as expected.
+    Failing,
+}
+
+/// Every device is recorded where there are at most so many and the bench says nothing else.
+pub const DEVICES_RECORDED_MAX: u32 = 100;
+/// How many are where there are more, besides those that fail: what a good one looks like.
+const DEVICES_SAMPLED: u32 = 3;
 
 impl Default for Capture {
     fn default() -> Self {
-        Self { key_log: true }
+        Self { key_log: true, devices: None }
+    }
+}
+
+impl Capture {
+    /// Where not all of `devices` are recorded: how many from the first on are in any case.
+    pub fn recorded(&self, devices: u32) -> Option<u32> {
+        let first = match self.devices {
+            None if devices <= DEVICES_RECORDED_MAX => return None,
+            None => DEVICES_SAMPLED,
+            Some(RecordedDevices::Class(DeviceClass::All)) => return None,
+            Some(RecordedDevices::Class(DeviceClass::Failing)) => 0,
+            Some(RecordedDevices::First(first)) => first,
+        };
+        (first < devices).then_some(first)
     }
 }
 
@@ -357,6 +399,20 @@ mod tests {
         let bench = check("summary = \"x\"\n[roles]\nair = \"model\"\n", "lab/benches/x.toml").unwrap();
         assert_eq!((bench.name.as_str(), bench.roles), ("x", Roles::default()));
         assert!(bench.capture.key_log);
+    }
+
+    #[test]
+    fn of_many_devices_a_sample_and_the_failing_are_recorded() {
+        let recorded = |devices: &str, count| {
+            let source = format!("summary = \"x\"\n[roles]\n[capture]\n{devices}");
+            check(&source, "x.toml").unwrap().capture.recorded(count)
+        };
+        assert_eq!((recorded("", 100), recorded("", 101)), (None, Some(3)));
+        assert_eq!(recorded("devices = \"all\"", 100_000), None);
+        assert_eq!(recorded("devices = \"failing\"", 2), Some(0));
+        assert_eq!((recorded("devices = 7", 8), recorded("devices = 7", 7)), (Some(7), None));
+        let wrong = check("summary = \"x\"\n[roles]\n[capture]\ndevices = \"some\"\n", "x.toml").unwrap_err();
+        assert_eq!(wrong[0].message, "`devices` cannot be \"some\"");
     }
 
     #[test]

@@ -135,7 +135,7 @@ impl<'s> Checker<'s> {
     }
 
     /// Follows references, takes the value out of "this or nothing", and of several alternatives the one for a table
-    /// where `found` is one.
+    /// or a whole number where `found` is one.
     fn resolve(&self, mut schema: &'s Value, found: &DeValue<'_>) -> &'s Value {
         // A schema of ours nests references two deep; the bound keeps a circle from hanging the program.
         for _ in 0..8 {
@@ -143,9 +143,16 @@ impl<'s> Checker<'s> {
                 schema = self.named(schema);
             } else if let Some(any) = schema["anyOf"].as_array() {
                 let some = || any.iter().filter(|one| one["type"] != "null");
+                let kind = |one: &'s Value| expected_type(self.named(one));
+                let fits = |one: &&'s Value| match found {
+                    DeValue::Table(_) => kind(one) == "object",
+                    DeValue::Integer(_) => kind(one) == "integer",
+                    _ => !["object", "integer"].contains(&kind(one)),
+                };
                 let is_table = matches!(found, DeValue::Table(_));
-                let fits = |one: &&Value| (expected_type(self.named(one)) == "object") == is_table;
-                let Some(one) = some().find(fits).or_else(|| some().next()) else { break };
+                let nearly = |one: &&'s Value| !is_table && kind(one) != "object";
+                let one = some().find(fits).or_else(|| some().find(nearly)).or_else(|| some().next());
+                let Some(one) = one else { break };
                 schema = one;
             } else {
                 break;

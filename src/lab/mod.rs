@@ -9,6 +9,7 @@ mod recorder;
 pub mod run;
 pub mod scenario;
 pub mod schema;
+mod selection;
 pub mod verdict;
 
 use document::Document;

@@ -4,18 +4,23 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Scenario;
-use super::verdict::{Judge, Judgement, Ruling, Subject};
+use super::verdict::{Judge, Judgement, Ruling, Standing, Subject};
 use crate::crypto::Tally;
-use crate::event::{Body, Event, Outcome, StepId};
+use crate::event::{Body, Event, Outcome, StepId, Verdict};
 use crate::io::clock::thread_cpu_time;
 use crate::kernel::Instant;
-use crate::report::{Counters, Ending, ExpectationRow, RunFacts, RunSummary, StepRow, Version};
+use crate::report::{
+    Counters, Ending, ExpectationRow, Gathered, RunFacts, RunSummary, StepRow, StepTimes, Version,
+};
 
 /// Observes a run and draws up its summary.
 pub struct Recorder {
     judge: Judge,
     counters: Counters,
-    steps: HashMap<(u32, StepId), Taken>,
+    /// The steps that each device has begun, in their order. Those of a device that is only counted are forgotten.
+    steps: HashMap<u32, Vec<(StepId, Taken)>>,
+    /// What is kept of devices that are only counted; `None` where each device has its rows.
+    spread: Option<Spread>,
     /// Processor time can be told apart by step only where one device runs at a time.
     measure_cpu: bool,
 }
@@ -29,12 +34,14 @@ struct Taken {
 }
 
 impl Recorder {
-    /// A recorder for a run of `scenario`.
-    pub fn new(scenario: &Scenario) -> Self {
+    /// A recorder for a run of `scenario`. Where it `gathers`, devices that went as expected are counted and have no
+    /// rows of their own.
+    pub fn new(scenario: &Scenario, gathers: bool) -> Self {
         Self {
-            judge: Judge::new(scenario),
+            judge: Judge::new(scenario).gathering(gathers),
             counters: Counters::default(),
             steps: HashMap::new(),
+            spread: gathers.then(|| Spread::new(scenario.step_ids())),
             measure_cpu: scenario.device_count() == 1,
         }
     }
@@ -47,16 +54,40 @@ impl Recorder {
             Body::StepStarted { device, step } => {
                 let cpu_before = if self.measure_cpu { thread_cpu_time() } else { None };
                 let taken = Taken { started: event.at, cpu_before, ..Taken::default() };
-                self.steps.insert((*device, *step), taken);
+                let steps = self.steps.entry(*device).or_default();
+                steps.retain(|(known, _)| known != step);
+                steps.push((*step, taken));
             }
             Body::StepEnded { device, step, took, outcome } => {
-                let Some(taken) = self.steps.get_mut(&(*device, *step)) else { return };
+                let Some(taken) = taken(&mut self.steps, *device, *step) else { return };
                 let (ending, finding) = ending(outcome);
                 taken.ended = Some((*took, ending, finding));
                 taken.cpu =
                     taken.cpu_before.and_then(|before| Some(thread_cpu_time()?.saturating_sub(before)));
+                self.gather(*device);
             }
             Body::Message(_) | Body::State(_) => {}
+        }
+    }
+
+    /// How `device` stands to what is expected of it.
+    pub fn standing(&self, device: u32) -> Standing {
+        self.judge.standing(device)
+    }
+
+    /// Forgets the steps of a device that went as expected, but for their times.
+    fn gather(&mut self, device: u32) {
+        let Some(spread) = &mut self.spread else { return };
+        if self.judge.standing(device) != Standing::AsExpected {
+            return;
+        }
+        let steps = self.steps.remove(&device).unwrap_or_default();
+        spread.unreached += (spread.steps.len() - steps.len().min(spread.steps.len())) as u64;
+        for (step, taken) in steps {
+            if let Some((took, ending, _)) = taken.ended {
+                spread.add(step, took, Verdict::Pass, ending);
+                spread.gathered += 1;
+            }
         }
     }
 
@@ -67,10 +98,15 @@ impl Recorder {
 
     /// The summary of a run that stopped at `end`.
     pub fn finish(self, facts: RunFacts, end: Instant, tally: &Tally) -> RunSummary {
-        let judgement = self.judge.finish(end);
-        let steps = step_rows(&judgement, &self.steps, end);
-        let expectations = expectation_rows(&judgement, &self.steps, facts.devices > 1);
-        let mut counters = self.counters.into_map();
+        let Self { judge, counters, steps: mut taken, spread, .. } = self;
+        let judgement = judge.finish(end);
+        let steps = step_rows(&judgement, &mut taken, end);
+        let expectations = expectation_rows(&judgement, &taken, facts.devices > 1, spread.is_some());
+        let gathered = spread.map(|mut spread| {
+            steps.iter().for_each(|row| spread.add(row.step, row.virtual_time, row.verdict, row.ending));
+            spread.finish(judgement.gathered)
+        });
+        let mut counters = counters.into_map();
         counters.extend(tally.snapshot().into_iter().map(|(op, count)| (format!("crypto.{op}"), count)));
         RunSummary {
             facts,
@@ -84,19 +120,72 @@ impl Recorder {
             cpu_time: None,
             wall_time: None,
             counters,
+            gathered,
+            left_out: None,
+        }
+    }
+}
+
+fn taken(steps: &mut HashMap<u32, Vec<(StepId, Taken)>>, device: u32, step: StepId) -> Option<&mut Taken> {
+    let own = steps.get_mut(&device)?;
+    own.iter_mut().find(|(known, _)| *known == step).map(|(_, taken)| taken)
+}
+
+/// What is kept of steps of many devices: how long each took.
+struct Spread {
+    steps: Vec<(StepId, StepSpread)>,
+    /// How many steps of devices that are only counted were done, and how many they were not to reach.
+    gathered: u64,
+    unreached: u64,
+}
+
+#[derive(Default)]
+struct StepSpread {
+    took: Vec<Duration>,
+    passed: u64,
+    refused: u64,
+}
+
+impl Spread {
+    fn new(plan: Vec<StepId>) -> Self {
+        let steps = plan.into_iter().map(|step| (step, StepSpread::default())).collect();
+        Self { steps, gathered: 0, unreached: 0 }
+    }
+
+    fn add(&mut self, step: StepId, took: Duration, verdict: Verdict, ending: Ending) {
+        let Some((_, spread)) = self.steps.iter_mut().find(|(known, _)| *known == step) else { return };
+        spread.took.push(took);
+        spread.passed += u64::from(verdict == Verdict::Pass);
+        spread.refused += u64::from(ending == Ending::Refused);
+    }
+
+    fn finish(self, devices: u32) -> Gathered {
+        let times = |(step, spread): (StepId, StepSpread)| {
+            let StepSpread { took, passed, refused } = spread;
+            StepTimes::of(step, took, passed, refused)
+        };
+        Gathered {
+            devices,
+            steps: self.gathered,
+            expectations: self.unreached,
+            times: self.steps.into_iter().filter_map(times).collect(),
         }
     }
 }
 
 /// A row for each step that was begun, in the order of devices and steps.
-fn step_rows(judgement: &Judgement, steps: &HashMap<(u32, StepId), Taken>, end: Instant) -> Vec<StepRow> {
+fn step_rows(
+    judgement: &Judgement,
+    steps: &mut HashMap<u32, Vec<(StepId, Taken)>>,
+    end: Instant,
+) -> Vec<StepRow> {
     let row = |ruling: &Ruling| {
         let (Some(device), Subject::Step { step, .. }) = (ruling.device, &ruling.subject) else {
             return None;
         };
-        let taken = steps.get(&(device, *step))?;
-        let (virtual_time, ending, finding) = match &taken.ended {
-            Some((took, ending, finding)) => (*took, *ending, finding.clone()),
+        let taken = taken(steps, device, *step)?;
+        let (virtual_time, ending, finding) = match taken.ended.take() {
+            Some((took, ending, finding)) => (took, ending, finding),
             None => (end.since(taken.started), Ending::Unfinished, ruling.found.clone()),
         };
         let verdict = ruling.verdict;
@@ -106,17 +195,22 @@ fn step_rows(judgement: &Judgement, steps: &HashMap<(u32, StepId), Taken>, end: 
 }
 
 /// A row for each expectation that has no row among the steps: of messages, and of steps that were not begun.
-/// Steps of one device that went alike are one row: those that a refusal kept it from.
+/// Steps of one device that went alike are one row: those that a refusal kept it from. Where devices are `gathered`,
+/// what of this went as expected has no rows.
 fn expectation_rows(
     judgement: &Judgement,
-    steps: &HashMap<(u32, StepId), Taken>,
+    steps: &HashMap<u32, Vec<(StepId, Taken)>>,
     several: bool,
+    gathered: bool,
 ) -> Vec<ExpectationRow> {
-    let begun = |ruling: &Ruling| match (ruling.device, &ruling.subject) {
-        (Some(device), Subject::Step { step, .. }) => steps.contains_key(&(device, *step)),
-        _ => false,
+    let told = |ruling: &&Ruling| match (ruling.device, &ruling.subject) {
+        (Some(_), Subject::Step { .. }) if gathered && ruling.verdict == Verdict::Pass => false,
+        (Some(device), Subject::Step { step, .. }) => {
+            !steps.get(&device).is_some_and(|own| own.iter().any(|(known, _)| known == step))
+        }
+        _ => true,
     };
-    let left: Vec<&Ruling> = judgement.rulings.iter().filter(|ruling| !begun(ruling)).collect();
+    let left: Vec<&Ruling> = judgement.rulings.iter().filter(told).collect();
     let together = left.chunk_by(|a, b| alike(a, b));
     let row = |rulings: &[&Ruling]| {
         let (last, before) = rulings.split_last()?;

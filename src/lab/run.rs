@@ -4,6 +4,8 @@
 //! [`Run::into_folder`] does it with all views, into a run folder.
 
 #[cfg(test)]
+mod many_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::btree_map::{BTreeMap, Entry};
@@ -13,9 +15,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bench::{AirVendor, CaVendor, CardVendor, CoreVendor, LedgerVendor, ModemVendor, Roles};
+use super::bench::{
+    AirVendor, CaVendor, CardVendor, CoreVendor, DEVICES_RECORDED_MAX, LedgerVendor, ModemVendor, Roles,
+};
 use super::recorder::Recorder;
 use super::scenario::{Ciphering, EsimDownload, EsimPlan, FaultKind, Integrity};
+use super::selection::Selection;
 use super::{Bench, LabError, Scenario, catalogue};
 use crate::card::{CardPort, SimProfile};
 use crate::corenet::HssFault;
@@ -154,10 +159,11 @@ impl Run {
             rat: self.scenario.rat,
             devices: self.scenario.device_count(),
             plan: self.scenario.step_ids(),
+            recorded: self.bench.capture.recorded(self.scenario.device_count()),
         }
     }
 
-    /// Runs the scenario with its ledger in `store`, and feeds every event to `views`.
+    /// Runs the scenario with its ledger in `store`, and feeds every event that the bench records to `views`.
     ///
     /// A fault of the bench while it runs is the verdict `error`, not an error here.
     ///
@@ -169,28 +175,46 @@ impl Run {
         key_log: Option<KeyLogSink>,
         views: &mut [Box<dyn View + '_>],
     ) -> Result<RunSummary, LabError> {
-        self.simulate_with(self.card()?, store, key_log, views)
+        self.simulate_with(self.card()?, store, key_log, views, None)
     }
 
+    /// The same with the card of the first device and a `screen` that sees every event.
     fn simulate_with(
         &self,
         card: Option<Box<dyn CardPort>>,
         store: Box<dyn Store>,
         key_log: Option<KeyLogSink>,
         views: &mut [Box<dyn View + '_>],
+        mut screen: Option<Box<dyn View + '_>>,
     ) -> Result<RunSummary, LabError> {
         let (watch, cpu) = (Stopwatch::start(), thread_cpu_time());
         let tally = Tally::new();
-        let setup = Setup { card, ..self.setup(key_log, tally.clone()) };
+        let facts = self.facts();
+        // What is logged is sorted before it is given out, where only some devices are recorded.
+        let sorted = facts.recorded.and(key_log.clone()).map(|written| (KeyLogSink::new(), written));
+        let logged = sorted.as_ref().map(|(logged, _)| logged.clone()).or(key_log);
+        let mut selection = facts.recorded.map(|first| Selection::new(&self.scenario, first, sorted));
+        let setup = Setup { card, ..self.setup(logged, tally.clone()) };
         let mut world = World::set_up(setup, store)?;
-        let mut recorder = Recorder::new(&self.scenario);
+        let gathers = facts.recorded.is_some() && facts.devices > DEVICES_RECORDED_MAX;
+        let mut recorder = Recorder::new(&self.scenario, gathers);
         let mut failure: Option<std::io::Error> = None;
-        let mut sink = |event: Event| {
-            recorder.observe(&event);
+        let mut record = |event: &Event| {
             for view in views.iter_mut() {
-                if let Err(error) = view.event(&event) {
+                if let Err(error) = view.event(event) {
                     failure.get_or_insert(error);
                 }
+            }
+        };
+        let mut unseen: Option<std::io::Error> = None;
+        let mut sink = |event: Event| {
+            recorder.observe(&event);
+            if let Some(Err(error)) = screen.as_mut().map(|screen| screen.event(&event)) {
+                unseen.get_or_insert(error);
+            }
+            match &mut selection {
+                Some(selection) => selection.take(event, |device| recorder.standing(device), &mut record),
+                None => record(&event),
             }
         };
         let limit = Duration::from_secs(self.scenario.time_limit_s.into());
@@ -209,16 +233,22 @@ impl Run {
             // Nothing has begun.
             Err(error) => return Err(error.into()),
         }
-        if let Some(error) = failure {
+        let left_out =
+            selection.map(|selection| selection.finish(|device| recorder.standing(device), &mut record));
+        if let Some(error) = failure.or(unseen) {
             return Err(LabError::Output(error));
         }
-        let mut summary = recorder.finish(self.facts(), world.now(), &tally);
+        let mut summary = recorder.finish(facts, world.now(), &tally);
+        summary.left_out = left_out;
         summary.rerun = format!("{} --seed {}", self.rerun, self.scenario.seed);
         summary.counters.insert("devices.under-way-max".to_owned(), world.under_way_max() as u64);
         summary.wall_time = Some(watch.elapsed());
         summary.cpu_time = thread_cpu_time().zip(cpu).map(|(after, before)| after.saturating_sub(before));
         for view in views.iter_mut() {
             view.finish(&summary).map_err(LabError::Output)?;
+        }
+        if let Some(screen) = &mut screen {
+            screen.finish(&summary).map_err(LabError::Output)?;
         }
         Ok(summary)
     }
@@ -249,10 +279,9 @@ impl Run {
         if let Some(sink) = &key_log {
             views.push(Box::new(KeyLogFile { out: file("sslkeylog.txt")?, sink: sink.clone() }));
         }
-        if let Some(Screen { out, style }) = screen {
-            views.push(Box::new(Terminal::new(out, &facts, style).map_err(LabError::Output)?));
-        }
-        let summary = self.simulate_with(card, Box::new(store), key_log, &mut views)?;
+        let screen = screen.map(|Screen { out, style }| Terminal::new(out, &facts, style)).transpose();
+        let screen = screen.map_err(LabError::Output)?.map(|terminal| Box::new(terminal) as Box<dyn View>);
+        let summary = self.simulate_with(card, Box::new(store), key_log, &mut views, screen)?;
         drop(views);
         folder.publish()?;
         Ok(Finished { folder: folder.path().to_owned(), summary })

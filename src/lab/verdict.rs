@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use super::scenario::{Expectation, ExpectedOutcome, Scenario};
@@ -80,8 +80,21 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// Why it is not a pass: the first thing that went wrong.
     pub reason: Option<String>,
-    /// Every expectation, by device and step; those of messages last.
+    /// Every expectation, by device and step; those of messages last. None of the devices that are only counted.
     pub rulings: Vec<Ruling>,
+    /// How many devices went as expected and are only counted.
+    pub gathered: u32,
+}
+
+/// How a device stands to what is expected of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Not through yet.
+    Open,
+    /// Through, and every step went as expected.
+    AsExpected,
+    /// A step ended otherwise.
+    Otherwise,
 }
 
 /// What is known of a step of a device.
@@ -91,6 +104,16 @@ enum Found {
     Begun,
     Done,
     Refused { reason: String, detail: String },
+}
+
+impl Found {
+    fn as_expected(expected: &Expected) -> Self {
+        match expected {
+            Expected::Done => Self::Done,
+            Expected::Refused { reason } => Self::Refused { reason: reason.clone(), detail: String::new() },
+            Expected::NotReached => Self::NotReached,
+        }
+    }
 }
 
 impl fmt::Display for Found {
@@ -109,9 +132,12 @@ impl fmt::Display for Found {
 #[derive(Debug)]
 pub struct Judge {
     steps: Vec<StepId>,
-    /// What is expected of each device, step by step.
-    expected: Vec<Vec<Expected>>,
-    found: Vec<Vec<Found>>,
+    expected: Plans,
+    /// Of each device. A device that went as expected is not remembered in more words, where such are only counted.
+    standing: Vec<Standing>,
+    found: HashMap<u32, Vec<Found>>,
+    /// Whether devices that went as expected are only counted.
+    gathers: bool,
     /// Messages expected, and whether they were seen.
     messages: Vec<(Option<u32>, String, bool)>,
     messages_missing: usize,
@@ -125,17 +151,17 @@ impl Judge {
     /// A judge for `scenario`, which must have passed its check.
     pub fn new(scenario: &Scenario) -> Self {
         let steps = scenario.step_ids();
-        let said = Said::of(scenario);
-        let expected: Vec<_> =
-            (1..=scenario.device_count()).map(|device| said.of_device(&steps, device)).collect();
-        let found = vec![vec![Found::NotReached; steps.len()]; expected.len()];
+        let expected = Plans::new(&Said::of(scenario), &steps);
+        let standing = vec![Standing::Open; scenario.device_count() as usize];
         let messages: Vec<_> =
             scenario.expect.iter().filter_map(|e| Some((e.device, e.seen.clone()?, false))).collect();
         let cuts = scenario.fault.iter().filter_map(|fault| Some((fault.device, fault.power_cut()?, false)));
         Self {
             steps,
             expected,
-            found,
+            standing,
+            found: HashMap::new(),
+            gathers: false,
             messages_missing: messages.len(),
             messages,
             cuts: cuts.collect(),
@@ -144,10 +170,20 @@ impl Judge {
         }
     }
 
+    /// The same, which only counts devices that went as expected: a run of many has no use for a ruling on each.
+    pub fn gathering(self, gathers: bool) -> Self {
+        Self { gathers, ..self }
+    }
+
     /// What `device` is expected to do in `step`; `None` where there is no such device or step.
     pub fn expected(&self, device: u32, step: StepId) -> Option<&Expected> {
-        let (device, step) = self.index(device, step)?;
-        Some(&self.expected[device][step])
+        self.expected.of(device).get(self.index(device, step)?)
+    }
+
+    /// How `device` stands; one that there is not is never through.
+    pub fn standing(&self, device: u32) -> Standing {
+        let standing = (device as usize).checked_sub(1).and_then(|place| self.standing.get(place));
+        standing.copied().unwrap_or(Standing::Open)
     }
 
     /// Takes an event into account.
@@ -180,11 +216,13 @@ impl Judge {
 
     /// The judgement when the run has stopped at `end`.
     pub fn finish(mut self, end: Instant) -> Judgement {
-        let mut rulings = Vec::with_capacity(self.steps.len() * self.expected.len() + self.messages.len());
-        for device in 0..self.expected.len() {
-            for step in 0..self.steps.len() {
-                rulings.push(self.rule_step(device, step, end));
+        let (mut rulings, mut gathered) = (Vec::new(), 0);
+        for device in (1..).take(self.standing.len()) {
+            if self.gathers && self.standing(device) == Standing::AsExpected {
+                gathered += 1;
+                continue;
             }
+            self.rule_device(device, end, &mut rulings);
         }
         for (device, message, seen) in std::mem::take(&mut self.messages) {
             let verdict = if seen { Verdict::Pass } else { Verdict::Fail };
@@ -201,25 +239,43 @@ impl Judge {
             let found = if came { "cut" } else { "the step was over before, or not reached" }.to_owned();
             rulings.push(Ruling { device, subject: Subject::Cut { step, after }, verdict, found });
         }
-        Judgement { verdict: self.verdict, reason: self.reason, rulings }
+        Judgement { verdict: self.verdict, reason: self.reason, rulings, gathered }
     }
 
-    fn index(&self, device: u32, step: StepId) -> Option<(usize, usize)> {
-        let device = (device as usize).checked_sub(1).filter(|d| *d < self.expected.len())?;
-        Some((device, self.steps.iter().position(|s| *s == step)?))
+    /// The place of `step` in the plan of `device`.
+    fn index(&self, device: u32, step: StepId) -> Option<usize> {
+        let known = (1..=self.standing.len()).contains(&(device as usize));
+        self.steps.iter().position(|s| known && *s == step)
     }
 
     fn step(&mut self, device: u32, step: StepId, found: Found) {
-        let Some((d, s)) = self.index(device, step) else {
+        let Some(place) = self.index(device, step) else {
             self.bench_error(format!("device {device} did {step}, which the scenario does not ask for"));
             return;
         };
-        let expected = &self.expected[d][s];
-        if found != Found::Begun && !agrees(expected, &found) {
-            let reason = difference(Some(device), step, expected, &found);
+        let expected = self.expected.of(device);
+        let all = self.found.entry(device).or_insert_with(|| match self.standing[device as usize - 1] {
+            // It has been forgotten that it went as expected, and it goes on all the same.
+            Standing::AsExpected => expected.iter().map(Found::as_expected).collect(),
+            Standing::Open | Standing::Otherwise => vec![Found::NotReached; expected.len()],
+        });
+        let differs = found != Found::Begun && !agrees(&expected[place], &found);
+        let reason = differs.then(|| difference(Some(device), step, &expected[place], &found));
+        all[place] = found;
+        let through = expected.iter().zip(all.iter()).all(|(expected, found)| agrees(expected, found));
+        let standing = &mut self.standing[device as usize - 1];
+        *standing = match *standing {
+            Standing::Otherwise => Standing::Otherwise,
+            _ if differs => Standing::Otherwise,
+            _ if through => Standing::AsExpected,
+            _ => Standing::Open,
+        };
+        if self.gathers && *standing == Standing::AsExpected {
+            self.found.remove(&device);
+        }
+        if let Some(reason) = reason {
             self.worsen(Verdict::Fail, || reason);
         }
-        self.found[d][s] = found;
     }
 
     /// A device whose power was cut in the middle of a step says so before the step ends.
@@ -230,7 +286,8 @@ impl Judge {
         let Some(device) = change.actor.part_of() else { return };
         for at in 0..self.cuts.len() {
             let (whose, cut, _) = self.cuts[at];
-            let begun = self.index(whose, cut.step).is_some_and(|(d, s)| self.found[d][s] == Found::Begun);
+            let found = |place: usize| self.found.get(&whose).and_then(|all| all.get(place));
+            let begun = self.index(whose, cut.step).and_then(found) == Some(&Found::Begun);
             if whose == device && begun {
                 self.cuts[at].2 = true;
             }
@@ -252,23 +309,35 @@ impl Judge {
         }
     }
 
-    fn rule_step(&mut self, d: usize, s: usize, end: Instant) -> Ruling {
-        let (step, expected, found) = (self.steps[s], self.expected[d][s].clone(), &self.found[d][s]);
-        let device = Some(d as u32 + 1);
-        let failed_before =
-            || (0..s).find(|s| !agrees(&self.expected[d][*s], &self.found[d][*s])).map(|s| self.steps[s]);
-        let (verdict, found) = match (agrees(&expected, found), found, failed_before()) {
-            (true, ..) => (Verdict::Pass, found.to_string()),
-            (false, Found::NotReached, Some(earlier)) => {
-                (Verdict::Inconclusive, format!("not reached after {earlier} went wrong"))
+    fn rule_device(&mut self, device: u32, end: Instant, rulings: &mut Vec<Ruling>) {
+        let first = rulings.len();
+        let not_reached = || vec![Found::NotReached; self.steps.len()];
+        let (all, expected) =
+            (self.found.remove(&device).unwrap_or_else(not_reached), self.expected.of(device));
+        let mut earlier = None;
+        for ((step, expected), found) in self.steps.iter().zip(expected).zip(&all) {
+            let agrees = agrees(expected, found);
+            let (verdict, told) = match (agrees, found, earlier) {
+                (true, ..) => (Verdict::Pass, found.to_string()),
+                (false, Found::NotReached, Some(earlier)) => {
+                    (Verdict::Inconclusive, format!("not reached after {earlier} went wrong"))
+                }
+                (false, Found::NotReached | Found::Begun, _) => {
+                    (Verdict::Fail, format!("{found} when the run stopped at {end} s"))
+                }
+                (false, ..) => (Verdict::Fail, found.to_string()),
+            };
+            if !agrees {
+                earlier = earlier.or(Some(*step));
             }
-            (false, Found::NotReached | Found::Begun, _) => {
-                (Verdict::Fail, format!("{found} when the run stopped at {end} s"))
+            let subject = Subject::Step { step: *step, expected: expected.clone() };
+            rulings.push(Ruling { device: Some(device), subject, verdict, found: told });
+        }
+        for Ruling { subject, verdict, found, .. } in &rulings[first..] {
+            if let Subject::Step { step, expected } = subject {
+                self.worsen(*verdict, || difference(Some(device), *step, expected, found));
             }
-            (false, ..) => (Verdict::Fail, found.to_string()),
-        };
-        self.worsen(verdict, || difference(device, step, &expected, &found));
-        Ruling { device, subject: Subject::Step { step, expected }, verdict, found }
+        }
     }
 
     fn worsen(&mut self, verdict: Verdict, reason: impl FnOnce() -> String) {
@@ -304,13 +373,14 @@ impl<'s> Said<'s> {
     }
 
     /// What is said of a step, the most special thing.
-    fn find(&self, device: u32, id: StepId) -> Option<&'s Expectation> {
+    fn find(&self, device: Option<u32>, id: StepId) -> Option<&'s Expectation> {
         let of = |device, nth| self.0.get(&(device, id.step, nth)).copied();
-        let (one, time) = (Some(device), Some(id.nth));
+        let (one, time) = (device, Some(id.nth));
         of(one, time).or_else(|| of(one, None)).or_else(|| of(None, time)).or_else(|| of(None, None))
     }
 
-    fn of_device(&self, steps: &[StepId], device: u32) -> Vec<Expected> {
+    /// What is expected of `device`, or of every device of which nothing special is said.
+    fn of_device(&self, steps: &[StepId], device: Option<u32>) -> Vec<Expected> {
         let mut refused = false;
         let mut expected = Vec::with_capacity(steps.len());
         for step in steps {
@@ -328,5 +398,24 @@ impl<'s> Said<'s> {
             expected.push(one);
         }
         expected
+    }
+}
+
+/// What is expected of each device, step by step: of most of many the same, which is kept once.
+#[derive(Debug)]
+struct Plans {
+    usual: Vec<Expected>,
+    special: BTreeMap<u32, Vec<Expected>>,
+}
+
+impl Plans {
+    fn new(said: &Said<'_>, steps: &[StepId]) -> Self {
+        let named = said.0.keys().filter_map(|(device, ..)| *device);
+        let special = named.map(|device| (device, said.of_device(steps, Some(device)))).collect();
+        Self { usual: said.of_device(steps, None), special }
+    }
+
+    fn of(&self, device: u32) -> &[Expected] {
+        self.special.get(&device).unwrap_or(&self.usual)
     }
 }

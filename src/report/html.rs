@@ -232,7 +232,7 @@ impl<W: Write> View for Html<W> {
             to: end,
         }));
         page::write(&mut self.out, summary, &self.spans, |out| {
-            ladder::write(out, &self.rows, self.several, &self.left_out)
+            ladder::write(out, &self.rows, self.several, &self.left_out, summary.left_out.as_ref())
         })?;
         self.out.flush()
     }

@@ -1,4 +1,5 @@
-//! JUnit XML for CI systems: a suite per scenario, a test case per step of each device and per expectation.
+//! JUnit XML for CI systems: a suite per scenario, a test case per step of each device and per expectation; one for all
+//! devices that are only counted.
 //! Times are virtual, so that the file is a function of the run's inputs.
 
 use std::io::{self, Write};
@@ -6,7 +7,7 @@ use std::io::{self, Write};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::summary::verdict_name;
-use super::{RunSummary, View};
+use super::{RunSummary, View, text};
 use crate::event::{Event, Verdict};
 
 /// Writes the JUnit report.
@@ -45,6 +46,23 @@ fn suite(summary: &RunSummary) -> TestSuite {
     suite.add_property(("verdict", verdict_name(summary.verdict)));
     for version in &summary.versions {
         suite.add_property((format!("version.{}", version.name).as_str(), version.value.as_str()));
+    }
+    if let Some(why) = facts.recorded() {
+        suite.add_property(("recorded", why.as_str()));
+    }
+    if let Some(left_out) = &summary.left_out {
+        suite.add_property(("left-out", left_out.told().as_str()));
+    }
+    if let Some(gathered) = summary.gathered.as_ref().filter(|gathered| gathered.devices > 0) {
+        let mut case = TestCase::new("devices-as-expected", TestCaseStatus::success());
+        case.set_classname(facts.scenario.as_str());
+        case.set_system_out(format!(
+            "{} went as expected, {} and {} in all; each other device has its own cases",
+            text::count(gathered.devices.into(), "device"),
+            text::count(gathered.steps, "step"),
+            text::count(gathered.expectations, "other expectation")
+        ));
+        suite.add_test_case(case);
     }
     for row in &summary.steps {
         let mut case = TestCase::new(row.step.to_string(), status(row.verdict, &row.told()));

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use serde::Serialize;
 
-use super::{ReadError, RunSummary, StepTimes, View, step_times};
+use super::{ReadError, RunSummary, StepTimes, View};
 use crate::event::Event;
 
 /// Writes the metrics.
@@ -25,7 +25,7 @@ impl<W: Write> View for Metrics<W> {
     }
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
-        let document = Document { summary, step_times: step_times(&summary.facts.plan, &summary.steps) };
+        let document = Document { summary, step_times: summary.step_times() };
         serde_json::to_writer_pretty(&mut self.out, &document)?;
         self.out.write_all(b"\n")?;
         self.out.flush()

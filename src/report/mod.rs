@@ -30,7 +30,7 @@ pub use metrics::{Metrics, read_metrics};
 pub use pcapng::Pcapng;
 pub use story::Story;
 pub use summary::{
-    Counters, Ending, ExpectationRow, RunFacts, RunSummary, StepRow, StepTimes, Version, step_times,
+    Counters, Ending, ExpectationRow, Gathered, LeftOut, RunFacts, RunSummary, StepRow, StepTimes, Version,
 };
 pub use terminal::{Style, Terminal};
 pub use transcript::Transcript;

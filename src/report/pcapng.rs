@@ -73,7 +73,8 @@ impl<W: Write> Pcapng<W> {
         header.extend_from_slice(&1u16.to_le_bytes());
         header.extend_from_slice(&0u16.to_le_bytes());
         header.extend_from_slice(&u64::MAX.to_le_bytes());
-        option(&mut header, OPT_COMMENT, format!("{}\n{ADVICE}", title(facts)).as_bytes());
+        let recorded = facts.recorded().map_or_else(String::new, |which| format!("This file {which}.\n"));
+        option(&mut header, OPT_COMMENT, format!("{}\n{recorded}{ADVICE}", title(facts)).as_bytes());
         option(&mut header, SHB_USERAPPL, b"cellbed");
         end_of_options(&mut header);
         block(&mut out, SECTION_HEADER, &header)?;

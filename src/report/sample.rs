@@ -339,6 +339,7 @@ fn summary(devices: u32, events: &[Event]) -> RunSummary {
             rat: Rat::Lte,
             devices,
             plan: StepId::numbered(Step::ALL.into_iter().filter(|step| !step.is_esim())),
+            recorded: None,
         },
         verdict,
         reason: failed.then(|| format!("dev{devices} enrol: not-on-allow-list")),
@@ -362,6 +363,8 @@ fn summary(devices: u32, events: &[Event]) -> RunSummary {
         cpu_time: Some(Duration::from_micros(41_700)),
         wall_time: Some(Duration::from_micros(63_200)),
         counters,
+        gathered: None,
+        left_out: None,
     }
 }
 

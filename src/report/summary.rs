@@ -29,6 +29,21 @@ pub struct RunFacts {
     pub devices: u32,
     /// The steps that each device is to go through, in order.
     pub plan: Vec<StepId>,
+    /// Where only some devices are recorded one by one: up to which number they are in any case. Those that do not go
+    /// as expected are as well, and the others are counted ([`LeftOut`], [`Gathered`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<u32>,
+}
+
+impl RunFacts {
+    /// Which devices are recorded, in words; `None` where all are.
+    pub(super) fn recorded(&self) -> Option<String> {
+        let first = match self.recorded? {
+            0 => String::new(),
+            first => format!("{} and ", super::text::first_devices(first)),
+        };
+        Some(format!("records {first}devices that do not go as expected; the others are counted"))
+    }
 }
 
 /// How a step came to its end.
@@ -128,8 +143,89 @@ pub struct RunSummary {
     /// Time on the wall clock.
     #[serde(rename = "wall_ns", with = "nanos_or_none", default)]
     pub wall_time: Option<Duration>,
-    /// Counts by name, as in `events.APDU`, `bytes.APDU` (see [`Counters`]) or `crypto.p256-sign`.
+    /// Counts by name, as in `events.APDU`, `bytes.APDU` (see [`Counters`]) or `crypto.p256-sign`. Everything counts,
+    /// whether it is recorded or not.
     pub counters: BTreeMap<String, u64>,
+    /// What is known of devices that have no rows of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gathered: Option<Gathered>,
+    /// What happened and is in no event log, capture or transcript.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOut>,
+}
+
+/// Devices of a run of many that went as expected: they have no rows, and are counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gathered {
+    /// How many they are.
+    pub devices: u32,
+    /// How many steps without a row went as expected.
+    pub steps: u64,
+    /// How many other expectations without a row were met: steps that were not to be reached.
+    pub expectations: u64,
+    /// The cost of each step over all devices, those with rows among them.
+    pub times: Vec<StepTimes>,
+}
+
+/// What a run that records only some of its devices leaves out of event log, capture, transcript and key log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Devices that went as expected.
+    pub devices: u32,
+    /// Devices that did not, and of which only the end is recorded: too much was under way to keep their beginning.
+    pub in_part: u32,
+    /// Events, those of `network` among them.
+    pub events: u64,
+    /// Events of the network as such, beyond the first.
+    pub network: u64,
+    /// Messages, bytes and state changes as [`RunSummary::counters`] counts them.
+    pub counters: BTreeMap<String, u64>,
+}
+
+impl LeftOut {
+    /// The same in words.
+    pub(super) fn told(&self) -> String {
+        use super::text::count;
+        let mut told = format!(
+            "{} of {} that went as expected",
+            count(self.events - self.network, "event"),
+            count(self.devices.into(), "device")
+        );
+        if self.network > 0 {
+            told.push_str(&format!(", {} of the network as such", count(self.network, "event")));
+        }
+        if self.in_part > 0 {
+            told.push_str(&format!(
+                ", the beginning of {} that did not: too much was under way",
+                count(self.in_part.into(), "device")
+            ));
+        }
+        told
+    }
+}
+
+impl RunSummary {
+    /// The cost of each step over all devices, in the order of the plan. Steps that nobody began are absent.
+    pub fn step_times(&self) -> Vec<StepTimes> {
+        match &self.gathered {
+            Some(gathered) => gathered.times.clone(),
+            None => step_times(&self.facts.plan, &self.steps),
+        }
+    }
+
+    /// How many steps went as expected, and of how many that were begun.
+    pub fn steps_passed(&self) -> (u64, u64) {
+        let gathered = self.gathered.as_ref().map_or(0, |gathered| gathered.steps);
+        let passed = self.steps.iter().filter(|row| row.verdict == Verdict::Pass).count() as u64;
+        (gathered + passed, gathered + self.steps.len() as u64)
+    }
+
+    /// How many other expectations were met, and of how many.
+    pub fn expectations_met(&self) -> (u64, u64) {
+        let gathered = self.gathered.as_ref().map_or(0, |gathered| gathered.expectations);
+        let met = self.expectations.iter().filter(|row| row.verdict == Verdict::Pass).count() as u64;
+        (gathered + met, gathered + self.expectations.len() as u64)
+    }
 }
 
 /// Counts messages and bytes of each protocol as `events.PROTO` and `bytes.PROTO`, and state changes as
@@ -186,22 +282,25 @@ pub struct StepTimes {
     pub cpu_time: Option<Duration>,
 }
 
-/// The cost of each step over all devices, in the order of `plan`. Steps that nobody began are absent.
-pub fn step_times(plan: &[StepId], rows: &[StepRow]) -> Vec<StepTimes> {
+impl StepTimes {
+    /// Those of `step`, which devices went through in `took`, in any order. `None` where nobody did.
+    pub fn of(step: StepId, mut took: Vec<Duration>, passed: u64, refused: u64) -> Option<Self> {
+        took.sort_unstable();
+        let (min, max) = (*took.first()?, *took.last()?);
+        let median = took[(took.len() - 1) / 2];
+        Some(Self { step, devices: took.len() as u64, passed, refused, min, median, max, cpu_time: None })
+    }
+}
+
+/// The cost of each step over the devices that have `rows`, in the order of `plan`. Steps that nobody began are absent.
+fn step_times(plan: &[StepId], rows: &[StepRow]) -> Vec<StepTimes> {
     let of_step = |step| {
         let rows: Vec<&StepRow> = rows.iter().filter(|row| row.step == step).collect();
-        let mut times: Vec<Duration> = rows.iter().map(|row| row.virtual_time).collect();
-        times.sort_unstable();
-        Some(StepTimes {
-            step,
-            devices: rows.len() as u64,
-            passed: rows.iter().filter(|row| row.verdict == Verdict::Pass).count() as u64,
-            refused: rows.iter().filter(|row| row.ending == Ending::Refused).count() as u64,
-            min: *times.first()?,
-            median: times[(times.len() - 1) / 2],
-            max: *times.last()?,
-            cpu_time: rows.iter().filter_map(|row| row.cpu_time).reduce(|a, b| a + b),
-        })
+        let took = rows.iter().map(|row| row.virtual_time).collect();
+        let passed = rows.iter().filter(|row| row.verdict == Verdict::Pass).count() as u64;
+        let refused = rows.iter().filter(|row| row.ending == Ending::Refused).count() as u64;
+        let cpu_time = rows.iter().filter_map(|row| row.cpu_time).reduce(|a, b| a + b);
+        Some(StepTimes { cpu_time, ..StepTimes::of(step, took, passed, refused)? })
     };
     plan.iter().copied().filter_map(of_step).collect()
 }

@@ -158,6 +158,11 @@ pub(super) fn user_plane(up: (u64, u64), down: (u64, u64)) -> String {
     told.collect::<Vec<_>>().join("; ")
 }
 
+/// `the first device`, `the first 3 devices`.
+pub(super) fn first_devices(n: u32) -> String {
+    if n == 1 { "the first device".to_owned() } else { format!("the first {n} devices") }
+}
+
 /// `1 device`, `2 devices`.
 pub(super) fn count(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })

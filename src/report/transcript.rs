@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 use super::summary::{title, verdict_name};
 use super::{RunFacts, RunSummary, View, text};
-use crate::event::{Body, Event, Message, Outcome, StateChange, StepId};
+use crate::event::{Body, Event, Message, Outcome, StateChange, StepId, Verdict};
 use crate::kernel::{Duration, Instant};
 use crate::wire::Proto;
 
@@ -44,6 +44,9 @@ impl<W: Write> Transcript<W> {
         if !facts.outside.is_empty() {
             let who = text::one_line(&facts.outside.join(", ")).into_owned();
             writeln!(out, "in real time, not reproducible: {who} outside")?;
+        }
+        if let Some(which) = facts.recorded() {
+            writeln!(out, "{which}")?;
         }
         Ok(Self { out, several: facts.devices > 1, last: Instant::ZERO, user_plane: UserPlane::default() })
     }
@@ -138,8 +141,16 @@ impl<W: Write> View for Transcript<W> {
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
         self.user_plane()?;
+        if let Some(left_out) = &summary.left_out {
+            writeln!(self.out, "-- not recorded: {}", left_out.told())?;
+        }
         let reason = summary.reason.as_deref().map(|why| format!(": {}", text::one_line(why)));
         writeln!(self.out, "== verdict {}{}", verdict_name(summary.verdict), reason.unwrap_or_default())?;
+        if let Some(gathered) = &summary.gathered {
+            let (devices, steps) = (u64::from(gathered.devices), gathered.steps);
+            let (devices, steps) = (text::count(devices, "device"), text::count(steps, "step"));
+            writeln!(self.out, "{:12} {devices} as expected, in {steps}", verdict_name(Verdict::Pass))?;
+        }
         for row in &summary.steps {
             let step = format!("{}{}", row.step, self.of(row.device));
             let (verdict, time) = (verdict_name(row.verdict), text::seconds(row.virtual_time));

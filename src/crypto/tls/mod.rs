@@ -212,6 +212,11 @@ impl KeyLogSink {
         Self::default()
     }
 
+    /// Adds a line that another collection has given.
+    pub fn add(&self, line: String) {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+
     /// The lines so far, which are removed: `LABEL client-random secret`, without line ends.
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner))

@@ -473,6 +473,10 @@ impl Scenario {
                 self.name
             ))),
             ([group], _) => {
+                // The last device has as long as the last one of the file.
+                let later_ms = u64::from(count.saturating_sub(group.count)) * u64::from(group.interval_ms);
+                let later_s = u32::try_from(later_ms.div_ceil(1000)).unwrap_or(u32::MAX);
+                self.time_limit_s = self.time_limit_s.saturating_add(later_s);
                 group.count = count;
                 Ok(self)
             }

@@ -86,7 +86,10 @@ fn groups_count_on_through_their_profile_and_clones_share_an_identity() {
 #[test]
 fn the_number_of_devices_is_set_from_outside_only_where_they_are_alike() {
     let one = || read("summary = \"x\"\n[[device]]\nprofile = \"lte-test\"").unwrap();
-    assert_eq!(one().with_devices(1000).unwrap().devices().len(), 1000);
+    let thousand = one().with_devices(1000).unwrap();
+    assert_eq!(thousand.devices().len(), 1000);
+    // The last is switched on 20 ms after the one before, and has the time that one device has.
+    assert_eq!((one().time_limit_s, thousand.time_limit_s), (120, 140));
     assert!(one().with_devices(0).is_err());
     let refused = read(VALID).unwrap().with_devices(5).unwrap_err().to_string();
     assert!(refused.contains("2 groups of devices"), "{refused}");

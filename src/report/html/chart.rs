@@ -6,13 +6,13 @@ use std::io::{self, Write};
 use super::{DEVICES_TIMED, Span};
 use crate::event::Step;
 use crate::kernel::{Duration, Instant};
+use crate::report::RunSummary;
 use crate::report::text::{readable, seconds, seconds_range};
-use crate::report::{RunSummary, step_times};
 
 /// Writes the section, or nothing where no step was begun.
 pub(super) fn write(out: &mut impl Write, summary: &RunSummary, spans: &[Span]) -> io::Result<()> {
     let many = summary.facts.devices > DEVICES_TIMED;
-    if spans.is_empty() || (many && summary.steps.is_empty()) {
+    if spans.is_empty() || (many && summary.step_times().is_empty()) {
         return Ok(());
     }
     writeln!(
@@ -71,7 +71,7 @@ fn by_device(out: &mut impl Write, spans: &[Span]) -> io::Result<()> {
 
 /// Many devices: from the least to the most time of each step, with a mark at the median.
 fn spread(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
-    let steps = step_times(&summary.facts.plan, &summary.steps);
+    let steps = summary.step_times();
     let end = steps.iter().map(|times| times.max).max().unwrap_or_default();
     for times in &steps {
         let name = &times.step.to_string();

@@ -8,6 +8,7 @@ use super::chart::step_class;
 use super::{Arrow, Content, DEVICES_KEPT, DUMP_BYTES_MAX, LeftOut, Row, Tunnel};
 use crate::event::{Actor, Outcome, StateChange, StepId};
 use crate::kernel::{Duration, Instant};
+use crate::report;
 use crate::report::text::{brief, count, fields, html, one_line, seconds, user_plane};
 use crate::wire::Proto;
 
@@ -55,10 +56,16 @@ pub(super) fn class(proto: Proto) -> &'static str {
 }
 
 /// Writes the section.
-pub(super) fn write(out: &mut impl Write, rows: &[Row], several: bool, left_out: &LeftOut) -> io::Result<()> {
+pub(super) fn write(
+    out: &mut impl Write,
+    rows: &[Row],
+    several: bool,
+    left_out: &LeftOut,
+    not_recorded: Option<&report::LeftOut>,
+) -> io::Result<()> {
     let lanes = Lanes::of(rows);
     writeln!(out, "<section aria-labelledby=\"ladder\" class=\"ladder\">\n<h2 id=\"ladder\">Ladder</h2>")?;
-    notice(out, left_out)?;
+    notice(out, left_out, not_recorded)?;
     filters(out, rows, several)?;
     writeln!(out, "<div class=\"scroll\"><div class=\"lanes\" style=\"--n:{}\">", lanes.places.len().max(1))?;
     lanes.write_head(out)?;
@@ -136,13 +143,25 @@ fn lane(actor: Actor) -> usize {
     actor.role.lane().into()
 }
 
-fn notice(out: &mut impl Write, left_out: &LeftOut) -> io::Result<()> {
+fn notice(
+    out: &mut impl Write,
+    left_out: &LeftOut,
+    not_recorded: Option<&report::LeftOut>,
+) -> io::Result<()> {
     let LeftOut { of_other_devices, too_late, log_is_not_whole } = *left_out;
     if log_is_not_whole {
         writeln!(
             out,
             "<p class=\"notice\">The event log from which this page was drawn is not whole: messages and times \
              are missing here. Verdicts and counts are those of the run.</p>"
+        )?;
+    }
+    if let Some(not_recorded) = not_recorded {
+        writeln!(
+            out,
+            "<p class=\"notice\">Not recorded, neither here nor in any other file: {}. Verdicts, times and counts are \
+             those of all devices.</p>",
+            html(&not_recorded.told())
         )?;
     }
     if of_other_devices + too_late == 0 {

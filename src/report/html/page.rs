@@ -11,7 +11,7 @@ use crate::event::Verdict;
 use crate::kernel::Duration;
 use crate::report::summary::verdict_name;
 use crate::report::text::{count, html, readable, short_hex};
-use crate::report::{ExpectationRow, RunSummary, StepRow, StepTimes, step_times};
+use crate::report::{ExpectationRow, RunSummary, StepRow, StepTimes};
 use crate::wire::Proto;
 
 const STYLE: &str = include_str!("../assets/report.css");
@@ -61,15 +61,11 @@ fn head(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
 
 fn banner(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
     let verdict = verdict_name(summary.verdict);
-    let passed = |verdicts: &mut dyn Iterator<Item = Verdict>| {
-        let all: Vec<Verdict> = verdicts.collect();
-        (all.iter().filter(|verdict| **verdict == Verdict::Pass).count(), all.len())
-    };
-    let (steps, of_steps) = passed(&mut summary.steps.iter().map(|row| row.verdict));
-    let (met, expected) = passed(&mut summary.expectations.iter().map(|row| row.verdict));
+    let (steps, of_steps) = summary.steps_passed();
+    let (met, expected) = summary.expectations_met();
     let expectations = match expected {
         0 => String::new(),
-        _ => format!(", {met} of {} met", count(expected as u64, "expectation")),
+        _ => format!(", {met} of {} met", count(expected, "expectation")),
     };
     write!(
         out,
@@ -81,7 +77,7 @@ fn banner(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
         html(&summary.facts.scenario),
         html(&summary.facts.summary),
         icon(summary.verdict),
-        count(of_steps as u64, "step"),
+        count(of_steps, "step"),
     )?;
     if let Some(reason) = &summary.reason {
         writeln!(out, "<p class=\"reason\"><b>First reason</b> {}</p>", html(reason))?;
@@ -119,7 +115,7 @@ fn steps(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
     match summary.facts.devices {
         ..=DEVICES_LISTED => step_rows(out, summary.facts.devices > 1, &all)?,
         devices => {
-            spread_rows(out, &step_times(&summary.facts.plan, &summary.steps))?;
+            spread_rows(out, &summary.step_times())?;
             exceptions(out, &all)?;
             if devices <= DEVICES_TIMED {
                 writeln!(out, "<details class=\"each\"><summary>Every step of every device</summary>")?;

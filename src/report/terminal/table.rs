@@ -8,7 +8,7 @@ use owo_colors::Style as Paint;
 use super::{DEVICES_SHOWN_MAX, Terminal, WORD};
 use crate::event::{StepId, Verdict};
 use crate::kernel::Duration;
-use crate::report::{ExpectationRow, RunSummary, StepRow, step_times, text};
+use crate::report::{ExpectationRow, RunSummary, StepRow, StepTimes, text};
 
 /// The most failures that are repeated.
 const FAILURES_MAX: usize = 20;
@@ -85,17 +85,16 @@ impl<W: Write> Terminal<W> {
     }
 
     pub(super) fn totals(&mut self, summary: &RunSummary) -> io::Result<()> {
-        let passed = summary.steps.iter().filter(|row| row.verdict == Verdict::Pass).count();
-        let met = summary.expectations.iter().filter(|row| row.verdict == Verdict::Pass).count();
-        let expectations = match summary.expectations.len() {
+        let (passed, steps) = summary.steps_passed();
+        let (met, expected) = summary.expectations_met();
+        let expectations = match expected {
             0 => String::new(),
             all => format!(" and {met}/{all} expectations"),
         };
         let mut line = format!(
-            "[{:>8}s] {}: {passed}/{} steps{expectations} passed",
+            "[{:>8}s] {}: {passed}/{steps} steps{expectations} passed",
             text::seconds(summary.virtual_time),
-            self.paint(&text::one_line(&summary.facts.scenario), Paint::new().bold()),
-            summary.steps.len()
+            self.paint(&text::one_line(&summary.facts.scenario), Paint::new().bold())
         );
         if let Some(cpu) = summary.cpu_time {
             line.push_str(&format!(", {} CPU", text::readable(cpu)));
@@ -103,7 +102,11 @@ impl<W: Write> Terminal<W> {
         if let Some(wall) = summary.wall_time {
             line.push_str(&format!(", {} wall", text::readable(wall)));
         }
-        self.verdict(summary.verdict, &line)
+        self.verdict(summary.verdict, &line)?;
+        match &summary.left_out {
+            Some(left_out) => self.worded("Not recorded", Paint::new().bold(), &left_out.told()),
+            None => Ok(()),
+        }
     }
 
     /// What went wrong, once more, so that it is the last thing on the screen; and how to see it again.
@@ -172,7 +175,7 @@ fn rows(summary: &RunSummary) -> Vec<Row> {
         });
         return rows.collect();
     }
-    let of_step = |times: crate::report::StepTimes| {
+    let of_step = |times: StepTimes| {
         let rows = summary.steps.iter().filter(|row| row.step == times.step);
         Row {
             verdict: rows.map(|row| row.verdict).max().unwrap_or(Verdict::Pass),
@@ -188,7 +191,7 @@ fn rows(summary: &RunSummary) -> Vec<Row> {
             cpu_time: times.cpu_time,
         }
     };
-    step_times(&summary.facts.plan, &summary.steps).into_iter().map(of_step).collect()
+    summary.step_times().into_iter().map(of_step).collect()
 }
 
 /// A row per expectation, or one for all where there are many.
