@@ -234,6 +234,7 @@ pub struct Capture {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum RecordedDevices {
+    /// `all`, or the `failing`.
     Class(DeviceClass),
     /// So many from the first on, and those that do not go as expected.
     First(u32),
@@ -243,6 +244,7 @@ pub enum RecordedDevices {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeviceClass {
+    /// Every device.
     All,
     /// Those that do not go as expected.
     Failing,
