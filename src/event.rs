@@ -398,6 +398,8 @@ pub enum Verdict {
     Inconclusive,
     /// Something else happened than what was expected.
     Fail,
+    /// Somebody ended the run before it was through: what it has not come to is not judged.
+    Interrupted,
     /// The bench itself is at fault: nothing is said about what it tested.
     Error,
 }
@@ -409,6 +411,7 @@ impl Verdict {
             Self::Pass => "pass",
             Self::Inconclusive => "inconclusive",
             Self::Fail => "fail",
+            Self::Interrupted => "interrupted",
             Self::Error => "error",
         }
     }
@@ -463,6 +466,7 @@ mod tests {
         assert!(verdict.worsen(Verdict::Fail));
         assert!(!verdict.worsen(Verdict::Inconclusive));
         assert_eq!(verdict, Verdict::Fail);
+        assert!(verdict.worsen(Verdict::Interrupted));
         assert!(verdict.worsen(Verdict::Error));
         assert_eq!(verdict.name(), "error");
     }

@@ -55,6 +55,9 @@ pub enum LabError {
          scenario of one device, or a bench whose card is `virtual`"
     )]
     OneCard { bench: String, reader: String, scenario: String, devices: u32 },
+    /// A run that cannot be interrupted is not begun.
+    #[error("the signals that interrupt a run cannot be received: {0}")]
+    Signals(std::io::Error),
     /// A result could not be written.
     #[error("a result of the run cannot be written: {0}; is the disk full?")]
     Output(std::io::Error),

@@ -96,6 +96,11 @@ impl Recorder {
         self.judge.bench_error(reason);
     }
 
+    /// Somebody has ended the run at `at`.
+    pub fn interrupted(&mut self, at: Instant) {
+        self.judge.interrupted(at);
+    }
+
     /// The summary of a run that stopped at `end`.
     pub fn finish(self, facts: RunFacts, end: Instant, tally: &Tally) -> RunSummary {
         let Self { judge, counters, steps: mut taken, spread, .. } = self;

@@ -225,6 +225,7 @@ fn verdict_paint(verdict: Verdict) -> Paint {
     match verdict {
         Verdict::Pass => Paint::new().bold().green(),
         Verdict::Inconclusive => Paint::new().bold().yellow(),
+        Verdict::Interrupted => Paint::new().bold().yellow(),
         Verdict::Fail => Paint::new().bold().red(),
         Verdict::Error => Paint::new().bold().magenta(),
     }

@@ -15,7 +15,7 @@ pub use conditions::Told;
 pub use fleet::Fleet;
 pub use node::{Input, Node, Output};
 pub use port::{Iface, Payload, Port, To};
-pub use run::{Ended, Outbound, Sink, World};
+pub use run::{Ended, Outbound, Sink, Stop, World};
 pub use topology::{NoRoute, Topology};
 
 use crate::ca::CaError;

@@ -211,3 +211,17 @@ fn a_power_cut_that_does_not_come_puts_nothing_to_the_test() {
     let reason = "device 1: enrol was over before its power cut after 9 messages";
     assert_eq!(judgement.reason.as_deref(), Some(reason));
 }
+
+#[test]
+fn what_an_interrupted_run_has_not_come_to_is_not_judged() {
+    let mut judge = judge("[[device]]\nprofile = \"p\"\n[[expect]]\nseen = \"EMM Attach reject\"\n");
+    done(&mut judge, 1, Step::Attach);
+    judge.observe(&event(Body::StepStarted { device: 1, step: StepId::first(Step::Enrol) }));
+    judge.interrupted(END);
+    let judgement = judge.finish(END);
+    assert_eq!(judgement.verdict, Verdict::Interrupted);
+    assert_eq!(judgement.reason.as_deref(), Some("the run was interrupted at 120.000000 s"));
+    let verdicts: Vec<Verdict> = judgement.rulings.iter().map(|ruling| ruling.verdict).collect();
+    use Verdict::{Inconclusive, Pass};
+    assert_eq!(verdicts, [Pass, Inconclusive, Inconclusive, Inconclusive]);
+}
