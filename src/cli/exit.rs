@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 use crate::event::Verdict;
+use crate::kernel::Blame;
 use crate::lab::LabError;
 
 /// Why the program ended.
@@ -79,6 +80,8 @@ impl From<&LabError> for Exit {
         match error {
             // The disk was good enough when the run began.
             LabError::Output(_) => Self::Bench,
+            // A set-up that is right and does not work is not the user's fault.
+            error if error.blame() == Blame::Ours => Self::Bench,
             _ => Self::SetUp,
         }
     }

@@ -246,7 +246,7 @@ fn alike(a: &Ruling, b: &Ruling) -> bool {
 fn ending(outcome: &Outcome) -> (Ending, String) {
     match outcome {
         Outcome::Done { proof } => (Ending::Done, proof.clone()),
-        Outcome::Refused { reason, detail } if detail.is_empty() => (Ending::Refused, reason.clone()),
+        Outcome::Refused { reason, detail } if detail.is_empty() => (Ending::Refused, reason.to_string()),
         Outcome::Refused { reason, detail } => (Ending::Refused, format!("{reason} ({detail})")),
     }
 }

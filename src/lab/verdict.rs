@@ -15,6 +15,7 @@ use crate::device::plan::Cut;
 use crate::device::power::POWER_CUT;
 use crate::event::{Body, Event, Message, Outcome, StateChange, Step, StepId, Verdict};
 use crate::kernel::Instant;
+use crate::wire::Reason;
 
 /// How a step of one device must end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub enum Expected {
     /// It is done.
     Done,
     Refused {
-        reason: String,
+        reason: Reason,
     },
     /// The device does not come to it.
     NotReached,
@@ -104,7 +105,7 @@ enum Found {
     NotReached,
     Begun,
     Done,
-    Refused { reason: String, detail: String },
+    Refused { reason: Reason, detail: String },
 }
 
 impl Found {
@@ -403,9 +404,9 @@ impl<'s> Said<'s> {
             let said = self.find(device, *step);
             let one = match said.and_then(|e| e.outcome) {
                 Some(ExpectedOutcome::Done) => Expected::Done,
-                Some(ExpectedOutcome::Refused) => {
-                    Expected::Refused { reason: said.and_then(|e| e.reason.clone()).unwrap_or_default() }
-                }
+                Some(ExpectedOutcome::Refused) => Expected::Refused {
+                    reason: Reason::of(said.and_then(|e| e.reason.as_deref()).unwrap_or_default()),
+                },
                 Some(ExpectedOutcome::NotReached) => Expected::NotReached,
                 None if refused => Expected::NotReached,
                 None => Expected::Done,
