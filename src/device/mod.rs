@@ -23,6 +23,7 @@ use iot_safe::IotSafeError;
 /// Somebody said no, for a reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
+    /// Why, as it is compared with what a scenario expects.
     pub reason: Reason,
     /// A sentence for people.
     pub detail: String,
