@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::kernel::Instant;
+use crate::wire::Reason;
 use crate::wire::{Fields, Label};
 
 /// What somebody is in a run. Everything that views and addresses need of a role is a row of one table.
@@ -370,8 +371,8 @@ impl TryFrom<String> for StepId {
 pub enum Outcome {
     /// What was proved.
     Done { proof: String },
-    /// The other side said no. `reason` is one stable word, as in `emm-cause-8` or `not-on-allow-list`.
-    Refused { reason: String, detail: String },
+    /// The other side said no.
+    Refused { reason: Reason, detail: String },
 }
 
 /// How good a run, or a part of one, is: the worst of what was found. It only ever worsens.
@@ -398,6 +399,8 @@ pub enum Verdict {
     Inconclusive,
     /// Something else happened than what was expected.
     Fail,
+    /// Somebody ended the run before it was through: what it has not come to is not judged.
+    Interrupted,
     /// The bench itself is at fault: nothing is said about what it tested.
     Error,
 }
@@ -409,6 +412,7 @@ impl Verdict {
             Self::Pass => "pass",
             Self::Inconclusive => "inconclusive",
             Self::Fail => "fail",
+            Self::Interrupted => "interrupted",
             Self::Error => "error",
         }
     }
@@ -463,6 +467,7 @@ mod tests {
         assert!(verdict.worsen(Verdict::Fail));
         assert!(!verdict.worsen(Verdict::Inconclusive));
         assert_eq!(verdict, Verdict::Fail);
+        assert!(verdict.worsen(Verdict::Interrupted));
         assert!(verdict.worsen(Verdict::Error));
         assert_eq!(verdict.name(), "error");
     }

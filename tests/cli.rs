@@ -3,7 +3,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use cellbed::lab::schema;
 
@@ -107,7 +108,7 @@ fn a_wrong_argument_is_a_set_up_error_and_help_is_none() {
         assert_eq!(output.status.code(), Some(0), "{args:?}");
         assert!(!stdout(&output).is_empty());
     }
-    for code in ["0 ", "4 ", "96 ", "100 "] {
+    for code in ["0 ", "4 ", "96 ", "97 ", "99 ", "100 ", "101 ", "130 "] {
         assert!(stdout(&cellbed(&["run", "--help"])).contains(&format!("\n  {code}")), "{code} is explained");
     }
 }
@@ -132,4 +133,45 @@ fn completions_and_manual_pages_know_every_verb() {
     for page in ["cellbed.1", "cellbed-run.1", "cellbed-ledger-verify.1"] {
         assert!(folder.path().join(page).is_file(), "{page}");
     }
+}
+
+#[test]
+fn an_interrupted_run_leaves_a_whole_folder_and_says_so() {
+    let runs = tempfile::tempdir().unwrap();
+    let args =
+        ["run", "--devices", "2000", "--quiet", "--no-key-log", "--runs", runs.path().to_str().unwrap()];
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cellbed"))
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let begun = || {
+        let folder = fs::read_dir(runs.path()).unwrap().find_map(|entry| Some(entry.ok()?.path()))?;
+        fs::metadata(folder.join("events.jsonl")).ok().filter(|log| log.len() > 0).map(|_| ())
+    };
+    while begun().is_none() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was interrupted");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("interrupted "), "{}", stdout(&output));
+    let last = runs.path().join("last");
+    let metrics = fs::read(last.join("metrics.json")).unwrap();
+    let metrics: serde_json::Value = serde_json::from_slice(&metrics).expect("the metrics are whole");
+    assert_eq!(metrics["verdict"], "interrupted");
+    let page = cellbed(&["report", last.to_str().unwrap()]);
+    assert_eq!((page.status.code(), stderr(&page)), (Some(0), String::new()), "the event log is whole");
+}
+
+#[test]
+fn a_limit_that_is_crossed_has_its_own_exit_code() {
+    let bench = |limit: &str| cellbed(&["bench", "onboard", "--devices", "1", "--min-rate", limit]);
+    assert_eq!(bench("0").status.code(), Some(0));
+    let crossed = bench("1e9");
+    assert_eq!(crossed.status.code(), Some(99));
+    assert!(stderr(&crossed).contains("devices/s is past the limit"), "{}", stderr(&crossed));
 }

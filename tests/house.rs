@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+use cellbed::wire::Reason;
+
 /// Folder -> folders that it imports.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
@@ -207,6 +209,67 @@ fn no_source_file_is_too_long() {
 }
 
 /// What git tracks, or everything where this is no checkout.
+#[test]
+fn every_reason_of_a_refusal_is_given_by_somebody() {
+    let of_table = root().join("src/wire/reason.rs");
+    let sources: Vec<String> = rust_sources()
+        .iter()
+        .filter(|file| **file != of_table)
+        .map(|file| shipped_code(&fs::read_to_string(file).unwrap()))
+        .collect();
+    for word in Reason::words() {
+        // Its own way to be written, or the word of an error that is made a reason.
+        let (variant, text) = (format!("Reason::{:?}", Reason::of(word)), format!("\"{word}\""));
+        let ends = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric());
+        let given = sources.iter().any(|code| {
+            code.contains(&text)
+                || code.match_indices(&variant).any(|(at, found)| ends(&code[at + found.len()..]))
+        });
+        assert!(given, "nobody gives the reason {word}");
+    }
+}
+
+#[test]
+fn every_word_of_the_euicc_and_its_assistant_is_a_reason() {
+    let mut words = BTreeSet::new();
+    for file in ["error.rs", "es10.rs", "download.rs"] {
+        let code = shipped_code(&fs::read_to_string(root().join("src/esim/lpa").join(file)).unwrap());
+        for line in code.lines().map(str::trim) {
+            let Some((pattern, value)) = line.split_once(" => \"") else { continue };
+            let of_code = pattern == "_" || pattern.bytes().all(|b| b.is_ascii_digit());
+            if of_code || pattern.starts_with("Self::") {
+                words.extend(value.strip_suffix("\",").map(str::to_owned));
+            }
+        }
+    }
+    assert!(words.len() > 40, "{words:?}");
+    let unknown: Vec<_> = words.iter().filter(|word| !Reason::of(word).is_known()).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+#[test]
+fn every_error_says_whose_fault_it_is() {
+    // What is below them reports values, not parties; io and cli are asked by nobody.
+    let without = ["id", "kernel", "wire", "crypto", "io", "report", "cli"];
+    let mut missing = Vec::new();
+    for file in rust_sources() {
+        let path = module_path(&file);
+        if path.first().is_none_or(|folder| without.contains(&folder.as_str())) {
+            continue;
+        }
+        let code = shipped_code(&fs::read_to_string(&file).unwrap());
+        let errors = code.lines().filter_map(|line| line.strip_prefix("pub enum ")?.strip_suffix(" {"));
+        for error in errors.filter(|name| name.ends_with("Error")) {
+            let opening = format!("\nimpl {error} {{");
+            let own = code.split(opening.as_str()).skip(1).filter_map(|rest| rest.split("\n}").next());
+            if !own.into_iter().any(|body| body.contains("pub fn blame(&self) -> Blame")) {
+                missing.push(format!("{}::{error}", path.join("::")));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no `fn blame`: {missing:?}");
+}
+
 fn tracked_files() -> Vec<PathBuf> {
     let git = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
     match git {

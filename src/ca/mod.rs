@@ -16,6 +16,7 @@ pub use verify::DeviceCertificate;
 pub use x509::{DEVICE_URN, Serial, device_uri};
 
 use crate::crypto::CryptoError;
+use crate::kernel::Blame;
 
 /// Why a request, a certificate or an EST message was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +52,26 @@ pub enum CaError {
     ContentType { found: String, expected: &'static str },
     #[error("the EST response holds {found} certificates, {expected}")]
     CertificateCount { found: usize, expected: &'static str },
+}
+
+impl CaError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Crypto { source, .. } => source.blame(),
+            Self::Algorithm { .. } => Blame::PeerIncapable,
+            Self::Der { .. }
+            | Self::CommonName { .. }
+            | Self::DeviceUri { .. }
+            | Self::TooLarge { .. }
+            | Self::Encoding
+            | Self::ContentType { .. }
+            | Self::CertificateCount { .. } => Blame::PeerBrokeProtocol,
+            Self::NotADevice { .. } | Self::Untrusted { .. } | Self::OtherKey => Blame::PeerUntrusted,
+            Self::HostName { .. } | Self::Time { .. } => Blame::Bench,
+            Self::UnknownSerial { .. } => Blame::Ours,
+        }
+    }
 }
 
 /// Names what was being read or written when DER failed.

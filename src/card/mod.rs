@@ -46,6 +46,7 @@ pub use toolkit::Refresh;
 pub use uicc::Uicc;
 
 use crate::id::Plmn;
+use crate::kernel::Blame;
 use crate::wire::StatusWord;
 
 /// What a command gives: response data with `9000`, or the status word of a refusal.
@@ -91,4 +92,11 @@ pub enum CardError {
     StateVersion { found: u8, known: u8 },
     #[error("the stored state belongs to the card {found}, this is the card {card}; keep them apart")]
     StateForeign { found: String, card: String },
+}
+
+impl CardError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        Blame::Bench
+    }
 }

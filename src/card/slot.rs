@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use crate::kernel::Blame;
 use crate::wire::Command;
 
 /// Why a card gave no answer.
@@ -14,6 +15,13 @@ pub enum PortError {
     Mute { seconds: u64 },
     #[error("the reader failed: {0}")]
     Reader(String),
+}
+
+impl PortError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        Blame::Bench
+    }
 }
 
 /// Whatever answers command APDUs: the virtual card, or a reader with a real one.

@@ -12,6 +12,7 @@ use clap_complete::Shell;
 
 use super::esim::args::EsimArgs;
 use super::euicc::args::EuiccArgs;
+use super::exit;
 use crate::card::PinCode;
 use crate::io::vpcd::Address;
 use crate::lab::scenario::DEVICES_MAX;
@@ -29,13 +30,6 @@ Examples:
   cellbed card info --reader 0                   what is this SIM card?
   cellbed doctor                                 what does this machine have?";
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0    every scenario passed; everything that was asked for was done
-  4    nothing ran
-  96   the set-up is wrong: arguments, files, or what this machine lacks
-  100  a scenario did not pass, or what was verified is not in order";
-
 /// A cellular testbed in one program.
 ///
 /// cellbed stands up a mobile network, puts SIM cards into it, and takes devices from their first power-on
@@ -47,7 +41,7 @@ Exit codes:
     version,
     max_term_width = 100,
     after_help = EXAMPLES,
-    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
+    after_long_help = format!("{EXAMPLES}\n\n{}", exit::help()),
     subcommand_required = true,
     arg_required_else_help = true
 )]
@@ -59,12 +53,13 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Run a scenario on a bench and report on it
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_long_help = exit::help())]
     Run(RunArgs),
     /// Play one node of a run that another process drives
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_long_help = exit::help())]
     Node(NodeArgs),
     /// Check scenario and bench files without running them
+    #[command(after_long_help = exit::help())]
     Check(CheckArgs),
     /// Show or verify the ledger of a run
     Ledger(LedgerArgs),
@@ -79,11 +74,12 @@ pub enum Verb {
     /// Make, show and check profile packages, which an eSIM downloads
     Profile(ProfileArgs),
     /// Manage the profiles of an eUICC: an LPA, and an IPA
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_long_help = exit::help())]
     Euicc(EuiccArgs),
     /// Say what this machine has for a lab, and what each absence costs
     Doctor(DoctorArgs),
     /// Measure cellbed itself
+    #[command(after_long_help = exit::help())]
     Bench(BenchArgs),
     /// Write the JSON Schemas of the lab's files, for editors, or the pages of the reference, for people
     Schema(SchemaArgs),
@@ -118,7 +114,7 @@ pub enum LedgerVerb {
         dir: PathBuf,
     },
     /// Check a ledger from the bytes on disk
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_long_help = exit::help())]
     Verify {
         /// The folder of the ledger, as in runs/last/ledger
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -151,13 +147,13 @@ pub enum CardVerb {
     /// Print the file tree of a card with the contents of its files
     Dump(CardDumpArgs),
     /// Run AUTHENTICATE with a challenge and say what the answer means
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_long_help = exit::help())]
     Auth(CardAuthArgs),
     /// Test an IoT SAFE applet: features, dialect, objects
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_long_help = exit::help())]
     IotSafe(CardIotSafeArgs),
     /// Write the files of a SIM profile to a programmable test card
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_long_help = exit::help())]
     Program(CardProgramArgs),
     /// Put virtual cards behind pcscd, for any PC/SC program
     Serve(ServeArgs),
@@ -363,10 +359,10 @@ pub enum ProfileVerb {
     /// Make the package of a SIM profile; it holds K and the other secrets in clear
     Build(ProfileBuildArgs),
     /// Print what is in a package: elements, files, codes, keys, applications
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_long_help = exit::help())]
     Show(ProfileShowArgs),
     /// Check packages: encoding, order of elements, templates, every file
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_long_help = exit::help())]
     Check {
         /// Packages in DER
         #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
@@ -504,6 +500,14 @@ pub struct OnboardArgs {
     /// How long after one device the next is switched on, in virtual milliseconds; 0: all at once
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub interval_ms: u32,
+
+    /// End with exit code 99 where fewer devices a second of the wall clock are onboarded
+    #[arg(long, value_name = "RATE")]
+    pub min_rate: Option<f64>,
+
+    /// End with exit code 99 where a device takes more memory than this, above what there was before the run
+    #[arg(long, value_name = "KIB")]
+    pub max_kib: Option<f64>,
 }
 
 #[derive(Debug, Args)]
@@ -519,6 +523,10 @@ pub struct EsimBenchArgs {
     /// Encrypt each package anew with the keys of its session, instead of once with keys of its own
     #[arg(long)]
     pub session_keys: bool,
+
+    /// End with exit code 99 where fewer downloads a second of the wall clock are done
+    #[arg(long, value_name = "RATE")]
+    pub min_rate: Option<f64>,
 
     /// Draw random values from this seed
     #[arg(long, value_name = "N", default_value_t = 7)]
@@ -538,6 +546,10 @@ pub struct CardBenchArgs {
     /// How often each command is sent
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub rounds: u32,
+
+    /// End with exit code 99 where AUTHENTICATE in process takes longer than this, as the median
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub max_us: Option<f64>,
 }
 
 #[derive(Debug, Args)]

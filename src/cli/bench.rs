@@ -1,12 +1,14 @@
 //! `cellbed bench`: what cellbed itself costs, in ratios of one run.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use super::args::{BenchArgs, BenchVerb, OnboardArgs};
+use super::exit::Exit;
 use super::yardstick::{self, Cost};
-use super::{exit, terminal};
+use super::{interrupt, terminal};
 use crate::event::{Step, StepId, Verdict};
 use crate::io::clock::peak_memory_bytes;
 use crate::io::ledger_store::FileStore;
@@ -22,29 +24,44 @@ const TIME_LIMIT: Duration = Duration::from_secs(120);
 pub fn main(args: &BenchArgs) -> ExitCode {
     let args = match &args.what {
         BenchVerb::Onboard(args) => args,
-        BenchVerb::Card(args) => return done(super::card::bench::main(args)),
-        BenchVerb::Esim(args) => return done(super::esim::bench::main(args)),
+        BenchVerb::Card(args) => {
+            return done(super::card::bench::main(args), super::card::bench::BenchError::exit);
+        }
+        BenchVerb::Esim(args) => {
+            return done(super::esim::bench::main(args), super::esim::bench::BenchError::exit);
+        }
     };
     match onboard(args) {
-        Ok(Verdict::Pass) => exit::PASS.into(),
-        Ok(_) => exit::SCENARIO_FAILED.into(),
-        Err(error) => terminal::set_up_error(&error),
+        Ok(exit) => exit.into(),
+        Err(error) => terminal::lab_error(&error),
     }
 }
 
-fn done(result: Result<(), impl std::fmt::Display>) -> ExitCode {
+fn done<E: Display>(result: Result<Exit, E>, of_error: impl Fn(&E) -> Exit) -> ExitCode {
     match result {
-        Ok(()) => exit::PASS.into(),
+        Ok(exit) => exit.into(),
         Err(error) => {
+            let exit = of_error(&error);
             terminal::failure(error);
-            exit::SET_UP_ERROR.into()
+            exit.into()
         }
     }
 }
 
-fn onboard(args: &OnboardArgs) -> Result<Verdict, LabError> {
+/// Compares what was measured with the limits that were given: what it is, its value, and whether that is past the
+/// limit. Says which are.
+pub(super) fn judge(limits: &[(&str, f64, bool)]) -> Exit {
+    let past: Vec<_> = limits.iter().filter(|(.., is_past)| *is_past).collect();
+    for (what, value, _) in &past {
+        terminal::failure(format_args!("{value:.1} {what} is past the limit"));
+    }
+    if past.is_empty() { Exit::Pass } else { Exit::Threshold }
+}
+
+fn onboard(args: &OnboardArgs) -> Result<Exit, LabError> {
     let interval = Duration::from_millis(args.interval_ms.into());
     let run = Run::load(Path::new(SCENARIO), Path::new(BENCH))?.with_devices(args.devices)?;
+    let run = run.with_stop(interrupt::flag().map_err(LabError::Signals)?);
     let run = run.with_interval_ms(args.interval_ms).with_time_limit(TIME_LIMIT + interval * args.devices);
     let idle = peak_memory_bytes();
     let folder = Scratch::new()?;
@@ -52,7 +69,16 @@ fn onboard(args: &OnboardArgs) -> Result<Verdict, LabError> {
     let summary = run.simulate(Box::new(store), None, &mut [])?;
     let peak = peak_memory_bytes();
     report(&summary, idle, peak);
-    Ok(summary.verdict)
+    if summary.verdict != Verdict::Pass {
+        return Ok(summary.verdict.into());
+    }
+    let devices = f64::from(args.devices);
+    let rate = summary.wall_time.map_or(f64::INFINITY, |wall| devices / wall.as_secs_f64());
+    let kib = idle.zip(peak).map_or(0.0, |(idle, peak)| peak.saturating_sub(idle) as f64 / 1024.0 / devices);
+    Ok(judge(&[
+        ("devices/s", rate, args.min_rate.is_some_and(|limit| rate < limit)),
+        ("KiB/device", kib, args.max_kib.is_some_and(|limit| kib > limit)),
+    ]))
 }
 
 fn report(summary: &RunSummary, idle: Option<u64>, peak: Option<u64>) {

@@ -4,17 +4,18 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::args::CheckArgs;
-use super::{exit, terminal};
+use super::exit::Exit;
+use super::terminal;
 use crate::io::files;
 use crate::lab::{Bench, FileKind, LabError, Scenario};
 
 /// Checks every file, and prints a line for each that is right and the problems of each that is not.
 pub fn main(args: &CheckArgs) -> ExitCode {
-    let mut exit = exit::PASS.into();
+    let mut exit = Exit::Pass.into();
     for file in &args.files {
         match describe(file) {
             Ok(what) => terminal::line(format_args!("{}: {what}", file.display())),
-            Err(error) => exit = terminal::set_up_error(&error),
+            Err(error) => exit = terminal::lab_error(&error),
         }
     }
     exit

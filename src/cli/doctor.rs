@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use owo_colors::{OwoColorize, Style};
 
 use super::args::DoctorArgs;
-use super::{exit, terminal};
+use super::exit::Exit;
+use super::terminal;
 use crate::io::doctor::{self, Finding};
 
 /// Prints what was looked for. An absence is no error: the virtual bench needs none of it.
@@ -18,7 +19,7 @@ pub fn main(args: &DoctorArgs) -> ExitCode {
     } else {
         terminal::raw(&table(&findings, terminal::colours(&io::stdout())));
     }
-    exit::PASS.into()
+    Exit::Pass.into()
 }
 
 fn table(findings: &[Finding], colour: bool) -> String {

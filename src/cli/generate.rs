@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 
 use super::args::{Cli, CompletionsArgs, FolderArgs};
-use super::{exit, terminal};
+use super::exit::Exit;
+use super::terminal;
 use crate::io::files;
 use crate::lab::{LabError, schema};
 
@@ -14,11 +15,11 @@ pub fn schemas(args: &super::args::SchemaArgs) -> ExitCode {
     for (name, text) in if args.markdown { super::reference::pages() } else { schema::all() } {
         let path = args.dir.join(name);
         if let Err(error) = files::write_text(&path, &text) {
-            return terminal::set_up_error(&LabError::File(error));
+            return terminal::lab_error(&LabError::File(error));
         }
         terminal::line(path.display());
     }
-    exit::PASS.into()
+    Exit::Pass.into()
 }
 
 /// Prints the completions of a shell.
@@ -26,7 +27,7 @@ pub fn completions(args: &CompletionsArgs) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "cellbed", &mut script);
     terminal::raw(&String::from_utf8_lossy(&script));
-    exit::PASS.into()
+    Exit::Pass.into()
 }
 
 /// Writes a manual page for the program and one for each of its verbs.
@@ -34,10 +35,10 @@ pub fn man_pages(args: &FolderArgs) -> ExitCode {
     let written = std::fs::create_dir_all(&args.dir)
         .and_then(|()| clap_mangen::generate_to(Cli::command().disable_help_subcommand(true), &args.dir));
     match written {
-        Ok(()) => exit::PASS.into(),
+        Ok(()) => Exit::Pass.into(),
         Err(cause) => {
             let path = args.dir.clone();
-            terminal::set_up_error(&LabError::File(files::FileError::Write { path, cause }))
+            terminal::lab_error(&LabError::File(files::FileError::Write { path, cause }))
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::exit::Exit;
 use crate::io::ledger_store::FileStore;
 use crate::ledger::{
     self, Depth, DeviceHistory, Entry, History, LedgerError, Reason, RegistryEvent, StoreError,
@@ -20,6 +21,20 @@ pub enum LedgerCliError {
     Store(#[from] StoreError),
     #[error("the report could not be written: {0}")]
     Output(#[from] io::Error),
+}
+
+impl LedgerCliError {
+    /// How a verification ends with it: what cannot be read was not verified, and everything else is a finding.
+    pub fn when_verified(&self) -> Exit {
+        match self {
+            Self::Store(StoreError::Io { .. } | StoreError::Locked { .. })
+            | Self::Ledger(LedgerError::Store(StoreError::Io { .. } | StoreError::Locked { .. })) => {
+                Exit::SetUp
+            }
+            Self::Ledger(_) | Self::Store(StoreError::Corrupt { .. }) => Exit::Failed,
+            Self::Output(_) => Exit::Bench,
+        }
+    }
 }
 
 /// Writes the head, and every device with its status and history, as text. The directory stays as it is.

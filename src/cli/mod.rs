@@ -14,6 +14,7 @@ mod esim;
 pub mod euicc;
 pub mod exit;
 mod generate;
+mod interrupt;
 pub mod ledger;
 mod node;
 mod pki;
@@ -29,6 +30,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, LedgerVerb, Verb};
+use exit::Exit;
 
 /// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
@@ -36,7 +38,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(message) => {
             // Help and version are asked for, and not an error; clap knows which stream each belongs on.
-            let code = if message.use_stderr() { exit::SET_UP_ERROR } else { exit::PASS };
+            let code = if message.use_stderr() { Exit::SetUp } else { Exit::Pass };
             let _ = message.print();
             return code.into();
         }
@@ -60,7 +62,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Shows or verifies a ledger. A ledger that cannot be shown is a wrong set-up; one that does not verify is a
+/// Shows or verifies a ledger. A ledger that cannot be shown or read is a wrong set-up; one that does not verify is a
 /// finding.
 fn ledger(verb: &LedgerVerb) -> ExitCode {
     let (LedgerVerb::Show { dir } | LedgerVerb::Verify { dir, .. }) = verb;
@@ -69,19 +71,22 @@ fn ledger(verb: &LedgerVerb) -> ExitCode {
             "there is no folder {}; a run leaves its ledger in runs/last/ledger",
             dir.display()
         ));
-        return exit::SET_UP_ERROR.into();
+        return Exit::SetUp.into();
     }
     let mut text = Vec::new();
-    let (result, failed) = match verb {
-        LedgerVerb::Show { dir } => (ledger::show(dir, &mut text), exit::SET_UP_ERROR),
-        LedgerVerb::Verify { dir, full } => (ledger::verify(dir, *full, &mut text), exit::SCENARIO_FAILED),
+    let result = match verb {
+        LedgerVerb::Show { dir } => ledger::show(dir, &mut text).map_err(|error| (error, Exit::SetUp)),
+        LedgerVerb::Verify { dir, full } => ledger::verify(dir, *full, &mut text).map_err(|error| {
+            let exit = error.when_verified();
+            (error, exit)
+        }),
     };
     terminal::raw(&String::from_utf8_lossy(&text));
     match result {
-        Ok(()) => exit::PASS.into(),
-        Err(error) => {
+        Ok(()) => Exit::Pass.into(),
+        Err((error, exit)) => {
             terminal::failure(error);
-            failed.into()
+            exit.into()
         }
     }
 }

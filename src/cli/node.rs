@@ -4,9 +4,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::args::NodeArgs;
-use super::{exit, terminal};
+use super::exit::Exit;
+use super::terminal;
 use crate::event::Role;
-use crate::io::drive::join;
+use crate::io::drive::{JoinError, join};
 use crate::ran::{Enb, EnbConfig};
 use crate::world::nodes::EnbNode;
 use crate::world::setup::TAC;
@@ -19,14 +20,18 @@ pub fn main(args: &NodeArgs) -> ExitCode {
     let actor = args.node;
     if actor.role != Role::Enb || actor.number == 0 {
         terminal::failure(format!("{actor} cannot be played from outside; base stations can, as in enb1"));
-        return exit::SET_UP_ERROR.into();
+        return Exit::SetUp.into();
     }
     let enb = Enb::new(EnbConfig::new(actor.number, args.plmn, TAC));
     match join(actor, &mut EnbNode::new(actor.number, enb), &args.join, WITHIN) {
-        Ok(()) => exit::PASS.into(),
+        Ok(()) => Exit::Pass.into(),
         Err(error) => {
+            let exit = match error {
+                JoinError::Connect { .. } | JoinError::Refused { .. } | JoinError::Runtime(_) => Exit::SetUp,
+                JoinError::Line(_) | JoinError::Broken(_) | JoinError::World(_) => Exit::Bench,
+            };
             terminal::failure(error);
-            exit::SET_UP_ERROR.into()
+            exit.into()
         }
     }
 }

@@ -8,7 +8,8 @@ use time::OffsetDateTime;
 use x509_cert::ext::pkix::CrlReason;
 
 use super::args::{PkiNewArgs, PkiReason, PkiRenewArgs, PkiRevokeArgs, PkiVerb};
-use super::{exit, terminal};
+use super::exit::Exit;
+use super::terminal;
 use crate::crypto::Tally;
 use crate::crypto::rsp_cert::{Crl, Oid, Role, RspCertError, RspCertificate};
 use crate::esim::EsimError;
@@ -40,14 +41,14 @@ pub fn main(verb: &PkiVerb) -> ExitCode {
         PkiVerb::Renew(args) => renew(args),
     };
     match result {
-        Ok(()) => exit::PASS.into(),
+        Ok(()) => Exit::Pass.into(),
         Err(error) => failed(error),
     }
 }
 
 fn failed(error: impl fmt::Display) -> ExitCode {
     terminal::failure(error);
-    exit::SET_UP_ERROR.into()
+    Exit::SetUp.into()
 }
 
 fn new(args: &PkiNewArgs) -> Result<(), PkiCliError> {
@@ -98,7 +99,8 @@ fn check(dir: &Path) -> ExitCode {
     let material = Material::read(&files);
     let checked = material.check(clock::unix_s(), &Tally::new());
     if checked.is_empty() {
-        return failed(format_args!("{} holds no certificate", dir.display()));
+        terminal::failure(format_args!("{} holds no certificate", dir.display()));
+        return Exit::NothingRan.into();
     }
     let width = checked.iter().map(|file| file.path.len()).max().unwrap_or(0);
     for file in &checked {
@@ -114,10 +116,10 @@ fn check(dir: &Path) -> ExitCode {
     let wrong = checked.iter().filter(|file| file.problem.is_some()).count();
     if wrong == 0 {
         terminal::line(format_args!("\n{} files are in order", checked.len()));
-        return exit::PASS.into();
+        return Exit::Pass.into();
     }
     terminal::line(format_args!("\n{wrong} of {} files are not in order", checked.len()));
-    exit::SCENARIO_FAILED.into()
+    Exit::Failed.into()
 }
 
 fn revoke(args: &PkiRevokeArgs) -> Result<(), PkiCliError> {

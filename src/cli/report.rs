@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::args::ReportArgs;
-use super::{exit, terminal};
+use super::exit::Exit;
+use super::terminal;
 use crate::report::{Counters, Html, ReadError, RunSummary, View, read_events, read_metrics};
 
 /// Why the page cannot be drawn.
@@ -24,11 +25,11 @@ pub fn main(args: &ReportArgs) -> ExitCode {
         return match redraw(&args.dir) {
             Ok(report) => {
                 terminal::line(report.display());
-                exit::PASS.into()
+                Exit::Pass.into()
             }
             Err(error) => {
                 terminal::failure(error);
-                exit::SET_UP_ERROR.into()
+                Exit::SetUp.into()
             }
         };
     }
@@ -40,7 +41,7 @@ pub fn main(args: &ReportArgs) -> ExitCode {
     } else {
         terminal::failure(format!("there is no folder {}; `cellbed run` makes one", args.dir.display()));
     }
-    exit::SET_UP_ERROR.into()
+    Exit::SetUp.into()
 }
 
 fn redraw(dir: &Path) -> Result<PathBuf, RedrawError> {

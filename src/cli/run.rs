@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use super::args::RunArgs;
-use super::{exit, terminal};
-use crate::event::Verdict;
+use super::exit::Exit;
+use super::{interrupt, terminal};
 use crate::lab::{LabError, Run, Screen};
 use crate::report::Style;
 
@@ -17,7 +17,7 @@ pub fn main(args: &RunArgs) -> ExitCode {
     let finished = set_up(args).and_then(|run| run.into_folder(&args.runs, screen(args)));
     let finished = match finished {
         Ok(finished) => finished,
-        Err(error) => return terminal::set_up_error(&error),
+        Err(error) => return terminal::lab_error(&error),
     };
     let verdict = finished.summary.verdict;
     if args.quiet {
@@ -26,12 +26,7 @@ pub fn main(args: &RunArgs) -> ExitCode {
         let folder = finished.folder.display();
         terminal::line(format_args!("\nreport    {folder}/report.html\ncapture   {folder}/trace.pcapng"));
     }
-    match verdict {
-        Verdict::Pass => exit::PASS,
-        Verdict::Inconclusive | Verdict::Fail => exit::SCENARIO_FAILED,
-        Verdict::Error => exit::SET_UP_ERROR,
-    }
-    .into()
+    Exit::from(verdict).into()
 }
 
 fn set_up(args: &RunArgs) -> Result<Run, LabError> {
@@ -43,7 +38,8 @@ fn set_up(args: &RunArgs) -> Result<Run, LabError> {
         run = run.with_seed(seed);
     }
     run.bench.capture.key_log &= !args.no_key_log;
-    Ok(run.with_join_socket(args.join_socket.clone()))
+    let stop = interrupt::flag().map_err(LabError::Signals)?;
+    Ok(run.with_join_socket(args.join_socket.clone()).with_stop(stop))
 }
 
 fn screen(args: &RunArgs) -> Option<Screen> {

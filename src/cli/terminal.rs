@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use super::exit;
+use super::exit::Exit;
 use crate::lab::{Diagnostic, LabError};
 
 /// How wide diagnostics are drawn, in columns.
@@ -31,13 +31,13 @@ pub fn raw(text: &str) {
     let _ = io::stdout().lock().write_all(text.as_bytes());
 }
 
-/// Prints `error` as what it is and returns the exit code of a wrong set-up.
-pub fn set_up_error(error: &LabError) -> ExitCode {
+/// Prints `error` as what it is and returns its exit code.
+pub fn lab_error(error: &LabError) -> ExitCode {
     match error {
         LabError::Invalid(problems) => diagnostics(problems),
         other => failure(other),
     }
-    exit::SET_UP_ERROR.into()
+    Exit::from(error).into()
 }
 
 /// Prints what is wrong with a file, and where.

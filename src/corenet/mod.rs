@@ -12,6 +12,7 @@ pub use hss::{HssFault, Subscriber};
 pub use session::{Attestation, PdnAddress, RatType, SessionChange, SessionId, Statement, StatementError};
 
 use crate::id::Imsi;
+use crate::kernel::Blame;
 
 /// What stops the core network. What a peer does wrong is answered in its protocol and is no error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,4 +28,16 @@ pub enum CorenetError {
     Algorithm { eia: u8, eea: u8 },
     #[error("{place}: cannot encode {what}: {cause}")]
     Encode { place: &'static str, what: &'static str, cause: String },
+}
+
+impl CorenetError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Duplicate { .. } | Self::Sqn { .. } | Self::Pool { .. } | Self::Algorithm { .. } => {
+                Blame::Bench
+            }
+            Self::Encode { .. } => Blame::Ours,
+        }
+    }
 }

@@ -32,7 +32,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use crate::crypto::SoftKey;
 use crate::crypto::key::verify;
 use crate::id::{Iccid, Imei, Imsi, Plmn};
-use crate::kernel::Instant;
+use crate::kernel::{Blame, Instant};
 use crate::wire::cbor::{CborError, Value};
 use crate::wire::cose::{CoseError, Sign1};
 
@@ -216,6 +216,18 @@ pub enum StatementError {
     BadSignature { network: Plmn },
     #[error("the token was to be taken in up to {until} s of Unix time, and it is {now} s")]
     Expired { until: u64, now: u64 },
+}
+
+impl StatementError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Cose(_) | Self::Cbor(_) | Self::Claim { .. } => Blame::PeerBrokeProtocol,
+            Self::ForeignNetwork { .. } | Self::BadSignature { .. } | Self::Expired { .. } => {
+                Blame::PeerUntrusted
+            }
+        }
+    }
 }
 
 impl StatementError {

@@ -5,6 +5,8 @@
 //! because its signatures are a function of key and message (RFC 6979); `aws-lc-rs` verifies and agrees,
 //! because it is two to three times faster.
 
+use crate::kernel::Blame;
+
 pub mod bsp;
 pub mod key;
 pub mod milenage;
@@ -37,4 +39,17 @@ pub enum CryptoError {
     BadSignature,
     #[error("TLS configuration, {part}: {reason}")]
     Tls { part: &'static str, reason: String },
+}
+
+impl CryptoError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::PrivateKey | Self::PrivateKeyForm { .. } => Blame::Bench,
+            Self::PublicKey { .. } | Self::SignatureForm { .. } => Blame::PeerBrokeProtocol,
+            Self::Curve | Self::OtherCurve { .. } => Blame::PeerIncapable,
+            Self::BadSignature => Blame::PeerUntrusted,
+            Self::Tls { .. } => Blame::Ours,
+        }
+    }
 }

@@ -11,6 +11,7 @@ use super::iot_safe::{CERTIFICATE_FILE, IotSafe, KEY_ID, TRUST_ANCHOR_FILE};
 use crate::ca::DeviceCertificate;
 use crate::card::{CardHandle, CardSlot};
 use crate::crypto::tls::{self, KeyLogSink, SignFn, VirtualClock};
+use crate::wire::Reason;
 
 /// What the application of one device has at hand.
 pub struct Application {
@@ -88,7 +89,7 @@ impl Application {
         let public_key = applet.read_public_key(&mut slot, KEY_ID)?;
         if made != public_key {
             let detail = "the applet reads out another key than it made";
-            return Err(DeviceError::refused("key-mismatch", detail));
+            return Err(DeviceError::refused(Reason::KeyMismatch, detail));
         }
         let trust_anchor = applet.read_file(&mut slot, TRUST_ANCHOR_FILE)?;
         self.applet_is_new = false;
@@ -115,7 +116,9 @@ impl Application {
     /// # Errors
     /// A refusal where there is none.
     pub fn public_key(&self) -> Result<[u8; 64], DeviceError> {
-        self.identity.public_key.ok_or_else(|| DeviceError::refused("no-key", "the step `keys` was not run"))
+        self.identity
+            .public_key
+            .ok_or_else(|| DeviceError::refused(Reason::NoKey, "the step `keys` was not run"))
     }
 
     /// Has the card sign `message` (ECDSA, P-256, SHA-256): r || s.
@@ -140,7 +143,7 @@ impl Application {
                 Some((vec![certificate], key))
             }
             (None, true) => {
-                return Err(DeviceError::refused("no-certificate", "the step `enrol` was not run"));
+                return Err(DeviceError::refused(Reason::NoCertificate, "the step `enrol` was not run"));
             }
             (_, false) => None,
         };

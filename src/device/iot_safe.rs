@@ -3,6 +3,7 @@
 
 use crate::card::iot_safe as store;
 use crate::card::{CardSlot, PortError};
+use crate::kernel::Blame;
 use crate::wire::tlv::{self, TlvError};
 use crate::wire::{ApduError, Command, StatusWord};
 
@@ -30,6 +31,18 @@ pub enum IotSafeError {
     Command { command: &'static str, source: ApduError },
     #[error("a file of {bytes} bytes does not fit into 65,535")]
     TooLong { bytes: usize },
+}
+
+impl IotSafeError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Port { source, .. } => source.blame(),
+            Self::Refused { .. } => Blame::PeerRefused,
+            Self::Answer { .. } => Blame::PeerBrokeProtocol,
+            Self::Command { .. } | Self::TooLong { .. } => Blame::Ours,
+        }
+    }
 }
 
 /// What the status words of IoT.05 mean, for the message.

@@ -19,6 +19,7 @@ use crate::event::Step;
 use crate::kernel::Instant;
 use crate::net::endpoint::EIM;
 use crate::net::{Host, ServiceAddress};
+use crate::wire::Reason;
 use crate::wire::http::Request;
 use crate::wire::rsp::iot::{
     EimPackageResult, EsipaRequest, ProfileDownloadTriggerResult, ProvideEimPackageResult, TriggerOutcome,
@@ -290,7 +291,7 @@ impl Assistant {
     ) -> Result<Flow, DeviceError> {
         if let Work::RolledBack(why) = std::mem::replace(&mut self.work, Work::Begin) {
             let detail = format!("{} ({}); the profile before is enabled again", why.reason, why.detail);
-            return Err(DeviceError::refused("rolled-back", detail));
+            return Err(DeviceError::refused(Reason::RolledBack, detail));
         }
         if let Some(error) = report.not_downloaded {
             return Err(refusal(error));
@@ -300,7 +301,7 @@ impl Assistant {
             Step::Enable if report.profile_changed || self.is_operational(application)? => {
                 Ok(Flow::Done(format!("the operational profile is enabled; {}", self.session)))
             }
-            _ => Err(DeviceError::refused("no-eim-package", "the eIM has nothing for this card")),
+            _ => Err(DeviceError::refused(Reason::NoEimPackage, "the eIM has nothing for this card")),
         }
     }
 
@@ -384,7 +385,10 @@ impl Assistant {
         out: &mut Vec<DeviceOutput>,
     ) -> Result<Option<HttpResponse>, DeviceError> {
         let endpoint = ServiceAddress::esim_server(&request.host).ok_or_else(|| {
-            DeviceError::refused("unknown-server", format!("{:?} is no server of this lab", request.host))
+            DeviceError::refused(
+                Reason::UnknownServer,
+                format!("{:?} is no server of this lab", request.host),
+            )
         })?;
         let other =
             |open: &(ServiceAddress, Link)| open.0.name != endpoint.name || !self.sent && open.1.ended();
@@ -414,7 +418,7 @@ impl Assistant {
                 body: response.body,
             })),
             None if link.ended() => Err(DeviceError::refused(
-                "connection-closed",
+                Reason::ConnectionClosed,
                 "the server ended the connection before it had answered",
             )),
             None => Ok(None),
@@ -456,9 +460,9 @@ fn http_request(request: &HttpRequest) -> Request {
 fn refusal(error: LpaError) -> DeviceError {
     match error {
         LpaError::Port { source, .. } => source.into(),
-        LpaError::Euicc { word, .. } => DeviceError::refused(word, error.to_string()),
-        LpaError::Installation { reason, .. } => DeviceError::refused(reason, error.to_string()),
-        error => DeviceError::refused(error.word(), error.to_string()),
+        LpaError::Euicc { word, .. } => DeviceError::refused(Reason::of(word), error.to_string()),
+        LpaError::Installation { reason, .. } => DeviceError::refused(Reason::of(reason), error.to_string()),
+        error => DeviceError::refused(Reason::of(error.word()), error.to_string()),
     }
 }
 

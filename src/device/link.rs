@@ -10,7 +10,9 @@ use crate::event::{Actor, Body, Message};
 use crate::net::mqtt::{MqttEvent, MqttOutput};
 use crate::net::{Host, NetError, ServiceAddress, TlsStream};
 use crate::wire::Label;
+use crate::wire::Reason;
 use crate::wire::http::{self, Limits, Request, Response, ResponseParser};
+use crate::wire::reason::Text;
 
 /// A connection to a service.
 pub struct Link {
@@ -157,12 +159,12 @@ impl Link {
 /// A failed connection as the end of a step, with one stable word.
 pub fn refusal(error: NetError) -> DeviceError {
     let reason = match &error {
-        NetError::Refused { .. } => "connection-refused".to_owned(),
-        NetError::Reset { .. } => "connection-reset".to_owned(),
-        NetError::TimedOut { .. } => "connection-timeout".to_owned(),
-        NetError::Tls(fault) => format!("tls-{}", fault.alert.replace('_', "-")),
-        NetError::Mqtt(fault) => format!("mqtt-{}", fault.reason),
-        _ => "connection-failed".to_owned(),
+        NetError::Refused { .. } => Reason::ConnectionRefused,
+        NetError::Reset { .. } => Reason::ConnectionReset,
+        NetError::TimedOut { .. } => Reason::ConnectionTimeout,
+        NetError::Tls(fault) => Reason::TlsAlert(Text::new(&fault.alert.replace('_', "-"))),
+        NetError::Mqtt(fault) => Reason::Mqtt(Text::new(&fault.reason)),
+        _ => Reason::ConnectionFailed,
     };
     DeviceError::refused(reason, error.to_string())
 }

@@ -15,15 +15,16 @@ pub use unit::{Device, DeviceInput, DeviceOutput, Refusals};
 use crate::ca::CaError;
 use crate::card::PortError;
 use crate::crypto::CryptoError;
-use crate::kernel::Instant;
+use crate::kernel::{Blame, Instant};
 use crate::ran::RanError;
+use crate::wire::Reason;
 use iot_safe::IotSafeError;
 
 /// Somebody said no, for a reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// One stable word, as in `not-on-allow-list`.
-    pub reason: String,
+    /// Why, as it is compared with what a scenario expects.
+    pub reason: Reason,
     /// A sentence for people.
     pub detail: String,
 }
@@ -51,19 +52,33 @@ pub enum DeviceError {
     Crypto(#[from] CryptoError),
 }
 
+impl DeviceError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Refused(_) => Blame::PeerRefused,
+            Self::Slot | Self::Restless { .. } => Blame::Ours,
+            Self::Port(error) => error.blame(),
+            Self::Ran(error) => error.blame(),
+            Self::Ca(error) => error.blame(),
+            Self::Crypto(error) => error.blame(),
+        }
+    }
+}
+
 /// A card that says no is a result; one that says nothing is a fault of the bench.
 impl From<IotSafeError> for DeviceError {
     fn from(error: IotSafeError) -> Self {
         match error {
             IotSafeError::Port { source, .. } => Self::Port(source),
-            error => Self::refused("card-refused", error.to_string()),
+            error => Self::refused(Reason::CardRefused, error.to_string()),
         }
     }
 }
 
 impl DeviceError {
     /// A refusal.
-    pub fn refused(reason: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::Refused(Refusal { reason: reason.into(), detail: detail.into() })
+    pub fn refused(reason: Reason, detail: impl Into<String>) -> Self {
+        Self::Refused(Refusal { reason, detail: detail.into() })
     }
 }

@@ -18,6 +18,7 @@ use super::{DeviceError, DeviceOutput, Refusal};
 use crate::event::{Actor, Body, Outcome, Step, StepId};
 use crate::kernel::Instant;
 use crate::net::Host;
+use crate::wire::Reason;
 
 /// Longer than any step takes in a cell with coverage: a step that is not done by then is refused. A step whose power
 /// was cut has as long once more.
@@ -166,7 +167,7 @@ impl Procedure {
     /// profile, [`settle_refresh`](Self::settle_refresh) sees to it.
     pub fn attach_failed(
         &mut self,
-        reason: String,
+        reason: Reason,
         detail: String,
         retry: bool,
         out: &mut Vec<DeviceOutput>,
@@ -210,7 +211,7 @@ impl Procedure {
             None if self.refresh == Refresh::UnderWay || self.over => {}
             None => {
                 let detail = "the network detached the device".to_owned();
-                self.refused(Refusal { reason: "network-detach".to_owned(), detail }, out);
+                self.refused(Refusal { reason: Reason::NetworkDetach, detail }, out);
             }
         }
     }
@@ -350,7 +351,7 @@ impl Procedure {
         self.hang_up(host);
         let seconds = STEP_TIME_LIMIT.as_secs();
         let refusal = self.last_failure.take().unwrap_or_else(|| Refusal {
-            reason: "timeout".to_owned(),
+            reason: Reason::Timeout,
             detail: format!("not done after {seconds} s"),
         });
         self.refused(refusal, out);

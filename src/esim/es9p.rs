@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::{HttpRequest, HttpResponse, JSON, Reason};
+use crate::kernel::Blame;
 use crate::wire::rsp::iot::InitiateAuthenticationOk;
 use crate::wire::rsp::{RspError, Signature};
 use crate::wire::tlv;
@@ -69,6 +70,17 @@ pub enum AnswerError {
     Status { function: &'static str, status: u16 },
     #[error("{function}: the answer is malformed: {problem}")]
     Malformed { function: &'static str, problem: String },
+}
+
+impl AnswerError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Refused(_) => Blame::PeerRefused,
+            Self::Status { .. } => Blame::PeerIncapable,
+            Self::Malformed { .. } => Blame::PeerBrokeProtocol,
+        }
+    }
 }
 
 /// An SM-DP+'s release of a download.

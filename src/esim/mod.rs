@@ -29,6 +29,7 @@ pub use status::{Reason, Refusal};
 
 use crate::ca::CaError;
 use crate::crypto::rsp_cert::{Curve, RspCertError};
+use crate::kernel::Blame;
 
 /// Why something of remote SIM provisioning was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,4 +58,24 @@ pub enum EsimError {
     NoCi { curve: Curve },
     #[error("there are {found} CI certificates on {curve}; one is expected")]
     SeveralCi { curve: Curve, found: usize },
+}
+
+impl EsimError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Certificate(_) => Blame::PeerUntrusted,
+            Self::Write(error) => error.blame(),
+            Self::NoIssuerKey { .. }
+            | Self::NoEum
+            | Self::Host { .. }
+            | Self::NoHost
+            | Self::Ein { .. }
+            | Self::NotPermitted { .. }
+            | Self::NotIssuedHere { .. }
+            | Self::AlreadyRevoked { .. }
+            | Self::NoCi { .. }
+            | Self::SeveralCi { .. } => Blame::Bench,
+        }
+    }
 }

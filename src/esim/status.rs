@@ -129,6 +129,7 @@ mod tests {
             }
             assert!(reason.word().bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
             assert!(reason.sentence().ends_with('.'));
+            assert!(crate::wire::Reason::of(reason.word()).is_known(), "{}", reason.word());
         }
     }
 }

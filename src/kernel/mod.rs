@@ -1,11 +1,13 @@
-//! Virtual time, the event queue, alarms and the tree of randomness.
+//! Virtual time, the event queue, alarms, the tree of randomness, and whose fault an error is.
 
 mod alarm;
+mod blame;
 mod queue;
 mod rng;
 mod time;
 
 pub use alarm::{Alarm, Ring};
+pub use blame::Blame;
 pub use queue::Queue;
 pub use rng::RngTree;
 #[cfg(test)]

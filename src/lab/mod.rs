@@ -12,6 +12,8 @@ pub mod schema;
 mod selection;
 pub mod verdict;
 
+use crate::io::drive::DriveError;
+use crate::kernel::Blame;
 use document::Document;
 
 pub use bench::Bench;
@@ -45,7 +47,7 @@ pub enum LabError {
     SetUp(#[from] crate::world::WorldError),
     /// Somebody outside did not take part.
     #[error(transparent)]
-    Outside(#[from] crate::io::drive::DriveError),
+    Outside(#[from] DriveError),
     /// The card that the bench names cannot be used.
     #[error(transparent)]
     Card(#[from] crate::io::pcsc::PcscError),
@@ -55,9 +57,32 @@ pub enum LabError {
          scenario of one device, or a bench whose card is `virtual`"
     )]
     OneCard { bench: String, reader: String, scenario: String, devices: u32 },
+    /// A run that cannot be interrupted is not begun.
+    #[error("the signals that interrupt a run cannot be received: {0}")]
+    Signals(std::io::Error),
     /// A result could not be written.
     #[error("a result of the run cannot be written: {0}; is the disk full?")]
     Output(std::io::Error),
+}
+
+impl LabError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Ledger(error) => error.blame(),
+            Self::SetUp(error) => error.blame(),
+            Self::Outside(DriveError::World(error)) => error.blame(),
+            Self::Invalid(_)
+            | Self::File(_)
+            | Self::Profile { .. }
+            | Self::Devices(_)
+            | Self::Outside(_)
+            | Self::Card(_)
+            | Self::OneCard { .. }
+            | Self::Signals(_)
+            | Self::Output(_) => Blame::Bench,
+        }
+    }
 }
 
 /// What a file of the lab is.

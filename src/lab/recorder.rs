@@ -96,6 +96,11 @@ impl Recorder {
         self.judge.bench_error(reason);
     }
 
+    /// Somebody has ended the run at `at`.
+    pub fn interrupted(&mut self, at: Instant) {
+        self.judge.interrupted(at);
+    }
+
     /// The summary of a run that stopped at `end`.
     pub fn finish(self, facts: RunFacts, end: Instant, tally: &Tally) -> RunSummary {
         let Self { judge, counters, steps: mut taken, spread, .. } = self;
@@ -241,7 +246,7 @@ fn alike(a: &Ruling, b: &Ruling) -> bool {
 fn ending(outcome: &Outcome) -> (Ending, String) {
     match outcome {
         Outcome::Done { proof } => (Ending::Done, proof.clone()),
-        Outcome::Refused { reason, detail } if detail.is_empty() => (Ending::Refused, reason.clone()),
+        Outcome::Refused { reason, detail } if detail.is_empty() => (Ending::Refused, reason.to_string()),
         Outcome::Refused { reason, detail } => (Ending::Refused, format!("{reason} ({detail})")),
     }
 }

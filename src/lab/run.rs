@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::bench::{
@@ -39,8 +40,8 @@ use crate::report::{
 };
 use crate::services::esim::{EsimFault, EsimSetup};
 use crate::wire::saip::Package;
-use crate::world::World;
 use crate::world::setup::{DeviceSetup, Setup};
+use crate::world::{Ended, World};
 
 /// How much of a file is gathered before it is written: a run of many devices writes tens of megabytes.
 const FILE_BUFFER_BYTES: usize = 128 << 10;
@@ -61,6 +62,8 @@ pub struct Run {
     package: Option<Package>,
     /// Where nodes of other processes join.
     join_socket: PathBuf,
+    /// Raised where the run is to come to its end.
+    stop: Arc<AtomicBool>,
     /// The command that does the same again.
     rerun: String,
 }
@@ -101,7 +104,8 @@ impl Run {
         let package = scenario.esim.as_ref().and_then(|plan| plan.package.as_ref());
         let package = package.map(|name| catalogue::package(&folder.join(name))).transpose()?;
         let join_socket = PathBuf::from(JOIN_SOCKET);
-        Ok(Self { scenario, bench, profiles, package, join_socket, rerun })
+        let stop = Arc::default();
+        Ok(Self { scenario, bench, profiles, package, join_socket, stop, rerun })
     }
 
     /// The same with another number of devices.
@@ -129,6 +133,12 @@ impl Run {
     /// The same with another place for nodes of other processes to join at.
     pub fn with_join_socket(mut self, socket: PathBuf) -> Self {
         self.join_socket = socket;
+        self
+    }
+
+    /// The same, to be interrupted by raising `stop`: the run ends between two events, and its views are finished.
+    pub fn with_stop(mut self, stop: Arc<AtomicBool>) -> Self {
+        self.stop = stop;
         self
     }
 
@@ -165,7 +175,8 @@ impl Run {
 
     /// Runs the scenario with its ledger in `store`, and feeds every event that the bench records to `views`.
     ///
-    /// A fault of the bench while it runs is the verdict `error`, not an error here.
+    /// A fault of the bench while it runs is the verdict `error`, not an error here, and an interruption is the verdict
+    /// `interrupted`.
     ///
     /// # Errors
     /// Where the bench cannot be set up, or a view cannot be written.
@@ -219,16 +230,20 @@ impl Run {
         };
         let limit = Duration::from_secs(self.scenario.time_limit_s.into());
         // What a time limit cuts short is not done, which is all that the judge has to know.
+        let stop = || self.stop.load(Ordering::Relaxed);
         let ended = match self.outside() {
-            outside if outside.is_empty() => world.run(limit, &mut sink).map_err(DriveError::World),
+            outside if outside.is_empty() => {
+                world.run_unless(&stop, limit, &mut sink).map_err(DriveError::World)
+            }
             outside => {
                 let socket = self.join_socket.clone();
                 let driving = Driving { limit, outside, socket, join_within: JOIN_WITHIN };
-                drive(&mut world, &driving, &mut sink, &mut |line| eprintln!("{line}"))
+                drive(&mut world, &driving, &stop, &mut sink, &mut |line| eprintln!("{line}"))
             }
         };
         match ended {
-            Ok(_) => {}
+            Ok(Ended::Settled | Ended::TimeLimit) => {}
+            Ok(Ended::Stopped) => recorder.interrupted(world.now()),
             Err(DriveError::World(error)) => recorder.bench_error(error.to_string()),
             // Nothing has begun.
             Err(error) => return Err(error.into()),

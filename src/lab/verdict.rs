@@ -1,7 +1,8 @@
 //! The judge: compares what happens with what a scenario expects, and comes to one verdict.
 //!
 //! A verdict only worsens and keeps its first reason. What could not be put to the test because the device
-//! failed earlier is inconclusive; a fault of the bench is an error, whatever else was found.
+//! failed earlier, or since somebody ended the run, is inconclusive; a fault of the bench is an error, whatever else
+//! was found.
 
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use crate::device::plan::Cut;
 use crate::device::power::POWER_CUT;
 use crate::event::{Body, Event, Message, Outcome, StateChange, Step, StepId, Verdict};
 use crate::kernel::Instant;
+use crate::wire::Reason;
 
 /// How a step of one device must end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub enum Expected {
     /// It is done.
     Done,
     Refused {
-        reason: String,
+        reason: Reason,
     },
     /// The device does not come to it.
     NotReached,
@@ -103,7 +105,7 @@ enum Found {
     NotReached,
     Begun,
     Done,
-    Refused { reason: String, detail: String },
+    Refused { reason: Reason, detail: String },
 }
 
 impl Found {
@@ -145,6 +147,7 @@ pub struct Judge {
     cuts: Vec<(u32, Cut, bool)>,
     verdict: Verdict,
     reason: Option<String>,
+    interrupted: bool,
 }
 
 impl Judge {
@@ -167,6 +170,7 @@ impl Judge {
             cuts: cuts.collect(),
             verdict: Verdict::Pass,
             reason: None,
+            interrupted: false,
         }
     }
 
@@ -209,6 +213,12 @@ impl Judge {
         self.worsen(Verdict::Error, || reason.into());
     }
 
+    /// Somebody has ended the run at `at`: what it has not come to is not held against anybody.
+    pub fn interrupted(&mut self, at: Instant) {
+        self.interrupted = true;
+        self.worsen(Verdict::Interrupted, || format!("the run was interrupted at {at} s"));
+    }
+
     /// The verdict as things stand.
     pub fn verdict(&self) -> Verdict {
         self.verdict
@@ -225,7 +235,11 @@ impl Judge {
             self.rule_device(device, end, &mut rulings);
         }
         for (device, message, seen) in std::mem::take(&mut self.messages) {
-            let verdict = if seen { Verdict::Pass } else { Verdict::Fail };
+            let verdict = match seen {
+                true => Verdict::Pass,
+                false if self.interrupted => Verdict::Inconclusive,
+                false => Verdict::Fail,
+            };
             self.worsen(verdict, || format!("{}{message} was never seen", of_device(device)));
             let found = if seen { "seen" } else { "never seen" }.to_owned();
             rulings.push(Ruling { device, subject: Subject::Seen { message }, verdict, found });
@@ -319,6 +333,9 @@ impl Judge {
             let agrees = agrees(expected, found);
             let (verdict, told) = match (agrees, found, earlier) {
                 (true, ..) => (Verdict::Pass, found.to_string()),
+                (false, Found::NotReached | Found::Begun, _) if self.interrupted => {
+                    (Verdict::Inconclusive, format!("{found} when the run was interrupted at {end} s"))
+                }
                 (false, Found::NotReached, Some(earlier)) => {
                     (Verdict::Inconclusive, format!("not reached after {earlier} went wrong"))
                 }
@@ -387,9 +404,9 @@ impl<'s> Said<'s> {
             let said = self.find(device, *step);
             let one = match said.and_then(|e| e.outcome) {
                 Some(ExpectedOutcome::Done) => Expected::Done,
-                Some(ExpectedOutcome::Refused) => {
-                    Expected::Refused { reason: said.and_then(|e| e.reason.clone()).unwrap_or_default() }
-                }
+                Some(ExpectedOutcome::Refused) => Expected::Refused {
+                    reason: Reason::of(said.and_then(|e| e.reason.as_deref()).unwrap_or_default()),
+                },
                 Some(ExpectedOutcome::NotReached) => Expected::NotReached,
                 None if refused => Expected::NotReached,
                 None => Expected::Done,

@@ -29,6 +29,8 @@ mod world;
 
 use std::sync::Arc;
 
+use crate::kernel::Blame;
+
 pub use account::{Account, Operators};
 pub use alloy_primitives::Address;
 pub use chain::{Head, Ledger, Sealed, TxHash, TxOutcome, TxReceipt};
@@ -91,4 +93,25 @@ pub enum LedgerError {
     Refused { reason: &'static str, detail: String },
     #[error("block {number} could not be executed: {cause}")]
     Execution { number: u64, cause: String },
+}
+
+impl LedgerError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Store(error) => error.blame(),
+            Self::Refused { .. } => Blame::PeerRefused,
+            Self::ReadOnly | Self::Execution { .. } => Blame::Ours,
+            Self::Empty
+            | Self::Unfinished
+            | Self::NotEmpty
+            | Self::Genesis { .. }
+            | Self::Block { .. }
+            | Self::Missing { .. }
+            | Self::NoCheckpoint { .. }
+            | Self::Checkpoint { .. }
+            | Self::WrongKey
+            | Self::Failed => Blame::Bench,
+        }
+    }
 }

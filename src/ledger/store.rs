@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::kernel::Blame;
+
 /// Why a store could not do its work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -14,6 +16,13 @@ pub enum StoreError {
     /// The store was opened for reading, or another process writes to it.
     #[error("{place}: {cause}")]
     Locked { place: String, cause: String },
+}
+
+impl StoreError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        Blame::Bench
+    }
 }
 
 /// Everything that a store holds.

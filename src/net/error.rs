@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::ConnId;
+use crate::kernel::Blame;
 use crate::wire::http::HttpFault;
 
 /// An error of the IP host or of a protocol above it.
@@ -51,30 +52,21 @@ pub enum NetError {
     Mqtt(MqttFault),
 }
 
-/// Whose fault an error is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blame {
-    /// The peer broke the protocol.
-    PeerBrokeProtocol,
-    /// The peer cannot do what is asked of it.
-    PeerIncapable,
-    /// The peer is not who it should be, or did not prove it.
-    PeerUntrusted,
-    /// The peer refused us.
-    PeerRefused,
-    /// This side is wrong.
-    Ours,
-}
-
-impl Blame {
-    /// The words for a report.
-    pub fn describe(self) -> &'static str {
+impl NetError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
         match self {
-            Self::PeerBrokeProtocol => "the peer broke the protocol",
-            Self::PeerIncapable => "the peer cannot do what is asked",
-            Self::PeerUntrusted => "the peer is not trusted",
-            Self::PeerRefused => "the peer refused us",
-            Self::Ours => "this side is wrong",
+            Self::Tls(fault) => fault.blame,
+            Self::Mqtt(fault) => fault.blame,
+            Self::Http(_) | Self::TlsTruncated => Blame::PeerBrokeProtocol,
+            Self::Refused { .. } | Self::Reset { .. } => Blame::PeerRefused,
+            Self::TimedOut { .. } => Blame::PeerIncapable,
+            Self::NoConnection(_)
+            | Self::NoAddress
+            | Self::Unaddressable { .. }
+            | Self::TooManyConnections { .. }
+            | Self::Closed(_)
+            | Self::TlsBufferFull { .. } => Blame::Ours,
         }
     }
 }

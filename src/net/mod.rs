@@ -13,6 +13,6 @@ mod tls;
 
 pub use connection::{ConnId, ConnState, Endpoint};
 pub use endpoint::ServiceAddress;
-pub use error::{Blame, MqttFault, NetError, TlsFault};
+pub use error::{MqttFault, NetError, TlsFault};
 pub use host::{ConnStream, Host};
 pub use tls::{Handshake, TlsStream};

@@ -12,7 +12,8 @@ use rustls::{
     AlertDescription, ClientConfig, ClientConnection, Connection, Error, ServerConfig, ServerConnection,
 };
 
-use super::{Blame, ConnId, ConnState, Host, NetError, TlsFault};
+use super::{ConnId, ConnState, Host, NetError, TlsFault};
+use crate::kernel::Blame;
 use crate::wire::byte_queue::ByteQueue;
 use crate::wire::{Label, Proto};
 

@@ -12,6 +12,7 @@ pub use ue::{Ue, UeConfig, UeInput, UeOutput};
 pub use uu::{Downlink, ReleaseCause, Uplink};
 
 use crate::card::PortError;
+use crate::kernel::Blame;
 pub use crate::wire::nas::AlgorithmSet;
 
 /// What stops a machine of this folder. What a peer does wrong is answered in its protocol and is no error.
@@ -26,4 +27,16 @@ pub enum RanError {
     CardData { command: &'static str, length: usize, expected: &'static str, clause: &'static str },
     #[error("{place}: cannot encode {what}: {cause}")]
     Encode { place: &'static str, what: &'static str, cause: String },
+}
+
+impl RanError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Card { cause, .. } => cause.blame(),
+            Self::CardStatus { .. } => Blame::PeerRefused,
+            Self::CardData { .. } => Blame::PeerBrokeProtocol,
+            Self::Encode { .. } => Blame::Ours,
+        }
+    }
 }

@@ -22,6 +22,7 @@ use crate::card::CardHandle;
 use crate::event::Actor;
 use crate::id::{Imei, Plmn};
 use crate::kernel::{Duration, Instant, RngTree};
+use crate::wire::Reason;
 use crate::wire::nas::{AlgorithmSet, Guti, Identity, Kenb, Message, NetworkCapability};
 use crate::wire::{Fields, Label};
 
@@ -108,12 +109,8 @@ pub enum UeOutput {
     Attached { ip: Ipv4Addr, dns: Option<Ipv4Addr>, mtu: u16, apn: String },
     /// An IP packet for the device.
     ReceiveIp(Vec<u8>),
-    /// An attempt to attach failed. `reason` is one stable word: `emm-cause-N` and `esm-cause-N` (the
-    /// network's causes), `mac-failure`, `sync-failure`, `non-eps-authentication` (what the card or the modem
-    /// found wrong with the network), `authentication-reject`, `security-mode-reject`, `esm-failure` (an
-    /// unusable bearer), `network-detach`, `timeout-t3410`, `lower-layer-failure`, `cell-barred`. `retry` says
-    /// whether the UE tries again by itself.
-    AttachFailed { reason: String, detail: String, retry: bool },
+    /// An attempt to attach failed. `retry` says whether the UE tries again by itself.
+    AttachFailed { reason: Reason, detail: String, retry: bool },
     /// Not registered any more, by its own wish or the network's.
     Detached,
 }
@@ -337,8 +334,8 @@ impl Ue {
         self.leave_connection();
         match self.emm {
             Emm::RegisteredInitiated => {
-                let reason = self.authentication.last_failure().unwrap_or("lower-layer-failure");
-                self.attach_failed(now, reason, why, out);
+                let reason = self.authentication.last_failure().unwrap_or(Reason::LowerLayerFailure);
+                self.attach_failed(now, &reason, why, out);
                 Ok(())
             }
             Emm::DeregisteredInitiated => {
@@ -374,7 +371,7 @@ impl Ue {
             match timer {
                 Timer::T3410 => {
                     self.leave_connection();
-                    self.attach_failed(now, "timeout-t3410", "the network did not answer in 15 s", out);
+                    self.attach_failed(now, &Reason::TimeoutT3410, "the network did not answer in 15 s", out);
                 }
                 Timer::T3402 | Timer::T3411 | Timer::T3346 | Timer::Barred => self.start_attach(now, out)?,
                 Timer::T3418 | Timer::T3420 => self.network_failed_authentication(now, out),

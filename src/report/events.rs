@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{ReadError, RunSummary, View, text};
 use crate::event::{Actor, Body, Event, Message, Outcome, StateChange, StepId};
 use crate::kernel::{Duration, Instant};
+use crate::wire::Reason;
 use crate::wire::{Fields, Label, Proto};
 
 /// The longest line that is read: an event with 8 MB of bytes.
@@ -114,7 +115,7 @@ impl<R: BufRead> Reader<R> {
                 outcome: match outcome {
                     Ending::Done { proof } => Outcome::Done { proof: proof.into_owned() },
                     Ending::Refused { reason, detail } => {
-                        Outcome::Refused { reason: reason.into_owned(), detail: detail.into_owned() }
+                        Outcome::Refused { reason: Reason::of(&reason), detail: detail.into_owned() }
                     }
                 },
             },
@@ -223,7 +224,7 @@ impl<'a> From<&'a Event> for Line<'a> {
                 outcome: match outcome {
                     Outcome::Done { proof } => Ending::Done { proof: proof.into() },
                     Outcome::Refused { reason, detail } => {
-                        Ending::Refused { reason: reason.into(), detail: detail.into() }
+                        Ending::Refused { reason: reason.to_string().into(), detail: detail.into() }
                     }
                 },
             },

@@ -99,6 +99,7 @@ fn status(verdict: Verdict, why: &str) -> TestCaseStatus {
     let mut status = match verdict {
         Verdict::Pass => return TestCaseStatus::success(),
         Verdict::Inconclusive => TestCaseStatus::skipped(),
+        Verdict::Interrupted => TestCaseStatus::non_success(NonSuccessKind::Error),
         Verdict::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Verdict::Error => TestCaseStatus::non_success(NonSuccessKind::Error),
     };

@@ -9,6 +9,7 @@ use super::{Ending, ExpectationRow, RunFacts, RunSummary, StepRow, Version};
 use crate::event::{Actor, Body, Event, Message, Outcome, StateChange, Step, StepId, Verdict};
 use crate::kernel::Instant;
 use crate::ran::Rat;
+use crate::wire::Reason;
 use crate::wire::{Fields, Label, Proto};
 
 use Proto::{Apdu, Emm, Esm, Est, Evm, GtpU, Http, Mqtt, S1ap, S6a, Tls};
@@ -297,7 +298,7 @@ impl Story<'_> {
 
 fn refusal() -> Outcome {
     Outcome::Refused {
-        reason: "not-on-allow-list".to_owned(),
+        reason: Reason::NotOnAllowList,
         detail: "the owner's allow list does not name this EID".to_owned(),
     }
 }

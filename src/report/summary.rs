@@ -311,6 +311,7 @@ pub(super) fn verdict_name(verdict: Verdict) -> &'static str {
         Verdict::Pass => "pass",
         Verdict::Inconclusive => "inconclusive",
         Verdict::Fail => "fail",
+        Verdict::Interrupted => "interrupted",
         Verdict::Error => "error",
     }
 }

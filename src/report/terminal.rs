@@ -98,7 +98,7 @@ impl<W: Write> Terminal<W> {
         gathered.times.push(took);
         if let Outcome::Refused { reason, .. } = outcome {
             gathered.refused += 1;
-            gathered.first_reason.get_or_insert_with(|| reason.clone());
+            gathered.first_reason.get_or_insert_with(|| reason.to_string());
         }
         if gathered.times.len() as u64 >= u64::from(self.facts.devices) {
             let (step, gathered) = self.gathered.remove(place);
@@ -113,7 +113,11 @@ impl<W: Write> Terminal<W> {
         let total = u64::from(self.facts.devices) * self.facts.plan.len() as u64;
         let (word, paint, why) = match outcome {
             Outcome::Done { proof } => ("DONE", Paint::new().bold().green(), text::brief(proof)),
-            Outcome::Refused { reason, .. } => ("REFUSED", Paint::new().bold().yellow(), text::brief(reason)),
+            Outcome::Refused { reason, .. } => (
+                "REFUSED",
+                Paint::new().bold().yellow(),
+                text::brief(&reason.to_string()).into_owned().into(),
+            ),
         };
         let head = format!("[{:>8}s] {:>2}/{total} ", text::seconds(took), self.ended);
         let name = format!("{of}{step:<8}");
@@ -225,6 +229,7 @@ fn verdict_paint(verdict: Verdict) -> Paint {
     match verdict {
         Verdict::Pass => Paint::new().bold().green(),
         Verdict::Inconclusive => Paint::new().bold().yellow(),
+        Verdict::Interrupted => Paint::new().bold().yellow(),
         Verdict::Fail => Paint::new().bold().red(),
         Verdict::Error => Paint::new().bold().magenta(),
     }

@@ -89,7 +89,7 @@ impl<W: Write> Transcript<W> {
         let took = text::seconds(took);
         let (word, why) = match outcome {
             Outcome::Done { proof } => ("done", proof.clone()),
-            Outcome::Refused { reason, detail } if detail.is_empty() => ("refused", reason.clone()),
+            Outcome::Refused { reason, detail } if detail.is_empty() => ("refused", reason.to_string()),
             Outcome::Refused { reason, detail } => ("refused", format!("{reason} ({detail})")),
         };
         writeln!(self.out, "-- {}{of} {word} in {took} s: {}", step, text::brief(&why))

@@ -8,6 +8,7 @@ use crate::event::{Actor, Body, Message};
 use crate::kernel::Instant;
 use crate::ledger::{Ledger, Status, TxHash, TxReceipt};
 use crate::wire::Label;
+use crate::wire::Reason;
 use crate::wire::registration::Problem;
 
 /// How long transactions are collected once one has come: the group commit of the chain.
@@ -115,5 +116,13 @@ fn announce(receipt: &TxReceipt, events: &mut Vec<Body>) {
 
 /// Why a device with this status is not served.
 pub(super) fn wrong_status(status: Status) -> Problem {
-    Problem::new(403, format!("device-{status}"), format!("the ledger has this device as {status}"))
+    let reason = match status {
+        Status::None => Reason::DeviceNone,
+        Status::Registered => Reason::DeviceRegistered,
+        Status::Active => Reason::DeviceActive,
+        Status::Quarantined => Reason::DeviceQuarantined,
+        Status::Revoked => Reason::DeviceRevoked,
+        Status::Retired => Reason::DeviceRetired,
+    };
+    Problem::new(403, reason, format!("the ledger has this device as {status}"))
 }

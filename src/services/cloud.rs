@@ -6,6 +6,7 @@ use super::{ServiceError, short};
 use crate::ca::DeviceCertificate;
 use crate::event::Actor;
 use crate::ledger::{Ledger, Status};
+use crate::wire::Reason;
 use crate::wire::http;
 use crate::wire::registration::Problem;
 
@@ -38,7 +39,11 @@ impl Office for Cloud {
                         Response::Admitted { root: format!("devices/{client_id}") }
                     }
                     Err(problem) => {
-                        cx.note(Actor::CLOUD, "client turned away", vec![("reason", problem.reason)]);
+                        cx.note(
+                            Actor::CLOUD,
+                            "client turned away",
+                            vec![("reason", problem.reason.to_string())],
+                        );
                         Response::TurnedAway
                     }
                 })
@@ -62,18 +67,18 @@ fn admit(
 ) -> Result<[u8; 32], Problem> {
     let certificate =
         certificate.filter(|certificate| hex::encode(certificate.device()) == client_id).ok_or_else(
-            || Problem::new(403, "client-identity-mismatch", "the certificate names another client"),
+            || Problem::new(403, Reason::ClientIdentityMismatch, "the certificate names another client"),
         )?;
     let id = *certificate.device();
     let record = ledger.device(&id).ok_or_else(|| {
-        Problem::new(403, "device-not-on-ledger", "the ledger has no record of this device")
+        Problem::new(403, Reason::DeviceNotOnLedger, "the ledger has no record of this device")
     })?;
     if record.status != Status::Active {
         return Err(wrong_status(record.status));
     }
     if record.cert_hash != *certificate.fingerprint() {
         let detail = "the ledger has another certificate for this device";
-        return Err(Problem::new(403, "certificate-superseded", detail));
+        return Err(Problem::new(403, Reason::CertificateSuperseded, detail));
     }
     Ok(id)
 }

@@ -11,6 +11,7 @@ use crate::ca::{Authority, CaError, Csr, DeviceCertificate, device_uri, est};
 use crate::crypto::key::halves;
 use crate::event::Actor;
 use crate::ledger::{Account, Status, device_id};
+use crate::wire::Reason;
 use crate::wire::registration::Problem;
 use crate::wire::{Label, Proto, http};
 
@@ -67,7 +68,7 @@ impl Enrolment {
         match self.authority.issue_device(csr, &device_uri(&id), cx.now.unix_s()) {
             Ok(der) => Ok(Ok(der)),
             Err(error @ CaError::Crypto { .. }) => {
-                Ok(Err(Refusal::BadRequest { reason: format!("bad-csr: {error}") }))
+                Ok(Err(Refusal::BadRequest { reason: format!("{}: {error}", Reason::BadCsr) }))
             }
             Err(error) => Err(error.into()),
         }
@@ -112,13 +113,13 @@ fn identify(who: &Caller<'_>, request: &http::Request, cx: &Context<'_>) -> Resu
     let csr =
         est::read_enroll_request(request.headers.get("content-type"), &request.body).map_err(|refusal| {
             match refusal {
-                Refusal::BadRequest { reason } => bad(format!("bad-csr: {reason}")),
+                Refusal::BadRequest { reason } => bad(format!("{}: {reason}", Reason::BadCsr)),
                 other => other,
             }
         })?;
     if !csr.is_bound_to(&who.channel_binding) {
-        let reason = "csr-not-bound: the CSR was not signed for this TLS session (RFC 9266)";
-        return Err(bad(reason.to_owned()));
+        let why = "the CSR was not signed for this TLS session (RFC 9266)";
+        return Err(bad(format!("{}: {why}", Reason::CsrNotBound)));
     }
     let id = agree(who, &csr, cx).map_err(|problem| Refusal::Forbidden {
         reason: format!("{}: {}", problem.reason, problem.detail),
@@ -130,18 +131,18 @@ fn identify(who: &Caller<'_>, request: &http::Request, cx: &Context<'_>) -> Resu
 fn agree(who: &Caller<'_>, csr: &Csr, cx: &Context<'_>) -> Result<[u8; 32], Problem> {
     let (entry, ledger) = (cx.device_of(who)?, cx.chain.ledger());
     let no_record =
-        || Problem::new(403, "key-not-on-ledger", "nobody has registered the key that signed this CSR");
+        || Problem::new(403, Reason::KeyNotOnLedger, "nobody has registered the key that signed this CSR");
     let (x, y) = halves(csr.public());
     let registered = ledger.id_of_key(&x, &y).ok_or_else(no_record)?;
     if registered != device_id(&entry.salt, entry.eid.as_str()) {
-        return Err(Problem::new(403, "identity-mismatch", "the key is registered for another device"));
+        return Err(Problem::new(403, Reason::IdentityMismatch, "the key is registered for another device"));
     }
     let status = ledger.device(&registered).ok_or_else(no_record)?.status;
     if !matches!(status, Status::Registered | Status::Active) {
         return Err(wrong_status(status));
     }
     if !entry.allowed {
-        return Err(Problem::new(403, "not-on-allow-list", "the owner does not expect this device"));
+        return Err(Problem::new(403, Reason::NotOnAllowList, "the owner does not expect this device"));
     }
     Ok(registered)
 }

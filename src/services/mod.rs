@@ -23,7 +23,7 @@ use crate::card::CardError;
 use crate::crypto::CryptoError;
 use crate::esim::EsimError;
 use crate::esim::store::StoreError;
-use crate::kernel::Instant;
+use crate::kernel::{Blame, Instant};
 use crate::ledger::LedgerError;
 
 /// Why the services cannot go on: a fault of the bench. What a client does wrong is answered.
@@ -51,6 +51,21 @@ pub enum ServiceError {
         "the profile package has no USIM with keys of its own that a subscriber's could replace; take another"
     )]
     EsimPackage,
+}
+
+impl ServiceError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Restless { .. } => Blame::Ours,
+            Self::Card(error) => error.blame(),
+            Self::Ledger(error) => error.blame(),
+            Self::Ca(error) => error.blame(),
+            Self::Crypto(error) => error.blame(),
+            Self::Esim(error) => error.blame(),
+            Self::EsimStore(_) | Self::EsimPackage => Blame::Bench,
+        }
+    }
 }
 
 /// The first four octets of a digest: enough to recognise it by.

@@ -10,6 +10,7 @@ use crate::corenet::Attestation;
 use crate::event::{Actor, Body};
 use crate::kernel::Instant;
 use crate::services::esim::EsimServices;
+use crate::wire::Reason;
 use crate::wire::http;
 use crate::wire::registration::Problem;
 
@@ -95,7 +96,7 @@ impl Context<'_> {
     /// Where the operator has never ordered it.
     pub fn device_of(&self, who: &Caller<'_>) -> Result<&Entry, Problem> {
         self.inventory.find(&who.attestation.iccid).ok_or_else(|| {
-            Problem::new(403, "not-in-inventory", "the card behind this session was never ordered")
+            Problem::new(403, Reason::NotInInventory, "the card behind this session was never ordered")
         })
     }
 }

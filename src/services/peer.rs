@@ -14,6 +14,7 @@ use crate::kernel::{Instant, RngTree};
 use crate::net::mqtt::{MqttEvent, MqttOutput, MqttServer, RefuseReason};
 use crate::net::{Host, NetError, TlsStream};
 use crate::wire::Label;
+use crate::wire::Reason;
 use crate::wire::http::{self, Limits, RequestParser};
 use crate::wire::registration::Problem;
 
@@ -281,7 +282,8 @@ impl Connection {
             Ok(None) => return Ok(false),
             Err(error) => {
                 let status = error.status();
-                let response = Problem::new(status, "malformed-request", error.to_string()).response().last();
+                let response =
+                    Problem::new(status, Reason::MalformedRequest, error.to_string()).response().last();
                 self.respond(session.device, &response, out);
             }
         }

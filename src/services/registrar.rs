@@ -8,6 +8,7 @@ use super::{ServiceError, short};
 use crate::crypto::key::halves;
 use crate::event::Actor;
 use crate::ledger::{Account, Model, Registration, device_id};
+use crate::wire::Reason;
 use crate::wire::registration::{Claim, Offer, Problem, REGISTRATION_PATH, Registered, octets};
 use crate::wire::{Label, Proto, http};
 
@@ -30,7 +31,11 @@ impl Registrar {
         let claim = match check_claim(who, body, cx) {
             Ok(claim) => claim,
             Err(problem) => {
-                cx.note(Actor::REGISTRAR, "registration refused", vec![("reason", problem.reason.clone())]);
+                cx.note(
+                    Actor::REGISTRAR,
+                    "registration refused",
+                    vec![("reason", problem.reason.to_string())],
+                );
                 return Ok(problem.response().into());
             }
         };
@@ -58,10 +63,12 @@ impl Office for Registrar {
             }
             ("POST", REGISTRATION_PATH) => self.claim(who, &request.body, cx),
             (_, REGISTRATION_PATH) => {
-                let problem = Problem::new(405, "method-not-allowed", "it takes GET and POST");
+                let problem = Problem::new(405, Reason::MethodNotAllowed, "it takes GET and POST");
                 Ok(problem.response().header("Allow", "GET, POST").into())
             }
-            _ => Ok(Problem::new(404, "not-found", "there is only /registration here").response().into()),
+            _ => {
+                Ok(Problem::new(404, Reason::NotFound, "there is only /registration here").response().into())
+            }
         }
     }
 
@@ -69,7 +76,7 @@ impl Office for Registrar {
         let Notice::Sealed(sealed) = what;
         let Some(id) = self.pending.remove(&sealed.ticket) else { return Ok(()) };
         let response = match sealed.refusal() {
-            Some((reason, detail)) => Problem::new(409, reason, detail).response(),
+            Some((reason, detail)) => Problem::new(409, Reason::of(reason), detail).response(),
             None => {
                 let transaction = hex::encode(sealed.receipt.tx_hash);
                 json(201, &Registered { id: hex::encode(id), block: sealed.block, transaction })
@@ -95,19 +102,19 @@ fn offer(who: &Caller<'_>, cx: &Context<'_>) -> Result<http::Response, Problem> 
 fn check_claim(who: &Caller<'_>, body: &[u8], cx: &Context<'_>) -> Result<Registration, Problem> {
     let entry = cx.device_of(who)?;
     let claim: Claim = serde_json::from_slice(body).map_err(|error| {
-        Problem::new(400, "malformed-claim", format!("the body is no registration: {error}"))
+        Problem::new(400, Reason::MalformedClaim, format!("the body is no registration: {error}"))
     })?;
     let malformed =
-        |what: &str| Problem::new(400, "malformed-claim", format!("{what} is not hex of its length"));
+        |what: &str| Problem::new(400, Reason::MalformedClaim, format!("{what} is not hex of its length"));
     let id: [u8; 32] = octets(&claim.id).ok_or_else(|| malformed("id"))?;
     if id != device_id(&entry.salt, entry.eid.as_str()) {
         let detail = "the claim is for another device than this session's";
-        return Err(Problem::new(403, "identity-mismatch", detail));
+        return Err(Problem::new(403, Reason::IdentityMismatch, detail));
     }
     let (x, y) = halves(&octets(&claim.public_key).ok_or_else(|| malformed("public_key"))?);
     let signature = octets(&claim.signature).ok_or_else(|| malformed("signature"))?;
     let model =
-        Model::new(&entry.model).map_err(|error| Problem::new(500, "bad-model", error.to_string()))?;
+        Model::new(&entry.model).map_err(|error| Problem::new(500, Reason::BadModel, error.to_string()))?;
     Ok(Registration { id, model, x, y, signature })
 }
 

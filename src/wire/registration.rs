@@ -3,6 +3,7 @@
 //! `GET /registration` tells the device what to sign, `POST /registration` carries what its card signed.
 //! Every refusal is a [`Problem`] (RFC 9457) whose `reason` is one stable word.
 
+use crate::wire::Reason;
 use serde::{Deserialize, Serialize};
 
 use super::http::Response;
@@ -46,8 +47,7 @@ pub struct Registered {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     pub status: u16,
-    /// One stable word, as in `not-on-allow-list`.
-    pub reason: String,
+    pub reason: Reason,
     /// A sentence for people.
     pub detail: String,
 }
@@ -57,8 +57,8 @@ impl Problem {
     pub const MEDIA_TYPE: &'static str = "application/problem+json";
 
     /// A refusal with an HTTP status.
-    pub fn new(status: u16, reason: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { status, reason: reason.into(), detail: detail.into() }
+    pub fn new(status: u16, reason: Reason, detail: impl Into<String>) -> Self {
+        Self { status, reason, detail: detail.into() }
     }
 
     /// The HTTP response that carries it.
@@ -95,7 +95,7 @@ mod tests {
             bent(br#"{"id":"00","public_key":"ab","signature":"cd"}"#.to_vec()),
             bent(br#"{"chain_id":7,"registry":"00","id":"ab","model":"cd"}"#.to_vec()),
             bent(br#"{"id":"00","block":7,"transaction":"ab"}"#.to_vec()),
-            bent(Problem::new(403, "not-on-allow-list", "It is not expected.").response().body),
+            bent(Problem::new(403, Reason::NotOnAllowList, "It is not expected.").response().body),
         ]) {
             macro_rules! again {
                 ($($kind:ty)*) => { $(

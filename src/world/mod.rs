@@ -15,7 +15,7 @@ pub use conditions::Told;
 pub use fleet::Fleet;
 pub use node::{Input, Node, Output};
 pub use port::{Iface, Payload, Port, To};
-pub use run::{Ended, Outbound, Sink, World};
+pub use run::{Ended, Outbound, Sink, Stop, World};
 pub use topology::{NoRoute, Topology};
 
 use crate::ca::CaError;
@@ -25,7 +25,7 @@ use crate::crypto::CryptoError;
 use crate::device::DeviceError;
 use crate::esim::EsimError;
 use crate::event::Actor;
-use crate::kernel::Instant;
+use crate::kernel::{Blame, Instant};
 use crate::ledger::LedgerError;
 use crate::ran::RanError;
 use crate::services::ServiceError;
@@ -74,4 +74,29 @@ pub enum WorldError {
     Crypto(#[from] CryptoError),
     #[error("the eSIM side: {0}")]
     Esim(#[from] EsimError),
+}
+
+impl WorldError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::NoSuchDevice { .. }
+            | Self::Restless { .. }
+            | Self::Asleep { .. }
+            | Self::NoRoute(_)
+            | Self::Nobody { .. }
+            | Self::NotOutside { .. }
+            | Self::NotHere { .. } => Blame::Ours,
+            Self::Deaf { .. } => Blame::PeerIncapable,
+            Self::Device(error) => error.blame(),
+            Self::Service(error) => error.blame(),
+            Self::Card(error) => error.blame(),
+            Self::Ran(error) => error.blame(),
+            Self::Core(error) => error.blame(),
+            Self::Ledger(error) => error.blame(),
+            Self::Ca(error) => error.blame(),
+            Self::Crypto(error) => error.blame(),
+            Self::Esim(error) => error.blame(),
+        }
+    }
 }

@@ -27,7 +27,12 @@ pub enum Ended {
     Settled,
     /// The time limit of the scenario.
     TimeLimit,
+    /// Somebody wanted it.
+    Stopped,
 }
+
+/// Asked before everything that happens whether the run is to stop.
+pub type Stop<'a> = &'a dyn Fn() -> bool;
 
 /// What takes in the events of a run.
 pub type Sink<'a> = &'a mut dyn FnMut(Event);
@@ -201,11 +206,27 @@ impl World {
     /// # Errors
     /// Where the bench is at fault; the world is of no use afterwards.
     pub fn run(&mut self, limit: Duration, sink: Sink<'_>) -> Result<Ended, WorldError> {
+        self.run_unless(&|| false, limit, sink)
+    }
+
+    /// The same unless `stop` says yes, between one thing that happens and the next.
+    ///
+    /// # Errors
+    /// Where the bench is at fault; the world is of no use afterwards.
+    pub fn run_unless(
+        &mut self,
+        stop: Stop<'_>,
+        limit: Duration,
+        sink: Sink<'_>,
+    ) -> Result<Ended, WorldError> {
         self.begin(sink)?;
         let end = Instant::ZERO + limit;
         while let Some(at) = self.queue.next_at() {
             if self.is_settled() {
                 return Ok(Ended::Settled);
+            }
+            if stop() {
+                return Ok(Ended::Stopped);
             }
             if at > end {
                 self.now = end;

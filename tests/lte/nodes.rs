@@ -94,7 +94,9 @@ impl UeNode {
                 Fact::Attached { ue, ip }
             }
             UeOutput::ReceiveIp(packet) => Fact::ReceivedIp { ue, packet },
-            UeOutput::AttachFailed { reason, retry, .. } => Fact::Failed { ue, reason, retry },
+            UeOutput::AttachFailed { reason, retry, .. } => {
+                Fact::Failed { ue, reason: reason.to_string(), retry }
+            }
             UeOutput::Detached => Fact::Detached { ue },
         };
         self.log.borrow_mut().facts.push(fact);

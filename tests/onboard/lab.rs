@@ -258,7 +258,7 @@ impl Open {
 
 /// The one word of a refusal by the registrar.
 pub fn word(response: &http::Response) -> String {
-    serde_json::from_slice::<Problem>(&response.body).unwrap().reason
+    serde_json::from_slice::<Problem>(&response.body).unwrap().reason.to_string()
 }
 
 /// The one word of a refusal by the onboarding service.
@@ -283,9 +283,9 @@ pub fn notes<'a>(events: impl IntoIterator<Item = &'a Body>) -> Vec<String> {
 }
 
 /// How a step ended, in one word: `done`, or the reason of the refusal.
-pub fn outcome(outcome: &Outcome) -> &str {
+pub fn outcome(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Done { .. } => "done",
-        Outcome::Refused { reason, .. } => reason,
+        Outcome::Done { .. } => "done".to_owned(),
+        Outcome::Refused { reason, .. } => reason.to_string(),
     }
 }

@@ -112,7 +112,7 @@ fn a_base_station_that_is_killed_and_started_again_says_what_one_in_the_world_do
         }
         events.push(event);
     };
-    let ended = drive(&mut world, &driving, &mut sink, &mut |line| told.push(line)).unwrap();
+    let ended = drive(&mut world, &driving, &|| false, &mut sink, &mut |line| told.push(line)).unwrap();
     assert_eq!((ended, outcomes(&events)), (Ended::Settled, all_done(2)));
     assert!(told.remove(0).starts_with("waiting for enb1: `cellbed node enb1 --join "));
     assert_eq!(told, ["enb1 has joined", "enb1 has left: its connection has ended", "enb1 has joined"]);
@@ -130,7 +130,7 @@ fn a_run_whose_base_station_does_not_come_says_how_to_start_it() {
     let folder = tempfile::tempdir().unwrap();
     let driving = Driving { join_within: Duration::from_millis(300), ..driving(folder.path()) };
     let mut world = World::set_up(two_devices(true), Box::new(MemoryStore::new())).unwrap();
-    let error = drive(&mut world, &driving, &mut |_| {}, &mut |_| {}).unwrap_err();
+    let error = drive(&mut world, &driving, &|| false, &mut |_| {}, &mut |_| {}).unwrap_err();
     let expected = format!("start it with `cellbed node enb1 --join {}`", driving.socket.display());
     assert!(
         matches!(error, DriveError::NotJoined { .. }) && error.to_string().contains(&expected),
@@ -183,7 +183,7 @@ fn who_may_not_join_is_told_why_and_disturbs_nobody() {
         answers
     });
     let mut events = Vec::new();
-    let ended = drive(&mut world, &driving, &mut |event| events.push(event), &mut |_| {}).unwrap();
+    let ended = drive(&mut world, &driving, &|| false, &mut |event| events.push(event), &mut |_| {}).unwrap();
     assert_eq!(ended, Ended::Settled);
     let answers = strangers.join().unwrap();
     let says = |n: usize, text: &str| assert!(answers[n].contains(text), "{n}: {}", answers[n]);

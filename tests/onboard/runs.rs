@@ -73,7 +73,7 @@ pub fn outcomes(events: &[Event]) -> BTreeMap<u32, Vec<(StepId, String)>> {
     let mut outcomes: BTreeMap<u32, Vec<_>> = BTreeMap::new();
     for event in events {
         if let Body::StepEnded { device, step, outcome: found, .. } = &event.body {
-            outcomes.entry(*device).or_default().push((*step, outcome(found).to_owned()));
+            outcomes.entry(*device).or_default().push((*step, outcome(found)));
         }
     }
     outcomes
@@ -259,5 +259,5 @@ fn a_step_is_given_up_at_its_time_limit() {
         DeviceOutput::StepEnded(step, found) => Some((*step, outcome(found))),
         _ => None,
     });
-    assert_eq!(ended.collect::<Vec<_>>(), [(StepId::first(Step::Attach), "timeout-t3410")]);
+    assert_eq!(ended.collect::<Vec<_>>(), [(StepId::first(Step::Attach), "timeout-t3410".to_owned())]);
 }

@@ -1,6 +1,8 @@
 //! The Answer To Reset (ISO/IEC 7816-3 clause 8.2) with its historical bytes (ISO/IEC 7816-4 clause 8.1.1;
 //! TS 102 221 clause 6.3).
 
+use crate::kernel::Blame;
+
 /// Why bytes are not an Answer To Reset.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what it is")]
@@ -13,6 +15,13 @@ pub enum AtrError {
     Check,
     #[error("{0} bytes follow its end")]
     Trailing(usize),
+}
+
+impl AtrError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        Blame::PeerBrokeProtocol
+    }
 }
 
 /// An Answer To Reset, read.

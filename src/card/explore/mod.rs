@@ -29,6 +29,7 @@ pub use terminal::{Answer, Said, Target, Terminal, meaning};
 pub use tree::{Content, Entry, walk};
 
 use super::PortError;
+use crate::kernel::Blame;
 use crate::wire::{ApduError, StatusWord};
 
 /// Why a card could not be explored.
@@ -56,6 +57,22 @@ pub enum ExploreError {
     Blocked { code: &'static str },
     #[error("{code} is disabled on this card and cannot be verified; leave it out")]
     Disabled { code: &'static str },
+}
+
+impl ExploreError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Port { source, .. } => source.blame(),
+            Self::Command { .. } => Blame::Ours,
+            Self::Answer { .. } => Blame::PeerBrokeProtocol,
+            Self::NoUsim => Blame::PeerIncapable,
+            Self::Refused { .. } | Self::WrongCode { .. } | Self::Blocked { .. } | Self::Disabled { .. } => {
+                Blame::PeerRefused
+            }
+            Self::FewTries { .. } => Blame::Bench,
+        }
+    }
 }
 
 fn tries_left(tries: Option<u8>) -> String {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use time::macros::format_description;
 
-use super::EXIT_CODES;
+use super::super::exit;
 use crate::crypto::rsp_cert::{Curve, Oid};
 use crate::id::Eid;
 
@@ -27,7 +27,7 @@ pub enum PkiVerb {
         path: PathBuf,
     },
     /// Verify every certificate of a folder up to its CI, its revocation lists and its keys
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_long_help = exit::help())]
     Check {
         /// A folder of `cellbed pki new` or of SGP.26
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]

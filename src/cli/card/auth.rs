@@ -6,7 +6,8 @@ use crate::card::explore::authenticate::{
     Diagnosis, Operator, Outcome, Reading, authenticate, diagnose, select_usim, separation_bit,
 };
 use crate::cli::args::{CardAuthArgs, SecurityContext};
-use crate::cli::{exit, terminal};
+use crate::cli::exit::Exit;
+use crate::cli::terminal;
 
 /// Sends the challenge, and prints outcome and diagnosis.
 pub(super) fn main(args: &CardAuthArgs) -> Done {
@@ -29,7 +30,7 @@ pub(super) fn main(args: &CardAuthArgs) -> Done {
     }
     terminal::raw(&text);
     let success = matches!(outcome, Outcome::Success { .. });
-    Ok(if success && agrees { exit::PASS } else { exit::SCENARIO_FAILED })
+    Ok(if success && agrees { Exit::Pass } else { Exit::Failed })
 }
 
 fn of_outcome(outcome: &Outcome, show: bool) -> String {

@@ -6,6 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::args::CardBenchArgs;
+use super::super::bench::judge;
+use super::super::exit::Exit;
 use super::super::terminal;
 use super::serve::{Seat, ServeError, Stop};
 use crate::card::{CardPort, CardSlot, Personalisation, PortError};
@@ -45,6 +47,16 @@ pub enum BenchError {
     Refused { command: &'static str, response: Vec<u8> },
 }
 
+impl BenchError {
+    /// What fails once there is something to measure is a fault of the bench.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Serve(_) | Self::UsedUp => Exit::SetUp,
+            _ => Exit::Bench,
+        }
+    }
+}
+
 /// Median times of commands on one way to the card.
 struct Figures {
     read: Duration,
@@ -55,7 +67,7 @@ struct Figures {
 ///
 /// # Errors
 /// Where there is no card, or it does not do what it is asked. No pcscd is no error.
-pub fn main(args: &CardBenchArgs) -> Result<(), BenchError> {
+pub fn main(args: &CardBenchArgs) -> Result<Exit, BenchError> {
     let profile = catalogue::profile(&args.profile).map_err(ServeError::from)?;
     let personalisation = profile.personalise(0).map_err(ServeError::from)?;
     let card = || {
@@ -72,7 +84,8 @@ pub fn main(args: &CardBenchArgs) -> Result<(), BenchError> {
             terminal::line(format_args!("through pcscd: not measured: {cause}"));
         }
     }
-    Ok(())
+    let us = direct.authenticate.as_secs_f64() * 1e6;
+    Ok(judge(&[("us for AUTHENTICATE", us, args.max_us.is_some_and(|limit| us > limit))]))
 }
 
 /// Puts the card of `seat` into its virtual reader for as long as `work` takes.

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::{Done, Inserted, insert};
 use crate::card::explore::{Content, Entry, Holds, Structure, Terminal, meaning, walk};
 use crate::cli::args::CardDumpArgs;
-use crate::cli::{exit, terminal};
+use crate::cli::exit::Exit;
+use crate::cli::terminal;
 
 /// What may be printed.
 #[derive(Clone, Copy)]
@@ -35,7 +36,7 @@ pub(super) fn main(args: &CardDumpArgs) -> Done {
     } else {
         terminal::raw(&text(&entries, shown));
     }
-    Ok(if entries.is_empty() { exit::SCENARIO_FAILED } else { exit::PASS })
+    Ok(if entries.is_empty() { Exit::Failed } else { Exit::Pass })
 }
 
 fn text(entries: &[Entry], shown: Shown) -> String {

@@ -6,14 +6,15 @@ use super::{Done, Inserted, insert};
 use crate::card::explore::identity::mask;
 use crate::card::explore::{CardInfo, Pin, Subscriber, Terminal, Told, Tries, examine, meaning, services};
 use crate::cli::args::CardInfoArgs;
-use crate::cli::{exit, terminal};
+use crate::cli::exit::Exit;
+use crate::cli::terminal;
 
 /// Prints what the card says.
 pub(super) fn main(args: &CardInfoArgs) -> Done {
     let Inserted { mut slot, atr } = insert(&args.card)?;
     let info = examine(&mut Terminal::new(&mut slot), atr)?;
     terminal::raw(&text(&info, args.show_identifiers));
-    Ok(exit::PASS)
+    Ok(Exit::Pass)
 }
 
 fn text(info: &CardInfo, show_identifiers: bool) -> String {

@@ -4,14 +4,15 @@ use super::{Done, Inserted, insert};
 use crate::card::explore::Terminal;
 use crate::card::explore::iot_safe::{Dialect, Kind, Object, Report, Verdict, self_test};
 use crate::cli::args::CardIotSafeArgs;
-use crate::cli::{exit, terminal};
+use crate::cli::exit::Exit;
+use crate::cli::terminal;
 
 /// Tests the applet and prints what was found.
 pub(super) fn main(args: &CardIotSafeArgs) -> Done {
     let Inserted { mut slot, .. } = insert(&args.card)?;
     let report = self_test(&mut Terminal::new(&mut slot), args.write)?;
     terminal::raw(&text(&report));
-    Ok(if report.passed() { exit::PASS } else { exit::SCENARIO_FAILED })
+    Ok(if report.passed() { Exit::Pass } else { Exit::Failed })
 }
 
 fn text(report: &Report) -> String {

@@ -3,7 +3,8 @@
 use super::{CardToolError, Done};
 use crate::card::CardSlot;
 use crate::card::explore::{Terminal, guess};
-use crate::cli::{exit, terminal};
+use crate::cli::exit::Exit;
+use crate::cli::terminal;
 use crate::io::pcsc::{self, PcscError, Reader};
 
 /// Prints a line for each reader.
@@ -15,7 +16,7 @@ pub(super) fn main() -> Done {
     for (number, reader) in readers.iter().enumerate() {
         terminal::raw(&text(number, reader, &contents(number, reader)));
     }
-    Ok(exit::PASS)
+    Ok(Exit::Pass)
 }
 
 /// A few words on what is in a reader. A card that cannot be looked at does not hide the other readers.

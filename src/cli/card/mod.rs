@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use super::args::{CardVerb, WhichCard};
 use super::exit::Exit;
-use super::{exit, terminal};
+use super::terminal;
 use crate::card::explore::{ExploreError, PIN1, Target, Terminal};
 use crate::card::{CardError, CardPort, CardSlot, Personalisation, PortError, SimProfile, Uicc};
 use crate::io::files::{self, FileError};
@@ -47,6 +47,18 @@ pub(super) enum CardToolError {
     Personalise { path: PathBuf, source: CardError },
 }
 
+impl CardToolError {
+    /// What was reached and refuses is a finding; what was not reached, or must not be tried, is a wrong set-up.
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Explore(
+                ExploreError::Refused { .. } | ExploreError::Answer { .. } | ExploreError::NoUsim,
+            ) => Exit::Failed,
+            _ => Exit::SetUp,
+        }
+    }
+}
+
 /// Does what was asked for.
 pub fn main(verb: &CardVerb) -> ExitCode {
     let done = match verb {
@@ -62,8 +74,9 @@ pub fn main(verb: &CardVerb) -> ExitCode {
     match done {
         Ok(exit) => exit.into(),
         Err(cause) => {
+            let exit = cause.exit();
             terminal::failure(cause);
-            exit::SET_UP_ERROR.into()
+            exit.into()
         }
     }
 }

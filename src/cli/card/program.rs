@@ -5,7 +5,8 @@ use crate::card::explore::identity;
 use crate::card::explore::program::{NOT_WRITTEN, Planned, Written, apply, plan};
 use crate::card::explore::{Terminal, meaning};
 use crate::cli::args::CardProgramArgs;
-use crate::cli::{exit, terminal};
+use crate::cli::exit::Exit;
+use crate::cli::terminal;
 
 /// Prints the plan, and carries it out unless it is a dry run.
 pub(super) fn main(args: &CardProgramArgs) -> Done {
@@ -18,11 +19,11 @@ pub(super) fn main(args: &CardProgramArgs) -> Done {
     terminal::raw(&not_written());
     let Some(adm) = args.adm.filter(|_| !args.dry_run) else {
         terminal::line("\ndry run: nothing was written");
-        return Ok(exit::PASS);
+        return Ok(Exit::Pass);
     };
     let written = apply(terminal, &planned, &adm.0, args.card.force)?;
     terminal::raw(&of_results(&planned, &written));
-    Ok(if succeeded(&planned, &written) { exit::PASS } else { exit::SCENARIO_FAILED })
+    Ok(if succeeded(&planned, &written) { Exit::Pass } else { Exit::Failed })
 }
 
 fn of_plan(planned: &[Planned]) -> String {

@@ -16,7 +16,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
 use super::super::args::ServeArgs;
-use super::super::{exit, terminal};
+use super::super::exit::Exit;
+use super::super::terminal;
 use super::keeper;
 use crate::card::CardError;
 use crate::esim::EsimError;
@@ -59,11 +60,12 @@ pub fn main(args: &ServeArgs) -> ExitCode {
 /// The exit code of a program that has served a card.
 pub fn ended(outcome: Result<(), ServeError>) -> ExitCode {
     match outcome {
-        Ok(()) => exit::PASS.into(),
-        Err(ServeError::Lab(error)) => terminal::set_up_error(&error),
+        Ok(()) => Exit::Pass.into(),
+        Err(ServeError::Lab(error)) => terminal::lab_error(&error),
         Err(error) => {
+            let exit = if matches!(error, ServeError::Line(_)) { Exit::Bench } else { Exit::SetUp };
             terminal::failure(error);
-            exit::SET_UP_ERROR.into()
+            exit.into()
         }
     }
 }

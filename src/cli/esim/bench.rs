@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::args::EsimBenchArgs;
+use super::super::bench::judge;
+use super::super::exit::Exit;
 use super::super::terminal;
 use super::super::yardstick::{self, Cost};
 use super::orders::ProfileSource;
@@ -49,6 +51,16 @@ pub enum BenchError {
     NotInstalled { iccid: Iccid, state: OrderState },
 }
 
+impl BenchError {
+    /// What fails once there is something to measure is a fault of the bench.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Serve(_) | Self::PastEnd => Exit::SetUp,
+            _ => Exit::Bench,
+        }
+    }
+}
+
 /// What all downloads took together.
 #[derive(Debug, Default)]
 struct Figures {
@@ -60,7 +72,7 @@ struct Figures {
 }
 
 /// Measures and reports.
-pub fn main(args: &EsimBenchArgs) -> Result<(), BenchError> {
+pub fn main(args: &EsimBenchArgs) -> Result<Exit, BenchError> {
     let tally = Tally::new();
     let pki = Pki::lab().map_err(ServeError::from)?;
     let watch = Stopwatch::start();
@@ -89,7 +101,8 @@ pub fn main(args: &EsimBenchArgs) -> Result<(), BenchError> {
         .into_iter()
         .map(|(op, count)| (format!("crypto.{op}"), count - before.get(&op).copied().unwrap_or_default()));
     report(args.downloads, &figures, ordered, wall, cpu, &counters.collect());
-    Ok(())
+    let rate = f64::from(args.downloads) / wall.as_secs_f64();
+    Ok(judge(&[("downloads/s", rate, args.min_rate.is_some_and(|limit| rate < limit))]))
 }
 
 /// An office whose SM-DP+ has an order for each card.

@@ -12,7 +12,8 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::super::{exit, terminal};
+use super::super::exit::Exit;
+use super::super::terminal;
 use super::args::EsimServeArgs;
 use super::eim::{Addresses, rules};
 use super::identities;
@@ -71,11 +72,11 @@ pub enum ServeError {
 /// Serves until a signal ends it.
 pub fn main(args: &EsimServeArgs) -> ExitCode {
     match serve(args) {
-        Ok(()) => exit::PASS.into(),
-        Err(ServeError::Lab(error)) => terminal::set_up_error(&error),
+        Ok(()) => Exit::Pass.into(),
+        Err(ServeError::Lab(error)) => terminal::lab_error(&error),
         Err(error) => {
             terminal::failure(error);
-            exit::SET_UP_ERROR.into()
+            Exit::SetUp.into()
         }
     }
 }

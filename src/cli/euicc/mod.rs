@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use self::args::{AddEimArgs, EuiccArgs, EuiccVerb, LocalArgs};
 use super::card::{CardToolError, Inserted, insert_port};
 use super::exit::Exit;
-use super::{exit, terminal};
+use super::terminal;
 use crate::card::CardPort;
 use crate::esim::EsimError;
 use crate::esim::lpa::{Es10, LpaError, ResetOptions};
@@ -67,9 +67,10 @@ impl EuiccToolError {
                 | LpaError::NoChannel { .. }
                 | LpaError::Network { .. }
                 | LpaError::ActivationCode(_),
-            ) => exit::SET_UP_ERROR,
-            Self::Lpa(_) => exit::SCENARIO_FAILED,
-            _ => exit::SET_UP_ERROR,
+            ) => Exit::SetUp,
+            Self::Lpa(_) => Exit::Failed,
+            Self::Card(error) => error.exit(),
+            _ => Exit::SetUp,
         }
     }
 }
@@ -125,7 +126,7 @@ fn with_euicc(local: &LocalArgs, act: impl FnOnce(&mut Es10<'_>) -> Result<Strin
     let mut es10 = Es10::open(&mut slot)?.with_block(local.block);
     terminal::raw(&act(&mut es10)?);
     es10.close()?;
-    Ok(exit::PASS)
+    Ok(Exit::Pass)
 }
 
 fn listed(es10: &mut Es10<'_>) -> Result<Vec<ProfileInfo>, EuiccToolError> {

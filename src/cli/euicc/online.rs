@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::args::{DiscoverArgs, DownloadArgs, NotificationsArgs, PollArgs};
 use super::show::{self, How};
 use super::{Done, EuiccToolError, Inserted, insert, with_euicc};
-use crate::cli::{exit, terminal};
+use crate::cli::exit::Exit;
+use crate::cli::terminal;
 use crate::esim::ipa::{Ipa, IpaOptions, IpaStep};
 use crate::esim::lpa::{
     ActivationCode, Delivery, Discovery, Download, DownloadOptions, Es10, LpaError, Source, Step, Transport,
@@ -124,7 +125,7 @@ pub(super) fn poll(args: &PollArgs, how: How) -> Done {
         };
     };
     terminal::raw(&show::polled(&report, how));
-    Ok(exit::PASS)
+    Ok(Exit::Pass)
 }
 
 fn send(client: &mut HttpsClient, request: &HttpRequest) -> Result<HttpResponse, String> {

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use super::args::{ProfileBuildArgs, ProfileVerb};
 use super::exit::Exit;
-use super::{exit, terminal};
+use super::terminal;
 use crate::card::{self, CardError, Personalisation, SimProfile};
 use crate::io::files::{self, FileError};
 use crate::wire::saip::{self, Package, PackageError};
@@ -48,7 +48,7 @@ pub fn main(verb: &ProfileVerb) -> ExitCode {
         Ok(exit) => exit.into(),
         Err(cause) => {
             terminal::failure(cause);
-            exit::SET_UP_ERROR.into()
+            Exit::SetUp.into()
         }
     }
 }
@@ -75,7 +75,7 @@ fn build(args: &ProfileBuildArgs) -> Done {
         bytes.len(),
         package.elements.len(),
     ));
-    Ok(exit::PASS)
+    Ok(Exit::Pass)
 }
 
 fn personalisation(path: &Path, index: u32) -> Result<Personalisation, ProfileError> {
@@ -87,7 +87,7 @@ fn personalisation(path: &Path, index: u32) -> Result<Personalisation, ProfileEr
 
 /// Checks every package, and says of each what it is, or what is wrong with it.
 fn check(paths: &[PathBuf]) -> Done {
-    let mut worst = exit::PASS;
+    let mut worst = Exit::Pass;
     for path in paths {
         let bytes = files::read_bytes(path)?;
         match verdict(&bytes) {
@@ -99,7 +99,7 @@ fn check(paths: &[PathBuf]) -> Done {
             }
             Err(error) => {
                 terminal::failure(format_args!("{}: {error}", path.display()));
-                worst = exit::SCENARIO_FAILED;
+                worst = Exit::Failed;
             }
         }
     }

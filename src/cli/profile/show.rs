@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::{Done, ProfileError};
 use crate::card::explore::identity;
 use crate::cli::args::ProfileShowArgs;
-use crate::cli::{exit, terminal};
+use crate::cli::exit::Exit;
+use crate::cli::terminal;
 use crate::io::files;
 use crate::wire::saip::{Element, FileKind, Image, ImageFile, Package, PackageError, PinImage, PukImage};
 
@@ -31,10 +32,10 @@ pub(super) fn main(args: &ProfileShowArgs) -> Done {
         terminal::raw(&text(&package, bytes.len(), image.as_ref(), shown));
     }
     match image {
-        Ok(_) => Ok(exit::PASS),
+        Ok(_) => Ok(Exit::Pass),
         Err(error) => {
             terminal::failure(format_args!("a card could not install it: {error}"));
-            Ok(exit::SCENARIO_FAILED)
+            Ok(Exit::Failed)
         }
     }
 }

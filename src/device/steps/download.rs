@@ -3,6 +3,7 @@
 use super::{DeviceContext, Flow, Task};
 use crate::device::{DeviceError, DeviceOutput};
 use crate::event::Step;
+use crate::wire::Reason;
 
 pub(super) struct Download;
 
@@ -19,7 +20,7 @@ pub(super) fn assist(
     out: &mut Vec<DeviceOutput>,
 ) -> Result<Flow, DeviceError> {
     let Some(assistant) = cx.assistant.as_deref_mut() else {
-        return Err(DeviceError::refused("no-euicc", "the card of this device is no eUICC"));
+        return Err(DeviceError::refused(Reason::NoEuicc, "the card of this device is no eUICC"));
     };
     match cx.host.as_deref_mut() {
         Some(host) => assistant.poll(cx.now, step, cx.application, host, out),

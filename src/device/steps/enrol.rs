@@ -11,6 +11,7 @@ use crate::device::link::Link;
 use crate::device::{DeviceError, DeviceOutput};
 use crate::net::Host;
 use crate::net::endpoint::EST;
+use crate::wire::Reason;
 use crate::wire::http::Request;
 
 #[derive(Default)]
@@ -47,7 +48,7 @@ impl Task for Enrol {
                     let roots = est::read_cacerts_response(kind, &response.body).map_err(bad_est)?;
                     if !roots.contains(&cx.application.identity.trust_anchor) {
                         let detail = "EST's CA certificates lack the trust anchor of the card";
-                        return Err(DeviceError::refused("trust-anchor-mismatch", detail));
+                        return Err(DeviceError::refused(Reason::TrustAnchorMismatch, detail));
                     }
                     let csr = csr(cx.application, link)?;
                     link.request(&http_request(EstRequest::simple_enroll(&csr)), out)?;
@@ -67,7 +68,7 @@ impl Task for Enrol {
                         Enrolment::Retry { .. } => {
                             let detail =
                                 "the service asks to come again later, which this device does not do";
-                            return Err(DeviceError::refused("enrolment-pending", detail));
+                            return Err(DeviceError::refused(Reason::EnrolmentPending, detail));
                         }
                         Enrolment::Refused { status, reason } => return Err(refused_by_est(status, &reason)),
                     }
@@ -105,14 +106,14 @@ fn keep(application: &mut Application, certificate: &[u8]) -> Result<Flow, Devic
 }
 
 fn bad_est(error: crate::ca::CaError) -> DeviceError {
-    DeviceError::refused("bad-est-response", error.to_string())
+    DeviceError::refused(Reason::BadEstResponse, error.to_string())
 }
 
 /// EST carries a refusal as text; ours reads `word: sentence`.
 fn refused_by_est(status: u16, text: &str) -> DeviceError {
     match text.split_once(": ") {
-        Some((word, sentence)) if !word.contains(' ') => DeviceError::refused(word, sentence),
-        _ => DeviceError::refused(format!("est-{status}"), text),
+        Some((word, sentence)) if !word.contains(' ') => DeviceError::refused(Reason::of(word), sentence),
+        _ => DeviceError::refused(Reason::Est(status), text),
     }
 }
 

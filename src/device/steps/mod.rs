@@ -19,6 +19,7 @@ use super::{DeviceError, DeviceOutput};
 use crate::event::Step;
 use crate::kernel::Instant;
 use crate::net::{Host, ServiceAddress};
+use crate::wire::Reason;
 use crate::wire::http::Response;
 use crate::wire::registration::Problem;
 
@@ -133,7 +134,7 @@ impl Conversation {
             Flow::Done(_) => link.close(host),
             Flow::Waiting if link.ended() => {
                 let detail = "the service ended the connection before it had answered";
-                return Err(DeviceError::refused("connection-closed", detail));
+                return Err(DeviceError::refused(Reason::ConnectionClosed, detail));
             }
             _ => link.flush(host)?,
         }
@@ -151,10 +152,10 @@ impl Conversation {
 fn accepted<T: DeserializeOwned>(response: &Response) -> Result<T, DeviceError> {
     if response.is_success() {
         return serde_json::from_slice(&response.body)
-            .map_err(|error| DeviceError::refused("malformed-answer", error.to_string()));
+            .map_err(|error| DeviceError::refused(Reason::MalformedAnswer, error.to_string()));
     }
     match serde_json::from_slice::<Problem>(&response.body) {
         Ok(problem) => Err(DeviceError::refused(problem.reason, problem.detail)),
-        Err(_) => Err(DeviceError::refused(format!("http-{}", response.status), response.reason.clone())),
+        Err(_) => Err(DeviceError::refused(Reason::Http(response.status), response.reason.clone())),
     }
 }

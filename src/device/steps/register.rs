@@ -10,6 +10,7 @@ use crate::device::{DeviceError, DeviceOutput};
 use crate::ledger::{Contract, Model, registration_message};
 use crate::net::Host;
 use crate::net::endpoint::REGISTRAR;
+use crate::wire::Reason;
 use crate::wire::http::Request;
 use crate::wire::registration::{Claim, Offer, REGISTRATION_PATH, Registered, octets};
 
@@ -75,7 +76,7 @@ impl Task for Register {
 
 fn claim(application: &mut Application, offer: &Offer) -> Result<Claim, DeviceError> {
     let malformed =
-        || DeviceError::refused("malformed-offer", "the registrar's offer is not what it should be");
+        || DeviceError::refused(Reason::MalformedOffer, "the registrar's offer is not what it should be");
     let id: [u8; 32] = octets(&offer.id).ok_or_else(malformed)?;
     let registry: [u8; 20] = octets(&offer.registry).ok_or_else(malformed)?;
     let model = Model::new(&offer.model).map_err(|_| malformed())?;

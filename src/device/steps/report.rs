@@ -7,6 +7,8 @@ use crate::kernel::Instant;
 use crate::net::Host;
 use crate::net::endpoint::BROKER;
 use crate::net::mqtt::{ConnectOptions, MqttClient, MqttEvent, Qos};
+use crate::wire::Reason;
+use crate::wire::reason::Text;
 
 /// How long the device may be silent, in seconds: the broker ends a session that is for longer. The step is
 /// over long before a ping would be due.
@@ -84,10 +86,13 @@ fn react(
             proof = Some("mutual TLS with the card's key; the cloud has the telemetry".to_owned());
         }
         MqttEvent::Acknowledged { reason, .. } | MqttEvent::Refused { reason } => {
-            return Err(DeviceError::refused(format!("mqtt-{reason}"), "the cloud refused"));
+            return Err(DeviceError::refused(Reason::Mqtt(Text::new(&reason)), "the cloud refused"));
         }
         MqttEvent::Disconnected { reason } => {
-            return Err(DeviceError::refused(format!("mqtt-{reason}"), "the cloud ended the session"));
+            return Err(DeviceError::refused(
+                Reason::Mqtt(Text::new(&reason)),
+                "the cloud ended the session",
+            ));
         }
         _ => {}
     }

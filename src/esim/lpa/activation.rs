@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::kernel::Blame;
+
 /// Why text is no activation code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ActivationCodeError {
@@ -20,6 +22,13 @@ pub enum ActivationCodeError {
     Oid { found: String },
     #[error("the last part says with 1 that a confirmation code is needed, this is {found:?}")]
     Flag { found: String },
+}
+
+impl ActivationCodeError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        Blame::Bench
+    }
 }
 
 /// An activation code of format 1.

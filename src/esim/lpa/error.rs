@@ -3,6 +3,7 @@
 use super::super::es9p::AnswerError;
 use super::activation::ActivationCodeError;
 use crate::card::PortError;
+use crate::kernel::Blame;
 use crate::wire::StatusWord;
 use crate::wire::rsp::RspError;
 
@@ -49,6 +50,28 @@ pub enum LpaError {
     NoResult,
     #[error("nothing is awaited: the procedure has ended")]
     Ended,
+}
+
+impl LpaError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Port { source, .. } => source.blame(),
+            Self::Server(error) => error.blame(),
+            Self::ActivationCode(error) => error.blame(),
+            Self::NoSmdp | Self::CodeNeeded => Blame::Bench,
+            Self::NoEuicc { .. } | Self::NoChannel { .. } | Self::Network { .. } => Blame::PeerIncapable,
+            Self::Status { .. }
+            | Self::Euicc { .. }
+            | Self::Eim { .. }
+            | Self::Refused(_)
+            | Self::RuleNotAllowed { .. }
+            | Self::Installation { .. } => Blame::PeerRefused,
+            Self::Card(_) | Self::NoResult => Blame::PeerBrokeProtocol,
+            Self::OtherServer { .. } | Self::OtherOid { .. } | Self::OtherSession => Blame::PeerUntrusted,
+            Self::Ended => Blame::Ours,
+        }
+    }
 }
 
 impl LpaError {

@@ -23,7 +23,7 @@ pub use join::{JoinError, join};
 
 use crate::event::Actor;
 use crate::kernel::Instant;
-use crate::world::{Ended, Outbound, Sink, To, World, WorldError};
+use crate::world::{Ended, Outbound, Sink, Stop, To, World, WorldError};
 use line::{Line, LineError, Lines, VERSION, read_actor, read_port, read_to};
 
 /// How many lines of all peers together wait to be taken in, and how many wait for one peer to be read.
@@ -77,11 +77,12 @@ pub type Tell<'a> = &'a mut dyn FnMut(String);
 pub fn drive(
     world: &mut World,
     driving: &Driving,
+    stop: Stop<'_>,
     sink: Sink<'_>,
     tell: Tell<'_>,
 ) -> Result<Ended, DriveError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
-    runtime.map_err(DriveError::Runtime)?.block_on(Driver::new(driving, tell).run(world, driving, sink))
+    runtime.map_err(DriveError::Runtime)?.block_on(Driver::new(driving, tell).run(world, driving, stop, sink))
 }
 
 /// The socket file, which goes with the run.
@@ -142,13 +143,16 @@ impl<'a> Driver<'a> {
         mut self,
         world: &mut World,
         driving: &Driving,
+        stop: Stop<'_>,
         sink: Sink<'_>,
     ) -> Result<Ended, DriveError> {
         let (sender, mut news) = mpsc::channel(QUEUE);
         if !driving.outside.is_empty() {
             let listening = Listening::bind(&driving.socket).await?;
             tokio::spawn(accept(listening, sender.clone()));
-            self.gather(world, driving, &mut news, sink).await?;
+            if !self.gather(world, driving, &mut news, stop, sink).await? {
+                return Ok(Ended::Stopped);
+            }
         }
         let start = Wall::now();
         loop {
@@ -157,6 +161,9 @@ impl<'a> Driver<'a> {
             self.deliver(world, sink)?;
             if world.is_settled() {
                 return Ok(Ended::Settled);
+            }
+            if stop() {
+                return Ok(Ended::Stopped);
             }
             if now >= Instant::ZERO + driving.limit {
                 return Ok(Ended::TimeLimit);
@@ -172,22 +179,27 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Waits until every node that is outside has joined.
+    /// Waits until every node that is outside has joined; false where somebody does not want to wait any longer.
     async fn gather(
         &mut self,
         world: &mut World,
         driving: &Driving,
         news: &mut mpsc::Receiver<News>,
+        stop: Stop<'_>,
         sink: Sink<'_>,
-    ) -> Result<(), DriveError> {
+    ) -> Result<bool, DriveError> {
         let until = Wall::now() + driving.join_within;
         let path = driving.socket.display();
         for missing in self.outside {
             (self.tell)(format!("waiting for {missing}: `cellbed node {missing} --join {path}` starts it"));
         }
         while let Some(missing) = self.outside.iter().find(|actor| !self.peers.contains_key(actor)) {
-            match timeout_at(until, news.recv()).await {
+            if stop() {
+                return Ok(false);
+            }
+            match timeout_at(until.min(Wall::now() + LOOK), news.recv()).await {
                 Ok(Some(one)) => self.hear(world, one, sink)?,
+                Err(_) if Wall::now() < until => {}
                 Ok(None) | Err(_) => {
                     return Err(DriveError::NotJoined {
                         missing: missing.to_string(),
@@ -197,7 +209,7 @@ impl<'a> Driver<'a> {
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn hear(&mut self, world: &mut World, news: News, sink: Sink<'_>) -> Result<(), WorldError> {

@@ -11,6 +11,7 @@ use crate::lab::catalogue::ProfileInfo;
 use crate::lab::diagnostic::suggest;
 use crate::lab::document::Document;
 use crate::wire::Proto;
+use crate::wire::Reason;
 
 /// Notes every broken rule in `document`, which `scenario` was read from.
 pub(super) fn check(
@@ -330,6 +331,12 @@ fn step_expectation(
         ),
         (Some(ExpectedOutcome::Done | ExpectedOutcome::NotReached), Some(_)) => {
             ("`reason` goes with outcome = \"refused\" only", "leave it out, or expect a refusal")
+        }
+        (_, Some(reason)) if !Reason::of(reason).is_known() => {
+            let span = span(document, "reason");
+            let help = suggest(reason, Reason::words());
+            document.problem(span, "no refusal has this reason", "unknown", help);
+            return;
         }
         _ => return,
     };

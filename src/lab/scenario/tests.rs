@@ -343,6 +343,22 @@ fn what_refers_to_nothing_is_named() {
 }
 
 #[test]
+fn a_reason_that_nobody_gives_is_named_with_the_nearest_that_somebody_does() {
+    let of = |reason: &str| {
+        let head = "summary = \"x\"\n[[device]]\nprofile = \"lte-test\"\n";
+        messages(&format!(
+            "{head}[[expect]]\nstep = \"attach\"\noutcome = \"refused\"\nreason = \"{reason}\"\n"
+        ))
+    };
+    for known in ["emm-cause-8", "esm-cause-27", "mac-failure", "tls-bad-certificate", "device-revoked"] {
+        assert_eq!(of(known), [] as [&str; 0], "{known}");
+    }
+    for unknown in ["emm-cause-08", "mac-failur", "tls-bad-day", ""] {
+        assert_eq!(of(unknown), ["no refusal has this reason"], "{unknown}");
+    }
+}
+
+#[test]
 fn counts_have_bounds() {
     let of = |count: &str| {
         messages(&format!("summary = \"x\"\n[[device]]\nprofile = \"lte-test\"\ncount = {count}"))

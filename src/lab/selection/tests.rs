@@ -8,6 +8,7 @@ use crate::event::{Actor, Outcome, StateChange, Step, StepId};
 use crate::kernel::Instant;
 use crate::lab::scenario;
 use crate::lab::{Judge, ProfileInfo};
+use crate::wire::Reason;
 
 /// A run of so many devices of which none is recorded in any case, and what is recorded of it.
 struct Ran {
@@ -68,7 +69,7 @@ impl Ran {
 }
 
 fn refused() -> Outcome {
-    Outcome::Refused { reason: "emm-cause-8".to_owned(), detail: String::new() }
+    Outcome::Refused { reason: Reason::EmmCause(8), detail: String::new() }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::*;
 use crate::event::Actor;
 use crate::lab::ProfileInfo;
 use crate::lab::scenario;
+use crate::wire::Reason;
 use crate::wire::{Label, Proto};
 
 const END: Instant = Instant::from_nanos(120_000_000_000);
@@ -37,7 +38,7 @@ fn refused(judge: &mut Judge, device: u32, step: Step, reason: &str) {
         judge,
         device,
         StepId::first(step),
-        Outcome::Refused { reason: reason.to_owned(), detail: String::new() },
+        Outcome::Refused { reason: Reason::of(reason), detail: String::new() },
     );
 }
 
@@ -56,8 +57,7 @@ fn verdicts(judgement: &Judgement) -> Vec<Verdict> {
 }
 
 const ONE: &str = "[[device]]\nprofile = \"p\"\n";
-const REFUSED: &str =
-    "[[device]]\nprofile = \"p\"\n[[expect]]\nstep = \"enrol\"\noutcome = \"refused\"\nreason = \"no\"\n";
+const REFUSED: &str = "[[device]]\nprofile = \"p\"\n[[expect]]\nstep = \"enrol\"\noutcome = \"refused\"\nreason = \"not-on-allow-list\"\n";
 
 #[test]
 fn a_step_that_nothing_is_said_about_must_be_done() {
@@ -73,19 +73,19 @@ fn after_an_expected_refusal_nothing_may_be_reached() {
     let mut right = judge(REFUSED);
     assert_eq!(right.expected(1, StepId::first(Step::Ready)), Some(&Expected::NotReached));
     done(&mut right, 1, Step::Attach);
-    refused(&mut right, 1, Step::Enrol, "no");
+    refused(&mut right, 1, Step::Enrol, "not-on-allow-list");
     assert_eq!(right.finish(END).verdict, Verdict::Pass);
 
     let mut other_reason = judge(REFUSED);
     done(&mut other_reason, 1, Step::Attach);
-    refused(&mut other_reason, 1, Step::Enrol, "not-today");
+    refused(&mut other_reason, 1, Step::Enrol, "key-not-on-ledger");
     let judgement = other_reason.finish(END);
-    let reason = "device 1: enrol should be refused: no, but was refused: not-today";
+    let reason = "device 1: enrol should be refused: not-on-allow-list, but was refused: key-not-on-ledger";
     assert_eq!((judgement.verdict, judgement.reason.as_deref()), (Verdict::Fail, Some(reason)));
 
     let mut went_on = judge(REFUSED);
     done(&mut went_on, 1, Step::Attach);
-    refused(&mut went_on, 1, Step::Enrol, "no");
+    refused(&mut went_on, 1, Step::Enrol, "not-on-allow-list");
     done(&mut went_on, 1, Step::Ready);
     assert_eq!(verdicts(&went_on.finish(END)), [Verdict::Pass, Verdict::Pass, Verdict::Fail]);
 }
@@ -121,12 +121,12 @@ fn nothing_at_all_is_a_failure() {
 fn an_expectation_of_one_device_goes_before_that_of_all() {
     let judge = judge(
         "[[device]]\nprofile = \"p\"\ncount = 2\n[[expect]]\nstep = \"attach\"\noutcome = \"done\"\n\
-         [[expect]]\ndevice = 2\nstep = \"attach\"\noutcome = \"refused\"\nreason = \"no\"\n",
+         [[expect]]\ndevice = 2\nstep = \"attach\"\noutcome = \"refused\"\nreason = \"not-on-allow-list\"\n",
     );
     assert_eq!(judge.expected(1, StepId::first(Step::Attach)), Some(&Expected::Done));
     assert_eq!(
         judge.expected(2, StepId::first(Step::Attach)),
-        Some(&Expected::Refused { reason: "no".to_owned() })
+        Some(&Expected::Refused { reason: Reason::NotOnAllowList })
     );
     assert_eq!(judge.expected(1, StepId::first(Step::Enrol)), Some(&Expected::Done));
     assert_eq!(judge.expected(2, StepId::first(Step::Enrol)), Some(&Expected::NotReached));
@@ -155,7 +155,7 @@ fn a_message_counts_for_the_device_that_sends_or_receives_it() {
 #[test]
 fn the_first_reason_is_kept_while_the_verdict_worsens() {
     let mut judge = judge(ONE);
-    refused(&mut judge, 1, Step::Attach, "no");
+    refused(&mut judge, 1, Step::Attach, "not-on-allow-list");
     judge.bench_error("the disk is full");
     let judgement = judge.finish(END);
     assert_eq!(judgement.verdict, Verdict::Error);
@@ -177,12 +177,12 @@ fn what_is_said_of_one_time_goes_before_what_is_said_of_every_time() {
     let source = "summary = \"x\"\nsteps = [\"attach\", \"detach\", \"attach\", \"detach\", \"attach\"]\n\
         [[device]]\nprofile = \"p\"\ncount = 2\n\
         [[expect]]\nstep = \"attach\"\noutcome = \"done\"\n\
-        [[expect]]\nstep = \"attach\"\nnth = 3\noutcome = \"refused\"\nreason = \"no\"\n\
+        [[expect]]\nstep = \"attach\"\nnth = 3\noutcome = \"refused\"\nreason = \"not-on-allow-list\"\n\
         [[expect]]\ndevice = 2\nstep = \"attach\"\noutcome = \"not-reached\"\n\
         [[expect]]\ndevice = 2\nstep = \"attach\"\nnth = 2\noutcome = \"done\"\n";
     let judge = Judge::new(&scenario::check(source, "x.toml", &profiles).unwrap());
     let of = |device, nth| judge.expected(device, StepId { step: Step::Attach, nth }).cloned().unwrap();
-    let refused = Expected::Refused { reason: "no".to_owned() };
+    let refused = Expected::Refused { reason: Reason::NotOnAllowList };
     assert_eq!([of(1, 1), of(1, 2), of(1, 3)], [Expected::Done, Expected::Done, refused]);
     assert_eq!([of(2, 1), of(2, 2), of(2, 3)], [Expected::NotReached, Expected::Done, Expected::NotReached]);
     assert_eq!(judge.expected(1, StepId { step: Step::Attach, nth: 4 }), None);
@@ -210,4 +210,18 @@ fn a_power_cut_that_does_not_come_puts_nothing_to_the_test() {
     assert_eq!(judgement.verdict, Verdict::Inconclusive);
     let reason = "device 1: enrol was over before its power cut after 9 messages";
     assert_eq!(judgement.reason.as_deref(), Some(reason));
+}
+
+#[test]
+fn what_an_interrupted_run_has_not_come_to_is_not_judged() {
+    let mut judge = judge("[[device]]\nprofile = \"p\"\n[[expect]]\nseen = \"EMM Attach reject\"\n");
+    done(&mut judge, 1, Step::Attach);
+    judge.observe(&event(Body::StepStarted { device: 1, step: StepId::first(Step::Enrol) }));
+    judge.interrupted(END);
+    let judgement = judge.finish(END);
+    assert_eq!(judgement.verdict, Verdict::Interrupted);
+    assert_eq!(judgement.reason.as_deref(), Some("the run was interrupted at 120.000000 s"));
+    let verdicts: Vec<Verdict> = judgement.rulings.iter().map(|ruling| ruling.verdict).collect();
+    use Verdict::{Inconclusive, Pass};
+    assert_eq!(verdicts, [Pass, Inconclusive, Inconclusive, Inconclusive]);
 }

@@ -5,7 +5,8 @@ use mqtt_protocol_core::mqtt::result_code::{ConnectReasonCode, DisconnectReasonC
 use mqtt_protocol_core::mqtt::role;
 
 use super::session::{Phase, Session};
-use super::{Blame, MqttEvent, MqttOutput, Qos, fault, is_filter, is_topic, word, words};
+use super::{MqttEvent, MqttOutput, Qos, fault, is_filter, is_topic, word, words};
+use crate::kernel::Blame;
 use crate::kernel::Instant;
 use crate::net::NetError;
 

@@ -14,7 +14,8 @@ pub use server::{MqttServer, RefuseReason};
 
 use mqtt_protocol_core::mqtt::packet::{GenericPacketTrait, Packet};
 
-use super::{Blame, MqttFault, NetError};
+use super::{MqttFault, NetError};
+use crate::kernel::Blame;
 use crate::wire::{Label, Proto};
 
 /// The largest packet that a session sends or accepts, in bytes.

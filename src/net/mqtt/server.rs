@@ -9,7 +9,8 @@ use mqtt_protocol_core::mqtt::role;
 
 use super::client::{acknowledged, disconnected, is_under, ours, publish, take_publish};
 use super::session::{Phase, Session};
-use super::{Blame, MAX_SUBSCRIPTIONS, MqttEvent, MqttOutput, Qos, fault, is_filter, matches};
+use super::{MAX_SUBSCRIPTIONS, MqttEvent, MqttOutput, Qos, fault, is_filter, matches};
+use crate::kernel::Blame;
 use crate::kernel::Instant;
 use crate::net::NetError;
 

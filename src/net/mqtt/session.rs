@@ -10,7 +10,8 @@ use mqtt_protocol_core::mqtt::result_code::{DisconnectReasonCode, MqttError};
 use mqtt_protocol_core::mqtt::role::RoleType;
 use mqtt_protocol_core::mqtt::{Connection, Version};
 
-use super::{Blame, MAX_PACKET, MqttOutput, fault, send};
+use super::{MAX_PACKET, MqttOutput, fault, send};
+use crate::kernel::Blame;
 use crate::kernel::Instant;
 use crate::net::NetError;
 use crate::wire::byte_queue::ByteQueue;

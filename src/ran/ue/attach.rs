@@ -3,6 +3,7 @@
 use super::{ATTACH_ATTEMPTS, BARRED, Emm, NO_KEY, Rrc, Substate, T3402, T3410, T3411, Timer, Ue, UeOutput};
 use crate::kernel::{Duration, Instant};
 use crate::ran::{RanError, Uplink};
+use crate::wire::Reason;
 use crate::wire::nas::{
     AttachAccept, AttachReject, AttachRequest, Emm as Mobility, EmmCause, Esm, EsmCause, EsmProcedure,
     Message,
@@ -58,7 +59,12 @@ impl Ue {
         });
         let Some(reply) = reply else {
             self.leave_connection();
-            self.attach_failed(now, "esm-failure", "ATTACH ACCEPT without a usable default bearer", out);
+            self.attach_failed(
+                now,
+                &Reason::EsmFailure,
+                "ATTACH ACCEPT without a usable default bearer",
+                out,
+            );
             return Ok(());
         };
         self.timers.remove(&Timer::T3410);
@@ -85,7 +91,7 @@ impl Ue {
         if self.emm != Emm::RegisteredInitiated {
             return;
         }
-        let reason = format!("emm-cause-{}", reject.cause.0);
+        let reason = Reason::EmmCause(reject.cause.0);
         let detail = format!("ATTACH REJECT: {}", reject.cause.description());
         use EmmCause as C;
         match reject.cause.as_received() {
@@ -123,7 +129,7 @@ impl Ue {
         &mut self,
         now: Instant,
         reject: &AttachReject,
-        reason: &str,
+        reason: &Reason,
         detail: &str,
         out: &mut Vec<UeOutput>,
     ) {
@@ -135,7 +141,7 @@ impl Ue {
         self.timers.insert(Timer::T3346, now + Duration::from_secs(seconds));
         let fields = vec![("T3346", format!("{seconds}s"))];
         self.enter_with(Emm::Deregistered(Substate::AttemptingToAttach), fields, out);
-        out.push(UeOutput::AttachFailed { reason: reason.into(), detail: detail.into(), retry: true });
+        out.push(UeOutput::AttachFailed { reason: reason.clone(), detail: detail.into(), retry: true });
     }
 
     /// #19: the PDN connection was refused. Causes that asking again cannot cure end the attempts
@@ -149,9 +155,9 @@ impl Ue {
     ) {
         let refusal = reject.esm.as_ref().map(|esm| &esm.body);
         let Some(&Esm::Reject { procedure: EsmProcedure::PdnConnectivity, cause }) = refusal else {
-            return self.attach_failed(now, "emm-cause-19", detail, out);
+            return self.attach_failed(now, &Reason::EmmCause(EmmCause::ESM_FAILURE.0), detail, out);
         };
-        let reason = format!("esm-cause-{}", cause.0);
+        let reason = Reason::EsmCause(cause.0);
         let detail = format!("{detail}; PDN CONNECTIVITY REJECT: {}", cause.description());
         use EsmCause as C;
         match cause {
@@ -169,11 +175,11 @@ impl Ue {
     }
 
     /// A refusal that holds: nothing of the registration is kept (EU3, ROAMING NOT ALLOWED).
-    pub(super) fn refused(&mut self, next: Substate, reason: &str, detail: &str, out: &mut Vec<UeOutput>) {
+    pub(super) fn refused(&mut self, next: Substate, reason: &Reason, detail: &str, out: &mut Vec<UeOutput>) {
         self.guti = None;
         self.nas.forget();
         self.end_attach(next, out);
-        out.push(UeOutput::AttachFailed { reason: reason.into(), detail: detail.into(), retry: false });
+        out.push(UeOutput::AttachFailed { reason: reason.clone(), detail: detail.into(), retry: false });
     }
 
     fn end_attach(&mut self, next: Substate, out: &mut Vec<UeOutput>) {
@@ -187,7 +193,7 @@ impl Ue {
     pub(super) fn attach_failed(
         &mut self,
         now: Instant,
-        reason: &str,
+        reason: &Reason,
         detail: &str,
         out: &mut Vec<UeOutput>,
     ) {
@@ -205,17 +211,17 @@ impl Ue {
         self.timers.insert(timer, now + wait);
         let fields = vec![(name, format!("{}s", wait.as_secs()))];
         self.enter_with(Emm::Deregistered(Substate::AttemptingToAttach), fields, out);
-        out.push(UeOutput::AttachFailed { reason: reason.into(), detail: detail.into(), retry: true });
+        out.push(UeOutput::AttachFailed { reason: reason.clone(), detail: detail.into(), retry: true });
     }
 
     /// The network failed authentication: its cell is barred for a while (clause 5.4.2.7).
     pub(super) fn network_failed_authentication(&mut self, now: Instant, out: &mut Vec<UeOutput>) {
-        let reason = self.authentication.last_failure().unwrap_or("cell-barred");
+        let reason = self.authentication.last_failure().unwrap_or(Reason::CellBarred);
         self.leave_connection();
         self.end_attach(Substate::PlmnSearch, out);
         self.timers.insert(Timer::Barred, now + BARRED);
         let detail =
             format!("the network failed authentication; its cell is barred for {} s", BARRED.as_secs());
-        out.push(UeOutput::AttachFailed { reason: reason.into(), detail, retry: true });
+        out.push(UeOutput::AttachFailed { reason, detail, retry: true });
     }
 }

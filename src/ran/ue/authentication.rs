@@ -4,6 +4,7 @@ use super::{Emm, Substate, T3410, T3416, T3418, T3420, Timer, Ue, UeOutput, faul
 use crate::kernel::Instant;
 use crate::ran::RanError;
 use crate::ran::usim;
+use crate::wire::Reason;
 use crate::wire::authenticate::Outcome;
 use crate::wire::nas::{Emm as Mobility, EmmCause, Kasme, Message};
 
@@ -14,7 +15,7 @@ const FAILURES: u8 = 3;
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     failures: u8,
-    last_failure: Option<&'static str>,
+    last_failure: Option<Reason>,
     /// The last challenge and its answer, until T3416: a repeated challenge does not reach the card.
     answered: Option<([u8; 16], Vec<u8>, Instant)>,
 }
@@ -25,13 +26,13 @@ impl Progress {
     }
 
     /// The UE refused what the network wants.
-    pub(super) fn failed(&mut self, word: &'static str) {
-        self.last_failure = Some(word);
+    pub(super) fn failed(&mut self, reason: Reason) {
+        self.last_failure = Some(reason);
     }
 
-    /// The stable word for what went wrong last.
-    pub(super) fn last_failure(&self) -> Option<&'static str> {
-        self.last_failure
+    /// What went wrong last.
+    pub(super) fn last_failure(&self) -> Option<Reason> {
+        self.last_failure.clone()
     }
 }
 
@@ -88,13 +89,13 @@ impl Ue {
         auts: Option<[u8; 14]>,
         out: &mut Vec<UeOutput>,
     ) -> Result<(), RanError> {
-        let (word, timer, wait) = match cause {
-            EmmCause::SYNCH_FAILURE => ("sync-failure", Timer::T3420, T3420),
-            EmmCause::MAC_FAILURE => ("mac-failure", Timer::T3418, T3418),
-            _ => ("non-eps-authentication", Timer::T3418, T3418),
+        let (reason, timer, wait) = match cause {
+            EmmCause::SYNCH_FAILURE => (Reason::SyncFailure, Timer::T3420, T3420),
+            EmmCause::MAC_FAILURE => (Reason::MacFailure, Timer::T3418, T3418),
+            _ => (Reason::NonEpsAuthentication, Timer::T3418, T3418),
         };
         self.authentication.failures += 1;
-        self.authentication.failed(word);
+        self.authentication.failed(reason);
         self.authentication.answered = None;
         self.send(&Message::Emm(Mobility::AuthenticationFailure { cause, auts }), out)?;
         self.timers.remove(&Timer::T3410);
@@ -112,16 +113,16 @@ impl Ue {
         if self.emm != Emm::RegisteredInitiated {
             return;
         }
-        let reason = self.authentication.last_failure().unwrap_or("authentication-reject");
+        let reason = self.authentication.last_failure().unwrap_or(Reason::AuthenticationReject);
         let detail = match reason {
-            "mac-failure" => {
+            Reason::MacFailure => {
                 "AUTHENTICATION REJECT after the card found the MAC of AUTN wrong: do the keys of HSS and card differ?"
             }
-            "sync-failure" => {
+            Reason::SyncFailure => {
                 "AUTHENTICATION REJECT after resynchronisation failed: do the keys of HSS and card differ?"
             }
             _ => "AUTHENTICATION REJECT: the network did not accept the card's answer",
         };
-        self.refused(Substate::NoImsi, reason, detail, out);
+        self.refused(Substate::NoImsi, &reason, detail, out);
     }
 }

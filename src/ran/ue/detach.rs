@@ -3,6 +3,7 @@
 use super::{Emm, NO_KEY, Rrc, Substate, T3421, Timer, Ue, UeOutput};
 use crate::kernel::Instant;
 use crate::ran::RanError;
+use crate::wire::Reason;
 use crate::wire::nas::{Emm as Mobility, Message, NetworkDetach};
 
 /// How often T3421 may expire before the UE detaches without an answer.
@@ -66,7 +67,12 @@ impl Ue {
         let attaching = self.emm == Emm::RegisteredInitiated;
         self.send(&Message::Emm(Mobility::DetachAccept), out)?;
         if attaching {
-            self.attach_failed(now, "network-detach", "the network detached the UE during the attach", out);
+            self.attach_failed(
+                now,
+                &Reason::NetworkDetach,
+                "the network detached the UE during the attach",
+                out,
+            );
         } else {
             self.detached(out);
         }

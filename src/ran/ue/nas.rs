@@ -4,6 +4,7 @@
 use super::{Ue, UeOutput, fault};
 use crate::kernel::Instant;
 use crate::ran::{RanError, Uplink};
+use crate::wire::Reason;
 use crate::wire::nas::{
     Count, Direction, Emm, EmmCause, Encoded, Error, Identity, IdentityKind, Kasme, Message, SecurityContext,
     SecurityHeader, SecurityModeCommand, undecoded,
@@ -169,7 +170,7 @@ impl Ue {
         match self.accept_security_mode(bytes, &command) {
             Ok(count) => self.complete_security_mode(&command, count, out),
             Err(cause) => {
-                self.authentication.failed("security-mode-reject");
+                self.authentication.failed(Reason::SecurityModeReject);
                 Self::note("emm", "security mode command rejected", out);
                 self.send(&Message::Emm(Emm::SecurityModeReject { cause }), out)
             }

@@ -242,7 +242,7 @@ fn step_ended(
 ) -> io::Result<()> {
     let (word, why) = match outcome {
         Outcome::Done { proof } => ("done", proof.clone()),
-        Outcome::Refused { reason, detail } if detail.is_empty() => ("refused", reason.clone()),
+        Outcome::Refused { reason, detail } if detail.is_empty() => ("refused", reason.to_string()),
         Outcome::Refused { reason, detail } => ("refused", format!("{reason} ({detail})")),
     };
     let of = match row.device {

@@ -307,6 +307,7 @@ fn icon(verdict: Verdict) -> String {
         Verdict::Pass => "M6 12.5l4 4 8-9",
         Verdict::Inconclusive => "M9 9.5a3 3 0 1 1 4.2 2.7c-.8.4-1.2.9-1.2 1.8M12 17.2v.1",
         Verdict::Fail => "M7.5 7.5l9 9M16.5 7.5l-9 9",
+        Verdict::Interrupted => "M9 7.5v9M15 7.5v9",
         Verdict::Error => "M12 6.5v7M12 17v.1",
     };
     format!(

@@ -4,6 +4,7 @@ use super::super::sample;
 use super::*;
 use crate::event::{Step, Verdict};
 use crate::wire::Label;
+use crate::wire::Reason;
 
 fn page(events: &[Event], summary: &RunSummary) -> String {
     let mut out = Vec::new();
@@ -98,7 +99,7 @@ fn hostile_names_are_text() {
     let message = Message { from: Actor::device(1), to: Actor::CA, label, bytes };
     let fields = vec![("field", HOSTILE.to_owned())];
     let state = StateChange { actor: Actor::CA, machine: "m", change: HOSTILE.into(), fields };
-    let outcome = Outcome::Refused { reason: HOSTILE.to_owned(), detail: HOSTILE.to_owned() };
+    let outcome = Outcome::Refused { reason: Reason::of(HOSTILE), detail: HOSTILE.to_owned() };
     let took = Duration::ZERO;
     let events = [
         Event { at, body: Body::StepStarted { device: 1, step: StepId::first(Step::Attach) } },

@@ -2,6 +2,7 @@
 
 use super::super::sample;
 use super::*;
+use crate::wire::Reason;
 
 const PLAIN: Style = Style { colour: false, live: false, width: 100 };
 
@@ -79,7 +80,7 @@ fn nothing_from_outside_moves_the_cursor() {
     let hostile = "\x1b[2J\r\nPASS";
     for event in &mut events {
         if let Body::StepEnded { outcome, .. } = &mut event.body {
-            *outcome = Outcome::Refused { reason: hostile.to_owned(), detail: hostile.to_owned() };
+            *outcome = Outcome::Refused { reason: Reason::of(hostile), detail: hostile.to_owned() };
         }
     }
     summary.facts.scenario = hostile.to_owned();
