@@ -181,7 +181,7 @@ impl Offices {
     ) -> Result<Vec<(Ticket, Response)>, ServiceError> {
         let Self { registrar, enrolment, inventory, chain, .. } = self;
         let mut answers = Vec::new();
-        for sealed in chain.seal(now, events)? {
+        for sealed in chain.poll(now, events)? {
             let submitters: [&mut dyn Office; 2] = [registrar, enrolment];
             for office in submitters {
                 let mut cx =

@@ -183,7 +183,7 @@ impl World {
             cloud: Cloud::default(),
             esim,
             inventory,
-            chain: Chain::new(ledger),
+            chain: Chain::new(ledger.into()),
         };
         let networks = [(setup.plmn, epc.attestation_key())].into();
         let sessions = Sessions::new(networks, holders, &tally);
