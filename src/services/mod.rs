@@ -37,7 +37,7 @@ pub enum ServiceError {
     Restless { who: String, at: Instant },
     #[error(transparent)]
     Card(#[from] CardError),
-    #[error("{0} ({})", .0.blame())]
+    #[error("{0} ({blame})", blame = .0.blame())]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     Ca(#[from] CaError),
