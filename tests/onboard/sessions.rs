@@ -11,7 +11,7 @@ use cellbed::net::ServiceAddress;
 use cellbed::net::endpoint::{BROKER, REGISTRAR};
 use cellbed::net::mqtt::{ConnectOptions, MqttClient, MqttEvent, MqttOutput, Qos};
 use cellbed::net::{Host, NetError, TlsStream};
-use cellbed::services::network::Servers;
+use cellbed::services::servers::Servers;
 use cellbed::services::{Holders, ServiceInput, ServiceOutput, Services, Sessions};
 use cellbed::wire::http::{Limits, Request, Response, ResponseParser};
 use cellbed::wire::registration::REGISTRATION_PATH;
