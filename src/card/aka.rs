@@ -1,6 +1,7 @@
 //! Authentication and key agreement as the USIM does it (3GPP TS 33.102 clause 6.3.3), over Milenage (TS 35.206),
 //! TUAK (TS 35.231) or the test algorithm.
 
+use super::answer::{Answer, octets_of, xor};
 use super::test_algorithm::TestAlgorithm;
 use super::tuak::{Lengths, Tuak, USIM_LENGTHS};
 use super::{Algorithm, Personalisation};
@@ -18,16 +19,6 @@ pub(super) enum Aka {
 /// and the last octet of what is added (TS 35.206 clause 4.1).
 const ROTATION: [u8; 5] = [64, 0, 32, 64, 96];
 const XORING: [u8; 5] = [0, 1, 2, 4, 8];
-
-/// What a challenge says and what it makes.
-pub(super) struct Answer {
-    /// SQN of AUTN, 48 bits; whether it is fresh is for the caller to judge.
-    pub(super) sqn: u64,
-    pub(super) amf: [u8; 2],
-    pub(super) res: Vec<u8>,
-    pub(super) ck: [u8; 16],
-    pub(super) ik: [u8; 16],
-}
 
 impl Aka {
     pub(super) fn new(p: &Personalisation) -> Self {
@@ -148,13 +139,4 @@ fn check_tuak(tuak: &Tuak, rand: &[u8; 16], autn: &[u8; 16]) -> Option<Answer> {
         ck: keys.ck.try_into().ok()?,
         ik: keys.ik.try_into().ok()?,
     })
-}
-
-pub(super) fn octets_of(sqn: u64) -> [u8; 6] {
-    let [_, _, octets @ ..] = sqn.to_be_bytes();
-    octets
-}
-
-pub(super) fn xor(a: &[u8; 6], b: &[u8; 6]) -> [u8; 6] {
-    std::array::from_fn(|i| a[i] ^ b[i])
 }

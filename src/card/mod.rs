@@ -4,6 +4,7 @@
 //! are (`fs`), which instructions ([`Uicc`]'s table) and which objects the applet holds (`iot_safe`).
 
 mod aka;
+mod answer;
 mod commands;
 mod euicc;
 pub mod explore;

@@ -1,6 +1,6 @@
 //! The algorithm of test USIMs (3GPP TS 34.108 clause 8.1.2): exclusive-or. It protects nothing.
 
-use super::aka::{Answer, octets_of, xor};
+use super::answer::{Answer, octets_of, xor};
 
 /// AMF by which the network makes a test USIM fail to synchronise.
 const AMF_RESYNCH: [u8; 2] = [0xff, 0xff];

@@ -1,14 +1,18 @@
 //! The core network: MME, HSS and gateway, composed by [`Epc`].
 
+mod config;
 mod epc;
 mod gateway;
 mod hss;
 mod mme;
+mod output;
 pub mod session;
 
-pub use epc::{Epc, EpcConfig, EpcInput, EpcOutput};
+pub use config::EpcConfig;
+pub use epc::{Epc, EpcInput};
 pub use gateway::{AddressPool, Policy};
 pub use hss::{HssFault, Subscriber};
+pub use output::EpcOutput;
 pub use session::{Attestation, PdnAddress, RatType, SessionChange, SessionId, Statement, StatementError};
 
 use crate::id::Imsi;

@@ -11,7 +11,11 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 use zeroize::Zeroizing;
 
-use super::{CryptoError, Op, Tally, tls::SignFn};
+use super::{CryptoError, Op, Tally};
+
+/// Whatever signs a message with P-256 and SHA-256: a key in memory, or a card by an APDU. It is given
+/// the message itself, hashes it, and returns `r || s`; or says why it did not sign.
+pub type SignFn = Arc<dyn Fn(&[u8]) -> Result<[u8; 64], String> + Send + Sync>;
 
 /// A P-256 key pair held in memory: what a server and the certificate authority sign with. A device's
 /// key is never one of these; it stays on the card.

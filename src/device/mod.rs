@@ -4,13 +4,15 @@ pub mod application;
 pub mod iot_safe;
 pub mod ipa;
 pub mod link;
+mod output;
 pub mod plan;
 pub mod power;
 pub mod procedure;
 pub mod steps;
 mod unit;
 
-pub use unit::{Device, DeviceInput, DeviceOutput, Refusals};
+pub use output::DeviceOutput;
+pub use unit::{Device, DeviceInput, Refusals};
 
 use crate::ca::CaError;
 use crate::card::PortError;

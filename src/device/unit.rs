@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use super::DeviceError;
-use super::plan::Condition;
+use super::output::DeviceOutput;
 use super::power::{Battery, POWER_CUT};
 use super::procedure::{Procedure, Turn};
-use crate::card::{CardHandle, EuiccEvent, Exchange};
-use crate::event::{Actor, Body, Message, Outcome, StateChange, StepId};
+use crate::card::{CardHandle, EuiccEvent};
+use crate::event::{Actor, Body, Message, StateChange};
 use crate::kernel::{Instant, RngTree};
 use crate::net::Host;
-use crate::ran::{Downlink, Ue, UeConfig, UeInput, UeOutput, Uplink};
+use crate::ran::{Downlink, Ue, UeConfig, UeInput, UeOutput};
 
 /// How often application, IP stack and modem may take turns at one moment. A device takes a handful.
 const TURNS_MAX: u32 = 10_000;
@@ -28,24 +28,6 @@ pub enum DeviceInput {
     GoOn,
     /// What the device awaits will never be so.
     InVain,
-}
-
-/// What a device does, in the order in which it does it.
-#[derive(Debug)]
-#[allow(missing_docs, reason = "what a variant is says what its fields are")]
-pub enum DeviceOutput {
-    /// A message for the base station.
-    Air(Uplink),
-    /// Something happened that views want to know.
-    Event(Body),
-    /// The card was busy with this; whatever follows happens after it.
-    Card { from: Actor, exchange: Exchange },
-    /// A step begins.
-    StepStarted(StepId),
-    /// A step has ended.
-    StepEnded(StepId, Outcome),
-    /// The device does nothing until it is told that this is so.
-    Awaits(Condition),
 }
 
 /// What the eUICC of a device has refused since it was last looked at: the card's own words on the codes that it

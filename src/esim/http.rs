@@ -1,8 +1,5 @@
 //! What goes over HTTPS between the parties, as their machines see it (SGP.22 clause 6.2; SGP.32 clause 6.2).
 
-use super::smdp::ProfileNotice;
-use super::{Reason, Refusal, json};
-
 /// A request as HTTP POST carries it (SGP.22 clause 6.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpRequest {
@@ -30,33 +27,6 @@ pub const JSON: &str = "application/json";
 pub const ASN1: &str = "application/x-gsma-rsp-asn1";
 /// The path of ESipa in the ASN.1 binding (SGP.32 clause 6.1).
 pub const ESIPA_PATH: &str = "/gsma/rsp2/asn1";
-
-/// What a server did with a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Served {
-    pub response: HttpResponse,
-    /// The function as the standard names it: `ES9+.AuthenticateClient`.
-    pub function: String,
-    /// What came of it, for people.
-    pub note: String,
-    /// Why it was refused.
-    pub refusal: Option<Reason>,
-    /// What the SM-DP+ has learned of one of its profiles.
-    pub notice: Option<ProfileNotice>,
-}
-
-impl Served {
-    /// A function that was refused, in the JSON binding.
-    pub(super) fn refused(function: &str, refusal: &Refusal, transaction: Option<&[u8]>) -> Self {
-        Self {
-            response: json::refused(refusal, transaction),
-            function: function.to_owned(),
-            note: refusal.to_string(),
-            refusal: Some(refusal.reason),
-            notice: None,
-        }
-    }
-}
 
 /// Who asks a server: what the header `User-Agent` says (SGP.22 clause 6.2, SGP.32 clause 6.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

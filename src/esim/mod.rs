@@ -13,6 +13,7 @@ mod json;
 pub mod lpa;
 pub mod office;
 pub mod pki;
+mod served;
 mod sessions;
 pub mod smdp;
 pub mod smds;
@@ -21,8 +22,9 @@ pub mod store;
 #[cfg(test)]
 mod test_euicc;
 
-pub use http::{ASN1, ESIPA_PATH, HttpRequest, HttpResponse, JSON, Served, UserAgent};
+pub use http::{ASN1, ESIPA_PATH, HttpRequest, HttpResponse, JSON, UserAgent};
 pub use pki::{Deployment, Identity, Issuer, Pki, PkiOptions, SmdpIdentity, SmdsIdentity};
+pub use served::Served;
 pub use smdp::Smdp;
 pub use smds::Smds;
 pub use status::{Reason, Refusal};

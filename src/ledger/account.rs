@@ -12,8 +12,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 use zeroize::Zeroizing;
 
+use super::count::{Counter, LedgerOp};
 use super::registry::{Contract, Reason, Registration, abi, creation_code};
-use super::{Counter, LedgerOp};
 
 /// The gas that any call to the registry may take; a registration takes about 150,000.
 const CALL_GAS: u64 = 250_000;

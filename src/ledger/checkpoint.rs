@@ -11,7 +11,7 @@ use rand_core::RngCore;
 use signed_note::{Note, Signer, StandardVerifier, Verifier, VerifierList};
 use tlog_tiles::tlog::{Hash, node_hash, record_hash};
 
-use super::LedgerError;
+use super::error::LedgerError;
 
 /// The Ed25519 key that signs checkpoints.
 #[derive(Clone)]

@@ -1,4 +1,5 @@
-//! The DeviceRegistry contract as seen from outside: identities, records, calls, events and refusals.
+//! The DeviceRegistry contract as seen from outside, whichever engine runs it: identities, records, calls, events and
+//! refusals.
 //!
 //! The source is `contracts/DeviceRegistry.sol`; the bytecode is the committed artefact beside it.
 
@@ -6,8 +7,6 @@ use std::sync::LazyLock;
 
 use alloy_primitives::{Address, B256, Bytes, Log, U256, keccak256};
 use alloy_sol_types::{SolEventInterface, SolInterface, SolValue, sol};
-
-use super::world::World;
 
 sol! {
     #[derive(Debug, PartialEq, Eq)]
@@ -352,10 +351,11 @@ pub fn revert_word(output: &[u8]) -> &'static str {
 const DEVICES: u64 = 1;
 const ID_OF_KEY: u64 = 2;
 
-/// Reads a record straight from its storage slots.
-pub(super) fn device(world: &World, contract: Address, id: &[u8; 32]) -> Option<DeviceRecord> {
+/// Reads a record straight from its storage slots: `slot` gives what the contract keeps at a place (zero where it
+/// keeps nothing). None if the contract does not know the device.
+pub(super) fn device(slot: impl Fn(U256) -> U256, id: &[u8; 32]) -> Option<DeviceRecord> {
     let base = mapping_slot(id, DEVICES);
-    let word = |offset: u64| world.slot(contract, base.wrapping_add(U256::from(offset))).to_be_bytes::<32>();
+    let word = |offset: u64| slot(base.wrapping_add(U256::from(offset))).to_be_bytes::<32>();
     // The last slot packs, from its low end: status (1 byte), seq (8), updatedAt (8).
     let packed = word(4);
     let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
@@ -375,9 +375,9 @@ pub(super) fn device(world: &World, contract: Address, id: &[u8; 32]) -> Option<
 }
 
 /// Reads which identity a key belongs to, straight from its storage slot.
-pub(super) fn id_of_key(world: &World, contract: Address, x: &[u8; 32], y: &[u8; 32]) -> Option<[u8; 32]> {
+pub(super) fn id_of_key(slot: impl Fn(U256) -> U256, x: &[u8; 32], y: &[u8; 32]) -> Option<[u8; 32]> {
     let key_hash = keccak256([x.as_slice(), y].concat());
-    let id = world.slot(contract, mapping_slot(&key_hash, ID_OF_KEY));
+    let id = slot(mapping_slot(&key_hash, ID_OF_KEY));
     (!id.is_zero()).then(|| id.to_be_bytes())
 }
 

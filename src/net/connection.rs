@@ -1,13 +1,13 @@
 //! One TCP connection of a host as its owner sees it (RFC 9293, clause 3.3.2).
 
-use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp;
 
-use super::NetError;
+use super::conn_id::ConnId;
+use super::error::NetError;
 use crate::kernel::Instant;
 
 /// Full segments that a connection buffers each way, while it lives. A window that is no multiple of a
@@ -20,16 +20,6 @@ pub(super) const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long an acknowledgement may wait for company (RFC 9293, clause 3.8.6.3 allows up to 500 ms).
 pub(super) const ACK_DELAY: Duration = Duration::from_millis(10);
-
-/// Names a connection within its [`super::Host`]. Never used twice by one host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnId(pub(super) u32);
-
-impl fmt::Display for ConnId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{}", self.0)
-    }
-}
 
 /// Where a connection stands. The last four are final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

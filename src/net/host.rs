@@ -19,7 +19,8 @@ use smoltcp::wire::{
 };
 
 use super::NetError;
-use super::connection::{ACK_DELAY, BUFFERED_SEGMENTS, ConnId, ConnState, Connection, Endpoint};
+use super::conn_id::ConnId;
+use super::connection::{ACK_DELAY, BUFFERED_SEGMENTS, ConnState, Connection, Endpoint};
 use crate::kernel::{Instant, RngTree};
 
 /// How many addresses a host can have.

@@ -4,6 +4,7 @@
 //! [`crate::kernel::Instant`]. The layers stack as they do on a wire: [`Host`] carries TCP connections,
 //! [`TlsStream`] runs on one of them, and [`crate::wire::http`] and [`mqtt`] turn its bytes into messages and back.
 
+mod conn_id;
 mod connection;
 pub mod endpoint;
 mod error;
@@ -11,7 +12,8 @@ mod host;
 pub mod mqtt;
 mod tls;
 
-pub use connection::{ConnId, ConnState, Endpoint};
+pub use conn_id::ConnId;
+pub use connection::{ConnState, Endpoint};
 pub use endpoint::ServiceAddress;
 pub use error::{MqttFault, NetError, TlsFault};
 pub use host::{ConnStream, Host};

@@ -1,18 +1,12 @@
-//! The ledger as offices share it: all may read it, and some submit transactions, which are sealed into blocks in
-//! groups.
-
-use std::time::Duration;
+//! The ledger as offices share it: all may read it, and some submit transactions. What happens on it is told here.
 
 use super::{ServiceError, short};
 use crate::event::{Actor, Body, Message};
 use crate::kernel::Instant;
-use crate::ledger::{Ledger, Status, TxHash, TxReceipt};
+use crate::ledger::{Engine, Status, TxHash, TxReceipt};
 use crate::wire::Label;
 use crate::wire::Reason;
 use crate::wire::registration::Problem;
-
-/// How long transactions are collected once one has come: the group commit of the chain.
-const COMMIT_WINDOW: Duration = Duration::from_millis(20);
 
 /// Stands for a transaction that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,26 +31,23 @@ impl Sealed {
     }
 }
 
-/// The ledger, and when its next block is due.
-pub struct Chain {
-    ledger: Ledger,
-    commit_at: Option<Instant>,
-}
+/// The ledger, and what is told of it.
+pub struct Chain(Engine);
 
 impl Chain {
-    /// A chain on which nothing is under way.
-    pub fn new(ledger: Ledger) -> Self {
-        Self { ledger, commit_at: None }
+    /// What runs on `engine`.
+    pub fn new(engine: Engine) -> Self {
+        Self(engine)
     }
 
     /// The ledger, to be read.
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
+    pub fn ledger(&self) -> &Engine {
+        &self.0
     }
 
-    /// When the next block is to be sealed.
+    /// When the ledger has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        self.commit_at
+        self.0.deadline()
     }
 
     /// Submits the transaction `raw` of `from`, and tells of it.
@@ -71,34 +62,30 @@ impl Chain {
         raw: Vec<u8>,
         events: &mut Vec<Body>,
     ) -> Result<Ticket, ServiceError> {
-        let hash = self.ledger.submit(&raw)?;
-        self.commit_at.get_or_insert(now + COMMIT_WINDOW);
+        let hash = self.0.submit(now, &raw)?;
         events.push(Body::Message(Message { from, to: Actor::LEDGER, label, bytes: raw }));
         Ok(Ticket(hash))
     }
 
-    /// Seals the block that is due, if one is, and tells of it. Returns what stands in it.
+    /// Lets the ledger do what is due, and tells of the blocks that are sealed. Returns what stands in them.
     ///
     /// # Errors
     /// Where the chain could not be kept: nothing of the block is acknowledged then.
-    pub(super) fn seal(&mut self, now: Instant, events: &mut Vec<Body>) -> Result<Vec<Sealed>, ServiceError> {
-        if self.commit_at.is_none_or(|at| now < at) {
-            return Ok(Vec::new());
+    pub(super) fn poll(&mut self, now: Instant, events: &mut Vec<Body>) -> Result<Vec<Sealed>, ServiceError> {
+        let mut sealed = Vec::new();
+        for block in self.0.poll(now)? {
+            let fields = vec![
+                ("number", block.number.to_string()),
+                ("transactions", block.receipts.len().to_string()),
+                ("hash", short(&block.hash)),
+            ];
+            events.push(Body::note(Actor::LEDGER, "block sealed", fields));
+            for receipt in block.receipts {
+                announce(&receipt, events);
+                sealed.push(Sealed { ticket: Ticket(receipt.tx_hash), block: block.number, receipt });
+            }
         }
-        let block = self.ledger.seal(now.unix_s())?;
-        // What the gas limit of one block leaves over goes into the next.
-        self.commit_at = (self.ledger.pending() > 0).then(|| now + COMMIT_WINDOW);
-        let fields = vec![
-            ("number", block.number.to_string()),
-            ("transactions", block.receipts.len().to_string()),
-            ("hash", short(&block.hash)),
-        ];
-        events.push(Body::note(Actor::LEDGER, "block sealed", fields));
-        let sealed = |receipt: TxReceipt| {
-            announce(&receipt, events);
-            Sealed { ticket: Ticket(receipt.tx_hash), block: block.number, receipt }
-        };
-        Ok(block.receipts.into_iter().map(sealed).collect())
+        Ok(sealed)
     }
 }
 

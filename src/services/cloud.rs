@@ -5,7 +5,7 @@ use super::office::{Answer, Caller, Context, Office, Request, Response};
 use super::{ServiceError, short};
 use crate::ca::DeviceCertificate;
 use crate::event::Actor;
-use crate::ledger::{Ledger, Status};
+use crate::ledger::{Engine, Status};
 use crate::wire::Reason;
 use crate::wire::http;
 use crate::wire::registration::Problem;
@@ -63,7 +63,7 @@ impl Office for Cloud {
 fn admit(
     client_id: &str,
     certificate: Option<&DeviceCertificate>,
-    ledger: &Ledger,
+    ledger: &Engine,
 ) -> Result<[u8; 32], Problem> {
     let certificate =
         certificate.filter(|certificate| hex::encode(certificate.device()) == client_id).ok_or_else(

@@ -7,14 +7,17 @@ pub mod esim;
 pub mod inventory;
 pub mod network;
 pub mod office;
+mod offices;
 pub mod peer;
 pub mod registrar;
+pub mod servers;
 pub mod sessions;
 
 pub use cloud::Cloud;
 pub use enrolment::Enrolment;
-pub use network::{ServiceInput, ServiceOutput, Services};
-pub use office::Offices;
+pub use network::{ServiceInput, Services};
+pub use offices::Offices;
+pub use peer::ServiceOutput;
 pub use registrar::Registrar;
 pub use sessions::{Holders, SessionRefusal, Sessions};
 
@@ -37,7 +40,7 @@ pub enum ServiceError {
     Restless { who: String, at: Instant },
     #[error(transparent)]
     Card(#[from] CardError),
-    #[error(transparent)]
+    #[error("{0} ({blame})", blame = .0.blame())]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     Ca(#[from] CaError),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::ServiceError;
 use super::chain::Ticket;
-use super::network::{Servers, ServiceOutput};
-use super::office::{Answer, Caller, Offices, Request, Response};
+use super::office::{Answer, Caller, Request, Response};
+use super::offices::Offices;
+use super::servers::Servers;
 use super::sessions::Session;
 use crate::ca::DeviceCertificate;
 use crate::event::{Actor, Body, Message};
@@ -17,6 +18,15 @@ use crate::wire::Label;
 use crate::wire::Reason;
 use crate::wire::http::{self, Limits, RequestParser};
 use crate::wire::registration::Problem;
+
+/// What the service network puts out.
+#[derive(Debug)]
+pub enum ServiceOutput {
+    /// An IP packet to a device.
+    Packet(Vec<u8>),
+    /// Something happened that views want to know.
+    Event(Body),
+}
 
 /// How often host and sessions may take turns at one moment. A peer takes a handful.
 const TURNS_MAX: u32 = 10_000;

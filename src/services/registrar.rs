@@ -89,10 +89,10 @@ impl Office for Registrar {
 
 /// `GET /registration`: what the card is to sign.
 fn offer(who: &Caller<'_>, cx: &Context<'_>) -> Result<http::Response, Problem> {
-    let (entry, ledger) = (cx.device_of(who)?, cx.chain.ledger());
+    let (entry, contract) = (cx.device_of(who)?, cx.chain.ledger().contract());
     let offer = Offer {
-        chain_id: ledger.chain_id(),
-        registry: hex::encode(ledger.registry()),
+        chain_id: contract.chain_id,
+        registry: hex::encode(contract.address),
         id: hex::encode(device_id(&entry.salt, entry.eid.as_str())),
         model: entry.model.clone(),
     };

@@ -3,9 +3,6 @@
 
 use std::fmt;
 
-use super::Namer;
-use crate::wire::Label;
-
 /// Why bytes are not a command APDU that this codec takes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApduError {
@@ -228,12 +225,6 @@ impl fmt::Debug for StatusWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StatusWord({self})")
     }
-}
-
-/// The names of one exchange seen alone. Where a conversation is at hand, [`Namer`] knows more: it remembers
-/// which application and which file are selected.
-pub fn describe(command: &[u8], response: &[u8]) -> (Label, Label) {
-    Namer::default().describe(command, response)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub mod s1ap;
 pub mod saip;
 pub mod tlv;
 
-pub use apdu::{ApduError, Command, StatusWord, describe};
+pub use apdu::{ApduError, Command, StatusWord};
 pub use label::{Fields, Label, Proto};
-pub use namer::Namer;
+pub use namer::{Namer, describe};
 pub use reason::Reason;

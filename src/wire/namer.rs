@@ -151,6 +151,12 @@ fn apdu(name: &'static str) -> Label {
     Label::new(Proto::Apdu, name)
 }
 
+/// The names of one exchange seen alone. Where a conversation is at hand, [`Namer`] knows more: it remembers
+/// which application and which file are selected.
+pub fn describe(command: &[u8], response: &[u8]) -> (Label, Label) {
+    Namer::default().describe(command, response)
+}
+
 impl Namer {
     /// Names one exchange: the command and its response.
     pub fn describe(&mut self, command: &[u8], response: &[u8]) -> (Label, Label) {

@@ -28,7 +28,8 @@ use crate::ran::{AirModel, Enb, EnbConfig, UeConfig};
 use crate::services::chain::Chain;
 use crate::services::esim::{self, EsimFault, EsimSetup, Means, Ordered};
 use crate::services::inventory::{Entry, Inventory};
-use crate::services::network::{Servers, Services};
+use crate::services::network::Services;
+use crate::services::servers::Servers;
 use crate::services::{Cloud, Enrolment, Holders, Offices, Registrar, Sessions};
 
 /// The chain identifier of a bench's ledger (EIP-155): "cell" in a private range.
@@ -183,7 +184,7 @@ impl World {
             cloud: Cloud::default(),
             esim,
             inventory,
-            chain: Chain::new(ledger),
+            chain: Chain::new(ledger.into()),
         };
         let networks = [(setup.plmn, epc.attestation_key())].into();
         let sessions = Sessions::new(networks, holders, &tally);

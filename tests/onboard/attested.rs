@@ -10,7 +10,7 @@ use cellbed::id::{Imei, Plmn};
 use cellbed::kernel::{Duration, EPOCH_UNIX_S, Instant, RngTree};
 use cellbed::net::Host;
 use cellbed::net::endpoint::REGISTRAR;
-use cellbed::services::network::Servers;
+use cellbed::services::servers::Servers;
 use cellbed::services::{Holders, ServiceInput, ServiceOutput, Services, Sessions};
 
 use super::lab::{Lab, Subject, notes};

@@ -10,8 +10,8 @@ use cellbed::event::{Actor, Body, Outcome, StateChange};
 use cellbed::id::{Eid, Iccid};
 use cellbed::kernel::{Duration, EPOCH_UNIX_S, Instant, RngTree};
 use cellbed::ledger::{
-    CheckpointKey, Contract, Genesis, Ledger, MemoryStore, Model, Operators, Reason, Registration, TxOutcome,
-    device_id, registration_message,
+    CheckpointKey, Contract, Engine, Genesis, Ledger, MemoryStore, Model, Operators, Reason, Registration,
+    TxOutcome, device_id, registration_message,
 };
 use cellbed::services::chain::Chain;
 use cellbed::services::inventory::{Entry, Inventory};
@@ -199,7 +199,7 @@ impl Lab {
             cloud: Cloud::default(),
             esim: None,
             inventory: self.inventory,
-            chain: Chain::new(self.ledger),
+            chain: Chain::new(self.ledger.into()),
         }
     }
 
@@ -217,7 +217,7 @@ pub struct Open {
 }
 
 impl Open {
-    pub fn ledger(&self) -> &Ledger {
+    pub fn ledger(&self) -> &Engine {
         self.offices.chain.ledger()
     }
 

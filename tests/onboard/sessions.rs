@@ -6,12 +6,12 @@ use cellbed::crypto::{SoftKey, Tally};
 use cellbed::event::Body;
 use cellbed::id::Imei;
 use cellbed::kernel::{Duration, EPOCH_UNIX_S, Instant, RngTree};
-use cellbed::ledger::{Contract, Ledger};
+use cellbed::ledger::{Contract, Engine};
 use cellbed::net::ServiceAddress;
 use cellbed::net::endpoint::{BROKER, REGISTRAR};
 use cellbed::net::mqtt::{ConnectOptions, MqttClient, MqttEvent, MqttOutput, Qos};
 use cellbed::net::{Host, NetError, TlsStream};
-use cellbed::services::network::Servers;
+use cellbed::services::servers::Servers;
 use cellbed::services::{Holders, ServiceInput, ServiceOutput, Services, Sessions};
 use cellbed::wire::http::{Limits, Request, Response, ResponseParser};
 use cellbed::wire::registration::REGISTRATION_PATH;
@@ -53,7 +53,7 @@ impl Line {
         line
     }
 
-    fn ledger(&self) -> &Ledger {
+    fn ledger(&self) -> &Engine {
         self.services.offices().chain.ledger()
     }
 

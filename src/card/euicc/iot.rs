@@ -6,7 +6,8 @@ use super::Euicc;
 use super::eim::{COUNTER_MAX, public_key};
 use super::es10::Answer;
 use super::events::Refusal;
-use super::memory::{Aid, Rollback};
+use super::memory::Rollback;
+use super::slots::Aid;
 use crate::wire::rsp::iot::{
     self, EuiccPackage, EuiccPackageErrorData, EuiccPackageRequest, EuiccPackageResult,
     EuiccPackageResultData, EuiccPackageSigned, EuiccResultData, ImmediateEnableConfiguration, MemoryReset,

@@ -1,19 +1,18 @@
 //! LoadBoundProfilePackage (SGP.22 clauses 2.5.3 to 2.5.6, 5.5 and 5.7.6): the pieces of a bound profile package, one
 //! command each, are opened as they come; the profile is installed when the last one is there.
 
-use super::super::explore::identity::iccid_digits;
 use super::Euicc;
 use super::es10::{Answer, Failed};
 use super::events::Refusal;
-use super::memory::{Aid, Installing};
+use super::memory::Installing;
 use super::package;
-use super::slots::{Slot, Source};
+use super::slots::{Aid, Slot, Source, digits};
 use crate::crypto::bsp::{Bsp, BspError, SessionKeys};
 use crate::crypto::rsp_cert::RspKey;
 use crate::wire::StatusWord;
 use crate::wire::rsp::{
-    BppCommand, Fields, FinalResult, IccidBytes, InitialiseSecureChannel, InstallError, NotificationEvents,
-    PolicyRules, ProfileClass, ProfileInstallationResultData, ProfileMetadata, ReplaceSessionKeys, RspError,
+    BppCommand, Fields, FinalResult, InitialiseSecureChannel, InstallError, NotificationEvents, PolicyRules,
+    ProfileClass, ProfileInstallationResultData, ProfileMetadata, ReplaceSessionKeys, RspError,
 };
 use crate::wire::tlv;
 
@@ -434,9 +433,4 @@ impl Loading {
         self.plain.extend_from_slice(&payload);
         Ok(())
     }
-}
-
-/// The digits of an ICCID; its bytes where they are none.
-pub(super) fn digits(iccid: &IccidBytes) -> String {
-    iccid_digits(iccid).unwrap_or_else(|| hex::encode_upper(iccid))
 }

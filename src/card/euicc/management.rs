@@ -5,9 +5,7 @@ use super::super::{Refresh, Uicc};
 use super::Euicc;
 use super::es10::Answer;
 use super::events::Refusal;
-use super::load::digits;
-use super::memory::Aid;
-use super::slots::Slot;
+use super::slots::{Aid, Slot, digits};
 use crate::wire::rsp::{
     Fields, NotificationEvents, PolicyRules, ProfileClass, ProfileFilter, ProfileId, ProfileInfo,
     ProfileState, Switch, SwitchKind, boolean, int, result_response, tlv,

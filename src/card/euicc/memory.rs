@@ -3,13 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::EuiccConfig;
-use super::slots::Slot;
+use super::slots::{Aid, Slot};
 use crate::crypto::rsp_cert::RspKey;
 use crate::wire::rsp::iot::{EimConfigurationData, ImmediateEnableConfiguration};
 use crate::wire::rsp::{IccidBytes, NotificationEvents, Signature};
-
-/// AID of an ISD-P.
-pub(super) type Aid = [u8; 16];
 
 /// What outlives the power.
 pub(super) struct Memory {

@@ -35,10 +35,11 @@ use crate::kernel::RngTree;
 use crate::wire::rsp::EidBytes;
 use applications::Chain;
 use load::Loading;
-use memory::{Aid, Memory};
+use memory::Memory;
 use session::Session;
 
 pub(super) use applications::{ECASD_AID, ISD_R_AID};
+use slots::Aid;
 pub use slots::InstalledInfo;
 
 /// Streams of random numbers, below the card's own branch.

@@ -1,12 +1,14 @@
 //! The profiles on the eUICC.
 
+use super::super::explore::identity::iccid_digits;
 use super::super::{CardError, InstalledProfile};
-use super::load::digits;
-use super::memory::Aid;
 use super::package::{self, Made};
 use super::{Delivered, Euicc};
-use crate::wire::rsp::{ProfileClass, ProfileMetadata};
+use crate::wire::rsp::{IccidBytes, ProfileClass, ProfileMetadata};
 use crate::wire::saip::PackageError;
+
+/// AID of an ISD-P.
+pub(super) type Aid = [u8; 16];
 
 /// Bytes that a personalised profile counts for, since it has no package.
 const PERSONALISED_BYTES: usize = 16 * 1024;
@@ -142,4 +144,9 @@ impl Euicc {
             }
         }
     }
+}
+
+/// The digits of an ICCID; its bytes where they are none.
+pub(super) fn digits(iccid: &IccidBytes) -> String {
+    iccid_digits(iccid).unwrap_or_else(|| hex::encode_upper(iccid))
 }

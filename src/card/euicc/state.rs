@@ -2,8 +2,8 @@
 
 use super::super::state::{ICCID, Stored, Writer, damaged, exactly};
 use super::super::{CardError, InstalledProfile, Uicc};
-use super::memory::{Aid, Installing, Memory, OneTimeKey, Rollback, StoredNotification};
-use super::slots::{Slot, Source};
+use super::memory::{Installing, Memory, OneTimeKey, Rollback, StoredNotification};
+use super::slots::{Aid, Slot, Source};
 use super::{CHALLENGES, Euicc, ONE_TIME_KEYS};
 use crate::crypto::rsp_cert::{Crl, Curve, RspKey};
 use crate::wire::rsp::iot::{AddInitialEim, ImmediateEnableConfiguration};

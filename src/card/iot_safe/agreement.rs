@@ -23,7 +23,7 @@ pub(super) struct Import {
 impl Applet {
     /// PUT PUBLIC KEY INIT: P1 opens (`00`) or closes (`01`) session P2; the data names the container.
     pub(super) fn put_public_key_init(&mut self, channel: usize, c: &Command<'_>) -> Reply {
-        if usize::from(c.p2) >= super::signature::SESSIONS || c.p1 > 1 {
+        if usize::from(c.p2) >= super::objects::SESSIONS || c.p1 > 1 {
             return Err(StatusWord::INCORRECT_P1_P2);
         }
         self.import = None;

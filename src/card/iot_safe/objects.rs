@@ -16,6 +16,9 @@ pub const CERTIFICATE_FILE: u8 = 0x01;
 /// Identifier of the file with the certificate of the authority that the device trusts, DER.
 pub const TRUST_ANCHOR_FILE: u8 = 0x02;
 
+/// Sessions that may be open at a time on one channel; they are numbered from 0.
+pub(super) const SESSIONS: usize = 4;
+
 /// Object access conditions (tag 60).
 pub(super) const READ: u8 = 0x01;
 pub(super) const UPDATE: u8 = 0x02;
@@ -122,7 +125,7 @@ pub(super) fn application(store: &Store) -> Vec<u8> {
     put(0x92, &[0x04]);
     put(0x93, &[0x01]);
     put(0x94, &[PRF_AND_HKDF]);
-    put(0xb7, &[super::signature::SESSIONS as u8]);
+    put(0xb7, &[SESSIONS as u8]);
     out
 }
 

@@ -9,9 +9,6 @@ use super::{Applet, compress, objects};
 use crate::card::{CardOp, Reply};
 use crate::wire::{Command, StatusWord, tlv};
 
-/// Sessions that may be open at a time on one channel; they are numbered from 0.
-pub(super) const SESSIONS: usize = 4;
-
 /// What a session is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -66,7 +63,7 @@ impl Sessions {
 impl Applet {
     /// COMPUTE SIGNATURE INIT and VERIFY SIGNATURE INIT: P1 opens (`00`) or closes (`01`) session P2.
     pub(super) fn signature_init(&mut self, channel: usize, c: &Command<'_>, purpose: Purpose) -> Reply {
-        if usize::from(c.p2) >= SESSIONS || c.p1 > 1 {
+        if usize::from(c.p2) >= objects::SESSIONS || c.p1 > 1 {
             return Err(StatusWord::INCORRECT_P1_P2);
         }
         self.sessions.end(channel, c.p2, purpose);

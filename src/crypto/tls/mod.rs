@@ -26,11 +26,8 @@ use rustls::{
 };
 
 pub use self::provider::provider;
+pub use super::key::SignFn;
 use super::{CryptoError, key};
-
-/// Whatever signs a message with P-256 and SHA-256: a key in memory, or a card by an APDU. It is given
-/// the message itself, hashes it, and returns `r || s`; or says why it did not sign.
-pub type SignFn = Arc<dyn Fn(&[u8]) -> Result<[u8; 64], String> + Send + Sync>;
 
 /// What a party proves itself with: its certificate chain (DER, its own certificate first) and its key.
 pub type Credential = (Vec<Vec<u8>>, Arc<dyn SigningKey>);

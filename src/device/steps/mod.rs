@@ -6,10 +6,12 @@ mod detach;
 mod download;
 mod enable;
 mod enrol;
+mod flow;
 mod keys;
 mod register;
 mod report;
 
+pub use flow::Flow;
 use serde::de::DeserializeOwned;
 
 use super::application::Application;
@@ -22,22 +24,6 @@ use crate::net::{Host, ServiceAddress};
 use crate::wire::Reason;
 use crate::wire::http::Response;
 use crate::wire::registration::Problem;
-
-/// How far a step has come.
-pub enum Flow {
-    /// Something has to come in first.
-    Waiting,
-    /// Something was done; there may be more to do.
-    Progress,
-    /// The modem is to attach.
-    Attach,
-    /// The modem is to detach.
-    Detach,
-    /// The card holds another subscriber now, whom the modem has to attach before the step goes on.
-    CardChanged,
-    /// The step is done; this is what it proves.
-    Done(String),
-}
 
 /// What a task has at hand while it works.
 pub struct DeviceContext<'a> {

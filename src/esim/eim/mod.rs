@@ -14,9 +14,9 @@ mod rules;
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 
-pub use record::{EuiccRecord, KnownProfile, Outcome, Work, WorkKind};
+pub use record::{EuiccRecord, KnownProfile, Outcome, RuleStep, Work, WorkKind};
 pub use relay::RelayToken;
-pub use rules::{Rule, RuleStep};
+pub use rules::Rule;
 
 use self::euiccs::Euiccs;
 use self::relay::Relays;

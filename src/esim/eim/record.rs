@@ -5,11 +5,26 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::super::store;
-use super::rules::RuleStep;
 use crate::id::{Eid, Iccid};
 use crate::wire::rsp::iot::{
     DownloadTrigger, EuiccData, EuiccPackage, IpaEuiccDataRequest, ProfileDownloadTriggerRequest, Psmo,
 };
+
+/// One step of a rule. The next one is begun when the one before has succeeded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+pub enum RuleStep {
+    /// Downloads by the activation code.
+    DownloadByCode { code: String, hidden: bool },
+    /// Downloads from the SM-DP+ that the eUICC holds.
+    DownloadFromDefault,
+    /// Downloads what the SM-DS knows; the root one where none is named.
+    DownloadBySmds { address: Option<String> },
+    /// Enables what was downloaded last.
+    Enable { rollback: bool },
+    /// Lists the profiles.
+    List,
+}
 
 /// A kind of work.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,26 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{EuiccRecord, WorkKind};
+use super::record::{EuiccRecord, RuleStep, WorkKind};
 use crate::id::{Eid, Iccid};
 use crate::wire::bcd;
 use crate::wire::rsp::iot::{DownloadTrigger, EuiccPackage, Psmo};
-
-/// One step of a rule. The next one is begun when the one before has succeeded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "do")]
-pub enum RuleStep {
-    /// Downloads by the activation code.
-    DownloadByCode { code: String, hidden: bool },
-    /// Downloads from the SM-DP+ that the eUICC holds.
-    DownloadFromDefault,
-    /// Downloads what the SM-DS knows; the root one where none is named.
-    DownloadBySmds { address: Option<String> },
-    /// Enables what was downloaded last.
-    Enable { rollback: bool },
-    /// Lists the profiles.
-    List,
-}
 
 /// What is to happen to the eUICCs whose EIDs begin so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@
 mod es2p;
 mod es9p;
 mod events;
+mod notice;
 mod notification;
 mod order;
 mod package;
@@ -20,7 +21,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 
 pub use es2p::{ConfirmOrder, Confirmed, DownloadOrder};
-pub use notification::{NotificationRecord, ProfileNotice};
+pub use notice::ProfileNotice;
+pub use notification::NotificationRecord;
 pub use order::{Order, OrderState, Profile};
 pub use package::PackageKeys;
 pub use produce::{OperatorConstant, Producer, Subscriber};

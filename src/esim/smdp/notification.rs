@@ -10,12 +10,13 @@ use super::super::authenticate::malformed;
 use super::super::json::Body;
 use super::super::store::{self, Kind};
 use super::super::{HttpResponse, Reason, Refusal, Served};
+use super::notice::ProfileNotice;
 use super::package::Package;
 use super::{Order, OrderState, Smdp, not_kept};
 use crate::id::{Eid, Iccid};
 use crate::wire::bcd;
 use crate::wire::rsp::{
-    FinalResult, NotificationEvents, NotificationMetadata, OtherSignedNotification, PendingNotification,
+    FinalResult, NotificationMetadata, OtherSignedNotification, PendingNotification,
     ProfileInstallationResult, ProfileInstallationResultData,
 };
 
@@ -34,25 +35,6 @@ pub struct NotificationRecord {
     pub received_unix_s: u64,
     /// Of an installation that failed: which command, and why.
     pub error: Option<String>,
-}
-
-/// What a card has signed of a profile of this SM-DP+, verified. Whoever keeps the operator's inventory learns from it
-/// which card holds which subscription.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProfileNotice {
-    pub event: NotificationEvents,
-    pub iccid: Iccid,
-    /// The card that the profile is for.
-    pub eid: Eid,
-    /// What has become of the order.
-    pub order: OrderState,
-}
-
-impl ProfileNotice {
-    /// Whether the card holds the subscription from now on.
-    pub fn is_installed(&self) -> bool {
-        self.event == NotificationEvents::INSTALL && self.order == OrderState::Installed
-    }
 }
 
 impl Smdp {

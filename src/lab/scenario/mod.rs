@@ -1,6 +1,7 @@
 //! A scenario: which devices there are, what they do, what goes wrong, and what is expected. It speaks of
 //! roles only; who plays them is the bench's business.
 
+mod names;
 mod order;
 mod rules;
 #[cfg(test)]

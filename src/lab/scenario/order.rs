@@ -1,6 +1,6 @@
 //! The order of a scenario's steps: any that makes sense. What a device could never do at that point is refused.
 
-use super::rules::{device_exists, step_is_run};
+use super::names::{device_exists, step_is_run};
 use super::{Between, Entry, Scenario};
 use crate::device::plan::Act;
 use crate::event::Step;

@@ -4,10 +4,10 @@ use super::aka::{AkaParameter, CdmaParameter};
 use super::application::{Application, NonStandard, Rfm, SecurityDomain};
 use super::codes::{PinCodes, PukCodes};
 use super::der::{Fault, Object, Raw, Writer, constructed};
+use super::error::ElementRef;
 use super::error::{PackageError, PeStatusCode};
 use super::file::{GenericFiles, TemplateFiles};
 use super::header::{Header, PeHeader};
-use super::image::ElementRef;
 use super::template;
 
 /// Names of the elements, by the number of their tag.

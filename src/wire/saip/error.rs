@@ -2,7 +2,20 @@
 
 use std::fmt;
 
-use super::image::ElementRef;
+/// A profile element of a package, for whoever has to be told about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ElementRef {
+    /// Its place in the package, from 0.
+    pub index: usize,
+    /// Its name in the ASN.1 module of the specification, such as `opt-usim`.
+    pub name: &'static str,
+}
+
+impl fmt::Display for ElementRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "element {} ({})", self.index, self.name)
+    }
+}
 
 /// Status of a profile element (TCA profile interoperability, `PEStatus`). Others than these are status words of
 /// ISO/IEC 7816-4 or proprietary.

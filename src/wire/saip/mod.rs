@@ -24,10 +24,10 @@ mod tests;
 pub use build::{Draft, FileSpec, SpecKind};
 pub use der::{Oid, Raw};
 pub use element::{Element, Package};
-pub use error::{PackageError, PeStatusCode};
+pub use error::{ElementRef, PackageError, PeStatusCode};
 pub use image::{
-    AkaAlgorithm, AppletInstance, Attempts, CdmaImage, ElementRef, FileKind, Image, ImageFile, LoadPackage,
-    PinImage, PukImage, RfmImage, SecurityDomainImage, SecurityDomainKey, SharedPins, SqnState, Subscription,
+    AkaAlgorithm, AppletInstance, Attempts, CdmaImage, FileKind, Image, ImageFile, LoadPackage, PinImage,
+    PukImage, RfmImage, SecurityDomainImage, SecurityDomainKey, SharedPins, SqnState, Subscription,
 };
 pub use response::{EuiccResponse, PeStatus, ResponseError};
 pub use rules::remarks;

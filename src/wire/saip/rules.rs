@@ -2,8 +2,9 @@
 
 use super::der::Fault;
 use super::element::{Element, Package};
+use super::error::ElementRef;
 use super::error::{PackageError, PeStatusCode};
-use super::image::{AkaAlgorithm, ElementRef, FileKind, Image};
+use super::image::{AkaAlgorithm, FileKind, Image};
 use super::template;
 
 /// Elements that may stand only once.

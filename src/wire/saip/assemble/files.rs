@@ -5,9 +5,9 @@ use super::super::error::PeStatusCode;
 use super::super::file::{Fcp, File, FileCommand, FileItem, GenericFiles, TemplateFiles};
 use super::super::image::{FileKind, ImageFile};
 use super::super::template::{self, Pattern, Place, Row, Shape};
-use super::Assembly;
 use super::content::{self, Cursor};
 use super::keys;
+use super::{Assembly, identifiers};
 
 /// First bytes of the AIDs of USIM, ISIM and CSIM.
 const USIM: &[u8] = &[0xa0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x02];
@@ -18,11 +18,6 @@ const CSIM: &[u8] = &[0xa0, 0x00, 0x00, 0x03, 0x43, 0x10, 0x02];
 const FILES_MAX: usize = 4096;
 /// Bytes of all files together.
 const BYTES_MAX: usize = 4 << 20;
-
-/// Identifiers of a path.
-pub(super) fn identifiers(path: &[u8]) -> Vec<u16> {
-    path.chunks_exact(2).map(|id| u16::from_be_bytes([id[0], id[1]])).collect()
-}
 
 fn bad(cause: impl Into<String>) -> Fault {
     Fault::new(PeStatusCode::BAD_VALUES, cause)

@@ -5,8 +5,7 @@ use super::super::codes::{PinCodes, PinSource, PukCodes, is_local};
 use super::super::der::{Fault, Within};
 use super::super::error::PeStatusCode;
 use super::super::image::{AkaAlgorithm, FileKind, PinImage, PukImage, SharedPins, SqnState, Subscription};
-use super::files::identifiers;
-use super::{Assembly, Late};
+use super::{Assembly, Late, identifiers};
 use crate::wire::tlv::{self, Reader};
 
 fn bad(cause: impl Into<String>) -> Fault {

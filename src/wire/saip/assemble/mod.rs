@@ -7,15 +7,19 @@ mod keys;
 
 use super::der::Fault;
 use super::element::{Element, Package};
-use super::error::{PackageError, PeStatusCode};
+use super::error::{ElementRef, PackageError, PeStatusCode};
 use super::image::{
-    AppletInstance, CdmaImage, ElementRef, FileKind, Image, LoadPackage, RfmImage, SecurityDomainImage,
-    SecurityDomainKey,
+    AppletInstance, CdmaImage, FileKind, Image, LoadPackage, RfmImage, SecurityDomainImage, SecurityDomainKey,
 };
 use super::{application, header::Header, template};
 
 /// Versions of the specification whose packages are understood.
 const VERSIONS: std::ops::RangeInclusive<u8> = 1..=3;
+
+/// Identifiers of a path.
+fn identifiers(path: &[u8]) -> Vec<u16> {
+    path.chunks_exact(2).map(|id| u16::from_be_bytes([id[0], id[1]])).collect()
+}
 
 impl Package {
     /// Applies all templates. An error names the element that a card could not install, and what the card
@@ -205,7 +209,7 @@ impl Assembly {
             let mut later = Vec::new();
             for (place, path) in open {
                 // `find` follows links that are resolved; one that is not is looked at again.
-                match self.image.find(&files::identifiers(&path)) {
+                match self.image.find(&identifiers(&path)) {
                     None => {
                         return Err(
                             self.broken_link(place, format!("there is no file {}", hex::encode(&path)))

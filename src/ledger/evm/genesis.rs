@@ -11,11 +11,11 @@ use alloy_eips::{eip2935, eip4788, eip7002, eip7251};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use serde_json::{Value, json};
 
-use super::LedgerError;
-use super::account::{Account, Operators};
-use super::checkpoint::CheckpointKey;
 use super::execute::empty_header;
 use super::world::{AccountChange, World};
+use crate::ledger::account::{Account, Operators};
+use crate::ledger::checkpoint::CheckpointKey;
+use crate::ledger::error::LedgerError;
 
 /// What each operator account holds in wei: enough for ever, as gas is not money here.
 const ENDOWMENT: u128 = 1_000_000_000_000_000_000_000_000_000;

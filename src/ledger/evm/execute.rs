@@ -26,7 +26,7 @@ use revm::primitives::hardfork::SpecId;
 
 use super::block::transactions_root;
 use super::world::World;
-use super::{Counter, LedgerOp};
+use crate::ledger::count::{Counter, LedgerOp};
 
 /// The gas limit of every block: 500 registrations of 150,000 gas stay under half of it, so that the base fee
 /// never moves (EIP-1559).

@@ -1,4 +1,4 @@
-//! The ledger itself: transactions in, sealed blocks out, records to be read at any time.
+//! The chain itself: transactions in, sealed blocks out, records to be read at any time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,19 +9,18 @@ use alloy_eips::eip7825::MAX_TX_GAS_LIMIT_OSAKA;
 use alloy_primitives::{Address, U256};
 use revm::context::result::ExecutionResult;
 
-use super::account::Operators;
 use super::block::StoredBlock;
-use super::checkpoint::{CheckpointKey, MerkleLog};
 use super::execute::{Execution, HashedHeader, Transaction, execute};
 use super::genesis::Genesis;
-use super::registry::{self, Contract, DeviceRecord, RegistryEvent, StatusChanged};
 use super::replay::{Depth, recover, replay};
-use super::store::Store;
 use super::world::World;
-use super::{Counter, LedgerError, LedgerOp};
-
-/// The hash of a transaction.
-pub type TxHash = [u8; 32];
+use crate::ledger::account::Operators;
+use crate::ledger::checkpoint::{CheckpointKey, MerkleLog};
+use crate::ledger::count::{Counter, LedgerOp};
+use crate::ledger::error::LedgerError;
+use crate::ledger::receipt::{Head, Sealed, TxHash, TxOutcome, TxReceipt};
+use crate::ledger::registry::{self, Contract, DeviceRecord, RegistryEvent};
+use crate::ledger::store::Store;
 
 /// An EVM chain with one device registry, kept in a store.
 pub struct Ledger {
@@ -39,65 +38,6 @@ pub struct Ledger {
     counter: Counter,
     /// Set when the store failed: what it holds is then unknown, and only opening again tells.
     failed: bool,
-}
-
-/// A block as others refer to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    pub number: u64,
-    pub hash: [u8; 32],
-    /// Seconds since the Unix epoch.
-    pub timestamp: u64,
-}
-
-/// What became of a transaction in a block.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TxOutcome {
-    /// It did what it says.
-    Done,
-    /// The device stood on the ledger with this key already; nothing changed.
-    Unchanged,
-    /// The identity or the key is taken; nothing changed, and the attempt stands on the ledger. `reason` is
-    /// `identity-already-registered` or `key-already-registered`.
-    Conflict { reason: &'static str },
-    /// The contract refused. `reason` is `bad-signature`, `not-authorised`, `wrong-state`, `bad-identity`,
-    /// `halted` or `reverted`.
-    Reverted { reason: &'static str },
-    /// The transaction could not be in a block at all, and is in none.
-    Invalid { cause: String },
-}
-
-impl TxOutcome {
-    /// The stable word of a refusal; none if the transaction was not refused.
-    pub fn refusal(&self) -> Option<&'static str> {
-        match self {
-            Self::Done | Self::Unchanged => None,
-            Self::Conflict { reason } | Self::Reverted { reason } => Some(reason),
-            Self::Invalid { .. } => Some("invalid-transaction"),
-        }
-    }
-}
-
-/// What a transaction did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TxReceipt {
-    pub tx_hash: TxHash,
-    pub outcome: TxOutcome,
-    /// Gas used, refunds taken off.
-    pub gas: u64,
-    pub status_changes: Vec<StatusChanged>,
-}
-
-/// A sealed block.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sealed {
-    pub number: u64,
-    pub hash: [u8; 32],
-    /// Seconds since the Unix epoch.
-    pub timestamp: u64,
-    pub state_root: [u8; 32],
-    /// One receipt per transaction, in the order of submission.
-    pub receipts: Vec<TxReceipt>,
 }
 
 impl Ledger {
@@ -219,12 +159,12 @@ impl Ledger {
 
     /// The record of a device; none if the ledger does not know it. Pending transactions do not count.
     pub fn device(&self, id: &[u8; 32]) -> Option<DeviceRecord> {
-        registry::device(&self.world, self.contract.address, id)
+        registry::device(|at| self.world.slot(self.contract.address, at), id)
     }
 
     /// The identity that a public key belongs to.
     pub fn id_of_key(&self, x: &[u8; 32], y: &[u8; 32]) -> Option<[u8; 32]> {
-        registry::id_of_key(&self.world, self.contract.address, x, y)
+        registry::id_of_key(|at| self.world.slot(self.contract.address, at), x, y)
     }
 
     /// The signed checkpoint over all blocks (C2SP tlog-checkpoint).

@@ -9,13 +9,14 @@ use alloy_consensus::{Sealable, Transaction as _, TxEnvelope, Typed2718};
 use alloy_primitives::Address;
 
 use super::block::StoredBlock;
-use super::checkpoint::{self, MerkleLog, TreeHead};
 use super::execute::{HashedHeader, Transaction, execute};
 use super::genesis::Genesis;
-use super::registry::{Contract, runtime_code};
-use super::store::{Contents, Store};
 use super::world::World;
-use super::{Counter, LedgerError, LedgerOp};
+use crate::ledger::checkpoint::{self, MerkleLog, TreeHead};
+use crate::ledger::count::{Counter, LedgerOp};
+use crate::ledger::error::LedgerError;
+use crate::ledger::registry::{Contract, runtime_code};
+use crate::ledger::store::{Contents, Store};
 
 /// How much is taken on trust.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

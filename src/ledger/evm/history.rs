@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::block::StoredBlock;
-use super::registry::{self, Contract, DeviceRecord, RegistryEvent};
 use super::replay::{Depth, replay};
-use super::store::Store;
-use super::{LedgerError, checkpoint};
+use crate::ledger::checkpoint;
+use crate::ledger::error::LedgerError;
+use crate::ledger::registry::{self, Contract, DeviceRecord, RegistryEvent};
+use crate::ledger::store::Store;
 
 /// A ledger as a reader sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +56,8 @@ pub fn read_history(store: &mut dyn Store) -> Result<History, LedgerError> {
     let devices = entries
         .into_iter()
         .filter_map(|(id, entries)| {
-            let record = registry::device(&replayed.world, replayed.contract.address, &id)?;
+            let slot = |at| replayed.world.slot(replayed.contract.address, at);
+            let record = registry::device(slot, &id)?;
             Some((id, DeviceHistory { record, entries }))
         })
         .collect();

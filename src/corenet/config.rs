@@ -1,0 +1,61 @@
+//! What a core network is.
+
+use std::net::Ipv4Addr;
+
+use super::gateway::AddressPool;
+use super::hss::HssFault;
+use super::session::RatType;
+use crate::crypto::Tally;
+use crate::id::Plmn;
+
+/// What a core network is.
+#[derive(Debug, Clone)]
+pub struct EpcConfig {
+    /// The network's identity.
+    pub plmn: Plmn,
+    /// The tracking area code of its base stations (TS 23.003 clause 19.4.2.3).
+    pub tac: u16,
+    /// The radio access of its cells.
+    pub rat: RatType,
+    /// The access point name of subscribers that have none of their own.
+    pub apn: String,
+    /// NAS integrity algorithms by number, best first.
+    pub eia: Vec<u8>,
+    /// NAS ciphering algorithms by number, best first.
+    pub eea: Vec<u8>,
+    /// Where UEs get their addresses.
+    pub ue_pool: AddressPool,
+    /// The DNS server that UEs are told.
+    pub dns: Option<Ipv4Addr>,
+    /// The largest packet of a UE, in bytes.
+    pub mtu: u16,
+    /// MME Group ID of its GUTIs (TS 23.003 clause 2.8.1).
+    pub mme_group: u16,
+    /// MME Code of its GUTIs.
+    pub mme_code: u8,
+    /// What is wrong with the HSS, on purpose.
+    pub hss_fault: HssFault,
+    /// Counts what the network computes with its own key.
+    pub tally: Tally,
+}
+
+impl EpcConfig {
+    /// A core network without faults that prefers AES, then SNOW 3G, then ZUC, and has room for 65,533 UEs.
+    pub fn new(plmn: Plmn, tac: u16, apn: impl Into<String>, ue_pool: AddressPool) -> Self {
+        Self {
+            plmn,
+            tac,
+            rat: RatType::Eutran,
+            apn: apn.into(),
+            eia: vec![2, 1, 3],
+            eea: vec![2, 1, 3, 0],
+            ue_pool,
+            dns: None,
+            mtu: 1400,
+            mme_group: 1,
+            mme_code: 1,
+            hss_fault: HssFault::None,
+            tally: Tally::new(),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What a ledger says of transactions and blocks, whichever engine seals them.
+
+use super::registry::StatusChanged;
+
+/// The hash of a transaction.
+pub type TxHash = [u8; 32];
+
+/// A block as others refer to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    pub number: u64,
+    pub hash: [u8; 32],
+    /// Seconds since the Unix epoch.
+    pub timestamp: u64,
+}
+
+/// What became of a transaction in a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TxOutcome {
+    /// It did what it says.
+    Done,
+    /// The device stood on the ledger with this key already; nothing changed.
+    Unchanged,
+    /// The identity or the key is taken; nothing changed, and the attempt stands on the ledger. `reason` is
+    /// `identity-already-registered` or `key-already-registered`.
+    Conflict { reason: &'static str },
+    /// The contract refused. `reason` is `bad-signature`, `not-authorised`, `wrong-state`, `bad-identity`,
+    /// `halted` or `reverted`.
+    Reverted { reason: &'static str },
+    /// The transaction could not be in a block at all, and is in none.
+    Invalid { cause: String },
+}
+
+impl TxOutcome {
+    /// The stable word of a refusal; none if the transaction was not refused.
+    pub fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::Done | Self::Unchanged => None,
+            Self::Conflict { reason } | Self::Reverted { reason } => Some(reason),
+            Self::Invalid { .. } => Some("invalid-transaction"),
+        }
+    }
+}
+
+/// What a transaction did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TxReceipt {
+    pub tx_hash: TxHash,
+    pub outcome: TxOutcome,
+    /// Gas used, refunds taken off.
+    pub gas: u64,
+    pub status_changes: Vec<StatusChanged>,
+}
+
+/// A sealed block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    pub number: u64,
+    pub hash: [u8; 32],
+    /// Seconds since the Unix epoch.
+    pub timestamp: u64,
+    pub state_root: [u8; 32],
+    /// One receipt per transaction, in the order of submission.
+    pub receipts: Vec<TxReceipt>,
+}
