@@ -402,7 +402,11 @@ fn every_word_of_the_euicc_and_its_assistant_is_a_reason() {
             let Some((pattern, value)) = line.split_once(" => \"") else { continue };
             let of_code = pattern == "_" || pattern.bytes().all(|b| b.is_ascii_digit());
             if of_code || pattern.starts_with("Self::") {
-                words.extend(value.strip_suffix("\",").map(str::to_owned));
+                // Commands of a package have names of ASN.1, reasons are words.
+                let is_word = |word: &&str| {
+                    word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                };
+                words.extend(value.strip_suffix("\",").filter(is_word).map(str::to_owned));
             }
         }
     }
