@@ -4,7 +4,7 @@
 mod s1;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 
 use super::{Downlink, RanError, ReleaseCause, Uplink};
@@ -18,6 +18,9 @@ use crate::wire::{Fields, Label};
 
 /// How long the base station waits for the answer to an S1 SETUP REQUEST before it asks again.
 pub const S1_SETUP_RETRY: Duration = Duration::from_secs(10);
+/// How long the base station waits for a UE to complete the connection that it has asked for: as long as the largest
+/// T300 (TS 36.331 clause 6.3.6), after which no UE waits either.
+pub const CONNECTION_SETUP_WAIT: Duration = Duration::from_secs(2);
 
 /// What a base station is.
 #[derive(Debug, Clone)]
@@ -125,6 +128,8 @@ pub struct Enb {
     contexts: BTreeMap<u32, Context>,
     /// From device to eNB UE S1AP ID.
     by_ue: BTreeMap<u32, u32>,
+    /// Until when a connection that was asked for may be completed, by eNB UE S1AP ID, the oldest first.
+    awaited: VecDeque<(Instant, u32)>,
     /// The tunnels of the contexts, by eNB UE S1AP ID.
     tunnels: Endpoint<u32>,
     next_id: u32,
@@ -140,6 +145,7 @@ impl Enb {
             setup_at: None,
             contexts: BTreeMap::new(),
             by_ue: BTreeMap::new(),
+            awaited: VecDeque::new(),
             tunnels: Endpoint::new(address),
             next_id: 1,
         }
@@ -153,25 +159,28 @@ impl Enb {
         input: EnbInput<'_>,
         out: &mut Vec<EnbOutput>,
     ) -> Result<(), RanError> {
-        match input {
+        let handled = match input {
             EnbInput::S1Connected => self.set_up(now, out),
             EnbInput::S1(bytes) => self.receive_s1(now, bytes, out),
             EnbInput::S1Lost => {
                 self.lost(out);
                 Ok(())
             }
-            EnbInput::Air { ue, message } => self.air(ue, message, out),
+            EnbInput::Air { ue, message } => self.air(now, ue, message, out),
             EnbInput::GtpU(bytes) => self.receive_gtpu(bytes, out),
             EnbInput::Timer => match self.setup_at.filter(|at| *at <= now) {
                 Some(_) => self.set_up(now, out),
                 None => Ok(()),
             },
-        }
+        };
+        self.give_up_connecting(now);
+        handled
     }
 
     /// When the next timer expires.
     pub fn deadline(&self) -> Option<Instant> {
-        self.setup_at
+        let awaited = self.awaited.front().map(|(until, _)| *until);
+        self.setup_at.into_iter().chain(awaited).min()
     }
 
     /// How many UEs have a connection, or one that the MME has not released yet.
@@ -200,9 +209,31 @@ impl Enb {
         Self::note("s1", "DOWN", out);
     }
 
-    fn air(&mut self, ue: u32, message: Uplink, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
+    /// Forgets connections that were asked for and never completed: the MME does not know of them, and nobody else
+    /// would end them.
+    fn give_up_connecting(&mut self, now: Instant) {
+        while let Some(&(until, id)) = self.awaited.front() {
+            let is_connecting =
+                self.contexts.get(&id).is_some_and(|context| context.stage == Stage::Connecting);
+            if is_connecting && until > now {
+                break;
+            }
+            self.awaited.pop_front();
+            if is_connecting {
+                self.forget(id);
+            }
+        }
+    }
+
+    fn air(
+        &mut self,
+        now: Instant,
+        ue: u32,
+        message: Uplink,
+        out: &mut Vec<EnbOutput>,
+    ) -> Result<(), RanError> {
         if message == Uplink::ConnectionRequest {
-            return self.connection_requested(ue, out);
+            return self.connection_requested(now, ue, out);
         }
         let Some(&id) = self.by_ue.get(&ue) else { return Ok(()) };
         let Some(context) = self.contexts.get_mut(&id) else { return Ok(()) };
@@ -240,7 +271,12 @@ impl Enb {
         }
     }
 
-    fn connection_requested(&mut self, ue: u32, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
+    fn connection_requested(
+        &mut self,
+        now: Instant,
+        ue: u32,
+        out: &mut Vec<EnbOutput>,
+    ) -> Result<(), RanError> {
         if self.s1 != S1State::Ready {
             out.push(EnbOutput::Air { ue, message: Downlink::ConnectionReject });
             return Ok(());
@@ -262,6 +298,7 @@ impl Enb {
         };
         self.contexts.insert(id, context);
         self.by_ue.insert(ue, id);
+        self.awaited.push_back((now + CONNECTION_SETUP_WAIT, id));
         let message = Downlink::ConnectionSetup { plmn: self.config.plmn, tac: self.config.tac };
         out.push(EnbOutput::Air { ue, message });
         Ok(())
