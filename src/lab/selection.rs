@@ -10,7 +10,7 @@ mod owners;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use self::keys::Keys;
 use self::owners::{Owners, client_random};
@@ -44,9 +44,9 @@ pub struct Selection {
     fates: Vec<Fate>,
     owners: Owners,
     keys: Option<Keys>,
-    queue: VecDeque<Waiting>,
-    /// How many events have left the queue: the number of its first.
-    gone: u64,
+    /// What waits, by its number: nothing is left there of what is left out, however long the first waits.
+    queue: BTreeMap<u64, Waiting>,
+    next: u64,
     /// The numbers of the events that wait for a device.
     held: HashMap<u32, Vec<u64>>,
     held_bytes: usize,
@@ -58,10 +58,10 @@ pub struct Selection {
     counters: Counters,
 }
 
-/// An event that waits, until what it waits for is decided or it is itself left out.
+/// An event that waits, and whose it is.
 struct Waiting {
     device: Option<u32>,
-    event: Option<Event>,
+    event: Event,
 }
 
 impl Selection {
@@ -83,8 +83,8 @@ impl Selection {
             fates,
             owners: Owners::default(),
             keys: keys.map(|(from, to)| Keys::new(from, to)),
-            queue: VecDeque::new(),
-            gone: 0,
+            queue: BTreeMap::new(),
+            next: 0,
             held: HashMap::new(),
             held_bytes: 0,
             held_bytes_max: HELD_BYTES_MAX,
@@ -175,9 +175,10 @@ impl Selection {
         }
         self.held_bytes += bytes(&event);
         if let Some(device) = device.filter(|_| fate == Fate::Open) {
-            self.held.entry(device).or_default().push(self.gone + self.queue.len() as u64);
+            self.held.entry(device).or_default().push(self.next);
         }
-        self.queue.push_back(Waiting { device, event: Some(event) });
+        self.queue.insert(self.next, Waiting { device, event });
+        self.next += 1;
     }
 
     fn decide(&mut self, device: u32, fate: Fate) {
@@ -200,8 +201,7 @@ impl Selection {
     /// Leaves out what waits for a device.
     fn forget(&mut self, device: u32) {
         for number in self.held.remove(&device).unwrap_or_default() {
-            let waiting = number.checked_sub(self.gone).and_then(|place| self.queue.get_mut(place as usize));
-            if let Some(event) = waiting.and_then(|waiting| waiting.event.take()) {
+            if let Some(Waiting { event, .. }) = self.queue.remove(&number) {
                 self.held_bytes -= bytes(&event);
                 self.leave_out(&event);
             }
@@ -210,9 +210,8 @@ impl Selection {
 
     /// Gives up the beginning of the device that everything waits for. False where nothing waits for one.
     fn give_up_first(&mut self) -> bool {
-        let open = |waiting: &Waiting| waiting.event.as_ref().and(waiting.device);
-        let Some(device) = self.queue.iter().find_map(open).filter(|one| self.fate(Some(*one)) == Fate::Open)
-        else {
+        let first = self.queue.first_key_value().and_then(|(_, first)| first.device);
+        let Some(device) = first.filter(|device| self.fate(Some(*device)) == Fate::Open) else {
             return false;
         };
         self.given_up.insert(device);
@@ -227,13 +226,11 @@ impl Selection {
 
     /// Records what waits for nothing.
     fn release(&mut self, record: Record<'_>) {
-        while let Some(first) = self.queue.front() {
-            if first.event.is_some() && self.fate(first.device) == Fate::Open {
+        while let Some((_, first)) = self.queue.first_key_value() {
+            if self.fate(first.device) == Fate::Open {
                 return;
             }
-            let event = self.queue.pop_front().and_then(|waiting| waiting.event);
-            self.gone += 1;
-            if let Some(event) = event {
+            if let Some((_, Waiting { event, .. })) = self.queue.pop_first() {
                 self.held_bytes -= bytes(&event);
                 record(&event);
             }
