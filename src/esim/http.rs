@@ -12,15 +12,18 @@ pub struct HttpRequest {
     pub path: String,
     /// `application/json` or `application/x-gsma-rsp-asn1`.
     pub content_type: String,
+    /// The content.
     pub body: Vec<u8>,
 }
 
 /// The response to an [`HttpRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpResponse {
+    /// The status code.
     pub status: u16,
     /// Empty where there is no body.
     pub content_type: String,
+    /// The content; empty where there is none.
     pub body: Vec<u8>,
 }
 
@@ -34,6 +37,7 @@ pub const ESIPA_PATH: &str = "/gsma/rsp2/asn1";
 /// What a server did with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Served {
+    /// What goes back.
     pub response: HttpResponse,
     /// The function as the standard names it: `ES9+.AuthenticateClient`.
     pub function: String,

@@ -13,6 +13,7 @@ use crate::wire::rsp::iot::{DownloadTrigger, EuiccPackage, Psmo};
 /// One step of a rule. The next one is begun when the one before has succeeded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "do")]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum RuleStep {
     /// Downloads by the activation code.
     DownloadByCode { code: String, hidden: bool },
@@ -31,6 +32,7 @@ pub enum RuleStep {
 pub struct Rule {
     /// The first digits of the EIDs; empty for all.
     pub eid_prefix: String,
+    /// What is done, one after another.
     pub steps: Vec<RuleStep>,
 }
 
