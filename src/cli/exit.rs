@@ -57,6 +57,13 @@ pub fn help() -> String {
     format!("Exit codes:\n{}", rows.join("\n"))
 }
 
+/// The table as a page of the reference.
+pub fn page() -> String {
+    let rows: String = TABLE.iter().map(|(_, code, meaning)| format!("| {code} | {meaning} |\n")).collect();
+    let introduction = "They say who is to blame, and every verb means the same by them.";
+    format!("# Exit codes\n\n{introduction}\n\n| code | meaning |\n|---|---|\n{rows}")
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())

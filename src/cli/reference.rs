@@ -5,12 +5,14 @@ use std::fmt::Write;
 use clap::{Arg, Command, CommandFactory};
 
 use super::args::Cli;
+use super::exit;
 use crate::lab::schema;
 
 /// Every generated page with the name of its file: Markdown.
 pub fn pages() -> Vec<(&'static str, String)> {
     let mut pages = schema::pages();
     pages.push(("command-line.md", command_line()));
+    pages.push(("exit-codes.md", exit::page()));
     pages
 }
 

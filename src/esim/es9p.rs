@@ -14,7 +14,9 @@ use crate::wire::tlv;
 /// Which server is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
+    /// An SM-DP+.
     Smdp,
+    /// An SM-DS.
     Smds,
 }
 
@@ -32,6 +34,7 @@ impl Service {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{function} was refused ({subject_code}, {reason_code}): {}", self.sentence())]
 pub struct ServerRefusal {
+    /// The function as the standard names it.
     pub function: &'static str,
     /// SGP.22 clause 5.2.6.1.
     pub subject_code: String,
@@ -63,6 +66,7 @@ impl ServerRefusal {
 
 /// Why an answer of a server is of no use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum AnswerError {
     #[error(transparent)]
     Refused(#[from] ServerRefusal),
@@ -86,11 +90,13 @@ impl AnswerError {
 /// An SM-DP+'s release of a download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthenticateClientOk {
+    /// The transaction; absent where the eIM keeps it.
     pub transaction_id: Option<Vec<u8>>,
     /// StoreMetadata, `BF25`, as it was received.
     pub metadata: Option<Vec<u8>>,
     /// As it was received.
     pub smdp_signed2: Vec<u8>,
+    /// The SM-DP+'s signature on `smdp_signed2`.
     pub smdp_signature2: Signature,
     /// CERT.DPpb.ECDSA, DER.
     pub certificate: Vec<u8>,
@@ -101,6 +107,7 @@ pub struct AuthenticateClientOk {
 /// What an SM-DS knows for an eUICC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventEntry {
+    /// By which the SM-DP+ finds the event again.
     pub event_id: String,
     /// Of the SM-DP+, or of another SM-DS.
     pub server: String,

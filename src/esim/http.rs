@@ -9,15 +9,18 @@ pub struct HttpRequest {
     pub path: String,
     /// `application/json` or `application/x-gsma-rsp-asn1`.
     pub content_type: String,
+    /// The content.
     pub body: Vec<u8>,
 }
 
 /// The response to an [`HttpRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpResponse {
+    /// The status code.
     pub status: u16,
     /// Empty where there is no body.
     pub content_type: String,
+    /// The content; empty where there is none.
     pub body: Vec<u8>,
 }
 

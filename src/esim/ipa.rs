@@ -30,6 +30,7 @@ const UNDEFINED: u64 = 127;
 pub struct IpaOptions {
     /// FQDN of the eIM, with `:port` where it is not 443.
     pub eim: String,
+    /// What it says of the device.
     pub device: DeviceInfo,
     /// Whether downloads go through the eIM.
     pub indirect: bool,
@@ -48,6 +49,7 @@ pub enum IpaStep {
     ProfileChanged,
     /// The eIM has nothing more to do.
     Idle(PollReport),
+    /// It cannot go on.
     Failed(LpaError),
 }
 
@@ -60,6 +62,7 @@ pub struct PollReport {
     pub installed: Vec<IccidBytes>,
     /// Why a download did not end in a profile.
     pub not_downloaded: Option<LpaError>,
+    /// Whether another profile is enabled than before.
     pub profile_changed: bool,
 }
 

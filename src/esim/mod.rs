@@ -2,7 +2,6 @@
 //!
 //! Servers are plain state machines, request in and response out; clients hand out requests and take responses.
 //! Neither sees a socket, TLS or a clock: the time comes in as Unix seconds.
-#![allow(missing_docs, reason = "fields are called as in SGP.22 and SGP.32")]
 
 mod authenticate;
 pub mod eim;
@@ -35,6 +34,7 @@ use crate::kernel::Blame;
 
 /// Why something of remote SIM provisioning was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum EsimError {
     #[error(transparent)]
     Certificate(#[from] RspCertError),

@@ -7,6 +7,7 @@ use super::{Reason, Refusal, json};
 /// What a server did with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Served {
+    /// What goes back.
     pub response: HttpResponse,
     /// The function as the standard names it: `ES9+.AuthenticateClient`.
     pub function: String,

@@ -27,7 +27,9 @@ const EVENTS_MAX: usize = 100;
 /// What waits for an eUICC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
+    /// The eUICC.
     pub eid: Eid,
+    /// By which the SM-DP+ finds it again.
     pub event_id: String,
     /// FQDN of the SM-DP+.
     pub server: String,

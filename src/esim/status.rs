@@ -89,12 +89,14 @@ reasons! {
 /// A function that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Refusal {
+    /// The reason, with its codes of SGP.22.
     pub reason: Reason,
     /// What exactly, where there is more to say than the reason does.
     pub detail: Option<String>,
 }
 
 impl Refusal {
+    /// The reason, with what there is to say beside it.
     pub fn new(reason: Reason, detail: impl fmt::Display) -> Self {
         Self { reason, detail: Some(detail.to_string()) }
     }

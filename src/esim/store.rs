@@ -48,8 +48,11 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the {} record {key}: {problem}", kind.as_str())]
 pub struct StoreError {
+    /// What kind of record it is.
     pub kind: Kind,
+    /// By which it is kept.
     pub key: String,
+    /// What is wrong, in words.
     pub problem: String,
 }
 

@@ -48,18 +48,31 @@ pub struct EimSettings {
 /// Why the eIM does not do or believe something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EimRefusal {
+    /// The message cannot be read.
     Malformed,
+    /// No eUICC with this EID is managed here.
     UnknownEid,
+    /// No package is out that it could be the result of.
     UnknownPackage,
+    /// The eUICC has not signed this.
     WrongSignature,
+    /// It has another counter than the package that is out.
     WrongCounter,
+    /// It is for another eIM.
     WrongEim,
+    /// It has another transaction than the package that is out.
     WrongTransaction,
+    /// The certificates are those of another eUICC.
     WrongEid,
+    /// The certificates of the eUICC are not known.
     NoCertificate,
+    /// The certificates of the eUICC do not verify.
     CertificateChain,
+    /// The server that was asked has refused.
     ServerRefuses,
+    /// The server that was asked has not answered.
     ServerSilent,
+    /// The record of the eUICC could not be kept.
     NotKept,
 }
 
@@ -106,31 +119,34 @@ impl EimRefusal {
 /// What the eIM did with a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EimAnswer {
+    /// What goes back.
     pub response: HttpResponse,
     /// The function as the standard names it: `ESipa.GetEimPackage`.
     pub function: String,
     /// What came of it, for people.
     pub note: String,
+    /// Why it was not done or believed, where it was not.
     pub refusal: Option<EimRefusal>,
 }
 
 /// What is to be done with a message.
 #[derive(Debug)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Action {
+    /// Answer at once.
     Answer(EimAnswer),
     /// Ask a server first, and then call [`Eim::relayed`].
-    Relay {
-        request: HttpRequest,
-        token: RelayToken,
-    },
+    Relay { request: HttpRequest, token: RelayToken },
 }
 
 /// A notification that is for a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
+    /// The eUICC that has signed it.
     pub eid: Eid,
     /// By which [`Eim::forwarded`] is told.
     pub number: u64,
+    /// What is to be sent.
     pub request: HttpRequest,
 }
 
@@ -237,6 +253,7 @@ impl Eim {
         self.euiccs.iter()
     }
 
+    /// What is known of an eUICC.
     pub fn euicc(&self, eid: &Eid) -> Option<&EuiccRecord> {
         self.euiccs.get(eid)
     }

@@ -13,6 +13,7 @@ use crate::wire::rsp::iot::{
 /// One step of a rule. The next one is begun when the one before has succeeded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "do")]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum RuleStep {
     /// Downloads by the activation code.
     DownloadByCode { code: String, hidden: bool },
@@ -28,15 +29,14 @@ pub enum RuleStep {
 
 /// A kind of work.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum WorkKind {
     /// Operations for the eUICC, signed.
     Package(EuiccPackage),
+    /// The IPA is asked for data of its eUICC.
     Data(IpaEuiccDataRequest),
     /// A download; with `hidden` the IPA is not told from where, and goes through the eIM.
-    Download {
-        trigger: DownloadTrigger,
-        hidden: bool,
-    },
+    Download { trigger: DownloadTrigger, hidden: bool },
 }
 
 impl WorkKind {
@@ -131,6 +131,7 @@ impl<'de> Deserialize<'de> for WorkKind {
 pub struct Work {
     /// Counts from 1 for each eUICC.
     pub number: u64,
+    /// What is to be done.
     pub kind: WorkKind,
 }
 
@@ -150,20 +151,26 @@ pub(super) struct Out {
 /// How a piece of work ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
+    /// The number of the work.
     pub number: u64,
     /// What it was.
     pub what: String,
+    /// Whether all of it was done.
     pub ok: bool,
     /// What came of it, operation by operation.
     pub detail: String,
+    /// When, in Unix seconds.
     pub finished_unix_s: u64,
 }
 
 /// A profile, as the eUICC last listed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownProfile {
+    /// The number of the profile.
     pub iccid: Iccid,
+    /// Whether it is the one that is enabled.
     pub enabled: bool,
+    /// The name that its metadata have.
     pub name: String,
 }
 
@@ -178,9 +185,11 @@ pub(super) struct Waiting {
 /// One eUICC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EuiccRecord {
+    /// Its identifier.
     pub eid: Eid,
     /// The counter of the last package that was signed.
     pub counter: u64,
+    /// What results are bound to this eIM by (SGP.32 clause 2.11.1.1).
     pub association_token: Option<u64>,
     /// CERT.EUICC.ECDSA and CERT.EUM.ECDSA, DER, verified; none where they are not known yet.
     #[serde(with = "store")]
@@ -191,14 +200,18 @@ pub struct EuiccRecord {
     /// Bits of `ipaFeatures`, as the IPA has said them.
     #[serde(default)]
     pub(super) ipa_features: u8,
+    /// FQDN of the SM-DP+ that it asks where nobody says another, as it has told.
     pub default_smdp: Option<String>,
+    /// Its profiles, as it last listed them.
     pub profiles: Vec<KnownProfile>,
+    /// Work that the IPA has not fetched yet, the next first.
     pub queue: VecDeque<Work>,
     pub(super) out: Option<Out>,
     /// The last package that was answered: a rollback refers to it.
     pub(super) last: Option<(u64, Vec<u8>)>,
     /// Sequence numbers of results that were taken, the newest last.
     pub(super) taken: VecDeque<u64>,
+    /// How work has ended, the newest last.
     pub outcomes: Vec<Outcome>,
     pub(super) outbox: BTreeMap<u64, Waiting>,
     /// What of its rule is still to be done.

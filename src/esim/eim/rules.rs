@@ -15,6 +15,7 @@ use crate::wire::rsp::iot::{DownloadTrigger, EuiccPackage, Psmo};
 pub struct Rule {
     /// The first digits of the EIDs; empty for all.
     pub eid_prefix: String,
+    /// What is done, one after another.
     pub steps: Vec<RuleStep>,
 }
 

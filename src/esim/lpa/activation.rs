@@ -7,6 +7,7 @@ use crate::kernel::Blame;
 
 /// Why text is no activation code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum ActivationCodeError {
     #[error("an activation code has at most 255 characters, this has {found}")]
     TooLong { found: usize },
@@ -40,6 +41,7 @@ pub struct ActivationCode {
     pub token: String,
     /// The object identifier that the SM-DP+ has to have.
     pub oid: Option<String>,
+    /// Whether the user has to type a code.
     pub confirmation_code_required: bool,
 }
 

@@ -19,13 +19,12 @@ use crate::wire::rsp::{
 
 /// Where the profile is ordered.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Source {
+    /// By an activation code.
     ActivationCode(ActivationCode),
     /// An SM-DP+ by its address, with the matching identifier where there is one, as an SM-DS names them.
-    Smdp {
-        address: String,
-        matching_id: Option<String>,
-    },
+    Smdp { address: String, matching_id: Option<String> },
     /// The SM-DP+ whose address the eUICC holds.
     DefaultSmdp,
     /// The eIM knows.
@@ -36,12 +35,19 @@ pub enum Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum CancelReason {
+    /// The user does not want it.
     EndUserRejection = 0,
+    /// The user does not want it now.
     Postponed = 1,
+    /// The user has not answered.
     Timeout = 2,
+    /// Its policy rules are not allowed here.
     PprNotAllowed = 3,
+    /// The metadata are others than before.
     MetadataMismatch = 4,
+    /// The package could not be loaded.
     LoadBppExecutionError = 5,
+    /// For another reason.
     Undefined = 127,
 }
 
@@ -52,6 +58,7 @@ pub struct Offer {
     pub server: String,
     /// None where the eIM has checked it.
     pub metadata: Option<ProfileMetadata>,
+    /// Whether the user has to type a code.
     pub confirmation_code_required: bool,
     /// Whether the rules of the profile need the user's consent (SGP.22 clause 2.9.2.1).
     pub consent_required: bool,
@@ -60,6 +67,7 @@ pub struct Offer {
 /// What to do with an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
+    /// Install it.
     Accept,
     /// With the reason for people.
     Refuse(CancelReason, &'static str),
@@ -67,7 +75,9 @@ pub enum Decision {
 
 /// How a profile is downloaded.
 pub struct DownloadOptions {
+    /// What is said of the device.
     pub device: DeviceInfo,
+    /// The code that the user was given, where one is required.
     pub confirmation_code: Option<String>,
     /// Is asked before anything is stored.
     pub decide: Box<dyn FnMut(&Offer) -> Decision + Send>,
@@ -83,11 +93,15 @@ impl DownloadOptions {
 /// A profile that was installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DownloadReport {
+    /// FQDN of the SM-DP+; empty where the eIM keeps it.
     pub server: String,
+    /// The number of the profile, where the metadata are known.
     pub iccid: Option<IccidBytes>,
+    /// What the SM-DP+ said of the profile; none where the eIM has checked it.
     pub metadata: Option<ProfileMetadata>,
     /// AID of the ISD-P.
     pub aid: Vec<u8>,
+    /// The transaction of the download.
     pub transaction_id: Vec<u8>,
     /// ProfileInstallationResult, `BF37`, as the eUICC gave it.
     pub result: Vec<u8>,

@@ -9,6 +9,7 @@ use crate::wire::rsp::RspError;
 
 /// Why a function of the eUICC or a procedure with it did not get through.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum LpaError {
     #[error("{function}: {source}")]
     Port { function: &'static str, source: PortError },

@@ -46,8 +46,11 @@ impl Channel {
 pub struct ResetOptions(pub u8);
 
 impl ResetOptions {
+    /// Every operational profile is deleted.
     pub const OPERATIONAL_PROFILES: u8 = 0x80;
+    /// Test profiles that were downloaded are deleted.
     pub const FIELD_LOADED_TEST_PROFILES: u8 = 0x40;
+    /// The address of the default SM-DP+ is as it was delivered.
     pub const DEFAULT_SMDP_ADDRESS: u8 = 0x20;
 }
 

@@ -32,6 +32,8 @@ use super::HttpRequest;
 pub enum Step<T> {
     /// Send this, and resume with the answer.
     Send(HttpRequest),
+    /// It is through, with this.
     Done(T),
+    /// It cannot go on.
     Failed(LpaError),
 }

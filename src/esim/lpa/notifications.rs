@@ -11,6 +11,7 @@ use crate::wire::rsp::{NotificationMetadata, RetrieveNotifications};
 /// What became of the notifications.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Delivered {
+    /// Acknowledged by their servers, and removed from the eUICC.
     pub delivered: Vec<NotificationMetadata>,
     /// Still in the eUICC, with the reason.
     pub kept: Vec<(NotificationMetadata, String)>,

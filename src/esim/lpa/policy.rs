@@ -7,6 +7,7 @@ use crate::wire::rsp::{Fields, OperatorId, PolicyRules, RspError};
 /// One rule of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorisation {
+    /// The rules that it allows.
     pub rules: PolicyRules,
     /// `E` digits in the codes stand for any.
     pub operators: Vec<OperatorId>,

@@ -10,13 +10,12 @@ use crate::wire::rsp::iot::{
 
 /// How a server is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Transport {
+    /// At its own address.
     Direct,
     /// Through the eIM at this host; with the identifier of its trigger.
-    Eim {
-        host: String,
-        eim_transaction_id: Option<Vec<u8>>,
-    },
+    Eim { host: String, eim_transaction_id: Option<Vec<u8>> },
 }
 
 /// What an answered authentication brings.

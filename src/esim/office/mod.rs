@@ -22,8 +22,11 @@ use super::{ESIPA_PATH, HttpRequest, HttpResponse, Reason, Served};
 /// A server of the office.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Server {
+    /// The SM-DP+.
     Smdp,
+    /// The SM-DS.
     Smds,
+    /// The eIM.
     Eim,
 }
 
@@ -46,6 +49,7 @@ impl fmt::Display for Server {
 
 /// Something that was done, for whoever tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Deed {
     /// A server has answered a request.
     Served {
@@ -70,6 +74,7 @@ pub enum Deed {
 /// What becomes of a request.
 #[derive(Debug)]
 pub enum Reply {
+    /// The answer.
     Now(HttpResponse),
     /// Another server is to be asked first, and what it says given to [`Office::relayed`].
     After(Relay),
@@ -78,6 +83,7 @@ pub enum Reply {
 /// A request to a server that is not of this office, for an IPA that waits for the answer.
 #[derive(Debug)]
 pub struct Relay {
+    /// What is to be sent.
     pub request: HttpRequest,
     token: RelayToken,
 }
@@ -86,6 +92,7 @@ pub struct Relay {
 /// nothing, has to be given to [`Office::done`].
 #[derive(Debug)]
 pub struct Errand {
+    /// What is to be sent.
     pub request: HttpRequest,
     purpose: Purpose,
 }
@@ -194,22 +201,27 @@ impl<P: SmdpDesk> Office<P> {
         Office { desks: Desks { smdp: replace(smdp), smdp_address, smds }, eim: self.eim }
     }
 
+    /// The SM-DP+, or what stands in its place.
     pub fn smdp(&self) -> &P {
         &self.desks.smdp
     }
 
+    /// The same, to be changed.
     pub fn smdp_mut(&mut self) -> &mut P {
         &mut self.desks.smdp
     }
 
+    /// The SM-DS.
     pub fn smds(&self) -> &Smds {
         &self.desks.smds
     }
 
+    /// The eIM, where there is one.
     pub fn eim(&self) -> Option<&Eim> {
         self.eim.as_ref()
     }
 
+    /// The same, to be changed.
     pub fn eim_mut(&mut self) -> Option<&mut Eim> {
         self.eim.as_mut()
     }

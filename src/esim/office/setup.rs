@@ -20,7 +20,9 @@ const SMDS_OID: &str = "2.999.15";
 pub struct Identities {
     /// The CI under which they and the eUICCs are certified.
     pub anchor: TrustAnchor,
+    /// The SM-DP+.
     pub smdp: SmdpIdentity,
+    /// The SM-DS.
     pub smds: SmdsIdentity,
     /// Absent where there is no eIM.
     pub eim: Option<Identity>,
@@ -28,9 +30,11 @@ pub struct Identities {
 
 /// What identities are issued with.
 pub struct Issue<'a> {
+    /// Who issues them.
     pub pki: &'a Pki,
     /// Names and addresses for TLS.
     pub smdp_hosts: &'a [String],
+    /// The same for the SM-DS.
     pub smds_hosts: &'a [String],
     /// When the certificates begin, Unix seconds.
     pub from_unix_s: u64,
@@ -59,17 +63,21 @@ impl Identities {
 
 /// What an office is opened with.
 pub struct Opening<'a> {
+    /// What the SM-DP+ is.
     pub smdp: SmdpSettings,
     /// The address of the SM-DS: FQDN, with `:port` where that is not 443.
     pub smds_address: &'a str,
     /// What the eIM is, where there is one with an identity.
     pub eim: Option<EimSettings>,
+    /// Who the servers are.
     pub identities: Identities,
     /// What each server draws, from its branch. It must not begin again where `records` of before are given.
     pub rng: &'a RngTree,
     /// Where each server keeps its records.
     pub store: &'a dyn Fn() -> Box<dyn Store>,
+    /// What was kept before.
     pub records: &'a Records,
+    /// Where public-key operations are counted.
     pub tally: &'a Tally,
 }
 

@@ -12,10 +12,15 @@ const SMDS_OID: &str = "2.999.15";
 /// A hierarchy and who is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployment {
+    /// The CI and the EUM.
     pub pki: Pki,
+    /// The SM-DP+s that they have certified.
     pub smdp: Vec<SmdpIdentity>,
+    /// The SM-DSs.
     pub smds: Vec<SmdsIdentity>,
+    /// The eIMs.
     pub eim: Vec<Identity>,
+    /// The eUICCs.
     pub euicc: Vec<Identity>,
 }
 

@@ -7,7 +7,9 @@ use crate::crypto::rsp_cert::{Curve, RspCertificate, RspKey, pem};
 /// A file: its path below the folder, with `/` between the parts, and its content.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PkiFile {
+    /// Where it is, below the folder.
     pub path: String,
+    /// What is in it.
     pub bytes: Vec<u8>,
 }
 

@@ -16,8 +16,11 @@ const OURS: [&str; 3] = ["CERT_", "SK_", "CRL_"];
 /// The certificates, keys and revocation lists of a folder, each with its path.
 #[derive(Debug, Clone, Default)]
 pub struct Material {
+    /// The certificates.
     pub certificates: Vec<(String, RspCertificate)>,
+    /// The private keys.
     pub keys: Vec<(String, RspKey)>,
+    /// The revocation lists.
     pub crls: Vec<(String, Crl)>,
     /// Files that should hold one of these and do not, with the reason.
     pub broken: Vec<(String, String)>,
@@ -28,6 +31,7 @@ pub struct Material {
 /// What a check found of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
+    /// Where it is, below the folder.
     pub path: String,
     /// Of a certificate, its role.
     pub role: Option<Role>,

@@ -49,7 +49,9 @@ const EUM_OID: &str = "2.999.5";
 /// A key pair and the certificate on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
+    /// The private key.
     pub key: RspKey,
+    /// The certificate on its public half.
     pub certificate: RspCertificate,
 }
 
@@ -64,30 +66,40 @@ impl Identity {
 /// Who issues certificates. The key is absent where somebody else holds it: then nothing more is issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuer {
+    /// What it has been certified as.
     pub certificate: RspCertificate,
+    /// What it signs with, where that is here.
     pub key: Option<RspKey>,
 }
 
 /// The three identities of an SM-DP+, which share an object identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmdpIdentity {
+    /// The object identifier that the certificates have.
     pub oid: Oid,
+    /// Authenticates it towards the eUICC: CERT.DPauth.ECDSA.
     pub auth: Identity,
+    /// Binds profiles: CERT.DPpb.ECDSA.
     pub pb: Identity,
+    /// For TLS: CERT.DP.TLS.
     pub tls: Identity,
 }
 
 /// The two identities of an SM-DS, which share an object identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmdsIdentity {
+    /// The object identifier that the certificates have.
     pub oid: Oid,
+    /// Authenticates it towards the eUICC: CERT.DSauth.ECDSA.
     pub auth: Identity,
+    /// For TLS: CERT.DS.TLS.
     pub tls: Identity,
 }
 
 /// How a hierarchy is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PkiOptions {
+    /// The curve of all keys.
     pub curve: Curve,
     /// The organization that CI, EUM, eUICCs and servers name.
     pub organization: String,
@@ -114,9 +126,11 @@ impl Default for PkiOptions {
 /// A certificate issuer, its EUM, and what the CI has revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pki {
+    /// The certificate issuer.
     pub ci: Issuer,
     /// None in material without one, which certifies servers only.
     pub eum: Option<Issuer>,
+    /// What the CI has revoked, where it has a list.
     pub crl: Option<Crl>,
 }
 

@@ -15,19 +15,24 @@ const MATCHING_ID_MAX: usize = 64;
 /// ES2+.DownloadOrder: reserves a profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DownloadOrder {
+    /// The eUICC that it is for, where that is known already.
     pub eid: Option<Eid>,
     /// A profile of the inventory; without it one of `profile_type` is taken.
     pub iccid: Option<Iccid>,
+    /// The kind of profile.
     pub profile_type: Option<String>,
 }
 
 /// ES2+.ConfirmOrder: gives a reserved profile its matching identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfirmOrder {
+    /// The profile that was reserved.
     pub iccid: Iccid,
+    /// The eUICC that it is for, where that is known.
     pub eid: Option<Eid>,
     /// Made by the SM-DP+ where there is none; empty where the EID alone decides.
     pub matching_id: Option<String>,
+    /// What the user has to type, where that is wanted.
     pub confirmation_code: Option<String>,
     /// The SM-DS that is told when the profile is released.
     pub smds: Option<String>,
@@ -38,7 +43,9 @@ pub struct ConfirmOrder {
 /// What ES2+.ConfirmOrder returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confirmed {
+    /// The eUICC that it is for, where that is known.
     pub eid: Option<Eid>,
+    /// By which the download names the order.
     pub matching_id: String,
 }
 

@@ -157,6 +157,7 @@ impl Smdp {
         self.orders.values()
     }
 
+    /// The order of a profile.
     pub fn order(&self, iccid: &Iccid) -> Option<&Order> {
         self.orders.get(iccid)
     }

@@ -8,7 +8,9 @@ use crate::wire::rsp::NotificationEvents;
 /// which card holds which subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProfileNotice {
+    /// What has happened.
     pub event: NotificationEvents,
+    /// The profile that it happened to.
     pub iccid: Iccid,
     /// The card that the profile is for.
     pub eid: Eid,

@@ -27,11 +27,15 @@ const MAY_BE_REPEATED: [u64; 2] = [10, 11];
 /// A notification that was verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotificationRecord {
+    /// The eUICC that has signed it.
     pub eid: Eid,
+    /// Its number, counted by the eUICC.
     pub sequence_number: u64,
     /// `install`, `enable`, `disable` or `delete`.
     pub event: String,
+    /// The profile, where it says one.
     pub iccid: Option<Iccid>,
+    /// When it came in, in Unix seconds.
     pub received_unix_s: u64,
     /// Of an installation that failed: which command, and why.
     pub error: Option<String>,

@@ -59,6 +59,7 @@ impl fmt::Display for OrderState {
 /// A profile that the SM-DP+ is given.
 #[derive(Clone)]
 pub struct Profile {
+    /// Its number.
     pub iccid: Iccid,
     /// What ES2+ calls its kind.
     pub profile_type: String,
@@ -100,14 +101,17 @@ pub struct Order {
 }
 
 impl Order {
+    /// The number of the profile.
     pub fn iccid(&self) -> &Iccid {
         &self.iccid
     }
 
+    /// What ES2+ calls the kind of the profile.
     pub fn profile_type(&self) -> &str {
         &self.profile_type
     }
 
+    /// How far it is.
     pub fn state(&self) -> OrderState {
         self.state
     }

@@ -18,8 +18,11 @@ use crate::wire::saip::Package;
 /// What the home network is provisioned with: HSS or UDM.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Subscriber {
+    /// The number of the subscriber.
     pub imsi: Imsi,
+    /// K, which the profile has as well.
     pub k: [u8; 16],
+    /// The operator's constant.
     pub operator: OperatorConstant,
     /// Authentication management field for AUTN.
     pub amf: [u8; 2],

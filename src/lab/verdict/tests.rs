@@ -159,7 +159,10 @@ fn the_first_reason_is_kept_while_the_verdict_worsens() {
     judge.bench_error("the disk is full");
     let judgement = judge.finish(END);
     assert_eq!(judgement.verdict, Verdict::Error);
-    assert_eq!(judgement.reason.unwrap(), "device 1: attach should be done, but was refused: not-on-allow-list");
+    assert_eq!(
+        judgement.reason.unwrap(),
+        "device 1: attach should be done, but was refused: not-on-allow-list"
+    );
 }
 
 #[test]
