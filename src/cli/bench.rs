@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::args::{BenchArgs, BenchVerb, OnboardArgs};
 use super::exit::Exit;
+use super::limits::judge;
 use super::yardstick::{self, Cost};
 use super::{interrupt, terminal};
 use crate::event::{Step, StepId, Verdict};
@@ -46,16 +47,6 @@ fn done<E: Display>(result: Result<Exit, E>, of_error: impl Fn(&E) -> Exit) -> E
             exit.into()
         }
     }
-}
-
-/// Compares what was measured with the limits that were given: what it is, its value, and whether that is past the
-/// limit. Says which are.
-pub(super) fn judge(limits: &[(&str, f64, bool)]) -> Exit {
-    let past: Vec<_> = limits.iter().filter(|(.., is_past)| *is_past).collect();
-    for (what, value, _) in &past {
-        terminal::failure(format_args!("{value:.1} {what} is past the limit"));
-    }
-    if past.is_empty() { Exit::Pass } else { Exit::Threshold }
 }
 
 fn onboard(args: &OnboardArgs) -> Result<Exit, LabError> {

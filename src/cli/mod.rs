@@ -16,6 +16,7 @@ pub mod exit;
 mod generate;
 mod interrupt;
 pub mod ledger;
+mod limits;
 mod node;
 mod pki;
 mod profile;

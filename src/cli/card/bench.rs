@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::args::CardBenchArgs;
-use super::super::bench::judge;
 use super::super::exit::Exit;
+use super::super::limits::judge;
 use super::super::terminal;
 use super::serve::{Seat, ServeError, Stop};
 use crate::card::{CardPort, CardSlot, Personalisation, PortError};

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::args::EsimBenchArgs;
-use super::super::bench::judge;
 use super::super::exit::Exit;
+use super::super::limits::judge;
 use super::super::terminal;
 use super::super::yardstick::{self, Cost};
 use super::orders::ProfileSource;
