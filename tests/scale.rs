@@ -73,7 +73,7 @@ fn named(event: &Event) -> Option<u32> {
     }
 }
 
-fn of<'a>(device: u32, events: &'a [Event]) -> Vec<&'a Event> {
+fn of(device: u32, events: &[Event]) -> Vec<&Event> {
     events.iter().filter(|event| named(event) == Some(device)).collect()
 }
 
