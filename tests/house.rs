@@ -252,7 +252,7 @@ struct Names {
 
 impl Names {
     /// The path from the root of the crate, where `path` stands in the module `from`.
-    fn from_root(&self, from: &[String], path: &[String]) -> Option<Vec<String>> {
+    fn path_from_root(&self, from: &[String], path: &[String]) -> Option<Vec<String>> {
         let ups = path.iter().take_while(|name| *name == "super").count();
         let (base, rest) = match path.first()?.as_str() {
             "crate" => (&[][..], &path[1..]),
@@ -295,7 +295,7 @@ fn file_graph() -> BTreeMap<String, BTreeSet<String>> {
     let mut named: Vec<(Vec<String>, Vec<String>)> = Vec::new();
     for (module, file) in &files {
         for (public, path) in paths_named(&shipped_code(&fs::read_to_string(file).unwrap())) {
-            let Some(path) = names.from_root(module, &path) else { continue };
+            let Some(path) = names.path_from_root(module, &path) else { continue };
             if let (true, Some(name)) = (public, path.last()) {
                 names.handed_on.insert((module.clone(), name.clone()), path.clone());
             } else {
