@@ -11,7 +11,7 @@ use super::conditions::{Conditions, Told};
 use super::fleet::Fleet;
 use super::node::{Input, Node, Output};
 use super::port::{Iface, Payload, Port, To};
-use super::topology::{Arrival, Topology};
+use super::topology::{Arrival, NoRoute, Topology};
 use crate::device::plan::Condition;
 use crate::event::{Actor, Body, Event, Message, Outcome};
 use crate::kernel::{Alarm, Instant, Queue, Ring};
@@ -467,7 +467,17 @@ impl World {
 
     fn put(&mut self, host: Host, output: Output, sink: Sink<'_>) -> Result<(), WorldError> {
         match output {
-            Output::Send { at, from, to, payload, label } => self.send(at, from, to, payload, label, sink),
+            Output::Send { at, from, to, payload, label } => {
+                match self.send(at, from, to, payload, label, sink) {
+                    // An address is what some peer has said, which the network answers with silence.
+                    Err(WorldError::NoRoute(why @ NoRoute::NoAddress { .. })) => {
+                        let fields = vec![("reason", why.to_string())];
+                        self.emit(at, Body::note(from.who, "datagram dropped", fields), sink);
+                        Ok(())
+                    }
+                    sent => sent,
+                }
+            }
             Output::Tell { at, body } => {
                 self.emit(at, body, sink);
                 Ok(())

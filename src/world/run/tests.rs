@@ -109,7 +109,37 @@ fn what_is_asked_of_the_wrong_node_is_refused_by_name() {
     assert_eq!(not_outside, "mme is not played from outside: the bench has a node for it");
     let noting = || Box::new(Noting(Rc::clone(&noted)));
     let not_here = world.restart(ENB, noting(), &mut |_| {}).unwrap_err().to_string();
-    assert_eq!(not_here, "enb1 is no node of this bench that could be switched off");
+    assert_eq!(not_here, "enb1 is no node that this bench runs");
     let nowhere = world.inject(s1(ENB), To::Port(s1(Actor::HSS)), Payload::Bytes(vec![]), &mut |_| {});
     assert!(nowhere.unwrap_err().to_string().contains("nothing links enb1.s1-mme with hss.s1-mme"));
+}
+
+/// Sends a datagram to an address when it is switched on.
+struct Sends(std::net::Ipv4Addr);
+
+impl Node for Sends {
+    fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) -> Result<(), WorldError> {
+        if input == Input::Start {
+            let (from, label) =
+                (Port::new(Actor::GATEWAY, Iface::S1U), Label::new(wire::Proto::GtpU, "G-PDU"));
+            out.push(Output::frame(now, from, To::Address(self.0), vec![0], label));
+        }
+        Ok(())
+    }
+
+    fn deadline(&mut self, _: Instant) -> Option<Instant> {
+        None
+    }
+}
+
+/// An address comes from a peer: one that nobody has is no fault of the bench, and ends no run.
+#[test]
+fn a_datagram_for_an_address_that_nobody_has_is_dropped_and_told() {
+    let (mut world, _) = world();
+    world.add(&[Actor::GATEWAY], Box::new(Sends([192, 0, 2, 1].into())));
+    let mut told = Vec::new();
+    world.step_until(at(10), &mut |event| told.push(event)).unwrap();
+    let [Event { body: Body::State(note), .. }] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((note.actor, &*note.change), (Actor::GATEWAY, "datagram dropped"));
+    assert_eq!(note.fields[0].1, "gw.s1-u sends to 192.0.2.1, which nobody on s1-u has");
 }
