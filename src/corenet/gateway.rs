@@ -334,6 +334,8 @@ fn fault(what: &'static str, cause: &impl std::fmt::Display) -> CorenetError {
 mod tests {
     use super::*;
     use crate::kernel::RngTree;
+    use crate::support::bent::bent;
+    use proptest::prelude::*;
 
     const ENB: Ipv4Addr = Ipv4Addr::new(10, 53, 2, 1);
     const NOW: Instant = Instant::from_nanos(5_000_000_123);
@@ -460,11 +462,24 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_datagram_is_taken_or_dropped(bytes: Vec<u8>) {
+        fn any_datagram_is_taken_or_dropped_and_the_session_goes_on(
+            bytes in bent(gtpu::user(1, &packet([10, 45, 0, 2].into(), [10, 99, 0, 20].into())).unwrap().0),
+        ) {
             let (mut gateway, mut out) = (gateway(), Vec::new());
-            gateway.create(NOW, request(), &mut out);
+            let created = gateway.create(NOW, request(), &mut out).unwrap();
+            out.clear();
             gateway.receive_gtpu(ENB, &bytes, &mut out).unwrap();
             gateway.receive_sgi(&bytes, &mut out).unwrap();
+            // One thing at the most comes of a datagram, and what leaves is the holder's own.
+            prop_assert!(out.len() <= 1, "{out:?}");
+            if let Some(EpcOutput::Sgi(sent)) = out.first() {
+                prop_assert_eq!(gtpu::ipv4_addresses(sent).map(|(source, _)| source), Some(created.ip));
+            }
+            out.clear();
+            let up = packet(created.ip, [10, 99, 0, 20].into());
+            let (good, _) = gtpu::user(created.teid, &up).unwrap();
+            gateway.receive_gtpu(ENB, &good, &mut out).unwrap();
+            prop_assert_eq!(out, [EpcOutput::Sgi(up)]);
         }
     }
 }
