@@ -204,7 +204,10 @@ impl Run {
         // What is logged is sorted before it is given out, where only some devices are recorded.
         let sorted = facts.recorded.and(key_log.clone()).map(|written| (KeyLogSink::new(), written));
         let logged = sorted.as_ref().map(|(logged, _)| logged.clone()).or(key_log);
-        let mut selection = facts.recorded.map(|first| Selection::new(&self.scenario, first, sorted));
+        // Where nobody writes anything, nothing has to wait until it is known what is worth it.
+        let written = !views.is_empty() || sorted.is_some();
+        let recorded = facts.recorded.filter(|_| written);
+        let mut selection = recorded.map(|first| Selection::new(&self.scenario, first, sorted));
         let setup = Setup { card, ..self.setup(logged, tally.clone()) };
         let mut world = World::set_up(setup, store)?;
         let gathers = facts.recorded.is_some() && facts.devices > DEVICES_RECORDED_MAX;
