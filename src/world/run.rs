@@ -412,16 +412,19 @@ impl World {
         &mut self,
         at: Instant,
         from: Port,
-        to: To,
+        mut to: To,
         payload: Payload,
         label: Option<Label>,
         sink: Sink<'_>,
     ) -> Result<(), WorldError> {
-        if let (Some(label), Payload::Bytes(bytes)) = (label, &payload)
+        if let Payload::Bytes(bytes) = &payload
             && let Some(destination) = self.topology.destination(from, to)?
         {
-            let message = Message { from: from.who, to: destination.who, label, bytes: bytes.clone() };
-            self.emit(at, Body::Message(message), sink);
+            if let Some(label) = label {
+                let message = Message { from: from.who, to: destination.who, label, bytes: bytes.clone() };
+                self.emit(at, Body::Message(message), sink);
+            }
+            to = To::Port(destination);
         }
         let mut arrivals = std::mem::take(&mut self.arrivals);
         let carried = self.topology.carry(at, from, to, payload, &mut arrivals);
@@ -541,8 +544,7 @@ impl World {
 
     /// Whether somebody plays `who`: a node of this world, or somebody outside who has joined.
     fn is_there(&self, who: Actor) -> bool {
-        let slot = self.hosts.get(&who).and_then(|place| self.slots.get(*place));
-        !matches!(slot, Some(Slot { node: Inner::Outside { joined: false }, .. }))
+        self.hosts.get(&who).and_then(|place| self.outside(Host::Node(*place))) != Some(false)
     }
 
     /// Cuts a link, or mends it; it stays down while the bench cuts it, or somebody at its ends is not there.
@@ -554,8 +556,7 @@ impl World {
         if !self.topology.set_up(number, up) {
             return Ok(());
         }
-        let is_association = self.topology.ends(number).0.at.is_association();
-        if is_association { self.tell_ends(number, up, sink) } else { Ok(()) }
+        if a.at.is_association() { self.tell_ends(number, up, sink) } else { Ok(()) }
     }
 
     /// Tells both ends of an association how it stands; the one that listens first.

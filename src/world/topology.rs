@@ -229,7 +229,7 @@ impl Topology {
         Ok(())
     }
 
-    /// The port that a frame of `from` to `to` is told to go to, for those who only read of it.
+    /// The port that a frame of octets of `from` to `to` goes to; `None` where the radio says it.
     ///
     /// # Errors
     /// [`NoRoute`] where nobody has the address.
@@ -242,9 +242,8 @@ impl Topology {
     }
 
     fn find(&self, from: Port, address: Ipv4Addr) -> Result<Port, NoRoute> {
-        let mut peers = self.ways.range((from, Port::new(Actor::device(0), Iface::Uu))..);
-        peers
-            .by_ref()
+        self.ways
+            .range((from, Port::new(Actor::device(0), Iface::Uu))..)
             .take_while(|((of, _), _)| *of == from)
             .map(|((_, peer), _)| *peer)
             .find(|peer| peer.who.transport_address() == address)

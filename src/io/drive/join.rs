@@ -9,7 +9,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant as Wall, sleep, sleep_until, timeout};
 
 use super::line::{Line, LineError, Lines, VERSION, read_port};
-use super::{LOOK, PATIENCE, next_line};
+use super::{LOOK, PATIENCE, next_line, runtime};
 use crate::event::Actor;
 use crate::kernel::Instant;
 use crate::world::{Input, Node, Output, WorldError};
@@ -38,8 +38,7 @@ pub enum JoinError {
 /// # Errors
 /// Where there is no such world, or it refuses.
 pub fn join(actor: Actor, node: &mut dyn Node, path: &Path, within: Duration) -> Result<(), JoinError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
-    runtime.map_err(JoinError::Runtime)?.block_on(play(actor, node, path, within))
+    runtime().map_err(JoinError::Runtime)?.block_on(play(actor, node, path, within))
 }
 
 async fn connect(path: &Path, within: Duration) -> Result<UnixStream, JoinError> {

@@ -81,8 +81,13 @@ pub fn drive(
     sink: Sink<'_>,
     tell: Tell<'_>,
 ) -> Result<Ended, DriveError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
-    runtime.map_err(DriveError::Runtime)?.block_on(Driver::new(driving, tell).run(world, driving, stop, sink))
+    let runtime = runtime().map_err(DriveError::Runtime)?;
+    runtime.block_on(Driver::new(driving, tell).run(world, driving, stop, sink))
+}
+
+/// What both ends of a joined run wait with: sockets and timers on the thread that calls.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()
 }
 
 /// The socket file, which goes with the run.
