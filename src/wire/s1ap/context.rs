@@ -340,17 +340,10 @@ fn list(erabs: &[u64], cause: &Cause) -> Result<ERABList<'static>, Error> {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use super::super::Kind;
+    use super::super::{Kind, sent};
     use super::*;
 
     const IDS: UeIds = UeIds { mme: 42, enb: 7 };
-
-    fn sent(pdu: Result<Pdu<'static>, Error>, kind: Kind) -> Vec<u8> {
-        let pdu = pdu.unwrap();
-        assert!(pdu.0.check().unwrap().is_empty(), "{:?}", pdu.0.check());
-        assert_eq!(pdu.kind(), kind);
-        pdu.encode().unwrap()
-    }
 
     #[test]
     fn context_setup_survives() {

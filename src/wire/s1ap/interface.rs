@@ -313,15 +313,8 @@ impl ErrorIndication {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Kind;
+    use super::super::{Kind, sent};
     use super::*;
-
-    fn sent(pdu: Result<Pdu<'static>, Error>, kind: Kind) -> Vec<u8> {
-        let pdu = pdu.unwrap();
-        assert!(pdu.0.check().unwrap().is_empty(), "{:?}", pdu.0.check());
-        assert_eq!(pdu.kind(), kind);
-        pdu.encode().unwrap()
-    }
 
     #[test]
     fn setup_survives() {

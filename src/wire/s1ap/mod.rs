@@ -222,6 +222,15 @@ pub fn label_of(octets: &[u8]) -> Label {
     Pdu::decode(octets).map_or_else(|_| Label::new(Proto::S1ap, "no S1AP PDU"), |pdu| pdu.label())
 }
 
+/// The octets of a PDU that was built: of this kind, and clean in the eyes of the codec.
+#[cfg(test)]
+fn sent(pdu: Result<Pdu<'static>, Error>, kind: Kind) -> Vec<u8> {
+    let pdu = pdu.unwrap();
+    assert!(pdu.0.check().unwrap().is_empty(), "{:?}", pdu.0.check());
+    assert_eq!(pdu.kind(), kind);
+    pdu.encode().unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
