@@ -130,17 +130,48 @@ fn write_entry(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
         RegistryEvent::Certificate { cert_hash, .. } => {
             writeln!(out, "certificate {}", hex::encode(cert_hash))
         }
-        RegistryEvent::IdentityConflict { key_hash, registrar, .. } => writeln!(
+        RegistryEvent::KeyRotated { key_hash, generation, .. } => {
+            writeln!(out, "key {generation} ({}) takes the place of the one before", hex::encode(key_hash))
+        }
+        RegistryEvent::CertificateRevoked { cert_hash, reason, .. } => {
+            writeln!(out, "certificate {} revoked, {}", hex::encode(cert_hash), Reason::name_of(*reason))
+        }
+        RegistryEvent::IdentityConflict { key_hash, registrar, generation, .. } => writeln!(
             out,
-            "CONFLICT: another key ({}) was presented for this identity by {registrar}",
+            "CONFLICT: another key ({}), the card's number {generation}, was presented for this identity by {registrar}",
             hex::encode(key_hash)
         ),
         RegistryEvent::KeyConflict { id, registrar, .. } => {
             writeln!(out, "CONFLICT: this key was presented for identity {} by {registrar}", hex::encode(id))
         }
         RegistryEvent::Repeated { .. } => writeln!(out, "registered again with the same key"),
-        RegistryEvent::Roles { account, roles } => writeln!(out, "roles of {account} are {roles}"),
+        RegistryEvent::Firmware { component, manifest, sequence, .. } => writeln!(
+            out,
+            "runs {} number {sequence}, manifest {}",
+            component_text(component),
+            hex::encode(manifest)
+        ),
+        RegistryEvent::FirmwareRefused { component, manifest, image, fault, .. } => writeln!(
+            out,
+            "REFUSED {}: {}, manifest {}, image {}",
+            component_text(component),
+            fault.word(),
+            hex::encode(manifest),
+            hex::encode(image)
+        ),
+        // These are about no device.
+        RegistryEvent::Published { .. }
+        | RegistryEvent::Withdrawn { .. }
+        | RegistryEvent::RolesProposed { .. }
+        | RegistryEvent::RolesSeconded { .. }
+        | RegistryEvent::Roles { .. } => writeln!(out),
     }
+}
+
+/// The name of a component as the ledger has it; what is not printable is escaped.
+fn component_text(component: &[u8; 32]) -> String {
+    let end = component.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    component[..end].escape_ascii().to_string()
 }
 
 /// Seconds since the Unix epoch as RFC 3339; the number itself where that has no date.

@@ -12,13 +12,18 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 use zeroize::Zeroizing;
 
+use super::abi::{self, FirstHolders, creation_code};
 use super::count::{Counter, LedgerOp};
-use super::registry::{Contract, Reason, Registration, abi, creation_code};
+use super::firmware::{FirmwareReport, Release};
+use super::registry::{Contract, Reason, Registration, Rotation};
+use super::roles::Roles;
 
-/// The gas that any call to the registry may take; a registration takes about 150,000.
+/// The gas that a call to the registry may take; a registration takes about 150,000.
 const CALL_GAS: u64 = 250_000;
+/// The gas that a release may take: its text is as long as it is.
+const RELEASE_GAS: u64 = 600_000;
 /// The gas that the deployment of the registry may take.
-const DEPLOYMENT_GAS: u64 = 3_000_000;
+const DEPLOYMENT_GAS: u64 = 6_000_000;
 /// The most that a transaction pays in wei per gas, base fee included; the base fee stands at 7.
 const MAX_FEE: u128 = 1_000_000_000;
 
@@ -64,44 +69,97 @@ impl Account {
     }
 
     /// The deployment of the registry by its administrator, `self`.
-    pub(super) fn deploy(
+    pub(super) fn deploy(&mut self, chain_id: u64, first: FirstHolders) -> Vec<u8> {
+        self.sign(chain_id, TxKind::Create, DEPLOYMENT_GAS, creation_code(first))
+    }
+
+    /// ADMIN wants an account to have exactly these roles. The account has to accept them, and where there are several
+    /// administrators another one has to second them; what only takes roles away waits for no acceptance.
+    pub fn propose_roles(&mut self, contract: Contract, account: Address, roles: Roles) -> Vec<u8> {
+        self.call(contract, &abi::proposeRolesCall { account, roles: bits(roles) })
+    }
+
+    /// Another ADMIN agrees to what one has proposed.
+    pub fn second_roles(&mut self, contract: Contract, account: Address, roles: Roles) -> Vec<u8> {
+        self.call(contract, &abi::secondRolesCall { account, roles: bits(roles) })
+    }
+
+    /// Takes the roles that were proposed for this account.
+    pub fn accept_roles(&mut self, contract: Contract, roles: Roles) -> Vec<u8> {
+        self.call(contract, &abi::acceptRolesCall { roles: bits(roles) })
+    }
+
+    /// ADMIN takes roles away at once; administrators and validators are safe from it.
+    pub fn remove_roles(
         &mut self,
-        chain_id: u64,
-        registrar: Address,
-        ca: Address,
-        guard: Address,
-        publisher: Address,
+        contract: Contract,
+        account: Address,
+        roles: Roles,
+        reason: Reason,
     ) -> Vec<u8> {
-        self.sign(chain_id, TxKind::Create, DEPLOYMENT_GAS, creation_code(registrar, ca, guard, publisher))
+        self.call(contract, &abi::removeRolesCall { account, roles: bits(roles), reason: reason as u8 })
     }
 
-    /// ADMIN gives an account exactly these roles, one bit each as in the contract.
-    pub fn grant(&mut self, contract: Contract, account: Address, roles: u64) -> Vec<u8> {
-        self.call(contract, &abi::grantCall { account, roles: U256::from(roles) })
+    /// Gives up roles of this account.
+    pub fn renounce_roles(&mut self, contract: Contract, roles: Roles) -> Vec<u8> {
+        self.call(contract, &abi::renounceRolesCall { roles: bits(roles) })
     }
 
-    /// REGISTRAR binds a key to an identity.
+    /// REGISTRAR puts a key on the chain that a card has made.
     pub fn register_device(&mut self, contract: Contract, registration: &Registration) -> Vec<u8> {
-        let (r, s) = registration.signature.split_at(32);
+        let (r, s) = halves(&registration.signature);
         self.call(
             contract,
             &abi::registerDeviceCall {
                 id: registration.id.into(),
                 model: registration.model.bytes().into(),
-                x: registration.x.into(),
-                y: registration.y.into(),
-                r: B256::from_slice(r),
-                s: B256::from_slice(s),
+                x: registration.key.x.into(),
+                y: registration.key.y.into(),
+                generation: registration.key.generation,
+                context: registration.context.into(),
+                r,
+                s,
             },
         )
     }
 
-    /// CA records the SHA-256 of a certificate that it issued for the device's key.
+    /// Replaces the key of a device: ADMIN or REGISTRAR, or anybody with the signature of the old key.
+    pub fn rotate_key(&mut self, contract: Contract, rotation: &Rotation) -> Vec<u8> {
+        let (r, s) = halves(&rotation.signature);
+        let (old_r, old_s) = halves(&rotation.old_signature.unwrap_or([0; 64]));
+        self.call(
+            contract,
+            &abi::rotateKeyCall {
+                id: rotation.id.into(),
+                x: rotation.key.x.into(),
+                y: rotation.key.y.into(),
+                generation: rotation.key.generation,
+                r,
+                s,
+                oldR: old_r,
+                oldS: old_s,
+            },
+        )
+    }
+
+    /// CA records a certificate for the device's key: the SHA-256 of what it signs of it.
     pub fn record_certificate(&mut self, contract: Contract, id: [u8; 32], cert_hash: [u8; 32]) -> Vec<u8> {
         self.call(contract, &abi::recordCertificateCall { id: id.into(), certHash: cert_hash.into() })
     }
 
-    /// GUARD cuts an active device off.
+    /// CA ends the certificate of a device; the device keeps its key.
+    pub fn revoke_certificate(
+        &mut self,
+        contract: Contract,
+        id: [u8; 32],
+        reason: Reason,
+        evidence: [u8; 32],
+    ) -> Vec<u8> {
+        let (id, evidence) = (id.into(), evidence.into());
+        self.call(contract, &abi::revokeCertificateCall { id, reason: reason as u8, evidence })
+    }
+
+    /// GUARD cuts a registered or active device off.
     pub fn quarantine(
         &mut self,
         contract: Contract,
@@ -113,7 +171,7 @@ impl Account {
         self.call(contract, &abi::quarantineCall { id, reason: reason as u8, evidence })
     }
 
-    /// GUARD lets a quarantined device work again.
+    /// GUARD gives a quarantined device back the status that it had.
     pub fn release(
         &mut self,
         contract: Contract,
@@ -149,6 +207,50 @@ impl Account {
         self.call(contract, &abi::retireCall { id, reason: reason as u8, evidence })
     }
 
+    /// PUBLISHER makes an image known.
+    pub fn publish_firmware(&mut self, contract: Contract, release: &Release) -> Vec<u8> {
+        let call = abi::publishFirmwareCall {
+            manifestDigest: release.manifest.into(),
+            imageDigest: release.image.into(),
+            model: release.model.bytes().into(),
+            component: release.component.bytes().into(),
+            sequence: release.sequence,
+            minSequence: release.min_sequence,
+            uri: release.uri.clone(),
+        };
+        let to = TxKind::Call(contract.address);
+        self.sign(contract.chain_id, to, RELEASE_GAS, call.abi_encode().into())
+    }
+
+    /// PUBLISHER takes a release back.
+    pub fn withdraw_firmware(
+        &mut self,
+        contract: Contract,
+        manifest: [u8; 32],
+        reason: Reason,
+        evidence: [u8; 32],
+    ) -> Vec<u8> {
+        let (manifest, evidence) = (manifest.into(), evidence.into());
+        let call = abi::withdrawFirmwareCall { manifestDigest: manifest, reason: reason as u8, evidence };
+        self.call(contract, &call)
+    }
+
+    /// Brings what a device says that it runs: anybody may.
+    pub fn report_firmware(&mut self, contract: Contract, report: &FirmwareReport) -> Vec<u8> {
+        let (r, s) = halves(&report.signature);
+        self.call(
+            contract,
+            &abi::reportFirmwareCall {
+                id: report.id.into(),
+                component: report.component.bytes().into(),
+                manifestDigest: report.manifest.into(),
+                imageDigest: report.image.into(),
+                r,
+                s,
+            },
+        )
+    }
+
     fn call(&mut self, contract: Contract, call: &impl SolCall) -> Vec<u8> {
         self.sign(contract.chain_id, TxKind::Call(contract.address), CALL_GAS, call.abi_encode().into())
     }
@@ -180,6 +282,16 @@ impl std::fmt::Debug for Account {
     }
 }
 
+fn bits(roles: Roles) -> U256 {
+    U256::from(roles.bits())
+}
+
+/// The two numbers of a signature.
+fn halves(signature: &[u8; 64]) -> (B256, B256) {
+    let (r, s) = signature.split_at(32);
+    (B256::from_slice(r), B256::from_slice(s))
+}
+
 /// The address of a secret key; none if the key is out of range.
 fn address_of(secret: &[u8; 32]) -> Option<Address> {
     let probe = TxEip1559::default();
@@ -195,44 +307,57 @@ pub struct Operators {
     pub ca: Account,
     pub guard: Account,
     pub publisher: Account,
+    pub validator: Account,
 }
 
 impl Operators {
     /// Draws all keys, in the order of the fields.
     pub fn from_rng(rng: &mut ChaCha20Rng) -> Self {
         let mut draw = || Account::from_rng(rng);
-        Self { admin: draw(), registrar: draw(), ca: draw(), guard: draw(), publisher: draw() }
+        Self {
+            admin: draw(),
+            registrar: draw(),
+            ca: draw(),
+            guard: draw(),
+            publisher: draw(),
+            validator: draw(),
+        }
     }
 
     /// Reports each signature of each account to `count`.
-    pub fn counted(self, count: &Arc<dyn Fn(LedgerOp) + Send + Sync>) -> Self {
-        let with = |account: Account| account.counted(Arc::clone(count));
-        Self {
-            admin: with(self.admin),
-            registrar: with(self.registrar),
-            ca: with(self.ca),
-            guard: with(self.guard),
-            publisher: with(self.publisher),
+    pub fn counted(mut self, count: &Arc<dyn Fn(LedgerOp) + Send + Sync>) -> Self {
+        for account in self.each() {
+            account.counter = Some(Arc::clone(count));
         }
+        self
     }
 
     /// Lets every account go on from what a ledger knows of it.
     pub fn resume(&mut self, nonce_of: impl Fn(Address) -> u64) {
-        for account in
-            [&mut self.admin, &mut self.registrar, &mut self.ca, &mut self.guard, &mut self.publisher]
-        {
+        for account in self.each() {
             account.resume(nonce_of(account.address));
         }
     }
 
-    pub(super) fn all(&self) -> [&Account; 5] {
-        [&self.admin, &self.registrar, &self.ca, &self.guard, &self.publisher]
+    fn each(&mut self) -> [&mut Account; 6] {
+        let Self { admin, registrar, ca, guard, publisher, validator } = self;
+        [admin, registrar, ca, guard, publisher, validator]
+    }
+
+    pub(super) fn all(&self) -> [&Account; 6] {
+        let Self { admin, registrar, ca, guard, publisher, validator } = self;
+        [admin, registrar, ca, guard, publisher, validator]
     }
 
     /// The deployment of the registry that gives each account its role.
     pub(super) fn deploy(&mut self, chain_id: u64) -> Vec<u8> {
-        let (registrar, ca) = (self.registrar.address, self.ca.address);
-        let (guard, publisher) = (self.guard.address, self.publisher.address);
-        self.admin.deploy(chain_id, registrar, ca, guard, publisher)
+        let first = FirstHolders {
+            registrar: self.registrar.address,
+            ca: self.ca.address,
+            guard: self.guard.address,
+            publisher: self.publisher.address,
+            validator: self.validator.address,
+        };
+        self.admin.deploy(chain_id, first)
     }
 }

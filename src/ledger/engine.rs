@@ -21,7 +21,7 @@
 //! a node somewhere else, by JSON-RPC; confirmed = the block that the mirror stands at
 //!     submit(raw)  hash = keccak256(raw); waiting[hash] = raw; ask eth_sendRawTransaction; due = now + interval
 //!     poll         head = the answer to eth_getBlockByNumber(latest)
-//!                  blocks confirmed + 1 ..= head - depth: mirror += registry::device(slots of eth_getProof) -> blocks
+//!                  blocks confirmed + 1 ..= head - depth: mirror += slots::device(slots of eth_getProof) -> blocks
 //!                  a parent changed above confirmed: ask again from the fork, send again what is waiting
 //!                  a parent changed below: error, blame the keeper; a refusal by the node: a receipt, Invalid
 //!     deadline     the next question, while something waits

@@ -7,19 +7,26 @@
 //! ```text
 //! engine    transactions in, sealed blocks out, records to be read
 //! evm       the chain in this process           store       where it is kept      checkpoint  the signed tree head
-//! registry  the contract seen from outside      account     operators and their transactions
+//! registry  the contract seen from outside: identities, keys, records     firmware  releases and reports
+//! abi       its interface and bytecode          events      what it says          roles       who may do what
+//! slots     where its storage has what          account     operators and their transactions
 //! receipt   what became of transactions         error       what can go wrong     count       public-key work
 //! ```
 #![allow(missing_docs, reason = "fields are called as in the contract and in Ethereum's types")]
 
+mod abi;
 mod account;
 mod checkpoint;
 mod count;
 mod engine;
 mod error;
+mod events;
 mod evm;
+mod firmware;
 mod receipt;
 mod registry;
+mod roles;
+mod slots;
 mod store;
 
 pub use account::{Account, Operators};
@@ -29,12 +36,17 @@ pub use checkpoint::{CheckpointKey, TreeHead, origin, verifier_key, verify as ve
 pub use count::LedgerOp;
 pub use engine::Engine;
 pub use error::LedgerError;
+pub use events::{RegistryEvent, StatusChanged, revert_word};
 pub use evm::{
     Depth, DeviceHistory, Entry, Genesis, GroupCommit, History, Ledger, Verified, read_history, verify,
 };
+pub use firmware::{
+    Component, FirmwareFault, FirmwareRecord, FirmwareReport, Release, ReleaseRecord, firmware_message,
+};
 pub use receipt::{Head, Sealed, TxHash, TxOutcome, TxReceipt};
 pub use registry::{
-    BadModel, Contract, DeviceRecord, Model, Reason, Registration, RegistryEvent, Status, StatusChanged,
-    device_id, registration_message, revert_word,
+    BadModel, CardKey, Contract, DeviceRecord, Model, Reason, Registration, Rotation, Status, device_id,
+    registration_message, rotation_message,
 };
+pub use roles::Roles;
 pub use store::{Contents, MemoryStore, Store, StoreError, Torn};

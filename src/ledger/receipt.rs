@@ -1,6 +1,6 @@
 //! What a ledger says of transactions and blocks, whichever engine seals them.
 
-use super::registry::StatusChanged;
+use super::events::StatusChanged;
 
 /// The hash of a transaction.
 pub type TxHash = [u8; 32];
@@ -21,11 +21,11 @@ pub enum TxOutcome {
     Done,
     /// The device stood on the ledger with this key already; nothing changed.
     Unchanged,
-    /// The identity or the key is taken; nothing changed, and the attempt stands on the ledger. `reason` is
-    /// `identity-already-registered` or `key-already-registered`.
+    /// What was presented is not what the ledger has. The attempt stands there, and quarantines the device unless its
+    /// key was another one's. `reason` is `identity-already-registered`, `key-already-registered`, or a word of
+    /// [`super::FirmwareFault`].
     Conflict { reason: &'static str },
-    /// The contract refused. `reason` is `bad-signature`, `not-authorised`, `wrong-state`, `bad-identity`,
-    /// `halted` or `reverted`.
+    /// The contract refused. `reason` is a word of [`super::revert_word`], or `halted`.
     Reverted { reason: &'static str },
     /// The transaction could not be in a block at all, and is in none.
     Invalid { cause: String },

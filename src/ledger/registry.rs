@@ -1,75 +1,7 @@
-//! The DeviceRegistry contract as seen from outside, whichever engine runs it: identities, records, calls, events and
-//! refusals.
-//!
-//! The source is `contracts/DeviceRegistry.sol`; the bytecode is the committed artefact beside it.
+//! The DeviceRegistry contract as seen from outside, whichever engine runs it: identities, keys, records and what
+//! cards sign.
 
-use std::sync::LazyLock;
-
-use alloy_primitives::{Address, B256, Bytes, Log, U256, keccak256};
-use alloy_sol_types::{SolEventInterface, SolInterface, SolValue, sol};
-
-sol! {
-    #[derive(Debug, PartialEq, Eq)]
-    contract DeviceRegistry {
-        constructor(address registrar, address ca, address guard, address publisher);
-
-        event RolesChanged(address indexed account, uint256 roles);
-        event StatusChanged(
-            bytes32 indexed id, uint8 from, uint8 to, uint8 reason, bytes32 evidence, uint64 seq
-        );
-        event CertificateRecorded(bytes32 indexed id, bytes32 certHash, uint64 seq);
-        event RegistrationConflict(bytes32 indexed id, bytes32 indexed keyHash, address indexed registrar);
-        event KeyConflict(
-            bytes32 indexed id, bytes32 indexed keyHash, address indexed registrar, bytes32 holder
-        );
-        event RegistrationRepeated(bytes32 indexed id, bytes32 indexed keyHash, address indexed registrar);
-
-        error NotAuthorised(address account, uint256 roles);
-        error BadSignature();
-        error BadIdentity();
-        error WrongState(bytes32 id, uint8 status);
-
-        function grant(address account, uint256 roles) external;
-        function registerDevice(bytes32 id, bytes32 model, bytes32 x, bytes32 y, bytes32 r, bytes32 s)
-            external returns (bool registered);
-        function recordCertificate(bytes32 id, bytes32 certHash) external;
-        function quarantine(bytes32 id, uint8 reason, bytes32 evidence) external;
-        function release(bytes32 id, uint8 reason, bytes32 evidence) external;
-        function revoke(bytes32 id, uint8 reason, bytes32 evidence) external;
-        function retire(bytes32 id, uint8 reason, bytes32 evidence) external;
-    }
-}
-
-pub(super) use DeviceRegistry as abi;
-
-/// The compiled contract, as `contracts/compile.js` writes it.
-struct Artefact {
-    creation: Bytes,
-    runtime: Bytes,
-}
-
-static ARTEFACT: LazyLock<Artefact> = LazyLock::new(|| {
-    let text = include_str!("../../contracts/DeviceRegistry.json");
-    let json: serde_json::Value = serde_json::from_str(text).expect("the committed artefact is JSON");
-    let code = |name: &str| {
-        let code = json[name].as_str().expect("the committed artefact has both codes");
-        code.parse().expect("the committed codes are hexadecimal")
-    };
-    Artefact { creation: code("creation"), runtime: code("runtime") }
-});
-
-/// The code that deploys the contract, its constructor arguments included.
-pub(super) fn creation_code(registrar: Address, ca: Address, guard: Address, publisher: Address) -> Bytes {
-    let arguments = abi::constructorCall { registrar, ca, guard, publisher };
-    let mut code = ARTEFACT.creation.to_vec();
-    code.extend(alloy_sol_types::SolConstructor::abi_encode(&arguments));
-    code.into()
-}
-
-/// The code of the deployed contract.
-pub(super) fn runtime_code() -> &'static Bytes {
-    &ARTEFACT.runtime
-}
+use alloy_primitives::{Address, U256, keccak256};
 
 /// Where a registry is: what a signature or a transaction is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +10,14 @@ pub struct Contract {
     pub chain_id: u64,
     /// The address of the DeviceRegistry on that chain.
     pub address: Address,
+}
+
+impl Contract {
+    /// What binds a signature to this registry: tag || chain id (32 bytes) || contract (20) || fields.
+    pub(super) fn message(self, tag: &str, fields: &[&[u8]]) -> Vec<u8> {
+        let chain_id = U256::from(self.chain_id).to_be_bytes::<32>();
+        [&[tag.as_bytes(), &chain_id, self.address.as_slice()], fields].concat().concat()
+    }
 }
 
 /// The identity of a device on the chain: keccak256("ztp/dev/v1" || salt || EID).
@@ -111,6 +51,11 @@ impl Model {
         Ok(Self(padded))
     }
 
+    /// The model that the chain has.
+    pub(super) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The 32 bytes on the chain.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
@@ -123,17 +68,36 @@ impl Model {
     }
 }
 
-/// What the card signs (ECDSA with SHA-256 over this) to put its key on the chain:
-/// "ztp/register/v1" || chain id (32 bytes) || contract (20) || id (32) || model (32) || x (32) || y (32).
+/// A key that a card has made, as it is put on the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CardKey {
+    /// The public key.
+    pub x: [u8; 32],
+    pub y: [u8; 32],
+    /// How many keys the card has made in this container, this one included.
+    pub generation: u64,
+}
+
+/// What the card signs (ECDSA with SHA-256 over this) to put its key on the chain: "ztp/register/v2" || chain id
+/// (32 bytes) || contract (20) || id (32) || model (32) || x (32) || y (32) || generation (8) || context (32).
+/// `context` binds it to the conversation in which the card was asked; zero where there is none.
 pub fn registration_message(
     contract: Contract,
     id: &[u8; 32],
     model: Model,
-    x: &[u8; 32],
-    y: &[u8; 32],
+    key: &CardKey,
+    context: &[u8; 32],
 ) -> Vec<u8> {
-    let chain_id = U256::from(contract.chain_id).to_be_bytes::<32>();
-    [b"ztp/register/v1".as_slice(), &chain_id, contract.address.as_slice(), id, model.bytes(), x, y].concat()
+    let generation = key.generation.to_be_bytes();
+    contract.message("ztp/register/v2", &[id, model.bytes(), &key.x, &key.y, &generation, context])
+}
+
+/// What the new key signs, and the old one as well where no operator vouches for the device, to replace a key:
+/// "ztp/rotate/v2" || chain id (32 bytes) || contract (20) || id (32) || x (32) || y (32) || generation (8) || seq (8).
+/// `seq` is [`DeviceRecord::seq`] of the record before, so that a signature counts once.
+pub fn rotation_message(contract: Contract, id: &[u8; 32], key: &CardKey, seq: u64) -> Vec<u8> {
+    let (generation, seq) = (key.generation.to_be_bytes(), seq.to_be_bytes());
+    contract.message("ztp/rotate/v2", &[id, &key.x, &key.y, &generation, &seq])
 }
 
 /// What a registrar puts on the chain.
@@ -142,11 +106,23 @@ pub struct Registration {
     /// See [`device_id`].
     pub id: [u8; 32],
     pub model: Model,
-    /// The public key of the card.
-    pub x: [u8; 32],
-    pub y: [u8; 32],
+    pub key: CardKey,
+    /// What binds the signature to its conversation.
+    pub context: [u8; 32],
     /// The card's signature over [`registration_message`], r || s.
     pub signature: [u8; 64],
+}
+
+/// A new key for a device that is on the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotation {
+    /// See [`device_id`].
+    pub id: [u8; 32],
+    pub key: CardKey,
+    /// The signature of the new key over [`rotation_message`], r || s.
+    pub signature: [u8; 64],
+    /// The signature of the old key over the same; none where ADMIN or REGISTRAR vouches for the device.
+    pub old_signature: Option<[u8; 64]>,
 }
 
 /// Where a device stands in its life.
@@ -241,146 +217,16 @@ pub struct DeviceRecord {
     /// The public key of the card.
     pub x: [u8; 32],
     pub y: [u8; 32],
-    /// The SHA-256 of its certificate; zero if none was issued yet.
+    /// The SHA-256 of what the CA signs of its certificate; zero if it has none.
     pub cert_hash: [u8; 32],
     pub model: Model,
     pub status: Status,
+    /// What a release from quarantine leads to; [`Status::None`] where the device is in none.
+    pub held: Status,
     /// How many times the record has changed.
     pub seq: u64,
+    /// How many keys the card had made with this one.
+    pub generation: u64,
     /// The time of the last change, in seconds since the Unix epoch.
     pub updated_at: u64,
-}
-
-/// A change of status, as the ledger announced it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatusChanged {
-    pub id: [u8; 32],
-    pub from: Status,
-    pub to: Status,
-    /// A CRLReason; see [`Reason::name_of`].
-    pub reason: u8,
-    /// The digest of what the decision rests on; zero if there is nothing.
-    pub evidence: [u8; 32],
-    pub seq: u64,
-}
-
-/// An event of the registry that says more than a change of status.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RegistryEvent {
-    Status(StatusChanged),
-    Certificate {
-        id: [u8; 32],
-        cert_hash: [u8; 32],
-        seq: u64,
-    },
-    /// Another key was presented for a taken identity.
-    IdentityConflict {
-        id: [u8; 32],
-        key_hash: [u8; 32],
-        registrar: Address,
-    },
-    /// The key of `holder` was presented for another identity.
-    KeyConflict {
-        id: [u8; 32],
-        key_hash: [u8; 32],
-        registrar: Address,
-        holder: [u8; 32],
-    },
-    /// A device was registered again with its own key; nothing changed.
-    Repeated {
-        id: [u8; 32],
-        key_hash: [u8; 32],
-    },
-    Roles {
-        account: Address,
-        roles: U256,
-    },
-}
-
-impl RegistryEvent {
-    /// Reads a log of the registry at `contract`; none if it is of another contract or unknown.
-    pub fn read(contract: Address, log: &Log) -> Option<Self> {
-        if log.address != contract {
-            return None;
-        }
-        Some(match abi::DeviceRegistryEvents::decode_log(log).ok()?.data {
-            abi::DeviceRegistryEvents::StatusChanged(event) => Self::Status(StatusChanged {
-                id: event.id.0,
-                from: Status::from_number(event.from)?,
-                to: Status::from_number(event.to)?,
-                reason: event.reason,
-                evidence: event.evidence.0,
-                seq: event.seq,
-            }),
-            abi::DeviceRegistryEvents::CertificateRecorded(event) => {
-                Self::Certificate { id: event.id.0, cert_hash: event.certHash.0, seq: event.seq }
-            }
-            abi::DeviceRegistryEvents::RegistrationConflict(event) => Self::IdentityConflict {
-                id: event.id.0,
-                key_hash: event.keyHash.0,
-                registrar: event.registrar,
-            },
-            abi::DeviceRegistryEvents::KeyConflict(event) => Self::KeyConflict {
-                id: event.id.0,
-                key_hash: event.keyHash.0,
-                registrar: event.registrar,
-                holder: event.holder.0,
-            },
-            abi::DeviceRegistryEvents::RegistrationRepeated(event) => {
-                Self::Repeated { id: event.id.0, key_hash: event.keyHash.0 }
-            }
-            abi::DeviceRegistryEvents::RolesChanged(event) => {
-                Self::Roles { account: event.account, roles: event.roles }
-            }
-        })
-    }
-}
-
-/// The stable word for what the registry reverted with.
-pub fn revert_word(output: &[u8]) -> &'static str {
-    match abi::DeviceRegistryErrors::abi_decode(output) {
-        Ok(abi::DeviceRegistryErrors::BadSignature(_)) => "bad-signature",
-        Ok(abi::DeviceRegistryErrors::NotAuthorised(_)) => "not-authorised",
-        Ok(abi::DeviceRegistryErrors::BadIdentity(_)) => "bad-identity",
-        Ok(abi::DeviceRegistryErrors::WrongState(_)) => "wrong-state",
-        Err(_) => "reverted",
-    }
-}
-
-/// The number of the contract's variables (Solidity storage layout).
-const DEVICES: u64 = 1;
-const ID_OF_KEY: u64 = 2;
-
-/// Reads a record straight from its storage slots: `slot` gives what the contract keeps at a place (zero where it
-/// keeps nothing). None if the contract does not know the device.
-pub(super) fn device(slot: impl Fn(U256) -> U256, id: &[u8; 32]) -> Option<DeviceRecord> {
-    let base = mapping_slot(id, DEVICES);
-    let word = |offset: u64| slot(base.wrapping_add(U256::from(offset))).to_be_bytes::<32>();
-    // The last slot packs, from its low end: status (1 byte), seq (8), updatedAt (8).
-    let packed = word(4);
-    let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
-    let status = Status::from_number(packed[31])?;
-    if status == Status::None {
-        return None;
-    }
-    Some(DeviceRecord {
-        x: word(0),
-        y: word(1),
-        cert_hash: word(2),
-        model: Model(word(3)),
-        status,
-        seq: number(&packed[23..31]),
-        updated_at: number(&packed[15..23]),
-    })
-}
-
-/// Reads which identity a key belongs to, straight from its storage slot.
-pub(super) fn id_of_key(slot: impl Fn(U256) -> U256, x: &[u8; 32], y: &[u8; 32]) -> Option<[u8; 32]> {
-    let key_hash = keccak256([x.as_slice(), y].concat());
-    let id = slot(mapping_slot(&key_hash, ID_OF_KEY));
-    (!id.is_zero()).then(|| id.to_be_bytes())
-}
-
-fn mapping_slot(key: &[u8; 32], variable: u64) -> U256 {
-    U256::from_be_bytes(keccak256((B256::from(*key), U256::from(variable)).abi_encode()).0)
 }

@@ -7,9 +7,11 @@ use super::office::{Answer, Caller, Context, Notice, Office, Request, Response};
 use super::{ServiceError, short};
 use crate::crypto::key::halves;
 use crate::event::Actor;
-use crate::ledger::{Account, Model, Registration, device_id};
+use crate::ledger::{Account, CardKey, Model, Registration, device_id};
 use crate::wire::Reason;
-use crate::wire::registration::{Claim, Offer, Problem, REGISTRATION_PATH, Registered, octets};
+use crate::wire::registration::{
+    Claim, FIRST_KEY, NO_CONTEXT, Offer, Problem, REGISTRATION_PATH, Registered, octets,
+};
 use crate::wire::{Label, Proto, http};
 
 /// The registrar.
@@ -115,7 +117,8 @@ fn check_claim(who: &Caller<'_>, body: &[u8], cx: &Context<'_>) -> Result<Regist
     let signature = octets(&claim.signature).ok_or_else(|| malformed("signature"))?;
     let model =
         Model::new(&entry.model).map_err(|error| Problem::new(500, Reason::BadModel, error.to_string()))?;
-    Ok(Registration { id, model, x, y, signature })
+    let key = CardKey { x, y, generation: FIRST_KEY };
+    Ok(Registration { id, model, key, context: NO_CONTEXT, signature })
 }
 
 fn json(status: u16, body: &impl serde::Serialize) -> http::Response {

@@ -118,6 +118,7 @@ reasons! {
     BadSignature = "bad-signature", [Ledger], "The contract finds the card's signature wrong.";
     NotAuthorised = "not-authorised", [Ledger], "The contract does not allow this to the account.";
     BadIdentity = "bad-identity", [Ledger], "The contract does not take the identity.";
+    BadGeneration = "bad-generation", [Ledger], "The contract does not take this count of the card's keys.";
     WrongState = "wrong-state", [Ledger, EsimServer], "The state of the device on the ledger, or of the profile at the SM-DP+, does not allow this.";
     Reverted = "reverted", [Ledger], "The contract refuses, and does not say why.";
     Halted = "halted", [Ledger], "The execution of the transaction was cut short.";

@@ -11,6 +11,11 @@ use super::http::Response;
 /// Where the registration lives.
 pub const REGISTRATION_PATH: &str = "/registration";
 
+/// The generation of a card's key where the card does not tell it: its first one.
+pub const FIRST_KEY: u64 = 1;
+/// The context of a registration that is bound to no conversation.
+pub const NO_CONTEXT: [u8; 32] = [0; 32];
+
 /// What the card is to sign, besides its own public key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {

@@ -117,8 +117,9 @@ fn show_tells_what_happened() {
     let dir = tempfile::tempdir().unwrap();
     let mut lab = Lab::on_disk(dir.path());
     lab.register(&Card::new(1));
-    lab.register(&Card::with_key_of(1, 2));
     lab.certify(&Card::new(1), 0xce);
+    lab.register(&Card::with_key_of(1, 2));
+    lab.register(&Card::with_key_of(1, 3).of_generation(2));
     let mut text = Vec::new();
     show(dir.path(), &mut text).unwrap();
     insta::assert_snapshot!(String::from_utf8(text).unwrap());

@@ -3,8 +3,8 @@
 use cellbed::io::ledger_store::FileStore;
 use cellbed::kernel::RngTree;
 use cellbed::ledger::{
-    CheckpointKey, Contract, Genesis, Ledger, MemoryStore, Model, Operators, Registration, Sealed, Store,
-    TxOutcome, device_id, registration_message,
+    CardKey, CheckpointKey, Contract, Genesis, Ledger, MemoryStore, Model, Operators, Registration, Sealed,
+    Store, TxOutcome, device_id, registration_message,
 };
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
@@ -87,6 +87,8 @@ impl Lab {
 pub struct Card {
     pub id: [u8; 32],
     pub key: SigningKey,
+    /// How many keys it has made.
+    pub generation: u64,
 }
 
 impl Card {
@@ -94,13 +96,19 @@ impl Card {
         Self::with_key_of(number, number)
     }
 
-    /// The identity of one card with the key of another.
+    /// The identity of one card with the first key of another.
     pub fn with_key_of(identity: u32, key: u32) -> Self {
         let rng = RngTree::new(7).branch(format!("card{key}"));
         let mut secret = [0; 32];
         rand_core::RngCore::fill_bytes(&mut rng.stream("key"), &mut secret);
         let eid = format!("{identity:032}");
-        Self { id: device_id(&[9; 32], &eid), key: SigningKey::from_slice(&secret).unwrap() }
+        let key = SigningKey::from_slice(&secret).unwrap();
+        Self { id: device_id(&[9; 32], &eid), key, generation: 1 }
+    }
+
+    /// The card says that it has made so many keys.
+    pub fn of_generation(self, generation: u64) -> Self {
+        Self { generation, ..self }
     }
 
     pub fn point(&self) -> ([u8; 32], [u8; 32]) {
@@ -108,11 +116,20 @@ impl Card {
         ((*point.x().unwrap()).into(), (*point.y().unwrap()).into())
     }
 
+    pub fn card_key(&self) -> CardKey {
+        let (x, y) = self.point();
+        CardKey { x, y, generation: self.generation }
+    }
+
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        let signature: Signature = self.key.sign(message);
+        signature.to_bytes().into()
+    }
+
     pub fn registration(&self, contract: Contract) -> Registration {
         let model = Model::new("acme-meter-1").unwrap();
-        let (x, y) = self.point();
-        let message = registration_message(contract, &self.id, model, &x, &y);
-        let signature: Signature = self.key.sign(&message);
-        Registration { id: self.id, model, x, y, signature: signature.to_bytes().into() }
+        let (key, context) = (self.card_key(), [0xc0; 32]);
+        let signature = self.sign(&registration_message(contract, &self.id, model, &key, &context));
+        Registration { id: self.id, model, key, context, signature }
     }
 }

@@ -5,6 +5,7 @@ mod chain;
 mod contract;
 mod damage;
 mod engines;
+mod keys;
 mod kill;
 mod lab;
 #[path = "../support/mod.rs"]

@@ -10,15 +10,15 @@ use cellbed::event::{Actor, Body, Outcome, StateChange};
 use cellbed::id::{Eid, Iccid};
 use cellbed::kernel::{Duration, EPOCH_UNIX_S, Instant, RngTree};
 use cellbed::ledger::{
-    CheckpointKey, Contract, Engine, Genesis, Ledger, MemoryStore, Model, Operators, Reason, Registration,
-    TxOutcome, device_id, registration_message,
+    CardKey, CheckpointKey, Contract, Engine, Genesis, Ledger, MemoryStore, Model, Operators, Reason,
+    Registration, TxOutcome, device_id, registration_message,
 };
 use cellbed::services::chain::Chain;
 use cellbed::services::inventory::{Entry, Inventory};
 use cellbed::services::office::{Answer, Caller, Request, Response};
 use cellbed::services::{Cloud, Enrolment, Offices, Registrar};
 use cellbed::wire::http;
-use cellbed::wire::registration::{Claim, Problem, REGISTRATION_PATH};
+use cellbed::wire::registration::{Claim, FIRST_KEY, NO_CONTEXT, Problem, REGISTRATION_PATH};
 
 pub const CHAIN_ID: u64 = 4242;
 pub const MODEL: &str = "test-model";
@@ -77,8 +77,13 @@ impl Subject {
 
     /// What the card signs to be registered as `id`.
     pub fn signature(&self, contract: Contract, id: &[u8; 32]) -> [u8; 64] {
+        let model = Model::new(MODEL).unwrap();
+        self.key.sign(&registration_message(contract, id, model, &self.card_key(), &NO_CONTEXT))
+    }
+
+    pub fn card_key(&self) -> CardKey {
         let (x, y) = halves(&self.key.public());
-        self.key.sign(&registration_message(contract, id, Model::new(MODEL).unwrap(), &x, &y))
+        CardKey { x, y, generation: FIRST_KEY }
     }
 
     pub fn claim(&self, contract: Contract) -> Claim {
@@ -146,10 +151,14 @@ impl Lab {
 
     pub fn registered(mut self, subject: &Subject) -> Self {
         let contract = self.ledger.contract();
-        let (x, y) = halves(&subject.key.public());
         let id = subject.id();
-        let signature = subject.signature(contract, &id);
-        let registration = Registration { id, model: Model::new(MODEL).unwrap(), x, y, signature };
+        let registration = Registration {
+            id,
+            model: Model::new(MODEL).unwrap(),
+            key: subject.card_key(),
+            context: NO_CONTEXT,
+            signature: subject.signature(contract, &id),
+        };
         let raw = self.operators.registrar.register_device(contract, &registration);
         self.seal(&raw);
         self

@@ -7,12 +7,12 @@ use super::{Conversation, DeviceContext, Flow, Task, accepted};
 use crate::crypto::key::halves;
 use crate::device::application::Application;
 use crate::device::{DeviceError, DeviceOutput};
-use crate::ledger::{Contract, Model, registration_message};
+use crate::ledger::{CardKey, Contract, Model, registration_message};
 use crate::net::Host;
 use crate::net::endpoint::REGISTRAR;
 use crate::wire::Reason;
 use crate::wire::http::Request;
-use crate::wire::registration::{Claim, Offer, REGISTRATION_PATH, Registered, octets};
+use crate::wire::registration::{Claim, FIRST_KEY, NO_CONTEXT, Offer, REGISTRATION_PATH, Registered, octets};
 
 #[derive(Default)]
 pub(super) struct Register {
@@ -83,7 +83,8 @@ fn claim(application: &mut Application, offer: &Offer) -> Result<Claim, DeviceEr
     let contract = Contract { chain_id: offer.chain_id, address: registry.into() };
     let public_key = application.public_key()?;
     let (x, y) = halves(&public_key);
-    let message = registration_message(contract, &id, model, &x, &y);
+    let key = CardKey { x, y, generation: FIRST_KEY };
+    let message = registration_message(contract, &id, model, &key, &NO_CONTEXT);
     let signature = application.sign(&message)?;
     Ok(Claim { id: hex::encode(id), public_key: hex::encode(public_key), signature: hex::encode(signature) })
 }

@@ -18,8 +18,12 @@ use crate::ledger::account::Operators;
 use crate::ledger::checkpoint::{CheckpointKey, MerkleLog};
 use crate::ledger::count::{Counter, LedgerOp};
 use crate::ledger::error::LedgerError;
+use crate::ledger::events::{RegistryEvent, revert_word};
+use crate::ledger::firmware::{FirmwareRecord, ReleaseRecord};
 use crate::ledger::receipt::{Head, Sealed, TxHash, TxOutcome, TxReceipt};
-use crate::ledger::registry::{self, Contract, DeviceRecord, RegistryEvent};
+use crate::ledger::registry::{Contract, DeviceRecord};
+use crate::ledger::roles::Roles;
+use crate::ledger::slots;
 use crate::ledger::store::Store;
 
 /// An EVM chain with one device registry, kept in a store.
@@ -159,12 +163,41 @@ impl Ledger {
 
     /// The record of a device; none if the ledger does not know it. Pending transactions do not count.
     pub fn device(&self, id: &[u8; 32]) -> Option<DeviceRecord> {
-        registry::device(|at| self.world.slot(self.contract.address, at), id)
+        slots::device(|at| self.slot(at), id)
     }
 
-    /// The identity that a public key belongs to.
+    /// The identity that a public key belongs to or belonged to.
     pub fn id_of_key(&self, x: &[u8; 32], y: &[u8; 32]) -> Option<[u8; 32]> {
-        registry::id_of_key(|at| self.world.slot(self.contract.address, at), x, y)
+        slots::id_of_key(|at| self.slot(at), x, y)
+    }
+
+    /// A release by the digest of its manifest.
+    pub fn release(&self, manifest: &[u8; 32]) -> Option<ReleaseRecord> {
+        slots::release(|at| self.slot(at), manifest)
+    }
+
+    /// What a component of a device runs, as it has reported.
+    pub fn firmware(&self, id: &[u8; 32], component: &[u8; 32]) -> Option<FirmwareRecord> {
+        slots::firmware(|at| self.slot(at), id, component)
+    }
+
+    /// The least sequence number that an image for a component of a model may have.
+    pub fn min_sequence(&self, model: &[u8; 32], component: &[u8; 32]) -> u64 {
+        slots::min_sequence(|at| self.slot(at), model, component)
+    }
+
+    /// The roles of an account.
+    pub fn roles(&self, account: Address) -> Roles {
+        slots::roles(|at| self.slot(at), account)
+    }
+
+    /// Who seals blocks as the registry has it, in ascending order.
+    pub fn validators(&self) -> Vec<Address> {
+        slots::validators(|at| self.slot(at))
+    }
+
+    fn slot(&self, at: U256) -> U256 {
+        self.world.slot(self.contract.address, at)
     }
 
     /// The signed checkpoint over all blocks (C2SP tlog-checkpoint).
@@ -333,15 +366,16 @@ fn receipt(contract: Address, tx_hash: TxHash, result: &ExecutionResult) -> TxRe
                     RegistryEvent::KeyConflict { .. } => {
                         outcome = TxOutcome::Conflict { reason: "key-already-registered" };
                     }
+                    RegistryEvent::FirmwareRefused { fault, .. } => {
+                        outcome = TxOutcome::Conflict { reason: fault.word() };
+                    }
                     RegistryEvent::Repeated { .. } => outcome = TxOutcome::Unchanged,
-                    RegistryEvent::Certificate { .. } | RegistryEvent::Roles { .. } => (),
+                    _ => (),
                 }
             }
             outcome
         }
-        ExecutionResult::Revert { output, .. } => {
-            TxOutcome::Reverted { reason: registry::revert_word(output) }
-        }
+        ExecutionResult::Revert { output, .. } => TxOutcome::Reverted { reason: revert_word(output) },
         ExecutionResult::Halt { .. } => TxOutcome::Reverted { reason: "halted" },
     };
     TxReceipt { tx_hash, outcome, gas: result.tx_gas_used(), status_changes }

@@ -6,7 +6,9 @@ use super::block::StoredBlock;
 use super::replay::{Depth, replay};
 use crate::ledger::checkpoint;
 use crate::ledger::error::LedgerError;
-use crate::ledger::registry::{self, Contract, DeviceRecord, RegistryEvent};
+use crate::ledger::events::RegistryEvent;
+use crate::ledger::registry::{Contract, DeviceRecord};
+use crate::ledger::slots;
 use crate::ledger::store::Store;
 
 /// A ledger as a reader sees it.
@@ -57,7 +59,7 @@ pub fn read_history(store: &mut dyn Store) -> Result<History, LedgerError> {
         .into_iter()
         .filter_map(|(id, entries)| {
             let slot = |at| replayed.world.slot(replayed.contract.address, at);
-            let record = registry::device(slot, &id)?;
+            let record = slots::device(slot, &id)?;
             Some((id, DeviceHistory { record, entries }))
         })
         .collect();
@@ -78,15 +80,7 @@ fn collect(stored: &StoredBlock, contract: Contract, entries: &mut BTreeMap<[u8;
     for log in stored.receipts.iter().flat_map(|receipt| &receipt.logs) {
         let Some(event) = RegistryEvent::read(contract.address, log) else { continue };
         let entry = |event| Entry { block: header.number, timestamp: header.timestamp, event };
-        // A key that is presented for a second identity is part of the history of the first.
-        let id = match &event {
-            RegistryEvent::Status(change) => change.id,
-            RegistryEvent::KeyConflict { holder, .. } => *holder,
-            RegistryEvent::Certificate { id, .. }
-            | RegistryEvent::IdentityConflict { id, .. }
-            | RegistryEvent::Repeated { id, .. } => *id,
-            RegistryEvent::Roles { .. } => continue,
-        };
+        let Some(id) = event.device() else { continue };
         entries.entry(id).or_default().push(entry(event));
     }
 }

@@ -12,10 +12,11 @@ use super::block::StoredBlock;
 use super::execute::{HashedHeader, Transaction, execute};
 use super::genesis::Genesis;
 use super::world::World;
+use crate::ledger::abi::runtime_code;
 use crate::ledger::checkpoint::{self, MerkleLog, TreeHead};
 use crate::ledger::count::{Counter, LedgerOp};
 use crate::ledger::error::LedgerError;
-use crate::ledger::registry::{Contract, runtime_code};
+use crate::ledger::registry::Contract;
 use crate::ledger::store::{Contents, Store};
 
 /// How much is taken on trust.
