@@ -535,3 +535,31 @@ fn every_need_stands_in_contributing() {
         assert!(text.contains(&format!("`{}`", need.name)), "{}", need.name);
     }
 }
+
+/// Where shipped code plants a tree of randomness in a number, and why: whatever is drawn there is public.
+const SEEDED: [(&str, &str); 9] = [
+    ("cli/card/mod.rs", "the card of tests"),
+    ("cli/esim/bench.rs", "bench esim simulates both sides"),
+    ("cli/pki.rs", "pki new --seed, which says so"),
+    ("cli/yardstick.rs", "what a signature costs"),
+    ("esim/pki/lab.rs", "the lab's hierarchy, which is called public"),
+    ("esim/test_euicc.rs", "the eUICC of tests"),
+    ("io/entropy.rs", "a seed that the user asks for, which is said"),
+    ("kernel/rng.rs", "the definition"),
+    ("world/setup.rs", "a run"),
+];
+
+#[test]
+fn seeds_are_planted_in_simulations_only() {
+    let planted: Vec<String> = rust_sources()
+        .iter()
+        .filter(|file| !module_path(file).iter().any(|part| part.ends_with("tests")))
+        .filter(|file| {
+            let code = shipped_code(&fs::read_to_string(file).unwrap());
+            ["RngTree::new(", "from_public_seed("].iter().any(|call| code.contains(call))
+        })
+        .map(|file| file.strip_prefix(root().join("src")).unwrap().display().to_string())
+        .collect();
+    let known: Vec<&str> = SEEDED.iter().map(|(file, _)| *file).collect();
+    assert_eq!(planted, known, "what is served or kept draws from io::entropy");
+}

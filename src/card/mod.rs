@@ -5,6 +5,7 @@
 
 mod aka;
 mod answer;
+mod atr;
 mod commands;
 mod euicc;
 pub mod explore;
@@ -33,7 +34,7 @@ mod tuak;
 mod uicc;
 mod usim;
 
-pub use euicc::{Delivered, EuiccConfig, EuiccEvent, InstalledInfo, OnEuiccEvent, RatRule};
+pub use euicc::{Delivered, EuiccConfig, EuiccEvent, EuiccIdentity, InstalledInfo, OnEuiccEvent, RatRule};
 pub use installed::InstalledProfile;
 pub use modem::Modem;
 pub use package::{impersonate, package};
@@ -93,6 +94,10 @@ pub enum CardError {
     StateVersion { found: u8, known: u8 },
     #[error("the stored state belongs to the card {found}, this is the card {card}; keep them apart")]
     StateForeign { found: String, card: String },
+    #[error(
+        "the stored state is that of an eUICC with another key (certificate {found}) than this one ({card}); take the hierarchy that it was certified in, or another state"
+    )]
+    StateIdentity { found: String, card: String },
 }
 
 impl CardError {

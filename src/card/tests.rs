@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::crypto::milenage::{Amf, K, Milenage, Opc, Rand, Sqn};
-use crate::kernel::RngTree;
+use crate::kernel::{Origin, RngTree};
 
 mod applet;
 mod files;

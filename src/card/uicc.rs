@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use super::atr;
 use super::commands::{INSTRUCTIONS, Run, TERMINAL_RESPONSE};
 use super::euicc::{ECASD_AID, Euicc, ISD_R_AID};
 use super::fs::Position;
@@ -12,19 +13,11 @@ use super::gsm::{self, Sim};
 use super::installed::{InstalledProfile, ProfileApplication};
 use super::toolkit::{Refresh, Toolkit};
 use super::{CardError, CardPort, OnOp, Personalisation, PortError, Reply};
-use crate::kernel::RngTree;
+use crate::kernel::{Origin, RngTree};
 use crate::wire::{Command, StatusWord};
 
 /// Basic channel 0, standard channels to 3 and extended channels to 19.
 const CHANNELS: usize = 20;
-
-/// Answer To Reset (ISO/IEC 7816-3 clause 8.2; TS 102 221 clause 6.3): T=0 with Fi/Di 512/16, clock stop,
-/// voltage classes A to C. The historical bytes offer selection by full and partial AID and eight
-/// logical channels or more (`73 FE 21 1F`) and carry a name.
-const ATR: [u8; 22] = with_check_byte([
-    0x3b, 0x9f, 0x95, 0x80, 0x1f, 0xc7, 0x80, 0x31, 0xe0, 0x73, 0xfe, 0x21, 0x1f, 0x57, b'c', b'e', b'l',
-    b'l', b'b', b'e', b'd',
-]);
 
 /// An application that can be selected by AID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +38,7 @@ pub(super) struct Selection {
 
 /// A virtual UICC: the platform, and the profile that is enabled on it.
 pub struct Uicc {
+    atr: [u8; atr::BYTES],
     profile: Box<InstalledProfile>,
     pub(super) toolkit: Toolkit,
     channels: [Option<Selection>; CHANNELS],
@@ -64,14 +58,16 @@ impl Uicc {
     /// Makes the card of `p`. Its keys and random numbers come from `rng`, which is this card's alone;
     /// `trust_anchor` is the DER certificate that the applet is delivered with.
     pub fn new(p: &Personalisation, rng: RngTree, trust_anchor: &[u8]) -> Result<Self, CardError> {
-        let mut card = Self::without_profile();
+        let mut card = Self::without_profile(rng.origin());
         card.profile = Box::new(InstalledProfile::personalised(p, &rng, trust_anchor)?);
         Ok(card)
     }
 
-    /// A card without a profile: it shows an MF that lists no application, and refuses the rest.
-    pub fn without_profile() -> Self {
+    /// A card without a profile, whose keys will have this origin: it shows an MF that lists no application, and
+    /// refuses the rest.
+    pub fn without_profile(keys: Origin) -> Self {
         Self {
+            atr: atr::of(keys),
             profile: Box::new(InstalledProfile::none()),
             toolkit: Toolkit::default(),
             sim: Sim::default(),
@@ -463,7 +459,7 @@ impl CardPort for Uicc {
 
     fn reset(&mut self) -> Result<Vec<u8>, PortError> {
         self.power_up();
-        Ok(ATR.to_vec())
+        Ok(self.atr.to_vec())
     }
 }
 
@@ -490,27 +486,13 @@ fn complete(mut data: Vec<u8>, status: StatusWord) -> Vec<u8> {
     data
 }
 
-/// Appends TCK, which makes the exclusive-or over all bytes behind TS zero.
-const fn with_check_byte<const N: usize, const M: usize>(bytes: [u8; N]) -> [u8; M] {
-    let mut out = [0; M];
-    let mut i = 0;
-    while i < N {
-        out[i] = bytes[i];
-        if i > 0 {
-            out[M - 1] ^= bytes[i];
-        }
-        i += 1;
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn long_responses_come_in_parts_on_their_channel() {
-        let mut card = Uicc::without_profile();
+        let mut card = Uicc::without_profile(Origin::Seed);
         assert_eq!(card.answer(&[0x00, 0x70, 0x00, 0x00, 0x01]), [0x01, 0x90, 0x00]);
         assert_eq!(card.announce(0, vec![7; 600]), [0x61, 0x00]);
         assert_eq!(card.announce(1, vec![8; 300]), [0x61, 0x00]);

@@ -292,9 +292,10 @@ pub struct ServedCards {
     #[arg(value_name = "PROFILE", value_hint = ValueHint::FilePath)]
     pub profile: PathBuf,
 
-    /// Draw the cards' random values from this seed
-    #[arg(long, value_name = "N", default_value_t = 7)]
-    pub seed: u64,
+    /// Draw the cards' keys and random numbers from this seed, as a run with it does: they are public then. Without it
+    /// they come from the operating system
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
 
     /// Make each card an eUICC (GSMA SGP.22 and SGP.32) that has the profile as its bootstrap profile
     #[arg(long)]
@@ -304,6 +305,11 @@ pub struct ServedCards {
     /// the lab's own, whose keys are public
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "euicc")]
     pub pki: Option<PathBuf>,
+
+    /// The root certificate that the IoT SAFE applets trust, PEM or DER. Without it they trust the authority of a run,
+    /// whose key is public
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub trust_anchor: Option<PathBuf>,
 
     /// Leave the eUICCs without a profile
     #[arg(long, requires = "euicc")]

@@ -11,18 +11,21 @@ use super::args::{PkiNewArgs, PkiReason, PkiRenewArgs, PkiRevokeArgs, PkiVerb};
 use super::exit::Exit;
 use super::terminal;
 use crate::crypto::Tally;
-use crate::crypto::rsp_cert::{Crl, Oid, Role, RspCertError, RspCertificate};
-use crate::esim::EsimError;
+use crate::crypto::rsp_cert::{Crl, Curve, Oid, Role, RspCertError, RspCertificate};
 use crate::esim::pki::{Deployment, Identity, Material, PkiOptions};
+use crate::esim::{EsimError, Pki};
+use crate::io::entropy::{self, EntropyError};
 use crate::io::pki_folder::{self, PkiFolderError};
 use crate::io::{clock, files};
-use crate::kernel::{EPOCH_UNIX_S, RngTree};
+use crate::kernel::{EPOCH_UNIX_S, ServedRng};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 enum PkiCliError {
     #[error(transparent)]
     Folder(#[from] PkiFolderError),
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
     #[error(transparent)]
     Esim(#[from] EsimError),
     #[error("{path}: {cause}")]
@@ -53,8 +56,14 @@ fn failed(error: impl fmt::Display) -> ExitCode {
 
 fn new(args: &PkiNewArgs) -> Result<(), PkiCliError> {
     let (rng, first) = match args.seed {
-        Some(seed) => (RngTree::new(seed).branch("pki"), EPOCH_UNIX_S),
-        None => (pki_folder::fresh_randomness()?, clock::unix_s()),
+        Some(seed) => {
+            terminal::warning(format_args!(
+                "the private keys of {} follow from seed {seed}: they are public; leave --seed out for keys of your own",
+                args.dir.display()
+            ));
+            (ServedRng::from_public_seed(seed).tree().branch("pki"), EPOCH_UNIX_S)
+        }
+        None => (entropy::fresh()?.tree().clone(), clock::unix_s()),
     };
     let mut options = PkiOptions {
         curve: args.curve.into(),
@@ -70,6 +79,12 @@ fn new(args: &PkiNewArgs) -> Result<(), PkiCliError> {
         made.euicc.push(Identity { key, certificate });
     }
     pki_folder::create(&args.dir, &made.to_files())?;
+    if made.pki.curve() == Curve::BrainpoolP256r1 {
+        terminal::warning(
+            "TLS has no certificates on brainpoolP256r1: this folder is for eUICCs (card serve --euicc --pki), and \
+             esim serve does not take it; leave --curve out for one that it takes",
+        );
+    }
     terminal::raw(&table(&Material::read(&made.to_files())));
     Ok(())
 }
@@ -141,7 +156,7 @@ fn revoke(args: &PkiRevokeArgs) -> Result<(), PkiCliError> {
 
 fn renew(args: &PkiRenewArgs) -> Result<(), PkiCliError> {
     let (mut made, _) = load(&args.dir)?;
-    let (rng, now) = (pki_folder::fresh_randomness()?, clock::unix_s());
+    let (rng, now) = (entropy::fresh()?.tree().clone(), clock::unix_s());
     let meant = |oid: &Oid| args.oid.as_ref().is_none_or(|asked| asked == oid);
     let mut renewed = Vec::new();
     for smdp in made.smdp.iter_mut().filter(|smdp| meant(&smdp.oid)) {
@@ -213,7 +228,12 @@ fn table(material: &Material) -> String {
     for (path, reason) in material.broken.iter().chain(&material.left_out) {
         text += &format!("not read: {path}: {reason}\n");
     }
-    text + &format!("{} private keys\n", material.keys.len())
+    text += &format!("{} private keys\n", material.keys.len());
+    let lab = Pki::lab().ok().map(|lab| lab.ci.certificate);
+    if lab.is_some_and(|lab| material.certificates.iter().any(|(_, known)| known.public() == lab.public())) {
+        text += "this is the lab's hierarchy: its private keys are public, and what it certifies proves nothing\n";
+    }
+    text
 }
 
 fn certificate_text(certificate: &RspCertificate) -> String {

@@ -12,9 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 
+use super::entropy::{self, EntropyError};
+use zeroize::Zeroizing;
+
+use crate::crypto::milenage::hmac_sha256;
 use crate::esim::store::{Kind, Records, Store, StoreError};
+use crate::kernel::ServedRng;
 
 const MAGIC: &[u8; 15] = b"cellbed esim 1\n";
 const LOCK: &str = "lock";
@@ -34,8 +38,8 @@ pub enum EsimStoreError {
     Key { path: PathBuf },
     #[error("{} is damaged, or was written with another key; remove it to forget it", path.display())]
     Damaged { path: PathBuf },
-    #[error("the system gave no random bytes")]
-    Entropy,
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
 }
 
 /// A folder of records, held by this process alone. Clones share it.
@@ -43,6 +47,7 @@ pub enum EsimStoreError {
 pub struct FolderStore {
     path: PathBuf,
     key: Arc<LessSafeKey>,
+    randomness: ServedRng,
     /// Held for as long as the process lives, however it ends.
     _lock: Arc<File>,
 }
@@ -63,12 +68,23 @@ impl FolderStore {
             Err(TryLockError::Error(cause)) => return Err(io_error(path, cause)),
         }
         let key_path = key.map_or_else(|| path.join(KEY), Path::to_owned);
-        let key = UnboundKey::new(&AES_256_GCM, &read_or_make_key(&key_path)?)
-            .map_err(|_| EsimStoreError::Key { path: key_path })?;
-        let store =
-            Self { path: path.to_owned(), key: Arc::new(LessSafeKey::new(key)), _lock: Arc::new(lock) };
+        let secret = Zeroizing::new(read_or_make_key(&key_path)?);
+        let key =
+            UnboundKey::new(&AES_256_GCM, &*secret).map_err(|_| EsimStoreError::Key { path: key_path })?;
+        let store = Self {
+            path: path.to_owned(),
+            key: Arc::new(LessSafeKey::new(key)),
+            randomness: ServedRng::from_system(&hmac_sha256(&*secret, b"cellbed esim randomness 1")),
+            _lock: Arc::new(lock),
+        };
         let records = store.load()?;
         Ok((store, records))
+    }
+
+    /// The randomness that belongs to this state, the same at each start: it follows from the key of the state, which
+    /// the system has drawn. Whoever has been answered by these servers before a restart meets the same keys after it.
+    pub fn randomness(&self) -> &ServedRng {
+        &self.randomness
     }
 
     fn load(&self) -> Result<Records, EsimStoreError> {
@@ -93,7 +109,7 @@ impl FolderStore {
 
     fn seal(&self, kind: Kind, key: &str, mut record: Vec<u8>) -> Option<Vec<u8>> {
         let mut nonce = [0; NONCE_LEN];
-        SystemRandom::new().fill(&mut nonce).ok()?;
+        entropy::fill(&mut nonce).ok()?;
         let named = named(kind, key);
         let sealing = Nonce::assume_unique_for_key(nonce);
         self.key.seal_in_place_append_tag(sealing, Aad::from(named), &mut record).ok()?;
@@ -148,7 +164,7 @@ fn read_or_make_key(path: &Path) -> Result<[u8; KEY_BYTES], EsimStoreError> {
         Ok(bytes) => bytes.try_into().map_err(|_| EsimStoreError::Key { path: path.to_owned() }),
         Err(cause) if cause.kind() == ErrorKind::NotFound => {
             let mut key = [0; KEY_BYTES];
-            SystemRandom::new().fill(&mut key).map_err(|_| EsimStoreError::Entropy)?;
+            entropy::fill(&mut key)?;
             let write = || {
                 let beside = path.with_extension("new");
                 let mut options = OpenOptions::new();

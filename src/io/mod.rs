@@ -8,6 +8,7 @@ pub mod card_state;
 pub mod clock;
 pub mod doctor;
 pub mod drive;
+pub mod entropy;
 pub mod esim_store;
 pub mod files;
 pub mod https;

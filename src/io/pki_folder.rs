@@ -12,7 +12,6 @@ use rustix::io::Errno;
 use crate::crypto::rsp_cert::Curve;
 use crate::esim::EsimError;
 use crate::esim::pki::{Deployment, Material, PkiFile};
-use crate::kernel::RngTree;
 
 const SECRET: u32 = 0o600;
 const PUBLIC: u32 = 0o644;
@@ -37,8 +36,6 @@ pub enum PkiFolderError {
     TooMuch { path: PathBuf },
     #[error("{}: {cause}", path.display())]
     Content { path: PathBuf, cause: EsimError },
-    #[error("the system gave no random bytes")]
-    Entropy,
 }
 
 /// Reads every file of the folder at `dir` and of the folders in it that could hold a certificate, key or
@@ -198,22 +195,13 @@ fn copy_into(from: &Path, to: &Path, depth: usize) -> Result<(), PkiFolderError>
     Ok(())
 }
 
-/// A tree of randomness that nobody can draw again: 256 bits from the system.
-///
-/// # Errors
-/// [`PkiFolderError::Entropy`].
-pub fn fresh_randomness() -> Result<RngTree, PkiFolderError> {
-    let mut bytes = [0; 32];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| PkiFolderError::Entropy)?;
-    Ok(RngTree::new(0).branch(hex::encode(bytes)))
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
     use crate::esim::pki::PkiOptions;
+    use crate::kernel::RngTree;
 
     fn made(seed: u64) -> Deployment {
         let hosts = ["smdp.cellbed.test".to_owned()];
@@ -277,12 +265,5 @@ mod tests {
         assert!(missing.starts_with("cannot read "), "{missing}");
         let empty = load(place.path(), None).unwrap_err().to_string();
         assert!(empty.ends_with("there is no CI certificate on P-256"), "{empty}");
-    }
-
-    #[test]
-    fn fresh_randomness_is_fresh() {
-        use rand_core::RngCore;
-        let draw = || fresh_randomness().unwrap().stream("x").next_u64();
-        assert_ne!(draw(), draw());
     }
 }

@@ -9,8 +9,8 @@ mod time;
 pub use alarm::{Alarm, Ring};
 pub use blame::Blame;
 pub use queue::Queue;
-pub use rng::RngTree;
 #[cfg(test)]
 pub use rng::watch;
+pub use rng::{Origin, RngTree, ServedRng};
 pub use std::time::Duration;
 pub use time::{EPOCH_UNIX_S, Instant};

@@ -1,7 +1,7 @@
 //! The virtual card that is an eUICC: with a personalised profile as its bootstrap profile, or empty.
 
 use super::WorldError;
-use crate::card::{Delivered, EuiccConfig, Personalisation, Uicc};
+use crate::card::{Delivered, EuiccConfig, EuiccIdentity, Personalisation, Uicc};
 use crate::crypto::Tally;
 use crate::esim::pki::lab::{EIM_ID, eim_identity};
 use crate::esim::{EsimError, Pki};
@@ -48,9 +48,20 @@ impl EuiccServers {
     }
 }
 
-/// The card that device `number` of a run carries if it is an eUICC: its EID is that of `card`, its certificate is
-/// issued in `pki`, and with `bootstrap` the profile of `card` is on it and enabled. That profile is the one that a
-/// plain card would be, with its keys and random numbers.
+/// What makes a virtual card an eUICC.
+pub struct EuiccIssue<'a> {
+    /// The hierarchy that it is certified in and trusts.
+    pub pki: &'a Pki,
+    /// The servers that it is delivered with.
+    pub servers: &'a EuiccServers,
+    /// Whether the profile of its card is on it and enabled.
+    pub bootstrap: bool,
+    /// Who it is, where it has been certified before; otherwise the hierarchy certifies a fresh key.
+    pub identity: Option<EuiccIdentity>,
+}
+
+/// The card that device `number` of a run carries if it is an eUICC: its EID is that of `card`. Its bootstrap profile
+/// is the one that a plain card would be, with its keys and random numbers.
 ///
 /// # Errors
 /// Where the EUM may not certify the EID, or the profile has no such card.
@@ -59,12 +70,18 @@ pub fn virtual_euicc(
     number: u32,
     run: &RngTree,
     trust_anchor: &[u8],
-    pki: &Pki,
-    servers: &EuiccServers,
-    bootstrap: bool,
+    issue: &EuiccIssue<'_>,
 ) -> Result<Uicc, WorldError> {
     let rng = run.branch(Actor::card(number));
-    let plain = config(card, &rng, trust_anchor, pki)?;
+    let EuiccIssue { pki, servers, bootstrap, identity } = issue;
+    let identity = match identity {
+        Some(identity) => identity.clone(),
+        None => {
+            let (key, chain) = pki.euicc(&card.eid, &rng.branch("euicc"))?;
+            EuiccIdentity { key, chain }
+        }
+    };
+    let plain = config(card, identity, trust_anchor, pki)?;
     let config = EuiccConfig {
         default_smdp: servers.default_smdp.clone(),
         root_smds: servers.root_smds.clone().unwrap_or(plain.root_smds),
@@ -76,21 +93,21 @@ pub fn virtual_euicc(
         trust_anchor: trust_anchor.to_vec(),
         metadata: metadata(card),
     };
-    let delivered = if bootstrap { vec![delivered] } else { Vec::new() };
+    let delivered = if *bootstrap { vec![delivered] } else { Vec::new() };
     Ok(Uicc::with_euicc(config, rng, delivered)?.with_enabled(0))
 }
 
 /// What an eUICC with the EID of `card` is made with.
 ///
 /// # Errors
-/// Where the EUM may not certify the EID.
-pub fn config(
+/// Where the CI's certificate is not in order.
+fn config(
     card: &Personalisation,
-    rng: &RngTree,
+    identity: EuiccIdentity,
     trust_anchor: &[u8],
     pki: &Pki,
 ) -> Result<EuiccConfig, EsimError> {
-    let (key, chain) = pki.euicc(&card.eid, &rng.branch("euicc"))?;
+    let EuiccIdentity { key, chain } = identity;
     let anchor = pki.anchor(None, &Tally::new())?;
     let config = EuiccConfig::new(card.eid.clone(), key, chain, vec![anchor]);
     Ok(EuiccConfig { trust_anchor: trust_anchor.to_vec(), ..config })
@@ -122,7 +139,8 @@ mod tests {
         let plain = &mut super::super::factory::virtual_card(&card, 2, &run, &[1; 300]).unwrap();
         let pki = Pki::lab().unwrap();
         let servers = EuiccServers::lab(&pki, &run, false).unwrap();
-        let euicc = &mut virtual_euicc(&card, 2, &run, &[1; 300], &pki, &servers, true).unwrap();
+        let mut issue = EuiccIssue { pki: &pki, servers: &servers, bootstrap: true, identity: None };
+        let euicc = &mut virtual_euicc(&card, 2, &run, &[1; 300], &issue).unwrap();
         // The ICCID, and a random number and a key of the applet.
         for command in
             ["00a4000c022fe2", "00b000000a", "00a4040c07a0000005590010", "0084000010", "00b900000384010100"]
@@ -131,7 +149,8 @@ mod tests {
             assert_eq!(plain.transmit(&command), euicc.transmit(&command));
         }
         assert_eq!(bcd::plmn(card.plmn), [0x00, 0xf1, 0x10]);
-        let empty = virtual_euicc(&card, 2, &run, &[], &pki, &servers, false).unwrap();
+        issue.bootstrap = false;
+        let empty = virtual_euicc(&card, 2, &run, &[], &issue).unwrap();
         assert!(empty.installed_profiles().is_empty());
     }
 }

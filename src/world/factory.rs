@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::WorldError;
-use super::euicc::{EuiccServers, virtual_euicc};
+use super::euicc::{EuiccIssue, EuiccServers, virtual_euicc};
 use crate::card::{CardError, CardOp, CardPort, CardSlot, EuiccEvent, Personalisation, SimProfile, Uicc};
 use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
 use crate::crypto::{Op, Tally};
@@ -136,7 +136,8 @@ impl Factory {
         let mut uicc = match &self.esim {
             Some(issue) => {
                 let EsimIssue { pki, servers, .. } = issue;
-                virtual_euicc(card, number, &self.rng, &self.trust_anchor, pki, servers, true)?
+                let issue = EuiccIssue { pki, servers, bootstrap: true, identity: None };
+                virtual_euicc(card, number, &self.rng, &self.trust_anchor, &issue)?
             }
             None => virtual_card(card, number, &self.rng, &self.trust_anchor)?,
         };

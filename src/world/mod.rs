@@ -8,6 +8,7 @@ pub mod node;
 pub mod nodes;
 pub mod port;
 mod run;
+pub mod served;
 pub mod setup;
 pub mod topology;
 

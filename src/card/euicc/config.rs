@@ -7,6 +7,15 @@ use crate::wire::bcd;
 use crate::wire::rsp::iot::EimConfigurationData;
 use crate::wire::rsp::{EidBytes, OperatorId, PolicyRules, ProfileMetadata};
 
+/// Who an eUICC is: SK.EUICC.ECDSA, CERT.EUICC.ECDSA and CERT.EUM.ECDSA.
+#[derive(Clone)]
+pub struct EuiccIdentity {
+    /// SK.EUICC.ECDSA.
+    pub key: RspKey,
+    /// CERT.EUICC.ECDSA and CERT.EUM.ECDSA.
+    pub chain: [RspCertificate; 2],
+}
+
 /// What an eUICC is made with.
 #[derive(Clone)]
 pub struct EuiccConfig {

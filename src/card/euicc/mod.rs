@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha20Rng;
 
-pub use config::{Delivered, EuiccConfig, RatRule};
+pub use config::{Delivered, EuiccConfig, EuiccIdentity, RatRule};
 pub use events::{EuiccEvent, OnEuiccEvent};
 
 use super::{CardError, CardOp, OnOp, Uicc};
@@ -169,11 +169,12 @@ impl Uicc {
         rng: RngTree,
         delivered: Vec<Delivered>,
     ) -> Result<Self, CardError> {
+        let origin = rng.origin();
         let mut euicc = Euicc::new(config, rng)?;
         for profile in delivered {
             euicc.deliver(profile)?;
         }
-        let mut card = Self::without_profile();
+        let mut card = Self::without_profile(origin);
         card.euicc = Some(Box::new(euicc));
         Ok(card)
     }

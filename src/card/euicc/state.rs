@@ -4,8 +4,8 @@ use super::super::state::{ICCID, Stored, Writer, damaged, exactly};
 use super::super::{CardError, InstalledProfile, Uicc};
 use super::memory::{Installing, Memory, OneTimeKey, Rollback, StoredNotification};
 use super::slots::{Aid, Slot, Source};
-use super::{CHALLENGES, Euicc, ONE_TIME_KEYS};
-use crate::crypto::rsp_cert::{Crl, Curve, RspKey};
+use super::{CHALLENGES, Euicc, EuiccIdentity, ONE_TIME_KEYS};
+use crate::crypto::rsp_cert::{Crl, Curve, RspCertificate, RspKey};
 use crate::wire::rsp::iot::{AddInitialEim, ImmediateEnableConfiguration};
 use crate::wire::rsp::{NotificationEvents, ProfileMetadata};
 
@@ -20,6 +20,7 @@ const EIM: u16 = 0xb6;
 const PACKAGE_RESULT: u16 = 0xb7;
 const ROLLBACK: u16 = 0xb8;
 const IOT: u16 = 0xb9;
+const IDENTITY: u16 = 0xbe;
 
 /// What may be absent is written with a byte in front; nothing where it is.
 fn maybe<T: AsRef<[u8]>>(value: Option<T>) -> Vec<u8> {
@@ -38,12 +39,40 @@ fn number(part: &[u8]) -> Result<u64, CardError> {
     exactly(part).map(u64::from_be_bytes)
 }
 
+fn stored_key(curve: &[u8], scalar: &[u8]) -> Result<RspKey, CardError> {
+    let curve = if curve == [1] { Curve::BrainpoolP256r1 } else { Curve::P256 };
+    RspKey::from_scalar(curve, &exactly(scalar)?).map_err(|_| damaged("a key of the eUICC is none"))
+}
+
+/// Who the eUICC of a state is. States of older programs do not say.
+fn identity(stored: Stored<'_>) -> Result<Option<EuiccIdentity>, CardError> {
+    let Some(parts) = stored.all_parts::<4>(IDENTITY).next() else { return Ok(None) };
+    let [curve, scalar, euicc, eum] = parts?;
+    let certificate =
+        |der| RspCertificate::parse(der).map_err(|_| damaged("a certificate of the eUICC cannot be read"));
+    let chain = [certificate(euicc)?, certificate(eum)?];
+    Ok(Some(EuiccIdentity { key: stored_key(curve, scalar)?, chain }))
+}
+
+impl EuiccIdentity {
+    /// Who the eUICC of `state` is, where it is one and says it: whoever makes the card anew makes it with this.
+    ///
+    /// # Errors
+    /// Where the state is damaged.
+    pub fn of_state(state: &[u8]) -> Result<Option<Self>, CardError> {
+        identity(Stored::open(state)?)
+    }
+}
+
 impl Euicc {
     /// Writes the whole card down; `enabled` is the profile that the card has.
     pub(in crate::card) fn save(&self, enabled: &InstalledProfile) -> Vec<u8> {
         let mut out = Writer::new();
         let memory = &self.memory;
         out.put(ICCID, self.config.eid.as_str().as_bytes());
+        let curve = [u8::from(self.config.key.curve() == Curve::BrainpoolP256r1)];
+        let [euicc, eum] = &self.config.chain;
+        out.put_parts(IDENTITY, &[&curve, self.config.key.scalar(), euicc.der(), eum.der()]);
         out.put_parts(
             SETTINGS,
             &[
@@ -128,6 +157,13 @@ impl Euicc {
             let found = String::from_utf8_lossy(found).into_owned();
             return Err(CardError::StateForeign { found, card: self.config.eid.to_string() });
         }
+        if let Some(kept) = identity(stored)? {
+            let ([kept, _], [own, _]) = (&kept.chain, &self.config.chain);
+            if kept.public() != own.public() {
+                let named = |certificate: &RspCertificate| hex::encode(certificate.fingerprint());
+                return Err(CardError::StateIdentity { found: named(kept), card: named(own) });
+            }
+        }
         let mut memory = self.stored_memory(stored)?;
         for parts in stored.all_parts::<8>(PROFILE) {
             memory.slots.push(self.stored_profile(card, parts?)?);
@@ -178,9 +214,7 @@ impl Euicc {
         }
         for parts in stored.all_parts::<3>(ONE_TIME_KEY) {
             let [oid, curve, scalar] = parts?;
-            let curve = if curve == [1] { Curve::BrainpoolP256r1 } else { Curve::P256 };
-            let key = RspKey::from_scalar(curve, &exactly(scalar)?)
-                .map_err(|_| damaged("a one-time key of the eUICC is none"))?;
+            let key = stored_key(curve, scalar)?;
             memory.one_time_keys.push(OneTimeKey { smdp_oid: oid.to_vec(), key });
         }
         for parts in stored.all_parts::<2>(CRL) {

@@ -1,6 +1,7 @@
 //! The Answer To Reset (ISO/IEC 7816-3 clause 8.2) with its historical bytes (ISO/IEC 7816-4 clause 8.1.1;
 //! TS 102 221 clause 6.3).
 
+use crate::card::atr::LAB_KEYS;
 use crate::kernel::Blame;
 
 /// Why bytes are not an Answer To Reset.
@@ -81,6 +82,11 @@ impl Atr {
         let names: Vec<String> =
             self.protocols.iter().filter(|p| **p != 15).map(|p| format!("T={p}")).collect();
         names.join(", ")
+    }
+
+    /// Whether it is that of a virtual card whose keys follow from a seed: they are public.
+    pub fn has_lab_keys(&self) -> bool {
+        self.historical.ends_with(LAB_KEYS)
     }
 
     /// What the historical bytes say, as far as they are compact data objects: a line each.

@@ -11,7 +11,7 @@ fn installed(number: u32) -> Box<InstalledProfile> {
 
 #[test]
 fn a_card_without_a_profile_has_an_mf_and_nothing_else() {
-    let card = &mut Uicc::without_profile();
+    let card = &mut Uicc::without_profile(Origin::Seed);
     assert!(card.profile().is_none());
     assert_eq!(send(card, "00a40004023f00")[..2], *"61");
     for (file, status) in [("2f00", "9000"), ("2f05", "9000"), ("2f06", "9000"), ("2fe2", "6a82")] {
@@ -71,13 +71,13 @@ fn a_state_belongs_to_the_profile_that_is_enabled() {
     assert!(matches!(card.restore(&state), Err(CardError::StateForeign { .. })));
     let none = card.save();
     assert!(!card.dirty());
-    Uicc::without_profile().restore(&none).unwrap();
+    Uicc::without_profile(Origin::Seed).restore(&none).unwrap();
 }
 
 #[test]
 fn profiles_of_one_card_draw_other_random_numbers() {
     let random = |number| {
-        let card = &mut Uicc::without_profile();
+        let card = &mut Uicc::without_profile(Origin::Seed);
         card.swap_profile(Some(installed(number)));
         send(card, "00a4040c07a0000005590010");
         send(card, "0084000020")

@@ -61,7 +61,8 @@ pub struct PkiNewArgs {
     #[arg(long, value_name = "EID")]
     pub eid: Vec<Eid>,
 
-    /// The curve of all keys
+    /// The curve of all keys. A folder on brainpoolP256r1 is for eUICCs (`cellbed card serve --euicc --pki`) and other
+    /// programs: TLS has no such certificates, so that `cellbed esim serve` does not take it
     #[arg(long, value_enum, default_value_t = PkiCurve::P256)]
     pub curve: PkiCurve,
 

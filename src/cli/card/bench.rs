@@ -12,14 +12,12 @@ use super::super::terminal;
 use super::serve::{Seat, ServeError, Stop};
 use crate::card::{CardPort, CardSlot, Personalisation, PortError};
 use crate::crypto::milenage::{Amf, K, Milenage, Opc, Rand, Sqn};
+use crate::io::entropy;
 use crate::io::pcsc::{self, PcscCard, PcscError};
 use crate::io::vpcd::Address;
-use crate::kernel::RngTree;
 use crate::lab::catalogue;
-use crate::world::factory::virtual_card;
-use crate::world::setup::trust_anchor;
+use crate::world::served::ServedCard;
 
-const SEED: u64 = 7;
 /// How long pcscd shows a card that is gone, at most.
 const STALE_MAX: Duration = Duration::from_millis(600);
 /// How long pcscd may take to see a card that was put in: it looks every 400 ms.
@@ -71,8 +69,8 @@ pub fn main(args: &CardBenchArgs) -> Result<Exit, BenchError> {
     let profile = catalogue::profile(&args.profile).map_err(ServeError::from)?;
     let personalisation = profile.personalise(0).map_err(ServeError::from)?;
     let card = || {
-        let anchor = trust_anchor(SEED)?;
-        Ok::<_, ServeError>(virtual_card(&personalisation, 1, &RngTree::new(SEED), &anchor)?)
+        let rng = entropy::fresh().map_err(ServeError::from)?;
+        Ok::<_, ServeError>(ServedCard::plain(&personalisation, 1, &rng, &[])?)
     };
     let direct = measure(Box::new(card()?), &personalisation, args.rounds)?;
     let seat = Seat::new(1, card()?, None, args.vpcd.clone().unwrap_or_default(), false);

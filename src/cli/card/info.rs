@@ -54,6 +54,9 @@ fn text(info: &CardInfo, show_identifiers: bool) -> String {
     text
 }
 
+/// What is said of a card whose keys follow from a seed.
+pub(super) const LAB_KEYS: &str = "lab keys: they follow from a seed, are public and prove nothing";
+
 /// A title and what stands beside it; further lines have no title.
 fn line(title: &str, value: impl Display) -> String {
     format!("{title:<14}{value}").trim_end().to_owned() + "\n"
@@ -71,6 +74,9 @@ fn atr(info: &CardInfo) -> String {
             text += &line("", format!("historical bytes {}", hex::encode_upper(&atr.historical)));
             for meaning in atr.historical_meaning() {
                 text += &line("", format!("  {meaning}"));
+            }
+            if atr.has_lab_keys() {
+                text += &line("keys", LAB_KEYS);
             }
         }
     }

@@ -1,8 +1,9 @@
 //! `cellbed card list`: the readers and what is in them.
 
+use super::info::LAB_KEYS;
 use super::{CardToolError, Done};
 use crate::card::CardSlot;
-use crate::card::explore::{Terminal, guess};
+use crate::card::explore::{Atr, Terminal, guess};
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
 use crate::io::pcsc::{self, PcscError, Reader};
@@ -33,6 +34,9 @@ fn contents(number: usize, reader: &Reader) -> String {
 
 fn text(number: usize, reader: &Reader, contents: &str) -> String {
     let mut text = format!("{number:>3}  {}\n     {contents}\n", reader.name);
+    if Atr::parse(&reader.atr).is_ok_and(|atr| atr.has_lab_keys()) {
+        text += &format!("     {LAB_KEYS}\n");
+    }
     if !reader.atr.is_empty() {
         text += &format!("     ATR {}\n", hex::encode_upper(&reader.atr));
     }

@@ -8,11 +8,11 @@ pub mod bench;
 mod dump;
 mod info;
 mod iot_safe;
-mod keeper;
+pub(super) mod keeper;
 mod list;
 mod modem;
 mod program;
-mod serve;
+pub(super) mod serve;
 mod trace;
 
 use std::path::{Path, PathBuf};
@@ -22,13 +22,12 @@ use super::args::{CardVerb, WhichCard};
 use super::exit::Exit;
 use super::terminal;
 use crate::card::explore::{ExploreError, PIN1, Target, Terminal};
-use crate::card::{CardError, CardPort, CardSlot, Personalisation, PortError, SimProfile, Uicc};
+use crate::card::{CardError, CardPort, CardSlot, Personalisation, PortError, SimProfile};
+use crate::io::entropy::{self, EntropyError};
 use crate::io::files::{self, FileError};
 use crate::io::pcsc::{self, PcscError};
-use crate::kernel::RngTree;
-
-/// Where a virtual card made for one command draws its random values from.
-const VIRTUAL_SEED: u64 = 7;
+use crate::world::WorldError;
+use crate::world::served::ServedCard;
 
 /// Why a command could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +44,10 @@ pub(super) enum CardToolError {
     Profile { path: PathBuf, cause: String },
     #[error("{}: {source}", path.display())]
     Personalise { path: PathBuf, source: CardError },
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    #[error("the virtual card cannot be made: {0}")]
+    Virtual(#[from] WorldError),
 }
 
 impl CardToolError {
@@ -118,10 +121,9 @@ pub(super) fn virtual_profile(path: &Path) -> Result<Personalisation, CardToolEr
     profile(path)?.personalise(0).map_err(error)
 }
 
-fn virtual_card(path: &Path) -> Result<Uicc, CardToolError> {
-    let error = |source| CardToolError::Personalise { path: path.to_owned(), source };
-    let p = virtual_profile(path)?;
-    Uicc::new(&p, RngTree::new(VIRTUAL_SEED).branch("card1"), &[]).map_err(error)
+/// A card for one command, which forgets everything after it.
+fn virtual_card(path: &Path) -> Result<ServedCard, CardToolError> {
+    Ok(ServedCard::plain(&virtual_profile(path)?, 1, &entropy::fresh()?, &[])?)
 }
 
 fn profile(path: &Path) -> Result<SimProfile, CardToolError> {
@@ -133,12 +135,14 @@ fn profile(path: &Path) -> Result<SimProfile, CardToolError> {
 /// The card of the test profile, for the tests of what is printed.
 #[cfg(test)]
 fn test_card(change: impl FnOnce(&mut crate::card::Personalisation)) -> CardSlot {
+    use crate::card::Uicc;
+    use crate::kernel::RngTree;
+
     let text = include_str!("../../../sim-profiles/lte-test.toml");
     let mut p = SimProfile::parse(text).unwrap().personalise(0).unwrap();
     change(&mut p);
     let anchor: Vec<u8> = (0..700u32).map(|i| i as u8).collect();
-    let mut slot =
-        CardSlot::new(Box::new(Uicc::new(&p, RngTree::new(VIRTUAL_SEED).branch("card1"), &anchor).unwrap()));
+    let mut slot = CardSlot::new(Box::new(Uicc::new(&p, RngTree::new(7).branch("card1"), &anchor).unwrap()));
     slot.reset().unwrap();
     slot
 }

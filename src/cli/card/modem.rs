@@ -12,9 +12,10 @@ use super::super::terminal;
 use super::keeper::{self, Keeper};
 use super::serve::{self, ServeError};
 use super::trace::Trace;
-use crate::card::{CardPort, Modem, PortError, Uicc};
+use crate::card::{CardPort, Modem, PortError};
 use crate::io::card_state::CardStateError;
 use crate::io::pty::{Line, Link};
+use crate::world::served::ServedCard;
 
 /// Serves the card until a signal ends it.
 pub fn main(args: &CardModemArgs) -> ExitCode {
@@ -63,7 +64,7 @@ fn serve_line(mut line: Line, mut card: Kept) -> Result<(), ServeError> {
 
 /// A card whose state is kept before an answer leaves it.
 struct Kept {
-    uicc: Uicc,
+    uicc: ServedCard,
     keeper: Option<Keeper>,
     trace: Option<Trace>,
     /// Why the state could not be kept: such a card must not go on.

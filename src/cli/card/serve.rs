@@ -1,7 +1,8 @@
 //! `cellbed card serve`: virtual cards behind pcscd, for any PC/SC program.
 //!
-//! Each card sits in a virtual reader of vsmartcard-vpcd. It is the card that the same device would carry in a run
-//! with the same profile and seed, byte for byte.
+//! Each card sits in a virtual reader of vsmartcard-vpcd. Its private keys and random numbers come from the operating
+//! system. With `--seed` it is the card that the same device would carry in a run with the same profile and seed, byte
+//! for byte, and its keys are public.
 
 mod seat;
 mod stop;
@@ -9,6 +10,7 @@ mod stop;
 pub use seat::Seat;
 pub use stop::Stop;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 
@@ -22,6 +24,7 @@ use super::keeper;
 use crate::card::CardError;
 use crate::esim::EsimError;
 use crate::io::card_state::CardStateError;
+use crate::io::entropy::EntropyError;
 use crate::io::pki_folder::PkiFolderError;
 use crate::io::pty::PtyError;
 use crate::lab::LabError;
@@ -38,6 +41,10 @@ pub enum ServeError {
     Card(#[from] CardError),
     #[error(transparent)]
     State(#[from] CardStateError),
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    #[error("{}: {cause}; give the root certificate that the applets are to trust, in PEM or DER", path.display())]
+    TrustAnchor { path: PathBuf, cause: &'static str },
     #[error(transparent)]
     Pki(#[from] PkiFolderError),
     #[error("the eUICCs cannot be certified: {0}")]

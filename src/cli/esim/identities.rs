@@ -6,23 +6,28 @@ use super::super::terminal;
 use super::args::EsimServeArgs;
 use super::serve::ServeError;
 use crate::crypto::Tally;
+use crate::crypto::rsp_cert::Curve;
 use crate::esim::Pki;
 use crate::esim::office::{Identities, Issue};
-use crate::esim::pki::LAB_SEED;
-use crate::esim::pki::lab::eim_identity;
+use crate::esim::pki::lab::{self, eim_identity};
 use crate::io::pki_folder;
-use crate::kernel::RngTree;
+use crate::kernel::ServedRng;
 
 /// The identities that `args` ask for.
-pub fn of(args: &EsimServeArgs, now_unix_s: u64) -> Result<Identities, ServeError> {
+pub fn of(args: &EsimServeArgs, now_unix_s: u64, rng: &ServedRng) -> Result<Identities, ServeError> {
     match &args.pki {
         Some(dir) => of_folder(dir, now_unix_s),
-        None => of_lab(args, now_unix_s),
+        None => of_lab(args, now_unix_s, rng),
     }
 }
 
-fn of_lab(args: &EsimServeArgs, now_unix_s: u64) -> Result<Identities, ServeError> {
+/// Servers in the lab's hierarchy, with keys of their own.
+fn of_lab(args: &EsimServeArgs, now_unix_s: u64, rng: &ServedRng) -> Result<Identities, ServeError> {
     let pki = Pki::lab()?;
+    terminal::warning(
+        "these servers are certified in the lab's hierarchy, whose private keys, that of the eIM among them, are \
+         public: anybody can be them; make one of your own with `cellbed pki new` and give it with --pki",
+    );
     let hosts = |names: &[&Option<String>], usual: &[&str]| -> Vec<String> {
         let own = names.iter().filter_map(|name| name.as_deref().map(host_of));
         own.chain(usual.iter().copied()).map(str::to_owned).collect()
@@ -36,11 +41,11 @@ fn of_lab(args: &EsimServeArgs, now_unix_s: u64) -> Result<Identities, ServeErro
         // Made anew for each start: TLS clients take no certificate for years.
         from_unix_s: now_unix_s.saturating_sub(3_600),
         now_unix_s,
-        rng: &RngTree::new(LAB_SEED).branch("esim serve"),
+        rng: rng.tree(),
         tally: &Tally::new(),
     };
-    // The eIM is the one that the lab's eUICCs are delivered with.
-    let eim = eim_identity(&pki, &RngTree::new(LAB_SEED))?;
+    // The eIM is the one that the lab's eUICCs are delivered with: its key is public as the hierarchy's are.
+    let eim = eim_identity(&pki, &lab::randomness())?;
     Ok(Identities::issue(&issue, Some(eim))?)
 }
 
@@ -48,6 +53,9 @@ fn of_folder(dir: &Path, now_unix_s: u64) -> Result<Identities, ServeError> {
     let tally = Tally::new();
     let (deployment, notes) = pki_folder::load(dir, None)?;
     notes.iter().for_each(terminal::warning);
+    if deployment.pki.curve() == Curve::BrainpoolP256r1 {
+        return Err(ServeError::Brainpool { dir: dir.to_owned() });
+    }
     let missing = |what| ServeError::Missing { dir: dir.to_owned(), what };
     let anchor = deployment.pki.anchor(Some(now_unix_s), &tally)?;
     let smdp = deployment.smdp.into_iter().next().ok_or_else(|| missing("SM-DP+"))?;

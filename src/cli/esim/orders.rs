@@ -15,7 +15,7 @@ use crate::esim::smdp::{
     ConfirmOrder, DownloadOrder, OperatorConstant, OrderState, Producer, Profile, Smdp, Subscriber,
 };
 use crate::id::Iccid;
-use crate::io::pki_folder;
+use crate::io::{entropy, pki_folder};
 use crate::kernel::RngTree;
 use crate::lab::catalogue;
 use crate::wire::bcd;
@@ -54,7 +54,7 @@ fn place_one(
     number: u32,
     placing: &Placing<'_>,
 ) -> Result<Iccid, ServeError> {
-    let rng = pki_folder::fresh_randomness()?;
+    let rng = entropy::fresh()?.tree().clone();
     let source = ProfileSource::open(&order.profile, smdp.address(), rng)?;
     let (profile, subscriber) = source.profile(FIRST_SUBSCRIBER + number)?;
     let iccid = profile.iccid.clone();

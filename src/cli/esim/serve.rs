@@ -26,11 +26,13 @@ use crate::esim::smdp::SmdpSettings;
 use crate::esim::store::{Forgetful, Records, StoreError};
 use crate::esim::{EsimError, HttpRequest, HttpResponse, Refusal};
 use crate::io::clock;
+use crate::io::entropy::{self, EntropyError};
 use crate::io::esim_store::{EsimStoreError, FolderStore};
 use crate::io::files::{self, FileError};
 use crate::io::https::{HttpsError, HttpsLimits, HttpsServer, tls_config};
 use crate::io::https_client::HttpsClient;
-use crate::io::pki_folder::{self, PkiFolderError};
+use crate::io::pki_folder::PkiFolderError;
+use crate::kernel::ServedRng;
 use crate::lab::LabError;
 
 /// How often it is looked whether another server has to be told something.
@@ -46,11 +48,18 @@ pub enum ServeError {
     #[error(transparent)]
     Pki(#[from] PkiFolderError),
     #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    #[error(transparent)]
     Esim(#[from] EsimError),
     #[error("a server's certificate is not in order: {0}")]
     Certificate(#[from] RspCertError),
     #[error("{}: there is no {what} in it; cellbed pki new makes a folder with one", dir.display())]
     Missing { dir: PathBuf, what: &'static str },
+    #[error(
+        "{}: its servers are on brainpoolP256r1, on which TLS has no certificates; make a folder on P-256 (cellbed pki new without --curve)",
+        dir.display()
+    )]
+    Brainpool { dir: PathBuf },
     #[error(transparent)]
     State(#[from] EsimStoreError),
     #[error("the state is not of these servers: {0}")]
@@ -150,12 +159,16 @@ fn say(deed: Deed) {
 
 fn serve(args: &EsimServeArgs) -> Result<(), ServeError> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(ServeError::Signals)?;
-    let identities = identities::of(args, clock::unix_s())?;
+    let state =
+        args.state.as_deref().map(|dir| FolderStore::open(dir, args.state_key.as_deref())).transpose()?;
+    let rng = entropy::fresh()?;
+    let of_state = state.as_ref().map_or(&rng, |(store, _)| store.randomness());
+    let identities = identities::of(args, clock::unix_s(), of_state)?;
     let tls = tls_config(&[identities.smdp.tls.clone(), identities.smds.tls.clone()])?;
     let server = HttpsServer::bind(args.listen, tls, HttpsLimits::default())?;
     let port = server.address().port();
     let root_der = identities.anchor.ci().der().to_vec();
-    let office = office(args, identities, server.address())?;
+    let office = office(args, identities, server.address(), state, &rng)?;
     let root = Written::root(args.root.as_deref(), port, &root_der)?;
     let configuration = match office.eim() {
         Some(eim) => Some(Written::configuration(args.eim_config.as_deref(), port, eim)?),
@@ -186,7 +199,13 @@ fn serve(args: &EsimServeArgs) -> Result<(), ServeError> {
 }
 
 /// The office at `listening`, as it was when it was served last, with the orders placed.
-fn office(args: &EsimServeArgs, identities: Identities, listening: SocketAddr) -> Result<Office, ServeError> {
+fn office(
+    args: &EsimServeArgs,
+    identities: Identities,
+    listening: SocketAddr,
+    state: Option<(FolderStore, Records)>,
+    rng: &ServedRng,
+) -> Result<Office, ServeError> {
     let address = args.name.clone().unwrap_or_else(|| listening.to_string());
     let smds_address =
         args.smds_name.clone().unwrap_or_else(|| format!("smds.localhost:{}", listening.port()));
@@ -195,19 +214,13 @@ fn office(args: &EsimServeArgs, identities: Identities, listening: SocketAddr) -
         let dir = args.pki.clone().unwrap_or_default();
         return Err(ServeError::Missing { dir, what: "eIM" });
     }
-    let (store, records) = match &args.state {
-        None => (None, Records::new()),
-        Some(dir) => {
-            let (store, records) = FolderStore::open(dir, args.state_key.as_deref())?;
-            (Some(store), records)
-        }
-    };
+    let (store, records) = state.map_or((None, Records::new()), |(store, records)| (Some(store), records));
     let mut office = Office::open(Opening {
         smdp: SmdpSettings::new(&address),
         smds_address: &smds_address,
         eim: Some(EimSettings { id: args.eim_id.clone(), address: eim_address, indirect: true }),
         identities,
-        rng: &pki_folder::fresh_randomness()?,
+        rng: rng.tree(),
         store: &|| match &store {
             Some(store) => Box::new(store.clone()),
             None => Box::new(Forgetful),

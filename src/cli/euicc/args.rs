@@ -55,7 +55,7 @@ pub struct LocalArgs {
     pub card: WhichCard,
 
     /// Issue the virtual eUICC's certificates in the hierarchy of this directory, see `cellbed pki`. Without it they
-    /// are in the lab's own, as those of `cellbed esim serve` and `cellbed card serve --euicc`
+    /// are in the lab's own, whose keys are public, as those of `cellbed esim serve` and `cellbed card serve --euicc`
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "virtual")]
     pub pki: Option<PathBuf>,
 

@@ -10,21 +10,18 @@ mod virtual_card;
 use std::process::ExitCode;
 
 use self::args::{AddEimArgs, EuiccArgs, EuiccVerb, LocalArgs};
+use super::card::serve::ServeError;
 use super::card::{CardToolError, Inserted, insert_port};
 use super::exit::Exit;
 use super::terminal;
 use crate::card::CardPort;
-use crate::esim::EsimError;
 use crate::esim::lpa::{Es10, LpaError, ResetOptions};
-use crate::io::card_state::CardStateError;
 use crate::io::files::{self, FileError};
 use crate::io::https_client::HttpsClientError;
 use crate::io::pcsc;
-use crate::io::pki_folder::PkiFolderError;
 use crate::wire::bcd;
 use crate::wire::rsp::iot::{AddInitialEim, EimConfigurationData};
 use crate::wire::rsp::{IccidBytes, ProfileFilter, ProfileId, ProfileInfo, Switch, SwitchKind};
-use crate::world::WorldError;
 
 /// Why a command could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -34,15 +31,7 @@ enum EuiccToolError {
     #[error(transparent)]
     Reader(#[from] pcsc::PcscError),
     #[error("the virtual eUICC cannot be made: {0}")]
-    Virtual(#[from] EsimError),
-    #[error("the virtual eUICC cannot be made: {0}")]
-    VirtualCard(#[from] WorldError),
-    #[error("the virtual eUICC cannot be restored: {0}")]
-    Restored(#[from] crate::card::CardError),
-    #[error(transparent)]
-    State(#[from] CardStateError),
-    #[error(transparent)]
-    Pki(#[from] PkiFolderError),
+    Virtual(#[from] ServeError),
     #[error(transparent)]
     Lpa(#[from] LpaError),
     #[error(transparent)]

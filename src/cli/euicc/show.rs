@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::EuiccToolError;
 use crate::card::explore::identity::mask;
+use crate::esim::Pki;
 use crate::esim::es9p::EventEntry;
 use crate::esim::ipa::PollReport;
 use crate::esim::lpa::{Delivered, DownloadReport, Es10};
@@ -67,6 +68,11 @@ impl Info {
     }
 }
 
+/// The key identifier of the lab's CI.
+fn lab_ci() -> Option<String> {
+    Pki::lab().ok().map(|lab| hex::encode(lab.ci.certificate.key_id()))
+}
+
 pub(super) fn info(info: &Info, how: How) -> String {
     let version = |[major, minor, revision]: [u8; 3]| format!("{major}.{minor}.{revision}");
     let keys = |ids: &[Vec<u8>]| ids.iter().map(hex::encode).collect::<Vec<_>>();
@@ -81,11 +87,16 @@ pub(super) fn info(info: &Info, how: How) -> String {
     let default = info.addresses.default_smdp.clone().unwrap_or_default();
     text += &line("default SM-DP+", if default.is_empty() { "none" } else { &default });
     text += &line("root SM-DS", &info.addresses.root_smds);
+    let public = lab_ci();
+    let named = |id: String| match public.as_ref() == Some(&id) {
+        true => format!("{id}, the lab's: its private key is public, and what it certifies proves nothing"),
+        false => id,
+    };
     for (n, id) in keys(&info.info.ci_for_verification).into_iter().enumerate() {
-        text += &line(if n == 0 { "trusts CI" } else { "" }, id);
+        text += &line(if n == 0 { "trusts CI" } else { "" }, named(id));
     }
     for (n, id) in keys(&info.info.ci_for_signing).into_iter().enumerate() {
-        text += &line(if n == 0 { "signs under CI" } else { "" }, id);
+        text += &line(if n == 0 { "signs under CI" } else { "" }, named(id));
     }
     for (n, eim) in info.eims.iter().enumerate() {
         let fqdn = eim.fqdn.as_deref().unwrap_or("no address");
@@ -103,6 +114,7 @@ pub(super) fn info(info: &Info, how: How) -> String {
         "root_smds": info.addresses.root_smds,
         "ci_for_verification": keys(&info.info.ci_for_verification),
         "ci_for_signing": keys(&info.info.ci_for_signing),
+        "public_ci": public,
         "eims": eims,
     });
     how.print(text, &json)
@@ -235,10 +247,9 @@ pub(super) fn done(sentence: &str, how: How) -> String {
 mod tests {
     use super::*;
     use crate::card::{CardSlot, SimProfile};
-    use crate::esim::Pki;
     use crate::esim::pki::LAB_SEED;
     use crate::kernel::RngTree;
-    use crate::world::euicc::{EuiccServers, virtual_euicc};
+    use crate::world::euicc::{EuiccIssue, EuiccServers, virtual_euicc};
 
     const MASKED: How = How { json: false, show_identifiers: false };
 
@@ -246,7 +257,8 @@ mod tests {
         let profile = SimProfile::parse(include_str!("../../../sim-profiles/lte-test.toml")).unwrap();
         let (personalisation, run) = (profile.personalise(0).unwrap(), RngTree::new(LAB_SEED));
         let (pki, servers) = (Pki::lab().unwrap(), EuiccServers::default());
-        let card = virtual_euicc(&personalisation, 1, &run, &[], &pki, &servers, true).unwrap();
+        let issue = EuiccIssue { pki: &pki, servers: &servers, bootstrap: true, identity: None };
+        let card = virtual_euicc(&personalisation, 1, &run, &[], &issue).unwrap();
         let mut slot = CardSlot::new(Box::new(card));
         slot.reset().unwrap();
         act(&mut Es10::open(&mut slot).unwrap())

@@ -193,7 +193,7 @@ fn installed(image: &Image) -> Box<InstalledProfile> {
 }
 
 fn card_of(image: &Image) -> Uicc {
-    let mut card = Uicc::without_profile();
+    let mut card = Uicc::without_profile(Origin::Seed);
     card.swap_profile(Some(installed(image)));
     card
 }
@@ -457,7 +457,7 @@ fn applets_come_with_the_package() {
 #[test]
 fn what_has_changed_outlives_the_power() {
     let mut old = installed(&image());
-    let mut card = Uicc::without_profile();
+    let mut card = Uicc::without_profile(Origin::Seed);
     card.swap_profile(Some(old));
     let old_card = &mut card;
     select(old_card, USIM_1);

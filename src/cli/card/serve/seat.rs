@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use super::super::keeper::Keeper;
 use super::super::trace::Trace;
 use super::stop::Stop;
-use crate::card::{CardPort, Uicc};
+use crate::card::CardPort;
 use crate::cli::terminal;
 use crate::io::card_state::CardStateError;
 use crate::io::vpcd::{Address, Link, Request};
+use crate::world::served::ServedCard;
 
 /// How long to wait before looking for the reader again: at first, so that pcscd, which looks every 400 ms,
 /// notices that the card is out; and at most.
@@ -24,7 +25,7 @@ const LOOKS_MAX: u32 = 4;
 /// One card, and where its reader is.
 pub struct Seat {
     number: u32,
-    uicc: Uicc,
+    uicc: ServedCard,
     atr: Vec<u8>,
     keeper: Option<Keeper>,
     address: Address,
@@ -40,7 +41,7 @@ enum Left {
 }
 
 impl Seat {
-    pub fn new(number: u32, uicc: Uicc, keeper: Option<Keeper>, address: Address, trace: bool) -> Self {
+    pub fn new(number: u32, uicc: ServedCard, keeper: Option<Keeper>, address: Address, trace: bool) -> Self {
         let trace = trace.then(|| Trace::new(number));
         Self { number, uicc, atr: Vec::new(), keeper, address, trace }
     }
