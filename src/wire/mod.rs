@@ -14,6 +14,7 @@ mod label;
 mod namer;
 mod namer_es10;
 pub mod nas;
+pub mod ota;
 pub mod reason;
 pub mod registration;
 pub mod rsp;
