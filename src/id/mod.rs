@@ -46,17 +46,48 @@ fn luhn(digits: &str) -> char {
     char::from(b'0' + ((10 - sum % 10) % 10) as u8)
 }
 
+/// Up to `N` digits in their place, without an allocation: registers hold each identifier of a device several times.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Digits<const N: usize> {
+    /// The digits, then zeros, so that they compare as texts do.
+    text: [u8; N],
+    length: u8,
+}
+
+impl<const N: usize> Digits<N> {
+    /// `text`, which has been checked to be no more than `N` digits.
+    fn of(text: &str) -> Self {
+        let mut digits = Self { text: [0; N], length: 0 };
+        for (place, digit) in digits.text.iter_mut().zip(text.bytes()) {
+            *place = digit;
+            digits.length += 1;
+        }
+        digits
+    }
+
+    fn as_str(&self) -> &str {
+        let digits = self.text.get(..usize::from(self.length)).unwrap_or_default();
+        std::str::from_utf8(digits).unwrap_or_default()
+    }
+}
+
+impl<const N: usize> fmt::Debug for Digits<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
 macro_rules! text_id {
     ($name:ident) => {
         impl $name {
             /// The digits.
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_str()
             }
         }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
         impl TryFrom<String> for $name {
@@ -67,7 +98,7 @@ macro_rules! text_id {
         }
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.0
+                id.as_str().to_owned()
             }
         }
     };
@@ -76,14 +107,14 @@ macro_rules! text_id {
 /// An International Mobile Subscriber Identity: 6 to 15 digits (TS 23.003 clause 2.2).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Imsi(String);
+pub struct Imsi(Digits<15>);
 text_id!(Imsi);
 
 impl FromStr for Imsi {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
         digits("IMSI", text, 6..=15, "6 to 15")?;
-        Ok(Self(text.to_owned()))
+        Ok(Self(Digits::of(text)))
     }
 }
 
@@ -91,10 +122,10 @@ impl Imsi {
     /// The IMSI `n` subscribers further on, in the same PLMN. `None` where the digits overflow.
     pub fn plus(&self, n: u32) -> Option<Self> {
         // The first five digits (MCC and the shortest MNC) never change.
-        let (head, tail) = self.0.split_at(5);
+        let (head, tail) = self.as_str().split_at(5);
         let next = tail.parse::<u64>().ok()? + u64::from(n);
         let text = format!("{next:0width$}", width = tail.len());
-        (text.len() == tail.len()).then(|| Self(format!("{head}{text}")))
+        (text.len() == tail.len()).then(|| Self(Digits::of(&format!("{head}{text}"))))
     }
 }
 
@@ -102,7 +133,7 @@ impl Imsi {
 /// or 20 (ITU-T E.118; TS 102 221 clause 13.2).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Iccid(String);
+pub struct Iccid(Digits<20>);
 text_id!(Iccid);
 
 impl FromStr for Iccid {
@@ -116,28 +147,29 @@ impl FromStr for Iccid {
                 return Err(IdError::CheckDigit { kind: "ICCID", found, expected });
             }
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(Digits::of(text)))
     }
 }
 
 impl Iccid {
     /// The ICCID `n` cards further on, with its check digit. `None` where the digits overflow.
     pub fn plus(&self, n: u32) -> Option<Self> {
-        let body = if self.0.len() >= 19 { &self.0[..self.0.len() - 1] } else { &self.0[..] };
+        let own = self.as_str();
+        let body = if own.len() >= 19 { &own[..own.len() - 1] } else { own };
         let next = body.parse::<u128>().ok()? + u128::from(n);
         let text = format!("{next:0width$}", width = body.len());
         if text.len() != body.len() {
             return None;
         }
         let check = luhn(&text);
-        Some(Self(if self.0.len() >= 19 { format!("{text}{check}") } else { text }))
+        Some(Self(Digits::of(&if own.len() >= 19 { format!("{text}{check}") } else { text })))
     }
 }
 
 /// An eUICC Identifier: 32 digits whose value modulo 97 is 1 (GSMA SGP.29).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Eid(String);
+pub struct Eid(Digits<32>);
 text_id!(Eid);
 
 fn mod97(digits: &str) -> u32 {
@@ -155,18 +187,18 @@ impl FromStr for Eid {
         {
             return Err(IdError::CheckDigit { kind: "EID", found, expected });
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(Digits::of(text)))
     }
 }
 
 impl Eid {
     /// The EID `n` cards further on, with its check digits. `None` where the digits overflow.
     pub fn plus(&self, n: u32) -> Option<Self> {
-        let next = self.0[..30].parse::<u128>().ok()? + u128::from(n);
+        let next = self.as_str()[..30].parse::<u128>().ok()? + u128::from(n);
         let body = format!("{next:030}");
         (body.len() == 30).then(|| {
             let check = 98 - mod97(&format!("{body}00"));
-            Self(format!("{body}{check:02}"))
+            Self(Digits::of(&format!("{body}{check:02}")))
         })
     }
 }
@@ -175,7 +207,7 @@ impl Eid {
 /// (TS 23.003 clause 6.2.1).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Imei(String);
+pub struct Imei(Digits<15>);
 text_id!(Imei);
 
 impl FromStr for Imei {
@@ -186,7 +218,7 @@ impl FromStr for Imei {
         if found != expected {
             return Err(IdError::CheckDigit { kind: "IMEI", found, expected });
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(Digits::of(text)))
     }
 }
 
@@ -195,7 +227,7 @@ impl Imei {
     pub fn test(n: u32) -> Self {
         let body = format!("00101301{:06}", n % 1_000_000);
         let check = luhn(&body);
-        Self(format!("{body}{check}"))
+        Self(Digits::of(&format!("{body}{check}")))
     }
 }
 
