@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::WorldError;
 use super::euicc::{EuiccIssue, EuiccServers, virtual_euicc};
 use crate::card::{CardError, CardOp, CardPort, CardSlot, EuiccEvent, Personalisation, SimProfile, Uicc};
-use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
+use crate::crypto::tls::{KeyLogSink, Providers, VirtualClock};
 use crate::crypto::{Op, Tally};
 use crate::device::application::{Application, Identity};
 use crate::device::ipa::Assistant;
@@ -56,6 +56,8 @@ pub struct Factory {
     pub key_log: Option<KeyLogSink>,
     /// Where public-key operations are counted.
     pub tally: Tally,
+    /// What devices do TLS with.
+    pub providers: Providers,
     /// Where the random values of devices are drawn from.
     pub rng: RngTree,
     /// The card of the first device, where it is not a virtual one made for the run.
@@ -109,7 +111,7 @@ impl Factory {
         let application = Application {
             number,
             card: card.clone(),
-            provider: tls::provider(rng.branch("tls"), &self.tally),
+            provider: self.providers.provider(rng.branch("tls")),
             clock: self.clock.clone(),
             key_log: self.key_log.clone(),
             applet_is_new: true,

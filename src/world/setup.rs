@@ -16,7 +16,7 @@ use super::{Fleet, Topology, World};
 use crate::ca::Authority;
 use crate::card::{CardPort, Personalisation, SimProfile};
 use crate::corenet::{AddressPool, Epc, EpcConfig, HssFault, Policy, Subscriber};
-use crate::crypto::tls::{KeyLogSink, VirtualClock};
+use crate::crypto::tls::{KeyLogSink, Providers, VirtualClock};
 use crate::crypto::{Op, Tally};
 use crate::device::plan::{Act, Counted, Cut};
 use crate::event::{Actor, Step, StepId};
@@ -175,6 +175,7 @@ impl World {
             clock: clock.clone(),
             key_log: setup.key_log.clone(),
             tally: tally.clone(),
+            providers: Providers::new(&tally),
             rng: rng.clone(),
             card: setup.card,
         };

@@ -243,6 +243,7 @@ fn a_step_is_given_up_at_its_time_limit() {
         clock: cellbed::crypto::tls::VirtualClock::new(0),
         key_log: None,
         tally: Tally::new(),
+        providers: cellbed::crypto::tls::Providers::new(&Tally::new()),
         rng: RngTree::new(7),
         card: None,
     };

@@ -3,8 +3,8 @@
 //!
 //! Configurations are meant to be shared: one server configuration serves every connection of a service,
 //! and one client configuration without a certificate may serve every device. Sharing keeps a run
-//! deterministic, because a provider is drawn from in the order of events. One provider per device costs
-//! under 600 bytes and keeps one device's draws out of another's. There are no tickets and no resumption:
+//! deterministic, because a provider is drawn from in the order of events. One provider per device
+//! ([`Providers`]) keeps one device's draws out of another's. There are no tickets and no resumption:
 //! every connection is a full handshake, whose cost is the same each time.
 
 mod provider;
@@ -25,7 +25,7 @@ use rustls::{
     ClientConfig, Error, KeyLog, RootCertStore, ServerConfig, SignatureAlgorithm, SignatureScheme, version,
 };
 
-pub use self::provider::provider;
+pub use self::provider::{Providers, provider};
 pub use super::key::SignFn;
 use super::{CryptoError, key};
 

@@ -6,9 +6,11 @@
 //!
 //! rustls takes its random source, its key exchange groups and its verification algorithms as `&'static`.
 //! A provider therefore leaks its stream and a few references on purpose: less than 600 bytes, measured by
-//! a test. Make one provider per service and one per device, not one per connection. Nothing here is a
-//! process-wide global, so two runs in one process do not disturb each other.
+//! a test. Make one provider per service, and one per device of [`Providers`], which gives out again what nobody uses
+//! any more; not one per connection. Nothing here is a process-wide global, so two runs in one process do not disturb
+//! each other.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -39,13 +41,51 @@ use crate::kernel::RngTree;
 /// and ecdsa_secp256r1_sha256 as the only signature scheme. It loads no private keys; configurations take
 /// a signing key from [`super::signing_key`].
 pub fn provider(rng: RngTree, tally: &Tally) -> Arc<CryptoProvider> {
+    leaked(rng, tally).0
+}
+
+/// The providers of parties that come and go: what one has leaked is given to the next, once nobody holds it, so that
+/// as much is leaked as parties were there at once.
+pub struct Providers {
+    tally: Tally,
+    /// The one that was given out longest ago first.
+    made: VecDeque<(Arc<CryptoProvider>, &'static Source)>,
+}
+
+impl Providers {
+    /// How many are looked at for one that nobody holds: those that came first are gone first, by and large.
+    const LOOKED_AT: usize = 8;
+
+    /// None yet; what they compute will be counted in `tally`.
+    pub fn new(tally: &Tally) -> Self {
+        Self { tally: tally.clone(), made: VecDeque::new() }
+    }
+
+    /// As [`provider`].
+    pub fn provider(&mut self, rng: RngTree) -> Arc<CryptoProvider> {
+        for _ in 0..Self::LOOKED_AT.min(self.made.len()) {
+            let Some((provider, source)) = self.made.pop_front() else { break };
+            self.made.push_back((provider.clone(), source));
+            // One is in the list, and one in our hand.
+            if Arc::strong_count(&provider) == 2 {
+                source.begin(rng);
+                return provider;
+            }
+        }
+        let (provider, source) = leaked(rng, &self.tally);
+        self.made.push_back((provider.clone(), source));
+        provider
+    }
+}
+
+fn leaked(rng: RngTree, tally: &Tally) -> (Arc<CryptoProvider>, &'static Source) {
     let source: &'static Source =
-        Box::leak(Box::new(Source { stream: Mutex::new(rng.stream("tls")), tally: tally.clone() }));
+        Box::leak(Box::new(Source { stream: Mutex::new(stream(&rng)), tally: tally.clone() }));
     let group = |curve| -> &'static dyn SupportedKxGroup { Box::leak(Box::new(Group { curve, source })) };
     let verification: &'static dyn SignatureVerificationAlgorithm =
         Box::leak(Box::new(CountedP256 { source }));
     let algorithms: &'static Algorithms = Box::leak(Box::new([verification]));
-    Arc::new(CryptoProvider {
+    let provider = Arc::new(CryptoProvider {
         cipher_suites: vec![
             cipher_suite::TLS13_AES_128_GCM_SHA256,
             cipher_suite::TLS13_AES_256_GCM_SHA384,
@@ -58,7 +98,12 @@ pub fn provider(rng: RngTree, tally: &Tally) -> Arc<CryptoProvider> {
         },
         secure_random: source,
         key_provider: &NoPrivateKeys,
-    })
+    });
+    (provider, source)
+}
+
+fn stream(rng: &RngTree) -> ChaCha20Rng {
+    rng.stream("tls")
 }
 
 type Algorithms = [&'static dyn SignatureVerificationAlgorithm; 1];
@@ -70,6 +115,11 @@ struct Source {
 }
 
 impl Source {
+    /// Draws from the stream of `rng` from now on.
+    fn begin(&self, rng: RngTree) {
+        *self.stream.lock().unwrap_or_else(PoisonError::into_inner) = stream(&rng);
+    }
+
     fn draw(&self, bytes: &mut [u8]) {
         // A stream is whole after any draw, so a panic elsewhere leaves nothing to repair.
         self.stream.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(bytes);
@@ -253,6 +303,28 @@ mod tests {
             + size_of::<Algorithms>()
             + mapping;
         assert!(leaked < 600, "{leaked} bytes");
+    }
+
+    #[test]
+    fn what_nobody_holds_any_more_is_given_out_again_and_draws_as_a_new_one() {
+        let tally = Tally::new();
+        let mut providers = Providers::new(&tally);
+        let share = |provider: &CryptoProvider| provider.kx_groups[0].start().unwrap().pub_key().to_vec();
+        let (first, second) = (providers.provider(RngTree::new(1)), providers.provider(RngTree::new(2)));
+        assert!(!Arc::ptr_eq(&first, &second));
+        assert_ne!(share(&first), share(&second));
+        let place = Arc::as_ptr(&first);
+        drop(first);
+        let third = providers.provider(RngTree::new(3));
+        assert_eq!(Arc::as_ptr(&third), place);
+        assert_eq!(share(&third), share(&provider(RngTree::new(3), &tally)));
+        let many: Vec<_> = (0..100).map(|seed| providers.provider(RngTree::new(seed))).collect();
+        assert_eq!((providers.made.len(), many.len()), (102, 100));
+        drop(many);
+        for seed in 0..1_000 {
+            drop(providers.provider(RngTree::new(seed)));
+        }
+        assert_eq!(providers.made.len(), 102);
     }
 
     fn groups(seed: u64) -> (Vec<&'static dyn SupportedKxGroup>, Tally) {
