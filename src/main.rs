@@ -2,10 +2,24 @@
 
 use std::process::ExitCode;
 
-/// Of the binary alone: a library leaves the choice to its user.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use mimalloc::MiMalloc;
 
+/// Of the binary alone: a library leaves the choice to its user.
+#[cfg(not(feature = "count-memory"))]
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// The same, which says how much is allocated.
+#[cfg(feature = "count-memory")]
+#[global_allocator]
+static ALLOCATOR: cap::Cap<MiMalloc> = cap::Cap::new(MiMalloc, usize::MAX);
+
+#[cfg(not(feature = "count-memory"))]
 fn main() -> ExitCode {
-    cellbed::cli::main()
+    cellbed::cli::main(None)
+}
+
+#[cfg(feature = "count-memory")]
+fn main() -> ExitCode {
+    cellbed::cli::main(Some(|| ALLOCATOR.allocated()))
 }

@@ -13,6 +13,7 @@ use super::{interrupt, terminal};
 use crate::event::{Step, StepId, Verdict};
 use crate::io::clock::peak_memory_bytes;
 use crate::io::ledger_store::FileStore;
+use crate::lab::held::{Held, Live};
 use crate::lab::{LabError, Run};
 use crate::report::RunSummary;
 
@@ -21,8 +22,8 @@ const BENCH: &str = "lab/benches/virtual.toml";
 /// What a device may take in virtual time, however many there are beside it.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
 
-/// Measures what is asked for.
-pub fn main(args: &BenchArgs) -> ExitCode {
+/// Measures what is asked for. `live` says how much is allocated, where the program counts that.
+pub fn main(args: &BenchArgs, live: Option<Live>) -> ExitCode {
     let args = match &args.what {
         BenchVerb::Onboard(args) => args,
         BenchVerb::Card(args) => {
@@ -32,7 +33,7 @@ pub fn main(args: &BenchArgs) -> ExitCode {
             return done(super::esim::bench::main(args), super::esim::bench::BenchError::exit);
         }
     };
-    match onboard(args) {
+    match onboard(args, live) {
         Ok(exit) => exit.into(),
         Err(error) => terminal::lab_error(&error),
     }
@@ -49,7 +50,7 @@ fn done<E: Display>(result: Result<Exit, E>, of_error: impl Fn(&E) -> Exit) -> E
     }
 }
 
-fn onboard(args: &OnboardArgs) -> Result<Exit, LabError> {
+fn onboard(args: &OnboardArgs, live: Option<Live>) -> Result<Exit, LabError> {
     let interval = Duration::from_millis(args.interval_ms.into());
     let run = Run::load(Path::new(SCENARIO), Path::new(BENCH))?.with_devices(args.devices)?;
     let run = run.with_stop(interrupt::flag().map_err(LabError::Signals)?);
@@ -57,9 +58,13 @@ fn onboard(args: &OnboardArgs) -> Result<Exit, LabError> {
     let idle = peak_memory_bytes();
     let folder = Scratch::new()?;
     let store = FileStore::open(&folder.0).map_err(|error| LabError::Ledger(error.into()))?;
-    let summary = run.simulate(Box::new(store), None, &mut [])?;
+    let (summary, held) = match live {
+        Some(live) => run.simulate_measured(Box::new(store), &mut [], live)?,
+        None => (run.simulate(Box::new(store), None, &mut [])?, Vec::new()),
+    };
     let peak = peak_memory_bytes();
     report(&summary, idle, peak);
+    report_held(&held, args.devices);
     if summary.verdict != Verdict::Pass {
         return Ok(summary.verdict.into());
     }
@@ -112,6 +117,20 @@ fn report_memory(summary: &RunSummary, idle: u64, peak: u64) {
         "               {at_once:8} devices under way at once: no more than {:.1} KiB for each of them",
         kib(above, at_once)
     ));
+}
+
+/// What each part of the run held when it was over: what the judge knows of a device that is through, and what offices
+/// hold of it as those of a network do.
+fn report_held(held: &[Held], devices: u32) {
+    if held.is_empty() {
+        return;
+    }
+    let each = |bytes: u64| bytes as f64 / f64::from(devices);
+    let sum: u64 = held.iter().map(|part| part.bytes).sum();
+    terminal::line(format_args!("  held at the end        {:10.1} bytes/device", each(sum)));
+    for Held { what, bytes } in held {
+        terminal::line(format_args!("    {what:20} {:10.1}", each(*bytes)));
+    }
 }
 
 /// The operations that the run counted, each at the cost that it has alone, against all that the run took.

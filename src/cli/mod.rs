@@ -33,8 +33,10 @@ use clap::Parser;
 use args::{Cli, LedgerVerb, Verb};
 use exit::Exit;
 
-/// Runs the program and returns its exit code.
-pub fn main() -> ExitCode {
+use crate::lab::held::Live;
+
+/// Runs the program and returns its exit code. `live` says how much is allocated, where the program counts that.
+pub fn main(live: Option<Live>) -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(message) => {
@@ -56,7 +58,7 @@ pub fn main() -> ExitCode {
         Verb::Profile(args) => profile::main(&args.verb),
         Verb::Euicc(args) => euicc::main(args),
         Verb::Doctor(args) => doctor::main(args),
-        Verb::Bench(args) => bench::main(args),
+        Verb::Bench(args) => bench::main(args, live),
         Verb::Schema(args) => generate::schemas(args),
         Verb::Completions(args) => generate::completions(args),
         Verb::Man(args) => generate::man_pages(args),

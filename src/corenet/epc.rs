@@ -9,7 +9,7 @@ use super::{CorenetError, EpcConfig, EpcOutput};
 use crate::crypto::SoftKey;
 use crate::event::Actor;
 use crate::id::Imsi;
-use crate::kernel::{Instant, RngTree};
+use crate::kernel::{Gone, Instant, RngTree};
 use crate::wire::nas::algorithm_exists;
 
 /// What happens to the core network.
@@ -101,6 +101,17 @@ impl Epc {
     /// The public key, `X || Y`, under which the network's statements on sessions are to be verified.
     pub fn attestation_key(&self) -> [u8; 64] {
         self.gateway.attestation_key()
+    }
+
+    /// Takes the core down part by part, and names each part once it is gone.
+    pub fn take_down(self, gone: Gone<'_>) {
+        let Self { mme, hss, gateway } = self;
+        drop(mme);
+        gone("MME");
+        drop(hss);
+        gone("HSS");
+        drop(gateway);
+        gone("gateway");
     }
 
     /// How many UEs the MME has a context of.

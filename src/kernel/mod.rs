@@ -2,12 +2,14 @@
 
 mod alarm;
 mod blame;
+mod gone;
 mod queue;
 mod rng;
 mod time;
 
 pub use alarm::{Alarm, Ring};
 pub use blame::Blame;
+pub use gone::Gone;
 pub use queue::Queue;
 #[cfg(test)]
 pub use rng::watch;

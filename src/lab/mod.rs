@@ -5,6 +5,7 @@ pub mod catalogue;
 mod conform;
 pub mod diagnostic;
 mod document;
+pub mod held;
 mod recorder;
 pub mod run;
 pub mod scenario;

@@ -19,6 +19,7 @@ use std::time::Duration;
 use super::bench::{
     AirVendor, CaVendor, CardVendor, CoreVendor, DEVICES_RECORDED_MAX, LedgerVendor, ModemVendor, Roles,
 };
+use super::held::{Held, Live, Scales};
 use super::recorder::Recorder;
 use super::scenario::{Ciphering, EsimDownload, EsimPlan, FaultKind, Integrity};
 use super::selection::Selection;
@@ -186,7 +187,23 @@ impl Run {
         key_log: Option<KeyLogSink>,
         views: &mut [Box<dyn View + '_>],
     ) -> Result<RunSummary, LabError> {
-        self.simulate_with(self.card()?, store, key_log, views, None)
+        self.simulate_with(self.card()?, store, key_log, views, None, None)
+    }
+
+    /// As [`simulate`](Self::simulate), and says what each part of the run held in memory when it was over. `live` is
+    /// asked how many bytes are allocated.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn simulate_measured(
+        &self,
+        store: Box<dyn Store>,
+        views: &mut [Box<dyn View + '_>],
+        live: Live,
+    ) -> Result<(RunSummary, Vec<Held>), LabError> {
+        let mut scales = Scales::new(live);
+        let summary = self.simulate_with(self.card()?, store, None, views, None, Some(&mut scales))?;
+        Ok((summary, scales.into_held()))
     }
 
     /// The same with the card of the first device and a `screen` that sees every event.
@@ -197,6 +214,7 @@ impl Run {
         key_log: Option<KeyLogSink>,
         views: &mut [Box<dyn View + '_>],
         mut screen: Option<Box<dyn View + '_>>,
+        scales: Option<&mut Scales>,
     ) -> Result<RunSummary, LabError> {
         let (watch, cpu) = (Stopwatch::start(), thread_cpu_time());
         let tally = Tally::new();
@@ -256,10 +274,14 @@ impl Run {
         if let Some(error) = failure.or(unseen) {
             return Err(LabError::Output(error));
         }
-        let mut summary = recorder.finish(facts, world.now(), &tally);
+        let (end, under_way_max) = (world.now(), world.under_way_max());
+        if let Some(scales) = scales {
+            scales.take_down(world);
+        }
+        let mut summary = recorder.finish(facts, end, &tally);
         summary.left_out = left_out;
         summary.rerun = format!("{} --seed {}", self.rerun, self.scenario.seed);
-        summary.counters.insert("devices.under-way-max".to_owned(), world.under_way_max() as u64);
+        summary.counters.insert("devices.under-way-max".to_owned(), under_way_max as u64);
         summary.wall_time = Some(watch.elapsed());
         summary.cpu_time = thread_cpu_time().zip(cpu).map(|(after, before)| after.saturating_sub(before));
         for view in views.iter_mut() {
@@ -299,7 +321,7 @@ impl Run {
         }
         let screen = screen.map(|Screen { out, style }| Terminal::new(out, &facts, style)).transpose();
         let screen = screen.map_err(LabError::Output)?.map(|terminal| Box::new(terminal) as Box<dyn View>);
-        let summary = self.simulate_with(card, Box::new(store), key_log, &mut views, screen)?;
+        let summary = self.simulate_with(card, Box::new(store), key_log, &mut views, screen, None)?;
         drop(views);
         folder.publish()?;
         Ok(Finished { folder: folder.path().to_owned(), summary })

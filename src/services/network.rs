@@ -15,7 +15,7 @@ use super::servers::Servers;
 use super::sessions::Sessions;
 use crate::crypto::tls::VirtualClock;
 use crate::event::{Actor, Body};
-use crate::kernel::{Instant, RngTree};
+use crate::kernel::{Gone, Instant, RngTree};
 use crate::wire::Fields;
 
 /// What reaches the service network.
@@ -69,6 +69,16 @@ impl Services {
     /// What stands behind the services.
     pub fn offices(&self) -> &Offices {
         &self.offices
+    }
+
+    /// Takes the services down part by part, and names each part once it is gone.
+    pub fn take_down(self, gone: Gone<'_>) {
+        let Self { offices, sessions, peers, schedule, waiting, .. } = self;
+        drop((peers, schedule, waiting));
+        gone("connections");
+        drop(sessions);
+        gone("sessions");
+        offices.take_down(gone);
     }
 
     /// When the services want to be woken.

@@ -6,7 +6,7 @@ use super::inventory::Inventory;
 use super::office::{Answer, Caller, Context, Notice, Office, Request, Response};
 use super::{Cloud, Enrolment, Registrar, ServiceError};
 use crate::event::{Actor, Body};
-use crate::kernel::Instant;
+use crate::kernel::{Gone, Instant};
 use crate::wire::http;
 
 /// All offices, and what they share.
@@ -26,6 +26,22 @@ pub struct Offices {
 }
 
 impl Offices {
+    /// Takes the offices down one by one, and names each once it is gone.
+    pub(super) fn take_down(self, gone: Gone<'_>) {
+        let Self { registrar, enrolment, cloud, esim, inventory, chain } = self;
+        drop((registrar, cloud));
+        gone("registrar and cloud");
+        drop(enrolment);
+        gone("CA");
+        if let Some(esim) = esim {
+            esim.take_down(gone);
+        }
+        drop(inventory);
+        gone("inventory");
+        drop(chain);
+        gone("ledger");
+    }
+
     /// What the office at `who.at` answers.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use super::conditions::Told;
 use super::port::{Iface, Payload, Port, To};
 use crate::device::plan::Condition;
 use crate::event::Body;
-use crate::kernel::Instant;
+use crate::kernel::{Gone, Instant};
 use crate::wire::Label;
 
 /// What happens to a node.
@@ -60,4 +60,10 @@ pub trait Node {
 
     /// When it wants to be woken.
     fn deadline(&mut self, now: Instant) -> Option<Instant>;
+
+    /// Takes it down part by part, and names each part once it is gone.
+    fn take_down(self: Box<Self>, gone: Gone<'_>) {
+        drop(self);
+        gone("other nodes");
+    }
 }

@@ -3,6 +3,8 @@
 //! The world owns no behaviour. It carries what one node puts out to the nodes that take it in, after the time that the
 //! way takes, and wakes nodes at their deadlines. It can be run to its end, stepped, and given frames from outside.
 
+mod held;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 

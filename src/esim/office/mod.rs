@@ -18,6 +18,7 @@ use super::eim::{Action, Eim, EimAnswer, EimRefusal, FORWARD_AGAIN_S, Forward, R
 use super::smdp::{ProfileNotice, Smdp};
 use super::smds::Smds;
 use super::{ESIPA_PATH, HttpRequest, HttpResponse, Reason, Served};
+use crate::kernel::Gone;
 
 /// A server of the office.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -199,6 +200,17 @@ impl<P: SmdpDesk> Office<P> {
     pub fn with_smdp<Q: SmdpDesk>(self, replace: impl FnOnce(P) -> Q) -> Office<Q> {
         let Desks { smdp, smdp_address, smds } = self.desks;
         Office { desks: Desks { smdp: replace(smdp), smdp_address, smds }, eim: self.eim }
+    }
+
+    /// Takes the servers down one by one, and names each once it is gone.
+    pub fn take_down(self, gone: Gone<'_>) {
+        let Self { desks: Desks { smdp, smds, .. }, eim } = self;
+        drop(smdp);
+        gone("SM-DP+");
+        drop(smds);
+        gone("SM-DS");
+        drop(eim);
+        gone("eIM");
     }
 
     /// The SM-DP+, or what stands in its place.

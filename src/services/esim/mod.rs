@@ -21,7 +21,7 @@ use crate::esim::pki::Identity;
 use crate::esim::smdp::ProfileNotice;
 use crate::esim::{EsimError, HttpRequest, HttpResponse};
 use crate::event::{Actor, Body, Message};
-use crate::kernel::{Instant, RngTree};
+use crate::kernel::{Gone, Instant, RngTree};
 use crate::net::ServiceAddress;
 use crate::wire::Label;
 use crate::wire::http::{self, Request, Response};
@@ -76,6 +76,14 @@ impl EsimServices {
             tell(deed, events);
         }
         http_response(response)
+    }
+
+    /// Takes the servers down one by one, and names each once it is gone.
+    pub(super) fn take_down(self, gone: Gone<'_>) {
+        let Self { office, orders, .. } = self;
+        drop(orders);
+        gone("orders to be placed");
+        office.take_down(gone);
     }
 
     fn serve(

@@ -2,7 +2,7 @@
 
 use crate::corenet::{Epc, EpcInput, EpcOutput};
 use crate::event::{Actor, Body, Message, StateChange};
-use crate::kernel::Instant;
+use crate::kernel::{Gone, Instant};
 use crate::world::WorldError;
 use crate::world::node::{Input, Node, Output};
 use crate::world::port::{Iface, Payload, Port, To};
@@ -85,5 +85,9 @@ impl Node for CoreNode {
 
     fn deadline(&mut self, _: Instant) -> Option<Instant> {
         self.0.deadline()
+    }
+
+    fn take_down(self: Box<Self>, gone: Gone<'_>) {
+        self.0.take_down(gone);
     }
 }

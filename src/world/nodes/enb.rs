@@ -1,7 +1,7 @@
 //! A base station as a node.
 
 use crate::event::{Actor, Body, StateChange};
-use crate::kernel::Instant;
+use crate::kernel::{Gone, Instant};
 use crate::ran::{Enb, EnbInput, EnbOutput};
 use crate::world::WorldError;
 use crate::world::node::{Input, Node, Output};
@@ -94,5 +94,10 @@ impl Node for EnbNode {
 
     fn deadline(&mut self, _: Instant) -> Option<Instant> {
         self.enb.deadline()
+    }
+
+    fn take_down(self: Box<Self>, gone: Gone<'_>) {
+        drop(self);
+        gone("base stations");
     }
 }

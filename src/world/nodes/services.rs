@@ -1,7 +1,7 @@
 //! The service network as a node.
 
 use crate::event::Actor;
-use crate::kernel::Instant;
+use crate::kernel::{Gone, Instant};
 use crate::services::{ServiceInput, ServiceOutput, Services};
 use crate::world::WorldError;
 use crate::world::node::{Input, Node, Output};
@@ -39,5 +39,9 @@ impl Node for ServicesNode {
 
     fn deadline(&mut self, _: Instant) -> Option<Instant> {
         self.0.deadline()
+    }
+
+    fn take_down(self: Box<Self>, gone: Gone<'_>) {
+        self.0.take_down(gone);
     }
 }
