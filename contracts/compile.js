@@ -16,7 +16,7 @@ const settings = {
   optimizer: { enabled: true, runs: 10000 },
   // No metadata, so that the bytecode depends on the source text alone.
   metadata: { appendCBOR: false, bytecodeHash: "none" },
-  outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } },
+  outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "storageLayout"] } },
 };
 const input = {
   language: "Solidity",
@@ -32,6 +32,14 @@ if (faults.length > 0) {
   process.exit(1);
 }
 const contract = output.contracts["DeviceRegistry.sol"].DeviceRegistry;
+const plain = (type) => type.replace(/\b(struct|enum) (DeviceRegistry\.)?/g, "");
+const { storage, types } = contract.storageLayout;
+const place = ({ label, slot, offset, type }) => ({ label, slot: Number(slot), offset, type: plain(types[type].label) });
+const structs = Object.values(types).filter((type) => type.members);
+const layout = {
+  variables: storage.map(place),
+  structs: Object.fromEntries(structs.map((type) => [plain(type.label), type.members.map(place)])),
+};
 const artefact = {
   compiler: solc.version(),
   evmVersion: settings.evmVersion,
@@ -39,6 +47,7 @@ const artefact = {
   creation: "0x" + contract.evm.bytecode.object,
   runtime: "0x" + contract.evm.deployedBytecode.object,
   abi: contract.abi,
+  layout,
 };
 const text = JSON.stringify(artefact, null, 2) + "\n";
 if (process.argv.includes("--print")) {

@@ -251,8 +251,13 @@ impl Account {
         )
     }
 
+    /// A call of the registry whose bytes are made elsewhere: selector and arguments as the contract's ABI has them.
+    pub fn call_encoded(&mut self, contract: Contract, input: Vec<u8>) -> Vec<u8> {
+        self.sign(contract.chain_id, TxKind::Call(contract.address), CALL_GAS, input.into())
+    }
+
     fn call(&mut self, contract: Contract, call: &impl SolCall) -> Vec<u8> {
-        self.sign(contract.chain_id, TxKind::Call(contract.address), CALL_GAS, call.abi_encode().into())
+        self.call_encoded(contract, call.abi_encode())
     }
 
     fn sign(&mut self, chain_id: u64, to: TxKind, gas_limit: u64, input: Bytes) -> Vec<u8> {

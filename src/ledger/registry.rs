@@ -175,24 +175,28 @@ impl std::fmt::Display for Status {
 pub enum Reason {
     Unspecified = 0,
     KeyCompromise = 1,
+    CaCompromise = 2,
     AffiliationChanged = 3,
     Superseded = 4,
     CessationOfOperation = 5,
     CertificateHold = 6,
     RemoveFromCrl = 8,
     PrivilegeWithdrawn = 9,
+    AaCompromise = 10,
 }
 
 impl Reason {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Unspecified,
         Self::KeyCompromise,
+        Self::CaCompromise,
         Self::AffiliationChanged,
         Self::Superseded,
         Self::CessationOfOperation,
         Self::CertificateHold,
         Self::RemoveFromCrl,
         Self::PrivilegeWithdrawn,
+        Self::AaCompromise,
     ];
 
     /// The name that RFC 5280 gives to a number; "unknown" for a number without one.
@@ -201,12 +205,14 @@ impl Reason {
             None => "unknown",
             Some(Self::Unspecified) => "unspecified",
             Some(Self::KeyCompromise) => "keyCompromise",
+            Some(Self::CaCompromise) => "cACompromise",
             Some(Self::AffiliationChanged) => "affiliationChanged",
             Some(Self::Superseded) => "superseded",
             Some(Self::CessationOfOperation) => "cessationOfOperation",
             Some(Self::CertificateHold) => "certificateHold",
             Some(Self::RemoveFromCrl) => "removeFromCRL",
             Some(Self::PrivilegeWithdrawn) => "privilegeWithdrawn",
+            Some(Self::AaCompromise) => "aACompromise",
         }
     }
 }

@@ -130,6 +130,30 @@ fn roles_and_states_are_enforced() {
 }
 
 #[test]
+fn a_certificate_is_something_and_ends_without_its_device() {
+    let (mut lab, _) = Lab::in_memory();
+    let (card, contract) = (Card::new(1), lab.contract());
+    lab.register(&card);
+    assert_eq!(lab.certify(&card, 0), reverted("bad-certificate-hash"));
+    let revoke = |lab: &mut Lab| {
+        let ca = &mut lab.operators.ca;
+        let raw = ca.revoke_certificate(contract, card.id, Reason::Superseded, [1; 32]);
+        lab.outcome(&raw)
+    };
+    assert_eq!(revoke(&mut lab), reverted("bad-certificate-hash"));
+    lab.certify(&card, 1);
+    assert_eq!(revoke(&mut lab), TxOutcome::Done);
+    let record = lab.ledger.device(&card.id).unwrap();
+    assert_eq!((record.status, record.cert_hash), (Status::Registered, [0; 32]));
+    lab.certify(&card, 2);
+    let quarantine = lab.operators.guard.quarantine(contract, card.id, Reason::CertificateHold, [1; 32]);
+    assert_eq!(lab.outcome(&quarantine), TxOutcome::Done);
+    assert_eq!(revoke(&mut lab), TxOutcome::Done);
+    let record = lab.ledger.device(&card.id).unwrap();
+    assert_eq!((record.status, record.held), (Status::Quarantined, Status::Registered));
+}
+
+#[test]
 fn what_cannot_be_in_a_block_is_refused_at_the_door() {
     let (mut lab, _) = Lab::in_memory();
     let contract = lab.contract();

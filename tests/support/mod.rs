@@ -35,7 +35,7 @@ const fn elsewhere(name: &'static str, remedy: &'static str) -> Need {
     Need { name, remedy, from_lab_test: false }
 }
 
-pub const NEEDS: [Need; 16] = [
+pub const NEEDS: [Need; 17] = [
     debian("tshark", "apt-get install tshark"),
     debian("openssl", "apt-get install openssl"),
     debian("curl", "apt-get install curl"),
@@ -62,6 +62,10 @@ pub const NEEDS: [Need; 16] = [
     elsewhere(
         "ethereumjs",
         "npm install @ethereumjs/vm and its kin into the folder that ETHEREUMJS_DIR names",
+    ),
+    elsewhere(
+        "anvil",
+        "npm install @foundry-rs/anvil into the folder that ETHEREUMJS_DIR names, or name the program in ANVIL",
     ),
     elsewhere("sgp26", "name the folder of the SGP.26 test certificates in SGP26_DIR"),
 ];
