@@ -301,6 +301,12 @@ impl Message for Request {
         let mut request = httparse::Request::new(&mut fields);
         complete(request.parse(head))?;
         let headers = headers(request.headers)?;
+        // RFC 9112, clause 3.2.
+        match (headers.all("host").count(), request.version) {
+            (1, _) | (0, Some(0)) => {}
+            (0, _) => return Err(HttpFault::Malformed("there is no Host")),
+            _ => return Err(HttpFault::Malformed("there is more than one Host")),
+        }
         let keep_alive = keeps_alive(&headers, request.version);
         Ok(Self {
             method: request.method.unwrap_or_default().to_owned(),
@@ -463,7 +469,7 @@ mod tests {
     }
 
     /// RFC 9112, clause 7.1: chunks with extension and trailer.
-    const CHUNKED: &str = "POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n\
+    const CHUNKED: &str = "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\
                            4;name=value\r\nWiki\r\n5 \r\npedia\r\n0\r\nExpires: never\r\n\r\n";
 
     #[test]
@@ -488,22 +494,31 @@ mod tests {
 
     #[test]
     fn limits_and_ambiguities_are_refused() {
-        let long = format!("GET /{} HTTP/1.1\r\n", "a".repeat(300));
+        let long = format!("GET /{} HTTP/1.1\r\nHost: h\r\n", "a".repeat(300));
         assert_eq!(fault(&long), HttpFault::HeaderTooLong(256));
         assert_eq!(fault(&long).status(), 431);
-        assert_eq!(fault("POST / HTTP/1.1\r\nContent-Length: 17\r\n\r\n"), HttpFault::BodyTooLong(16));
         assert_eq!(
-            fault("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n8\r\n"),
+            fault("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 17\r\n\r\n"),
             HttpFault::BodyTooLong(16)
         );
-        assert_eq!(fault("POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n"), HttpFault::UnsupportedCoding);
+        assert_eq!(
+            fault("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n8\r\n"),
+            HttpFault::BodyTooLong(16)
+        );
+        assert_eq!(
+            fault("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n"),
+            HttpFault::UnsupportedCoding
+        );
         for ambiguous in [
-            "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-            "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-            "POST / HTTP/1.1\r\nContent-Length: +1\r\n\r\n",
-            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
-            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: +1\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
             "GET / HTTP/2.0\r\n\r\n",
+            "GET / HTTP/1.1\r\nAccept: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+            "GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
         ] {
             assert!(matches!(fault(ambiguous), HttpFault::Malformed(_)), "{ambiguous:?}");
         }
@@ -514,7 +529,7 @@ mod tests {
         let mut parser = RequestParser::new(Limits::default());
         parser.push(b"NOT HTTP\r\n\r\n");
         assert!(parser.next_request().is_err());
-        parser.push(b"GET / HTTP/1.1\r\n\r\n");
+        parser.push(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
         assert!(parser.next_request().is_err());
     }
 
