@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use cellbed::ca::est::{self, EstRequest, EstResponse};
-use cellbed::ca::{Authority, Csr, CsrBuilder, DeviceCertificate, RevocationReason, device_uri};
+use cellbed::ca::{Authority, Csr, CsrBuilder, DeviceCertificate, Publication, RevocationReason, Subject};
 use cellbed::crypto::{SoftKey, Tally};
+use cellbed::id::DeviceName;
 use cellbed::kernel::{EPOCH_UNIX_S, RngTree};
 use tempfile::TempDir;
 
@@ -59,17 +60,31 @@ fn key(purpose: &str) -> SoftKey {
 }
 
 fn authority() -> Authority {
-    Authority::new(RngTree::new(7), &Tally::new(), EPOCH_UNIX_S).unwrap()
+    let authority = Authority::new(RngTree::new(7), &Tally::new(), EPOCH_UNIX_S).unwrap();
+    authority.published(Publication::below("http://pki.test"))
 }
 
 fn csr_der() -> Vec<u8> {
-    let builder = CsrBuilder::new("device 1", &key("device").public(), Some(&[5; 32])).unwrap();
+    let builder = CsrBuilder::new(Some(&device()), &key("device").public(), Some(&[5; 32])).unwrap();
     let signature = key("device").sign(builder.tbs());
     builder.finish(&signature).unwrap()
 }
 
 fn issue_device(ca: &mut Authority) -> Vec<u8> {
-    ca.issue_device(&Csr::parse(&csr_der()).unwrap(), &device_uri(&[1; 32]), EPOCH_UNIX_S).unwrap()
+    issue(ca, &Csr::parse(&csr_der()).unwrap())
+}
+
+fn issue(ca: &mut Authority, csr: &Csr) -> Vec<u8> {
+    let prepared = ca.prepare(csr, &device(), EPOCH_UNIX_S).unwrap();
+    ca.issue(prepared).unwrap()
+}
+
+fn name() -> DeviceName {
+    DeviceName::from_random([1; 16])
+}
+
+fn device() -> Subject {
+    Subject::device(&name()).unwrap()
 }
 
 #[test]
@@ -99,7 +114,10 @@ fn certificates_verify_for_their_purpose_only() {
     let text = bench.passes("x509 -in device.pem -noout -text");
     for part in [
         "Version: 3 (0x2)",
-        &format!("URI:{}", device_uri(&[1; 32])),
+        &format!("URI:{}", name().urn()),
+        "URI:http://pki.test/ca.crl",
+        "OCSP - URI:http://pki.test/ocsp",
+        "CA Issuers - URI:http://pki.test/ca.cer",
         "TLS Web Client Authentication",
         "CA:FALSE",
         "Digital Signature",
@@ -126,7 +144,7 @@ fn openssl_reads_the_bodies_of_est() {
     let mut ca = authority();
     let cacerts = EstResponse::cacerts(&[ca.root_der()]).unwrap();
     let enrolled = EstResponse::enrolled(&issue_device(&mut ca)).unwrap();
-    for (body, name) in [(cacerts.body, "cellbed test root"), (enrolled.body, &"01".repeat(32))] {
+    for (body, name) in [(cacerts.body, "cellbed test root"), (enrolled.body, &name().to_string())] {
         bench.put("body.txt", &body);
         bench.passes("base64 -d -in body.txt -out body.der");
         let text = bench.passes("pkcs7 -inform DER -in body.der -print_certs -noout");
@@ -135,7 +153,7 @@ fn openssl_reads_the_bodies_of_est() {
     bench.put("body.txt", &EstRequest::simple_enroll(&csr_der()).body);
     bench.passes("base64 -d -in body.txt -out body.der");
     bench.passes("req -inform DER -in body.der -noout -verify");
-    bench.put("body.txt", &EstResponse::csrattrs().body);
+    bench.put("body.txt", &EstResponse::csrattrs(est::Linking::Demanded).body);
     bench.passes("base64 -d -in body.txt -out body.der");
     assert!(bench.passes("asn1parse -inform DER -in body.der").contains("challengePassword"));
 }
@@ -150,7 +168,7 @@ fn openssl_obeys_the_revocation_list() {
     let verify =
         format!("verify -x509_strict -crl_check -CAfile root.pem -CRLfile list.pem -attime {EPOCH_UNIX_S}");
     let list = |ca: &mut Authority| {
-        bench.put("list.der", &ca.revocation_list(EPOCH_UNIX_S).unwrap());
+        bench.put("list.der", ca.revocation_list(EPOCH_UNIX_S).unwrap());
         bench.passes("crl -inform DER -in list.der -out list.pem");
         bench.passes("crl -in list.pem -CAfile root.pem -noout -text")
     };
@@ -168,6 +186,40 @@ fn openssl_obeys_the_revocation_list() {
 }
 
 #[test]
+fn openssl_asks_for_the_status_of_a_certificate() {
+    let Some(bench) = Bench::new("OpenSSL understands the OCSP responder") else { return };
+    let mut ca = authority();
+    let device = issue_device(&mut ca);
+    let mut elsewhere = Authority::new(RngTree::new(8), &Tally::new(), EPOCH_UNIX_S).unwrap();
+    bench.put_certificate("root.pem", ca.root_der());
+    bench.put_certificate("device.pem", &device);
+    bench.put_certificate("foreign.pem", &issue_device(&mut elsewhere));
+    // The answer to a request with a nonce, as OpenSSL verifies it: signed by the authority, and with that nonce.
+    let ask = |ca: &Authority, digest: &str, certificate: &str| {
+        let options = format!("{digest} -issuer root.pem -cert {certificate}");
+        bench.passes(&format!("ocsp {options} -reqout request.der"));
+        let request = std::fs::read(bench.path("request.der")).unwrap();
+        bench.put("response.der", &ca.ocsp(&request, EPOCH_UNIX_S));
+        let verify = format!(
+            "-CAfile root.pem -attime {EPOCH_UNIX_S} -no_nonce -reqin request.der -respin response.der"
+        );
+        let said = bench.passes(&format!("ocsp {verify} {options} -validity_period 999999999"));
+        assert!(said.contains("Response verify OK"), "{said}");
+        assert!(!said.to_lowercase().contains("nonce"), "the nonce is repeated: {said}");
+        said
+    };
+    for digest in ["-sha1", "-sha256"] {
+        assert!(ask(&ca, digest, "device.pem").contains("device.pem: good"));
+        // Nobody has issued that number here.
+        assert!(ask(&ca, digest, "foreign.pem").contains("foreign.pem: unknown"));
+    }
+    let serial = DeviceCertificate::parse(&device).unwrap().serial();
+    ca.revoke(serial, RevocationReason::KeyCompromise, EPOCH_UNIX_S).unwrap();
+    let said = ask(&ca, "-sha1", "device.pem");
+    assert!(said.contains("device.pem: revoked") && said.contains("Reason: keyCompromise"), "{said}");
+}
+
+#[test]
 fn the_authority_takes_a_request_of_openssl() {
     let Some(bench) = Bench::new("the authority takes a request of OpenSSL") else { return };
     bench.passes("ecparam -name prime256v1 -genkey -noout -out key.pem");
@@ -176,7 +228,7 @@ fn the_authority_takes_a_request_of_openssl() {
     let body = std::fs::read(bench.path("body.txt")).unwrap();
     let csr = est::read_enroll_request(Some("application/pkcs10"), &body).unwrap();
     let mut ca = authority();
-    let device = ca.issue_device(&csr, &device_uri(&[1; 32]), EPOCH_UNIX_S).unwrap();
+    let device = issue(&mut ca, &csr);
     bench.put_certificate("root.pem", ca.root_der());
     bench.put_certificate("device.pem", &device);
     bench.passes(&format!("verify -CAfile root.pem -attime {EPOCH_UNIX_S} device.pem"));

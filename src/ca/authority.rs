@@ -1,23 +1,36 @@
-//! The authority itself: a self-signed root on P-256 that signs server and device certificates
-//! (RFC 5280 profile) and keeps an index of what it issued.
+//! The authority itself: a self-signed root on P-256 that signs server and client certificates (RFC 5280 profile) and
+//! keeps an index of what it issued.
+//!
+//! A client's certificate is made in two parts, so that somebody else can agree in between: [`Authority::prepare`]
+//! writes what is to be signed, and [`Authority::issue`] signs it. What nobody agrees to is never signed, and there is
+//! no certificate to revoke.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::net::Ipv4Addr;
 
-use der::Encode;
-use der::asn1::{ObjectIdentifier, OctetString};
+use der::asn1::ObjectIdentifier;
+use der::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
 use sha2::{Digest, Sha256};
 use x509_cert::certificate::{Certificate, TbsCertificate, Version};
-use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName};
+use x509_cert::ext::pkix::crl::dp::DistributionPoint;
+use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
+use x509_cert::ext::pkix::{
+    AccessDescription, AuthorityInfoAccessSyntax, BasicConstraints, CrlDistributionPoints, ExtendedKeyUsage,
+    KeyUsage, KeyUsages, SubjectAltName,
+};
 use x509_cert::ext::{Extension, Extensions};
 use x509_cert::name::Name;
 use x509_cert::time::Validity;
 
-use super::crl::{RevocationReason, Revocations};
+use super::crl::{self, LIST_LIFETIME_S};
 use super::csr::Csr;
-use super::x509::{self, DEVICE_URN, Serial};
+use super::index::{Index, IndexStore, Record, Status, Unkept};
+use super::ocsp;
+use super::publication::Publication;
+use super::revocation::{Revocation, RevocationReason};
+use super::subject::Subject;
+use super::x509::{self, CLIENT_AUTH, SERVER_AUTH, Serial};
 use super::{CaError, der_error};
 use crate::crypto::{SoftKey, Tally};
 use crate::kernel::RngTree;
@@ -31,41 +44,59 @@ const DAY_S: u64 = 86_400;
 pub const ROOT_LIFETIME_S: u64 = 3_650 * DAY_S;
 /// How long a server certificate is valid, in seconds: 90 days.
 pub const SERVER_LIFETIME_S: u64 = 90 * DAY_S;
-/// How long a device certificate is valid, in seconds: one year.
-pub const DEVICE_LIFETIME_S: u64 = 365 * DAY_S;
+/// How long a client certificate is valid, in seconds: one year.
+pub const CLIENT_LIFETIME_S: u64 = 365 * DAY_S;
 
-/// id-kp-serverAuth and id-kp-clientAuth (RFC 5280 section 4.2.1.12).
-const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
-const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
+/// id-ad-ocsp and id-ad-caIssuers (RFC 5280 section 4.2.2.1).
+const AD_OCSP: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1");
+/// See [`AD_OCSP`].
+const AD_CA_ISSUERS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.2");
 
 const WHAT: &str = "certificate";
 
-/// What the authority remembers of a certificate that it issued.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issued {
-    /// The device it names; none for a server.
-    pub device: Option<[u8; 32]>,
-    /// SHA-256 of the certificate in DER: what the ledger holds.
-    pub fingerprint: [u8; 32],
-    /// When it ends, in Unix seconds.
-    pub not_after_unix_s: u64,
+/// A certificate that is written and not signed.
+#[derive(Debug)]
+pub struct Prepared {
+    tbs: TbsCertificate,
+    der: Vec<u8>,
+    record: Record,
+}
+
+impl Prepared {
+    /// SHA-256 of what is to be signed: the certificate is known by it before it exists.
+    pub fn tbs_digest(&self) -> &[u8; 32] {
+        &self.record.tbs_sha256
+    }
+
+    /// The serial number that it is to have.
+    pub fn serial(&self) -> Serial {
+        self.record.serial
+    }
 }
 
 /// A certificate authority with one root and no intermediates.
-#[derive(Debug)]
 pub struct Authority {
     key: SoftKey,
     name: Name,
     root_der: Vec<u8>,
     serials: ChaCha20Rng,
     tally: Tally,
-    issued: BTreeMap<Serial, Issued>,
-    revocations: Revocations,
+    publication: Option<Publication>,
+    index: Index,
+    store: Box<dyn IndexStore>,
+    /// The last list, with its number and when it was signed.
+    list: Option<List>,
+    list_number: u64,
+}
+
+struct List {
+    der: Vec<u8>,
+    signed_unix_s: u64,
 }
 
 /// What differs from one certificate to the next.
-struct Terms {
-    subject: Name,
+struct Terms<'a> {
+    subject: &'a Subject,
     public: [u8; 64],
     lifetime_s: u64,
     extensions: Extensions,
@@ -79,25 +110,72 @@ impl Authority {
     /// [`CaError::Time`] where the root would outlive the year 9999.
     pub fn new(rng: RngTree, tally: &Tally, now_unix_s: u64) -> Result<Self, CaError> {
         let key = SoftKey::from_stream(&mut rng.stream("ca-key")).counted(tally);
+        let public = key.public();
+        let name = x509::common_name(&format!("{ROOT_NAME} {}", hex::encode(&public[..4])))?;
         let mut authority = Self {
-            name: x509::common_name(&format!("{ROOT_NAME} {}", hex::encode(&key.public()[..4])))?,
+            name: name.clone(),
             key,
             root_der: Vec::new(),
             serials: rng.stream("ca-serial"),
             tally: tally.clone(),
-            issued: BTreeMap::new(),
-            revocations: Revocations::default(),
+            publication: None,
+            index: Index::default(),
+            store: Box::new(Unkept),
+            list: None,
+            list_number: 0,
         };
-        let public = authority.key.public();
-        let terms = Terms {
-            subject: authority.name.clone(),
-            public,
-            lifetime_s: ROOT_LIFETIME_S,
-            extensions: root_extensions(&public)?,
-        };
+        let subject = Subject::of(name, None);
+        let extensions = root_extensions(&public)?;
+        let terms = Terms { subject: &subject, public, lifetime_s: ROOT_LIFETIME_S, extensions };
         let serial = Serial::draw(&mut authority.serials);
-        authority.root_der = authority.certificate(serial, terms, now_unix_s)?;
+        let tbs = authority.tbs(serial, terms, now_unix_s)?;
+        let signature = authority.key.sign(&tbs.to_der().map_err(der_error(WHAT))?);
+        authority.root_der = x509::certificate(tbs, &signature)?;
         Ok(authority)
+    }
+
+    /// The authority whose key is `key` and whose root is `root_der`, with what it has issued so far and the number of
+    /// its last revocation list. Serial numbers come from the stream "ca-serial" of `rng`, which must not have given
+    /// any before.
+    ///
+    /// # Errors
+    /// [`CaError::Der`] where the root is no certificate, [`CaError::OtherKey`] where it is of another key.
+    pub fn open(
+        key: SoftKey,
+        root_der: Vec<u8>,
+        rng: &RngTree,
+        tally: &Tally,
+        index: Index,
+        list_number: u64,
+    ) -> Result<Self, CaError> {
+        let root = Certificate::from_der(&root_der).map_err(der_error(WHAT))?.tbs_certificate;
+        if x509::public_of(WHAT, &root.subject_public_key_info)? != key.public() {
+            return Err(CaError::OtherKey);
+        }
+        Ok(Self {
+            key: key.counted(tally),
+            name: root.subject,
+            root_der,
+            serials: rng.stream("ca-serial"),
+            tally: tally.clone(),
+            publication: None,
+            index,
+            store: Box::new(Unkept),
+            list: None,
+            list_number,
+        })
+    }
+
+    /// The same, whose certificates say where to ask for their status.
+    pub fn published(mut self, publication: Publication) -> Self {
+        self.publication = Some(publication);
+        self
+    }
+
+    /// The same, whose index is kept in `store` from now on.
+    pub fn kept(mut self, store: Box<dyn IndexStore>) -> Self {
+        self.store = store;
+        self
     }
 
     /// The root certificate in DER: the trust anchor of every party.
@@ -109,7 +187,7 @@ impl Authority {
     /// subjectAltName, the first name as common name. Returns DER.
     ///
     /// # Errors
-    /// [`CaError::HostName`] where a name is no DNS name or there is none, [`CaError::Time`].
+    /// [`CaError::HostName`] where a name is no DNS name or there is none, [`CaError::Time`], [`CaError::Kept`].
     pub fn issue_server(
         &mut self,
         names: &[&str],
@@ -117,106 +195,131 @@ impl Authority {
         public: &[u8; 64],
         now_unix_s: u64,
     ) -> Result<Vec<u8>, CaError> {
-        let first = names.first().ok_or(CaError::HostName { name: String::new() })?;
-        let mut alternatives = Vec::with_capacity(names.len() + addresses.len());
-        for name in names {
-            alternatives.push(GeneralName::DnsName(x509::ia5(host_name(name)?)?));
-        }
-        for address in addresses {
-            let octets = OctetString::new(address.octets()).map_err(der_error(WHAT))?;
-            alternatives.push(GeneralName::IpAddress(octets));
-        }
-        let terms = Terms {
-            subject: x509::common_name(first)?,
-            public: *public,
-            lifetime_s: SERVER_LIFETIME_S,
-            extensions: self.leaf_extensions(public, SERVER_AUTH, alternatives)?,
-        };
-        self.issue(None, terms, now_unix_s)
+        let subject = Subject::server(names, addresses)?;
+        let prepared = self.prepared(&subject, public, SERVER_AUTH, SERVER_LIFETIME_S, now_unix_s)?;
+        self.issue(prepared)
     }
 
-    /// Issues the certificate of a device for the key that `csr` proves to hold. Who the device is has
-    /// been decided by the caller: `device_uri` goes into subjectAltName, and its identity becomes the
-    /// common name, whatever subject the request asks for (RFC 7030 section 4.2.3 lets the authority
-    /// decide). Returns DER.
+    /// Writes the certificate of a client for the key that `csr` proves to hold. Who the client is has been decided by
+    /// the caller: `subject` is named, whatever the request says.
     ///
     /// # Errors
-    /// [`CaError::Crypto`] where the request is not signed with its own key, [`CaError::DeviceUri`],
-    /// [`CaError::Time`].
-    pub fn issue_device(&mut self, csr: &Csr, device_uri: &str, now_unix_s: u64) -> Result<Vec<u8>, CaError> {
-        let device = x509::device_of_uri(device_uri)?;
+    /// [`CaError::Crypto`] where the request is not signed with its own key, [`CaError::Time`].
+    pub fn prepare(&mut self, csr: &Csr, subject: &Subject, now_unix_s: u64) -> Result<Prepared, CaError> {
         csr.verify(&self.tally)?;
-        let uri = GeneralName::UniformResourceIdentifier(x509::ia5(device_uri)?);
-        let terms = Terms {
-            subject: x509::common_name(&device_uri[DEVICE_URN.len()..])?,
-            public: *csr.public(),
-            lifetime_s: DEVICE_LIFETIME_S,
-            extensions: self.leaf_extensions(csr.public(), CLIENT_AUTH, vec![uri])?,
-        };
-        self.issue(Some(device), terms, now_unix_s)
+        self.prepared(subject, csr.public(), CLIENT_AUTH, CLIENT_LIFETIME_S, now_unix_s)
     }
 
-    /// The certificates issued so far, by serial number; the root is not among them.
-    pub fn issued(&self) -> &BTreeMap<Serial, Issued> {
-        &self.issued
-    }
-
-    /// Revokes the certificate with this serial number. One that is revoked for good keeps its first date
-    /// and reason; one that is on hold takes the new reason.
+    /// Signs what was prepared. The index has it before anybody else does. Returns DER.
     ///
     /// # Errors
-    /// [`CaError::UnknownSerial`] where this authority did not issue it.
+    /// [`CaError::Kept`] where the index cannot be kept: there is no certificate then.
+    pub fn issue(&mut self, prepared: Prepared) -> Result<Vec<u8>, CaError> {
+        self.store.put(&prepared.record).map_err(|cause| CaError::Kept { cause })?;
+        self.index.put(prepared.record);
+        let signature = self.key.sign(&prepared.der);
+        x509::certificate(prepared.tbs, &signature)
+    }
+
+    /// The certificates issued so far; the root is not among them.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Revokes the certificate with this serial number, and returns whether that changed anything: one that is revoked
+    /// for good keeps its first date and reason, and one that is on hold takes the new reason.
+    ///
+    /// # Errors
+    /// [`CaError::UnknownSerial`] where this authority did not issue it, [`CaError::Kept`].
     pub fn revoke(
         &mut self,
         serial: Serial,
         reason: RevocationReason,
         now_unix_s: u64,
-    ) -> Result<(), CaError> {
-        if !self.issued.contains_key(&serial) {
+    ) -> Result<bool, CaError> {
+        if self.index.status(&serial) == Status::Unknown {
             return Err(CaError::UnknownSerial { serial });
         }
-        self.revocations.add(serial, reason, now_unix_s);
-        Ok(())
+        let changed = self.index.revoked(&serial, Revocation { reason, since_unix_s: now_unix_s });
+        self.change(changed)
     }
 
-    /// Revokes the certificates of a device, and returns how many of them that changed.
-    pub fn revoke_device(&mut self, device: &[u8; 32], reason: RevocationReason, now_unix_s: u64) -> usize {
-        let serials = serials_of(&self.issued, device);
-        serials.filter(|serial| self.revocations.add(*serial, reason, now_unix_s)).count()
-    }
-
-    /// Releases the certificates of a device that are on hold, and returns how many they were.
-    pub fn release_device(&mut self, device: &[u8; 32]) -> usize {
-        let serials = serials_of(&self.issued, device);
-        serials.filter(|serial| self.revocations.release(serial)).count()
-    }
-
-    /// Whether the certificate with this serial number is revoked.
-    pub fn is_revoked(&self, serial: &Serial) -> bool {
-        self.revocations.contains(serial)
-    }
-
-    /// Signs the revocation list as of `now_unix_s` (RFC 5280 section 5), valid for a day. Each list has
-    /// the next number. Returns DER.
+    /// Takes the certificate with this serial number off hold, and returns whether it was on hold.
     ///
     /// # Errors
-    /// [`CaError::Time`] where the list would end after the year 9999.
-    pub fn revocation_list(&mut self, now_unix_s: u64) -> Result<Vec<u8>, CaError> {
-        let key = &self.key;
-        self.revocations.sign_list(&self.name, &key.public(), now_unix_s, |tbs| key.sign(tbs))
+    /// [`CaError::Kept`].
+    pub fn release(&mut self, serial: &Serial) -> Result<bool, CaError> {
+        let changed = self.index.released(serial);
+        self.change(changed)
     }
 
-    fn issue(&mut self, device: Option<[u8; 32]>, terms: Terms, now_unix_s: u64) -> Result<Vec<u8>, CaError> {
+    fn change(&mut self, changed: Option<Record>) -> Result<bool, CaError> {
+        let Some(record) = changed else { return Ok(false) };
+        self.store.put(&record).map_err(|cause| CaError::Kept { cause })?;
+        self.index.put(record);
+        self.list = None;
+        Ok(true)
+    }
+
+    /// The revocation list (RFC 5280 section 5) in DER, which is valid for a day. A new one, with a higher number, is
+    /// signed where something has changed since the last, and after half its life.
+    ///
+    /// # Errors
+    /// [`CaError::Time`] where the list would end after the year 9999, [`CaError::Kept`].
+    pub fn revocation_list(&mut self, now_unix_s: u64) -> Result<&[u8], CaError> {
+        let stands = |list: &List| now_unix_s < list.signed_unix_s.saturating_add(LIST_LIFETIME_S / 2);
+        let list = match self.list.take().filter(stands) {
+            Some(list) => list,
+            None => {
+                // Numbers rise over restarts as well, although the last one was not kept.
+                let number = self.list_number.saturating_add(1).max(now_unix_s);
+                let key = &self.key;
+                let der =
+                    crl::sign_list(&self.index, number, &self.name, &key.public(), now_unix_s, |tbs| {
+                        key.sign(tbs)
+                    })?;
+                self.store.put_list(number, &der).map_err(|cause| CaError::Kept { cause })?;
+                self.list_number = number;
+                List { der, signed_unix_s: now_unix_s }
+            }
+        };
+        Ok(&self.list.insert(list).der)
+    }
+
+    /// Answers an OCSP request in DER with a response in DER (RFC 6960), signed by the authority itself.
+    pub fn ocsp(&self, request: &[u8], now_unix_s: u64) -> Vec<u8> {
+        let responder = ocsp::Responder { name: &self.name, key: &self.key };
+        responder.answer(request, &self.index, now_unix_s)
+    }
+
+    fn prepared(
+        &mut self,
+        subject: &Subject,
+        public: &[u8; 64],
+        purpose: ObjectIdentifier,
+        lifetime_s: u64,
+        now_unix_s: u64,
+    ) -> Result<Prepared, CaError> {
+        let extensions = self.leaf_extensions(public, purpose, subject.alternatives())?;
+        let terms = Terms { subject, public: *public, lifetime_s, extensions };
         let serial = Serial::draw(&mut self.serials);
-        let not_after_unix_s = now_unix_s.saturating_add(terms.lifetime_s);
-        let der = self.certificate(serial, terms, now_unix_s)?;
-        let fingerprint = Sha256::digest(&der).into();
-        self.issued.insert(serial, Issued { device, fingerprint, not_after_unix_s });
-        Ok(der)
+        let tbs = self.tbs(serial, terms, now_unix_s)?;
+        let der = tbs.to_der().map_err(der_error(WHAT))?;
+        let spki = tbs.subject_public_key_info.to_der().map_err(der_error(WHAT))?;
+        let record = Record {
+            serial,
+            subject: subject.to_string(),
+            spki_sha256: Sha256::digest(&spki).into(),
+            tbs_sha256: Sha256::digest(&der).into(),
+            not_before_unix_s: now_unix_s,
+            not_after_unix_s: now_unix_s.saturating_add(lifetime_s),
+            revoked: None,
+        };
+        Ok(Prepared { tbs, der, record })
     }
 
-    fn certificate(&self, serial: Serial, terms: Terms, now_unix_s: u64) -> Result<Vec<u8>, CaError> {
-        let tbs = TbsCertificate {
+    fn tbs(&self, serial: Serial, terms: Terms<'_>, now_unix_s: u64) -> Result<TbsCertificate, CaError> {
+        Ok(TbsCertificate {
             version: Version::V3,
             serial_number: serial.to_x509()?,
             signature: x509::signature_algorithm(),
@@ -225,50 +328,50 @@ impl Authority {
                 not_before: x509::time(now_unix_s)?,
                 not_after: x509::time(now_unix_s.saturating_add(terms.lifetime_s))?,
             },
-            subject: terms.subject,
+            subject: terms.subject.name().clone(),
             subject_public_key_info: x509::spki(&terms.public)?,
             issuer_unique_id: None,
             subject_unique_id: None,
             extensions: Some(terms.extensions),
-        };
-        let signature = self.key.sign(&tbs.to_der().map_err(der_error(WHAT))?);
-        let certificate = Certificate {
-            tbs_certificate: tbs,
-            signature_algorithm: x509::signature_algorithm(),
-            signature: x509::signature_bits(&signature)?,
-        };
-        certificate.to_der().map_err(der_error(WHAT))
+        })
     }
 
     fn leaf_extensions(
         &self,
         public: &[u8; 64],
         purpose: ObjectIdentifier,
-        alternatives: Vec<GeneralName>,
+        alternatives: &[GeneralName],
     ) -> Result<Extensions, CaError> {
-        Ok(vec![
+        let mut extensions = vec![
             basic_constraints(false, None)?,
             x509::extension(true, &KeyUsage(KeyUsages::DigitalSignature.into()))?,
             x509::extension(false, &ExtendedKeyUsage(vec![purpose]))?,
-            x509::extension(false, &SubjectAltName(alternatives))?,
-            x509::subject_key_id(public)?,
-            x509::authority_key_id(&self.key.public())?,
-        ])
+        ];
+        if !alternatives.is_empty() {
+            extensions.push(x509::extension(false, &SubjectAltName(alternatives.to_vec()))?);
+        }
+        extensions.extend([x509::subject_key_id(public)?, x509::authority_key_id(&self.key.public())?]);
+        if let Some(publication) = &self.publication {
+            extensions.extend(where_to_ask(publication)?);
+        }
+        Ok(extensions)
     }
 }
 
-/// The serial numbers of a device's certificates.
-fn serials_of<'a>(
-    issued: &'a BTreeMap<Serial, Issued>,
-    device: &'a [u8; 32],
-) -> impl Iterator<Item = Serial> + 'a {
-    issued.iter().filter(move |(_, issued)| issued.device.as_ref() == Some(device)).map(|(serial, _)| *serial)
+impl fmt::Debug for Authority {
+    /// The public half only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Authority({:?})", self.key)
+    }
 }
 
 fn root_extensions(public: &[u8; 64]) -> Result<Extensions, CaError> {
     Ok(vec![
         basic_constraints(true, Some(0))?,
-        x509::extension(true, &KeyUsage(KeyUsages::KeyCertSign | KeyUsages::CRLSign))?,
+        x509::extension(
+            true,
+            &KeyUsage(KeyUsages::KeyCertSign | KeyUsages::CRLSign | KeyUsages::DigitalSignature),
+        )?,
         x509::subject_key_id(public)?,
         x509::authority_key_id(public)?,
     ])
@@ -278,21 +381,33 @@ fn basic_constraints(ca: bool, path_len_constraint: Option<u8>) -> Result<Extens
     x509::extension(true, &BasicConstraints { ca, path_len_constraint })
 }
 
-/// Takes what rustls would match a server name against: letters, digits and hyphens in labels.
-fn host_name(name: &str) -> Result<&str, CaError> {
-    match rustls::pki_types::DnsName::try_from(name) {
-        Ok(_) => Ok(name),
-        Err(_) => Err(CaError::HostName { name: name.chars().take(253).collect() }),
-    }
+/// cRLDistributionPoints and authorityInfoAccess.
+fn where_to_ask(publication: &Publication) -> Result<[Extension; 2], CaError> {
+    let uri = |text: &str| Ok::<_, CaError>(GeneralName::UniformResourceIdentifier(x509::ia5(text)?));
+    let point = DistributionPoint {
+        distribution_point: Some(DistributionPointName::FullName(vec![uri(&publication.list)?])),
+        reasons: None,
+        crl_issuer: None,
+    };
+    let access = |access_method, text| {
+        Ok::<_, CaError>(AccessDescription { access_method, access_location: uri(text)? })
+    };
+    let descriptions = vec![access(AD_OCSP, &publication.ocsp)?, access(AD_CA_ISSUERS, &publication.issuer)?];
+    Ok([
+        x509::extension(false, &CrlDistributionPoints(vec![point]))?,
+        x509::extension(false, &AuthorityInfoAccessSyntax(descriptions))?,
+    ])
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
-    use crate::ca::{CsrBuilder, DeviceCertificate, device_uri};
+    use crate::ca::{CsrBuilder, DeviceCertificate};
     use crate::crypto::{CryptoError, Op};
+    use crate::id::DeviceName;
     use crate::kernel::EPOCH_UNIX_S;
-    use der::Decode;
 
     fn authority(seed: u64) -> (Authority, Tally) {
         let tally = Tally::new();
@@ -300,7 +415,8 @@ mod tests {
     }
 
     fn csr(key: &SoftKey) -> Csr {
-        let builder = CsrBuilder::new("as I like", &key.public(), None).unwrap();
+        let as_it_likes = Subject::named("as I like", &[]).unwrap();
+        let builder = CsrBuilder::new(Some(&as_it_likes), &key.public(), None).unwrap();
         let signature = key.sign(builder.tbs());
         Csr::parse(&builder.finish(&signature).unwrap()).unwrap()
     }
@@ -309,75 +425,145 @@ mod tests {
         SoftKey::from_stream(&mut RngTree::new(7).stream("keys"))
     }
 
+    fn name() -> DeviceName {
+        DeviceName::from_random([1; 16])
+    }
+
+    fn prepare(ca: &mut Authority) -> Prepared {
+        ca.prepare(&csr(&device_key()), &Subject::device(&name()).unwrap(), EPOCH_UNIX_S).unwrap()
+    }
+
+    fn issue(ca: &mut Authority) -> Vec<u8> {
+        let prepared = prepare(ca);
+        ca.issue(prepared).unwrap()
+    }
+
+    /// What is put, or why nothing can be.
+    #[derive(Clone, Default)]
+    struct Watched(Arc<Mutex<Vec<Record>>>, Option<&'static str>);
+
+    impl IndexStore for Watched {
+        fn put(&mut self, record: &Record) -> Result<(), String> {
+            self.1.map_or(Ok(()), |cause| Err(cause.to_owned()))?;
+            self.0.lock().unwrap().push(record.clone());
+            Ok(())
+        }
+
+        fn put_list(&mut self, _: u64, _: &[u8]) -> Result<(), String> {
+            self.1.map_or(Ok(()), |cause| Err(cause.to_owned()))
+        }
+    }
+
     #[test]
     fn certificates_are_a_function_of_the_seed() {
-        let issue = |seed| {
+        let made = |seed| {
             let mut ca = authority(seed).0;
             let server = ca.issue_server(&["est.cellbed.test"], &[], &device_key().public(), EPOCH_UNIX_S);
-            let device = ca.issue_device(&csr(&device_key()), &device_uri(&[1; 32]), EPOCH_UNIX_S);
-            (ca.root_der().to_vec(), server.unwrap(), device.unwrap())
+            (ca.root_der().to_vec(), server.unwrap(), issue(&mut ca))
         };
-        assert_eq!(issue(7), issue(7));
-        assert_ne!(issue(7), issue(8));
+        assert_eq!(made(7), made(7));
+        assert_ne!(made(7), made(8));
     }
 
     #[test]
     fn the_authority_names_the_device_and_the_request_does_not() {
         let (mut ca, tally) = authority(7);
-        let der = ca.issue_device(&csr(&device_key()), &device_uri(&[1; 32]), EPOCH_UNIX_S).unwrap();
-        let certificate = Certificate::from_der(&der).unwrap();
-        let subject = &certificate.tbs_certificate.subject;
-        assert_eq!(x509::common_name_of(subject), Some(hex::encode([1; 32]).as_str()));
-        assert_eq!(DeviceCertificate::parse(&der).unwrap().public(), &device_key().public());
+        let certificate = DeviceCertificate::parse(&issue(&mut ca)).unwrap();
+        assert_eq!((certificate.name(), certificate.public()), (name(), &device_key().public()));
         // The root's and the device's signature; the request's proof.
         assert_eq!((tally.of(Op::P256Sign), tally.of(Op::P256Verify)), (2, 1));
     }
 
     #[test]
-    fn no_certificate_without_proof_of_possession_or_for_another_uri() {
+    fn what_is_prepared_and_not_issued_is_no_certificate() {
+        let (mut ca, tally) = authority(7);
+        let refused = prepare(&mut ca);
+        // Nothing is signed but the root, and nothing is known of it.
+        assert_eq!((tally.of(Op::P256Sign), ca.index().records().count()), (1, 0));
+        assert_eq!(ca.index().status(&refused.serial()), Status::Unknown);
+        drop(refused);
+        let agreed = prepare(&mut ca);
+        let digest = *agreed.tbs_digest();
+        let certificate = DeviceCertificate::parse(&ca.issue(agreed).unwrap()).unwrap();
+        assert_eq!(certificate.tbs_digest(), &digest, "the ledger has agreed to this one");
+        let record = ca.index().get(&certificate.serial()).unwrap();
+        assert_eq!((record.tbs_sha256, record.subject.as_str()), (digest, name().to_string().as_str()));
+        assert_eq!(record.spki_sha256, <[u8; 32]>::from(Sha256::digest(certificate.spki())));
+        assert_eq!(
+            (record.not_before_unix_s, record.not_after_unix_s),
+            (certificate.not_before_unix_s(), certificate.not_after_unix_s())
+        );
+    }
+
+    #[test]
+    fn no_certificate_without_proof_of_possession() {
         let (mut ca, _) = authority(7);
-        let builder = CsrBuilder::new("device", &device_key().public(), None).unwrap();
+        let builder = CsrBuilder::new(None, &device_key().public(), None).unwrap();
         let unproved = Csr::parse(&builder.finish(&device_key().sign(b"else")).unwrap()).unwrap();
         assert!(matches!(
-            ca.issue_device(&unproved, &device_uri(&[1; 32]), EPOCH_UNIX_S),
+            ca.prepare(&unproved, &Subject::device(&name()).unwrap(), EPOCH_UNIX_S),
             Err(CaError::Crypto { source: CryptoError::BadSignature, .. })
         ));
-        let wrong = ca.issue_device(&csr(&device_key()), "urn:other", EPOCH_UNIX_S);
-        assert!(matches!(wrong, Err(CaError::DeviceUri { .. })));
-        assert!(ca.issued().is_empty());
     }
 
     #[test]
-    fn servers_need_a_host_name() {
+    fn revocation_is_by_serial_number() {
         let (mut ca, _) = authority(7);
-        for names in [&[][..], &["not a name"], &["ok.test", ""]] {
-            let refused = ca.issue_server(names, &[], &device_key().public(), EPOCH_UNIX_S);
-            assert!(matches!(refused, Err(CaError::HostName { .. })), "{names:?}");
-        }
-    }
-
-    #[test]
-    fn revocation_is_by_serial_or_by_device() {
-        let (mut ca, _) = authority(7);
-        let serial_of = |ca: &mut Authority, device: [u8; 32]| {
-            let der = ca.issue_device(&csr(&device_key()), &device_uri(&device), EPOCH_UNIX_S).unwrap();
-            DeviceCertificate::parse(&der).unwrap().serial()
-        };
-        let [one, two, three] = [[1; 32], [1; 32], [3; 32]].map(|device| serial_of(&mut ca, device));
-        assert_eq!(ca.issued()[&three].device, Some([3; 32]));
-        ca.revoke(one, RevocationReason::Superseded, EPOCH_UNIX_S + 1).unwrap();
-        assert_eq!(ca.revoke_device(&[1; 32], RevocationReason::PrivilegeWithdrawn, EPOCH_UNIX_S + 2), 1);
-        assert!(ca.is_revoked(&one) && ca.is_revoked(&two) && !ca.is_revoked(&three));
-
-        assert_eq!(ca.revoke_device(&[3; 32], RevocationReason::CertificateHold, EPOCH_UNIX_S + 3), 1);
-        assert!(ca.is_revoked(&three));
-        assert_eq!((ca.release_device(&[3; 32]), ca.release_device(&[1; 32])), (1, 0));
-        assert!(!ca.is_revoked(&three) && ca.is_revoked(&one));
-
+        let [one, two] = [(), ()].map(|()| DeviceCertificate::parse(&issue(&mut ca)).unwrap().serial());
+        assert_eq!(ca.revoke(one, RevocationReason::Superseded, EPOCH_UNIX_S + 1), Ok(true));
+        assert_eq!(ca.revoke(one, RevocationReason::KeyCompromise, EPOCH_UNIX_S + 2), Ok(false));
+        assert_eq!(ca.revoke(two, RevocationReason::CertificateHold, EPOCH_UNIX_S + 3), Ok(true));
+        assert_eq!((ca.release(&two), ca.release(&one)), (Ok(true), Ok(false)));
+        assert!(matches!(ca.index().status(&one), Status::Revoked(_)));
+        assert_eq!(ca.index().status(&two), Status::Good);
         let (mut other, _) = authority(8);
         assert_eq!(
             other.revoke(one, RevocationReason::Superseded, EPOCH_UNIX_S),
             Err(CaError::UnknownSerial { serial: one })
         );
+    }
+
+    #[test]
+    fn lists_have_rising_numbers_and_are_signed_when_something_has_changed() {
+        let (mut ca, tally) = authority(7);
+        let serial = DeviceCertificate::parse(&issue(&mut ca)).unwrap().serial();
+        let number = |ca: &mut Authority, now| crl::list_number(ca.revocation_list(now).unwrap()).unwrap();
+        let first = number(&mut ca, EPOCH_UNIX_S);
+        let signed = tally.of(Op::P256Sign);
+        assert_eq!(number(&mut ca, EPOCH_UNIX_S + 1), first);
+        assert_eq!(tally.of(Op::P256Sign), signed);
+        ca.revoke(serial, RevocationReason::Superseded, EPOCH_UNIX_S).unwrap();
+        let second = number(&mut ca, EPOCH_UNIX_S);
+        assert!(second > first);
+        assert!(number(&mut ca, EPOCH_UNIX_S + LIST_LIFETIME_S / 2) > second, "half its life is over");
+    }
+
+    #[test]
+    fn an_authority_is_opened_with_what_it_knew() {
+        let (mut ca, tally) = authority(7);
+        let store = Watched::default();
+        ca = ca.kept(Box::new(store.clone()));
+        let serial = DeviceCertificate::parse(&issue(&mut ca)).unwrap().serial();
+        ca.revoke(serial, RevocationReason::Superseded, EPOCH_UNIX_S).unwrap();
+        let records = store.0.lock().unwrap().clone();
+        assert_eq!(records.len(), 2, "each change is kept");
+        let open = |key: SoftKey| {
+            let rng = RngTree::new(9);
+            Authority::open(key, ca.root_der.clone(), &rng, &tally, Index::new(records.clone()), 5)
+        };
+        let again = open(ca.key.clone()).unwrap();
+        assert!(matches!(again.index().status(&serial), Status::Revoked(_)));
+        assert!(matches!(open(device_key()), Err(CaError::OtherKey)));
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_not_issued() {
+        let (ca, tally) = authority(7);
+        let mut ca = ca.kept(Box::new(Watched(Arc::default(), Some("the disk is full"))));
+        let prepared = prepare(&mut ca);
+        let signed = tally.of(Op::P256Sign);
+        assert_eq!(ca.issue(prepared), Err(CaError::Kept { cause: "the disk is full".to_owned() }));
+        assert_eq!((tally.of(Op::P256Sign), ca.index().records().count()), (signed, 0));
+        assert!(matches!(ca.revocation_list(EPOCH_UNIX_S), Err(CaError::Kept { .. })));
     }
 }

@@ -4,12 +4,15 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use der::asn1::{Any, ObjectIdentifier, SetOfVec};
-use der::{Decode, Encode, Header, Reader, SliceReader, Tag, Tagged};
+use der::oid::AssociatedOid;
+use der::{Decode, Encode, Tag, Tagged};
 use x509_cert::attr::{Attribute, Attributes};
-use x509_cert::name::Name;
+use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, SubjectAltName};
+use x509_cert::ext::{Extension, Extensions};
 use x509_cert::request::{CertReq, CertReqInfo, Version};
 
-use super::x509::{self, check_signature_algorithm, common_name, common_name_of};
+use super::subject::Subject;
+use super::x509::{self, check_signature_algorithm};
 use super::{CaError, der_error};
 use crate::crypto::{Op, Tally, key};
 
@@ -23,6 +26,9 @@ pub type ChannelBinding = [u8; 32];
 /// pkcs-9-at-challengePassword (RFC 2985 section 5.4.1).
 const CHALLENGE_PASSWORD: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.7");
 
+/// pkcs-9-at-extensionRequest (RFC 2985 section 5.4.2).
+const EXTENSION_REQUEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14");
+
 const WHAT: &str = "certification request";
 
 /// A certification request that waits for its signature.
@@ -33,20 +39,29 @@ pub struct CsrBuilder {
 }
 
 impl CsrBuilder {
-    /// A request for `subject` (its common name) and the public point `X || Y`. With `binding`, the
-    /// request proves that the holder of the key is the one at this end of the TLS connection
+    /// A request for the public point `X || Y`, to be named as `subject`, or as the authority decides. With
+    /// `binding`, the request proves that the holder of the key is the one at this end of the TLS connection
     /// (RFC 7030 section 3.5).
     ///
     /// # Errors
-    /// [`CaError::CommonName`] where the subject is empty or over 64 characters.
-    pub fn new(subject: &str, public: &[u8; 64], binding: Option<&ChannelBinding>) -> Result<Self, CaError> {
+    /// None that a subject could cause.
+    pub fn new(
+        subject: Option<&Subject>,
+        public: &[u8; 64],
+        binding: Option<&ChannelBinding>,
+    ) -> Result<Self, CaError> {
         let mut attributes = Attributes::new();
+        let alternatives = subject.map(Subject::alternatives).unwrap_or_default();
+        if !alternatives.is_empty() {
+            let names = x509::extension(false, &SubjectAltName(alternatives.to_vec()))?;
+            attributes.insert(extension_request(vec![names])?).map_err(der_error(WHAT))?;
+        }
         if let Some(binding) = binding {
             attributes.insert(challenge_password(binding)?).map_err(der_error(WHAT))?;
         }
         let info = CertReqInfo {
             version: Version::V1,
-            subject: common_name(subject)?,
+            subject: subject.map(|subject| subject.name().clone()).unwrap_or_default(),
             public_key: x509::spki(public)?,
             attributes,
         };
@@ -81,13 +96,21 @@ fn challenge_password(binding: &ChannelBinding) -> Result<Attribute, CaError> {
     Ok(Attribute { oid: CHALLENGE_PASSWORD, values })
 }
 
+/// extensionRequest (RFC 2985 section 5.4.2), by which a request asks for extensions of the certificate.
+fn extension_request(extensions: Extensions) -> Result<Attribute, CaError> {
+    let value = Any::encode_from(&extensions).map_err(der_error(WHAT))?;
+    let values = SetOfVec::try_from(vec![value]).map_err(der_error(WHAT))?;
+    Ok(Attribute { oid: EXTENSION_REQUEST, values })
+}
+
 /// A certification request as it was received. Parsing proves nothing: call [`Csr::verify`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Csr {
     tbs: Vec<u8>,
     signature: [u8; 64],
     public: [u8; 64],
-    subject: Name,
+    subject: Subject,
+    asks_to_be_authority: bool,
     challenge_password: Option<String>,
 }
 
@@ -101,14 +124,20 @@ impl Csr {
         let request = CertReq::from_der(der).map_err(der_error(WHAT))?;
         check_signature_algorithm(WHAT, &request.algorithm)?;
         let signature = request.signature.as_bytes().unwrap_or_default();
+        let extensions = read_extension_request(&request.info.attributes)?;
+        let alternatives: Option<SubjectAltName> = find(&extensions)?;
+        let usage: Option<KeyUsage> = find(&extensions)?;
+        let constraints: Option<BasicConstraints> = find(&extensions)?;
         Ok(Self {
             // The bytes as signed, not written anew: nothing that the sender signed is normalised away.
-            tbs: signed_part(der).map_err(der_error(WHAT))?.to_vec(),
+            tbs: x509::signed_part(der).map_err(der_error(WHAT))?.to_vec(),
             signature: key::signature_from_der(signature)
                 .map_err(|source| CaError::Crypto { what: WHAT, source })?,
             public: x509::public_of(WHAT, &request.info.public_key)?,
             challenge_password: read_challenge_password(&request.info.attributes)?,
-            subject: request.info.subject,
+            subject: Subject::of(request.info.subject, alternatives),
+            asks_to_be_authority: constraints.is_some_and(|constraints| constraints.ca)
+                || usage.is_some_and(|usage| usage.key_cert_sign() || usage.crl_sign()),
         })
     }
 
@@ -128,9 +157,14 @@ impl Csr {
         &self.public
     }
 
-    /// The common name that is asked for.
-    pub fn subject(&self) -> Option<&str> {
-        common_name_of(&self.subject)
+    /// Whom the certificate is to name.
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// Whether it asks for a certificate that may sign certificates or revocation lists.
+    pub fn asks_to_be_authority(&self) -> bool {
+        self.asks_to_be_authority
     }
 
     /// The challenge password, where there is one.
@@ -144,11 +178,27 @@ impl Csr {
     }
 }
 
-/// The first element of the outer SEQUENCE, with its header.
-fn signed_part(der: &[u8]) -> der::Result<&[u8]> {
-    let mut reader = SliceReader::new(der)?;
-    Header::decode(&mut reader)?;
-    reader.tlv_bytes()
+/// The extensions that are asked for; none where the request asks for none.
+fn read_extension_request(attributes: &Attributes) -> Result<Extensions, CaError> {
+    let wrong = |reason: &str| CaError::Der { what: "extension request", reason: reason.to_owned() };
+    let mut found = attributes.iter().filter(|attribute| attribute.oid == EXTENSION_REQUEST);
+    let Some(attribute) = found.next() else { return Ok(Extensions::new()) };
+    if found.next().is_some() || attribute.values.len() != 1 {
+        return Err(wrong("there is more or less than one value"));
+    }
+    let value = attribute.values.get(0).ok_or_else(|| wrong("there is no value"))?;
+    value.decode_as().map_err(der_error("extension request"))
+}
+
+/// The extension of this type, where there is one.
+fn find<T: AssociatedOid + for<'a> Decode<'a>>(extensions: &[Extension]) -> Result<Option<T>, CaError> {
+    let mut found = extensions.iter().filter(|extension| extension.extn_id == T::OID);
+    let Some(extension) = found.next() else { return Ok(None) };
+    if found.next().is_some() {
+        let reason = format!("extension {} is there twice", T::OID);
+        return Err(CaError::Der { what: "extension request", reason });
+    }
+    T::from_der(extension.extn_value.as_bytes()).map(Some).map_err(der_error("extension request"))
 }
 
 fn read_challenge_password(attributes: &Attributes) -> Result<Option<String>, CaError> {
@@ -178,9 +228,41 @@ mod tests {
     }
 
     fn request(binding: Option<&ChannelBinding>) -> Vec<u8> {
-        let builder = CsrBuilder::new("device 1", &key().public(), binding).unwrap();
+        let builder = CsrBuilder::new(Some(&subject()), &key().public(), binding).unwrap();
         let signature = key().sign(builder.tbs());
         builder.finish(&signature).unwrap()
+    }
+
+    fn subject() -> Subject {
+        Subject::named("device 1", &["device-1.test".to_owned()]).unwrap()
+    }
+
+    /// A request with these extensions in it.
+    fn asking(extensions: Extensions) -> Result<Csr, CaError> {
+        let mut builder = CsrBuilder::new(None, &key().public(), None).unwrap();
+        builder.info.attributes.insert(extension_request(extensions).unwrap()).unwrap();
+        builder.tbs = builder.info.to_der().unwrap();
+        let signature = key().sign(builder.tbs());
+        Csr::parse(&builder.finish(&signature).unwrap())
+    }
+
+    #[test]
+    fn a_request_to_be_an_authority_is_seen() {
+        let with = |extension| asking(vec![extension]).unwrap().asks_to_be_authority();
+        let constraints =
+            |ca| x509::extension(true, &BasicConstraints { ca, path_len_constraint: None }).unwrap();
+        assert!(with(constraints(true)) && !with(constraints(false)));
+        let usage = |usages| x509::extension(true, &KeyUsage(usages)).unwrap();
+        use x509_cert::ext::pkix::KeyUsages;
+        assert!(
+            with(usage(KeyUsages::KeyCertSign | KeyUsages::DigitalSignature))
+                && with(usage(KeyUsages::CRLSign.into()))
+        );
+        assert!(!with(usage(KeyUsages::DigitalSignature.into())));
+        assert!(!Csr::parse(&request(None)).unwrap().asks_to_be_authority());
+        // Which of two would count is not guessed at.
+        let twice = asking(vec![constraints(false), constraints(true)]);
+        assert!(matches!(twice, Err(CaError::Der { what: "extension request", .. })));
     }
 
     #[test]
@@ -190,7 +272,7 @@ mod tests {
         csr.verify(&tally).unwrap();
         assert_eq!(tally.of(Op::P256Verify), 1);
         assert_eq!(csr.public(), &key().public());
-        assert_eq!(csr.subject(), Some("device 1"));
+        assert!(csr.subject().is_same(&subject()));
         assert!(csr.is_bound_to(&[5; 32]));
         assert!(!csr.is_bound_to(&[6; 32]));
         assert!(!Csr::parse(&request(None)).unwrap().is_bound_to(&[5; 32]));
@@ -198,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_signature_by_another_key_proves_nothing() {
-        let builder = CsrBuilder::new("device 1", &key().public(), None).unwrap();
+        let builder = CsrBuilder::new(None, &key().public(), None).unwrap();
         let other = SoftKey::from_stream(&mut RngTree::new(8).stream("keys"));
         let signature = other.sign(builder.tbs());
         let csr = Csr::parse(&builder.finish(&signature).unwrap()).unwrap();
@@ -232,7 +314,7 @@ mod tests {
                 }
                 Err(error) => {
                     let said = error.to_string();
-                    prop_assert!([WHAT, "challenge password"].iter().any(|part| said.contains(part)), "{said}");
+                    prop_assert!([WHAT, "challenge password", "extension request"].iter().any(|part| said.contains(part)), "{said}");
                 }
             }
         }

@@ -5,6 +5,17 @@
 //! Bodies are base64 with a line break every 64 characters. What is received may have any white space or
 //! none, and may also be plain DER, which is told by its first octet. Content-Transfer-Encoding is sent,
 //! since clients of RFC 7030 as first published ask for it, and ignored on receipt, as RFC 8951 has it.
+//!
+//! Who decides whether a client gets a certificate stands in front of this: the ledger of a run, or the list of
+//! clients of an authority that is served. What every such office does alike is in `desk`.
+
+mod basic;
+mod desk;
+mod failures;
+
+pub use basic::Credentials;
+pub use desk::{Linking, Wanted, certificate_of, request};
+pub use failures::Failures;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,6 +28,8 @@ use x509_cert::certificate::Certificate;
 
 use super::csr::Csr;
 use super::{CaError, der_error};
+use crate::wire::Reason;
+use crate::wire::http;
 
 /// The limit of a request's body, in bytes. A request for a P-256 key takes under 600.
 pub const REQUEST_MAX: usize = 8 * 1024;
@@ -34,15 +47,20 @@ const CSRATTRS: &str = "application/csrattrs";
 const ID_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
 const ID_SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
 
-/// What the authority wants of a request (RFC 7030 section 4.5.2): challengePassword, an id-ecPublicKey on
-/// secp256r1, and ecdsa-with-SHA256.
-const CSR_ATTRIBUTES: [u8; 46] = [
-    0x30, 0x2c, //
-    0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x07, //
+/// challengePassword, by which the authority asks that a request be linked to its TLS session (RFC 7030 section
+/// 4.5.2).
+const CHALLENGE_PASSWORD: [u8; 11] = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x07];
+
+/// What the authority wants of every request: an id-ecPublicKey on secp256r1, and ecdsa-with-SHA256.
+const KEY_AND_SIGNATURE: [u8; 33] = [
     0x30, 0x15, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, //
     0x31, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, //
     0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02,
 ];
+
+/// The operations of EST that are not: keys are made where they are used, and full CMC is optional (RFC 7030 sections
+/// 4.3 and 4.4).
+const NOT_OFFERED: [&str; 2] = ["/.well-known/est/serverkeygen", "/.well-known/est/fullcmc"];
 
 /// The operations of EST that are offered here (RFC 7030 section 3.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +85,7 @@ impl Operation {
         match operation {
             Some(operation) if operation.method() == method => Ok(operation),
             Some(operation) => Err(Refusal::Method { allowed: operation.method() }),
+            None if NOT_OFFERED.contains(&path) => Err(Refusal::NotOffered),
             None => Err(Refusal::NotFound),
         }
     }
@@ -118,6 +137,13 @@ impl EstRequest {
         Self::enroll(Operation::SimpleReenroll, csr_der)
     }
 
+    /// The HTTP request to `host`.
+    pub fn to_http(self, host: &str) -> http::Request {
+        let base = http::Request::new(self.operation.method(), self.operation.path(), host);
+        let with_headers = self.headers.iter().fold(base, |base, (name, value)| base.header(name, value));
+        http::Request { body: self.body, ..with_headers }
+    }
+
     fn enroll(operation: Operation, csr_der: &[u8]) -> Self {
         let mut headers = encoded(PKCS10);
         headers.push(("Accept", PKCS7.to_owned()));
@@ -154,9 +180,21 @@ impl EstResponse {
         Ok(Self { status: 200, headers: encoded("application/pkcs7-mime; smime-type=certs-only"), body })
     }
 
-    /// What a request should hold (RFC 7030 section 4.5.2).
-    pub fn csrattrs() -> Self {
-        Self { status: 200, headers: encoded(CSRATTRS), body: encode(&CSR_ATTRIBUTES) }
+    /// What a request should hold (RFC 7030 section 4.5.2); a challengePassword only where linking is demanded, since
+    /// clients of TLS 1.2 take it for a wish for tls-unique.
+    pub fn csrattrs(linking: Linking) -> Self {
+        let linked = if linking == Linking::Demanded { &CHALLENGE_PASSWORD[..] } else { &[] };
+        let content = [linked, &KEY_AND_SIGNATURE].concat();
+        // Under 128 octets: the length is one.
+        let der = [&[0x30, content.len() as u8][..], &content].concat();
+        Self { status: 200, headers: encoded(CSRATTRS), body: encode(&der) }
+    }
+
+    /// The HTTP response.
+    pub fn to_http(self) -> http::Response {
+        let base = http::Response::new(self.status);
+        let with_headers = self.headers.iter().fold(base, |base, (name, value)| base.header(name, value));
+        http::Response { body: self.body, ..with_headers }
     }
 
     /// The request is being looked at: come again after `after_s` seconds (RFC 7030 section 4.2.3).
@@ -170,19 +208,23 @@ impl EstResponse {
 #[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Refusal {
     /// The request is not what the operation takes.
-    BadRequest { reason: String },
-    /// The server does not know who asks.
-    NotAuthenticated { reason: String },
+    BadRequest { reason: Reason, detail: String },
+    /// The server does not know who asks. The challenge says how to tell it (RFC 9110 section 11.6.1).
+    NotAuthenticated { reason: Reason, detail: String, challenge: &'static str },
     /// The server knows who asks, and the answer is no.
-    Forbidden { reason: String },
+    Forbidden { reason: Reason, detail: String },
     /// There is no such operation.
     NotFound,
+    /// The operation is one of EST that this server does not have.
+    NotOffered,
     /// The operation has another method.
     Method { allowed: &'static str },
     /// The body is over the limit, in bytes.
     TooLarge { limit: usize },
     /// The body is said to be something else.
     MediaType { found: String },
+    /// Whoever asks has given wrong credentials too often: not before `after_s` seconds are over.
+    TooOften { after_s: u64 },
 }
 
 impl Refusal {
@@ -196,19 +238,25 @@ impl Refusal {
             Self::Method { .. } => 405,
             Self::TooLarge { .. } => 413,
             Self::MediaType { .. } => 415,
+            Self::TooOften { .. } => 429,
+            Self::NotOffered => 501,
         }
     }
 
-    /// The reason in words, one line.
+    /// The reason in words, one line: a word that stands for it, and what there is to say.
     pub fn reason(&self) -> String {
         match self {
-            Self::BadRequest { reason } | Self::NotAuthenticated { reason } | Self::Forbidden { reason } => {
-                reason.clone()
-            }
+            Self::BadRequest { reason, detail }
+            | Self::NotAuthenticated { reason, detail, .. }
+            | Self::Forbidden { reason, detail } => format!("{reason}: {detail}"),
             Self::NotFound => "no such EST operation".to_owned(),
+            Self::NotOffered => "this server makes no keys for others and speaks no full CMC".to_owned(),
             Self::Method { allowed } => format!("the operation takes {allowed}"),
             Self::TooLarge { limit } => format!("the body is over {limit} bytes"),
             Self::MediaType { found } => format!("content type {found:?}, {PKCS10} is expected"),
+            Self::TooOften { after_s } => {
+                format!("{}: wrong credentials too often, come again in {after_s} s", Reason::TooManyFailures)
+            }
         }
     }
 
@@ -216,12 +264,11 @@ impl Refusal {
     pub fn response(&self) -> EstResponse {
         let mut headers = vec![("Content-Type", "text/plain; charset=utf-8".to_owned())];
         match self {
-            // RFC 9110 section 11.6.1 wants a challenge. No password helps here, so none is asked for:
-            // the client is known by its subscription and by its key.
-            Self::NotAuthenticated { .. } => {
-                headers.push(("WWW-Authenticate", "Attestation realm=\"EST\"".to_owned()));
+            Self::NotAuthenticated { challenge, .. } => {
+                headers.push(("WWW-Authenticate", (*challenge).to_owned()))
             }
             Self::Method { allowed } => headers.push(("Allow", (*allowed).to_owned())),
+            Self::TooOften { after_s } => headers.push(("Retry-After", after_s.to_string())),
             _ => {}
         }
         let body = format!("{}\n", self.reason()).into_bytes();
@@ -239,7 +286,7 @@ pub fn read_enroll_request(content_type: Option<&str>, body: &[u8]) -> Result<Cs
     let csr = decode(body, REQUEST_MAX).and_then(|der| Csr::parse(&der));
     csr.map_err(|error| match error {
         CaError::TooLarge { limit, .. } => Refusal::TooLarge { limit },
-        error => Refusal::BadRequest { reason: error.to_string() },
+        error => Refusal::BadRequest { reason: Reason::BadCsr, detail: error.to_string() },
     })
 }
 

@@ -1,19 +1,28 @@
-//! The certificate authority of a run: X.509 issuance and revocation (RFC 5280), certification requests
-//! (PKCS #10, RFC 2986), the content of EST (RFC 7030, RFC 8951), and what a relying party reads out of a
-//! device's certificate.
+//! The certificate authority: X.509 issuance and revocation (RFC 5280), the status of certificates (RFC 6960),
+//! certification requests (PKCS #10, RFC 2986), the content of EST (RFC 7030, RFC 8951), and what a relying party reads
+//! out of a client's certificate.
 
 mod authority;
+mod certificate;
 mod crl;
 pub mod csr;
 pub mod est;
-pub mod verify;
+pub mod index;
+pub mod ocsp;
+mod publication;
+mod revocation;
+pub mod status;
+mod subject;
 pub(crate) mod x509;
 
-pub use authority::{Authority, Issued};
-pub use crl::RevocationReason;
+pub use authority::{Authority, Prepared};
+pub use certificate::{ClientCertificate, DeviceCertificate};
+pub use crl::list_number;
 pub use csr::{Csr, CsrBuilder};
-pub use verify::DeviceCertificate;
-pub use x509::{DEVICE_URN, Serial, device_uri};
+pub use publication::Publication;
+pub use revocation::{Revocation, RevocationReason};
+pub use subject::Subject;
+pub use x509::Serial;
 
 use crate::crypto::CryptoError;
 use crate::kernel::Blame;
@@ -30,16 +39,20 @@ pub enum CaError {
     Crypto { what: &'static str, source: CryptoError },
     #[error("the common name {name:?} has to be 1 to 64 characters")]
     CommonName { name: String },
-    #[error("{found:?} is no device URI: urn:cellbed:device: and 64 lower-case hexadecimal digits")]
-    DeviceUri { found: String },
+    #[error("{found:?} is no serial number of an authority here: 32 hexadecimal digits, the first 4 to 7")]
+    Serial { found: String },
     #[error("the host name {name:?} is not a DNS name")]
     HostName { name: String },
-    #[error("the certificate has no {missing}: it was not issued to a device by this authority")]
-    NotADevice { missing: &'static str },
+    #[error("the certificate is no client's: {wrong}")]
+    NotAClient { wrong: &'static str },
     #[error("the certificate is not valid under this root at {unix_s} s: {reason}")]
     Untrusted { unix_s: u64, reason: String },
     #[error("the certificate holds another key than the one that was asked for: throw it away")]
     OtherKey,
+    #[error("the certificate names another device than the certificate before: throw it away")]
+    OtherName,
+    #[error("the index cannot be kept: {cause}; nothing was issued or changed")]
+    Kept { cause: String },
     #[error("this authority issued no certificate with serial {serial}")]
     UnknownSerial { serial: Serial },
     #[error("{unix_s} s is outside the years that X.509 can write")]
@@ -62,13 +75,15 @@ impl CaError {
             Self::Algorithm { .. } => Blame::PeerIncapable,
             Self::Der { .. }
             | Self::CommonName { .. }
-            | Self::DeviceUri { .. }
+            | Self::Serial { .. }
             | Self::TooLarge { .. }
             | Self::Encoding
             | Self::ContentType { .. }
             | Self::CertificateCount { .. } => Blame::PeerBrokeProtocol,
-            Self::NotADevice { .. } | Self::Untrusted { .. } | Self::OtherKey => Blame::PeerUntrusted,
-            Self::HostName { .. } | Self::Time { .. } => Blame::Bench,
+            Self::NotAClient { .. } | Self::Untrusted { .. } | Self::OtherKey | Self::OtherName => {
+                Blame::PeerUntrusted
+            }
+            Self::HostName { .. } | Self::Time { .. } | Self::Kept { .. } => Blame::Bench,
             Self::UnknownSerial { .. } => Blame::Ours,
         }
     }

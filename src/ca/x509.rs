@@ -1,17 +1,20 @@
 //! The parts that certificates, requests and revocation lists are put together from (RFC 5280).
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use der::asn1::{
     Any, BitString, GeneralizedTime, Ia5String, ObjectIdentifier, OctetString, SetOfVec, UtcTime,
 };
 use der::oid::AssociatedOid;
-use der::{Decode, Encode, Tag};
+use der::{Decode, Encode, Header, Reader, SliceReader, Tag};
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use x509_cert::attr::AttributeTypeAndValue;
+use x509_cert::certificate::{Certificate, TbsCertificate};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{AuthorityKeyIdentifier, SubjectKeyIdentifier};
 use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
@@ -29,27 +32,15 @@ const COMMON_NAME_MAX: usize = 64;
 /// ecdsa-with-SHA256 (RFC 5758 section 3.2).
 const ECDSA_WITH_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
 
-/// What stands before the identity of a device, in hexadecimal, in its subjectAltName.
-pub const DEVICE_URN: &str = "urn:cellbed:device:";
-
-/// The URI of the device with this ledger identity.
-pub fn device_uri(id: &[u8; 32]) -> String {
-    format!("{DEVICE_URN}{}", hex::encode(id))
-}
-
-/// The ledger identity that a device URI names. Only the one spelling that [`device_uri`] writes is taken,
-/// so that two URIs are one device only where they are equal.
-pub(super) fn device_of_uri(uri: &str) -> Result<[u8; 32], CaError> {
-    let wrong = || CaError::DeviceUri { found: uri.chars().take(128).collect() };
-    let digits = uri.strip_prefix(DEVICE_URN).ok_or_else(wrong)?;
-    let mut id = [0; 32];
-    hex::decode_to_slice(digits, &mut id).map_err(|_| wrong())?;
-    if digits.bytes().any(|b| b.is_ascii_uppercase()) { Err(wrong()) } else { Ok(id) }
-}
+/// id-kp-serverAuth and id-kp-clientAuth (RFC 5280 section 4.2.1.12).
+pub(super) const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
+/// See [`SERVER_AUTH`].
+pub(super) const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
 
 /// The serial number of a certificate: positive, 16 octets, 126 of its bits drawn (RFC 5280 section
 /// 4.1.2.2 allows up to 20 octets).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Serial([u8; 16]);
 
 impl Serial {
@@ -76,6 +67,39 @@ impl fmt::Display for Serial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))
     }
+}
+
+impl FromStr for Serial {
+    type Err = CaError;
+
+    /// Reads 32 hexadecimal digits, in upper or lower case, with or without colons between the octets.
+    fn from_str(text: &str) -> Result<Self, CaError> {
+        let wrong = || CaError::Serial { found: text.chars().take(64).collect() };
+        let mut octets = [0; 16];
+        hex::decode_to_slice(text.replace(':', ""), &mut octets).map_err(|_| wrong())?;
+        // What `draw` gives: positive, and no octet shorter.
+        if octets[0] & 0xc0 == 0x40 { Ok(Self(octets)) } else { Err(wrong()) }
+    }
+}
+
+impl TryFrom<String> for Serial {
+    type Error = CaError;
+    fn try_from(text: String) -> Result<Self, CaError> {
+        text.parse()
+    }
+}
+
+impl From<Serial> for String {
+    fn from(serial: Serial) -> Self {
+        serial.to_string()
+    }
+}
+
+/// The first element of the outer SEQUENCE with its header: what the signature of a certificate or request is over.
+pub(super) fn signed_part(der: &[u8]) -> der::Result<&[u8]> {
+    let mut reader = SliceReader::new(der)?;
+    Header::decode(&mut reader)?;
+    reader.tlv_bytes()
 }
 
 /// The name that consists of one common name.
@@ -132,6 +156,14 @@ pub(super) fn signature_bits(raw: &[u8; 64]) -> Result<BitString, CaError> {
     BitString::from_bytes(&signature).map_err(der_error("the signature"))
 }
 
+/// The certificate in DER that `tbs` and the raw signature of its DER make.
+pub(super) fn certificate(tbs: TbsCertificate, signature: &[u8; 64]) -> Result<Vec<u8>, CaError> {
+    let signature = signature_bits(signature)?;
+    let certificate =
+        Certificate { tbs_certificate: tbs, signature_algorithm: signature_algorithm(), signature };
+    certificate.to_der().map_err(der_error("certificate"))
+}
+
 /// The `SubjectPublicKeyInfo` of the public point `X || Y`.
 pub(super) fn spki(public: &[u8; 64]) -> Result<SubjectPublicKeyInfoOwned, CaError> {
     SubjectPublicKeyInfoOwned::from_der(&key::spki_der(public)).map_err(der_error("the public key"))
@@ -178,21 +210,6 @@ mod tests {
     use crate::kernel::RngTree;
 
     #[test]
-    fn device_uris_have_one_spelling() {
-        let uri = device_uri(&[0xab; 32]);
-        assert_eq!(device_of_uri(&uri), Ok([0xab; 32]));
-        for wrong in [
-            uri.to_uppercase(),
-            format!("{DEVICE_URN}{}", "AB".repeat(32)),
-            format!("{uri}00"),
-            DEVICE_URN.to_owned(),
-            "urn:cellbed:service:00".to_owned(),
-        ] {
-            assert!(device_of_uri(&wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn serial_numbers_are_positive_and_16_octets() {
         let mut stream = RngTree::new(7).stream("serial");
         for _ in 0..200 {
@@ -200,6 +217,10 @@ mod tests {
             let x509 = serial.to_x509().unwrap();
             assert_eq!(x509.to_der().unwrap().len(), 2 + 16);
             assert_eq!(Serial::of(&x509), Some(serial));
+            assert_eq!(serial.to_string().parse(), Ok(serial));
+        }
+        for wrong in ["", "00", &"0".repeat(32), &"f".repeat(32), &"4".repeat(34)] {
+            assert!(matches!(wrong.parse::<Serial>(), Err(CaError::Serial { .. })), "{wrong}");
         }
     }
 

@@ -10,6 +10,7 @@ use super::DeviceError;
 use super::iot_safe::{CERTIFICATE_FILE, IotSafe, KEY_ID, TRUST_ANCHOR_FILE};
 use crate::ca::DeviceCertificate;
 use crate::card::{CardHandle, CardSlot};
+use crate::crypto::Tally;
 use crate::crypto::tls::{self, KeyLogSink, SignFn, VirtualClock};
 use crate::wire::Reason;
 
@@ -23,6 +24,8 @@ pub struct Application {
     pub provider: Arc<CryptoProvider>,
     /// The clock by which certificates are judged.
     pub clock: VirtualClock,
+    /// Where public-key operations are counted.
+    pub tally: Tally,
     /// Where the secrets of TLS sessions go, if anywhere.
     pub key_log: Option<KeyLogSink>,
     /// Whether the applet is known to be as it was delivered, without a key: nothing is looked for on it. So it is
@@ -40,8 +43,6 @@ pub struct Identity {
     public_key: Option<[u8; 64]>,
     /// The root that the operator left on the card, DER.
     pub trust_anchor: Vec<u8>,
-    /// The name under which the ledger knows the device.
-    pub id: Option<[u8; 32]>,
     /// The device's own certificate.
     pub certificate: Option<DeviceCertificate>,
 }
@@ -72,7 +73,6 @@ impl Application {
             let certificate = certificate_of(&applet.read_file(&mut slot, CERTIFICATE_FILE)?, public);
             self.identity.public_key = key;
             self.identity.trust_anchor = trust_anchor;
-            self.identity.id = certificate.as_ref().map(|one| *one.device()).or(self.identity.id);
             self.identity.certificate = certificate;
         }
         Ok(key)

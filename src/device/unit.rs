@@ -273,7 +273,7 @@ impl Device {
                 out.push(DeviceOutput::Event(Body::State(StateChange { actor, machine, change, fields })));
             }
             UeOutput::Attached { ip, mtu, apn, .. } => {
-                self.host = Some(Host::new(&[ip], mtu, self.rng.branch("ip")));
+                self.host = Some(Host::new(ip, mtu, self.rng.branch("ip")));
                 self.procedure.attached(now, ip, &apn, out);
             }
             UeOutput::ReceiveIp(packet) => {

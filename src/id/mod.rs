@@ -1,9 +1,13 @@
 //! Identifiers. Each has one constructor that parses; a value of the type is valid by construction.
 
+mod device_name;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+pub use device_name::DeviceName;
 
 /// Why a text is not the identifier that it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +19,8 @@ pub enum IdError {
     NotDigits { kind: &'static str, found: char },
     #[error("{kind} ends in check digit {found}, the digits before it give {expected}")]
     CheckDigit { kind: &'static str, found: char, expected: char },
+    #[error("{kind} is {expected}")]
+    Form { kind: &'static str, expected: &'static str },
 }
 
 fn digits(

@@ -9,7 +9,10 @@ pub const REGISTRAR: ServiceAddress =
     ServiceAddress { actor: Actor::REGISTRAR, port: 443, name: "registrar.cellbed.test" };
 /// The same of the onboarding service (EST).
 pub const EST: ServiceAddress = ServiceAddress { actor: Actor::CA, port: 443, name: "est.cellbed.test" };
-/// The same of the MQTT broker.
+/// Where the authority publishes its root, its revocation list and the status of its certificates: plain HTTP, since all
+/// of it is signed, and since who verifies certificates cannot ask by TLS.
+pub const PKI: ServiceAddress = ServiceAddress { actor: Actor::CA, port: 80, name: "pki.cellbed.test" };
+/// The same as [`EST`] of the MQTT broker.
 pub const BROKER: ServiceAddress =
     ServiceAddress { actor: Actor::CLOUD, port: 8883, name: "mqtt.cellbed.test" };
 /// The same of the SM-DP+.

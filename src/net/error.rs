@@ -17,6 +17,9 @@ pub enum NetError {
     /// The host was made without a usable address.
     #[error("ip: the host has no unicast IPv4 address; give it the one that the network assigned")]
     NoAddress,
+    /// More addresses than a host can have.
+    #[error("ip: a host has at most {limit} addresses, not {found}; let services share one")]
+    TooManyAddresses { found: usize, limit: usize },
     /// Nothing can be sent there.
     #[error("tcp: {address}:{port} is no place to connect to; it takes a unicast address and a port above 0")]
     Unaddressable { address: Ipv4Addr, port: u16 },
@@ -42,8 +45,8 @@ pub enum NetError {
     #[error("tls: the peer ended the connection without close_notify; what it sent may be incomplete")]
     TlsTruncated,
     /// More was written than a stream buffers.
-    #[error("tls: {size} bytes exceed the {room} that the stream has room for; pump it, or write less")]
-    TlsBufferFull { size: usize, room: usize },
+    #[error("{size} bytes exceed the {room} that the stream has room for; pump it, or write less")]
+    BufferFull { size: usize, room: usize },
     /// An HTTP message cannot be taken.
     #[error("http: {0}")]
     Http(#[from] HttpFault),
@@ -63,10 +66,11 @@ impl NetError {
             Self::TimedOut { .. } => Blame::PeerIncapable,
             Self::NoConnection(_)
             | Self::NoAddress
+            | Self::TooManyAddresses { .. }
             | Self::Unaddressable { .. }
             | Self::TooManyConnections { .. }
             | Self::Closed(_)
-            | Self::TlsBufferFull { .. } => Blame::Ours,
+            | Self::BufferFull { .. } => Blame::Ours,
         }
     }
 }

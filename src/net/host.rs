@@ -23,8 +23,8 @@ use super::conn_id::ConnId;
 use super::connection::{ACK_DELAY, BUFFERED_SEGMENTS, ConnState, Connection, Endpoint};
 use crate::kernel::{Instant, RngTree};
 
-/// How many addresses a host can have.
-const MAX_ADDRESSES: usize = 6;
+/// How many addresses a host can have: what smoltcp was built for.
+const MAX_ADDRESSES: usize = 8;
 /// How many live connections a host holds at a time. A SYN beyond that is answered with RST.
 const MAX_CONNECTIONS: usize = 16;
 /// The datagram that every IPv4 host has to take (RFC 791, clause 3.1); no link offers less.
@@ -52,15 +52,26 @@ pub struct Host {
 }
 
 impl Host {
-    /// A host that answers for `addresses`, on a link that carries packets of up to `mtu` bytes.
+    /// A host with one address, on a link that carries packets of up to `mtu` bytes.
     ///
-    /// Addresses that no host can have (multicast, broadcast, unspecified) are left out.
+    /// An address that no host can have (multicast, broadcast, unspecified) is left out.
+    pub fn new(address: Ipv4Addr, mtu: u16, rng: RngTree) -> Self {
+        Self::of(&[address], mtu, rng)
+    }
+
+    /// A host that answers for each of `addresses`.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// With more than six addresses.
-    pub fn new(addresses: &[Ipv4Addr], mtu: u16, rng: RngTree) -> Self {
-        assert!(addresses.len() <= MAX_ADDRESSES, "a host has at most {MAX_ADDRESSES} addresses");
+    /// [`NetError::TooManyAddresses`] where they are more than a host can have.
+    pub fn with_addresses(addresses: &[Ipv4Addr], mtu: u16, rng: RngTree) -> Result<Self, NetError> {
+        match addresses.len() {
+            found if found > MAX_ADDRESSES => Err(NetError::TooManyAddresses { found, limit: MAX_ADDRESSES }),
+            _ => Ok(Self::of(addresses, mtu, rng)),
+        }
+    }
+
+    fn of(addresses: &[Ipv4Addr], mtu: u16, rng: RngTree) -> Self {
         let mtu = usize::from(mtu.max(MIN_MTU));
         let mut stream = rng.stream("tcp");
         let mut config = Config::new(HardwareAddress::Ip);
@@ -70,7 +81,7 @@ impl Host {
         let mut interface = Interface::new(config, &mut link, WireInstant::ZERO);
         interface.update_ip_addrs(|known| {
             for address in addresses.iter().filter(|a| is_unicast(**a)) {
-                // The capacity was checked above.
+                // The capacity is checked where there is more than one.
                 let _ = known.push(IpCidr::new(IpAddress::Ipv4(*address), 32));
             }
         });

@@ -13,7 +13,7 @@ use crate::net::NetError;
 
 const DEVICE: Ipv4Addr = Ipv4Addr::new(10, 45, 0, 2);
 pub(in crate::net) const SERVICE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 20);
-const PORT: u16 = 443;
+pub const PORT: u16 = 443;
 
 /// Loss as if by chance. (A period that fits the window hits every retransmission, and ends connections.)
 pub(in crate::net) fn one_in_thirty(n: u64) -> bool {
@@ -35,15 +35,12 @@ pub(in crate::net) struct Pair {
 impl Pair {
     pub fn new() -> Self {
         let rng = RngTree::new(7);
-        let mut service = Host::new(
-            &[SERVICE, Ipv4Addr::new(10, 99, 0, 10), Ipv4Addr::new(10, 99, 0, 30)],
-            1400,
-            rng.branch("service"),
-        );
+        let addresses = [SERVICE, Ipv4Addr::new(10, 99, 0, 10), Ipv4Addr::new(10, 99, 0, 30)];
+        let mut service = Host::with_addresses(&addresses, 1400, rng.branch("service")).unwrap();
         service.listen((SERVICE, PORT));
         Self {
             now: Instant::ZERO,
-            device: Host::new(&[DEVICE], 1400, rng.branch("device")),
+            device: Host::new(DEVICE, 1400, rng.branch("device")),
             service,
             latency: Duration::from_millis(10),
             loses: |_| false,
@@ -344,7 +341,7 @@ fn connections_beyond_the_limit_are_refused() {
     assert_eq!(pair.device.connect((SERVICE, PORT)), Err(NetError::TooManyConnections { limit: 16 }));
     pair.settle();
     assert!(clients.iter().all(|c| pair.device.state(*c) == ConnState::Open));
-    let mut other = Host::new(&[Ipv4Addr::new(10, 45, 0, 3)], 1400, RngTree::new(1));
+    let mut other = Host::new(Ipv4Addr::new(10, 45, 0, 3), 1400, RngTree::new(1));
     let late = other.connect((SERVICE, PORT)).unwrap();
     let mut packets = Vec::new();
     other.poll(pair.now, &mut packets);
@@ -357,9 +354,9 @@ fn connections_beyond_the_limit_are_refused() {
 
 #[test]
 fn connecting_needs_an_address_and_a_destination() {
-    let mut homeless = Host::new(&[Ipv4Addr::new(224, 0, 0, 1)], 0, RngTree::new(1));
+    let mut homeless = Host::new(Ipv4Addr::new(224, 0, 0, 1), 0, RngTree::new(1));
     assert_eq!(homeless.connect((SERVICE, PORT)), Err(NetError::NoAddress));
-    let mut host = Host::new(&[DEVICE], 0, RngTree::new(1));
+    let mut host = Host::new(DEVICE, 0, RngTree::new(1));
     let nowhere = Ipv4Addr::UNSPECIFIED;
     assert_eq!(host.connect((nowhere, PORT)), Err(NetError::Unaddressable { address: nowhere, port: PORT }));
     assert_eq!(host.connect((SERVICE, 0)), Err(NetError::Unaddressable { address: SERVICE, port: 0 }));
@@ -368,7 +365,7 @@ fn connecting_needs_an_address_and_a_destination() {
 #[test]
 fn a_run_is_a_function_of_its_seed() {
     let packets = |seed| {
-        let mut host = Host::new(&[DEVICE], 1400, RngTree::new(seed));
+        let mut host = Host::new(DEVICE, 1400, RngTree::new(seed));
         let mut out = Vec::new();
         for _ in 0..3 {
             host.connect((SERVICE, PORT)).unwrap();
@@ -394,7 +391,7 @@ fn pings_are_answered() {
     let mut packet = vec![0; ip.buffer_len() + echo.buffer_len()];
     ip.emit(&mut Ipv4Packet::new_unchecked(&mut packet[..]), &sums);
     echo.emit(&mut Icmpv4Packet::new_unchecked(&mut packet[20..]), &sums);
-    let mut host = Host::new(&[SERVICE], 1400, RngTree::new(1));
+    let mut host = Host::new(SERVICE, 1400, RngTree::new(1));
     host.receive(packet);
     assert_eq!(host.deadline(Instant::ZERO), Some(Instant::ZERO));
     let mut out = Vec::new();

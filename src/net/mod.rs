@@ -10,6 +10,8 @@ pub mod endpoint;
 mod error;
 mod host;
 pub mod mqtt;
+mod plain;
+mod stream;
 mod tls;
 
 pub use conn_id::ConnId;
@@ -17,4 +19,6 @@ pub use connection::{ConnState, Endpoint};
 pub use endpoint::ServiceAddress;
 pub use error::{MqttFault, NetError, TlsFault};
 pub use host::{ConnStream, Host};
+pub use plain::PlainStream;
+pub use stream::Stream;
 pub use tls::{Handshake, TlsStream};

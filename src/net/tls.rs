@@ -159,7 +159,7 @@ impl TlsStream {
         }
         let room = WRITE_LIMIT - self.outgoing.len();
         if bytes.len() > room {
-            return Err(NetError::TlsBufferFull { size: bytes.len(), room });
+            return Err(NetError::BufferFull { size: bytes.len(), room });
         }
         self.outgoing.push(bytes);
         Ok(())

@@ -332,7 +332,7 @@ fn bulk_passes_in_both_directions_without_piling_up() {
                 let piece = &data[sent[at]..data.len().min(sent[at] + 16_000)];
                 match stream.write(piece) {
                     Ok(()) => sent[at] += piece.len(),
-                    Err(NetError::TlsBufferFull { room, .. }) => assert!(room < 16_000),
+                    Err(NetError::BufferFull { room, .. }) => assert!(room < 16_000),
                     Err(other) => panic!("{other}"),
                 }
                 stream.read(&mut got[at]);

@@ -1,10 +1,12 @@
 //! The cloud: lets MQTT clients in by their certificate and what the ledger says of it, and takes in what they report.
 
+use super::ServiceError;
 use super::chain::wrong_status;
 use super::office::{Answer, Caller, Context, Office, Request, Response};
-use super::{ServiceError, short};
-use crate::ca::DeviceCertificate;
+use crate::ca::{ClientCertificate, DeviceCertificate};
+use crate::crypto::key::halves;
 use crate::event::Actor;
+use crate::id::DeviceName;
 use crate::ledger::{Engine, Status};
 use crate::wire::Reason;
 use crate::wire::http;
@@ -26,17 +28,17 @@ impl Cloud {
 impl Office for Cloud {
     fn answer(
         &mut self,
-        _: &Caller<'_>,
+        who: &Caller<'_>,
         request: &Request<'_>,
         cx: &mut Context<'_>,
     ) -> Result<Answer, ServiceError> {
         Ok(match request {
-            Request::Connect { client_id, certificate } => {
-                Answer::Now(match admit(client_id, *certificate, cx.chain.ledger()) {
-                    Ok(id) => {
+            Request::Connect { client_id } => {
+                Answer::Now(match admit(client_id, who.certificate, cx.chain.ledger()) {
+                    Ok(name) => {
                         let change = "client admitted: certificate under the CA, active on the ledger";
-                        cx.note(Actor::CLOUD, change, vec![("id", short(&id))]);
-                        Response::Admitted { root: format!("devices/{client_id}") }
+                        cx.note(Actor::CLOUD, change, vec![("name", name.to_string())]);
+                        Response::Admitted { root: format!("devices/{name}") }
                     }
                     Err(problem) => {
                         cx.note(
@@ -59,26 +61,27 @@ impl Office for Cloud {
     }
 }
 
-/// Whether the client may connect now: its certificate has to name it, and the ledger has to agree.
+/// Whether the client may connect now: its certificate has to name it, and the ledger has to agree. The ledger knows the
+/// device by the key that the certificate is for; what it calls the device is nothing that the cloud needs.
 fn admit(
     client_id: &str,
-    certificate: Option<&DeviceCertificate>,
+    certificate: Option<&ClientCertificate>,
     ledger: &Engine,
-) -> Result<[u8; 32], Problem> {
-    let certificate =
-        certificate.filter(|certificate| hex::encode(certificate.device()) == client_id).ok_or_else(
-            || Problem::new(403, Reason::ClientIdentityMismatch, "the certificate names another client"),
-        )?;
-    let id = *certificate.device();
-    let record = ledger.device(&id).ok_or_else(|| {
-        Problem::new(403, Reason::DeviceNotOnLedger, "the ledger has no record of this device")
+) -> Result<DeviceName, Problem> {
+    let device = certificate.and_then(|certificate| DeviceCertificate::parse(certificate.der()).ok());
+    let certificate = device.filter(|device| device.name().to_string() == client_id).ok_or_else(|| {
+        Problem::new(403, Reason::ClientIdentityMismatch, "the certificate names another client")
+    })?;
+    let (x, y) = halves(certificate.public());
+    let record = ledger.id_of_key(&x, &y).and_then(|id| ledger.device(&id)).ok_or_else(|| {
+        Problem::new(403, Reason::DeviceNotOnLedger, "the ledger has no record of this device's key")
     })?;
     if record.status != Status::Active {
         return Err(wrong_status(record.status));
     }
-    if record.cert_hash != *certificate.fingerprint() {
+    if record.cert_hash != *certificate.tbs_digest() {
         let detail = "the ledger has another certificate for this device";
         return Err(Problem::new(403, Reason::CertificateSuperseded, detail));
     }
-    Ok(id)
+    Ok(certificate.name())
 }

@@ -1,26 +1,46 @@
-//! The onboarding service: EST (RFC 7030) in front of the certificate authority. It issues a certificate only where
-//! the ledger, the network and the owner agree on who this is.
+//! The onboarding service: EST (RFC 7030) in front of the certificate authority, and what the authority publishes. It
+//! issues a certificate only where the ledger, the network and the owner agree on who this is, and signs nothing before
+//! the ledger has recorded what is to be signed.
 
 use std::collections::BTreeMap;
 
 use super::chain::{Ticket, wrong_status};
+use super::inventory::Entry;
 use super::office::{Answer, Caller, Context, Notice, Office, Request, Response};
 use super::{ServiceError, short};
-use crate::ca::est::{EstResponse, Refusal};
-use crate::ca::{Authority, CaError, Csr, DeviceCertificate, device_uri, est};
+use crate::ca::est::{self, EstResponse, Linking, Operation, Refusal, Wanted};
+use crate::ca::{Authority, CaError, Csr, Prepared, Subject, status};
 use crate::crypto::key::halves;
 use crate::event::Actor;
+use crate::id::DeviceName;
 use crate::ledger::{Account, Status, device_id};
 use crate::wire::Reason;
 use crate::wire::registration::Problem;
 use crate::wire::{Label, Proto, http};
 
+/// A device of the lab signs for the session that it has: no other request is taken of it.
+const LINKING: Linking = Linking::Demanded;
+
 /// The onboarding service with its authority.
 pub struct Enrolment {
     authority: Authority,
     account: Account,
-    /// Certificates whose digests are to stand on the ledger, DER.
-    pending: BTreeMap<Ticket, Vec<u8>>,
+    /// Certificates that are signed when the ledger has recorded their digests.
+    pending: BTreeMap<Ticket, Agreed>,
+}
+
+/// What network and owner have agreed to, and the ledger not yet.
+struct Agreed {
+    prepared: Prepared,
+    id: [u8; 32],
+    name: DeviceName,
+}
+
+/// Who asks, as all agree.
+struct Identified {
+    csr: Csr,
+    id: [u8; 32],
+    name: DeviceName,
 }
 
 impl Enrolment {
@@ -29,49 +49,83 @@ impl Enrolment {
         Self { authority, account, pending: BTreeMap::new() }
     }
 
+    /// The authority, to be read.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
     fn enrol(
         &mut self,
         who: &Caller<'_>,
         request: &http::Request,
+        again: bool,
         cx: &mut Context<'_>,
     ) -> Result<Answer, ServiceError> {
-        let issued = match identify(who, request, cx) {
-            Ok((csr, id)) => self.issue(&csr, id, cx)?.map(|der| (der, id)),
+        let prepared = match self.identify(who, request, again, cx) {
+            Ok(identified) => self.prepare(identified, cx)?,
             Err(refusal) => Err(refusal),
         };
-        let (der, id) = match issued {
-            Ok(issued) => issued,
+        let agreed = match prepared {
+            Ok(agreed) => agreed,
             Err(refusal) => {
                 cx.note(Actor::CA, "enrolment refused", vec![("reason", refusal.reason())]);
-                return Ok(http_response(refusal.response()).into());
+                return Ok(refusal.response().to_http().into());
             }
         };
-        let digest = *DeviceCertificate::parse(&der)?.fingerprint();
         let change = "identity verified: ledger, network and owner agree";
-        cx.note(Actor::CA, change, vec![("id", short(&id))]);
-        let raw = self.account.record_certificate(cx.chain.ledger().contract(), id, digest);
+        cx.note(Actor::CA, change, vec![("name", agreed.name.to_string())]);
+        let digest = *agreed.prepared.tbs_digest();
+        let raw = self.account.record_certificate(cx.chain.ledger().contract(), agreed.id, digest);
         let label = Label::new(Proto::Evm, "recordCertificate")
-            .with("id", short(&id))
+            .with("id", short(&agreed.id))
             .with("certificate", short(&digest));
         let ticket = cx.chain.submit(cx.now, Actor::CA, label, raw, cx.events)?;
-        self.pending.insert(ticket, der);
+        self.pending.insert(ticket, agreed);
         Ok(Answer::Later(ticket))
     }
 
-    /// The certificate, or the refusal of a CSR that is not signed with its own key.
-    fn issue(
+    /// The certificate as it is to be signed, or the refusal of a CSR that is not signed with its own key.
+    fn prepare(
         &mut self,
-        csr: &Csr,
-        id: [u8; 32],
+        identified: Identified,
         cx: &Context<'_>,
-    ) -> Result<Result<Vec<u8>, Refusal>, ServiceError> {
-        match self.authority.issue_device(csr, &device_uri(&id), cx.now.unix_s()) {
-            Ok(der) => Ok(Ok(der)),
+    ) -> Result<Result<Agreed, Refusal>, ServiceError> {
+        let Identified { csr, id, name } = identified;
+        match self.authority.prepare(&csr, &Subject::device(&name)?, cx.now.unix_s()) {
+            Ok(prepared) => Ok(Ok(Agreed { prepared, id, name })),
             Err(error @ CaError::Crypto { .. }) => {
-                Ok(Err(Refusal::BadRequest { reason: format!("{}: {error}", Reason::BadCsr) }))
+                Ok(Err(Refusal::BadRequest { reason: Reason::BadCsr, detail: error.to_string() }))
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn identify(
+        &self,
+        who: &Caller<'_>,
+        request: &http::Request,
+        again: bool,
+        cx: &Context<'_>,
+    ) -> Result<Identified, Refusal> {
+        let forbidden =
+            |problem: Problem| Refusal::Forbidden { reason: problem.reason, detail: problem.detail };
+        let certificate = match again {
+            true => Some(est::certificate_of(&self.authority, who.certificate, cx.now.unix_s())?),
+            false => None,
+        };
+        let entry = cx.device_of(who).map_err(forbidden)?;
+        let named =
+            |error: CaError| Refusal::Forbidden { reason: Reason::NameMismatch, detail: error.to_string() };
+        let subject = Subject::device(&entry.name).map_err(named)?;
+        if certificate.is_some_and(|certificate| !certificate.subject().is_same(&subject)) {
+            let detail = "the certificate is of another device than the one behind this session".to_owned();
+            return Err(Refusal::Forbidden { reason: Reason::IdentityMismatch, detail });
+        }
+        let binding = who.channel_binding.as_ref();
+        let wanted = Wanted { subject: &subject, in_full: again, linking: LINKING, binding };
+        let csr = est::request(request.headers.get("content-type"), &request.body, wanted)?;
+        let id = agree(entry, &csr, cx).map_err(forbidden)?;
+        Ok(Identified { csr, id, name: entry.name })
     }
 }
 
@@ -83,53 +137,42 @@ impl Office for Enrolment {
         cx: &mut Context<'_>,
     ) -> Result<Answer, ServiceError> {
         let Request::Http(request) = request else { return Ok(Answer::Now(Response::TurnedAway)) };
-        let answer = |response: EstResponse| Ok(http_response(response).into());
-        match est::Operation::of(&request.method, &request.target) {
-            Ok(est::Operation::CaCerts) => answer(EstResponse::cacerts(&[self.authority.root_der()])?),
-            Ok(est::Operation::CsrAttrs) => answer(EstResponse::csrattrs()),
-            Ok(est::Operation::SimpleEnroll) => self.enrol(who, request, cx),
-            Ok(est::Operation::SimpleReenroll) => {
-                let reason = "client-certificate-required: re-enrolment needs mutual TLS".to_owned();
-                answer(Refusal::NotAuthenticated { reason }.response())
-            }
+        if who.channel_binding.is_none() {
+            // What is public; EST takes TLS (RFC 7030 section 3.3).
+            return Ok(status::answer(&mut self.authority, request, cx.now.unix_s())?.into());
+        }
+        let answer = |response: EstResponse| Ok(response.to_http().into());
+        match Operation::of(&request.method, &request.target) {
+            Ok(Operation::CaCerts) => answer(EstResponse::cacerts(&[self.authority.root_der()])?),
+            Ok(Operation::CsrAttrs) => answer(EstResponse::csrattrs(LINKING)),
+            Ok(Operation::SimpleEnroll) => self.enrol(who, request, false, cx),
+            Ok(Operation::SimpleReenroll) => self.enrol(who, request, true, cx),
             Err(refusal) => answer(refusal.response()),
         }
     }
 
     fn notify(&mut self, what: &Notice<'_>, cx: &mut Context<'_>) -> Result<(), ServiceError> {
         let Notice::Sealed(sealed) = what;
-        let Some(der) = self.pending.remove(&sealed.ticket) else { return Ok(()) };
+        let Some(Agreed { prepared, name, .. }) = self.pending.remove(&sealed.ticket) else { return Ok(()) };
         let response = match sealed.refusal() {
-            Some((reason, detail)) => Refusal::Forbidden { reason: format!("{reason}: {detail}") }.response(),
-            None => EstResponse::enrolled(&der)?,
+            // It was never signed: there is nothing to revoke.
+            Some((reason, detail)) => Refusal::Forbidden { reason: Reason::of(reason), detail }.response(),
+            None => {
+                let serial = prepared.serial().to_string();
+                let der = self.authority.issue(prepared)?;
+                let fields = vec![("serial", serial), ("name", name.to_string())];
+                cx.note(Actor::CA, "certificate signed, as the ledger has recorded it", fields);
+                EstResponse::enrolled(&der)?
+            }
         };
-        cx.answers.push((sealed.ticket, Response::Http(http_response(response))));
+        cx.answers.push((sealed.ticket, Response::Http(response.to_http())));
         Ok(())
     }
 }
 
-fn identify(who: &Caller<'_>, request: &http::Request, cx: &Context<'_>) -> Result<(Csr, [u8; 32]), Refusal> {
-    let bad = |reason: String| Refusal::BadRequest { reason };
-    let csr =
-        est::read_enroll_request(request.headers.get("content-type"), &request.body).map_err(|refusal| {
-            match refusal {
-                Refusal::BadRequest { reason } => bad(format!("{}: {reason}", Reason::BadCsr)),
-                other => other,
-            }
-        })?;
-    if !csr.is_bound_to(&who.channel_binding) {
-        let why = "the CSR was not signed for this TLS session (RFC 9266)";
-        return Err(bad(format!("{}: {why}", Reason::CsrNotBound)));
-    }
-    let id = agree(who, &csr, cx).map_err(|problem| Refusal::Forbidden {
-        reason: format!("{}: {}", problem.reason, problem.detail),
-    })?;
-    Ok((csr, id))
-}
-
-/// The three who have to agree: the network, the ledger and the owner.
-fn agree(who: &Caller<'_>, csr: &Csr, cx: &Context<'_>) -> Result<[u8; 32], Problem> {
-    let (entry, ledger) = (cx.device_of(who)?, cx.chain.ledger());
+/// The three who have to agree: the network, which says who is behind the session (`entry`), the ledger and the owner.
+fn agree(entry: &Entry, csr: &Csr, cx: &Context<'_>) -> Result<[u8; 32], Problem> {
+    let ledger = cx.chain.ledger();
     let no_record =
         || Problem::new(403, Reason::KeyNotOnLedger, "nobody has registered the key that signed this CSR");
     let (x, y) = halves(csr.public());
@@ -145,10 +188,4 @@ fn agree(who: &Caller<'_>, csr: &Csr, cx: &Context<'_>) -> Result<[u8; 32], Prob
         return Err(Problem::new(403, Reason::NotOnAllowList, "the owner does not expect this device"));
     }
     Ok(registered)
-}
-
-fn http_response(response: EstResponse) -> http::Response {
-    let base = http::Response::new(response.status);
-    let with_headers = response.headers.iter().fold(base, |base, (name, value)| base.header(name, value));
-    http::Response { body: response.body, ..with_headers }
 }

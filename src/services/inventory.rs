@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::id::{Eid, Iccid};
+use crate::id::{DeviceName, Eid, Iccid};
 
 /// One device, as ordered.
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub struct Entry {
     pub model: String,
     /// Hides the EID on the ledger; deleting it makes the record there anonymous for good.
     pub salt: [u8; 32],
+    /// The name that stands for it in its certificate and towards the cloud, and says nothing of what is above.
+    pub name: DeviceName,
     /// Whether the owner expects this device.
     pub allowed: bool,
 }

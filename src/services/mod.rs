@@ -28,6 +28,7 @@ use crate::esim::EsimError;
 use crate::esim::store::StoreError;
 use crate::kernel::{Blame, Instant};
 use crate::ledger::LedgerError;
+use crate::net::NetError;
 
 /// Why the services cannot go on: a fault of the bench. What a client does wrong is answered.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,8 @@ pub enum ServiceError {
     Ca(#[from] CaError),
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+    #[error(transparent)]
+    Net(#[from] NetError),
     #[error("the eSIM side: {0}")]
     Esim(#[from] EsimError),
     #[error("the eSIM side: {0}")]
@@ -65,6 +68,7 @@ impl ServiceError {
             Self::Ledger(error) => error.blame(),
             Self::Ca(error) => error.blame(),
             Self::Crypto(error) => error.blame(),
+            Self::Net(error) => error.blame(),
             Self::Esim(error) => error.blame(),
             Self::EsimStore(_) | Self::EsimPackage => Blame::Bench,
         }

@@ -3,7 +3,8 @@
 //! Each device address has an IP host of its own on this side, so that a packet costs the same whatever the
 //! number of devices.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -122,8 +123,14 @@ impl Services {
             out.push(note(change, vec![("source", source)]));
             return Ok(());
         };
-        let new = || Peer::new(session.device, ip, self.servers.clone(), self.mtu, self.rng.branch(ip));
-        self.peers.entry(ip).or_insert_with(new).receive(packet);
+        let peer = match self.peers.entry(ip) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let rng = self.rng.branch(ip);
+                place.insert(Peer::new(session.device, ip, self.servers.clone(), self.mtu, rng)?)
+            }
+        };
+        peer.receive(packet);
         self.serve(now, ip, out)
     }
 

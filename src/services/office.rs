@@ -4,7 +4,7 @@
 use super::ServiceError;
 use super::chain::{Chain, Sealed, Ticket};
 use super::inventory::{Entry, Inventory};
-use crate::ca::DeviceCertificate;
+use crate::ca::ClientCertificate;
 use crate::ca::csr::ChannelBinding;
 use crate::corenet::Attestation;
 use crate::event::{Actor, Body};
@@ -21,8 +21,10 @@ pub struct Caller<'a> {
     pub device: u32,
     /// The network's own word on who holds this session.
     pub attestation: &'a Attestation,
-    /// The exporter of the TLS session (RFC 9266), which binds a CSR to it.
-    pub channel_binding: ChannelBinding,
+    /// The exporter of the TLS session (RFC 9266), which binds a CSR to it; none where there is no TLS.
+    pub channel_binding: Option<ChannelBinding>,
+    /// The certificate that the client has shown in the TLS handshake, which has checked its chain and key.
+    pub certificate: Option<&'a ClientCertificate>,
 }
 
 /// What is asked of an office.
@@ -30,8 +32,8 @@ pub struct Caller<'a> {
 pub enum Request<'a> {
     /// An HTTP request.
     Http(&'a http::Request),
-    /// An MQTT client wants in. The TLS layer has checked the chain of its certificate.
-    Connect { client_id: &'a str, certificate: Option<&'a DeviceCertificate> },
+    /// An MQTT client wants in. Its certificate is the caller's.
+    Connect { client_id: &'a str },
     /// An MQTT client that is in has published something.
     Publish { payload: &'a [u8] },
 }

@@ -9,11 +9,11 @@ use super::office::{Answer, Caller, Request, Response};
 use super::offices::Offices;
 use super::servers::Servers;
 use super::sessions::Session;
-use crate::ca::DeviceCertificate;
+use crate::ca::ClientCertificate;
 use crate::event::{Actor, Body, Message};
 use crate::kernel::{Instant, RngTree};
 use crate::net::mqtt::{MqttEvent, MqttOutput, MqttServer, RefuseReason};
-use crate::net::{Host, NetError, TlsStream};
+use crate::net::{Host, NetError, PlainStream, Stream, TlsStream};
 use crate::wire::Label;
 use crate::wire::Reason;
 use crate::wire::http::{self, Limits, RequestParser};
@@ -42,9 +42,9 @@ pub struct Peer {
     pub scheduled: Option<Instant>,
 }
 
-/// One TLS session, with an office behind it.
+/// One connection, with an office behind it.
 struct Connection {
-    tls: TlsStream,
+    stream: Stream,
     office: Actor,
     incoming: Vec<u8>,
     protocol: Protocol,
@@ -67,14 +67,29 @@ enum Protocol {
 
 impl Peer {
     /// The far end of `ip`, which is device number `device`, with these services on it.
-    pub fn new(device: u32, ip: Ipv4Addr, servers: Arc<Servers>, mtu: u16, rng: RngTree) -> Self {
-        let addresses: Vec<_> =
-            servers.endpoints().map(|service| service.actor.transport_address()).collect();
-        let mut host = Host::new(&addresses, mtu, rng);
+    ///
+    /// # Errors
+    /// Where the services have more addresses than a host can.
+    pub fn new(
+        device: u32,
+        ip: Ipv4Addr,
+        servers: Arc<Servers>,
+        mtu: u16,
+        rng: RngTree,
+    ) -> Result<Self, ServiceError> {
+        // Services may share an address.
+        let mut addresses = Vec::new();
+        for service in servers.endpoints() {
+            let address = service.actor.transport_address();
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        let mut host = Host::with_addresses(&addresses, mtu, rng)?;
         for service in servers.endpoints() {
             host.listen(service.socket());
         }
-        Self { device, ip, host, servers, connections: Vec::new(), scheduled: None }
+        Ok(Self { device, ip, host, servers, connections: Vec::new(), scheduled: None })
     }
 
     /// Takes a packet from the device.
@@ -134,7 +149,13 @@ impl Peer {
         let mut moved = false;
         while let Some((connection, local, _)) = self.host.accept() {
             let open = self.servers.at(local).and_then(|(office, config)| {
-                TlsStream::server(config.clone(), connection).ok().map(|tls| Connection::new(tls, office))
+                let stream = match config {
+                    Some(config) => {
+                        Stream::Tls(Box::new(TlsStream::server(config.clone(), connection).ok()?))
+                    }
+                    None => Stream::Plain(PlainStream::new(connection)),
+                };
+                Some(Connection::new(stream, office))
             });
             match open {
                 Some(open) => self.connections.push(open),
@@ -147,17 +168,17 @@ impl Peer {
 }
 
 impl Connection {
-    fn new(tls: TlsStream, office: Actor) -> Self {
+    fn new(stream: Stream, office: Actor) -> Self {
         let protocol = match office {
             Actor::CLOUD => Protocol::Mqtt(Box::default()),
             _ => Protocol::Http { parser: Box::new(RequestParser::new(Limits::default())), asked: None },
         };
-        Self { tls, office, incoming: Vec::new(), protocol, ticket: None, ended: false, failed: false }
+        Self { stream, office, incoming: Vec::new(), protocol, ticket: None, ended: false, failed: false }
     }
 
     /// Whether nothing more can happen; lets the host forget the connection then.
     fn over(&self, host: &mut Host) -> bool {
-        let connection = self.tls.connection();
+        let connection = self.stream.connection();
         let over = host.state(connection).is_final();
         if over {
             host.remove(connection);
@@ -174,8 +195,10 @@ impl Connection {
         offices: &mut Offices,
         out: &mut Vec<ServiceOutput>,
     ) -> Result<bool, ServiceError> {
-        let result = self.tls.pump(host);
-        let arrived = self.tls.read(&mut self.incoming) > 0;
+        let result = self.stream.pump(host);
+        // What comes behind a request that is being answered waits where its size is bounded: in the stream, and then
+        // in the window of the connection.
+        let arrived = !self.is_answering() && self.stream.read(&mut self.incoming) > 0;
         match result {
             Err(error) if !arrived => {
                 self.fail(&error, session.device, out);
@@ -191,11 +214,11 @@ impl Connection {
             Protocol::Http { .. } => self.http(now, session, offices, out)?,
             Protocol::Mqtt(_) => self.broker(now, session, offices, out)?,
         };
-        if self.tls.peer_closed() && !self.is_answering() {
+        if self.stream.peer_closed() && !self.is_answering() {
             self.end();
         }
         // A failure shows at the next turn.
-        let _ = self.tls.pump(host);
+        let _ = self.stream.pump(host);
         Ok(done)
     }
 
@@ -208,13 +231,20 @@ impl Connection {
         offices: &mut Offices,
         out: &mut Vec<ServiceOutput>,
     ) -> Result<(), ServiceError> {
-        let Ok(channel_binding) = self.tls.channel_binding() else {
+        let Ok(channel_binding) = self.stream.tls().map(TlsStream::channel_binding).transpose() else {
             // Requests come after the handshake, so that there is one.
             self.end();
             return Ok(());
         };
+        let certificate = self.stream.peer_certificate().and_then(|leaf| ClientCertificate::parse(leaf).ok());
         let Session { device, attestation, .. } = session;
-        let who = Caller { at: self.office, device: *device, attestation, channel_binding };
+        let who = Caller {
+            at: self.office,
+            device: *device,
+            attestation,
+            channel_binding,
+            certificate: certificate.as_ref(),
+        };
         let mut events = Vec::new();
         let answer = offices.answer(now, &who, request, &mut events)?;
         out.extend(events.into_iter().map(ServiceOutput::Event));
@@ -333,9 +363,7 @@ impl Connection {
             match output {
                 MqttOutput::Send { label, bytes } => self.send(session.device, label, bytes, out),
                 MqttOutput::Event(MqttEvent::ConnectRequested { client_id, .. }) => {
-                    let certificate = self.identity();
-                    let certificate = certificate.as_ref();
-                    let request = Request::Connect { client_id: &client_id, certificate };
+                    let request = Request::Connect { client_id: &client_id };
                     self.ask(now, session, &request, offices, out)?;
                     if !self.is_admitted() {
                         self.end();
@@ -362,18 +390,12 @@ impl Connection {
     /// Ends our direction after what was written.
     fn end(&mut self) {
         self.ended = true;
-        self.tls.close();
-    }
-
-    /// Who the client certificate says this is.
-    fn identity(&self) -> Option<DeviceCertificate> {
-        let leaf = self.tls.peer_certificates()?.first()?;
-        DeviceCertificate::parse(leaf).ok()
+        self.stream.close();
     }
 
     fn send(&mut self, device: u32, label: Label, bytes: Vec<u8>, out: &mut Vec<ServiceOutput>) {
         // Where the session has failed nobody is left to read this.
-        if self.tls.write(&bytes).is_ok() {
+        if self.stream.write(&bytes).is_ok() {
             let message = Message { from: self.office, to: Actor::device(device), label, bytes };
             out.push(ServiceOutput::Event(Body::Message(message)));
         }

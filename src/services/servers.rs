@@ -1,4 +1,4 @@
-//! The TLS servers of the services.
+//! The servers of the services, and what each of them shows of itself in TLS.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use rustls::ServerConfig;
 
 use super::ServiceError;
 use crate::ca::Authority;
-use crate::crypto::tls::{self, KeyLogSink, VirtualClock};
+use crate::crypto::tls::{self, ClientAuth, KeyLogSink, VirtualClock};
 use crate::crypto::{SoftKey, Tally};
 use crate::event::Actor;
 use crate::kernel::RngTree;
 use crate::net::ServiceAddress;
-use crate::net::endpoint::{BROKER, EST, REGISTRAR};
+use crate::net::endpoint::{BROKER, EST, PKI, REGISTRAR};
 
-/// The TLS servers of the services, each at its endpoint.
-pub struct Servers(Vec<(ServiceAddress, Arc<ServerConfig>)>);
+/// The servers of the services, each at its endpoint; one without a configuration of TLS speaks plain HTTP.
+pub struct Servers(Vec<(ServiceAddress, Option<Arc<ServerConfig>>)>);
 
 impl Servers {
     /// The servers with fresh keys and certificates of `authority`. Each draws from its own branch of `rng`.
@@ -30,27 +30,32 @@ impl Servers {
         key_log: Option<&KeyLogSink>,
     ) -> Result<Self, ServiceError> {
         let roots = [authority.root_der().to_vec()];
-        let mut server = |endpoint: ServiceAddress, mutual: bool| {
+        let mut server = |endpoint: ServiceAddress, clients: ClientAuth<'_>| {
             let rng = rng.branch(endpoint.actor);
             let key = SoftKey::from_stream(&mut rng.stream("tls-key")).counted(tally);
             let (names, addresses) = ([endpoint.name], [endpoint.actor.transport_address()]);
             let certificate = authority.issue_server(&names, &addresses, &key.public(), clock.unix_s())?;
             let signer = tls::signing_key(key.sign_fn(), key.public());
-            let client_roots = mutual.then_some(&roots[..]);
             let provider = tls::provider(rng, tally);
             let (chain, key_log) = (vec![certificate], key_log.cloned());
-            tls::server_config(provider, chain, signer, client_roots, clock.clone(), key_log)
+            tls::server_config(provider, chain, signer, clients, clock.clone(), key_log)
                 .map_err(ServiceError::from)
         };
-        // The broker asks for a client certificate: mutual TLS.
-        let servers = [(REGISTRAR, false), (EST, false), (BROKER, true)];
-        let with_config = |(endpoint, mutual)| Ok((endpoint, server(endpoint, mutual)?));
-        servers.into_iter().map(with_config).collect::<Result<_, ServiceError>>().map(Self)
+        // Who enrols for the first time has no certificate to show, and who enrols again has.
+        let servers = [
+            (REGISTRAR, ClientAuth::Nobody),
+            (EST, ClientAuth::Asked(&roots)),
+            (BROKER, ClientAuth::Required(&roots)),
+        ];
+        let with_config = |(endpoint, clients)| Ok((endpoint, Some(server(endpoint, clients)?)));
+        let mut servers = servers.into_iter().map(with_config).collect::<Result<Vec<_>, ServiceError>>()?;
+        servers.push((PKI, None));
+        Ok(Self(servers))
     }
 
     /// Adds a server.
     pub fn add(&mut self, endpoint: ServiceAddress, config: Arc<ServerConfig>) {
-        self.0.push((endpoint, config));
+        self.0.push((endpoint, Some(config)));
     }
 
     /// Where they are.
@@ -58,9 +63,9 @@ impl Servers {
         self.0.iter().map(|(endpoint, _)| *endpoint)
     }
 
-    /// The server that listens on `local`.
-    pub fn at(&self, local: (Ipv4Addr, u16)) -> Option<(Actor, &Arc<ServerConfig>)> {
+    /// The server that listens on `local`, and its configuration where it speaks TLS.
+    pub fn at(&self, local: (Ipv4Addr, u16)) -> Option<(Actor, Option<&Arc<ServerConfig>>)> {
         let (endpoint, config) = self.0.iter().find(|(endpoint, _)| endpoint.socket() == local)?;
-        Some((endpoint.actor, config))
+        Some((endpoint.actor, config.as_ref()))
     }
 }

@@ -108,6 +108,13 @@ reasons! {
     IdentityMismatch = "identity-mismatch", [Service], "The claim or key is for another device than the one behind the session.";
     BadCsr = "bad-csr", [Service], "The CSR is not in order.";
     CsrNotBound = "csr-not-bound", [Service], "The CSR was not signed for this TLS session.";
+    NameMismatch = "name-mismatch", [Service], "The CSR asks for another name than its client has.";
+    AuthorityAsked = "authority-asked", [Service], "The CSR asks for a certificate that could sign others.";
+    ClientCertificateRequired = "client-certificate-required", [Service], "Re-enrolment needs mutual TLS with the certificate before.";
+    CertificateNotOurs = "certificate-not-ours", [Service], "The client's certificate is none that this authority has issued.";
+    CertificateRevoked = "certificate-revoked", [Service], "The client's certificate is revoked.";
+    CertificateExpired = "certificate-expired", [Service], "The client's certificate has expired, or is not valid yet.";
+    TooManyFailures = "too-many-failures", [Service], "Wrong credentials were given too often.";
     KeyNotOnLedger = "key-not-on-ledger", [Service], "Nobody has registered the key that signed the CSR.";
     NotOnAllowList = "not-on-allow-list", [Service], "The owner does not expect this device.";
     ClientIdentityMismatch = "client-identity-mismatch", [Service], "The certificate names another MQTT client.";

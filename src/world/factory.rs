@@ -113,6 +113,7 @@ impl Factory {
             card: card.clone(),
             provider: self.providers.provider(rng.branch("tls")),
             clock: self.clock.clone(),
+            tally: self.tally.clone(),
             key_log: self.key_log.clone(),
             applet_is_new: true,
             identity: Identity::default(),

@@ -13,17 +13,17 @@ use super::factory::{Blueprint, EsimIssue, Factory};
 use super::nodes::{CoreNode, EnbNode, ServicesNode};
 use super::topology::{CellSpec, LinkSpec, lte_links};
 use super::{Fleet, Topology, World};
-use crate::ca::Authority;
+use crate::ca::{Authority, Publication};
 use crate::card::{CardPort, Personalisation, SimProfile};
 use crate::corenet::{AddressPool, Epc, EpcConfig, HssFault, Policy, Subscriber};
 use crate::crypto::tls::{KeyLogSink, Providers, VirtualClock};
 use crate::crypto::{Op, Tally};
 use crate::device::plan::{Act, Counted, Cut};
 use crate::event::{Actor, Step, StepId};
-use crate::id::Plmn;
+use crate::id::{DeviceName, Plmn};
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
 use crate::ledger::{CheckpointKey, Genesis, Ledger, LedgerOp, Operators, Store};
-use crate::net::endpoint::ESIM_SERVERS;
+use crate::net::endpoint::{ESIM_SERVERS, PKI};
 use crate::ran::{AirModel, Enb, EnbConfig, UeConfig};
 use crate::services::chain::Chain;
 use crate::services::esim::{self, EsimFault, EsimSetup, Means, Ordered};
@@ -129,7 +129,8 @@ pub fn trust_anchor(seed: u64) -> Result<Vec<u8>, WorldError> {
 }
 
 fn authority(rng: &RngTree, tally: &Tally) -> Result<Authority, WorldError> {
-    Ok(Authority::new(rng.branch(Actor::CA), tally, EPOCH_UNIX_S)?)
+    let publication = Publication::below(&format!("http://{}", PKI.name));
+    Ok(Authority::new(rng.branch(Actor::CA), tally, EPOCH_UNIX_S)?.published(publication))
 }
 
 impl World {
@@ -291,7 +292,11 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory, Holders), Wo
         }
         let mut salt = [0; 32];
         rng.branch(Actor::REGISTRAR).stream(&format!("salt-{number}")).fill_bytes(&mut salt);
-        let entry = Entry { eid: card.eid.clone(), model: MODEL.to_owned(), salt, allowed: device.allowed };
+        let mut octets = [0; 16];
+        rng.branch(Actor::REGISTRAR).stream(&format!("name-{number}")).fill_bytes(&mut octets);
+        let name = DeviceName::from_random(octets);
+        let (eid, model) = (card.eid.clone(), MODEL.to_owned());
+        let entry = Entry { eid, model, salt, name, allowed: device.allowed };
         inventory.add(card.iccid.clone(), entry);
     }
     Ok((epc, inventory, holders))

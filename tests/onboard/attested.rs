@@ -78,7 +78,7 @@ impl Site {
 
     /// Whether a first packet of `ip` is answered, and what is told of it.
     fn knock(&mut self, ip: Ipv4Addr) -> (bool, Vec<String>) {
-        let mut host = Host::new(&[ip], MTU, RngTree::new(3).branch(ip));
+        let mut host = Host::new(ip, MTU, RngTree::new(3).branch(ip));
         host.connect(REGISTRAR.socket()).unwrap();
         let mut packets = Vec::new();
         host.poll(self.now, &mut packets);

@@ -1,7 +1,7 @@
 //! Each decision of registrar, onboarding service and cloud, and each word with which they refuse.
 
+use cellbed::ca::DeviceCertificate;
 use cellbed::ca::est::EstRequest;
-use cellbed::ca::{CsrBuilder, DeviceCertificate};
 use cellbed::event::Actor;
 use cellbed::ledger::{Contract, Status};
 use cellbed::services::office as ask;
@@ -182,20 +182,18 @@ fn a_csr_has_to_be_one_and_to_come_from_this_session_and_this_key() {
     assert_eq!(refused(subject.enrolment(&subject.key, Some(&[0; 32]))), "csr-not-bound");
     assert_eq!(refused(subject.enrolment(&other.key, Some(&BINDING))), "bad-csr");
     assert_eq!(refused(est_request(EstRequest::simple_enroll(b"\x30\x00"))), "bad-csr");
-    let builder = CsrBuilder::new("device", &subject.key.public(), Some(&BINDING)).unwrap();
-    let mut csr = builder.clone().finish(&subject.key.sign(builder.tbs())).unwrap();
+    let mut csr = subject.csr(None, &subject.key, Some(&BINDING));
     csr.truncate(csr.len() - 1);
     assert_eq!(refused(est_request(EstRequest::simple_enroll(&csr))), "bad-csr");
 }
 
 #[test]
-fn re_enrolment_and_unknown_operations_are_refused() {
+fn operations_that_are_not_offered_are_refused() {
     let subject = Subject::new(1);
     let mut offices = Lab::new().ordered(&subject, true).registered(&subject).open();
-    let response = offices.enrol(&subject, &est_request(EstRequest::simple_reenroll(b"")));
-    assert_eq!((response.status, est_word(&response).as_str()), (401, "client-certificate-required"));
     let ask = |method, path| Request::new(method, path, "est.cellbed.test");
-    assert_eq!(offices.enrol(&subject, &ask("GET", "/.well-known/est/fullcmc")).status, 404);
+    assert_eq!(offices.enrol(&subject, &ask("POST", "/.well-known/est/fullcmc")).status, 501);
+    assert_eq!(offices.enrol(&subject, &ask("POST", "/.well-known/est/serverkeygen")).status, 501);
     assert_eq!(offices.enrol(&subject, &ask("GET", "/.well-known/est/simpleenroll")).status, 405);
 }
 
@@ -203,30 +201,31 @@ fn re_enrolment_and_unknown_operations_are_refused() {
 fn the_cloud_admits_the_certificate_that_the_ledger_has_while_the_device_is_active() {
     let (subject, stranger) = (Subject::new(1), Subject::new(2));
     let mut lab = Lab::new().registered(&subject);
-    let early = lab.issue(&subject, &subject.id());
+    let early = lab.issue(&subject, &subject.named());
     let old = lab.certify(&subject);
     let new = lab.certify(&subject);
-    let foreign = lab.issue(&stranger, &stranger.id());
+    let foreign = lab.issue(&stranger, &stranger.named());
     let admit = |lab: Lab, der: &[u8]| {
         let certificate = DeviceCertificate::parse(der).unwrap();
-        let id = *certificate.device();
-        let client_id = hex::encode(id);
-        let request = ask::Request::Connect { client_id: &client_id, certificate: Some(&certificate) };
-        match lab.open().answer(&subject, Actor::CLOUD, &request) {
+        let client_id = certificate.name().to_string();
+        let request = ask::Request::Connect { client_id: &client_id };
+        let mut open = lab.open();
+        let caller = open.caller(&subject, Actor::CLOUD, Some(&certificate));
+        match open.say(&caller, &request) {
             (ask::Answer::Now(ask::Response::Admitted { root }), _) => {
                 assert_eq!(root, format!("devices/{client_id}"));
-                Ok(id)
+                Ok(certificate.name())
             }
             (_, told) => Err(told[0].rsplit_once('=').unwrap().1.to_owned()),
         }
     };
     let again = || {
         let mut lab = Lab::new().registered(&subject);
-        assert_eq!(lab.issue(&subject, &subject.id()), early);
+        assert_eq!(lab.issue(&subject, &subject.named()), early);
         assert_eq!([lab.certify(&subject), lab.certify(&subject)], [old.clone(), new.clone()]);
         lab
     };
-    assert_eq!(admit(lab, &new), Ok(subject.id()));
+    assert_eq!(admit(lab, &new), Ok(subject.name()));
     assert_eq!(admit(again(), &old), Err("certificate-superseded".into()));
     assert_eq!(admit(again(), &early), Err("certificate-superseded".into()));
     assert_eq!(admit(again(), &foreign), Err("device-not-on-ledger".into()));
@@ -245,10 +244,11 @@ fn the_cloud_admits_whom_the_certificate_names() {
     let mut lab = Lab::new().registered(&subject);
     let certificate = DeviceCertificate::parse(&lab.certify(&subject)).unwrap();
     let mut offices = lab.open();
-    let client_id = hex::encode(other.id());
-    for certificate in [Some(&certificate), None] {
-        let request = ask::Request::Connect { client_id: &client_id, certificate };
-        let (answer, told) = offices.answer(&subject, Actor::CLOUD, &request);
+    let client_id = other.name().to_string();
+    for certificate in [Some(&*certificate), None] {
+        let request = ask::Request::Connect { client_id: &client_id };
+        let caller = offices.caller(&subject, Actor::CLOUD, certificate);
+        let (answer, told) = offices.say(&caller, &request);
         assert!(matches!(answer, ask::Answer::Now(ask::Response::TurnedAway)));
         assert_eq!(told, ["cloud client turned away reason=client-identity-mismatch"]);
     }

@@ -2,16 +2,16 @@
 
 use std::net::Ipv4Addr;
 
-use cellbed::ca::{Authority, CsrBuilder, device_uri, est::EstRequest};
+use cellbed::ca::{Authority, ClientCertificate, Csr, CsrBuilder, Subject as Named, est::EstRequest};
 use cellbed::corenet::{Attestation, PdnAddress, RatType, SessionId};
 use cellbed::crypto::key::halves;
 use cellbed::crypto::{SoftKey, Tally};
 use cellbed::event::{Actor, Body, Outcome, StateChange};
-use cellbed::id::{Eid, Iccid};
+use cellbed::id::{DeviceName, Eid, Iccid};
 use cellbed::kernel::{Duration, EPOCH_UNIX_S, Instant, RngTree};
 use cellbed::ledger::{
-    CardKey, CheckpointKey, Contract, Engine, Genesis, Ledger, MemoryStore, Model, Operators, Reason,
-    Registration, TxOutcome, device_id, registration_message,
+    Account, CardKey, CheckpointKey, Contract, Engine, Genesis, Ledger, MemoryStore, Model, Operators,
+    Reason, Registration, TxOutcome, device_id, registration_message,
 };
 use cellbed::services::chain::Chain;
 use cellbed::services::inventory::{Entry, Inventory};
@@ -19,6 +19,7 @@ use cellbed::services::office::{Answer, Caller, Request, Response};
 use cellbed::services::{Cloud, Enrolment, Offices, Registrar};
 use cellbed::wire::http;
 use cellbed::wire::registration::{Claim, FIRST_KEY, NO_CONTEXT, Problem, REGISTRATION_PATH};
+use cellbed::wire::{Label, Proto};
 
 pub const CHAIN_ID: u64 = 4242;
 pub const MODEL: &str = "test-model";
@@ -71,8 +72,19 @@ impl Subject {
         device_id(&self.salt(), self.eid.as_str())
     }
 
+    /// The name that its certificate has.
+    pub fn name(&self) -> DeviceName {
+        let mut octets = [0; 16];
+        octets[..4].copy_from_slice(&self.ip.octets());
+        DeviceName::from_random(octets)
+    }
+
+    pub fn named(&self) -> Named {
+        Named::device(&self.name()).unwrap()
+    }
+
     pub fn entry(&self, allowed: bool) -> Entry {
-        Entry { eid: self.eid.clone(), model: MODEL.into(), salt: self.salt(), allowed }
+        Entry { eid: self.eid.clone(), model: MODEL.into(), salt: self.salt(), name: self.name(), allowed }
     }
 
     /// What the card signs to be registered as `id`.
@@ -97,9 +109,19 @@ impl Subject {
 
     /// An enrolment request for `self`'s key, signed by `signer`, bound to `binding`.
     pub fn enrolment(&self, signer: &SoftKey, binding: Option<&[u8; 32]>) -> http::Request {
-        let builder = CsrBuilder::new("whoever", &self.key.public(), binding).unwrap();
-        let csr = builder.clone().finish(&signer.sign(builder.tbs())).unwrap();
-        est_request(EstRequest::simple_enroll(&csr))
+        EstRequest::simple_enroll(&self.csr(None, signer, binding)).to_http("est.cellbed.test")
+    }
+
+    /// A request for `self`'s key to be called `named`, signed by `signer`, bound to `binding`.
+    pub fn csr(&self, named: Option<&Named>, signer: &SoftKey, binding: Option<&[u8; 32]>) -> Vec<u8> {
+        let builder = CsrBuilder::new(named, &self.key.public(), binding).unwrap();
+        builder.clone().finish(&signer.sign(builder.tbs())).unwrap()
+    }
+
+    /// A re-enrolment request as it should be.
+    pub fn sound_reenrolment(&self) -> http::Request {
+        let csr = self.csr(Some(&self.named()), &self.key, Some(&BINDING));
+        EstRequest::simple_reenroll(&csr).to_http("est.cellbed.test")
     }
 
     /// An enrolment request as it should be.
@@ -109,9 +131,7 @@ impl Subject {
 }
 
 pub fn est_request(request: EstRequest) -> http::Request {
-    let base = http::Request::new(request.operation.method(), request.operation.path(), "est.cellbed.test");
-    let with_headers = request.headers.iter().fold(base, |base, (name, value)| base.header(name, value));
-    http::Request { body: request.body, ..with_headers }
+    request.to_http("est.cellbed.test")
 }
 
 pub fn claim_request(claim: &Claim) -> http::Request {
@@ -166,19 +186,18 @@ impl Lab {
 
     /// Issues a certificate for `subject` and records it on the ledger, which makes the device active.
     pub fn certify(&mut self, subject: &Subject) -> Vec<u8> {
-        let der = self.issue(subject, &subject.id());
-        let digest = *cellbed::ca::DeviceCertificate::parse(&der).unwrap().fingerprint();
+        let der = self.issue(subject, &subject.named());
+        let digest = *ClientCertificate::parse(&der).unwrap().tbs_digest();
         let raw = self.operators.ca.record_certificate(self.ledger.contract(), subject.id(), digest);
         self.seal(&raw);
         der
     }
 
-    /// A certificate that names device `id`, for the key of `subject`. The ledger does not know of it.
-    pub fn issue(&mut self, subject: &Subject, id: &[u8; 32]) -> Vec<u8> {
-        let builder = CsrBuilder::new("device", &subject.key.public(), None).unwrap();
-        let csr = builder.clone().finish(&subject.key.sign(builder.tbs())).unwrap();
-        let csr = cellbed::ca::Csr::parse(&csr).unwrap();
-        self.authority.issue_device(&csr, &device_uri(id), self.now_unix_s).unwrap()
+    /// A certificate that names `named`, for the key of `subject`. The ledger does not know of it.
+    pub fn issue(&mut self, subject: &Subject, named: &Named) -> Vec<u8> {
+        let csr = Csr::parse(&subject.csr(None, &subject.key, None)).unwrap();
+        let prepared = self.authority.prepare(&csr, named, self.now_unix_s).unwrap();
+        self.authority.issue(prepared).unwrap()
     }
 
     pub fn quarantine(&mut self, subject: &Subject) {
@@ -214,7 +233,10 @@ impl Lab {
 
     pub fn open(self) -> Open {
         let contract = self.ledger.contract();
-        Open { offices: self.offices(), contract, now: Instant::ZERO + Duration::from_secs(60) }
+        // What operators do while the offices are open is signed by a copy of their account.
+        let rng = RngTree::new(7);
+        let guard = Operators::from_rng(&mut rng.stream("operators")).guard;
+        Open { offices: self.offices(), contract, guard, now: Instant::ZERO + Duration::from_secs(60) }
     }
 }
 
@@ -222,12 +244,20 @@ impl Lab {
 pub struct Open {
     pub offices: Offices,
     pub contract: Contract,
+    guard: Account,
     pub now: Instant,
 }
 
 impl Open {
     pub fn ledger(&self) -> &Engine {
         self.offices.chain.ledger()
+    }
+
+    /// Has an operator revoke `subject`, in the next block.
+    pub fn revoke_next(&mut self, subject: &Subject) {
+        let raw = self.guard.revoke(self.contract, subject.id(), Reason::KeyCompromise, [1; 32]);
+        let label = Label::new(Proto::Evm, "revoke");
+        self.offices.chain.submit(self.now, Actor::LEDGER, label, raw, &mut Vec::new()).unwrap();
     }
 
     /// What the registrar answers, in the end.
@@ -240,8 +270,24 @@ impl Open {
         self.ask(subject, Actor::CA, request)
     }
 
+    /// The same for a client that shows `certificate`.
+    pub fn enrol_with(
+        &mut self,
+        subject: &Subject,
+        certificate: &ClientCertificate,
+        request: &http::Request,
+    ) -> http::Response {
+        let caller = self.caller(subject, Actor::CA, Some(certificate));
+        self.settle(&caller, request)
+    }
+
     fn ask(&mut self, subject: &Subject, at: Actor, request: &http::Request) -> http::Response {
-        let response = match self.answer(subject, at, &Request::Http(request)).0 {
+        let caller = self.caller(subject, at, None);
+        self.settle(&caller, request)
+    }
+
+    fn settle(&mut self, caller: &Caller<'_>, request: &http::Request) -> http::Response {
+        let response = match self.say(caller, &Request::Http(request)).0 {
             Answer::Now(response) => response,
             Answer::Later(ticket) => {
                 self.now = self.offices.deadline().unwrap();
@@ -258,9 +304,25 @@ impl Open {
 
     /// What the office at `at` says at once, and what is told of it.
     pub fn answer(&mut self, subject: &Subject, at: Actor, request: &Request<'_>) -> (Answer, Vec<String>) {
-        let who = Caller { at, device: 1, attestation: &subject.attestation, channel_binding: BINDING };
+        let caller = self.caller(subject, at, None);
+        self.say(&caller, request)
+    }
+
+    /// Whoever has the session of `subject`, in TLS, with a certificate or without.
+    pub fn caller<'a>(
+        &self,
+        subject: &'a Subject,
+        at: Actor,
+        certificate: Option<&'a ClientCertificate>,
+    ) -> Caller<'a> {
+        let attestation = &subject.attestation;
+        Caller { at, device: 1, attestation, channel_binding: Some(BINDING), certificate }
+    }
+
+    /// What is said to `caller` at once, and what is told of it.
+    pub fn say(&mut self, caller: &Caller<'_>, request: &Request<'_>) -> (Answer, Vec<String>) {
         let mut events = Vec::new();
-        let answer = self.offices.answer(self.now, &who, request, &mut events).unwrap();
+        let answer = self.offices.answer(self.now, caller, request, &mut events).unwrap();
         (answer, notes(&events))
     }
 }

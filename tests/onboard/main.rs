@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test reads files")]
 
 mod attested;
+mod certificates;
 mod decisions;
 mod lab;
 mod outside;

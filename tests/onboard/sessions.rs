@@ -46,7 +46,7 @@ impl Line {
         let sessions = Sessions::new([(network.plmn, network.key.public())].into(), holders, &tally);
         let services = rng.branch("services");
         let services = Services::new(lab.offices(), servers, sessions, clock.clone(), MTU, services);
-        let host = Host::new(&[subject.ip], MTU, rng.branch("host"));
+        let host = Host::new(subject.ip, MTU, rng.branch("host"));
         let mut line = Self { services, contract, host, clock, root, now, events: Vec::new() };
         let up = SessionChange::Up(subject.attestation.clone());
         line.take(ServiceInput::Session(network.states(now, 1, up)));
@@ -237,9 +237,9 @@ fn an_active_device_reports_below_its_own_topic_only() {
     let (subject, other) = (Subject::new(1), Subject::new(2));
     let (lab, certificate) = active(&subject);
     let mut line = Line::new(lab, &subject);
-    let id = hex::encode(subject.id());
+    let id = subject.name().to_string();
     let own = format!("devices/{id}/telemetry");
-    let foreign = format!("devices/{}/telemetry", hex::encode(other.id()));
+    let foreign = format!("devices/{}/telemetry", other.name());
     let longer = format!("devices/{id}0/telemetry");
     let topics = [&*own, &foreign, &longer, "telemetry", &own];
     let told = converse(&mut line, (&certificate, &subject.key), &id, &topics);
@@ -252,7 +252,7 @@ fn a_client_is_who_its_certificate_says() {
     let (subject, other) = (Subject::new(1), Subject::new(2));
     let (lab, certificate) = active(&subject);
     let mut line = Line::new(lab, &subject);
-    let told = converse(&mut line, (&certificate, &subject.key), &hex::encode(other.id()), &["x"]);
+    let told = converse(&mut line, (&certificate, &subject.key), &other.name().to_string(), &["x"]);
     assert_eq!(told, ["refused not-authorized"]);
     assert_eq!(notes(&line.events), ["cloud client turned away reason=client-identity-mismatch"]);
 }
@@ -268,7 +268,7 @@ fn what_the_ledger_says_against_a_device_is_why_it_is_turned_away() {
         let (mut lab, certificate) = active(&subject);
         act(&mut lab, &subject);
         let mut line = Line::new(lab, &subject);
-        let told = converse(&mut line, (&certificate, &subject.key), &hex::encode(subject.id()), &["x"]);
+        let told = converse(&mut line, (&certificate, &subject.key), &subject.name().to_string(), &["x"]);
         assert_eq!(told, ["refused not-authorized"]);
         assert_eq!(notes(&line.events), [format!("cloud client turned away reason={reason}")]);
     }
@@ -279,10 +279,10 @@ fn a_certificate_of_another_authority_does_not_get_through_tls() {
     let subject = Subject::new(1);
     let mut elsewhere = Lab::new().registered(&subject);
     elsewhere.authority = cellbed::ca::Authority::new(RngTree::new(8), &Tally::new(), EPOCH_UNIX_S).unwrap();
-    let forged = elsewhere.issue(&subject, &subject.id());
+    let forged = elsewhere.issue(&subject, &subject.named());
     let (lab, _) = active(&subject);
     let mut line = Line::new(lab, &subject);
-    let told = converse(&mut line, (&forged, &subject.key), &hex::encode(subject.id()), &["x"]);
+    let told = converse(&mut line, (&forged, &subject.key), &subject.name().to_string(), &["x"]);
     assert_eq!(told, ["alert unknown_ca"]);
     assert_eq!(notes(&line.events), ["cloud TLS client refused client=dev1 alert=unknown_ca"]);
 }

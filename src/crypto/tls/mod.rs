@@ -64,8 +64,18 @@ pub fn client_config(
     Ok(Arc::new(config))
 }
 
-/// A server that proves itself with `chain` (DER, its own certificate first) and `key`. Where `client_ca`
-/// is given, a client must show a certificate under one of these roots (DER): mutual TLS.
+/// Whether a server wants to see a certificate of its clients, and under which roots (DER).
+#[derive(Debug, Clone, Copy)]
+pub enum ClientAuth<'a> {
+    /// It does not ask.
+    Nobody,
+    /// It asks, and takes clients without one as well.
+    Asked(&'a [Vec<u8>]),
+    /// It takes nobody without one: mutual TLS.
+    Required(&'a [Vec<u8>]),
+}
+
+/// A server that proves itself with `chain` (DER, its own certificate first) and `key`.
 ///
 /// # Errors
 /// [`CryptoError::Tls`] where a root or the chain is not usable, or the key is not the certificate's.
@@ -73,18 +83,20 @@ pub fn server_config(
     provider: Arc<CryptoProvider>,
     chain: Vec<Vec<u8>>,
     key: Arc<dyn SigningKey>,
-    client_ca: Option<&[Vec<u8>]>,
+    clients: ClientAuth<'_>,
     clock: VirtualClock,
     keylog: Option<KeyLogSink>,
 ) -> Result<Arc<ServerConfig>, CryptoError> {
-    let verifier = match client_ca {
-        Some(roots) => {
-            WebPkiClientVerifier::builder_with_provider(Arc::new(root_store(roots)?), provider.clone())
-                .build()
-                .map_err(|error| refused("client roots", error))?
-        }
-        None => WebPkiClientVerifier::no_client_auth(),
+    let under = |roots: &[Vec<u8>]| {
+        let roots = Arc::new(root_store(roots)?);
+        Ok::<_, CryptoError>(WebPkiClientVerifier::builder_with_provider(roots, provider.clone()))
     };
+    let verifier = match clients {
+        ClientAuth::Nobody => Ok(WebPkiClientVerifier::no_client_auth()),
+        ClientAuth::Asked(roots) => under(roots)?.allow_unauthenticated().build(),
+        ClientAuth::Required(roots) => under(roots)?.build(),
+    }
+    .map_err(|error| refused("client roots", error))?;
     let mut config = ServerConfig::builder_with_details(provider, Arc::new(clock))
         .with_protocol_versions(&[&version::TLS13])
         .map_err(|error| refused("protocol version", error))?

@@ -4,8 +4,9 @@ use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, ClientConnection, Connection, ServerConnection};
 
 use super::*;
-use crate::ca::{Authority, Csr, CsrBuilder, DeviceCertificate, device_uri};
+use crate::ca::{Authority, Csr, CsrBuilder, DeviceCertificate, Subject};
 use crate::crypto::{Op, SoftKey, Tally};
+use crate::id::DeviceName;
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
 
 const SERVER_NAME: &str = "mqtt.cellbed.test";
@@ -32,10 +33,12 @@ impl Pair {
         let server_key = SoftKey::from_stream(&mut keys.stream("server"));
         let server = ca.issue_server(&[SERVER_NAME], &[], &server_key.public(), EPOCH_UNIX_S).unwrap();
         let device_key = SoftKey::from_stream(&mut keys.stream("device"));
-        let builder = CsrBuilder::new("device", &device_key.public(), None).unwrap();
+        let builder = CsrBuilder::new(None, &device_key.public(), None).unwrap();
         let signature = device_key.sign(builder.tbs());
         let csr = Csr::parse(&builder.finish(&signature).unwrap()).unwrap();
-        let device = ca.issue_device(&csr, &device_uri(&[1; 32]), EPOCH_UNIX_S).unwrap();
+        let named = Subject::device(&DeviceName::from_random([1; 16])).unwrap();
+        let prepared = ca.prepare(&csr, &named, EPOCH_UNIX_S).unwrap();
+        let device = ca.issue(prepared).unwrap();
         Self {
             server_key,
             server_chain: vec![server],
@@ -77,7 +80,10 @@ impl Pair {
             provider(self.seed.branch("cloud"), &self.tally),
             self.server_chain.clone(),
             signing_key(self.server_key.sign_fn(), self.server_key.public()),
-            mutual.then_some(std::slice::from_ref(&self.root)),
+            match mutual {
+                true => ClientAuth::Required(std::slice::from_ref(&self.root)),
+                false => ClientAuth::Nobody,
+            },
             self.clock.clone(),
             keylog,
         )
@@ -185,7 +191,7 @@ fn a_mutual_handshake_costs_what_the_protocol_says() {
         Some(rustls::CipherSuite::TLS13_AES_128_GCM_SHA256)
     );
     let peer = server.peer_certificates().unwrap();
-    assert_eq!(DeviceCertificate::parse(&peer[0]).unwrap().device(), &[1; 32]);
+    assert_eq!(DeviceCertificate::parse(&peer[0]).unwrap().name(), DeviceName::from_random([1; 16]));
     let export = |bytes: Result<[u8; 32], Error>| bytes.unwrap();
     assert_eq!(
         export(client.export_keying_material([0; 32], crate::ca::csr::CHANNEL_BINDING_LABEL, None)),
@@ -279,7 +285,7 @@ fn a_key_that_is_not_the_certificates_is_refused_before_any_handshake() {
         provider(pair.seed.branch("cloud"), &pair.tally),
         pair.server_chain.clone(),
         signing_key(pair.card(), pair.device_key.public()),
-        None,
+        ClientAuth::Nobody,
         pair.clock.clone(),
         None,
     );

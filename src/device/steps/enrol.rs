@@ -6,13 +6,12 @@
 use super::{Conversation, DeviceContext, Flow, Task};
 use crate::ca::est::{self, Enrolment, EstRequest};
 use crate::ca::{CsrBuilder, DeviceCertificate};
-use crate::device::application::Application;
+use crate::device::application::{Application, Identity};
 use crate::device::link::Link;
 use crate::device::{DeviceError, DeviceOutput};
 use crate::net::Host;
 use crate::net::endpoint::EST;
 use crate::wire::Reason;
-use crate::wire::http::Request;
 
 #[derive(Default)]
 pub(super) struct Enrol {
@@ -38,7 +37,7 @@ impl Task for Enrol {
         let Some(link) = self.conversation.link(EST, false, cx, out)? else { return Ok(Flow::Waiting) };
         let flow = match self.stage {
             Stage::Begin => {
-                link.request(&http_request(EstRequest::cacerts()), out)?;
+                link.request(&EstRequest::cacerts().to_http(EST.name), out)?;
                 self.stage = Stage::TrustAsked;
                 Flow::Progress
             }
@@ -51,7 +50,7 @@ impl Task for Enrol {
                         return Err(DeviceError::refused(Reason::TrustAnchorMismatch, detail));
                     }
                     let csr = csr(cx.application, link)?;
-                    link.request(&http_request(EstRequest::simple_enroll(&csr)), out)?;
+                    link.request(&EstRequest::simple_enroll(&csr).to_http(EST.name), out)?;
                     self.stage = Stage::CsrSent;
                     Flow::Progress
                 }
@@ -64,7 +63,9 @@ impl Task for Enrol {
                     match est::read_enroll_response(response.status, kind, retry, &response.body)
                         .map_err(bad_est)?
                     {
-                        Enrolment::Issued(certificate) => keep(cx.application, &certificate)?,
+                        Enrolment::Issued(certificate) => {
+                            keep(cx.application, &certificate, cx.now.unix_s())?
+                        }
                         Enrolment::Retry { .. } => {
                             let detail =
                                 "the service asks to come again later, which this device does not do";
@@ -84,22 +85,30 @@ impl Task for Enrol {
     }
 }
 
-/// A CSR for the card's key, signed by the card, bound to this TLS session (RFC 7030 clause 3.5).
+/// A CSR for the card's key, signed by the card, bound to this TLS session (RFC 7030 clause 3.5). The device leaves it to
+/// the authority how it is called.
 fn csr(application: &mut Application, link: &Link) -> Result<Vec<u8>, DeviceError> {
-    let name = match application.identity.id {
-        Some(id) => hex::encode(id),
-        None => format!("unregistered-{}", application.number),
-    };
     let binding = link.channel_binding()?;
-    let builder = CsrBuilder::new(&name, &application.public_key()?, Some(&binding))?;
+    let builder = CsrBuilder::new(None, &application.public_key()?, Some(&binding))?;
     let signature = application.sign(builder.tbs())?;
     Ok(builder.finish(&signature)?)
 }
 
-/// Checks that the certificate is for the card's key and puts it into the applet's file.
-fn keep(application: &mut Application, certificate: &[u8]) -> Result<Flow, DeviceError> {
-    let issued = DeviceCertificate::parse(certificate).map_err(bad_est)?;
-    issued.check_key(&application.public_key()?).map_err(bad_est)?;
+/// Checks all of the certificate and puts it into the applet's file. One that was there before has expired, and its name
+/// is the device's for good.
+fn keep(application: &mut Application, certificate: &[u8], now_unix_s: u64) -> Result<Flow, DeviceError> {
+    let public = application.public_key()?;
+    let Identity { trust_anchor, certificate: before, .. } = &application.identity;
+    let known = before.as_ref().map(DeviceCertificate::name);
+    let issued = DeviceCertificate::accept(
+        certificate,
+        &public,
+        known.as_ref(),
+        trust_anchor,
+        now_unix_s,
+        &application.tally,
+    )
+    .map_err(bad_est)?;
     let proof = format!("ledger, network and owner agree; certificate {} is in the card", issued.serial());
     application.keep_certificate(issued)?;
     Ok(Flow::Done(proof))
@@ -115,10 +124,4 @@ fn refused_by_est(status: u16, text: &str) -> DeviceError {
         Some((word, sentence)) if !word.contains(' ') => DeviceError::refused(Reason::of(word), sentence),
         _ => DeviceError::refused(Reason::Est(status), text),
     }
-}
-
-fn http_request(request: EstRequest) -> Request {
-    let base = Request::new(request.operation.method(), request.operation.path(), EST.name);
-    let with_headers = request.headers.iter().fold(base, |base, (name, value)| base.header(name, value));
-    Request { body: request.body, ..with_headers }
 }

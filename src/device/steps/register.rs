@@ -56,7 +56,6 @@ impl Task for Register {
             Stage::ClaimSent => match link.response()? {
                 Some(response) => {
                     let registered: Registered = accepted(&response)?;
-                    cx.application.identity.id = octets(&registered.id);
                     Flow::Done(format!(
                         "key on the ledger as {}…, block {}, contract checked the card's signature",
                         registered.id.get(..8).unwrap_or_default(),

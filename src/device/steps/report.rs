@@ -23,7 +23,9 @@ pub(super) struct Report {
 impl Task for Report {
     fn poll(&mut self, cx: &mut DeviceContext<'_>, out: &mut Vec<DeviceOutput>) -> Result<Flow, DeviceError> {
         let Some(link) = self.conversation.link(BROKER, true, cx, out)? else { return Ok(Flow::Waiting) };
-        let id = cx.application.identity.id.map(hex::encode).unwrap_or_default();
+        // The broker's link is open, so that there is a certificate.
+        let name = cx.application.identity.certificate.as_ref().map(|one| one.name().to_string());
+        let id = name.unwrap_or_default();
         let flow = work(&mut self.client, cx.now, &id, link, out)?;
         self.conversation.settle(flow, cx.host.as_deref_mut())
     }

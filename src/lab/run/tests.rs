@@ -53,6 +53,8 @@ fn used_for(name: &str) -> Option<Use> {
         "suci" => Use::Keys,
         // What makes a device's identity on the ledger meaningless to others.
         _ if name.starts_with("registrar/salt-") => Use::Keys,
+        // What a device is called in its certificate and towards the cloud.
+        _ if name.starts_with("registrar/name-") => Use::Public,
         // TLS draws hello randoms, too; the offices draw challenges and identifiers of transactions.
         "tls" => Use::KeysAmongOthers,
         "smdp" | "smds" | "eim" if branches.starts_with("esim/") => Use::KeysAmongOthers,

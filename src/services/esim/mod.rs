@@ -184,7 +184,14 @@ pub fn tls_server(
     let signer = tls::signing_key(key.clone().counted(tally).sign_fn(), key.public());
     let provider = tls::provider(rng.branch(endpoint.actor), tally);
     let chain = vec![identity.certificate.der().to_vec()];
-    let config = tls::server_config(provider, chain, signer, None, clock.clone(), key_log.cloned())?;
+    let config = tls::server_config(
+        provider,
+        chain,
+        signer,
+        tls::ClientAuth::Nobody,
+        clock.clone(),
+        key_log.cloned(),
+    )?;
     Ok((endpoint, config))
 }
 
