@@ -1,13 +1,14 @@
 //! `cellbed report`: draws the page of a run again, from the events and metrics that the run left.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::args::ReportArgs;
 use super::exit::Exit;
 use super::terminal;
+use crate::io::files::{self, FileError};
 use crate::report::{Counters, Html, ReadError, RunSummary, View, read_events, read_metrics};
 
 /// Why the page cannot be drawn.
@@ -17,6 +18,8 @@ enum RedrawError {
     File { path: PathBuf, cause: std::io::Error },
     #[error("{}: {cause}", path.display())]
     Content { path: PathBuf, cause: ReadError },
+    #[error(transparent)]
+    Page(#[from] FileError),
 }
 
 /// Draws the page in the folder of a run and prints its path.
@@ -74,7 +77,9 @@ fn redraw(dir: &Path) -> Result<PathBuf, RedrawError> {
     }
     html.finish(&summary).map_err(drawn)?;
     drop(html);
-    write(&dir.join("report.html"), &page)
+    let report = dir.join("report.html");
+    files::write_bytes(&report, &page)?;
+    Ok(report)
 }
 
 /// Whether the log held every message and state change that the run recorded.
@@ -84,20 +89,4 @@ fn is_whole(read: Counters, summary: &RunSummary) -> bool {
         |name| summary.left_out.as_ref().and_then(|left_out| left_out.counters.get(name)).unwrap_or(&0);
     let mut of_run = summary.counters.iter().filter(|(name, _)| name.starts_with("events."));
     of_run.all(|(name, count)| read.get(name).unwrap_or(&0) + left_out(name) == *count)
-}
-
-/// Writes beside the old page and renames, so that there is a whole page at any moment.
-fn write(report: &Path, page: &[u8]) -> Result<PathBuf, RedrawError> {
-    let beside = report.with_extension("html.part");
-    let written = File::create(&beside)
-        .and_then(|file| {
-            let mut out = BufWriter::new(file);
-            out.write_all(page)?;
-            out.flush()
-        })
-        .and_then(|()| std::fs::rename(&beside, report));
-    match written {
-        Ok(()) => Ok(report.to_owned()),
-        Err(cause) => Err(RedrawError::File { path: beside, cause }),
-    }
 }

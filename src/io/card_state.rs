@@ -1,20 +1,20 @@
 //! What virtual cards must not forget, on disk: a directory with one file per card.
 //!
 //! A file holds 15 bytes that name its format, the SHA-256 of what follows, the name of the card that the state
-//! is of (its length in 2 bytes, big endian), and the state. It is written beside its place, made durable and
-//! renamed, so that after a crash it is the old one or the new one. The files hold the cards' keys: only their
-//! owner may read them.
+//! is of (its length in 2 bytes, big endian), and the state. It is kept through [`Durable`], so that after a crash it
+//! is the old one or the new one. The files hold the cards' keys: only their owner may read them.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::files::{Durable, OWNER_ONLY, OWNER_ONLY_FOLDER};
+
 const MAGIC: &[u8; 15] = b"cellbed card 1\n";
 const LOCK: &str = "lock";
-const OWNER_ONLY: u32 = 0o600;
 
 /// Why the state of a card cannot be read or kept.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,7 @@ pub enum CardStateError {
 #[derive(Debug)]
 pub struct StateDir {
     path: PathBuf,
+    durable: Durable,
     /// Held for as long as the process lives, however it ends.
     _lock: File,
 }
@@ -44,16 +45,21 @@ impl StateDir {
     /// # Errors
     /// [`CardStateError::Locked`] where another process has it open; [`CardStateError::Io`] with the path.
     pub fn open(path: &Path) -> Result<Self, CardStateError> {
-        fs::create_dir_all(path).map_err(|cause| io_error(path, cause))?;
+        Self::open_on(Durable::default(), path)
+    }
+
+    fn open_on(durable: Durable, path: &Path) -> Result<Self, CardStateError> {
+        durable.folder(path, OWNER_ONLY_FOLDER).map_err(|cause| io_error(path, cause))?;
         let lock = path.join(LOCK);
         let file = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(OWNER_ONLY)
             .open(&lock)
             .map_err(|cause| io_error(&lock, cause))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: file }),
+            Ok(()) => Ok(Self { path: path.to_owned(), durable, _lock: file }),
             Err(TryLockError::WouldBlock) => Err(CardStateError::Locked { path: path.to_owned() }),
             Err(TryLockError::Error(cause)) => Err(io_error(&lock, cause)),
         }
@@ -86,16 +92,8 @@ impl StateDir {
     /// [`CardStateError::Io`]; then the state before is still there.
     pub fn save(&self, number: u32, name: &str, state: &[u8]) -> Result<(), CardStateError> {
         let path = self.file(number);
-        let beside = path.with_extension("new");
-        let write = || {
-            let mut file =
-                OpenOptions::new().write(true).create(true).truncate(true).mode(OWNER_ONLY).open(&beside)?;
-            file.write_all(&pack(name, state))?;
-            file.sync_all()?;
-            fs::rename(&beside, &path)?;
-            File::open(&self.path)?.sync_all()
-        };
-        write().map_err(|cause| io_error(&path, cause))
+        let kept = self.durable.write(&path, OWNER_ONLY, &pack(name, state));
+        kept.map_err(|cause| io_error(&path, cause))
     }
 
     fn file(&self, number: u32) -> PathBuf {
@@ -129,6 +127,7 @@ fn unpack(bytes: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use super::super::disk::power::{FaultyDisk, Trial};
     use crate::support::bent::bent;
     use proptest::prelude::*;
 
@@ -151,6 +150,30 @@ mod tests {
     }
 
     #[test]
+    fn a_state_is_the_old_one_or_the_new_one_whatever_fails() {
+        let open = |root: &Path| StateDir::open(&root.join("cards")).unwrap();
+        let check = |root: &Path, done: bool| match open(root).load(1, "a") {
+            Ok(Some(state)) if state == b"new" || state == b"old" && !done => Ok(()),
+            other => Err(format!("{other:?}")),
+        };
+        let work = |root: &Path, disk: FaultyDisk| {
+            let states = StateDir::open_on(Durable::on(disk), &root.join("cards"));
+            states.and_then(|states| states.save(1, "a", b"new")).is_ok()
+        };
+        Trial { prepare: &|root| open(root).save(1, "a", b"old").unwrap(), work: &work, check: &check }.run();
+        let check = |root: &Path, done: bool| match open(root).load(1, "a") {
+            Ok(Some(state)) if state == b"new" => Ok(()),
+            Ok(None) if !done => Ok(()),
+            other => Err(format!("{other:?}")),
+        };
+        Trial { prepare: &|_| {}, work: &work, check: &check }.run();
+        let dir = tempfile::tempdir().unwrap();
+        open(dir.path());
+        let mode = fs::metadata(dir.path().join("cards")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, OWNER_ONLY_FOLDER);
+    }
+
+    #[test]
     fn one_process_serves_a_directory() {
         let dir = tempfile::tempdir().unwrap();
         let first = StateDir::open(dir.path()).unwrap();
@@ -164,7 +187,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (states, path) = (StateDir::open(dir.path()).unwrap(), dir.path().join("card1.state"));
         states.save(1, "a", b"state").unwrap();
-        fs::write(path.with_extension("new"), b"half of a").unwrap();
+        fs::write(dir.path().join("card1.state.cellbed-new"), b"half of a").unwrap();
         assert_eq!(states.load(1, "a").unwrap().as_deref(), Some(&b"state"[..]));
         let whole = fs::read(&path).unwrap();
         for at in 0..whole.len() {

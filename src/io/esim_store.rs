@@ -1,19 +1,20 @@
 //! What the servers of remote SIM provisioning must not forget, on disk: a folder with one file per record.
 //!
 //! A file is 15 bytes that name its format, a nonce, and the record, encrypted with AES-256-GCM; kind and key of the
-//! record are authenticated with it. It is written beside its place, made durable and renamed, so that after a crash
-//! it is the old one or the new one. Records hold the keys of profiles, hence the encryption; the key to them is a
-//! file of its own that only its owner may read, and that may lie somewhere else.
+//! record are authenticated with it. It is kept through [`Durable`], so that after a crash it is the old one or the new
+//! one. Records hold the keys of profiles, hence the encryption; the key to them is a file of its own that only its owner
+//! may read, and that may lie somewhere else.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::ErrorKind;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
 use super::entropy::{self, EntropyError};
+use super::files::{self, Durable, OWNER_ONLY, OWNER_ONLY_FOLDER};
 use zeroize::Zeroizing;
 
 use crate::crypto::milenage::hmac_sha256;
@@ -23,7 +24,6 @@ use crate::kernel::ServedRng;
 const MAGIC: &[u8; 15] = b"cellbed esim 1\n";
 const LOCK: &str = "lock";
 const KEY: &str = "key";
-const OWNER_ONLY: u32 = 0o600;
 const KEY_BYTES: usize = 32;
 
 /// Why a folder of records cannot be used.
@@ -46,6 +46,7 @@ pub enum EsimStoreError {
 #[derive(Clone)]
 pub struct FolderStore {
     path: PathBuf,
+    durable: Durable,
     key: Arc<LessSafeKey>,
     randomness: ServedRng,
     /// Held for as long as the process lives, however it ends.
@@ -58,9 +59,14 @@ impl FolderStore {
     /// # Errors
     /// [`EsimStoreError`].
     pub fn open(path: &Path, key: Option<&Path>) -> Result<(Self, Records), EsimStoreError> {
-        fs::create_dir_all(path).map_err(|cause| io_error(path, cause))?;
+        Self::open_on(Durable::default(), path, key)
+    }
+
+    fn open_on(durable: Durable, path: &Path, key: Option<&Path>) -> Result<(Self, Records), EsimStoreError> {
+        durable.folder(path, OWNER_ONLY_FOLDER).map_err(|cause| io_error(path, cause))?;
         let lock_path = path.join(LOCK);
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path);
+        let mut options = OpenOptions::new();
+        let lock = options.write(true).create(true).truncate(false).mode(OWNER_ONLY).open(&lock_path);
         let lock = lock.map_err(|cause| io_error(&lock_path, cause))?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -68,11 +74,12 @@ impl FolderStore {
             Err(TryLockError::Error(cause)) => return Err(io_error(path, cause)),
         }
         let key_path = key.map_or_else(|| path.join(KEY), Path::to_owned);
-        let secret = Zeroizing::new(read_or_make_key(&key_path)?);
+        let secret = Zeroizing::new(read_or_make_key(&durable, &key_path)?);
         let key =
             UnboundKey::new(&AES_256_GCM, &*secret).map_err(|_| EsimStoreError::Key { path: key_path })?;
         let store = Self {
             path: path.to_owned(),
+            durable,
             key: Arc::new(LessSafeKey::new(key)),
             randomness: ServedRng::from_system(&hmac_sha256(&*secret, b"cellbed esim randomness 1")),
             _lock: Arc::new(lock),
@@ -91,12 +98,12 @@ impl FolderStore {
         let mut records = Records::new();
         for kind in Kind::ALL {
             let folder = self.path.join(kind.as_str());
-            fs::create_dir_all(&folder).map_err(|cause| io_error(&folder, cause))?;
+            self.folder(&folder).map_err(|cause| io_error(&folder, cause))?;
             for entry in fs::read_dir(&folder).map_err(|cause| io_error(&folder, cause))? {
                 let path = entry.map_err(|cause| io_error(&folder, cause))?.path();
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 // What was being written when the process ended.
-                if name.ends_with(".new") {
+                if files::is_unfinished(&name) {
                     continue;
                 }
                 let bytes = fs::read(&path).map_err(|cause| io_error(&path, cause))?;
@@ -105,6 +112,13 @@ impl FolderStore {
             }
         }
         Ok(records)
+    }
+
+    /// The folder of one kind of records. Their names are EIDs and ICCIDs, which is nobody else's business: earlier
+    /// versions let others look.
+    fn folder(&self, path: &Path) -> std::io::Result<()> {
+        self.durable.folder(path, OWNER_ONLY_FOLDER)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(OWNER_ONLY_FOLDER))
     }
 
     fn seal(&self, kind: Kind, key: &str, mut record: Vec<u8>) -> Option<Vec<u8>> {
@@ -131,27 +145,16 @@ impl Store for FolderStore {
         let failed = |problem: String| StoreError { kind, key: key.to_owned(), problem };
         let sealed = self.seal(kind, key, record());
         let sealed = sealed.ok_or_else(|| failed("it could not be encrypted".to_owned()))?;
-        let folder = self.path.join(kind.as_str());
-        let (path, beside) = (folder.join(key), folder.join(format!("{key}.new")));
-        let write = || {
-            let mut file =
-                OpenOptions::new().write(true).create(true).truncate(true).mode(OWNER_ONLY).open(&beside)?;
-            file.write_all(&sealed)?;
-            file.sync_all()?;
-            fs::rename(&beside, &path)?;
-            File::open(&folder)?.sync_all()
-        };
-        write().map_err(|cause: std::io::Error| failed(format!("{}: {cause}", path.display())))
+        let path = self.path.join(kind.as_str()).join(key);
+        let kept = self.durable.write(&path, OWNER_ONLY, &sealed);
+        kept.map_err(|cause| failed(format!("{}: {cause}", path.display())))
     }
 
     fn remove(&mut self, kind: Kind, key: &str) -> Result<(), StoreError> {
         let path = self.path.join(kind.as_str()).join(key);
-        match fs::remove_file(&path) {
-            Err(cause) if cause.kind() != ErrorKind::NotFound => {
-                Err(StoreError { kind, key: key.to_owned(), problem: format!("{}: {cause}", path.display()) })
-            }
-            _ => Ok(()),
-        }
+        let removed = self.durable.remove(&path);
+        let problem = |cause| format!("{}: {cause}", path.display());
+        removed.map_err(|cause| StoreError { kind, key: key.to_owned(), problem: problem(cause) })
     }
 }
 
@@ -159,22 +162,13 @@ fn named(kind: Kind, key: &str) -> Vec<u8> {
     format!("{}/{key}", kind.as_str()).into_bytes()
 }
 
-fn read_or_make_key(path: &Path) -> Result<[u8; KEY_BYTES], EsimStoreError> {
+fn read_or_make_key(durable: &Durable, path: &Path) -> Result<[u8; KEY_BYTES], EsimStoreError> {
     match fs::read(path) {
         Ok(bytes) => bytes.try_into().map_err(|_| EsimStoreError::Key { path: path.to_owned() }),
         Err(cause) if cause.kind() == ErrorKind::NotFound => {
             let mut key = [0; KEY_BYTES];
             entropy::fill(&mut key)?;
-            let write = || {
-                let beside = path.with_extension("new");
-                let mut options = OpenOptions::new();
-                let mut file =
-                    options.write(true).create(true).truncate(true).mode(OWNER_ONLY).open(&beside)?;
-                file.write_all(&key)?;
-                file.sync_all()?;
-                fs::rename(&beside, path)
-            };
-            write().map_err(|cause| io_error(path, cause))?;
+            durable.write(path, OWNER_ONLY, &key).map_err(|cause| io_error(path, cause))?;
             Ok(key)
         }
         Err(cause) => Err(io_error(path, cause)),
@@ -187,6 +181,7 @@ fn io_error(path: &Path, cause: std::io::Error) -> EsimStoreError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::disk::power::{FaultyDisk, Trial};
     use super::*;
 
     #[test]
@@ -202,11 +197,92 @@ mod tests {
         assert!(matches!(FolderStore::open(dir.path(), None), Err(EsimStoreError::Locked { .. })));
         let file = fs::read(dir.path().join("order/1")).unwrap();
         assert!(!file.windows(7).any(|window| window == b"the key"));
-        fs::write(dir.path().join("order/9.new"), b"half of a").unwrap();
+        for unfinished in ["order/9.new", "order/9.cellbed-new"] {
+            fs::write(dir.path().join(unfinished), b"half of a").unwrap();
+        }
         drop(store);
         let (_, records) = FolderStore::open(dir.path(), None).unwrap();
         assert_eq!(records.len(), 1);
         assert_eq!(records[&(Kind::Order, "1".to_owned())], b"the key of a subscriber, newer");
+    }
+
+    #[test]
+    fn a_record_is_the_old_one_or_the_new_one_whatever_fails() {
+        let place = |root: &Path| (root.join("store"), root.join("x.key"));
+        let put = |store: &mut FolderStore, text: &str| store.put(Kind::Order, "1", &mut || text.into());
+        let open = |root: &Path| {
+            let (folder, key) = place(root);
+            FolderStore::open(&folder, Some(&key))
+        };
+        let read = |root: &Path| {
+            let (_, mut records) = open(root).map_err(|error| error.to_string())?;
+            let record = records.remove(&(Kind::Order, "1".to_owned()));
+            Ok::<_, String>(record.map(|record| String::from_utf8(record).unwrap()))
+        };
+        let work = |root: &Path, disk: FaultyDisk| {
+            let (folder, key) = place(root);
+            let opened = FolderStore::open_on(Durable::on(disk), &folder, Some(&key));
+            opened.is_ok_and(|(mut store, _)| put(&mut store, "new").is_ok())
+        };
+        let prepare = |root: &Path| {
+            // Somebody else's file is not in the way, and stays.
+            fs::write(root.join("x.new"), "mine").unwrap();
+            put(&mut open(root).unwrap().0, "old").unwrap();
+        };
+        let check = |root: &Path, done: bool| {
+            if fs::read(root.join("x.new")).ok().as_deref() != Some(&b"mine"[..]) {
+                return Err("x.new was written over".to_owned());
+            }
+            match read(root)?.as_deref() {
+                Some("new") => Ok(()),
+                Some("old") if !done => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        };
+        Trial { prepare: &prepare, work: &work, check: &check }.run();
+        // The first record of all, and the key with it.
+        let check = |root: &Path, done: bool| match read(root)?.as_deref() {
+            Some("new") => Ok(()),
+            None if !done => Ok(()),
+            other => Err(format!("{other:?}")),
+        };
+        Trial { prepare: &|_| {}, work: &work, check: &check }.run();
+    }
+
+    #[test]
+    fn a_record_that_is_removed_does_not_come_back() {
+        let work = |root: &Path, disk: FaultyDisk| {
+            let opened = FolderStore::open_on(Durable::on(disk), root, None);
+            opened.is_ok_and(|(mut store, _)| store.remove(Kind::Order, "1").is_ok())
+        };
+        let prepare = |root: &Path| {
+            let (mut store, _) = FolderStore::open(root, None).unwrap();
+            store.put(Kind::Order, "1", &mut || b"old".to_vec()).unwrap();
+        };
+        let check = |root: &Path, done: bool| match FolderStore::open(root, None).unwrap().1.len() {
+            0 => Ok(()),
+            1 if !done => Ok(()),
+            other => Err(format!("{other} records")),
+        };
+        Trial { prepare: &prepare, work: &work, check: &check }.run();
+    }
+
+    #[test]
+    fn nobody_else_looks_into_the_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state");
+        // As an earlier version has left it.
+        fs::create_dir_all(path.join("order")).unwrap();
+        fs::set_permissions(path.join("order"), fs::Permissions::from_mode(0o755)).unwrap();
+        let (mut store, _) = FolderStore::open(&path, None).unwrap();
+        store.put(Kind::Order, "1", &mut || b"record".to_vec()).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for kind in Kind::ALL {
+            assert_eq!(mode(&path.join(kind.as_str())), OWNER_ONLY_FOLDER);
+        }
+        for file in ["order/1", "key", "lock"] {
+            assert_eq!(mode(&path.join(file)), OWNER_ONLY, "{file}");
+        }
     }
 
     #[test]

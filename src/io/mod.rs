@@ -6,6 +6,7 @@
 
 pub mod card_state;
 pub mod clock;
+pub mod disk;
 pub mod doctor;
 pub mod drive;
 pub mod entropy;

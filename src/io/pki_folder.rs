@@ -1,21 +1,17 @@
 //! The certificates and keys of remote SIM provisioning on disk: a folder laid out as the test material of SGP.26
 //! (docs/esim-pki.md). It appears whole or not at all; keys are for their owner only.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
-
+use super::files::{Durable, OWNER_ONLY, OWNER_ONLY_FOLDER, PUBLIC, PUBLIC_FOLDER, folder_of};
 use crate::crypto::rsp_cert::Curve;
 use crate::esim::EsimError;
 use crate::esim::pki::{Deployment, Material, PkiFile};
 
-const SECRET: u32 = 0o600;
-const PUBLIC: u32 = 0o644;
-const FOLDER: u32 = 0o700;
 /// The most that a file here may hold, in bytes: a revocation list of ten thousand entries is below it.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// The most files that are read, and how deep folders may lie in each other.
@@ -32,6 +28,11 @@ pub enum PkiFolderError {
     Write { path: PathBuf, cause: io::Error },
     #[error("{} is already there; remove it, or choose another folder", path.display())]
     Exists { path: PathBuf },
+    #[error(
+        "{} is there: another process changes the folder, or one was interrupted; remove it where none does",
+        path.display()
+    )]
+    Unfinished { path: PathBuf },
     #[error("{} is more than {FILES_MAX} files, or folders more than {DEPTH_MAX} deep: it is no folder of certificates", path.display())]
     TooMuch { path: PathBuf },
     #[error("{}: {cause}", path.display())]
@@ -100,105 +101,130 @@ pub fn load(dir: &Path, curve: Option<Curve>) -> Result<(Deployment, Vec<String>
 /// Writes a new folder at `dir`, which must not be there. It appears whole, after everything in it is durable.
 ///
 /// # Errors
-/// [`PkiFolderError::Exists`], [`PkiFolderError::Write`]; then there is nothing at `dir` that was not there before.
+/// [`PkiFolderError::Exists`], [`PkiFolderError::Write`], [`PkiFolderError::Unfinished`]; then there is nothing at `dir`
+/// that was not there before.
 pub fn create(dir: &Path, files: &[PkiFile]) -> Result<(), PkiFolderError> {
+    create_on(&Durable::default(), dir, files)
+}
+
+fn create_on(durable: &Durable, dir: &Path, files: &[PkiFile]) -> Result<(), PkiFolderError> {
+    let dir = dir.components().as_path();
     if fs::symlink_metadata(dir).is_ok() {
         return Err(PkiFolderError::Exists { path: dir.to_owned() });
     }
-    let beside = Beside::new(dir)?;
-    write_all(&beside.path, files)?;
-    beside.put(dir, RenameFlags::NOREPLACE)
+    let error = |cause| PkiFolderError::Write { path: dir.to_owned(), cause };
+    durable.folder(folder_of(dir), PUBLIC_FOLDER).map_err(error)?;
+    let beside = Beside::new(durable, dir)?;
+    beside.fill(contents(files))?;
+    durable.put_folder(&beside.ready(), dir).map_err(|cause| match cause.kind() {
+        io::ErrorKind::AlreadyExists => PkiFolderError::Exists { path: dir.to_owned() },
+        _ => error(cause),
+    })
 }
 
-/// Replaces files in the folder at `dir`, all at once: whoever reads the folder sees all old or all new ones. What
-/// else is in the folder stays.
+/// Replaces files in the folder at `dir`, all at once: whoever reads the folder sees all old or all new ones, also
+/// after a crash. What else is in the folder stays.
 ///
 /// # Errors
-/// [`PkiFolderError::Write`], [`PkiFolderError::Read`]; then the folder is as before.
+/// [`PkiFolderError::Write`], [`PkiFolderError::Read`], [`PkiFolderError::Unfinished`]; then the folder is as before,
+/// or, where only the last step failed, as it should be.
 pub fn replace(dir: &Path, files: &[PkiFile]) -> Result<(), PkiFolderError> {
-    let beside = Beside::new(dir)?;
-    copy_into(dir, &beside.path, 0)?;
-    write_all(&beside.path, files)?;
-    beside.put(dir, RenameFlags::EXCHANGE)
+    replace_on(&Durable::default(), dir, files)
 }
 
-/// A folder beside another one, in which the other's next content is made. What is left there goes with it.
-struct Beside {
-    path: PathBuf,
+fn replace_on(durable: &Durable, dir: &Path, files: &[PkiFile]) -> Result<(), PkiFolderError> {
+    let dir = dir.components().as_path();
+    let mut all = BTreeMap::new();
+    read_all(dir, "", 0, &mut all)?;
+    all.extend(contents(files));
+    let beside = Beside::new(durable, dir)?;
+    beside.fill(all)?;
+    let replaced = durable.replace_folder(&beside.ready(), dir);
+    replaced.map_err(|cause| PkiFolderError::Write { path: dir.to_owned(), cause })
 }
 
-impl Beside {
-    fn new(dir: &Path) -> Result<Self, PkiFolderError> {
-        let mut path = dir.components().as_path().as_os_str().to_owned();
-        path.push(format!(".part{}", std::process::id()));
-        let path = PathBuf::from(path);
-        let error = |cause| PkiFolderError::Write { path: path.clone(), cause };
-        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            fs::create_dir_all(parent).map_err(error)?;
+/// The content of a folder: by the path below it, who may read a file and what is in it.
+type Contents = BTreeMap<String, (u32, Vec<u8>)>;
+
+fn contents(files: &[PkiFile]) -> Contents {
+    let mode = |file: &PkiFile| if file.is_secret() { OWNER_ONLY } else { PUBLIC };
+    files.iter().map(|file| (file.path.clone(), (mode(file), file.bytes.clone()))).collect()
+}
+
+fn read_all(dir: &Path, prefix: &str, depth: usize, all: &mut Contents) -> Result<(), PkiFolderError> {
+    let error = |cause| PkiFolderError::Read { path: dir.to_owned(), cause };
+    for entry in fs::read_dir(dir).map_err(error)? {
+        let path = entry.map_err(error)?.path();
+        let below = format!("{prefix}{}", path.file_name().unwrap_or_default().to_string_lossy());
+        if depth > DEPTH_MAX || all.len() > FILES_MAX {
+            return Err(PkiFolderError::TooMuch { path: dir.to_owned() });
         }
-        fs::DirBuilder::new().mode(FOLDER).create(&path).map_err(error)?;
-        Ok(Self { path })
-    }
-
-    /// Puts it in the place of `dir`.
-    fn put(&self, dir: &Path, how: RenameFlags) -> Result<(), PkiFolderError> {
-        renameat_with(CWD, &self.path, CWD, dir, how).map_err(|errno| match errno {
-            Errno::EXIST => PkiFolderError::Exists { path: dir.to_owned() },
-            errno => PkiFolderError::Write { path: dir.to_owned(), cause: errno.into() },
-        })
-    }
-}
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        // Gone already where it took its place; otherwise nothing more can be done about it.
-        let _ = fs::remove_dir_all(&self.path);
-    }
-}
-
-fn write_all(dir: &Path, files: &[PkiFile]) -> Result<(), PkiFolderError> {
-    for file in files {
-        let path = dir.join(&file.path);
-        let error = |cause| PkiFolderError::Write { path: path.clone(), cause };
-        if let Some(parent) = path.parent() {
-            fs::DirBuilder::new().recursive(true).mode(FOLDER).create(parent).map_err(error)?;
-        }
-        // A file that is there keeps its mode when it is written over: a key would stay as readable as it was.
-        if fs::symlink_metadata(&path).is_ok() {
-            fs::remove_file(&path).map_err(error)?;
-        }
-        let mode = if file.is_secret() { SECRET } else { PUBLIC };
-        let mut out =
-            OpenOptions::new().write(true).create_new(true).mode(mode).open(&path).map_err(error)?;
-        out.write_all(&file.bytes).and_then(|()| out.sync_all()).map_err(error)?;
-    }
-    let error = |cause| PkiFolderError::Write { path: dir.to_owned(), cause };
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(error)
-}
-
-fn copy_into(from: &Path, to: &Path, depth: usize) -> Result<(), PkiFolderError> {
-    let error = |cause| PkiFolderError::Read { path: from.to_owned(), cause };
-    if depth > DEPTH_MAX {
-        return Err(PkiFolderError::TooMuch { path: from.to_owned() });
-    }
-    for entry in fs::read_dir(from).map_err(error)? {
-        let entry = entry.map_err(error)?;
-        let target = to.join(entry.file_name());
-        let wrong = |cause| PkiFolderError::Write { path: target.clone(), cause };
-        if entry.path().is_dir() {
-            fs::DirBuilder::new().mode(FOLDER).create(&target).map_err(wrong)?;
-            copy_into(&entry.path(), &target, depth + 1)?;
+        if path.is_dir() {
+            read_all(&path, &format!("{below}/"), depth + 1, all)?;
         } else {
-            fs::copy(entry.path(), &target).map_err(wrong)?;
+            let mode = fs::metadata(&path).map_err(error)?.permissions().mode() & 0o777;
+            all.insert(below, (mode, fs::read(&path).map_err(error)?));
         }
     }
     Ok(())
 }
 
+/// A folder beside another one, in which the other's next content is made. What is left there goes with it.
+struct Beside<'a> {
+    durable: &'a Durable,
+    path: PathBuf,
+    is_ready: bool,
+}
+
+impl<'a> Beside<'a> {
+    fn new(durable: &'a Durable, dir: &Path) -> Result<Self, PkiFolderError> {
+        let mut path = dir.as_os_str().to_owned();
+        path.push(".cellbed-new");
+        let path = PathBuf::from(path);
+        durable.new_folder(&path, OWNER_ONLY_FOLDER).map_err(|cause| match cause.kind() {
+            io::ErrorKind::AlreadyExists => PkiFolderError::Unfinished { path: path.clone() },
+            _ => PkiFolderError::Write { path: path.clone(), cause },
+        })?;
+        Ok(Self { durable, path, is_ready: false })
+    }
+
+    /// Where it is, for who puts it in its place and from now on answers for it.
+    fn ready(mut self) -> PathBuf {
+        self.is_ready = true;
+        std::mem::take(&mut self.path)
+    }
+
+    /// Writes everything, durably.
+    fn fill(&self, contents: Contents) -> Result<(), PkiFolderError> {
+        let mut folders = BTreeSet::from([self.path.clone()]);
+        for (below, (mode, bytes)) in contents {
+            let path = self.path.join(&below);
+            let error = |cause| PkiFolderError::Write { path: path.clone(), cause };
+            let folder = folder_of(&path);
+            self.durable.folder(folder, OWNER_ONLY_FOLDER).map_err(error)?;
+            self.durable.write_new(&path, mode, &bytes).map_err(error)?;
+            folders.insert(folder.to_owned());
+        }
+        for path in folders {
+            let synced = self.durable.sync_folder(&path);
+            synced.map_err(|cause| PkiFolderError::Write { path: path.clone(), cause })?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Beside<'_> {
+    fn drop(&mut self) {
+        if !self.is_ready {
+            // Nothing more can be done about it.
+            let _ = self.durable.discard_folder(&self.path);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
+    use super::super::disk::power::{FaultyDisk, Trial};
     use super::*;
     use crate::esim::pki::PkiOptions;
     use crate::kernel::RngTree;
@@ -219,10 +245,10 @@ mod tests {
         create(&dir, &made(7).to_files()).unwrap();
         assert_eq!(load(&dir, None).unwrap(), (made(7), Vec::new()));
         for file in read(&dir).unwrap() {
-            let expected = if file.is_secret() { SECRET } else { PUBLIC };
+            let expected = if file.is_secret() { OWNER_ONLY } else { PUBLIC };
             assert_eq!(mode(&dir.join(&file.path)) & !0o022, expected & !0o022, "{}", file.path);
         }
-        assert_eq!(mode(&dir), FOLDER);
+        assert_eq!(mode(&dir), OWNER_ONLY_FOLDER);
         let again = create(&dir, &made(8).to_files()).unwrap_err();
         assert!(matches!(again, PkiFolderError::Exists { .. }), "{again}");
         assert_eq!(load(&dir, None).unwrap().0, made(7));
@@ -240,7 +266,7 @@ mod tests {
         replace(&dir, &made(8).to_files()).unwrap();
         assert_eq!(load(&dir, None).unwrap().0, made(8));
         assert_eq!(fs::read_to_string(dir.join("notes.txt")).unwrap(), "mine");
-        assert_eq!(mode(&key), SECRET);
+        assert_eq!(mode(&key), OWNER_ONLY);
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
     }
 
@@ -256,6 +282,52 @@ mod tests {
         create(&dir, &made(7).to_files()).unwrap();
         assert!(matches!(replace(&dir, &files), Err(PkiFolderError::Write { .. })));
         assert_eq!(load(&dir, None).unwrap().0, made(7));
+    }
+
+    #[test]
+    fn a_folder_is_the_old_one_or_the_new_one_whatever_fails() {
+        let place = |root: &Path| root.join("pki");
+        // What stands for a hierarchy: its keys, its list, and what else is there.
+        let files = |text: &str| {
+            let file =
+                |path: &str| PkiFile { path: path.to_owned(), bytes: format!("{path}: {text}").into() };
+            ["CI/SK_CI.pem", "CI/CRL_CI.crl"].map(file)
+        };
+        let found = |root: &Path| {
+            let mut all = Contents::new();
+            read_all(&place(root), "", 0, &mut all).map(|()| all).ok()
+        };
+        let with = |text: &str, notes: bool| {
+            let mut all = contents(&files(text));
+            all.extend(notes.then(|| ("notes.txt".to_owned(), (PUBLIC, b"mine".to_vec()))));
+            all
+        };
+        let same = |found: &Contents, wanted: &Contents| {
+            found.iter().map(|(path, (_, bytes))| (path, bytes)).eq(wanted.iter().map(|(p, (_, b))| (p, b)))
+        };
+        let prepare = |root: &Path| {
+            create(&place(root), &files("old")).unwrap();
+            fs::write(place(root).join("notes.txt"), "mine").unwrap();
+        };
+        let work = |root: &Path, disk: FaultyDisk| {
+            replace_on(&Durable::on(disk), &place(root), &files("new")).is_ok()
+        };
+        let check = |root: &Path, done: bool| match found(root) {
+            Some(all) if same(&all, &with("new", true)) => Ok(()),
+            Some(all) if same(&all, &with("old", true)) && !done => Ok(()),
+            other => Err(format!("{:?}", other.map(|all| all.into_keys().collect::<Vec<_>>()))),
+        };
+        Trial { prepare: &prepare, work: &work, check: &check }.run();
+
+        let work = |root: &Path, disk: FaultyDisk| {
+            create_on(&Durable::on(disk), &place(root), &files("new")).is_ok()
+        };
+        let check = |root: &Path, done: bool| match found(root) {
+            Some(all) if same(&all, &with("new", false)) => Ok(()),
+            None if !done => Ok(()),
+            other => Err(format!("{:?}", other.map(|all| all.into_keys().collect::<Vec<_>>()))),
+        };
+        Trial { prepare: &|_| {}, work: &work, check: &check }.run();
     }
 
     #[test]

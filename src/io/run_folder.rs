@@ -1,16 +1,18 @@
 //! The folder that a run leaves behind, and the link `last` to the newest one.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::clock;
-use super::files::FileError;
+use super::files::{Durable, FileError, PUBLIC_FOLDER};
 
 /// A new folder for one run.
 #[derive(Debug)]
 pub struct RunFolder {
     runs: PathBuf,
     path: PathBuf,
+    durable: Durable,
 }
 
 impl RunFolder {
@@ -19,7 +21,9 @@ impl RunFolder {
     /// # Errors
     /// [`FileError::Write`] with the folder that cannot be made.
     pub fn create(runs: &Path, scenario: &str) -> Result<Self, FileError> {
-        fs::create_dir_all(runs).map_err(|cause| FileError::Write { path: runs.to_owned(), cause })?;
+        let durable = Durable::default();
+        let failed = |cause| FileError::Write { path: runs.to_owned(), cause };
+        durable.folder(runs, PUBLIC_FOLDER).map_err(failed)?;
         let name = format!("{}-{scenario}", clock::stamp());
         let mut attempt = 1;
         loop {
@@ -27,8 +31,8 @@ impl RunFolder {
                 1 => runs.join(&name),
                 n => runs.join(format!("{name}-{n}")),
             };
-            match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self { runs: runs.to_owned(), path }),
+            match durable.new_folder(&path, PUBLIC_FOLDER) {
+                Ok(()) => return Ok(Self { runs: runs.to_owned(), path, durable }),
                 Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists && attempt < 1000 => {
                     attempt += 1
                 }
@@ -51,13 +55,14 @@ impl RunFolder {
         File::create(&path).map_err(|cause| FileError::Write { path, cause })
     }
 
-    /// Points `runs/last` at the folder. Something of that name that is no link is left alone.
+    /// Makes everything in the folder durable, and points `runs/last` at it. Something of that name that is no link is left alone.
     ///
     /// # Errors
     /// [`FileError::Write`] with the link's path.
     pub fn publish(&self) -> Result<(), FileError> {
         let link = self.runs.join("last");
         let fail = |cause| FileError::Write { path: link.clone(), cause };
+        self.sync().map_err(|cause| FileError::Write { path: self.path.clone(), cause })?;
         let Some(name) = self.path.file_name() else { return Ok(()) };
         if fs::symlink_metadata(&link).is_ok_and(|found| !found.is_symlink()) {
             return Ok(());
@@ -66,7 +71,18 @@ impl RunFolder {
         let fresh = self.runs.join(format!(".last-{}", std::process::id()));
         let _ = fs::remove_file(&fresh);
         std::os::unix::fs::symlink(name, &fresh).map_err(fail)?;
-        fs::rename(&fresh, &link).map_err(fail)
+        fs::rename(&fresh, &link).map_err(fail)?;
+        self.durable.sync_folder(&self.runs).map_err(fail)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let path = entry?.path();
+            if path.is_file() {
+                File::open(path)?.sync_all()?;
+            }
+        }
+        self.durable.sync_folder(&self.path)
     }
 }
 

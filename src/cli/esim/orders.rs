@@ -1,9 +1,6 @@
 //! The orders that the command line places: made once, found again by whoever starts with the same state.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -15,6 +12,7 @@ use crate::esim::smdp::{
     ConfirmOrder, DownloadOrder, OperatorConstant, OrderState, Producer, Profile, Smdp, Subscriber,
 };
 use crate::id::Iccid;
+use crate::io::files::{self, FileError, OWNER_ONLY};
 use crate::io::{entropy, pki_folder};
 use crate::kernel::RngTree;
 use crate::lab::catalogue;
@@ -22,7 +20,6 @@ use crate::wire::bcd;
 use crate::wire::rsp::{NotificationConfiguration, NotificationEvents, ProfileClass, ProfileMetadata};
 use crate::wire::saip::Package;
 
-const OWNER_ONLY: u32 = 0o600;
 /// The number of the first fresh subscriber: before it are the cards that are served with the same SIM profile.
 const FIRST_SUBSCRIBER: u32 = 100_000;
 
@@ -62,8 +59,7 @@ fn place_one(
     if smdp.order(&iccid).is_none() {
         // First what the home network needs: a profile whose keys nobody knows is of no use.
         if let (Some(path), Some(subscriber)) = (placing.subscribers, &subscriber) {
-            append(path, &iccid, subscriber)
-                .map_err(|cause| ServeError::Subscribers { path: path.to_owned(), cause })?;
+            append(path, &iccid, subscriber).map_err(ServeError::Subscribers)?;
         }
         smdp.add_profile(profile).map_err(refused)?;
     }
@@ -149,7 +145,7 @@ fn package(path: &Path, address: &str) -> Result<Profile, ServeError> {
 }
 
 /// One line for a home network: what `subscriber` is, keys in clear.
-fn append(path: &Path, iccid: &Iccid, subscriber: &Subscriber) -> std::io::Result<()> {
+fn append(path: &Path, iccid: &Iccid, subscriber: &Subscriber) -> Result<(), FileError> {
     let mut line = json!({
         "imsi": subscriber.imsi,
         "iccid": iccid,
@@ -162,7 +158,5 @@ fn append(path: &Path, iccid: &Iccid, subscriber: &Subscriber) -> std::io::Resul
         OperatorConstant::Topc(topc) => ("topc", hex::encode(topc)),
     };
     line[name] = json!(value);
-    let mut file = OpenOptions::new().append(true).create(true).mode(OWNER_ONLY).open(path)?;
-    file.write_all(format!("{line}\n").as_bytes())?;
-    file.sync_all()
+    files::append(path, OWNER_ONLY, format!("{line}\n").as_bytes())
 }

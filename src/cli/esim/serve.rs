@@ -72,8 +72,8 @@ pub enum ServeError {
     Order { profile: PathBuf, cause: Refusal },
     #[error("{}: {cause}", path.display())]
     Profile { path: PathBuf, cause: String },
-    #[error("cannot write the subscribers' keys to {}: {cause}", path.display())]
-    Subscribers { path: PathBuf, cause: std::io::Error },
+    #[error("the subscribers' keys are not kept: {0}")]
+    Subscribers(FileError),
     #[error("the signals that end this program cannot be received: {0}")]
     Signals(std::io::Error),
 }
