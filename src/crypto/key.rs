@@ -5,13 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
-use p256::ecdsa::signature::Signer;
-use p256::ecdsa::{Signature, SigningKey};
+use p256::SecretKey;
+use p256::ecdsa::Signature;
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{CryptoError, Op, Tally};
+use super::{CryptoError, Op, Tally, ecdsa};
 
 /// Whatever signs a message with P-256 and SHA-256: a key in memory, or a card by an APDU. It is given
 /// the message itself, hashes it, and returns `r || s`; or says why it did not sign.
@@ -21,7 +22,7 @@ pub type SignFn = Arc<dyn Fn(&[u8]) -> Result<[u8; 64], String> + Send + Sync>;
 /// key is never one of these; it stays on the card.
 #[derive(Clone)]
 pub struct SoftKey {
-    signing: SigningKey,
+    secret: SecretKey,
     public: [u8; 64],
     tally: Option<Tally>,
 }
@@ -43,12 +44,9 @@ impl SoftKey {
     /// # Errors
     /// [`CryptoError::PrivateKey`] where the scalar is zero or not below the order of the group.
     pub fn from_scalar(scalar: &[u8; 32]) -> Result<Self, CryptoError> {
-        let signing = SigningKey::from_slice(scalar).map_err(|_| CryptoError::PrivateKey)?;
-        let point = signing.verifying_key().to_encoded_point(false);
-        let mut public = [0; 64];
-        // An uncompressed point is the tag 04, then X and Y of 32 bytes each (SEC 1 section 2.3.3).
-        public.copy_from_slice(&point.as_bytes()[1..]);
-        Ok(Self { signing, public, tally: None })
+        let secret = SecretKey::from_slice(scalar).map_err(|_| CryptoError::PrivateKey)?;
+        let public = ecdsa::public_of(scalar).ok_or(CryptoError::PrivateKey)?;
+        Ok(Self { secret, public, tally: None })
     }
 
     /// The same key, whose generation and signatures are counted in `tally`.
@@ -63,8 +61,7 @@ impl SoftKey {
         if let Some(tally) = &self.tally {
             tally.count(Op::P256Sign);
         }
-        let signature: Signature = self.signing.sign(message);
-        signature.to_bytes().into()
+        ecdsa::sign_digest(&self.secret.to_nonzero_scalar(), &Sha256::digest(message).into())
     }
 
     /// The public point, `X || Y`.

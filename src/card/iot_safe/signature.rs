@@ -1,12 +1,13 @@
 //! COMPUTE SIGNATURE and VERIFY SIGNATURE, INIT and UPDATE (GSMA IoT.05 clause 3): ECDSA on P-256 with SHA-256
 //! over a full text, over a last block behind an intermediate hash, or over a hash.
 
-use p256::ecdsa::signature::hazmat::{PrehashSigner, PrehashVerifier};
+use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use p256::ecdsa::{Signature, VerifyingKey};
 use sha2::{Digest, Sha256};
 
 use super::{Applet, compress, objects};
 use crate::card::{CardOp, Reply};
+use crate::crypto::ecdsa;
 use crate::wire::{Command, StatusWord, tlv};
 
 /// What a session is for.
@@ -107,13 +108,12 @@ impl Applet {
         }
         let private = self.keys[session.key].private.as_ref();
         let private = private.ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
-        let signature: Signature =
-            private.sign_prehash(&digest).map_err(|_| StatusWord::TECHNICAL_PROBLEM)?;
+        let signature = ecdsa::sign_digest(private.as_nonzero_scalar(), &digest);
         self.tally(CardOp::Sign);
         // Clients do not agree on the length of tag 33: two bytes for those who set bit 8 of the class byte,
         // one byte for the others.
         let head: &[u8] = if c.class & 0x80 != 0 { &[0x33, 0x00, 0x40] } else { &[0x33, 0x40] };
-        Ok([head, &signature.to_bytes()].concat())
+        Ok([head, &signature].concat())
     }
 
     /// VERIFY SIGNATURE UPDATE: the last command (P1 `80`) carries the signature behind the data.

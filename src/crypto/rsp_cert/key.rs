@@ -1,5 +1,5 @@
 //! The keys of remote SIM provisioning (SGP.22 clause 2.6.7): P-256 and brainpoolP256r1, ECDSA with SHA-256 as
-//! raw `r || s` (BSI TR-03111) and Diffie-Hellman. On P-256, `p256` signs and `aws-lc-rs` verifies and agrees;
+//! raw `r || s` (BSI TR-03111) and Diffie-Hellman. On P-256, see [`super::super::ecdsa`]; `aws-lc-rs` verifies and agrees;
 //! brainpoolP256r1, which `aws-lc-rs` does not have, is `bp256` throughout.
 
 use std::fmt;
@@ -9,7 +9,6 @@ use aws_lc_rs::digest;
 use bp256::BrainpoolP256r1;
 use bp256::elliptic_curve::point::AffineCoordinates as _;
 use ecdsa::signature::{Signer as _, Verifier as _};
-use p256::ecdsa::signature::Signer as _;
 use p256::elliptic_curve::ops::Reduce as _;
 use p256::elliptic_curve::point::DecompressPoint as _;
 use p256::elliptic_curve::sec1::ToEncodedPoint as _;
@@ -18,7 +17,7 @@ use rand_core::RngCore;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::super::{CryptoError, Op, SoftKey, Tally, key};
+use super::super::{CryptoError, Op, SoftKey, Tally, ecdsa as p256_ecdsa, key};
 
 type BrainpoolSigningKey = ecdsa::SigningKey<BrainpoolP256r1>;
 type BrainpoolVerifyingKey = ecdsa::VerifyingKey<BrainpoolP256r1>;
@@ -73,7 +72,7 @@ pub struct RspKey {
 
 #[derive(Clone)]
 enum Secret {
-    P256(p256::ecdsa::SigningKey),
+    P256(p256::SecretKey),
     Brainpool(BrainpoolSigningKey),
 }
 
@@ -94,17 +93,16 @@ impl RspKey {
     /// # Errors
     /// [`CryptoError::PrivateKey`] where the scalar is zero or not below the order of the group.
     pub fn from_scalar(curve: Curve, scalar: &[u8; 32]) -> Result<Self, CryptoError> {
-        let mut point = [0; 64];
-        let secret = match curve {
+        let (secret, point) = match curve {
             Curve::P256 => {
-                let key = p256::ecdsa::SigningKey::from_slice(scalar).map_err(|_| CryptoError::PrivateKey)?;
-                point.copy_from_slice(&key.verifying_key().to_encoded_point(false).as_bytes()[1..]);
-                Secret::P256(key)
+                let key = p256::SecretKey::from_slice(scalar).map_err(|_| CryptoError::PrivateKey)?;
+                (Secret::P256(key), p256_ecdsa::public_of(scalar).ok_or(CryptoError::PrivateKey)?)
             }
             Curve::BrainpoolP256r1 => {
                 let key = BrainpoolSigningKey::from_slice(scalar).map_err(|_| CryptoError::PrivateKey)?;
+                let mut point = [0; 64];
                 point.copy_from_slice(&key.verifying_key().to_sec1_point(false).as_bytes()[1..]);
-                Secret::Brainpool(key)
+                (Secret::Brainpool(key), point)
             }
         };
         let public = RspPublicKey { curve, point };
@@ -142,8 +140,7 @@ impl RspKey {
         self.count(Op::P256Sign, Op::BrainpoolSign);
         match &self.secret {
             Secret::P256(key) => {
-                let signature: p256::ecdsa::Signature = key.sign(message);
-                signature.to_bytes().into()
+                p256_ecdsa::sign_digest(&key.to_nonzero_scalar(), &Sha256::digest(message).into())
             }
             Secret::Brainpool(key) => {
                 let signature: BrainpoolSignature = key.sign(message);
