@@ -16,8 +16,6 @@ use p256::{FieldBytes, NistP256, NonZeroScalar, Scalar, U256};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::key::halves;
-
 /// The signature of a message whose SHA-256 is `digest`, raw: `r || s` (FIPS 186-5 section 6.4.1).
 pub fn sign_digest(secret: &NonZeroScalar, digest: &[u8; 32]) -> [u8; 64] {
     sign(secret, digest).unwrap_or_else(|| {
@@ -32,7 +30,7 @@ fn sign(secret: &NonZeroScalar, digest: &[u8; 32]) -> Option<[u8; 64]> {
     let x = Zeroizing::new(secret.to_repr());
     let order = NistP256::ORDER.to_be_byte_array();
     let k = Zeroizing::new(rfc6979::generate_k::<Sha256, _>(&x, &order, &hash.to_repr(), &[]));
-    let (point_x, _) = halves(&public_of(&(*k).into())?);
+    let point_x: [u8; 32] = public_of(&(*k).into())?[..32].try_into().ok()?;
     let r = <Scalar as Reduce<U256>>::reduce_bytes(&FieldBytes::from(point_x));
     let inverse: Option<Scalar> = Option::<Scalar>::from(Scalar::from_repr(*k))?.invert().into();
     let s = inverse? * (hash + r * secret.as_ref());
