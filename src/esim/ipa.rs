@@ -92,6 +92,9 @@ pub struct Ipa {
     /// The transaction of the trigger that is worked on.
     trigger: Option<Vec<u8>>,
     events: VecDeque<EventEntry>,
+    /// Notifications of installations that the SM-DP+ has. They stay in the eUICC until the eIM has answered to the
+    /// result: if the power is lost in between, they are what still tells of the profile.
+    delivered: Vec<u64>,
     report: PollReport,
 }
 
@@ -109,6 +112,7 @@ impl Ipa {
             sent: None,
             trigger: None,
             events: VecDeque::new(),
+            delivered: Vec::new(),
             report: PollReport::default(),
         }
     }
@@ -260,7 +264,12 @@ impl Ipa {
         let function = "ProvideEimPackageResult";
         let answer = esipa_answer(function, response)?;
         // Whatever the eIM says to it: to bring the same again would change nothing.
-        self.sent = None;
+        let brought = self.sent.take();
+        if matches!(brought, Some(EimPackageResult::Download(_))) {
+            for number in std::mem::take(&mut self.delivered) {
+                es10.remove_notification(number)?;
+            }
+        }
         match answer {
             None => {}
             Some(EsipaResponse::ProvideEimPackageResult(Ok(acknowledged))) => {
@@ -378,7 +387,8 @@ impl Ipa {
         } else {
             Transport::Direct
         };
-        let options = DownloadOptions::accepting(self.options.device.clone());
+        let accepting = DownloadOptions::accepting(self.options.device.clone());
+        let options = DownloadOptions { keep_notification: true, ..accepting };
         let mut download = Box::new(Download::new(source, transport, options));
         let step = download.start(es10);
         self.downloading(es10, download, step)
@@ -430,6 +440,9 @@ impl Ipa {
     fn downloaded(&mut self, es10: &mut Es10<'_>, report: DownloadReport) -> Advance {
         self.report.done.push(format!("downloaded a profile from {}", report.server));
         self.report.installed.extend(report.iccid);
+        if report.notification_kept.is_none() {
+            self.delivered.push(report.sequence_number);
+        }
         if let Some(event) = self.events.pop_front() {
             return self.download(es10, of_event(event));
         }

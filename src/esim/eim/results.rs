@@ -262,9 +262,16 @@ impl Eim {
         record: &mut EuiccRecord,
         result: &ProfileDownloadTriggerResult,
     ) -> Taken {
-        check_out(record, result.transaction_id.as_deref(), |kind| {
+        let out = check_out(record, result.transaction_id.as_deref(), |kind| {
             matches!(kind, WorkKind::Download { .. })
-        })?;
+        });
+        if let Err(refusal) = out {
+            return if self.is_known(record, result) {
+                Ok((Vec::new(), "the same result again".to_owned()))
+            } else {
+                Err(refusal)
+            };
+        }
         let raw = match &result.outcome {
             TriggerOutcome::Installation(raw) => raw,
             TriggerOutcome::Error { response, .. } => {
@@ -289,6 +296,16 @@ impl Eim {
             None => record.steps.clear(),
         }
         Ok((Vec::new(), detail))
+    }
+
+    /// Whether the eUICC has signed that a profile is installed of which this was known: an IPA that lost its power before
+    /// it had the answer brings the result once more.
+    fn is_known(&self, record: &EuiccRecord, result: &ProfileDownloadTriggerResult) -> bool {
+        let TriggerOutcome::Installation(raw) = &result.outcome else { return false };
+        match self.installation(record, raw) {
+            Ok((true, _, Some(iccid))) => record.profiles.iter().any(|profile| profile.iccid == iccid),
+            _ => false,
+        }
     }
 
     /// What the eUICC has signed of an installation.

@@ -79,6 +79,9 @@ pub struct DownloadOptions {
     pub device: DeviceInfo,
     /// The code that the user was given, where one is required.
     pub confirmation_code: Option<String>,
+    /// Whether the notification of an installation stays in the eUICC when the SM-DP+ has it, for somebody else who is
+    /// to know of it and has not been told.
+    pub keep_notification: bool,
     /// Is asked before anything is stored.
     pub decide: Box<dyn FnMut(&Offer) -> Decision + Send>,
 }
@@ -86,7 +89,12 @@ pub struct DownloadOptions {
 impl DownloadOptions {
     /// Accepts whatever the eUICC's rules allow.
     pub fn accepting(device: DeviceInfo) -> Self {
-        Self { device, confirmation_code: None, decide: Box::new(|_| Decision::Accept) }
+        Self {
+            device,
+            confirmation_code: None,
+            keep_notification: false,
+            decide: Box::new(|_| Decision::Accept),
+        }
     }
 }
 
@@ -107,7 +115,7 @@ pub struct DownloadReport {
     pub result: Vec<u8>,
     /// Of the notification.
     pub sequence_number: u64,
-    /// Why the notification is still in the eUICC, where it could not be delivered.
+    /// Why the notification is still in the eUICC, where it could not be delivered or removed.
     pub notification_kept: Option<String>,
 }
 
@@ -382,6 +390,7 @@ impl Download {
         number: u64,
     ) -> Advance {
         let kept = match self.transport.notified(response) {
+            Ok(()) if outcome.is_ok() && self.options.keep_notification => None,
             Ok(()) => es10.remove_notification(number).err(),
             Err(error) => Some(error),
         };
