@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::aka::CdmaParameter;
 use super::error::{ElementRef, PackageError};
+use super::toolkit::ToolkitParameters;
 
 /// A profile as a card holds it after installation.
 #[derive(Clone, PartialEq, Eq)]
@@ -245,6 +246,8 @@ pub struct AppletInstance {
     pub life_cycle: u8,
     /// Application specific parameters, the value of tag `C9`.
     pub parameters: Vec<u8>,
+    /// How packets over the air reach it, where it is an application of the toolkit.
+    pub toolkit: Option<ToolkitParameters>,
     /// STORE DATA values for the instance, in order.
     pub data: Vec<Vec<u8>>,
 }

@@ -20,6 +20,7 @@ mod rules;
 mod template;
 #[cfg(test)]
 mod tests;
+mod toolkit;
 
 pub use build::{Draft, FileSpec, SpecKind};
 pub use der::{Oid, Raw};
@@ -32,3 +33,4 @@ pub use image::{
 pub use response::{EuiccResponse, PeStatus, ResponseError};
 pub use rules::remarks;
 pub use template::oid as template_oid;
+pub use toolkit::ToolkitParameters;

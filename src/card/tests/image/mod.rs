@@ -98,6 +98,7 @@ fn applet(load_package: &str, class: &str, instance: &str) -> AppletInstance {
         privileges: vec![0],
         life_cycle: 0x07,
         parameters: Vec::new(),
+        toolkit: None,
         data: Vec::new(),
     }
 }

@@ -11,6 +11,7 @@ use super::error::{ElementRef, PackageError, PeStatusCode};
 use super::image::{
     AppletInstance, CdmaImage, FileKind, Image, LoadPackage, RfmImage, SecurityDomainImage, SecurityDomainKey,
 };
+use super::toolkit::ToolkitParameters;
 use super::{application, header::Header, template};
 
 /// Versions of the specification whose packages are understood.
@@ -101,7 +102,7 @@ impl Assembly {
                 Ok(())
             }
             Element::SecurityDomain(domain) => {
-                let instance = self.instance(&domain.instance);
+                let instance = self.instance(&domain.instance)?;
                 self.image.security_domains.push(SecurityDomainImage {
                     element: self.at,
                     instance,
@@ -120,7 +121,7 @@ impl Assembly {
                     });
                 }
                 for instance in application.instances.iter().flatten() {
-                    let instance = self.instance(instance);
+                    let instance = self.instance(instance)?;
                     self.image.applets.push(instance);
                 }
                 Ok(())
@@ -166,8 +167,8 @@ impl Assembly {
         Ok(())
     }
 
-    fn instance(&self, instance: &application::Instance) -> AppletInstance {
-        AppletInstance {
+    fn instance(&self, instance: &application::Instance) -> Result<AppletInstance, Fault> {
+        Ok(AppletInstance {
             element: self.at,
             load_package: instance.load_package.clone(),
             class: instance.class.clone(),
@@ -176,8 +177,9 @@ impl Assembly {
             privileges: instance.privileges.clone(),
             life_cycle: instance.life_cycle.unwrap_or(0x07),
             parameters: instance.parameters.clone(),
+            toolkit: ToolkitParameters::of(instance)?,
             data: instance.data.clone().unwrap_or_default(),
-        }
+        })
     }
 
     /// The application that keys are for.
