@@ -4,6 +4,7 @@
 use super::Reply;
 use super::fs::{FileSystem, Index, Position};
 use super::installed::{InstalledProfile, ProfileApplication};
+use super::ota;
 use super::pin::Pins;
 use super::suci::Concealer;
 use super::uicc::{Application, Selection, Uicc};
@@ -65,6 +66,7 @@ pub(super) static INSTRUCTIONS: &[Instruction] = &[
     toolkit(0x10, |card, c| card.toolkit.terminal_profile(c)),
     toolkit(0x12, |card, c| card.toolkit.fetch(c)),
     toolkit(TERMINAL_RESPONSE, terminal_response),
+    toolkit(0xc2, ota::envelope),
     toolkit(0xaa, terminal_capability),
 ];
 

@@ -7,6 +7,7 @@ use super::aka::Aka;
 use super::fs::{FileSystem, Index, Tree};
 use super::installed::{AppletInstance, InstalledProfile};
 use super::iot_safe::{self, Applet};
+use super::ota::Administration;
 use super::pin::Pins;
 use super::sqn::SqnArray;
 use super::usim::{Subscribers, Usim};
@@ -38,8 +39,8 @@ impl InstalledProfile {
     /// profile's alone; `trust_anchor` is the DER certificate that an IoT SAFE applet is delivered with.
     ///
     /// An application whose load package or class has an AID of IoT SAFE is the applet of this program, and there
-    /// may be one. Applications with a load block in the package, security domains and remote file management are
-    /// stored and [listed](Self::stored_applications), not run: their AIDs do not select.
+    /// may be one. Applications with a load block in the package are stored and [listed](Self::stored_applications),
+    /// not run; security domains and remote file management are reached over the air. The AIDs of none of these select.
     pub fn install(image: &Image, rng: &RngTree, trust_anchor: &[u8]) -> Result<Self, PackageError> {
         let tree = Tree::of_image(image)?;
         let pins = Pins::of_image(image)?;
@@ -50,8 +51,13 @@ impl InstalledProfile {
         stored.extend(instances.map(|instance| instance.instance.clone()));
         stored.extend(image.security_domains.iter().map(|domain| domain.instance.instance.clone()));
         stored.extend(image.rfm.iter().map(|rfm| rfm.instance.clone()));
+        let reached =
+            applet.as_ref().and_then(|_| image.applets.iter().find(|instance| is_iot_safe(instance)));
+        let administration = Administration::of_image(image, &tree, reached)
+            .map_err(|(element, cause)| refused(element, "", cause, PeStatusCode::BAD_VALUES))?;
         let files = FileSystem::of_tree(tree);
-        Ok(Self::new(image.iccid, files, pins, subscribers, applet, rng).with_stored(stored))
+        let made = Self::new(image.iccid, files, pins, subscribers, applet, rng);
+        Ok(made.with_stored(stored, administration))
     }
 }
 

@@ -8,6 +8,7 @@ use rand_chacha::ChaCha20Rng;
 use super::fs::personal::iccid;
 use super::fs::{FileSystem, Index};
 use super::iot_safe::{self, Applet};
+use super::ota::Administration;
 use super::pin::Pins;
 use super::state::{ICCID, Stored, Writer};
 use super::suci::Concealer;
@@ -46,6 +47,8 @@ pub struct InstalledProfile {
     /// How many identities were concealed.
     pub(super) identities: u64,
     pub(super) applet: Option<AppletInstance>,
+    /// What is reached over the air, and with which keys.
+    pub(super) administration: Administration,
     /// AIDs of applications that are stored and not run.
     stored: Vec<Vec<u8>>,
 }
@@ -64,7 +67,9 @@ impl InstalledProfile {
         let applet = AppletInstance { applet, aids: known.map(Cow::Borrowed).to_vec() };
         let subscribers = Subscribers::personalised(p, adfs)?;
         let made = Self::new(digits, files, Pins::new(&p.pin), subscribers, Some(applet), rng);
-        Ok(Self { concealer: Concealer::new(p), ..made })
+        let administration = p.ota.as_ref().map(|keys| Administration::personalised(keys, made.files.tree()));
+        let administration = administration.unwrap_or_default();
+        Ok(Self { concealer: Concealer::new(p), administration, ..made })
     }
 
     pub(super) fn new(
@@ -86,8 +91,8 @@ impl InstalledProfile {
         }
     }
 
-    pub(super) fn with_stored(self, stored: Vec<Vec<u8>>) -> Self {
-        Self { stored, ..self }
+    pub(super) fn with_stored(self, stored: Vec<Vec<u8>>, administration: Administration) -> Self {
+        Self { stored, administration, ..self }
     }
 
     /// What a card shows that has no enabled profile: an MF with EF.DIR that lists nothing, EF.PL and EF.ARR.
@@ -101,6 +106,7 @@ impl InstalledProfile {
             suci_stream: None,
             identities: 0,
             applet: None,
+            administration: Administration::default(),
             stored: Vec::new(),
         }
     }
@@ -151,7 +157,12 @@ impl InstalledProfile {
     /// Counts the changes of what [`save`](Self::save) writes down.
     pub fn changes(&self) -> u64 {
         let applet = self.applet.as_ref().map_or(0, |instance| instance.applet.changes());
-        self.pins.changes() + self.subscribers.changes() + self.files.changes() + applet + self.identities
+        self.pins.changes()
+            + self.subscribers.changes()
+            + self.files.changes()
+            + applet
+            + self.administration.changes()
+            + self.identities
     }
 
     fn iccid_digits(&self) -> String {
@@ -170,6 +181,7 @@ impl InstalledProfile {
         if let Some(instance) = &self.applet {
             instance.applet.save(&mut out);
         }
+        self.administration.save(&mut out);
         if let Some(stream) = &self.suci_stream {
             out.put_stream(SUCI_STREAM, stream);
         }
@@ -191,21 +203,24 @@ impl InstalledProfile {
         let subscribers = self.subscribers.restored(self.files.tree(), stored)?;
         let files = self.files.restored(stored)?;
         let applet = self.applet.as_ref().map(|instance| instance.applet.restored(stored)).transpose()?;
+        let counters = self.administration.restored(stored)?;
         let mut suci_stream = self.suci_stream.clone();
         if let Some(stream) = &mut suci_stream {
             stored.forward(SUCI_STREAM, stream)?;
         }
         (self.pins, self.files, self.suci_stream) = (pins, files, suci_stream);
         self.subscribers.assume(subscribers);
+        self.administration.assume(counters);
         if let (Some(instance), Some(restored)) = (&mut self.applet, applet) {
             instance.applet.assume(restored);
         }
         Ok(())
     }
 
-    /// The private scalars that the applet holds, for tests that look for them in what the card says.
+    /// The private scalars that the applet holds and the keys for packets over the air, for tests that look for them in what the card says.
     #[cfg(any(test, fuzzing))]
     pub(super) fn private_scalars(&self) -> Vec<Vec<u8>> {
-        self.applet.as_ref().map(|instance| instance.applet.private_scalars()).unwrap_or_default()
+        let applet = self.applet.as_ref().map(|instance| instance.applet.private_scalars());
+        [applet.unwrap_or_default(), self.administration.keys_held()].concat()
     }
 }

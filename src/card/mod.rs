@@ -15,6 +15,8 @@ mod install;
 mod installed;
 pub mod iot_safe;
 mod modem;
+mod ota;
+mod ota_profile;
 mod package;
 mod pin;
 mod profile;
@@ -37,6 +39,7 @@ mod usim;
 pub use euicc::{Delivered, EuiccConfig, EuiccEvent, EuiccIdentity, InstalledInfo, OnEuiccEvent, RatRule};
 pub use installed::InstalledProfile;
 pub use modem::Modem;
+pub use ota_profile::OtaKeys;
 pub use package::{impersonate, package};
 pub use profile::{
     Algorithm, Authentication, IotSafeContent, OperatorKey, Personalisation, PinCode, PinCodes, Secret,
@@ -84,6 +87,8 @@ pub enum CardError {
     TrustAnchor { bytes: usize, max: usize },
     #[error("sequence number {sqn:#x} has more than 48 bits; correct `sqn` of the profile")]
     Sqn { sqn: u64 },
+    #[error("the keys for packets over the air: {0}")]
+    Ota(crate::wire::ota::KeyError),
     #[error("the eUICC cannot be made: {what}")]
     Euicc { what: &'static str },
     #[error("a profile package cannot be installed: {0}")]

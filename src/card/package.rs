@@ -2,12 +2,16 @@
 
 use super::fs::blueprint::{self, USIM};
 use super::fs::personal;
-use super::{Algorithm, Personalisation, SuciScheme, iot_safe};
+use super::ota::{IOT_SAFE_MINIMUM, ISSUER_AID, ISSUER_TAR, MNO_TAR, UICC_FILES, USIM_FILES};
+use super::{Algorithm, OtaKeys, Personalisation, SuciScheme, iot_safe};
+use crate::wire::ota::{Counter, Key, TAR_IOT_SAFE};
 use crate::wire::saip::aka::{self, AkaParameter, AkaSource};
-use crate::wire::saip::application::{Application, Instance};
+use crate::wire::saip::application::{
+    self, Application, Instance, KeyComponent, Rfm, SecurityDomain, UiccParameters,
+};
 use crate::wire::saip::codes::{Pin, PinCodes, PinSource, Puk, PukCodes};
 use crate::wire::saip::header::{Header, PeHeader, Services};
-use crate::wire::saip::{Draft, Element, FileSpec, Package, SpecKind};
+use crate::wire::saip::{Draft, Element, FileSpec, Package, SpecKind, ToolkitParameters};
 
 /// A local PIN that may be changed but not disabled, and an administrative code likewise.
 const ENABLED_AND_CHANGEABLE: u8 = 0x03;
@@ -50,12 +54,15 @@ pub fn package(p: &Personalisation) -> Package {
     if let Some(isim) = isim.map(|file| file.path.clone()) {
         draft.template("isim", 1, &isim, &mut files);
         pins(&mut draft, PinSource::Shared(vec![0x7f, 0x10]));
-        let source = AkaSource::Mapped { options: ALL_SHARED, source: usim, extra: Vec::new() };
+        let source = AkaSource::Mapped { options: ALL_SHARED, source: usim.clone(), extra: Vec::new() };
         draft.push(|header| keys(header, source, p));
         draft.template("opt-isim", 1, &isim, &mut files);
     }
     // What no template has: DF.GSM, and files that are the issuer's own choice.
     draft.generic(&files);
+    if let Some(keys) = &p.ota {
+        administration(&mut draft, keys, &usim);
+    }
     draft.push(|header| {
         let applet = Instance {
             load_package: iot_safe::AID_GSMA.to_vec(),
@@ -66,7 +73,7 @@ pub fn package(p: &Personalisation) -> Package {
             life_cycle: None,
             parameters: Vec::new(),
             system: None,
-            uicc: None,
+            uicc: p.ota.as_ref().map(|_| toolkit(IOT_SAFE_MINIMUM, &[TAR_IOT_SAFE])),
             data: None,
             provider: None,
             extra: Vec::new(),
@@ -81,8 +88,100 @@ pub fn package(p: &Personalisation) -> Package {
     draft.finish()
 }
 
-/// Gives `package`, whoever made it, the keys and identifiers of `p`: IMSI, ICCID, algorithm, K and OPc. Returns
-/// whether it has a USIM with keys of its own; if not, it is left as it is.
+/// Classes of a security domain and of its code on the card (GlobalPlatform UICC Configuration annex A).
+const DOMAIN_CODE: [u8; 7] = [0xa0, 0, 0, 1, 0x51, 0x53, 0x50];
+const DOMAIN_CLASS: [u8; 8] = [0xa0, 0, 0, 1, 0x51, 0x53, 0x50, 0x41];
+/// A security domain that manages applications for the issuer.
+const ISSUER_PRIVILEGES: [u8; 3] = [0x82, 0xdc, 0x00];
+/// Secured.
+const ISSUER_LIFE_CYCLE: u8 = 0x0f;
+/// Its secure channel: SCP80.
+const SCP80: [u8; 4] = [0x81, 0x02, 0x80, 0x00];
+/// All files, and none.
+const FULL_ACCESS: [u8; 1] = [0x00];
+const NO_ACCESS: [u8; 1] = [0xff];
+
+/// The issuer's security domain with the keys for packets over the air, and remote management of files.
+fn administration(draft: &mut Draft, keys: &OtaKeys, usim: &[u8]) {
+    let level = keys.minimum_security_level;
+    draft.push(|header| {
+        let instance = Instance {
+            load_package: DOMAIN_CODE.to_vec(),
+            class: DOMAIN_CLASS.to_vec(),
+            instance: ISSUER_AID.to_vec(),
+            security_domain: None,
+            privileges: ISSUER_PRIVILEGES.to_vec(),
+            life_cycle: Some(ISSUER_LIFE_CYCLE),
+            parameters: SCP80.to_vec(),
+            system: None,
+            uicc: Some(toolkit(level, &[MNO_TAR, ISSUER_TAR])),
+            data: None,
+            provider: None,
+            extra: Vec::new(),
+        };
+        Element::SecurityDomain(SecurityDomain {
+            header,
+            instance,
+            keys: Some(key_list(keys)),
+            data: None,
+            open: None,
+            cat_tp: None,
+            extra: Vec::new(),
+        })
+    });
+    let usim = (usim.to_vec(), FULL_ACCESS.to_vec(), FULL_ACCESS.to_vec());
+    for ((instance, tar), access, adf) in
+        [(UICC_FILES, FULL_ACCESS, None), (USIM_FILES, NO_ACCESS, Some(usim))]
+    {
+        draft.push(|header| {
+            Element::Rfm(Rfm {
+                header,
+                instance: instance.to_vec(),
+                security_domain: None,
+                tars: Some(vec![tar]),
+                minimum_security_level: level,
+                access: access.to_vec(),
+                admin_access: access.to_vec(),
+                adf,
+                extra: Vec::new(),
+            })
+        });
+    }
+}
+
+fn toolkit(minimum_security_level: u8, tars: &[[u8; 3]]) -> UiccParameters {
+    let parameters = ToolkitParameters { minimum_security_level, tars: tars.to_vec() };
+    UiccParameters { toolkit: Some(parameters.encode()), ..UiccParameters::default() }
+}
+
+/// KIc, KID and DEK with their usage (GlobalPlatform Card Specification table 11-17): for ciphering, for checksums, for
+/// keys.
+fn key_list(keys: &OtaKeys) -> Vec<application::Key> {
+    let set = &keys.set;
+    let all = [(1, 0x18, Some(set.kic())), (2, 0x14, Some(set.kid())), (3, 0x48, keys.dek.as_ref())];
+    let key = |(identifier, usage, key): (u8, u8, Option<&Key>)| {
+        let key = key?;
+        let checksum = (identifier == 2).then_some(set.checksum_octets()).filter(|octets| *octets != 8);
+        Some(application::Key {
+            usage: vec![usage],
+            access: None,
+            identifier,
+            version: set.version(),
+            counter: (keys.counter != Counter::default()).then(|| keys.counter.to_bytes().to_vec()),
+            components: vec![KeyComponent {
+                key_type: vec![if key.is_aes() { 0x88 } else { 0x80 }],
+                value: key.octets().to_vec(),
+                mac_length: checksum.map(|octets| octets as u8),
+            }],
+            extra: Vec::new(),
+        })
+    };
+    all.into_iter().filter_map(key).collect()
+}
+
+/// Gives `package`, whoever made it, the keys and identifiers of `p`: IMSI, ICCID, algorithm, K and OPc, and in its
+/// first security domain the keys for packets over the air in the place of all that it had for these. Returns whether
+/// it has a USIM with keys of its own; if not, it is left as it is.
 pub fn impersonate(package: &mut Package, p: &Personalisation) -> bool {
     let Some(imsi) = personal::imsi(p) else { return false };
     let has_keys = package.elements.iter().any(
@@ -93,6 +192,9 @@ pub fn impersonate(package: &mut Package, p: &Personalisation) -> bool {
     }
     package.replace_content("usim", "ef-acc", &personal::access_class(p).unwrap_or_default());
     package.replace_keys(&algorithm(p));
+    if let Some(keys) = &p.ota {
+        package.replace_ota_keys(key_list(keys));
+    }
     package.replace_iccid(iccid(p));
     true
 }

@@ -69,6 +69,37 @@ fn refusal(tries: u8) -> StatusWord {
     if tries == 0 { StatusWord::PIN_BLOCKED } else { StatusWord::tries_left(tries) }
 }
 
+/// What a server may do with files over the air, instead of what codes open that somebody has given (ETSI TS 102 226
+/// clause 8.2.1.3.2.5). What no code opens stays closed to everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AccessDomain {
+    /// As if every code had been given.
+    Full,
+    /// As if ADM1 had.
+    Adm1,
+    Nothing,
+}
+
+impl AccessDomain {
+    /// Reads the parameter of an application. Of the mechanism with a bit for each code only ADM1 is understood; other
+    /// bits open nothing.
+    pub(super) fn parse(parameter: &[u8]) -> Self {
+        match parameter {
+            [0x00] => Self::Full,
+            [0x02, _, adm, ..] if adm & 0x01 != 0 => Self::Adm1,
+            _ => Self::Nothing,
+        }
+    }
+
+    fn grants(self, reference: u8) -> bool {
+        match self {
+            Self::Full => true,
+            Self::Adm1 => reference == ADM1,
+            Self::Nothing => false,
+        }
+    }
+}
+
 /// The codes of one profile.
 #[derive(Clone)]
 pub(super) struct Pins {
@@ -78,6 +109,8 @@ pub(super) struct Pins {
     shared: Arc<[(Index, Index)]>,
     /// How often a code, a switch or a counter has changed.
     changes: u64,
+    /// Whose rights count, while that is not who has given codes to the terminal.
+    remote: Option<AccessDomain>,
 }
 
 impl Pins {
@@ -108,7 +141,7 @@ impl Pins {
 
     /// No codes at all: what is bound to one is not to be had.
     pub(super) fn none() -> Self {
-        Self { pins: Vec::new(), puks: Vec::new(), shared: Arc::new([]), changes: 0 }
+        Self { pins: Vec::new(), puks: Vec::new(), shared: Arc::new([]), changes: 0, remote: None }
     }
 
     /// The codes of `image`, whose files are checked already. An error names the element whose code cannot be.
@@ -197,7 +230,16 @@ impl Pins {
     /// Whether what is bound to key `reference` may be done as things stand. What is bound to a key that is not
     /// there may not.
     pub(super) fn granted(&self, reference: u8, scope: &[Index]) -> bool {
-        self.find(reference, scope).is_some_and(|at| !self.pins[at].enabled || self.pins[at].verified)
+        let pin = self.find(reference, scope).map(|at| &self.pins[at]);
+        match self.remote {
+            None => pin.is_some_and(|pin| !pin.enabled || pin.verified),
+            Some(domain) => domain.grants(reference) || pin.is_some_and(|pin| !pin.enabled),
+        }
+    }
+
+    /// Lets the rights of `domain` count in the place of the codes that were given, until this is called with none.
+    pub(super) fn set_remote(&mut self, domain: Option<AccessDomain>) {
+        self.remote = domain;
     }
 
     /// Whether the PIN has to be verified before something is done; `None` if there is none.

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::CardError;
+use super::ota_profile::OtaKeys;
 pub use super::suci_profile::{Suci, SuciScheme};
 use super::tuak::Tuak;
 use crate::crypto::milenage::{K, Op, Opc, hmac_sha256};
@@ -39,6 +40,9 @@ pub struct SimProfile {
     /// What the IoT SAFE applet is delivered with.
     #[serde(default)]
     pub iot_safe: IotSafeContent,
+    /// The keys for packets over the air. Without them the card takes none.
+    #[schemars(with = "Option<super::ota_profile::OtaToml>")]
+    pub ota: Option<OtaKeys>,
     /// PIN1, PIN2 and the administrative code.
     #[serde(default)]
     pub pin: PinCodes,
@@ -181,6 +185,7 @@ impl SimProfile {
                 0 => key.0,
                 n => *hmac_sha256(&key.0, &n.to_be_bytes()),
             }),
+            ota: self.ota.as_ref().map(|keys| keys.of_card(index)).transpose()?,
             pin: self.pin.clone(),
         })
     }
@@ -219,6 +224,8 @@ pub struct Personalisation {
     pub suci: Option<Suci>,
     /// The secret of the IoT SAFE applet.
     pub pre_shared_key: Option<[u8; 32]>,
+    /// The keys for packets over the air.
+    pub ota: Option<OtaKeys>,
     /// The codes of the card.
     pub pin: PinCodes,
 }

@@ -25,6 +25,8 @@ pub(super) const APPLET_KEY: u16 = 0xa4;
 pub(super) const APPLET_FILE: u16 = 0xa5;
 pub(super) const STREAM: u16 = 0xa7;
 pub(super) const AUTHENTICATIONS: u16 = 0xa8;
+pub(super) const GENERATION: u16 = 0xa9;
+pub(super) const OTA_COUNTER: u16 = 0xaa;
 
 /// A state being written.
 pub(super) struct Writer {
@@ -275,7 +277,9 @@ mod tests {
         #[test]
         fn well_signed_nonsense_is_refused_or_taken_whole(
             objects in proptest::collection::vec(
-                (prop::sample::select(vec![ICCID, PIN, SEQUENCE, FILE, APPLET_KEY, APPLET_FILE, STREAM, AUTHENTICATIONS]),
+                (prop::sample::select(vec![
+                    ICCID, PIN, SEQUENCE, FILE, APPLET_KEY, APPLET_FILE, STREAM, AUTHENTICATIONS, GENERATION, OTA_COUNTER,
+                ]),
                  proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..6)), 0..8),
         ) {
             let mut writer = Writer::new();

@@ -11,6 +11,7 @@ mod files;
 mod gsm;
 mod image;
 mod modem;
+mod ota;
 mod platform;
 mod subscriber;
 

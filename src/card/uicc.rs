@@ -14,6 +14,7 @@ use super::installed::{InstalledProfile, ProfileApplication};
 use super::toolkit::{Refresh, Toolkit};
 use super::{CardError, CardPort, OnOp, Personalisation, PortError, Reply};
 use crate::kernel::{Origin, RngTree};
+use crate::wire::ota::Reassembly;
 use crate::wire::{Command, StatusWord};
 
 /// Basic channel 0, standard channels to 3 and extended channels to 19.
@@ -41,6 +42,8 @@ pub struct Uicc {
     atr: [u8; atr::BYTES],
     profile: Box<InstalledProfile>,
     pub(super) toolkit: Toolkit,
+    /// Short messages for the card that belong together.
+    pub(super) messages: Reassembly,
     channels: [Option<Selection>; CHANNELS],
     sim: Sim,
     /// Response data that waits for GET RESPONSE, by channel.
@@ -70,6 +73,7 @@ impl Uicc {
             atr: atr::of(keys),
             profile: Box::new(InstalledProfile::none()),
             toolkit: Toolkit::default(),
+            messages: Reassembly::default(),
             sim: Sim::default(),
             channels: only_the_basic_channel(),
             pending: BTreeMap::new(),
@@ -105,7 +109,13 @@ impl Uicc {
             *selection = Selection { application, position: Position::default() };
         }
         self.sim = Sim::default();
+        self.messages = Reassembly::default();
         before.is_some().then_some(before)
+    }
+
+    /// The enabled profile, or what stands for none, and the toolkit.
+    pub(super) fn profile_and_toolkit(&mut self) -> (&mut InstalledProfile, &mut Toolkit) {
+        (&mut self.profile, &mut self.toolkit)
     }
 
     /// The enabled profile.
@@ -155,12 +165,13 @@ impl Uicc {
         self.channels = only_the_basic_channel();
         self.sim = Sim::default();
         self.toolkit.reset();
+        self.messages = Reassembly::default();
         self.pending.clear();
         self.profile.reset();
         self.power_up_euicc();
     }
 
-    /// The private scalars that the applet holds, for tests that look for them in what the card says.
+    /// The private scalars that the applet holds and the keys for packets over the air, for tests that look for them in what the card says.
     #[cfg(any(test, fuzzing))]
     pub fn private_scalars(&self) -> Vec<Vec<u8>> {
         self.profile.private_scalars()
@@ -201,11 +212,16 @@ impl Uicc {
             _ => {}
         }
         let mut selection = self.channel(number)?;
+        let known = || INSTRUCTIONS.iter().filter(|i| i.code == c.instruction);
+        let instruction = known().find(|i| i.class == class);
+        // The toolkit is the card's, whatever is selected.
+        let of_card = matches!(instruction.map(|i| &i.run), Some(Run::Card(_)));
         match selection.application {
-            Some(Application::OfProfile(ProfileApplication::IotSafe)) => {
+            Some(Application::OfProfile(ProfileApplication::IotSafe)) if !of_card => {
                 let instance = self.profile.applet.as_mut().ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
                 let data = instance.applet.handle(number, c)?;
-                return Ok(self.deliver_at_once(number, c, data));
+                let response = self.deliver_at_once(number, c, data);
+                return Ok(self.with_remote_session(response));
             }
             Some(Application::IsdR) if (class, c.instruction) == (0x80, 0xe2) => {
                 let data = self.with_its_euicc(|euicc, card| euicc.store_data(card, number, c));
@@ -218,8 +234,6 @@ impl Uicc {
             }
             Some(_) | None => {}
         }
-        let known = || INSTRUCTIONS.iter().filter(|i| i.code == c.instruction);
-        let instruction = known().find(|i| i.class == class);
         let data = match (instruction.map(|i| &i.run), known().next()) {
             (Some(Run::Profile(run)), _) => {
                 let reply = run(&mut self.profile, &mut selection, c);
@@ -253,6 +267,17 @@ impl Uicc {
         {
             response.truncate(response.len() - 2);
             response.extend_from_slice(&StatusWord::proactive(bytes).to_bytes());
+        }
+        response
+    }
+
+    /// `63CF` in the place of `9000`, once, where a script over the air has changed something in the applet.
+    fn with_remote_session(&mut self, mut response: Vec<u8>) -> Vec<u8> {
+        if response.ends_with(&StatusWord::OK.to_bytes())
+            && self.profile.applet.as_mut().is_some_and(|instance| instance.applet.take_remote_change())
+        {
+            response.truncate(response.len() - 2);
+            response.extend_from_slice(&StatusWord::REMOTE_SESSION.to_bytes());
         }
         response
     }

@@ -251,7 +251,7 @@ fn transmit(
     let bytes = encoded.map_err(|source| IotSafeError::Command { command, source })?;
     let response = slot.exchange(&bytes).map_err(|source| IotSafeError::Port { command, source })?;
     match StatusWord::split(&response) {
-        Some((data, StatusWord::OK)) => Ok(data.to_vec()),
+        Some((data, StatusWord::OK | StatusWord::REMOTE_SESSION)) => Ok(data.to_vec()),
         Some((_, status)) => Err(IotSafeError::Refused { command, status }),
         None => Err(answer(command, "no status word".to_owned())),
     }

@@ -124,6 +124,12 @@ pub struct StatusWord(pub u16);
 
 impl StatusWord {
     pub const OK: Self = Self(0x9000);
+    /// The toolkit is busy: the terminal has still to do a proactive command (TS 102 221 clause 10.2.1.4).
+    pub const TOOLKIT_BUSY: Self = Self(0x9300);
+    /// A script over the air is ended before its end: the answer has no room for more data.
+    pub const DATA_CUT: Self = Self(0x62f1);
+    /// IoT SAFE: done, and a remote session has changed something since the last command.
+    pub const REMOTE_SESSION: Self = Self(0x63cf);
     /// Logical channel not supported, or not open.
     pub const CHANNEL_NOT_SUPPORTED: Self = Self(0x6881);
     pub const SECURE_MESSAGING_NOT_SUPPORTED: Self = Self(0x6882);

@@ -24,9 +24,11 @@ pub struct Answer {
 
 impl Answer {
     /// The data where the command was executed: normal ending, also with a proactive command waiting, or with
-    /// a warning that nothing was changed (TS 102 221 clauses 10.2.1.1 to 10.2.1.3).
+    /// a warning that nothing was changed (TS 102 221 clauses 10.2.1.1 to 10.2.1.3). `63CF` with data is that of IoT
+    /// SAFE, done behind a remote session; without data it is a code with 15 tries left.
     pub fn said(self) -> Said<Vec<u8>> {
         match self.status.0 >> 8 {
+            _ if self.status == StatusWord::REMOTE_SESSION && !self.data.is_empty() => Ok(self.data),
             0x90..=0x92 | 0x62 => Ok(self.data),
             _ => Err(self.status),
         }

@@ -197,6 +197,11 @@ impl FileSystem {
         self.tree.lineage(position.directory).chain(application).collect()
     }
 
+    /// Whether what is current at `position` belongs to an application, and not to the UICC.
+    pub(super) fn is_in_application(&self, position: &Position) -> bool {
+        self.tree.application_of(position.directory).is_some()
+    }
+
     /// Whether the access rule of the file at `index` permits `mode`. The rule is what EF.ARR holds now; a link has
     /// that of the file which it shows.
     fn grant(&self, position: &Position, index: Index, mode: Mode, pins: &Pins) -> Result<(), StatusWord> {

@@ -27,8 +27,10 @@ pub(super) fn services(p: &Personalisation) -> Content {
         Some(suci) if suci.by_card => &[124, 125],
         Some(_) => &[124],
     };
+    // 28: the terminal hands short messages for the card to it.
+    let download = if p.ota.is_some() { &[28][..] } else { &[] };
     let mut bytes = vec![0u8; 17];
-    for bit in always.iter().chain(suci).map(|service: &usize| service - 1) {
+    for bit in always.iter().chain(suci).chain(download).map(|service: &usize| service - 1) {
         bytes[bit / 8] |= 1 << (bit % 8);
     }
     Some(bytes)

@@ -57,7 +57,9 @@ impl Applet {
         let public = point.ok_or(StatusWord::INCORRECT_DATA)?;
         verifying_key(&public)?;
         self.changes += 1;
-        self.keys[import.key] = Content { private: None, public: Some(Box::new(public)) };
+        self.sessions.end_all_with(import.key);
+        self.keys[import.key] =
+            Content { private: None, public: Some(Box::new(public)), ..Content::default() };
         Ok(Vec::new())
     }
 

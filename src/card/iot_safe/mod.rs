@@ -9,6 +9,7 @@ mod agreement;
 mod compress;
 mod derivation;
 mod objects;
+mod remote;
 mod signature;
 
 use p256::ecdsa::SigningKey;
@@ -21,7 +22,7 @@ pub(super) use self::compress::tests::state_behind;
 use self::agreement::Import;
 use self::objects::{File, Key, STORE, Secret, Store};
 use self::signature::Sessions;
-use super::state::{APPLET_FILE, APPLET_KEY, Stored, Writer, damaged, exactly};
+use super::state::{APPLET_FILE, APPLET_KEY, GENERATION, Stored, Writer, damaged, exactly};
 use super::{CardError, CardOp, OnOp, Reply};
 use crate::kernel::RngTree;
 use crate::wire::{Command, StatusWord, tlv};
@@ -48,6 +49,8 @@ struct Content {
     private: Option<Box<SigningKey>>,
     /// X and Y.
     public: Option<Box<[u8; 64]>>,
+    /// How often the card has made a key here. It only rises.
+    generation: u64,
 }
 
 /// The applet with its store.
@@ -64,6 +67,8 @@ pub(super) struct Applet {
     on_op: Option<OnOp>,
     /// How often something has changed that outlives the power.
     changes: u64,
+    /// Whether a script over the air has changed something of which the device has not been told.
+    remotely_changed: bool,
 }
 
 impl Applet {
@@ -103,6 +108,7 @@ impl Applet {
             random_stream: Box::new(rng.stream(RANDOM_STREAM)),
             on_op: None,
             changes: 0,
+            remotely_changed: false,
         }
     }
 
@@ -132,9 +138,10 @@ impl Applet {
     pub(super) fn reset(&mut self) {
         self.sessions = Sessions::default();
         self.import = None;
+        self.remotely_changed = false;
         for (spec, content) in self.store.keys.iter().zip(&mut self.keys) {
             if spec.volatile {
-                *content = Content::default();
+                (content.private, content.public) = (None, None);
             }
         }
     }
@@ -145,6 +152,9 @@ impl Applet {
 
     /// Writes down all but volatile keys and sessions.
     pub(super) fn save(&self, out: &mut Writer) {
+        for (spec, content) in self.store.keys.iter().zip(&self.keys).filter(|(_, key)| key.generation > 0) {
+            out.put_parts(GENERATION, &[&[spec.id], &content.generation.to_be_bytes()]);
+        }
         for (spec, content) in self.store.keys.iter().zip(&self.keys).filter(|(spec, _)| !spec.volatile) {
             let private = content.private.as_ref().map(|key| key.to_bytes());
             let private = private.as_ref().map_or(&[][..], |scalar| &scalar[..]);
@@ -170,6 +180,17 @@ impl Applet {
             let at = self.store.keys.iter().position(|key| id == [key.id] && !key.volatile);
             let at = at.ok_or(damaged("it has a key that this applet does not know"))?;
             restored.keys[at] = stored_key(private, public, self.store.keys[at].private)?;
+        }
+        for parts in stored.all_parts::<2>(GENERATION) {
+            let [id, generation] = parts?;
+            let at = self.store.keys.iter().position(|key| id == [key.id] && key.private);
+            let at = at.ok_or(damaged("it counts the keys of a container that this applet does not know"))?;
+            restored.keys[at].generation = u64::from_be_bytes(exactly(generation)?);
+        }
+        for (key, now) in restored.keys.iter_mut().zip(&self.keys) {
+            // A key without a count is of a state that knew none; and no older state takes the count back.
+            let made = u64::from(key.private.is_some());
+            key.generation = key.generation.max(made).max(now.generation);
         }
         for parts in stored.all_parts::<2>(APPLET_FILE) {
             let [id, content] = parts?;
@@ -230,6 +251,8 @@ impl Applet {
         if spec.functions & objects::KEY_GENERATION == 0 {
             return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
         }
+        let generation =
+            self.keys[at].generation.checked_add(1).ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
         let private = SigningKey::random(&mut *self.key_stream);
         let point = private.verifying_key().to_encoded_point(false);
         let mut public = [0; 64];
@@ -238,7 +261,8 @@ impl Applet {
         self.changes += 1;
         // A session that was opened with the old key must not go on with the new one.
         self.sessions.end_all_with(at);
-        self.keys[at] = Content { private: Some(Box::new(private)), public: Some(Box::new(public)) };
+        self.keys[at] =
+            Content { private: Some(Box::new(private)), public: Some(Box::new(public)), generation };
         let mut out = Vec::with_capacity(77);
         tlv::push(&mut out, 0x84, &[spec.id]);
         tlv::push(&mut out, 0x85, &[spec.id]);
@@ -354,13 +378,13 @@ pub(super) struct Restored {
 fn stored_key(private: &[u8], public: &[u8], has_private: bool) -> Result<Content, CardError> {
     let public: [u8; 64] = exactly(public)?;
     if !has_private {
-        return Ok(Content { private: None, public: Some(Box::new(public)) });
+        return Ok(Content { private: None, public: Some(Box::new(public)), generation: 0 });
     }
     let key = SigningKey::from_slice(private).map_err(|_| damaged("a private key is none"))?;
     if key.verifying_key().to_encoded_point(false).as_bytes()[1..] != public {
         return Err(damaged("a private key and its public key do not match"));
     }
-    Ok(Content { private: Some(Box::new(key)), public: Some(Box::new(public)) })
+    Ok(Content { private: Some(Box::new(key)), public: Some(Box::new(public)), generation: 0 })
 }
 
 /// The object that `data` names by identifier or by label: one of both, not both.

@@ -183,8 +183,9 @@ fn no_command_whatever_reads_a_private_key() {
                     command.push(0);
                     let said = card.transmit(&command).unwrap();
                     for secret in card.private_scalars() {
-                        assert!(!contains(&said, &secret[..16]), "{}", hex::encode(&command));
-                        assert!(!contains(&said, &secret[16..]), "{}", hex::encode(&command));
+                        for half in secret.chunks(secret.len() / 2) {
+                            assert!(!contains(&said, half), "{}", hex::encode(&command));
+                        }
                     }
                     // The sweep may have closed or reselected the channel.
                     if instruction == 0x70 || instruction == 0xa4 {

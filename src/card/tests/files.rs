@@ -66,8 +66,8 @@ fn the_files_of_5gs_belong_to_the_usim() {
     assert_eq!(send(card, "00b0000014"), format!("{}00f110000000019000", "ff".repeat(13)));
     assert_eq!(send(card, "00b08a0004"), "f0ffffff9000", "EF.Routing_Indicator by short identifier");
     assert_eq!(send(card, "00a4000c024f07"), "6a82", "no SUCI calculation in this profile");
-    // Services 122 and 123 are offered, 124 and 125 are not.
-    assert_eq!(read(card, "7fff6f38"), "02da1f00213600004001108000000026009000");
+    // Services 28, 122 and 123 are offered, 124 and 125 are not.
+    assert_eq!(read(card, "7fff6f38"), "02da1f08213600004001108000000026009000");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fmt;
 use rand_core::RngCore;
 
 use super::order::Profile;
-use crate::card::{Algorithm, CardError, Personalisation, Secret, SimProfile, impersonate, package};
+use crate::card::{Algorithm, CardError, OtaKeys, Personalisation, Secret, SimProfile, impersonate, package};
 use crate::id::{Iccid, Imsi};
 use crate::kernel::RngTree;
 use crate::wire::bcd;
@@ -28,6 +28,9 @@ pub struct Subscriber {
     pub amf: [u8; 2],
     /// The highest sequence number that the card has accepted, 48 bits.
     pub sqn: u64,
+    /// The keys for packets over the air, which the security domain of the profile has as well: for the operator's OTA
+    /// server.
+    pub ota: OtaKeys,
 }
 
 /// The operator's constant as the card holds it; it says which algorithm applies.
@@ -80,8 +83,8 @@ impl Producer {
         Ok((p.iccid, subscriber))
     }
 
-    /// Subscriber number `number`: IMSI and ICCID that many further on than the profile's, K and the operator's
-    /// constant of its own. The same number gives the same subscriber, whatever else was made before.
+    /// Subscriber number `number`: IMSI and ICCID that many further on than the profile's, K, the operator's constant
+    /// and keys for packets over the air of its own. The same number gives the same subscriber, whatever else was made before.
     ///
     /// # Errors
     /// [`CardError`] where the digits of an identifier run out, or the profile contradicts itself.
@@ -131,7 +134,9 @@ impl Producer {
                 OperatorConstant::Topc(fresh)
             }
         };
-        let subscriber = Subscriber { imsi: p.imsi.clone(), k: p.k, operator, amf: p.amf, sqn: p.sqn };
+        let ota = OtaKeys::draw(&mut keys)?;
+        p.ota = Some(ota.clone());
+        let subscriber = Subscriber { imsi: p.imsi.clone(), k: p.k, operator, amf: p.amf, sqn: p.sqn, ota };
         Ok((p, subscriber))
     }
 }

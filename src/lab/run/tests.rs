@@ -81,6 +81,7 @@ struct Subscriber {
     name: String,
     k: [u8; 16],
     opc: [u8; 16],
+    over_the_air: Vec<Vec<u8>>,
 }
 
 impl Ran {
@@ -122,14 +123,24 @@ impl Ran {
     fn subscribers(&self) -> Vec<Subscriber> {
         let delivered = self.run.scenario.devices().into_iter().map(|device| {
             let card = self.run.profiles[&*device.profile].personalise(device.index).unwrap();
-            Subscriber { name: format!("card {} as delivered", device.number), k: card.k, opc: card.opc }
+            let name = format!("card {} as delivered", device.number);
+            let over_the_air = card.ota.as_ref().map(|keys| {
+                let keys = [Some(keys.set.kic()), Some(keys.set.kid()), keys.dek.as_ref()];
+                keys.into_iter().flatten().map(|key| key.octets().to_vec()).collect()
+            });
+            Subscriber { name, k: card.k, opc: card.opc, over_the_air: over_the_air.unwrap_or_default() }
         });
         let drawn = self.streams.iter().filter(|(name, _)| name.ends_with("/subscriber"));
         let operational = drawn.map(|(name, stream)| {
             let (mut stream, mut k, mut opc) = (stream.clone(), [0; 16], [0; 16]);
             stream.fill_bytes(&mut k);
             stream.fill_bytes(&mut opc);
-            Subscriber { name: name.clone(), k, opc }
+            let over_the_air = (0..3).map(|_| {
+                let mut key = vec![0; 16];
+                stream.fill_bytes(&mut key);
+                key
+            });
+            Subscriber { name: name.clone(), k, opc, over_the_air: over_the_air.collect() }
         });
         delivered.chain(operational).collect()
     }
@@ -185,9 +196,12 @@ impl Ran {
         for (name, scalar) in self.keys_among_others() {
             secrets.add(&name, &scalar);
         }
-        for Subscriber { name, k, opc } in self.subscribers() {
+        for Subscriber { name, k, opc, over_the_air } in self.subscribers() {
             secrets.add(&format!("K of {name}"), &k);
             secrets.add(&format!("OPc of {name}"), &opc);
+            for key in over_the_air {
+                secrets.add(&format!("a key for packets over the air of {name}"), &key);
+            }
         }
         assert_eq!(self.found(&secrets, None), BTreeSet::new());
 

@@ -15,7 +15,7 @@ mod sms;
 mod spi;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use command::{Command, CommandPacket};
 pub use envelope::{EnvelopeError, SmsPpDownload};

@@ -21,15 +21,15 @@ fn set(aes: bool, version: u8, kic: &str, kid: &str, checksum: usize) -> KeySet 
 }
 
 /// Whether they are of AES, version, KIC and KID.
-type Keys = (bool, u8, &'static str, &'static str);
+pub(crate) type Keys = (bool, u8, &'static str, &'static str);
 /// SPI, TAR, counter, script and the command packet.
-type Sent = (&'static str, &'static str, u64, &'static str, &'static str);
+pub(crate) type Sent = (&'static str, &'static str, u64, &'static str, &'static str);
 /// Status, what the script gave, and the response packet behind its header.
-type Given = (u8, &'static str, &'static str);
+pub(crate) type Given = (u8, &'static str, &'static str);
 
 /// Exchanges.
 #[rustfmt::skip]
-const FRESH: [(&str, Keys, Sent, Given); 16] = [
+pub(crate) const FRESH: [(&str, Keys, Sent, Given); 16] = [
     ("F1", (true, 2, "101112131415161718191a1b1c1d1e1f", "202122232425262728292a2b2c2d2e2f"),
         ("1619", "b00120", 0x1, "00a40004022fe200b000000a",
             "00281516192222b0012079fd6003c8e63e4fdc41c23034559942520b4e496bdc496f3df627a8e6a5e1ea"),
@@ -115,7 +115,7 @@ const FRESH: [(&str, Keys, Sent, Given); 16] = [
 /// Published commands, with the octets of a checksum. Their origins: the tests of gsm0348 and of asterix' SecurePacket,
 /// and pySim's tests and manual.
 #[rustfmt::skip]
-const PUBLISHED: [(&str, (Keys, usize), Sent); 12] = [
+pub(crate) const PUBLISHED: [(&str, (Keys, usize), Sent); 12] = [
     ("gsm0348, AES-128", ((true, 1, "D382E547B32F46A981FB1789DE20C4ED",
             "67062EAE4534B19DFCE61464597DF320"), 8),
         ("1601", "B00010", 1, "000E0AB0001000000018180000049000",

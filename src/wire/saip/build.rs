@@ -1,6 +1,7 @@
 //! Making packages: from files as they shall be to the elements that make them, and changing a package that is there.
 
 use super::aka::{AkaSource, Algorithm, MILENAGE, TUAK, USIM_TEST};
+use super::application::Key;
 use super::der::Oid;
 use super::element::{Element, Package};
 use super::file::{Fcp, File, FileCommand, FileItem, GenericFiles, ProprietaryInfo, TemplateFiles};
@@ -236,6 +237,20 @@ impl Package {
             }
         }
         changed
+    }
+
+    /// Gives the first security domain `keys` in the place of all that it has for packets over the air, which are those
+    /// of versions 1 to 15 (GlobalPlatform UICC Configuration). Returns whether there is one.
+    pub fn replace_ota_keys(&mut self, keys: Vec<Key>) -> bool {
+        let domain = self.elements.iter_mut().find_map(|element| match element {
+            Element::SecurityDomain(domain) => Some(domain),
+            _ => None,
+        });
+        let Some(domain) = domain else { return false };
+        let own = domain.keys.get_or_insert_default();
+        own.retain(|key| !(0x01..=0x0f).contains(&key.version));
+        own.extend(keys);
+        true
     }
 
     /// Lets the file `name` of element `element` hold `content` from its start. Returns whether there is one.
