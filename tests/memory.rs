@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 
 use cap::Cap;
 use cellbed::event::{Event, Verdict};
-use cellbed::io::ledger_store::FileStore;
-use cellbed::lab::Run;
 use cellbed::lab::held::{Held, VERDICT};
+use cellbed::lab::{Run, ledger_place};
 use cellbed::report::{RunSummary, View};
 
 #[global_allocator]
@@ -60,9 +59,9 @@ fn run(scenario: &str, devices: u32) -> Vec<Held> {
     });
     let run = run.with_interval_ms(INTERVAL_MS).with_devices(devices).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let store = Box::new(FileStore::open(folder.path()).unwrap());
+    let place = ledger_place(folder.path()).unwrap();
     let mut views: Vec<Box<dyn View>> = vec![Box::new(Unwritten)];
-    let (summary, held) = run.simulate_measured(store, &mut views, || ALLOCATOR.allocated()).unwrap();
+    let (summary, held) = run.simulate_measured(place, &mut views, || ALLOCATOR.allocated()).unwrap();
     assert_eq!(summary.verdict, Verdict::Pass, "{:?}", summary.reason);
     held
 }

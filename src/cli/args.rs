@@ -1,5 +1,6 @@
 //! What can be asked for on the command line.
 
+mod ledger;
 mod pki;
 mod run;
 
@@ -17,6 +18,7 @@ use crate::card::PinCode;
 use crate::io::vpcd::Address;
 use crate::lab::scenario::DEVICES_MAX;
 
+pub use ledger::*;
 pub use pki::*;
 pub use run::*;
 
@@ -97,32 +99,6 @@ pub struct CheckArgs {
     /// Scenario and bench files
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub struct LedgerArgs {
-    #[command(subcommand)]
-    pub verb: LedgerVerb,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum LedgerVerb {
-    /// Print the blocks, devices and checkpoint of a ledger
-    Show {
-        /// The folder of the ledger, as in runs/last/ledger
-        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
-        dir: PathBuf,
-    },
-    /// Check a ledger from the bytes on disk
-    #[command(after_long_help = exit::help())]
-    Verify {
-        /// The folder of the ledger, as in runs/last/ledger
-        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
-        dir: PathBuf,
-        /// Execute every transaction again, besides checking hashes, roots and signatures
-        #[arg(long)]
-        full: bool,
-    },
 }
 
 #[derive(Debug, Args)]

@@ -12,9 +12,8 @@ use super::yardstick::{self, Cost};
 use super::{interrupt, terminal};
 use crate::event::{Step, StepId, Verdict};
 use crate::io::clock::peak_memory_bytes;
-use crate::io::ledger_store::FileStore;
 use crate::lab::held::{Held, Live};
-use crate::lab::{LabError, Run};
+use crate::lab::{LabError, Run, ledger_place};
 use crate::report::RunSummary;
 
 const SCENARIO: &str = "lab/scenarios/zero-touch.toml";
@@ -57,10 +56,10 @@ fn onboard(args: &OnboardArgs, live: Option<Live>) -> Result<Exit, LabError> {
     let run = run.with_interval_ms(args.interval_ms).with_time_limit(TIME_LIMIT + interval * args.devices);
     let idle = peak_memory_bytes();
     let folder = Scratch::new()?;
-    let store = FileStore::open(&folder.0).map_err(|error| LabError::Ledger(error.into()))?;
+    let place = ledger_place(&folder.0)?;
     let (summary, held) = match live {
-        Some(live) => run.simulate_measured(Box::new(store), &mut [], live)?,
-        None => (run.simulate(Box::new(store), None, &mut [])?, Vec::new()),
+        Some(live) => run.simulate_measured(place, &mut [], live)?,
+        None => (run.simulate(place, None, &mut [])?, Vec::new()),
     };
     let peak = peak_memory_bytes();
     report(&summary, idle, peak);

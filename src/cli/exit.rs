@@ -23,7 +23,7 @@ pub enum Exit {
     Threshold,
     /// A scenario failed, or what was verified is not in order.
     Failed,
-    /// A scenario did not fail, and what it expects could not all be put to the test.
+    /// Nothing failed, and not everything could be put to the test or is proved.
     Inconclusive,
     /// A signal ended the run before it was through.
     Interrupted,
@@ -38,7 +38,11 @@ const TABLE: [(Exit, u8, &str); 8] = [
     (Exit::Bench, 97, "the bench failed after the set-up; nothing is said of what it tests"),
     (Exit::Threshold, 99, "what was measured is past a limit that was given"),
     (Exit::Failed, 100, "a scenario failed, or what was verified is not in order"),
-    (Exit::Inconclusive, 101, "a scenario could not be put to the test in full, and did not fail"),
+    (
+        Exit::Inconclusive,
+        101,
+        "a scenario could not be put to the test in full, or a ledger is not proved; nothing failed",
+    ),
     (Exit::Interrupted, 130, "a signal (SIGINT, SIGTERM) ended the run; its folder is whole"),
 ];
 

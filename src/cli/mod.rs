@@ -30,7 +30,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, LedgerVerb, Verb};
+use args::{Cli, Verb};
 use exit::Exit;
 
 use crate::lab::held::Live;
@@ -50,7 +50,7 @@ pub fn main(live: Option<Live>) -> ExitCode {
         Verb::Run(args) => run::main(args),
         Verb::Node(args) => node::main(args),
         Verb::Check(args) => check::main(args),
-        Verb::Ledger(args) => ledger(&args.verb),
+        Verb::Ledger(args) => ledger::main(&args.verb),
         Verb::Report(args) => report::main(args),
         Verb::Card(args) => card::main(&args.verb),
         Verb::Pki(args) => pki::main(&args.verb),
@@ -62,34 +62,5 @@ pub fn main(live: Option<Live>) -> ExitCode {
         Verb::Schema(args) => generate::schemas(args),
         Verb::Completions(args) => generate::completions(args),
         Verb::Man(args) => generate::man_pages(args),
-    }
-}
-
-/// Shows or verifies a ledger. A ledger that cannot be shown or read is a wrong set-up; one that does not verify is a
-/// finding.
-fn ledger(verb: &LedgerVerb) -> ExitCode {
-    let (LedgerVerb::Show { dir } | LedgerVerb::Verify { dir, .. }) = verb;
-    if !dir.is_dir() {
-        terminal::failure(format!(
-            "there is no folder {}; a run leaves its ledger in runs/last/ledger",
-            dir.display()
-        ));
-        return Exit::SetUp.into();
-    }
-    let mut text = Vec::new();
-    let result = match verb {
-        LedgerVerb::Show { dir } => ledger::show(dir, &mut text).map_err(|error| (error, Exit::SetUp)),
-        LedgerVerb::Verify { dir, full } => ledger::verify(dir, *full, &mut text).map_err(|error| {
-            let exit = error.when_verified();
-            (error, exit)
-        }),
-    };
-    terminal::raw(&String::from_utf8_lossy(&text));
-    match result {
-        Ok(()) => Exit::Pass.into(),
-        Err((error, exit)) => {
-            terminal::failure(error);
-            exit.into()
-        }
     }
 }

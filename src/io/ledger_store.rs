@@ -3,15 +3,18 @@
 //! `blocks.log` begins with 16 bytes that name its format. A record is its length (4 bytes, little endian), the
 //! CRC-32C of its number and length (4), the CRC-32C of its payload (4), and the payload. With the length checked
 //! on its own, an interrupted append can be told from damage: only what reaches the end of the file is a torn
-//! tail. The checkpoint is replaced by renaming, after the blocks that it covers are durable.
+//! tail. The checkpoint is replaced by renaming, after the blocks that it covers and their seals are durable.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::ledger::{Contents, Store, StoreError, Torn};
+use super::durable;
+use crate::ledger::{Store, StoreError, Torn};
 
-const MAGIC: &[u8; 16] = b"cellbed ledger 1";
+const MAGIC: &[u8; 16] = b"cellbed ledger 2";
+/// The format before blocks had seals.
+const MAGIC_BEFORE: &[u8; 16] = b"cellbed ledger 1";
 const BLOCKS: &str = "blocks.log";
 const CHECKPOINT: &str = "checkpoint";
 const HEADER_LEN: usize = 12;
@@ -34,7 +37,7 @@ impl FileStore {
     /// # Errors
     /// [`StoreError::Locked`] if another process writes to it; [`StoreError::Io`] with the path.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        fs::create_dir_all(dir).map_err(|cause| io_error(dir, &cause))?;
+        durable::create_folder(dir).map_err(|cause| io_error(dir, &cause))?;
         let path = dir.join(BLOCKS);
         let blocks = OpenOptions::new()
             .read(true)
@@ -76,64 +79,67 @@ impl FileStore {
             self.blocks.rewind()?;
             self.blocks.write_all(MAGIC)?;
             self.blocks.sync_all()?;
-            self.sync_directory()?;
+            durable::sync_folder_of(&self.dir.join(BLOCKS))?;
         }
         Ok(())
     }
 
-    /// Makes the names of new files durable.
-    fn sync_directory(&self) -> std::io::Result<()> {
-        File::open(&self.dir)?.sync_all()
-    }
-
-    /// Reads the records; what is torn begins at the returned tail's offset.
-    fn scan(&mut self) -> Result<(Vec<Vec<u8>>, Option<Torn>), StoreError> {
+    /// Reads the records, one at a time; what is torn begins at the returned tail's offset.
+    fn scan(&mut self, each: &mut dyn FnMut(Vec<u8>) -> bool) -> Result<Option<Torn>, StoreError> {
         let path = self.dir.join(BLOCKS);
         let io = |cause: std::io::Error| io_error(&path, &cause);
         self.offsets.clear();
         let length = self.blocks.metadata().map_err(io)?.len();
         self.blocks.rewind().map_err(io)?;
-        let mut reader = BufReader::new(&self.blocks);
+        // A handle of its own for the same file, so that places can be noted meanwhile.
+        let file = self.blocks.try_clone().map_err(io)?;
+        let mut reader = BufReader::new(file);
         let mut magic = [0; MAGIC.len()];
-        if reader.read_exact(&mut magic).is_err() || magic != *MAGIC {
+        let known = reader.read_exact(&mut magic).is_ok();
+        if known && magic == *MAGIC_BEFORE {
+            return Err(self.corrupt(0, "it is of an earlier program, and its blocks have no seals"));
+        }
+        if !known || magic != *MAGIC {
             return Err(self.corrupt(0, "it does not begin as a ledger of this program does"));
         }
-        let mut records = Vec::new();
+        self.end = None;
         let mut at = MAGIC.len() as u64;
         while at < length {
             let mut header = [0; HEADER_LEN];
             let left = length - at;
             if left < HEADER_LEN as u64 {
-                return Ok((records, Some(self.torn(at, left, "a record header is cut off"))));
+                return Ok(Some(self.torn(at, left, "a record header is cut off")));
             }
             reader.read_exact(&mut header).map_err(io)?;
-            let Some((size, checksum)) = read_header(&header, records.len()) else {
+            let Some((size, checksum)) = read_header(&header, self.offsets.len()) else {
                 // Some file systems leave zeros where an interrupted append was to go.
                 if header == [0; HEADER_LEN] && reader.bytes().all(|byte| matches!(byte, Ok(0))) {
-                    return Ok((records, Some(self.torn(at, left, "only zeros"))));
+                    return Ok(Some(self.torn(at, left, "only zeros")));
                 }
                 return Err(self.corrupt(at, "the record header does not match its checksum"));
             };
             let left = left - HEADER_LEN as u64;
             if size > left {
                 let cause = format!("{left} of {size} bytes of a record are there");
-                return Ok((records, Some(self.torn(at, left + HEADER_LEN as u64, &cause))));
+                return Ok(Some(self.torn(at, left + HEADER_LEN as u64, &cause)));
             }
             let mut record = vec![0; size as usize];
             reader.read_exact(&mut record).map_err(io)?;
             if crc32c(&[&record]) != checksum {
                 let cause = "the record does not match its checksum";
                 if size == left {
-                    return Ok((records, Some(self.torn(at, left + HEADER_LEN as u64, cause))));
+                    return Ok(Some(self.torn(at, left + HEADER_LEN as u64, cause)));
                 }
                 return Err(self.corrupt(at, cause));
             }
             self.offsets.push(at);
-            records.push(record);
             at += HEADER_LEN as u64 + size;
+            if !each(record) {
+                return Ok(None);
+            }
         }
         self.end = Some(at);
-        Ok((records, None))
+        Ok(None)
     }
 
     fn torn(&mut self, at: u64, bytes: u64, cause: &str) -> Torn {
@@ -173,27 +179,34 @@ impl FileStore {
 }
 
 impl Store for FileStore {
-    fn read_all(&mut self) -> Result<Contents, StoreError> {
-        // The checkpoint first: blocks that a writer adds meanwhile are then only not covered.
-        let checkpoint = self.read_checkpoint()?;
-        let (records, torn) = self.scan()?;
-        Ok(Contents { records, torn, checkpoint })
+    fn read(&mut self, each: &mut dyn FnMut(Vec<u8>) -> bool) -> Result<Option<Torn>, StoreError> {
+        self.scan(each)
     }
 
-    fn cut_tail(&mut self) -> Result<(), StoreError> {
+    fn checkpoint(&mut self) -> Result<Option<String>, StoreError> {
+        self.read_checkpoint()
+    }
+
+    fn cut(&mut self, records: usize) -> Result<(), StoreError> {
         self.check_writable()?;
+        if self.end.is_none() {
+            self.scan(&mut |_| true)?;
+        }
         let path = self.dir.join(BLOCKS);
-        let Some(end) = self.end else { return Ok(()) };
+        let end = self.offsets.get(records).copied().or(self.end).unwrap_or(MAGIC.len() as u64);
         self.blocks
             .set_len(end)
             .and_then(|()| self.blocks.sync_all())
-            .map_err(|cause| io_error(&path, &cause))
+            .map_err(|cause| io_error(&path, &cause))?;
+        self.offsets.truncate(records);
+        self.end = Some(end);
+        Ok(())
     }
 
     fn append(&mut self, record: &[u8]) -> Result<(), StoreError> {
         self.check_writable()?;
         if self.end.is_none() {
-            self.scan()?;
+            self.scan(&mut |_| true)?;
         }
         let path = self.dir.join(BLOCKS);
         let end = self.end.unwrap_or(MAGIC.len() as u64);
@@ -216,17 +229,8 @@ impl Store for FileStore {
 
     fn put_checkpoint(&mut self, note: &str) -> Result<(), StoreError> {
         self.check_writable()?;
-        let (path, new) = (self.dir.join(CHECKPOINT), self.dir.join("checkpoint.new"));
-        let write = || {
-            let mut file = File::create(&new)?;
-            file.write_all(note.as_bytes())?;
-            file.sync_data()?;
-            let first = !path.exists();
-            fs::rename(&new, &path)?;
-            // An older checkpoint is as good after a crash, none at all is not.
-            if first { self.sync_directory() } else { Ok(()) }
-        };
-        write().map_err(|cause| io_error(&path, &cause))
+        let path = self.dir.join(CHECKPOINT);
+        durable::replace(&path, note.as_bytes()).map_err(|cause| io_error(&path, &cause))
     }
 
     fn place(&self, index: usize) -> String {
@@ -286,6 +290,7 @@ const CRC_TABLE: [u32; 256] = {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::Contents;
     use crate::support::bent::bent;
     use proptest::prelude::*;
 
@@ -306,6 +311,19 @@ mod tests {
         store
     }
 
+    fn try_read(store: &mut FileStore) -> Result<Contents, StoreError> {
+        let mut records = Vec::new();
+        let torn = store.read(&mut |record| {
+            records.push(record);
+            true
+        })?;
+        Ok(Contents { records, torn, checkpoint: store.checkpoint()? })
+    }
+
+    fn read(store: &mut FileStore) -> Contents {
+        try_read(store).unwrap()
+    }
+
     #[test]
     fn records_are_read_back_and_a_torn_tail_is_cut() {
         let dir = tempfile::tempdir().unwrap();
@@ -315,12 +333,12 @@ mod tests {
         for cut in 1..(HEADER_LEN + 5) {
             fs::write(&path, &whole[..whole.len() - cut]).unwrap();
             let mut store = FileStore::open(dir.path()).unwrap();
-            let contents = store.read_all().unwrap();
+            let contents = read(&mut store);
             assert_eq!(contents.records, [b"one".to_vec(), Vec::new()], "cut by {cut}");
             assert!(contents.torn.is_some(), "cut by {cut}");
-            store.cut_tail().unwrap();
+            store.cut(contents.records.len()).unwrap();
             store.append(b"four").unwrap();
-            let contents = store.read_all().unwrap();
+            let contents = read(&mut store);
             assert_eq!(contents.records.last().unwrap(), b"four");
             assert_eq!(contents.torn, None);
         }
@@ -334,7 +352,7 @@ mod tests {
         let mut bytes = fs::read(&path).unwrap();
         bytes.extend([0; 100]);
         fs::write(&path, bytes).unwrap();
-        let contents = FileStore::read_only(dir.path()).unwrap().read_all().unwrap();
+        let contents = read(&mut FileStore::read_only(dir.path()).unwrap());
         assert_eq!(contents.records.len(), 1);
         assert_eq!(contents.torn.unwrap().cause, "only zeros");
     }
@@ -347,7 +365,7 @@ mod tests {
         let mut bytes = fs::read(&path).unwrap();
         bytes[MAGIC.len() + HEADER_LEN] ^= 1;
         fs::write(&path, bytes).unwrap();
-        let error = FileStore::read_only(dir.path()).unwrap().read_all().unwrap_err().to_string();
+        let error = FileStore::read_only(dir.path()).unwrap().read(&mut |_| true).unwrap_err().to_string();
         assert!(error.contains("blocks.log at byte 16"), "{error}");
     }
 
@@ -357,7 +375,7 @@ mod tests {
         let _writer = store_with(dir.path(), &[b"one"]);
         assert!(matches!(FileStore::open(dir.path()), Err(StoreError::Locked { .. })));
         let mut reader = FileStore::read_only(dir.path()).unwrap();
-        assert_eq!(reader.read_all().unwrap().records.len(), 1);
+        assert_eq!(read(&mut reader).records.len(), 1);
         assert!(matches!(reader.append(b"two"), Err(StoreError::Locked { .. })));
         assert!(matches!(reader.put_checkpoint("note"), Err(StoreError::Locked { .. })));
     }
@@ -378,16 +396,15 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join(BLOCKS);
             fs::write(&path, &file).unwrap();
-            match FileStore::read_only(dir.path()).unwrap().read_all() {
+            match try_read(&mut FileStore::read_only(dir.path()).unwrap()) {
                 Ok(read) => {
                     prop_assert_eq!(&read.records[..], &RECORDS[..read.records.len()]);
                     let whole: usize = read.records.iter().map(|record| HEADER_LEN + record.len()).sum();
                     prop_assert_eq!(read.torn.is_some(), file.len() != MAGIC.len() + whole);
                     let mut store = FileStore::open(dir.path()).unwrap();
-                    store.read_all().unwrap();
-                    store.cut_tail().unwrap();
+                    store.cut(read.records.len()).unwrap();
                     store.append(b"new").unwrap();
-                    let again = store.read_all().unwrap();
+                    let again = super::tests::read(&mut store);
                     prop_assert_eq!(again.records.split_last().unwrap(), (&b"new".to_vec(), &read.records[..]));
                     prop_assert_eq!(again.torn, None);
                 }

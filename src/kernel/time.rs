@@ -36,6 +36,16 @@ impl Instant {
         EPOCH_UNIX_S + self.0 / 1_000_000_000
     }
 
+    /// Milliseconds of Unix time, rounded down.
+    pub const fn unix_ms(self) -> u64 {
+        EPOCH_UNIX_S * 1_000 + self.0 / 1_000_000
+    }
+
+    /// The moment at which Unix time comes to `unix_s` seconds; the start of the run where that was before it.
+    pub const fn from_unix_s(unix_s: u64) -> Self {
+        Self(unix_s.saturating_sub(EPOCH_UNIX_S).saturating_mul(1_000_000_000))
+    }
+
     /// Time since `earlier`; zero where `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

@@ -20,7 +20,7 @@ use document::Document;
 pub use bench::Bench;
 pub use catalogue::ProfileInfo;
 pub use diagnostic::Diagnostic;
-pub use run::{Finished, JOIN_SOCKET, Run, Screen};
+pub use run::{Finished, JOIN_SOCKET, Run, Screen, ledger_place};
 pub use scenario::Scenario;
 pub use verdict::{Judge, Judgement};
 

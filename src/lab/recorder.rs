@@ -124,6 +124,7 @@ impl Recorder {
             virtual_time: end.since(Instant::ZERO),
             cpu_time: None,
             wall_time: None,
+            ledger: None,
             counters,
             gathered,
             left_out: None,

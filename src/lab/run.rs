@@ -34,10 +34,12 @@ use crate::io::drive::{DriveError, Driving, drive};
 use crate::io::ledger_store::FileStore;
 use crate::io::pcsc;
 use crate::io::run_folder::RunFolder;
-use crate::ledger::Store;
+use crate::io::signer_state::FileSignerState;
+use crate::ledger::{LedgerStanding, Place};
 use crate::ran::AirModel;
 use crate::report::{
-    EventLog, Html, Junit, Metrics, Pcapng, RunFacts, RunSummary, Style, Terminal, Transcript, View,
+    EventLog, Html, Junit, LedgerKeyKind, LedgerRow, Metrics, Pcapng, RunFacts, RunSummary, Style, Terminal,
+    Transcript, View,
 };
 use crate::services::esim::{EsimFault, EsimSetup};
 use crate::wire::saip::Package;
@@ -174,7 +176,7 @@ impl Run {
         }
     }
 
-    /// Runs the scenario with its ledger in `store`, and feeds every event that the bench records to `views`.
+    /// Runs the scenario with its ledger in `place`, and feeds every event that the bench records to `views`.
     ///
     /// A fault of the bench while it runs is the verdict `error`, not an error here, and an interruption is the verdict
     /// `interrupted`.
@@ -183,11 +185,11 @@ impl Run {
     /// Where the bench cannot be set up, or a view cannot be written.
     pub fn simulate(
         &self,
-        store: Box<dyn Store>,
+        place: impl Into<Place>,
         key_log: Option<KeyLogSink>,
         views: &mut [Box<dyn View + '_>],
     ) -> Result<RunSummary, LabError> {
-        self.simulate_with(self.card()?, store, key_log, views, None, None)
+        self.simulate_with(self.card()?, place.into(), key_log, views, None, None)
     }
 
     /// As [`simulate`](Self::simulate), and says what each part of the run held in memory when it was over. `live` is
@@ -197,12 +199,12 @@ impl Run {
     /// As there.
     pub fn simulate_measured(
         &self,
-        store: Box<dyn Store>,
+        place: impl Into<Place>,
         views: &mut [Box<dyn View + '_>],
         live: Live,
     ) -> Result<(RunSummary, Vec<Held>), LabError> {
         let mut scales = Scales::new(live);
-        let summary = self.simulate_with(self.card()?, store, None, views, None, Some(&mut scales))?;
+        let summary = self.simulate_with(self.card()?, place.into(), None, views, None, Some(&mut scales))?;
         Ok((summary, scales.into_held()))
     }
 
@@ -210,7 +212,7 @@ impl Run {
     fn simulate_with(
         &self,
         card: Option<Box<dyn CardPort>>,
-        store: Box<dyn Store>,
+        place: Place,
         key_log: Option<KeyLogSink>,
         views: &mut [Box<dyn View + '_>],
         mut screen: Option<Box<dyn View + '_>>,
@@ -227,7 +229,7 @@ impl Run {
         let recorded = facts.recorded.filter(|_| written);
         let mut selection = recorded.map(|first| Selection::new(&self.scenario, first, sorted));
         let setup = Setup { card, ..self.setup(logged, tally.clone()) };
-        let mut world = World::set_up(setup, store)?;
+        let mut world = World::set_up(setup, place)?;
         let gathers = facts.recorded.is_some() && facts.devices > DEVICES_RECORDED_MAX;
         let mut recorder = Recorder::new(&self.scenario, gathers);
         let mut failure: Option<std::io::Error> = None;
@@ -275,10 +277,12 @@ impl Run {
             return Err(LabError::Output(error));
         }
         let (end, under_way_max) = (world.now(), world.under_way_max());
+        let ledger = world.ledger().map(ledger_row);
         if let Some(scales) = scales {
             scales.take_down(world);
         }
         let mut summary = recorder.finish(facts, end, &tally);
+        summary.ledger = ledger;
         summary.left_out = left_out;
         summary.rerun = format!("{} --seed {}", self.rerun, self.scenario.seed);
         summary.counters.insert("devices.under-way-max".to_owned(), under_way_max as u64);
@@ -302,8 +306,7 @@ impl Run {
         let card = self.card()?;
         let folder = RunFolder::create(runs, &self.scenario.name)?;
         let facts = self.facts();
-        let store =
-            FileStore::open(&folder.path().join("ledger")).map_err(|error| LabError::Ledger(error.into()))?;
+        let place = ledger_place(folder.path())?;
         let key_log = self.bench.capture.key_log.then(KeyLogSink::new);
         let file = |name: &str| -> Result<BufWriter<File>, LabError> {
             Ok(BufWriter::with_capacity(FILE_BUFFER_BYTES, folder.file(name)?))
@@ -321,7 +324,7 @@ impl Run {
         }
         let screen = screen.map(|Screen { out, style }| Terminal::new(out, &facts, style)).transpose();
         let screen = screen.map_err(LabError::Output)?.map(|terminal| Box::new(terminal) as Box<dyn View>);
-        let summary = self.simulate_with(card, Box::new(store), key_log, &mut views, screen, None)?;
+        let summary = self.simulate_with(card, place, key_log, &mut views, screen, None)?;
         drop(views);
         folder.publish()?;
         Ok(Finished { folder: folder.path().to_owned(), summary })
@@ -374,6 +377,7 @@ impl Run {
             })
         });
         Setup {
+            name: format!("{} on {}, {} devices", scenario.name, self.bench.name, scenario.device_count()),
             seed: scenario.seed,
             air: match air {
                 AirVendor::Model => AirModel::of(scenario.rat),
@@ -390,6 +394,27 @@ impl Run {
             tally,
             card: None,
         }
+    }
+}
+
+/// The place of the ledger of a run in `folder`: the blocks, and apart from them what was signed last.
+///
+/// # Errors
+/// Where the folders cannot be written, or another process holds them.
+pub fn ledger_place(folder: &Path) -> Result<Place, LabError> {
+    let failed = |error: crate::ledger::StoreError| LabError::Ledger(error.into());
+    let store = FileStore::open(&folder.join("ledger")).map_err(failed)?;
+    let signer = FileSignerState::open(&folder.join("ledger-signer")).map_err(failed)?;
+    Ok(Place { store: Box::new(store), signer: Box::new(signer) })
+}
+
+fn ledger_row(standing: LedgerStanding) -> LedgerRow {
+    LedgerRow {
+        name: standing.origin,
+        verifier_key: standing.verifier_key,
+        keys: if standing.lab { LedgerKeyKind::Lab } else { LedgerKeyKind::Own },
+        block: standing.head.number,
+        head: hex::encode(standing.head.hash),
     }
 }
 

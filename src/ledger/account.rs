@@ -6,7 +6,7 @@ use alloy_consensus::crypto::secp256k1::sign_message;
 use alloy_consensus::transaction::SignerRecoverable;
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use alloy_sol_types::SolCall;
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
@@ -45,6 +45,12 @@ impl Account {
                 return Self { secret, address, nonce: 0, counter: None };
             }
         }
+    }
+
+    /// The same account, to seal blocks with. It counts nonces of its own, and signs no transactions.
+    pub(super) fn same_key(&self) -> Self {
+        let (secret, counter) = (self.secret.clone(), self.counter.clone());
+        Self { secret, address: self.address, nonce: self.nonce, counter }
     }
 
     /// Reports each signature to `count`.
@@ -272,12 +278,20 @@ impl Account {
             ..TxEip1559::default()
         };
         self.nonce += 1;
+        let signature = self.signature(transaction.signature_hash());
+        TxEnvelope::from(transaction.into_signed(signature)).encoded_2718()
+    }
+
+    /// Signs a digest: r || s || v, where v is 27 or 28.
+    pub(super) fn sign_digest(&self, digest: [u8; 32]) -> [u8; 65] {
+        self.signature(digest.into()).as_bytes()
+    }
+
+    fn signature(&self, digest: B256) -> Signature {
         if let Some(count) = &self.counter {
             count(LedgerOp::Secp256k1Sign);
         }
-        let signature = sign_message(B256::from(*self.secret), transaction.signature_hash())
-            .expect("the key was in range when it was drawn");
-        TxEnvelope::from(transaction.into_signed(signature)).encoded_2718()
+        sign_message(B256::from(*self.secret), digest).expect("the key was in range when it was drawn")
     }
 }
 

@@ -39,19 +39,20 @@ impl std::fmt::Debug for CheckpointKey {
     }
 }
 
-/// The name of a ledger in its checkpoints, and of the key that signs them.
-pub fn origin(chain_id: u64) -> String {
-    format!("cellbed/ledger/{chain_id}")
+/// The name of a ledger in its checkpoints, and of the key that signs them. Each ledger has its own: it follows from
+/// the hash of the first block, which names keys, validators and a number of 32 bytes that is drawn for it.
+pub fn origin(genesis: &[u8; 32]) -> String {
+    format!("cellbed/ledger/{}", hex::encode(genesis))
 }
 
 /// The verifier key in the text form of signed-note, to be given to witnesses and auditors.
 ///
 /// # Errors
 /// [`LedgerError::Checkpoint`] if the 32 bytes are no Ed25519 key.
-pub fn verifier_key(chain_id: u64, public: &[u8; 32]) -> Result<String, LedgerError> {
+pub fn verifier_key(origin: &str, public: &[u8; 32]) -> Result<String, LedgerError> {
     let key = VerifyingKey::from_bytes(public)
         .map_err(|_| LedgerError::Checkpoint { cause: "the key in the genesis is no Ed25519 key".into() })?;
-    Ok(signed_note::new_ed25519_verifier_key(&origin(chain_id), &key))
+    Ok(signed_note::new_ed25519_verifier_key(origin, &key))
 }
 
 /// The Merkle tree over the block hashes, kept as the roots of its full subtrees: an append costs O(log n).
@@ -94,14 +95,13 @@ impl MerkleLog {
     ///
     /// # Errors
     /// [`LedgerError::Checkpoint`] if the formats refuse the contents.
-    pub fn sign(&self, chain_id: u64, key: &CheckpointKey) -> Result<String, LedgerError> {
-        let name = origin(chain_id);
+    pub fn sign(&self, origin: &str, key: &CheckpointKey) -> Result<String, LedgerError> {
         let failed = |cause: String| LedgerError::Checkpoint { cause };
-        let text = tlog_tiles::Checkpoint::new(&name, self.size, Hash(self.root()), "")
+        let text = tlog_tiles::Checkpoint::new(origin, self.size, Hash(self.root()), "")
             .map_err(|error| failed(error.to_string()))?
             .to_bytes();
         let mut note = Note::new(&text, &[]).map_err(|error| failed(error.to_string()))?;
-        let signer = NoteSigner::new(name, key);
+        let signer = NoteSigner::new(origin.to_owned(), key);
         note.add_sigs(&[&signer]).map_err(|error| failed(error.to_string()))?;
         String::from_utf8(note.to_bytes()).map_err(|error| failed(error.to_string()))
     }
@@ -118,23 +118,32 @@ pub struct TreeHead {
 ///
 /// # Errors
 /// [`LedgerError::Checkpoint`] with what is wrong.
-pub fn verify(note: &str, chain_id: u64, public: &[u8; 32]) -> Result<TreeHead, LedgerError> {
+pub fn verify(note: &str, origin: &str, public: &[u8; 32]) -> Result<TreeHead, LedgerError> {
+    let failed = |cause: String| LedgerError::Checkpoint { cause };
+    let verifier =
+        StandardVerifier::new(&verifier_key(origin, public)?).map_err(|error| failed(error.to_string()))?;
+    let (head, named) = read_signed(note, Box::new(verifier))?;
+    if named != origin {
+        return Err(failed(format!("it is of {named:?}, this ledger is {origin:?}")));
+    }
+    Ok(head)
+}
+
+/// Reads a checkpoint that `verifier` has signed, and says of which log it is.
+///
+/// # Errors
+/// [`LedgerError::Checkpoint`] with what is wrong.
+pub(super) fn read_signed(
+    note: &str,
+    verifier: Box<dyn Verifier>,
+) -> Result<(TreeHead, String), LedgerError> {
     let failed = |cause: String| LedgerError::Checkpoint { cause };
     let parsed = Note::from_bytes(note.as_bytes()).map_err(|error| failed(error.to_string()))?;
-    let verifier =
-        StandardVerifier::new(&verifier_key(chain_id, public)?).map_err(|error| failed(error.to_string()))?;
-    let known: Vec<Box<dyn Verifier>> = vec![Box::new(verifier)];
-    parsed.verify(&VerifierList::new(known)).map_err(|error| failed(error.to_string()))?;
+    parsed.verify(&VerifierList::new(vec![verifier])).map_err(|error| failed(error.to_string()))?;
     let checkpoint =
         tlog_tiles::Checkpoint::from_bytes(parsed.text()).map_err(|error| failed(error.to_string()))?;
-    if checkpoint.origin() != origin(chain_id) {
-        return Err(failed(format!(
-            "it is of {:?}, this ledger is {:?}",
-            checkpoint.origin(),
-            origin(chain_id)
-        )));
-    }
-    Ok(TreeHead { size: checkpoint.size(), root: checkpoint.hash().0 })
+    let head = TreeHead { size: checkpoint.size(), root: checkpoint.hash().0 };
+    Ok((head, checkpoint.origin().to_owned()))
 }
 
 /// An Ed25519 signer of signed-note (algorithm byte 1).
@@ -204,19 +213,20 @@ mod tests {
         let key = CheckpointKey::from_rng(&mut RngTree::new(1).stream("checkpoint"));
         let other = CheckpointKey::from_rng(&mut RngTree::new(2).stream("checkpoint"));
         let log = log(5);
-        let note = log.sign(7, &key).unwrap();
-        assert_eq!(verify(&note, 7, &key.public()).unwrap(), TreeHead { size: 5, root: log.root() });
-        assert!(note.starts_with("cellbed/ledger/7\n5\n"), "{note}");
-        assert!(verify(&note, 7, &other.public()).is_err());
-        assert!(verify(&note, 8, &key.public()).is_err());
+        let (ours, theirs) = (origin(&[7; 32]), origin(&[8; 32]));
+        let note = log.sign(&ours, &key).unwrap();
+        assert_eq!(verify(&note, &ours, &key.public()).unwrap(), TreeHead { size: 5, root: log.root() });
+        assert!(note.starts_with("cellbed/ledger/0707"), "{note}");
+        assert!(verify(&note, &ours, &other.public()).is_err());
+        assert!(verify(&note, &theirs, &key.public()).is_err());
         let forged = note.replace("\n5\n", "\n4\n");
-        assert!(verify(&forged, 7, &key.public()).is_err());
+        assert!(verify(&forged, &ours, &key.public()).is_err());
     }
 
     proptest! {
         #[test]
         fn arbitrary_text_is_refused_in_good_order(note in "\\PC*") {
-            prop_assert!(verify(&note, 7, &[1; 32]).is_err());
+            prop_assert!(verify(&note, "cellbed/ledger/7", &[1; 32]).is_err());
         }
     }
 }

@@ -38,8 +38,9 @@
 
 use super::error::LedgerError;
 use super::evm::{GroupCommit, Ledger};
-use super::receipt::{Sealed, TxHash};
-use super::registry::{Contract, DeviceRecord};
+use super::examine::Finding;
+use super::receipt::{Sealed, Standing, TxHash};
+use super::registry::{Contract, DeviceRecord, Registration};
 use crate::kernel::Instant;
 
 /// What runs the contract.
@@ -74,6 +75,20 @@ impl Engine {
     pub fn id_of_key(&self, x: &[u8; 32], y: &[u8; 32]) -> Option<[u8; 32]> {
         match self {
             Self::Evm(chain) => chain.ledger().id_of_key(x, y),
+        }
+    }
+
+    /// What the contract would do with a registration, as the blocks have it now.
+    pub fn examine(&self, registration: &Registration) -> Finding {
+        match self {
+            Self::Evm(chain) => chain.ledger().examine(registration),
+        }
+    }
+
+    /// What the ledger is called, and how far it has come.
+    pub fn standing(&self) -> Standing {
+        match self {
+            Self::Evm(chain) => chain.ledger().standing(),
         }
     }
 

@@ -6,10 +6,13 @@
 //!
 //! ```text
 //! engine    transactions in, sealed blocks out, records to be read
-//! evm       the chain in this process           store       where it is kept      checkpoint  the signed tree head
+//! evm       the chain in this process           store       where it is kept      place     store and memory
+//! seal      what makes a block final            signer      who seals, once for each height
+//! checkpoint  the signed tree head              tree        proofs and tiles      witness   who has seen it grow
 //! registry  the contract seen from outside: identities, keys, records     firmware  releases and reports
-//! abi       its interface and bytecode          events      what it says          roles       who may do what
+//! abi       its interface and bytecode          events      what it says          roles     who may do what
 //! slots     where its storage has what          account     operators and their transactions
+//! examine   what would become of a registration
 //! receipt   what became of transactions         error       what can go wrong     count       public-key work
 //! ```
 #![allow(missing_docs, reason = "fields are called as in the contract and in Ethereum's types")]
@@ -22,12 +25,18 @@ mod engine;
 mod error;
 mod events;
 mod evm;
+mod examine;
 mod firmware;
+mod place;
 mod receipt;
 mod registry;
 mod roles;
+mod seal;
+mod signer;
 mod slots;
 mod store;
+mod tree;
+mod witness;
 
 pub use account::{Account, Operators};
 pub use alloy_primitives::Address;
@@ -38,15 +47,22 @@ pub use engine::Engine;
 pub use error::LedgerError;
 pub use events::{RegistryEvent, StatusChanged, revert_word};
 pub use evm::{
-    Depth, DeviceHistory, Entry, Genesis, GroupCommit, History, Ledger, Verified, read_history, verify,
+    AHEAD_MAX_S, Anchors, Depth, DeviceHistory, Entry, Exported, Genesis, GroupCommit, History, Ledger, Part,
+    Standing, Verified, export, read_history, verify,
 };
+pub use examine::Finding;
 pub use firmware::{
     Component, FirmwareFault, FirmwareRecord, FirmwareReport, Release, ReleaseRecord, firmware_message,
 };
-pub use receipt::{Head, Sealed, TxHash, TxOutcome, TxReceipt};
+pub use place::Place;
+pub use receipt::{Head, Sealed, Standing as LedgerStanding, TxHash, TxOutcome, TxReceipt};
 pub use registry::{
     BadModel, CardKey, Contract, DeviceRecord, Model, Reason, Registration, Rotation, Status, device_id,
     registration_message, rotation_message,
 };
 pub use roles::Roles;
+pub use seal::{Certificate, ChainName, CommitSignature, Validator, ValidatorSet};
+pub use signer::{LedgerKeys, MemorySignerState, Signer, SignerState};
 pub use store::{Contents, MemoryStore, Store, StoreError, Torn};
+pub use tree::Tree;
+pub use witness::{WitnessKey, cosign, cosigned_head};

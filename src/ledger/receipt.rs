@@ -14,6 +14,18 @@ pub struct Head {
     pub timestamp: u64,
 }
 
+/// What a ledger is called, and how far it has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Its name in checkpoints.
+    pub origin: String,
+    /// The key of its checkpoints, in the text form of signed-note.
+    pub verifier_key: String,
+    /// Whether its keys follow from the seed of a run.
+    pub lab: bool,
+    pub head: Head,
+}
+
 /// What became of a transaction in a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TxOutcome {

@@ -25,7 +25,7 @@ impl StoreError {
     }
 }
 
-/// Everything that a store holds.
+/// What a store in memory holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Contents {
     /// The whole records, in the order of their appending.
@@ -49,19 +49,42 @@ pub struct Torn {
 
 /// An append-only list of records and one replaceable text, the checkpoint.
 pub trait Store: Send {
-    /// Reads everything. Damage that no interrupted append explains is an error.
-    fn read_all(&mut self) -> Result<Contents, StoreError>;
+    /// Shows every whole record to `each`, in the order of their appending, until it answers false. Only one record is
+    /// in memory at a time. Returns what follows the last whole record, if all were seen and the last append was
+    /// interrupted.
+    ///
+    /// # Errors
+    /// Where the place cannot be read, or has damage that no interrupted append explains.
+    fn read(&mut self, each: &mut dyn FnMut(Vec<u8>) -> bool) -> Result<Option<Torn>, StoreError>;
 
-    /// Removes the torn tail that [`Store::read_all`] reported.
-    fn cut_tail(&mut self) -> Result<(), StoreError>;
+    /// The last checkpoint, if there is one.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    fn checkpoint(&mut self) -> Result<Option<String>, StoreError>;
+
+    /// Keeps the first `records` records, and removes what follows them.
+    ///
+    /// # Errors
+    /// Where the place cannot be written.
+    fn cut(&mut self, records: usize) -> Result<(), StoreError>;
 
     /// Appends a record. It is durable after the next [`Store::sync`].
+    ///
+    /// # Errors
+    /// Where the place cannot be written.
     fn append(&mut self, record: &[u8]) -> Result<(), StoreError>;
 
     /// Makes all appended records durable.
+    ///
+    /// # Errors
+    /// Where the place cannot be written: what is durable is then unknown.
     fn sync(&mut self) -> Result<(), StoreError>;
 
-    /// Replaces the checkpoint as a whole: a reader sees the old one or the new one.
+    /// Replaces the checkpoint as a whole: a reader sees the old one or the new one. It is durable on return.
+    ///
+    /// # Errors
+    /// Where the place cannot be written.
     fn put_checkpoint(&mut self, note: &str) -> Result<(), StoreError>;
 
     /// Where record `index` is, for a person to read.
@@ -96,12 +119,20 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn read_all(&mut self) -> Result<Contents, StoreError> {
-        Ok(self.contents())
+    fn read(&mut self, each: &mut dyn FnMut(Vec<u8>) -> bool) -> Result<Option<Torn>, StoreError> {
+        let Contents { records, torn, .. } = self.contents();
+        let all = records.into_iter().all(each);
+        Ok(torn.filter(|_| all))
     }
 
-    fn cut_tail(&mut self) -> Result<(), StoreError> {
-        self.lock().torn = None;
+    fn checkpoint(&mut self) -> Result<Option<String>, StoreError> {
+        Ok(self.lock().checkpoint.clone())
+    }
+
+    fn cut(&mut self, records: usize) -> Result<(), StoreError> {
+        let mut contents = self.lock();
+        contents.records.truncate(records);
+        contents.torn = None;
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{Ending, ExpectationRow, RunFacts, RunSummary, StepRow, Version};
+use super::{Ending, ExpectationRow, LedgerKeyKind, LedgerRow, RunFacts, RunSummary, StepRow, Version};
 use crate::event::{Actor, Body, Event, Message, Outcome, StateChange, Step, StepId, Verdict};
 use crate::kernel::Instant;
 use crate::ran::Rat;
@@ -363,6 +363,13 @@ fn summary(devices: u32, events: &[Event]) -> RunSummary {
         virtual_time: events.last().map_or(Duration::ZERO, |event| event.at - Instant::ZERO),
         cpu_time: Some(Duration::from_micros(41_700)),
         wall_time: Some(Duration::from_micros(63_200)),
+        ledger: Some(LedgerRow {
+            name: "cellbed/ledger/3f2a".to_owned(),
+            verifier_key: "cellbed/ledger/3f2a+00112233+AQID".to_owned(),
+            keys: LedgerKeyKind::Lab,
+            block: 1 + u64::from(devices),
+            head: "5c".repeat(32),
+        }),
         counters,
         gathered: None,
         left_out: None,

@@ -122,6 +122,30 @@ pub struct Version {
     pub value: String,
 }
 
+/// Whose the keys of a ledger are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LedgerKeyKind {
+    /// They follow from the seed: the ledger proves nothing to anybody who knows it.
+    Lab,
+    /// They come from elsewhere.
+    Own,
+}
+
+/// The ledger of a run at its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerRow {
+    /// The origin line of its checkpoints (C2SP tlog-checkpoint).
+    pub name: String,
+    /// The key of its checkpoints, in the text form of signed-note.
+    pub verifier_key: String,
+    pub keys: LedgerKeyKind,
+    /// The number of the last block.
+    pub block: u64,
+    /// Its hash, in hexadecimal.
+    pub head: String,
+}
+
 /// What is known of a run once it has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunSummary {
@@ -143,6 +167,9 @@ pub struct RunSummary {
     /// Time on the wall clock.
     #[serde(rename = "wall_ns", with = "nanos_or_none", default)]
     pub wall_time: Option<Duration>,
+    /// What the ledger of the run is called and where it ends, to be compared with what somebody shows later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<LedgerRow>,
     /// Counts by name, as in `events.APDU`, `bytes.APDU` (see [`Counters`]) or `crypto.p256-sign`. Everything counts,
     /// whether it is recorded or not.
     pub counters: BTreeMap<String, u64>,

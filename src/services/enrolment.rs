@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::chain::{Ticket, wrong_status};
+use super::chain::{Proposal, Ticket, wrong_status};
 use super::inventory::Entry;
 use super::office::{Answer, Caller, Context, Notice, Office, Request, Response};
 use super::{ServiceError, short};
@@ -61,7 +61,13 @@ impl Enrolment {
         again: bool,
         cx: &mut Context<'_>,
     ) -> Result<Answer, ServiceError> {
-        let prepared = match self.identify(who, request, again, cx) {
+        let identified = self.identify(who, request, again, cx).and_then(|identified| {
+            let admitted = cx.chain.admit(cx.now, who.device, &Proposal::Certificate);
+            admitted
+                .map(|_| identified)
+                .map_err(|problem| Refusal::Forbidden { reason: problem.reason, detail: problem.detail })
+        });
+        let prepared = match identified {
             Ok(identified) => self.prepare(identified, cx)?,
             Err(refusal) => Err(refusal),
         };

@@ -9,6 +9,7 @@ pub mod network;
 pub mod office;
 mod offices;
 pub mod peer;
+mod rate;
 pub mod registrar;
 pub mod servers;
 pub mod sessions;

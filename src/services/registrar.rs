@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::chain::Ticket;
+use super::chain::{Proposal, Ticket};
 use super::office::{Answer, Caller, Context, Notice, Office, Request, Response};
 use super::{ServiceError, short};
 use crate::crypto::key::halves;
@@ -30,7 +30,11 @@ impl Registrar {
     /// `POST /registration`: puts the card's key on the ledger. The contract checks the card's signature; the
     /// registrar vouches that this subscriber's session presented it.
     fn claim(&mut self, who: &Caller<'_>, body: &[u8], cx: &mut Context<'_>) -> Result<Answer, ServiceError> {
-        let claim = match check_claim(who, body, cx) {
+        let checked = check_claim(who, body, cx).and_then(|claim| {
+            cx.chain.admit(cx.now, who.device, &Proposal::Registration(&claim))?;
+            Ok(claim)
+        });
+        let claim = match checked {
             Ok(claim) => claim,
             Err(problem) => {
                 cx.note(

@@ -102,6 +102,7 @@ reasons! {
     MalformedRequest = "malformed-request", [Service], "A service cannot read the request.";
     NotFound = "not-found", [Service], "The service has nothing at this path.";
     MethodNotAllowed = "method-not-allowed", [Service], "The service does not take this method at this path.";
+    TooManyRequests = "too-many-requests", [Service], "The device has asked for more than a device needs.";
     NotInInventory = "not-in-inventory", [Service], "The card behind the session was never ordered.";
     MalformedClaim = "malformed-claim", [Service], "The registrar cannot read the claim.";
     BadModel = "bad-model", [Service], "The inventory has a model that the ledger does not take.";

@@ -4,6 +4,7 @@
 //! way takes, and wakes nodes at their deadlines. It can be run to its end, stepped, and given frames from outside.
 
 mod held;
+mod standing;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use super::topology::{Arrival, NoRoute, Topology};
 use crate::device::plan::Condition;
 use crate::event::{Actor, Body, Event, Message, Outcome};
 use crate::kernel::{Alarm, Instant, Queue, Ring};
+use crate::services::chain::LedgerWatch;
 use crate::wire::{self, Label};
 
 /// How many frames may wait for an outside party before the bench says that it does not take them.
@@ -124,6 +126,7 @@ pub struct World {
     outbound: VecDeque<Outbound>,
     conditions: Conditions,
     begun: bool,
+    ledger: Option<LedgerWatch>,
     /// Taken out while in use, to be used again.
     outputs: Vec<Output>,
     arrivals: Vec<Arrival>,
@@ -144,6 +147,7 @@ impl World {
             outbound: VecDeque::new(),
             conditions: Conditions::default(),
             begun: false,
+            ledger: None,
             outputs: Vec::new(),
             arrivals: Vec::new(),
         };
@@ -178,11 +182,6 @@ impl World {
     /// The virtual time of the last event.
     pub fn now(&self) -> Instant {
         self.now
-    }
-
-    /// How many devices were switched on and not yet through, at most.
-    pub fn under_way_max(&self) -> usize {
-        self.fleet.under_way_max()
     }
 
     /// Whether every device is through and nothing is under way any more.

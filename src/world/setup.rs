@@ -22,7 +22,7 @@ use crate::device::plan::{Act, Counted, Cut};
 use crate::event::{Actor, Step, StepId};
 use crate::id::{DeviceName, Plmn};
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
-use crate::ledger::{CheckpointKey, Genesis, Ledger, LedgerOp, Operators, Store};
+use crate::ledger::{Genesis, Ledger, LedgerKeys, LedgerOp, Operators, Place};
 use crate::net::endpoint::{ESIM_SERVERS, PKI};
 use crate::ran::{AirModel, Enb, EnbConfig, UeConfig};
 use crate::services::chain::Chain;
@@ -91,6 +91,8 @@ impl StationSetup {
 
 /// Everything that a run depends on.
 pub struct Setup {
+    /// What the run is called: its ledger gets a name of its own from this and the seed.
+    pub name: String,
     /// What every random value of the run is drawn from.
     pub seed: u64,
     /// How long radio messages take.
@@ -134,17 +136,17 @@ fn authority(rng: &RngTree, tally: &Tally) -> Result<Authority, WorldError> {
 }
 
 impl World {
-    /// Sets up the bench that `setup` describes, with its ledger in `store`.
+    /// Sets up the bench that `setup` describes, with its ledger in `place`.
     ///
     /// # Errors
     /// Where the store is not empty or fails, or a profile has no card of that number.
-    pub fn set_up(setup: Setup, store: Box<dyn Store>) -> Result<Self, WorldError> {
+    pub fn set_up(setup: Setup, place: impl Into<Place>) -> Result<Self, WorldError> {
         let rng = RngTree::new(setup.seed);
         let clock = VirtualClock::new(EPOCH_UNIX_S);
         let tally = setup.tally.clone();
         let mut authority = authority(&rng, &tally)?;
         let mut servers = Servers::new(&mut authority, &rng, &tally, &clock, setup.key_log.as_ref())?;
-        let (ledger, operators) = ledger(&rng, &tally, store)?;
+        let (ledger, operators) = ledger(&setup.name, &rng, &tally, place.into())?;
         let (mut epc, inventory, mut holders) = network(&setup, &rng)?;
         let (esim, issue) = match &setup.esim {
             Some(plan) => {
@@ -180,20 +182,22 @@ impl World {
             rng: rng.clone(),
             card: setup.card,
         };
+        let chain = Chain::new(ledger.into());
+        let standing = chain.watch();
         let offices = Offices {
             registrar: Registrar::new(operators.registrar),
             enrolment: Enrolment::new(authority, operators.ca),
             cloud: Cloud::default(),
             esim,
             inventory,
-            chain: Chain::new(ledger.into()),
+            chain,
         };
         let networks = [(setup.plmn, epc.attestation_key())].into();
         let sessions = Sessions::new(networks, holders, &tally);
         let services = Services::new(offices, servers, sessions, clock, MTU, rng.branch("services"));
         let topology = topology(&setup.stations, setup.links, setup.air, &rng);
         let starts: Vec<Duration> = setup.devices.iter().map(|device| device.start).collect();
-        let mut world = Self::new(topology, Fleet::new(factory, starts.len()), &starts);
+        let mut world = Self::new(topology, Fleet::new(factory, starts.len()), &starts).with_ledger(standing);
         world.add(&[Actor::MME, Actor::HSS, Actor::GATEWAY], Box::new(CoreNode(epc)));
         for station in setup.stations {
             let (number, actor) = (station.number, Actor::enb(station.number));
@@ -246,7 +250,7 @@ fn blueprint(device: &DeviceSetup) -> Blueprint {
     Blueprint { profile: device.profile.clone(), index: device.index, cuts }
 }
 
-fn ledger(rng: &RngTree, tally: &Tally, store: Box<dyn Store>) -> Result<(Ledger, Operators), WorldError> {
+fn ledger(name: &str, rng: &RngTree, tally: &Tally, place: Place) -> Result<(Ledger, Operators), WorldError> {
     let rng = rng.branch(Actor::LEDGER);
     let tally = tally.clone();
     let count: Arc<dyn Fn(LedgerOp) + Send + Sync> = Arc::new(move |op| {
@@ -257,9 +261,11 @@ fn ledger(rng: &RngTree, tally: &Tally, store: Box<dyn Store>) -> Result<(Ledger
         });
     });
     let mut operators = Operators::from_rng(&mut rng.stream("operators")).counted(&count);
-    let key = CheckpointKey::from_rng(&mut rng.stream("checkpoint"));
-    let genesis = Genesis::new(CHAIN_ID, EPOCH_UNIX_S - 1, &operators, &key);
-    let mut ledger = Ledger::create(&genesis, &mut operators, key, store)?;
+    let keys = LedgerKeys::lab(&rng, &operators, place.signer)?;
+    let mut nonce = [0; 32];
+    rng.branch(name).stream("nonce").fill_bytes(&mut nonce);
+    let genesis = Genesis::new(CHAIN_ID, EPOCH_UNIX_S - 1, nonce, &operators, &keys);
+    let mut ledger = Ledger::create(&genesis, &mut operators, keys, place.store)?;
     ledger.count_with(count);
     Ok((ledger, operators))
 }

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use cellbed::kernel::RngTree;
+use cellbed::kernel::{EPOCH_UNIX_S, Instant, RngTree};
 use cellbed::ledger::{
-    Account, Depth, Ledger, LedgerError, LedgerOp, MemoryStore, Reason, Roles, Status, TxOutcome,
-    read_history, verify, verify_checkpoint,
+    AHEAD_MAX_S, Account, Anchors, Depth, GroupCommit, Ledger, LedgerError, LedgerOp, MemorySignerState,
+    MemoryStore, Reason, Roles, Status, TxOutcome, read_history, verify, verify_checkpoint,
 };
 
-use crate::lab::{BEGIN, CHAIN_ID, Card, Lab, checkpoint_key, genesis, operators};
+use crate::lab::{BEGIN, Card, Lab, genesis, keys, keys_of, operators};
 
 fn reverted(reason: &'static str) -> TxOutcome {
     TxOutcome::Reverted { reason }
@@ -182,23 +183,35 @@ fn what_cannot_be_in_a_block_is_refused_at_the_door() {
 }
 
 #[test]
-fn time_strictly_increases() {
-    let (mut lab, _) = Lab::in_memory();
+fn time_strictly_increases_and_stays_near_the_clock() {
+    let (mut lab, store) = Lab::in_memory();
     assert_eq!(lab.ledger.head().timestamp, BEGIN + 1);
-    assert_eq!(lab.ledger.seal(BEGIN).unwrap().timestamp, BEGIN + 2);
-    assert_eq!(lab.ledger.seal(BEGIN + 100).unwrap().timestamp, BEGIN + 100);
-    assert_eq!(lab.ledger.seal(BEGIN + 100).unwrap().timestamp, BEGIN + 101);
+    let now = (BEGIN + 1) * 1000 + 250;
+    for ahead in 1..=AHEAD_MAX_S {
+        assert_eq!(lab.ledger.seal(now).unwrap().timestamp, BEGIN + 1 + ahead);
+    }
+    let head = lab.ledger.head();
+    assert!(matches!(lab.ledger.seal(now), Err(LedgerError::Ahead { .. })));
+    assert_eq!((lab.ledger.head(), lab.ledger.seals_from_s()), (head, BEGIN + 2));
+    // It was only too early: a second later it goes on, and once the clock is there the times are the clock's.
+    assert_eq!(lab.ledger.seal(now + 1000).unwrap().timestamp, BEGIN + 17);
+    assert_eq!(lab.ledger.seal((BEGIN + 100) * 1000).unwrap().timestamp, BEGIN + 100);
+    // A clock that was put back moves no time back, and one at its end ends nothing.
+    assert_eq!(lab.ledger.seal((BEGIN + 90) * 1000).unwrap().timestamp, BEGIN + 101);
+    assert!(matches!(lab.ledger.seal(u64::MAX), Err(LedgerError::Ahead { .. })));
+    assert!(matches!(lab.ledger.seal(0), Err(LedgerError::Ahead { .. })));
+    verify(&mut store.clone(), Depth::Full, &Anchors::default(), &None).unwrap();
 }
 
 #[test]
 fn equal_inputs_give_equal_bytes_and_a_reopened_ledger_goes_on() {
     let run = |reopen: bool| {
-        let (mut lab, store) = Lab::in_memory();
+        let (mut lab, store, state) = Lab::remembered();
         for number in 1..=3 {
             lab.register(&Card::new(number));
             lab.certify(&Card::new(number), 7);
             if reopen {
-                lab = Lab::open(store.clone());
+                lab = Lab::open(store.clone(), state.clone());
             }
         }
         (store.contents(), lab.ledger.head())
@@ -207,8 +220,8 @@ fn equal_inputs_give_equal_bytes_and_a_reopened_ledger_goes_on() {
     assert_eq!(run(true), (contents.clone(), head));
     let mut store = MemoryStore::with(contents);
     for depth in [Depth::Light, Depth::Full] {
-        let verified = verify(&mut store, depth, &None).unwrap();
-        assert_eq!((verified.head, verified.head_hash, verified.transactions), (head.number, head.hash, 7));
+        let verified = verify(&mut store, depth, &Anchors::default(), &None).unwrap();
+        assert_eq!((verified.head, verified.transactions), (head, 7));
     }
 }
 
@@ -216,18 +229,20 @@ fn equal_inputs_give_equal_bytes_and_a_reopened_ledger_goes_on() {
 fn the_checkpoint_covers_every_block() {
     let (mut lab, _) = Lab::in_memory();
     lab.register(&Card::new(1));
-    let head = verify_checkpoint(lab.ledger.checkpoint(), CHAIN_ID, &genesis().checkpoint_key).unwrap();
+    let head =
+        verify_checkpoint(lab.ledger.checkpoint(), &lab.ledger.origin(), &genesis().checkpoint_key).unwrap();
     assert_eq!(head.size, lab.ledger.head().number + 1);
 }
 
 #[test]
 fn a_reader_cannot_write_and_another_key_cannot_sign() {
-    let (_, store) = Lab::in_memory();
+    let (_, store, state) = Lab::remembered();
     let mut reader = Ledger::open(Box::new(store.clone()), None).unwrap();
     assert_eq!(reader.seal(0), Err(LedgerError::ReadOnly));
-    let other = cellbed::ledger::CheckpointKey::from_rng(&mut RngTree::new(8).stream("checkpoint"));
+    let other = keys_of(8, state);
     assert_eq!(Ledger::open(Box::new(store.clone()), Some(other)).err(), Some(LedgerError::WrongKey));
-    let again = Ledger::create(&genesis(), &mut operators(), checkpoint_key(), Box::new(store));
+    let keys = keys(MemorySignerState::default());
+    let again = Ledger::create(&genesis(), &mut operators(), keys, Box::new(store));
     assert_eq!(again.err(), Some(LedgerError::NotEmpty));
 }
 
@@ -264,23 +279,69 @@ fn a_block_takes_500_registrations_and_the_base_fee_stays() {
     assert!(sealed.receipts.iter().all(|receipt| receipt.outcome == TxOutcome::Done));
     let gas: u64 = sealed.receipts.iter().map(|receipt| receipt.gas).sum();
     assert!(gas < 100_000_000, "{gas} gas are above the target of the base fee");
-    verify(&mut store.clone(), Depth::Full, &None).unwrap();
+    verify(&mut store.clone(), Depth::Full, &Anchors::default(), &None).unwrap();
 }
 
 #[test]
 fn what_does_not_fit_stays_for_the_next_block() {
     let (mut lab, _) = Lab::in_memory();
     let contract = lab.contract();
-    for number in 1..=1400 {
+    for number in 1..=1200 {
         let registration = Card::new(number).registration(contract);
         let raw = lab.operators.registrar.register_device(contract, &registration);
         lab.ledger.submit(&raw).unwrap();
     }
-    let first = lab.seal();
-    assert!(first.receipts.len() < 1400, "{} transactions in one block", first.receipts.len());
-    assert_eq!(first.receipts.len() + lab.ledger.pending(), 1400);
-    let second = lab.seal();
-    let mut receipts = first.receipts.iter().chain(&second.receipts);
+    let blocks = [lab.seal(), lab.seal(), lab.seal()];
+    assert_eq!(blocks.each_ref().map(|block| block.receipts.len()), [500, 500, 200]);
+    let mut receipts = blocks.iter().flat_map(|block| &block.receipts);
     assert!(receipts.all(|receipt| receipt.outcome == TxOutcome::Done));
     assert_eq!(lab.ledger.pending(), 0);
+}
+
+/// Each of 60 transactions comes 20 ms after the one before, far faster than a block a second.
+#[test]
+fn blocks_that_come_too_fast_wait_and_fill() {
+    let (mut lab, _) = Lab::in_memory();
+    let contract = lab.contract();
+    let raws: Vec<_> = (1..=3000)
+        .map(|number| {
+            lab.operators.registrar.register_device(contract, &Card::new(number).registration(contract))
+        })
+        .collect();
+    let begin = Instant::from_unix_s(EPOCH_UNIX_S + 1000);
+    let mut chain = GroupCommit::new(lab.ledger);
+    let (mut blocks, mut now) = (Vec::new(), begin);
+    let mut raws = raws.into_iter();
+    loop {
+        let raw = raws.next();
+        if let Some(raw) = &raw {
+            chain.submit(now, raw).unwrap();
+        }
+        while let Some(block) = chain.poll(now).unwrap() {
+            let ahead = block.timestamp.saturating_sub(now.unix_s());
+            assert!(ahead <= AHEAD_MAX_S, "{ahead} s ahead");
+            blocks.push(block.receipts.len());
+        }
+        match (raw, chain.deadline()) {
+            (Some(_), _) => now += Duration::from_millis(20),
+            (None, Some(at)) => now = at,
+            (None, None) => break,
+        }
+    }
+    assert_eq!(blocks.iter().sum::<usize>(), 3000);
+    let seconds = now.since(begin).as_secs();
+    assert!(blocks.len() as u64 <= seconds + AHEAD_MAX_S + 1, "{} blocks in {seconds} s", blocks.len());
+    assert!(now.since(begin) < Duration::from_secs(63), "{seconds} s");
+}
+
+#[test]
+fn so_many_transactions_wait_and_no_more() {
+    let (mut lab, _) = Lab::in_memory();
+    let (contract, id) = (lab.contract(), Card::new(1).id);
+    for _ in 0..10_000 {
+        let raw = lab.operators.guard.quarantine(contract, id, Reason::Unspecified, [0; 32]);
+        lab.ledger.submit(&raw).unwrap();
+    }
+    let raw = lab.operators.guard.quarantine(contract, id, Reason::Unspecified, [0; 32]);
+    assert!(matches!(lab.ledger.submit(&raw), Err(LedgerError::Refused { reason: "queue-full", .. })));
 }

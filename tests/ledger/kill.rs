@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use cellbed::cli::ledger::verify as verify_command;
+use cellbed::cli::ledger::{Brought, verify as verify_command};
 use cellbed::io::ledger_store::FileStore;
 use cellbed::kernel::RngTree;
-use cellbed::ledger::{Depth, verify};
+use cellbed::ledger::{Anchors, Depth, verify};
 use rand_core::RngCore;
 
 use crate::lab::{Card, Lab};
@@ -20,7 +20,7 @@ const KILLS: u32 = 50;
 #[test]
 fn writer() {
     let Some(dir) = std::env::var_os(DIRECTORY) else { return };
-    let mut lab = Lab::open(FileStore::open(Path::new(&dir)).unwrap());
+    let mut lab = Lab::open_on_disk(Path::new(&dir));
     for number in lab.ledger.head().number as u32.. {
         lab.register(&Card::new(number));
         let head = lab.ledger.head();
@@ -38,10 +38,12 @@ fn no_acknowledged_block_is_lost() {
     for _ in 0..KILLS {
         acknowledged.extend(write_until(dir.path(), moments.next_u32() % 40));
         // As it was left, before anybody repairs it.
-        let found = verify(&mut FileStore::read_only(dir.path()).unwrap(), Depth::Full, &None).unwrap();
-        interrupted += u32::from(found.covered < found.blocks || found.torn.is_some());
-        assert!(acknowledged.last().is_some_and(|(last, _)| found.head >= *last), "{found:?}");
-        let lab = Lab::open(FileStore::open(dir.path()).unwrap());
+        let mut store = FileStore::read_only(&dir.path().join("ledger")).unwrap();
+        let found = verify(&mut store, Depth::Full, &Anchors::default(), &None).unwrap();
+        interrupted +=
+            u32::from(found.covered < found.blocks || found.unsealed.is_some() || found.torn.is_some());
+        assert!(acknowledged.last().is_some_and(|(last, _)| found.head.number >= *last), "{found:?}");
+        let lab = Lab::open_on_disk(dir.path());
         let (last, hash) = acknowledged.last().unwrap();
         let head = lab.ledger.head();
         assert!(head.number >= *last, "block {last} was acknowledged, the head is {}", head.number);
@@ -49,7 +51,8 @@ fn no_acknowledged_block_is_lost() {
             assert_eq!(&hex::encode(head.hash), hash);
         }
     }
-    verify_command(dir.path(), true, &mut Vec::new()).unwrap();
+    let brought = Brought { full: true, ..Brought::default() };
+    verify_command(&dir.path().join("ledger"), &brought, &mut Vec::new()).unwrap();
     let numbers: Vec<_> = acknowledged.iter().map(|(number, _)| *number).collect();
     assert!(numbers.is_sorted(), "a block was sealed twice");
     println!(

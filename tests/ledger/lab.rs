@@ -1,19 +1,21 @@
 //! A ledger with its operators, and cards that sign for keys of their own.
 
 use cellbed::io::ledger_store::FileStore;
+use cellbed::io::signer_state::FileSignerState;
 use cellbed::kernel::RngTree;
 use cellbed::ledger::{
-    CardKey, CheckpointKey, Contract, Genesis, Ledger, MemoryStore, Model, Operators, Registration, Sealed,
-    Store, TxOutcome, device_id, registration_message,
+    CardKey, CheckpointKey, Contract, Genesis, Ledger, LedgerError, LedgerKeys, MemorySignerState,
+    MemoryStore, Model, Operators, Registration, Sealed, Signer, SignerState, Store, TxOutcome, device_id,
+    registration_message,
 };
-use p256::ecdsa::signature::Signer;
+use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 use std::path::Path;
 
 pub const CHAIN_ID: u64 = 4242;
 pub const BEGIN: u64 = 1_700_000_000;
 
-/// Everything that a seed gives.
+/// Everything that a seed gives, and what the validator remembers.
 pub struct Lab {
     pub ledger: Ledger,
     pub operators: Operators,
@@ -23,35 +25,69 @@ pub fn operators() -> Operators {
     Operators::from_rng(&mut RngTree::new(7).stream("operators"))
 }
 
-pub fn checkpoint_key() -> CheckpointKey {
-    CheckpointKey::from_rng(&mut RngTree::new(7).stream("checkpoint"))
+/// Keys that count as nobody's but the operator's.
+pub fn keys(state: impl SignerState + 'static) -> LedgerKeys {
+    keys_of(7, state)
+}
+
+pub fn keys_of(seed: u64, state: impl SignerState + 'static) -> LedgerKeys {
+    let rng = RngTree::new(seed);
+    let account = Operators::from_rng(&mut rng.stream("operators")).validator;
+    let signer = Signer::open(account, Box::new(state)).unwrap();
+    LedgerKeys::new(CheckpointKey::from_rng(&mut rng.stream("checkpoint")), signer)
 }
 
 pub fn genesis() -> Genesis {
-    Genesis::new(CHAIN_ID, BEGIN, &operators(), &checkpoint_key())
+    Genesis::new(CHAIN_ID, BEGIN, [1; 32], &operators(), &keys(MemorySignerState::default()))
 }
 
 impl Lab {
-    pub fn create(store: impl Store + 'static) -> Self {
+    pub fn create(store: impl Store + 'static, state: impl SignerState + 'static) -> Self {
         let mut operators = operators();
-        let ledger = Ledger::create(&genesis(), &mut operators, checkpoint_key(), Box::new(store)).unwrap();
+        let ledger = Ledger::create(&genesis(), &mut operators, keys(state), Box::new(store)).unwrap();
         Self { ledger, operators }
     }
 
     pub fn in_memory() -> (Self, MemoryStore) {
-        let store = MemoryStore::new();
-        (Self::create(store.clone()), store)
+        let (lab, store, _) = Self::remembered();
+        (lab, store)
     }
 
-    pub fn open(store: impl Store + 'static) -> Self {
-        let ledger = Ledger::open(Box::new(store), Some(checkpoint_key())).unwrap();
+    /// The same with what the validator remembers, for whoever opens it again.
+    pub fn remembered() -> (Self, MemoryStore, MemorySignerState) {
+        let (store, state) = (MemoryStore::new(), MemorySignerState::default());
+        (Self::create(store.clone(), state.clone()), store, state)
+    }
+
+    pub fn open(store: impl Store + 'static, state: impl SignerState + 'static) -> Self {
+        Self::try_open(store, state).unwrap()
+    }
+
+    pub fn try_open(
+        store: impl Store + 'static,
+        state: impl SignerState + 'static,
+    ) -> Result<Self, LedgerError> {
+        let ledger = Ledger::open(Box::new(store), Some(keys(state)))?;
         let mut operators = operators();
         operators.resume(|address| ledger.nonce(address));
-        Self { ledger, operators }
+        Ok(Self { ledger, operators })
     }
 
+    /// A ledger in `dir/ledger`, whose validator remembers in `dir/signer`.
     pub fn on_disk(dir: &Path) -> Self {
-        Self::create(FileStore::open(dir).unwrap())
+        Self::create(
+            FileStore::open(&dir.join("ledger")).unwrap(),
+            FileSignerState::open(&dir.join("signer")).unwrap(),
+        )
+    }
+
+    pub fn try_open_on_disk(dir: &Path) -> Result<Self, LedgerError> {
+        let store = FileStore::open(&dir.join("ledger"))?;
+        Self::try_open(store, FileSignerState::open(&dir.join("signer"))?)
+    }
+
+    pub fn open_on_disk(dir: &Path) -> Self {
+        Self::try_open_on_disk(dir).unwrap()
     }
 
     pub fn contract(&self) -> Contract {
@@ -66,8 +102,9 @@ impl Lab {
         sealed.receipts[0].outcome.clone()
     }
 
+    /// The next block, a second after the one before.
     pub fn seal(&mut self) -> Sealed {
-        self.ledger.seal(0).unwrap()
+        self.ledger.seal((self.ledger.head().timestamp + 1) * 1000).unwrap()
     }
 
     pub fn register(&mut self, card: &Card) -> TxOutcome {

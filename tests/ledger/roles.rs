@@ -2,11 +2,12 @@
 
 use cellbed::kernel::RngTree;
 use cellbed::ledger::{
-    Account, Address, Genesis, Ledger, MemoryStore, Operators, Reason, Release, Roles, Rotation, TxOutcome,
+    Account, Address, Genesis, Ledger, MemorySignerState, MemoryStore, Operators, Reason, Release, Roles,
+    Rotation, TxOutcome,
 };
 
 use crate::firmware::{component, model};
-use crate::lab::{BEGIN, CHAIN_ID, Card, Lab, checkpoint_key, operators};
+use crate::lab::{BEGIN, CHAIN_ID, Card, Lab, keys, operators};
 
 fn reverted(reason: &'static str) -> TxOutcome {
     TxOutcome::Reverted { reason }
@@ -17,9 +18,10 @@ fn lab_of(names: [&str; 6]) -> Lab {
     let account = |name: &str| Account::from_rng(&mut RngTree::new(7).stream(name));
     let [admin, registrar, ca, guard, publisher, validator] = names.map(account);
     let mut operators = Operators { admin, registrar, ca, guard, publisher, validator };
-    let genesis = Genesis::new(CHAIN_ID, BEGIN, &operators, &checkpoint_key());
+    let keys = keys(MemorySignerState::default());
+    let genesis = Genesis::new(CHAIN_ID, BEGIN, [1; 32], &operators, &keys);
     let store = Box::new(MemoryStore::new());
-    let ledger = Ledger::create(&genesis, &mut operators, checkpoint_key(), store).unwrap();
+    let ledger = Ledger::create(&genesis, &mut operators, keys, store).unwrap();
     Lab { ledger, operators }
 }
 

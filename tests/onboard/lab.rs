@@ -10,8 +10,8 @@ use cellbed::event::{Actor, Body, Outcome, StateChange};
 use cellbed::id::{DeviceName, Eid, Iccid};
 use cellbed::kernel::{Duration, EPOCH_UNIX_S, Instant, RngTree};
 use cellbed::ledger::{
-    Account, CardKey, CheckpointKey, Contract, Engine, Genesis, Ledger, MemoryStore, Model, Operators,
-    Reason, Registration, TxOutcome, device_id, registration_message,
+    Account, CardKey, Contract, Engine, Genesis, Ledger, LedgerKeys, MemorySignerState, MemoryStore, Model,
+    Operators, Reason, Registration, TxOutcome, device_id, registration_message,
 };
 use cellbed::services::chain::Chain;
 use cellbed::services::inventory::{Entry, Inventory};
@@ -152,11 +152,11 @@ impl Lab {
     pub fn new() -> Self {
         let rng = RngTree::new(7);
         let mut operators = Operators::from_rng(&mut rng.stream("operators"));
-        let key = CheckpointKey::from_rng(&mut rng.stream("checkpoint"));
-        let genesis = Genesis::new(CHAIN_ID, EPOCH_UNIX_S - 1, &operators, &key);
+        let keys = LedgerKeys::lab(&rng, &operators, Box::<MemorySignerState>::default()).unwrap();
+        let genesis = Genesis::new(CHAIN_ID, EPOCH_UNIX_S - 1, [0; 32], &operators, &keys);
         let store = Box::new(MemoryStore::new());
         Self {
-            ledger: Ledger::create(&genesis, &mut operators, key, store).unwrap(),
+            ledger: Ledger::create(&genesis, &mut operators, keys, store).unwrap(),
             operators,
             authority: Authority::new(rng.branch("ca"), &Tally::new(), EPOCH_UNIX_S).unwrap(),
             inventory: Inventory::default(),
@@ -215,7 +215,7 @@ impl Lab {
     fn seal(&mut self, raw: &[u8]) {
         self.ledger.submit(raw).unwrap();
         self.now_unix_s += 1;
-        let sealed = self.ledger.seal(self.now_unix_s).unwrap();
+        let sealed = self.ledger.seal(self.now_unix_s * 1000).unwrap();
         assert_eq!(sealed.receipts[0].outcome, TxOutcome::Done);
     }
 

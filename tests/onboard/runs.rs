@@ -45,6 +45,7 @@ pub fn setup(devices: u32) -> Setup {
         clone: false,
     };
     Setup {
+        name: "test".into(),
         seed: 7,
         air: AirModel::of(Rat::Lte),
         plmn: "00101".parse().unwrap(),

@@ -35,7 +35,7 @@ const fn elsewhere(name: &'static str, remedy: &'static str) -> Need {
     Need { name, remedy, from_lab_test: false }
 }
 
-pub const NEEDS: [Need; 17] = [
+pub const NEEDS: [Need; 18] = [
     debian("tshark", "apt-get install tshark"),
     debian("openssl", "apt-get install openssl"),
     debian("curl", "apt-get install curl"),
@@ -45,6 +45,11 @@ pub const NEEDS: [Need; 17] = [
     debian(
         "solc",
         "apt-get install nodejs npm, then npm install in contracts/, or name its folder in SOLC_JS_DIR",
+    ),
+    debian(
+        "ethereumjs",
+        "apt-get install nodejs npm, then npm install what tests/ledger/package.json names into a folder, and name that \
+         in ETHEREUMJS_DIR",
     ),
     debian("release", "cargo build --release, then name the program in CELLBED_RELEASE_BIN"),
     elsewhere("namespaces", "run as root with CAP_SYS_ADMIN (docker run --privileged)"),
@@ -60,13 +65,10 @@ pub const NEEDS: [Need; 17] = [
         "name a PKCS#11 module for IoT SAFE in IOT_SAFE_PKCS11_MODULE; libengine-pkcs11-openssl",
     ),
     elsewhere(
-        "ethereumjs",
-        "npm install @ethereumjs/vm and its kin into the folder that ETHEREUMJS_DIR names",
-    ),
-    elsewhere(
         "anvil",
         "npm install @foundry-rs/anvil into the folder that ETHEREUMJS_DIR names, or name the program in ANVIL",
     ),
+    elsewhere("go-sumdb", "apt-get install golang-go golang-golang-x-mod-dev"),
     elsewhere("sgp26", "name the folder of the SGP.26 test certificates in SGP26_DIR"),
 ];
 

@@ -11,30 +11,41 @@ use revm::context::result::ExecutionResult;
 
 use super::block::StoredBlock;
 use super::execute::{Execution, HashedHeader, Transaction, execute};
-use super::genesis::Genesis;
-use super::replay::{Depth, recover, replay};
+use super::genesis::{Genesis, TIME_MAX_S};
+use super::replay::{AHEAD_MAX_S, Depth, Replayed, recover, replay};
 use super::world::World;
 use crate::ledger::account::Operators;
-use crate::ledger::checkpoint::{CheckpointKey, MerkleLog};
+use crate::ledger::checkpoint::{MerkleLog, origin, verifier_key};
 use crate::ledger::count::{Counter, LedgerOp};
 use crate::ledger::error::LedgerError;
 use crate::ledger::events::{RegistryEvent, revert_word};
 use crate::ledger::firmware::{FirmwareRecord, ReleaseRecord};
-use crate::ledger::receipt::{Head, Sealed, TxHash, TxOutcome, TxReceipt};
+use crate::ledger::receipt::{Head, Sealed, Standing, TxHash, TxOutcome, TxReceipt};
 use crate::ledger::registry::{Contract, DeviceRecord};
 use crate::ledger::roles::Roles;
+use crate::ledger::seal::{Certificate, ChainName, CommitSignature, Precommit};
+use crate::ledger::signer::{LedgerKeys, Signer};
 use crate::ledger::slots;
 use crate::ledger::store::Store;
 
+/// The most transactions in a block.
+const BLOCK_TRANSACTIONS_MAX: usize = 500;
+/// The most transactions that wait for a block.
+const PENDING_MAX: usize = 10_000;
+
 /// An EVM chain with one device registry, kept in a store.
 pub struct Ledger {
+    genesis: Genesis,
+    name: ChainName,
     contract: Contract,
     world: World,
     head: HashedHeader,
+    /// When the last block was sealed, in milliseconds since the Unix epoch.
+    time_ms: u64,
     log: MerkleLog,
     checkpoint: String,
-    /// Signs checkpoints; without it the ledger can only be read.
-    key: Option<CheckpointKey>,
+    /// Seals blocks and signs checkpoints; without them the ledger can only be read.
+    keys: Option<LedgerKeys>,
     store: Box<dyn Store>,
     pending: Vec<Transaction>,
     /// The next nonces of the senders in `pending`.
@@ -49,35 +60,43 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::NotEmpty`] if the store holds something; [`LedgerError::WrongKey`] if the genesis names
-    /// another checkpoint key; what the store says.
+    /// other keys; [`LedgerError::OtherLedger`] if the signer has signed something before; what the store says.
     pub fn create(
         genesis: &Genesis,
         operators: &mut Operators,
-        key: CheckpointKey,
+        keys: LedgerKeys,
         mut store: Box<dyn Store>,
     ) -> Result<Self, LedgerError> {
-        let contents = store.read_all()?;
-        if !contents.records.is_empty() || contents.torn.is_some() || contents.checkpoint.is_some() {
+        let mut empty = store.checkpoint()?.is_none();
+        let torn = store.read(&mut |_| {
+            empty = false;
+            false
+        })?;
+        if !empty || torn.is_some() {
             return Err(LedgerError::NotEmpty);
         }
-        if key.public() != genesis.checkpoint_key {
+        check_keys(genesis, &keys)?;
+        if keys.lab != genesis.lab {
             return Err(LedgerError::WrongKey);
         }
-        let mut world = genesis.world();
-        let (state_root, _) = world.take_changes();
-        let head = genesis.header(state_root).seal_slow();
-        world.remember_block(0, head.hash());
+        if keys.signer.last().is_some() {
+            return Err(LedgerError::OtherLedger { place: keys.signer.place() });
+        }
+        let (world, head) = genesis.begin();
         let mut log = MerkleLog::default();
         log.push(head.hash());
         let address = operators.admin.address().create(operators.admin.nonce());
         store.append(genesis.to_json().as_bytes())?;
         let mut ledger = Self {
+            genesis: genesis.clone(),
+            name: ChainName { chain_id: genesis.chain_id, genesis: head.hash().0 },
             contract: Contract { chain_id: genesis.chain_id, address },
             world,
             head,
+            time_ms: 0,
             log,
             checkpoint: String::new(),
-            key: Some(key),
+            keys: Some(keys),
             store,
             pending: Vec::new(),
             nonces: BTreeMap::new(),
@@ -85,7 +104,7 @@ impl Ledger {
             failed: false,
         };
         ledger.submit(&operators.deploy(genesis.chain_id))?;
-        let sealed = ledger.seal(genesis.timestamp + 1)?;
+        let sealed = ledger.seal(genesis.timestamp.saturating_add(1).saturating_mul(1000))?;
         match sealed.receipts.first().map(|receipt| &receipt.outcome) {
             Some(TxOutcome::Done) => Ok(ledger),
             other => Err(LedgerError::Execution {
@@ -95,37 +114,48 @@ impl Ledger {
         }
     }
 
-    /// Opens what a store holds: checks it (light), cuts off an interrupted append, and signs a checkpoint over
-    /// blocks that have none yet, after executing them again.
+    /// Opens what a store holds and checks it (light). With `keys` it goes on from there, if the store holds what the
+    /// signer has signed last: a block that it signed and whose seal was not kept gets it again, and a block that it has
+    /// never signed is cut off with what was left of an interrupted append, since nobody was told of it. Nothing is
+    /// signed that this signer has not made.
     ///
-    /// Without `key` the ledger is for reading, and the store stays as it is.
+    /// Without `keys` the ledger is for reading, and the store stays as it is.
     ///
     /// # Errors
-    /// [`LedgerError`] that names the place of the first damage.
-    pub fn open(mut store: Box<dyn Store>, key: Option<CheckpointKey>) -> Result<Self, LedgerError> {
-        let contents = store.read_all()?;
-        let replayed = replay(store.as_ref(), &contents, Depth::Light, &None, &mut |_, _| ())?;
-        if key.as_ref().is_some_and(|key| key.public() != replayed.genesis.checkpoint_key) {
-            return Err(LedgerError::WrongKey);
-        }
-        if key.is_some() && contents.torn.is_some() {
-            store.cut_tail()?;
+    /// [`LedgerError`] that names the place of the first damage, or what the signer remembers otherwise:
+    /// [`LedgerError::RolledBack`], [`LedgerError::Forgetful`], [`LedgerError::Signed`].
+    pub fn open(mut store: Box<dyn Store>, keys: Option<LedgerKeys>) -> Result<Self, LedgerError> {
+        let mut replayed = replay(store.as_mut(), Depth::Light, &None, &mut ())?;
+        let name = ChainName { chain_id: replayed.genesis.chain_id, genesis: replayed.genesis.hash() };
+        let mut keys = keys;
+        if let Some(keys) = &mut keys {
+            check_keys(&replayed.genesis, keys)?;
+            if let Some(seal) = recall(&replayed, &name, &mut keys.signer)? {
+                store.cut(records(replayed.head.number) + 1)?;
+                store.append(&seal.encode_record())?;
+                store.sync()?;
+                replayed = replay(store.as_mut(), Depth::Light, &None, &mut ())?;
+            } else if replayed.torn.is_some() || replayed.unsealed.is_some() {
+                store.cut(records(replayed.head.number))?;
+            }
         }
         let mut ledger = Self {
+            genesis: replayed.genesis,
+            name,
             contract: replayed.contract,
             world: replayed.world,
             head: replayed.head,
+            time_ms: replayed.time_ms,
             log: replayed.log,
-            checkpoint: contents.checkpoint.unwrap_or_default(),
-            key,
+            checkpoint: replayed.checkpoint,
+            keys,
             store,
             pending: Vec::new(),
             nonces: BTreeMap::new(),
             counter: None,
             failed: false,
         };
-        let covered = replayed.covered.map_or(0, |covered| covered.size);
-        if covered < ledger.log.size() && ledger.key.is_some() {
+        if replayed.covered.size < ledger.log.size() && ledger.keys.is_some() {
             ledger.sign_checkpoint()?;
         }
         Ok(ledger)
@@ -149,6 +179,26 @@ impl Ledger {
     /// The address of the registry.
     pub fn registry(&self) -> Address {
         self.contract.address
+    }
+
+    /// What the ledger is called in its checkpoints.
+    pub fn origin(&self) -> String {
+        origin(&self.name.genesis)
+    }
+
+    /// What the ledger is called, and how far it has come.
+    pub fn standing(&self) -> Standing {
+        let origin = self.origin();
+        // The genesis was checked when it was read or made.
+        let verifier_key = verifier_key(&origin, &self.genesis.checkpoint_key).unwrap_or_default();
+        Standing { origin, verifier_key, lab: self.genesis.lab, head: self.head() }
+    }
+
+    /// Counts a verification of a P-256 signature outside the contract.
+    pub(in crate::ledger) fn count_verification(&self) {
+        if let Some(count) = &self.counter {
+            count(LedgerOp::P256Verify);
+        }
     }
 
     /// The last block.
@@ -232,23 +282,35 @@ impl Ledger {
         Ok(hash)
     }
 
-    /// Executes the pending transactions as the next block, and returns when the block and its checkpoint are
-    /// durable. What the gas limit leaves over stays pending. The time is `unix_s` or one second after the block
-    /// before, whichever is later: time on a chain strictly increases.
+    /// From when on the next block can be sealed, in seconds since the Unix epoch: its time must not be more than
+    /// [`AHEAD_MAX_S`] ahead of the clock.
+    pub fn seals_from_s(&self) -> u64 {
+        self.head.timestamp.saturating_add(1).saturating_sub(AHEAD_MAX_S)
+    }
+
+    /// Executes up to 500 of the pending transactions as the next block, and returns when the block and its seal are
+    /// durable. What is left over stays pending. The time of the block is `unix_ms`, in whole seconds, or one second
+    /// after the block before, whichever is later: time on a chain strictly increases. The seal has `unix_ms`.
     ///
     /// # Errors
-    /// [`LedgerError::Store`] if the store failed; the ledger must then be opened again.
-    pub fn seal(&mut self, unix_s: u64) -> Result<Sealed, LedgerError> {
+    /// [`LedgerError::Ahead`] before [`Ledger::seals_from_s`], and nothing has changed; [`LedgerError::Store`] if the
+    /// store failed, [`LedgerError::Signed`] if the validator does not sign: the ledger must then be opened again.
+    pub fn seal(&mut self, unix_ms: u64) -> Result<Sealed, LedgerError> {
         self.check_writable()?;
-        let sealed = self.seal_or_fail(unix_s);
+        let now = unix_ms / 1000;
+        let timestamp = self.head.timestamp.checked_add(1).map_or(u64::MAX, |next| next.max(now));
+        if timestamp > now.saturating_add(AHEAD_MAX_S) || timestamp > TIME_MAX_S {
+            return Err(LedgerError::Ahead { timestamp, now, ahead_max: AHEAD_MAX_S });
+        }
+        let sealed = self.seal_or_fail(timestamp, unix_ms.max(self.time_ms));
         self.failed = sealed.is_err();
         sealed
     }
 
-    fn seal_or_fail(&mut self, unix_s: u64) -> Result<Sealed, LedgerError> {
-        let timestamp = unix_s.max(self.head.timestamp + 1);
+    fn seal_or_fail(&mut self, timestamp: u64, time_ms: u64) -> Result<Sealed, LedgerError> {
         let number = self.head.number + 1;
         let mut transactions = std::mem::take(&mut self.pending);
+        let rest = transactions.split_off(transactions.len().min(BLOCK_TRANSACTIONS_MAX));
         let mut execution = execute(
             &mut self.world,
             self.contract.chain_id,
@@ -263,31 +325,48 @@ impl Ledger {
 
         let receipts = self.receipts(&transactions, &execution);
         self.pending = transactions.split_off(execution.left_from);
+        self.pending.extend(rest);
         self.nonces = self.pending.iter().map(|waiting| (waiting.signer(), waiting.nonce() + 1)).collect();
         let mut bodies: Vec<_> = transactions.into_iter().map(|one| Some(one.into_inner())).collect();
         let included =
             execution.included.iter().filter_map(|executed| bodies[executed.index].take()).collect();
-        let header = execution.header;
-        let stored = StoredBlock::new(header.clone(), included, &execution.receipts, changes);
+        let head = execution.header.seal_slow();
+        let hash = head.hash();
+        let stored = StoredBlock::new(head.inner().clone(), included, &execution.receipts, changes);
+        // The block first: what the validator has signed is there, whenever the process ends.
         self.store.append(&stored.encode_record())?;
         self.store.sync()?;
+        let keys = self.keys.as_mut().ok_or(LedgerError::ReadOnly)?;
+        let validators = self.genesis.validators_of(number).hash();
+        let precommit = Precommit {
+            height: number,
+            round: 0,
+            block: hash,
+            validators: validators.into(),
+            timeMs: time_ms,
+        };
+        let seal = certificate(&precommit, keys.signer.sign(&self.name, &precommit)?);
+        self.store.append(&seal.encode_record())?;
+        self.store.sync()?;
 
-        self.head = header.seal_slow();
-        let hash = self.head.hash();
+        self.head = head;
+        self.time_ms = time_ms;
         self.world.remember_block(number, hash);
         self.log.push(hash);
         self.sign_checkpoint()?;
         Ok(Sealed { number, hash: hash.0, timestamp, state_root: state_root.0, receipts })
     }
 
+    /// Signs the tree of all blocks, each of which has its seal: what is sealed never changes, so no two checkpoints
+    /// contradict each other.
     fn sign_checkpoint(&mut self) -> Result<(), LedgerError> {
-        let key = self.key.as_ref().ok_or(LedgerError::ReadOnly)?;
-        self.checkpoint = self.log.sign(self.contract.chain_id, key)?;
+        let keys = self.keys.as_ref().ok_or(LedgerError::ReadOnly)?;
+        self.checkpoint = self.log.sign(&origin(&self.name.genesis), &keys.checkpoint)?;
         Ok(self.store.put_checkpoint(&self.checkpoint)?)
     }
 
     fn check_writable(&self) -> Result<(), LedgerError> {
-        match (self.failed, &self.key) {
+        match (self.failed, &self.keys) {
             (true, _) => Err(LedgerError::Failed),
             (false, None) => Err(LedgerError::ReadOnly),
             (false, Some(_)) => Ok(()),
@@ -297,6 +376,9 @@ impl Ledger {
     /// Everything that would make a transaction invalid and that is known before its turn.
     fn check_submission(&self, transaction: &Transaction) -> Result<(), LedgerError> {
         let refused = |reason: &'static str, detail: String| Err(LedgerError::Refused { reason, detail });
+        if self.pending.len() >= PENDING_MAX {
+            return refused("queue-full", format!("{PENDING_MAX} transactions wait for a block"));
+        }
         let chain = self.contract.chain_id;
         if transaction.chain_id() != Some(chain) {
             return refused(
@@ -348,6 +430,68 @@ impl Ledger {
 impl std::fmt::Debug for Ledger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Ledger(chain {}, block {})", self.contract.chain_id, self.head.number)
+    }
+}
+
+/// Checks that `keys` are those that the genesis names.
+fn check_keys(genesis: &Genesis, keys: &LedgerKeys) -> Result<(), LedgerError> {
+    let known = keys.checkpoint.public() == genesis.checkpoint_key
+        && genesis.validators.contains(keys.signer.address());
+    if known { Ok(()) } else { Err(LedgerError::WrongKey) }
+}
+
+/// How many records a ledger has up to the seal of block `number`.
+fn records(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX).saturating_mul(2).saturating_add(1)
+}
+
+/// Compares what a ledger holds with what its signer remembers. Returns the seal that the block behind the last sealed
+/// one has had.
+fn recall(
+    replayed: &Replayed,
+    name: &ChainName,
+    signer: &mut Signer,
+) -> Result<Option<Certificate>, LedgerError> {
+    let (held, hash) = (replayed.head.number, replayed.head.hash().0);
+    let forgetful =
+        |signer: &Signer, remembered| LedgerError::Forgetful { held, place: signer.place(), remembered };
+    let Some(last) = signer.last() else { return Err(forgetful(signer, "that nothing was signed".into())) };
+    if last.ledger != name.genesis {
+        return Err(LedgerError::OtherLedger { place: signer.place() });
+    }
+    if last.height < held {
+        return Err(forgetful(signer, format!("that block {} was the last", last.height)));
+    }
+    let signed_otherwise = |at, block: [u8; 32]| LedgerError::Signed {
+        height: last.height,
+        block: hex::encode(last.block),
+        asked: at,
+        asked_block: hex::encode(block),
+    };
+    if last.height == held {
+        return if last.block == hash { Ok(None) } else { Err(signed_otherwise(held, hash)) };
+    }
+    match &replayed.unsealed {
+        Some(block) if block.number == last.height && block.hash().0 != last.block => {
+            Err(signed_otherwise(block.number, block.hash().0))
+        }
+        Some(block) if block.number == last.height => {
+            let precommit = last.precommit();
+            Ok(Some(certificate(&precommit, signer.sign(name, &precommit)?)))
+        }
+        _ => Err(LedgerError::RolledBack { signed: last.height, held }),
+    }
+}
+
+/// The seal that one validator's signature makes.
+fn certificate(precommit: &Precommit, signature: CommitSignature) -> Certificate {
+    Certificate {
+        height: precommit.height,
+        round: precommit.round.into(),
+        block: precommit.block,
+        validators: precommit.validators,
+        time_ms: precommit.timeMs,
+        signatures: vec![signature],
     }
 }
 

@@ -1,4 +1,5 @@
-//! Group commit: transactions that come close together share a block.
+//! Group commit: transactions that come close together share a block, and where blocks come faster than one a second
+//! they wait and fill, so that the chain's time stays near the real one.
 
 use std::time::Duration;
 
@@ -28,9 +29,10 @@ impl GroupCommit {
         &self.ledger
     }
 
-    /// When the next block is to be sealed.
+    /// When the next block is to be sealed: once its transactions were collected, and its time is not too far ahead.
+    /// Meanwhile it fills.
     pub fn deadline(&self) -> Option<Instant> {
-        self.commit_at
+        self.commit_at.map(|at| at.max(Instant::from_unix_s(self.ledger.seals_from_s())))
     }
 
     /// Takes a raw transaction for the next block.
@@ -48,11 +50,11 @@ impl GroupCommit {
     /// # Errors
     /// See [`Ledger::seal`].
     pub fn poll(&mut self, now: Instant) -> Result<Option<Sealed>, LedgerError> {
-        if self.commit_at.is_none_or(|at| now < at) {
+        if self.deadline().is_none_or(|at| now < at) {
             return Ok(None);
         }
-        let block = self.ledger.seal(now.unix_s())?;
-        // What the gas limit of one block leaves over goes into the next.
+        let block = self.ledger.seal(now.unix_ms())?;
+        // What a block leaves over goes into the next.
         self.commit_at = (self.ledger.pending() > 0).then(|| now + COMMIT_WINDOW);
         Ok(Some(block))
     }

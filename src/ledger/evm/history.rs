@@ -2,28 +2,37 @@
 
 use std::collections::BTreeMap;
 
+use alloy_primitives::Address;
+
 use super::block::StoredBlock;
-use super::replay::{Depth, replay};
-use crate::ledger::checkpoint;
+use super::genesis::Genesis;
+use super::replay::{Depth, Watch, Whole, replay};
+use crate::ledger::checkpoint::{self, MerkleLog, origin};
 use crate::ledger::error::LedgerError;
 use crate::ledger::events::RegistryEvent;
+use crate::ledger::receipt::Head;
 use crate::ledger::registry::{Contract, DeviceRecord};
 use crate::ledger::slots;
 use crate::ledger::store::Store;
 
-/// A ledger as a reader sees it.
+/// A ledger as a reader sees it, up to its last sealed block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
     pub contract: Contract,
-    /// The number, hash and time of the last block.
-    pub head: u64,
-    pub head_hash: [u8; 32],
-    pub timestamp: u64,
+    /// Whether the keys are those of a run.
+    pub lab: bool,
+    /// The last sealed block.
+    pub head: Head,
+    /// When it was sealed, in milliseconds since the Unix epoch.
+    pub sealed_ms: u64,
     pub transactions: u64,
     /// How many blocks the checkpoint covers, the genesis included.
     pub covered: u64,
     /// The checkpoint's verifier key in the text form of signed-note.
     pub verifier_key: String,
+    pub validators: Vec<Address>,
+    /// The number of a block that has no seal.
+    pub unsealed: Option<u64>,
     /// The devices by identity.
     pub devices: BTreeMap<[u8; 32], DeviceHistory>,
 }
@@ -50,12 +59,10 @@ pub struct Entry {
 /// # Errors
 /// [`LedgerError`] that names the place of the first damage.
 pub fn read_history(store: &mut dyn Store) -> Result<History, LedgerError> {
-    let contents = store.read_all()?;
-    let mut entries: BTreeMap<[u8; 32], Vec<Entry>> = BTreeMap::new();
-    let replayed = replay(store, &contents, Depth::Light, &None, &mut |stored, contract| {
-        collect(stored, contract, &mut entries);
-    })?;
-    let devices = entries
+    let mut collected = Collected::default();
+    let replayed = replay(store, Depth::Light, &None, &mut collected)?;
+    let devices = collected
+        .entries
         .into_iter()
         .filter_map(|(id, entries)| {
             let slot = |at| replayed.world.slot(replayed.contract.address, at);
@@ -63,16 +70,38 @@ pub fn read_history(store: &mut dyn Store) -> Result<History, LedgerError> {
             Some((id, DeviceHistory { record, entries }))
         })
         .collect();
+    let genesis = &replayed.genesis;
+    let head = &replayed.head;
     Ok(History {
         contract: replayed.contract,
-        head: replayed.head.number,
-        head_hash: replayed.head.hash().0,
-        timestamp: replayed.head.timestamp,
+        lab: genesis.lab,
+        head: Head { number: head.number, hash: head.hash().0, timestamp: head.timestamp },
+        sealed_ms: replayed.time_ms,
         transactions: replayed.transactions,
-        covered: replayed.covered.map_or(0, |covered| covered.size),
-        verifier_key: checkpoint::verifier_key(replayed.genesis.chain_id, &replayed.genesis.checkpoint_key)?,
+        covered: replayed.covered.size,
+        verifier_key: checkpoint::verifier_key(&origin(&collected.genesis), &genesis.checkpoint_key)?,
+        validators: genesis.validators.validators().iter().map(|one| one.address).collect(),
+        unsealed: replayed.unsealed.map(|block| block.number),
         devices,
     })
+}
+
+#[derive(Default)]
+struct Collected {
+    genesis: [u8; 32],
+    entries: BTreeMap<[u8; 32], Vec<Entry>>,
+}
+
+impl Watch for Collected {
+    fn genesis(&mut self, _: &Genesis, hash: [u8; 32], _: &MerkleLog) -> Result<(), LedgerError> {
+        self.genesis = hash;
+        Ok(())
+    }
+
+    fn block(&mut self, block: &Whole<'_>) -> Result<(), LedgerError> {
+        collect(block.stored, block.contract, &mut self.entries);
+        Ok(())
+    }
 }
 
 fn collect(stored: &StoredBlock, contract: Contract, entries: &mut BTreeMap<[u8; 32], Vec<Entry>>) {

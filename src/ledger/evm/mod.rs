@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! chain    submit, seal, device          the chain in use          commit   when its blocks are due
-//! replay   light and full verification   the chain read back
-//! history  what happened to each device
+//! replay   the chain read back           verify   against what is known from elsewhere
+//! history  what happened to each device  export   for others' programs
 //! genesis  block 0      execute  one block      block  its record
 //! world    flat state   trie     state root
 //! ```
@@ -13,14 +13,18 @@ mod block;
 mod chain;
 mod commit;
 mod execute;
+mod export;
 mod genesis;
 mod history;
 mod replay;
 mod trie;
+mod verify;
 mod world;
 
 pub use chain::Ledger;
 pub use commit::GroupCommit;
+pub use export::{Exported, Part, export};
 pub use genesis::Genesis;
 pub use history::{DeviceHistory, Entry, History, read_history};
-pub use replay::{Depth, Verified, verify};
+pub use replay::{AHEAD_MAX_S, Depth};
+pub use verify::{Anchors, Standing, Verified, verify};

@@ -1,8 +1,11 @@
 //! Reading a stored chain back, with one of two degrees of distrust.
 //!
-//! Light: every hash link, transaction root, receipt root and the checkpoint's signature are checked, the stored
-//! changes are applied, and the state root of the last block must come out. Full: every block is executed again
-//! from the genesis, and every header and every stored change must come out.
+//! The first record is the genesis; each block has two more: itself, and its seal. Light: every hash link, transaction
+//! root, receipt root, seal and the checkpoint's signature are checked, the stored changes are applied, and the state
+//! root of the last block must come out. Full: every block is executed again from the genesis, and every header and
+//! every stored change must come out. One record at a time is in memory.
+//!
+//! At most one block at the end can be without a seal, where its writer was interrupted. It is no part of the chain.
 
 use alloy_consensus::transaction::SignerRecoverable;
 use alloy_consensus::{Sealable, Transaction as _, TxEnvelope, Typed2718};
@@ -10,125 +13,240 @@ use alloy_primitives::Address;
 
 use super::block::StoredBlock;
 use super::execute::{HashedHeader, Transaction, execute};
-use super::genesis::Genesis;
+use super::genesis::{Genesis, TIME_MAX_S};
 use super::world::World;
 use crate::ledger::abi::runtime_code;
-use crate::ledger::checkpoint::{self, MerkleLog, TreeHead};
+use crate::ledger::checkpoint::{self, MerkleLog, TreeHead, origin};
 use crate::ledger::count::{Counter, LedgerOp};
 use crate::ledger::error::LedgerError;
 use crate::ledger::registry::Contract;
-use crate::ledger::store::{Contents, Store};
+use crate::ledger::seal::{Certificate, ChainName};
+use crate::ledger::store::{Store, Torn};
+
+/// How far the time of a block may be ahead of the real time at which it was sealed, in seconds: Ethereum's times rise
+/// by a second with each block, and blocks come faster for a while.
+pub const AHEAD_MAX_S: u64 = 15;
 
 /// How much is taken on trust.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// Hashes and signatures; blocks that no checkpoint covers are executed all the same.
+    /// Hashes and signatures.
     Light,
     /// Everything is executed again.
     Full,
 }
 
-/// A chain that was read back.
+/// A chain that was read back, up to its last sealed block.
 #[derive(Debug)]
 pub struct Replayed {
     pub genesis: Genesis,
     pub contract: Contract,
     pub world: World,
     pub head: HashedHeader,
+    /// When the last block was sealed, in milliseconds since the Unix epoch.
+    pub time_ms: u64,
     pub log: MerkleLog,
-    /// What the stored checkpoint vouches for; none if there is no checkpoint.
-    pub covered: Option<TreeHead>,
+    /// What the stored checkpoint vouches for.
+    pub covered: TreeHead,
+    /// The checkpoint itself.
+    pub checkpoint: String,
     /// The number of transactions in all blocks.
     pub transactions: u64,
+    /// The block behind the last sealed one.
+    pub unsealed: Option<HashedHeader>,
+    pub torn: Option<Torn>,
 }
 
-/// Reads a stored chain back, and shows each block to `each` after it was checked.
+/// A block with its seal.
+pub struct Whole<'a> {
+    pub stored: &'a StoredBlock,
+    pub seal: &'a Certificate,
+    pub hash: [u8; 32],
+    /// The tree of all blocks up to this one.
+    pub log: &'a MerkleLog,
+    pub contract: Contract,
+}
+
+/// What is shown of a chain while it is read back.
+pub trait Watch {
+    /// The genesis, and the hash of its block.
+    ///
+    /// # Errors
+    /// Where reading shall end with it.
+    fn genesis(&mut self, genesis: &Genesis, hash: [u8; 32], log: &MerkleLog) -> Result<(), LedgerError> {
+        let _ = (genesis, hash, log);
+        Ok(())
+    }
+
+    /// The next block, which is in order.
+    ///
+    /// # Errors
+    /// Where reading shall end with it.
+    fn block(&mut self, block: &Whole<'_>) -> Result<(), LedgerError> {
+        let _ = block;
+        Ok(())
+    }
+}
+
+/// Nobody watches.
+impl Watch for () {}
+
+/// Reads a stored chain back, and shows it to `watch` as it comes out to be in order.
 ///
 /// # Errors
 /// [`LedgerError`] that names the first place where something is wrong.
 pub fn replay(
-    store: &dyn Store,
-    contents: &Contents,
+    store: &mut dyn Store,
     depth: Depth,
     counter: &Counter,
-    each: &mut dyn FnMut(&StoredBlock, Contract),
+    watch: &mut dyn Watch,
 ) -> Result<Replayed, LedgerError> {
-    let Some((genesis, records)) = contents.records.split_first() else { return Err(LedgerError::Empty) };
-    let genesis = Genesis::parse(genesis)?;
-    let covered = contents
-        .checkpoint
-        .as_deref()
-        .map(|note| checkpoint::verify(note, genesis.chain_id, &genesis.checkpoint_key))
-        .transpose()?;
-    check_coverage(contents, covered)?;
-
-    let mut chain = Chain::begin(genesis, counter);
-    chain.check_checkpoint(covered)?;
-    for (index, record) in (1..).zip(records) {
-        let number = index as u64;
-        let broken = |cause: String| LedgerError::Block { number, place: store.place(index), cause };
-        let stored = StoredBlock::decode_record(record).map_err(broken)?;
-        chain.check_links(&stored).map_err(broken)?;
-        let execute = depth == Depth::Full || covered.is_none_or(|covered| number >= covered.size);
-        if execute {
-            chain.check_state().map_err(broken)?;
-            chain.execute(&stored).map_err(broken)?;
-        } else {
-            stored.changes.iter().for_each(|change| chain.world.apply(change));
+    // The checkpoint first: blocks that a writer adds meanwhile are then only not covered.
+    let note = store.checkpoint()?;
+    let mut reader =
+        Reader { depth, counter, note: note.as_deref(), chain: None, unsealed: None, records: 0 };
+    let mut stopped: Option<Stop> = None;
+    let torn = store.read(&mut |record| match reader.take(&record, watch) {
+        Ok(()) => true,
+        Err(stop) => {
+            stopped = Some(stop);
+            false
         }
-        if number == 1 {
-            chain.find_contract(&stored).map_err(broken)?;
-        }
-        chain.step(&stored);
-        chain.check_checkpoint(covered)?;
-        each(&stored, chain.contract);
+    })?;
+    let last = reader.records;
+    let broken = |number, index, cause| LedgerError::Block { number, place: store.place(index), cause };
+    match stopped {
+        Some(Stop::Broken(cause)) => return Err(broken(last.div_ceil(2) as u64, last, cause)),
+        Some(Stop::Error(error)) => return Err(error),
+        None => {}
     }
-    let last = contents.records.len() - 1;
-    let broken = |cause| LedgerError::Block { number: last as u64, place: store.place(last), cause };
-    chain.check_state().map_err(broken)?;
-    Ok(chain.finish(covered))
+    let Reader { chain, unsealed, .. } = reader;
+    let Some(mut chain) = chain else { return Err(LedgerError::Empty) };
+    chain.check_state().map_err(|cause| broken(chain.head.number, last.saturating_sub(1), cause))?;
+    check_coverage(&chain, torn.as_ref(), &store.place(last))?;
+    let (covered, checkpoint) = chain.covered.zip(note.clone()).ok_or(LedgerError::Unfinished)?;
+    let unsealed = unsealed.map(|stored| stored.block.header.seal_slow());
+    let Chain { genesis, contract, world, head, time_ms, log, transactions, .. } = chain;
+    Ok(Replayed {
+        genesis,
+        contract,
+        world,
+        head,
+        time_ms,
+        log,
+        covered,
+        checkpoint,
+        transactions,
+        unsealed,
+        torn,
+    })
 }
 
-/// A checkpoint is written after its blocks, so it never vouches for more than is there.
-fn check_coverage(contents: &Contents, covered: Option<TreeHead>) -> Result<(), LedgerError> {
-    let held = contents.records.len() as u64;
-    match (covered, &contents.torn) {
-        (Some(covered), torn) if covered.size > held => {
-            let torn = torn.as_ref();
-            Err(LedgerError::Missing {
-                covered: covered.size,
-                held,
-                place: torn.map_or_else(|| "after the last record".into(), |torn| torn.place.clone()),
-                cause: torn.map_or_else(|| "nothing follows".into(), |torn| torn.cause.clone()),
-            })
-        }
+/// A checkpoint is written after each block, so it vouches for all that is there, or for all but the last.
+fn check_coverage(chain: &Chain<'_>, torn: Option<&Torn>, end: &str) -> Result<(), LedgerError> {
+    let held = chain.log.size();
+    match chain.covered {
+        Some(covered) if covered.size > held => Err(LedgerError::Missing {
+            covered: covered.size,
+            held,
+            place: torn.map_or_else(|| end.to_owned(), |torn| torn.place.clone()),
+            cause: torn.map_or_else(|| "nothing follows".into(), |torn| torn.cause.clone()),
+        }),
+        Some(covered) if covered.size + 1 < held => Err(LedgerError::Checkpoint {
+            cause: format!("it covers {} of {held} blocks, and is written after each", covered.size),
+        }),
+        Some(_) => Ok(()),
         // The first checkpoint covers the genesis and block 1.
-        (None, _) if held < 2 => Err(LedgerError::Unfinished),
-        (None, _) if held > 2 => Err(LedgerError::NoCheckpoint { held }),
-        _ => Ok(()),
+        None if held <= 2 => Err(LedgerError::Unfinished),
+        None => Err(LedgerError::NoCheckpoint { held }),
+    }
+}
+
+/// Why reading ends early.
+enum Stop {
+    /// The record in hand is not in order.
+    Broken(String),
+    Error(LedgerError),
+}
+
+impl From<String> for Stop {
+    fn from(cause: String) -> Self {
+        Self::Broken(cause)
+    }
+}
+
+impl From<LedgerError> for Stop {
+    fn from(error: LedgerError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Takes records in their order.
+struct Reader<'a> {
+    depth: Depth,
+    counter: &'a Counter,
+    note: Option<&'a str>,
+    chain: Option<Chain<'a>>,
+    /// The block whose seal comes next.
+    unsealed: Option<StoredBlock>,
+    /// How many records were in order.
+    records: usize,
+}
+
+impl Reader<'_> {
+    fn take(&mut self, record: &[u8], watch: &mut dyn Watch) -> Result<(), Stop> {
+        match (&mut self.chain, self.unsealed.take()) {
+            (None, _) => {
+                let genesis = Genesis::parse(record)?;
+                let chain = Chain::begin(genesis, self.note, self.counter)?;
+                watch.genesis(&chain.genesis, chain.head.hash().0, &chain.log)?;
+                self.chain = Some(chain);
+            }
+            (Some(chain), None) => {
+                let stored = StoredBlock::decode_record(record)?;
+                chain.check_links(&stored)?;
+                self.unsealed = Some(stored);
+            }
+            (Some(chain), Some(stored)) => {
+                let seal = Certificate::decode_record(record)?;
+                chain.add(&stored, &seal, self.depth)?;
+                let hash = chain.head.hash().0;
+                let (log, contract) = (&chain.log, chain.contract);
+                watch.block(&Whole { stored: &stored, seal: &seal, hash, log, contract })?;
+            }
+        }
+        self.records += 1;
+        Ok(())
     }
 }
 
 struct Chain<'a> {
     genesis: Genesis,
+    name: ChainName,
     contract: Contract,
     world: World,
     head: HashedHeader,
+    time_ms: u64,
     log: MerkleLog,
+    covered: Option<TreeHead>,
     transactions: u64,
     counter: &'a Counter,
 }
 
 impl<'a> Chain<'a> {
-    fn begin(genesis: Genesis, counter: &'a Counter) -> Self {
-        let mut world = genesis.world();
-        let (state_root, _) = world.take_changes();
-        let head = genesis.header(state_root).seal_slow();
+    fn begin(genesis: Genesis, note: Option<&str>, counter: &'a Counter) -> Result<Self, LedgerError> {
+        let (world, head) = genesis.begin();
+        let name = ChainName { chain_id: genesis.chain_id, genesis: head.hash().0 };
+        let verify = |note| checkpoint::verify(note, &origin(&name.genesis), &genesis.checkpoint_key);
+        let covered = note.map(verify).transpose()?;
         let mut log = MerkleLog::default();
         log.push(head.hash());
-        world.remember_block(0, head.hash());
         let contract = Contract { chain_id: genesis.chain_id, address: Address::ZERO };
-        Self { genesis, contract, world, head, log, transactions: 0, counter }
+        let time_ms = genesis.timestamp.saturating_mul(1000);
+        let chain =
+            Self { genesis, name, contract, world, head, time_ms, log, covered, transactions: 0, counter };
+        chain.check_checkpoint()?;
+        Ok(chain)
     }
 
     fn check_links(&self, stored: &StoredBlock) -> Result<(), String> {
@@ -140,10 +258,44 @@ impl<'a> Chain<'a> {
                 self.head.hash()
             ));
         }
-        if header.number != self.head.number + 1 || header.timestamp <= self.head.timestamp {
+        let follows = self.head.number.checked_add(1) == Some(header.number);
+        if !follows || header.timestamp <= self.head.timestamp || header.timestamp > TIME_MAX_S {
             return Err("its number or its time does not follow".into());
         }
         stored.check_body()
+    }
+
+    /// Adds a block whose links were checked.
+    fn add(&mut self, stored: &StoredBlock, seal: &Certificate, depth: Depth) -> Result<(), Stop> {
+        let header = &stored.block.header;
+        let validators = self.genesis.validators_of(header.number);
+        if let Some(count) = self.counter {
+            seal.signatures.iter().for_each(|_| count(LedgerOp::Secp256k1Recover));
+        }
+        seal.verify(&self.name, validators, header.number, &header.hash_slow().0)?;
+        if seal.time_ms < self.time_ms || header.timestamp > (seal.time_ms / 1000).saturating_add(AHEAD_MAX_S)
+        {
+            return Err(Stop::Broken(format!(
+                "it has time {} s, and was sealed at {} ms, after a seal at {} ms",
+                header.timestamp, seal.time_ms, self.time_ms
+            )));
+        }
+        match depth {
+            Depth::Full => {
+                self.check_state()?;
+                self.execute(stored)?;
+            }
+            Depth::Light => stored.changes.iter().for_each(|change| self.world.apply(change)),
+        }
+        if header.number == 1 {
+            self.find_contract(stored)?;
+        }
+        self.head = header.clone().seal_slow();
+        self.time_ms = seal.time_ms;
+        self.world.remember_block(self.head.number, self.head.hash());
+        self.log.push(self.head.hash());
+        self.transactions += stored.block.body.transactions.len() as u64;
+        Ok(self.check_checkpoint()?)
     }
 
     /// Checks that the state is the one that the last header names.
@@ -204,15 +356,8 @@ impl<'a> Chain<'a> {
         Ok(())
     }
 
-    fn step(&mut self, stored: &StoredBlock) {
-        self.head = stored.block.header.clone().seal_slow();
-        self.world.remember_block(self.head.number, self.head.hash());
-        self.log.push(self.head.hash());
-        self.transactions += stored.block.body.transactions.len() as u64;
-    }
-
-    fn check_checkpoint(&self, covered: Option<TreeHead>) -> Result<(), LedgerError> {
-        match covered {
+    fn check_checkpoint(&self) -> Result<(), LedgerError> {
+        match self.covered {
             Some(covered) if covered.size == self.log.size() && covered.root != self.log.root() => {
                 Err(LedgerError::Checkpoint {
                     cause: format!(
@@ -223,11 +368,6 @@ impl<'a> Chain<'a> {
             }
             _ => Ok(()),
         }
-    }
-
-    fn finish(self, covered: Option<TreeHead>) -> Replayed {
-        let Self { genesis, contract, world, head, log, transactions, .. } = self;
-        Replayed { genesis, contract, world, head, log, covered, transactions }
     }
 }
 
@@ -240,46 +380,4 @@ pub(super) fn recover(transaction: TxEnvelope, counter: &Counter) -> Result<Tran
         count(LedgerOp::Secp256k1Recover);
     }
     transaction.try_into_recovered().map_err(|_| "its signature does not give a sender".to_string())
-}
-
-/// What a verification found to be in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verified {
-    pub depth: Depth,
-    pub chain_id: u64,
-    /// The number of the last block.
-    pub head: u64,
-    pub head_hash: [u8; 32],
-    pub state_root: [u8; 32],
-    pub transactions: u64,
-    /// How many blocks the checkpoint covers. Blocks behind it were sealed just before a crash: they were executed
-    /// again here, and opening the ledger with its key signs them.
-    pub covered: u64,
-    /// How many blocks there are, the genesis included.
-    pub blocks: u64,
-    /// The checkpoint's verifier key in the text form of signed-note.
-    pub verifier_key: String,
-    /// An interrupted append behind the last block, in words. Nothing that was acknowledged is in it.
-    pub torn: Option<String>,
-}
-
-/// Verifies a stored chain without changing it.
-///
-/// # Errors
-/// [`LedgerError`] that names the first place where something is wrong.
-pub fn verify(store: &mut dyn Store, depth: Depth, counter: &Counter) -> Result<Verified, LedgerError> {
-    let contents = store.read_all()?;
-    let replayed = replay(store, &contents, depth, counter, &mut |_, _| ())?;
-    Ok(Verified {
-        depth,
-        chain_id: replayed.genesis.chain_id,
-        head: replayed.head.number,
-        head_hash: replayed.head.hash().0,
-        state_root: replayed.head.state_root.0,
-        transactions: replayed.transactions,
-        covered: replayed.covered.map_or(0, |covered| covered.size),
-        blocks: replayed.log.size(),
-        verifier_key: checkpoint::verifier_key(replayed.genesis.chain_id, &replayed.genesis.checkpoint_key)?,
-        torn: contents.torn.map(|torn| format!("{}: {} bytes, {}", torn.place, torn.bytes, torn.cause)),
-    })
 }

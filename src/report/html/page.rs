@@ -11,7 +11,7 @@ use crate::event::Verdict;
 use crate::kernel::Duration;
 use crate::report::summary::verdict_name;
 use crate::report::text::{count, html, readable, short_hex};
-use crate::report::{ExpectationRow, RunSummary, StepRow, StepTimes};
+use crate::report::{ExpectationRow, LedgerKeyKind, RunSummary, StepRow, StepTimes};
 use crate::wire::Proto;
 
 const STYLE: &str = include_str!("../assets/report.css");
@@ -240,6 +240,7 @@ fn about(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
     traffic(out, &summary.counters)?;
     let others = summary.counters.iter().filter(|(name, _)| !is_traffic(name));
     pairs(out, "Counts", others.map(|(name, value)| (name.as_str(), value.to_string())))?;
+    pairs(out, "Ledger", ledger(summary).into_iter().flatten())?;
     pairs(out, "Versions", summary.versions.iter().map(|v| (v.name.as_str(), v.value.clone())))?;
     writeln!(
         out,
@@ -249,6 +250,22 @@ fn about(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
         writeln!(out, "<li><a href=\"{file}\">{file}</a></li>")?;
     }
     writeln!(out, "</ul>\n</section>\n</div>")
+}
+
+/// What somebody needs who is shown the ledger later.
+fn ledger(summary: &RunSummary) -> Option<[(&'static str, String); 3]> {
+    let ledger = summary.ledger.as_ref()?;
+    let keys = match ledger.keys {
+        LedgerKeyKind::Lab => {
+            "lab keys: they follow from the seed, and prove nothing to anybody who knows it"
+        }
+        LedgerKeyKind::Own => "keys of its own",
+    };
+    Some([
+        ("head", format!("block {}, {}", ledger.block, ledger.head)),
+        ("checkpoint key", ledger.verifier_key.clone()),
+        ("keys", keys.to_owned()),
+    ])
 }
 
 fn is_traffic(name: &str) -> bool {

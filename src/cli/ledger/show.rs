@@ -1,41 +1,11 @@
-//! `cellbed ledger`: what stands on a ledger directory, and whether it is in order.
+//! `cellbed ledger show`: what stands on a ledger.
 
 use std::io::{self, Write};
 use std::path::Path;
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
-use super::exit::Exit;
+use super::{LedgerCliError, lab_mark, time_text, time_text_ms};
 use crate::io::ledger_store::FileStore;
-use crate::ledger::{
-    self, Depth, DeviceHistory, Entry, History, LedgerError, Reason, RegistryEvent, StoreError,
-};
-
-/// Why a ledger command failed.
-#[derive(Debug, thiserror::Error)]
-pub enum LedgerCliError {
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("the report could not be written: {0}")]
-    Output(#[from] io::Error),
-}
-
-impl LedgerCliError {
-    /// How a verification ends with it: what cannot be read was not verified, and everything else is a finding.
-    pub fn when_verified(&self) -> Exit {
-        match self {
-            Self::Store(StoreError::Io { .. } | StoreError::Locked { .. })
-            | Self::Ledger(LedgerError::Store(StoreError::Io { .. } | StoreError::Locked { .. })) => {
-                Exit::SetUp
-            }
-            Self::Ledger(_) | Self::Store(StoreError::Corrupt { .. }) => Exit::Failed,
-            Self::Output(_) => Exit::Bench,
-        }
-    }
-}
+use crate::ledger::{self, DeviceHistory, Entry, History, Reason, RegistryEvent};
 
 /// Writes the head, and every device with its status and history, as text. The directory stays as it is.
 ///
@@ -50,53 +20,31 @@ pub fn show(dir: &Path, out: &mut dyn Write) -> Result<(), LedgerCliError> {
     Ok(())
 }
 
-/// Verifies a ledger, in full by executing every block again, and writes what was found in order. The directory
-/// stays as it is.
-///
-/// # Errors
-/// [`LedgerCliError`] that names the first place where something is wrong.
-pub fn verify(dir: &Path, full: bool, out: &mut dyn Write) -> Result<(), LedgerCliError> {
-    let depth = if full { Depth::Full } else { Depth::Light };
-    let verified = ledger::verify(&mut FileStore::read_only(dir)?, depth, &None)?;
-    writeln!(out, "ledger {} is in order", verified.chain_id)?;
-    writeln!(out, "  head        block {}, {}", verified.head, hex::encode(verified.head_hash))?;
-    writeln!(out, "  state root  {}", hex::encode(verified.state_root))?;
-    let (covered, blocks) = (verified.covered, verified.blocks);
-    match blocks - covered {
-        0 => writeln!(out, "  checkpoint  covers every block, signed by {}", verified.verifier_key)?,
-        rest => writeln!(
-            out,
-            "  checkpoint  covers {covered} of {blocks} blocks, signed by {}; the last {rest} came just before a crash \
-             and were executed again",
-            verified.verifier_key
-        )?,
-    }
-    let how = if full {
-        "executed again from the genesis"
-    } else {
-        "hashes, roots and signatures checked; --full executes them again"
-    };
-    writeln!(out, "  {blocks} blocks, {} transactions: {how}", verified.transactions)?;
-    if let Some(torn) = verified.torn {
-        writeln!(out, "  an interrupted append follows ({torn}); opening the ledger for writing removes it")?;
-    }
-    Ok(())
-}
-
 fn write_head(history: &History, out: &mut dyn Write) -> io::Result<()> {
-    let blocks = history.head + 1;
+    let head = &history.head;
     writeln!(out, "ledger {} · registry {}", history.contract.chain_id, history.contract.address)?;
+    if history.lab {
+        writeln!(out, "  {}", lab_mark())?;
+    }
     writeln!(
         out,
         "  head        block {}, {}, {}",
-        history.head,
-        time_text(history.timestamp),
-        hex::encode(history.head_hash)
+        head.number,
+        time_text(head.timestamp),
+        hex::encode(head.hash)
     )?;
+    for validator in &history.validators {
+        writeln!(out, "  sealed      by {validator} up to the head, at {}", time_text_ms(history.sealed_ms))?;
+    }
+    if let Some(number) = history.unsealed {
+        writeln!(out, "  not sealed  block {number}, which is not shown")?;
+    }
     writeln!(
         out,
-        "  checkpoint  covers {} of {blocks} blocks, signed by {}",
-        history.covered, history.verifier_key
+        "  checkpoint  covers {} of {} blocks, signed by {}",
+        history.covered,
+        head.number + 1,
+        history.verifier_key
     )?;
     writeln!(out, "  transactions {}, devices {}", history.transactions, history.devices.len())
 }
@@ -172,13 +120,4 @@ fn write_entry(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
 fn component_text(component: &[u8; 32]) -> String {
     let end = component.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     component[..end].escape_ascii().to_string()
-}
-
-/// Seconds since the Unix epoch as RFC 3339; the number itself where that has no date.
-fn time_text(unix_s: u64) -> String {
-    i64::try_from(unix_s)
-        .ok()
-        .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
-        .and_then(|time| time.format(&Rfc3339).ok())
-        .unwrap_or_else(|| format!("{unix_s} s"))
 }

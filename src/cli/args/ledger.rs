@@ -1,0 +1,79 @@
+//! What can be asked of a ledger.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
+
+use crate::cli::exit;
+
+#[derive(Debug, Args)]
+pub struct LedgerArgs {
+    #[command(subcommand)]
+    pub verb: LedgerVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LedgerVerb {
+    /// Print the blocks, devices and checkpoint of a ledger
+    Show {
+        /// The folder of the ledger, as in runs/last/ledger
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+    },
+    /// Check a ledger from the bytes on disk, and against what you know of it from elsewhere
+    #[command(after_long_help = exit::help())]
+    Verify(LedgerVerifyArgs),
+    /// Cosign the checkpoint of a ledger, where it continues what was cosigned before
+    #[command(after_long_help = exit::help())]
+    Witness(LedgerWitnessArgs),
+    /// Write a ledger for others' programs: genesis.json and blocks.rlp, the seals, checkpoint and tiles
+    Export {
+        /// The folder of the ledger, as in runs/last/ledger
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+        /// The folder that everything goes to
+        #[arg(value_name = "OUT", value_hint = ValueHint::DirPath)]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct LedgerVerifyArgs {
+    /// The folder of the ledger, as in runs/last/ledger
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// Execute every transaction again, besides checking hashes, roots, seals and signatures
+    #[arg(long)]
+    pub full: bool,
+    /// A key that the ledger must have: the address of each validator (0x...), or the verifier key of its checkpoints
+    #[arg(long, value_name = "KEY")]
+    pub key: Vec<String>,
+    /// A checkpoint of this ledger from earlier on, which it must continue
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub checkpoint: Vec<PathBuf>,
+    /// The verifier key of a witness, who must have cosigned the checkpoint
+    #[arg(long, value_name = "VKEY")]
+    pub witness: Vec<String>,
+    /// The hash of a block that the ledger must have, as the report of a run says it
+    #[arg(long, value_name = "HASH")]
+    pub head: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct LedgerWitnessArgs {
+    /// The folder of the ledger, as in runs/last/ledger
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// The folder of the witness: its key, made where it is missing, and what it has cosigned
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state: PathBuf,
+    /// What the witness is called, where it has no key yet
+    #[arg(long, value_name = "NAME", default_value = "cellbed/witness")]
+    pub name: String,
+    /// The verifier key of the ledger, from its operator; needed the first time
+    #[arg(long, value_name = "VKEY")]
+    pub key: Option<String>,
+    /// Where the cosigned checkpoint goes; standard output otherwise
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub out: Option<PathBuf>,
+}

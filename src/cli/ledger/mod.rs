@@ -1,0 +1,123 @@
+//! `cellbed ledger`: what stands on a ledger directory, whether it is in order, and in which forms others can have it.
+
+mod export;
+mod show;
+mod verify;
+mod witness;
+
+use std::io;
+use std::process::ExitCode;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::args::{LedgerVerb, LedgerVerifyArgs, LedgerWitnessArgs};
+use super::exit::Exit;
+use super::terminal;
+use crate::io::files::FileError;
+use crate::ledger::{LedgerError, StoreError};
+
+pub use export::export;
+pub use show::show;
+pub use verify::{Brought, verify};
+pub use witness::{Asked, witness};
+
+/// Why a ledger command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerCliError {
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{0}")]
+    Argument(String),
+    #[error("the report could not be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl LedgerCliError {
+    /// How a command ends with it: what cannot be read was not looked at, and everything else is a finding.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Store(StoreError::Io { .. } | StoreError::Locked { .. })
+            | Self::Ledger(LedgerError::Store(StoreError::Io { .. } | StoreError::Locked { .. }))
+            | Self::File(_)
+            | Self::Argument(_) => Exit::SetUp,
+            Self::Ledger(_) | Self::Store(StoreError::Corrupt { .. }) => Exit::Failed,
+            Self::Output(_) => Exit::Bench,
+        }
+    }
+}
+
+/// Does what is asked of a ledger. One that cannot be shown or read is a wrong set-up; one that does not verify is a
+/// finding.
+pub fn main(verb: &LedgerVerb) -> ExitCode {
+    let dir = match verb {
+        LedgerVerb::Show { dir } | LedgerVerb::Export { dir, .. } => dir,
+        LedgerVerb::Verify(args) => &args.dir,
+        LedgerVerb::Witness(args) => &args.dir,
+    };
+    if !dir.is_dir() {
+        terminal::failure(format!(
+            "there is no folder {}; a run leaves its ledger in runs/last/ledger",
+            dir.display()
+        ));
+        return Exit::SetUp.into();
+    }
+    let mut text = Vec::new();
+    let done = |result: Result<(), LedgerCliError>| result.map(|()| Exit::Pass);
+    let result = match verb {
+        LedgerVerb::Show { dir } => done(show(dir, &mut text)).map_err(|error| (error, Some(Exit::SetUp))),
+        LedgerVerb::Verify(args) => verify(dir, &brought(args), &mut text).map_err(|error| (error, None)),
+        LedgerVerb::Witness(args) => {
+            done(witness(dir, &asked(args), &mut text)).map_err(|error| (error, None))
+        }
+        LedgerVerb::Export { dir, out } => {
+            done(export(dir, out, &mut text)).map_err(|error| (error, Some(Exit::SetUp)))
+        }
+    };
+    terminal::raw(&String::from_utf8_lossy(&text));
+    match result {
+        Ok(exit) => exit.into(),
+        Err((error, exit)) => {
+            terminal::failure(&error);
+            exit.unwrap_or_else(|| error.exit()).into()
+        }
+    }
+}
+
+fn brought(args: &LedgerVerifyArgs) -> Brought {
+    Brought {
+        full: args.full,
+        keys: args.key.clone(),
+        checkpoints: args.checkpoint.clone(),
+        witnesses: args.witness.clone(),
+        heads: args.head.clone(),
+    }
+}
+
+fn asked(args: &LedgerWitnessArgs) -> Asked {
+    Asked { state: args.state.clone(), name: args.name.clone(), key: args.key.clone(), out: args.out.clone() }
+}
+
+/// What is said of a ledger whose keys are those of a run.
+fn lab_mark() -> &'static str {
+    "LAB KEYS: the keys follow from the seed of a run, and prove nothing to anybody who knows it"
+}
+
+/// Seconds since the Unix epoch as RFC 3339; the number itself where that has no date.
+fn time_text(unix_s: u64) -> String {
+    date(u128::from(unix_s) * 1_000_000_000).unwrap_or_else(|| format!("{unix_s} s"))
+}
+
+/// The same of milliseconds.
+fn time_text_ms(unix_ms: u64) -> String {
+    date(u128::from(unix_ms) * 1_000_000).unwrap_or_else(|| format!("{unix_ms} ms"))
+}
+
+fn date(unix_ns: u128) -> Option<String> {
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::try_from(unix_ns).ok()?).ok()?;
+    time.format(&Rfc3339).ok()
+}

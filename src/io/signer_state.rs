@@ -1,0 +1,78 @@
+//! The memory of a validator on disk, in a folder of its own beside the key and apart from the ledger: `signed`, a line
+//! of JSON with what was signed last, and `lock`, held by whoever signs.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::durable;
+use crate::ledger::{SignerState, StoreError};
+
+/// The memory in a folder. One process at a time can hold it.
+#[derive(Debug)]
+pub struct FileSignerState {
+    signed: PathBuf,
+    /// Dropped with the memory, which frees it.
+    _lock: File,
+}
+
+impl FileSignerState {
+    /// Opens the memory in `folder`, and makes the folder where it is missing.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if another process signs with it; [`StoreError::Io`] with the path.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        durable::create_folder(folder).map_err(|cause| io_error(folder, &cause))?;
+        let path = folder.join("lock");
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let lock = lock.map_err(|cause| io_error(&path, &cause))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { signed: folder.join("signed"), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
+                place: folder.display().to_string(),
+                cause: "another process signs with this key; wait until it has ended".into(),
+            }),
+            Err(TryLockError::Error(cause)) => Err(io_error(&path, &cause)),
+        }
+    }
+}
+
+impl SignerState for FileSignerState {
+    fn load(&mut self) -> Result<Option<String>, StoreError> {
+        match fs::read_to_string(&self.signed) {
+            Ok(text) => Ok(Some(text)),
+            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(io_error(&self.signed, &cause)),
+        }
+    }
+
+    fn keep(&mut self, text: &str) -> Result<(), StoreError> {
+        durable::replace(&self.signed, text.as_bytes()).map_err(|cause| io_error(&self.signed, &cause))
+    }
+
+    fn place(&self) -> String {
+        self.signed.display().to_string()
+    }
+}
+
+fn io_error(path: &Path, cause: &io::Error) -> StoreError {
+    StoreError::Io { place: path.display().to_string(), cause: cause.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_remembers_and_the_next_one_finds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("deep/signer");
+        let mut state = FileSignerState::open(&place).unwrap();
+        assert_eq!(state.load().unwrap(), None);
+        state.keep("one\n").unwrap();
+        state.keep("two\n").unwrap();
+        assert!(matches!(FileSignerState::open(&place), Err(StoreError::Locked { .. })));
+        drop(state);
+        assert_eq!(FileSignerState::open(&place).unwrap().load().unwrap().as_deref(), Some("two\n"));
+    }
+}

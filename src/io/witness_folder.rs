@@ -1,0 +1,154 @@
+//! A witness on disk: its key, and for each ledger the checkpoint that it has cosigned last.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::{durable, entropy};
+use crate::ledger::{LedgerError, StoreError, WitnessKey};
+
+/// What a witness remembers of a ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    /// The verifier key of the ledger.
+    pub log: String,
+    /// The checkpoint that was cosigned last.
+    pub checkpoint: String,
+}
+
+/// The folder of a witness. One process at a time can hold it.
+#[derive(Debug)]
+pub struct WitnessFolder {
+    folder: PathBuf,
+    key: WitnessKey,
+    /// Dropped with the folder, which frees it.
+    _lock: File,
+}
+
+impl WitnessFolder {
+    /// Opens the witness in `folder`. Where none is there, one is made that is called `name`, with a key from the
+    /// operating system's randomness.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if another process holds it; where it cannot be read or made.
+    pub fn open(folder: &Path, name: &str) -> Result<Self, LedgerError> {
+        durable::create_folder(folder).map_err(|cause| io_error(folder, &cause))?;
+        let path = folder.join("lock");
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let lock = lock.map_err(|cause| io_error(&path, &cause))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let cause = "another process witnesses with this key; wait until it has ended".into();
+                return Err(StoreError::Locked { place: folder.display().to_string(), cause }.into());
+            }
+            Err(TryLockError::Error(cause)) => return Err(io_error(&path, &cause).into()),
+        }
+        let path = folder.join("key");
+        let key = match fs::read_to_string(&path) {
+            Ok(text) => read_key(&text).ok_or_else(|| StoreError::Corrupt {
+                place: path.display().to_string(),
+                cause: "it is no key of a witness".into(),
+            })?,
+            Err(cause) if cause.kind() == ErrorKind::NotFound => make_key(&path, name)?,
+            Err(cause) => return Err(io_error(&path, &cause).into()),
+        };
+        Ok(Self { folder: folder.to_owned(), key, _lock: lock })
+    }
+
+    /// The key.
+    pub fn key(&self) -> &WitnessKey {
+        &self.key
+    }
+
+    /// What is remembered of the ledger called `origin`; none where it was never cosigned.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is none.
+    pub fn last(&self, origin: &str) -> Result<Option<Remembered>, LedgerError> {
+        let path = self.path(origin);
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let (log, checkpoint) = text.split_once('\n').ok_or_else(|| StoreError::Corrupt {
+                    place: path.display().to_string(),
+                    cause: "it is no memory of a witness".into(),
+                })?;
+                Ok(Some(Remembered { log: log.to_owned(), checkpoint: checkpoint.to_owned() }))
+            }
+            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(io_error(&path, &cause).into()),
+        }
+    }
+
+    /// Remembers that `checkpoint` of the ledger called `origin` was cosigned. It is durable on return.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn keep(&mut self, origin: &str, log: &str, checkpoint: &str) -> Result<(), LedgerError> {
+        let path = self.path(origin);
+        let text = format!("{log}\n{checkpoint}");
+        Ok(durable::replace(&path, text.as_bytes()).map_err(|cause| io_error(&path, &cause))?)
+    }
+
+    /// By the SHA-256 of the origin, as C2SP tlog-witness names a log in paths.
+    fn path(&self, origin: &str) -> PathBuf {
+        self.folder.join(format!("{}.checkpoint", hex::encode(Sha256::digest(origin))))
+    }
+}
+
+/// A key is a line with its name and its seed in hexadecimal.
+fn read_key(text: &str) -> Option<WitnessKey> {
+    let (name, seed) = text.trim_end().rsplit_once(' ')?;
+    let mut octets = [0; 32];
+    hex::decode_to_slice(seed, &mut octets).ok()?;
+    WitnessKey::new(name, &octets).ok()
+}
+
+fn make_key(path: &Path, name: &str) -> Result<WitnessKey, LedgerError> {
+    let mut seed = [0; 32];
+    entropy::fill(&mut seed)
+        .map_err(|cause| StoreError::Io { place: path.display().to_string(), cause: cause.to_string() })?;
+    let key = WitnessKey::new(name, &seed)?;
+    let write = || {
+        let new = path.with_extension("new");
+        let mut options = OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        writeln!(file, "{name} {}", hex::encode(seed))?;
+        file.sync_all()?;
+        fs::rename(&new, path)?;
+        durable::sync_folder_of(path)
+    };
+    write().map_err(|cause| io_error(path, &cause))?;
+    Ok(key)
+}
+
+fn io_error(path: &Path, cause: &io::Error) -> StoreError {
+    StoreError::Io { place: path.display().to_string(), cause: cause.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_witness_keeps_its_key_and_what_it_has_cosigned() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut first = WitnessFolder::open(folder.path(), "auditor.example").unwrap();
+        let key = first.key().verifier_key();
+        first.keep("log", "vkey", "note\nlines\n").unwrap();
+        assert!(WitnessFolder::open(folder.path(), "auditor.example").is_err());
+        drop(first);
+        let second = WitnessFolder::open(folder.path(), "another").unwrap();
+        assert_eq!(second.key().verifier_key(), key);
+        let last = second.last("log").unwrap().unwrap();
+        assert_eq!((last.log.as_str(), last.checkpoint.as_str()), ("vkey", "note\nlines\n"));
+        assert_eq!(second.last("other").unwrap(), None);
+        drop(second);
+        let other = tempfile::tempdir().unwrap();
+        let other = WitnessFolder::open(other.path(), "auditor.example").unwrap();
+        assert_ne!(other.key().verifier_key(), key);
+    }
+}
