@@ -28,9 +28,11 @@ pub fn parse_challenge_response(bytes: &[u8]) -> Result<[u8; 16], RspError> {
 pub struct ServerSigned1 {
     /// 1 to 16 bytes.
     pub transaction_id: Vec<u8>,
+    /// `euiccChallenge`, tag `81`: the eUICC's own challenge, which proves that the signature is fresh.
     pub euicc_challenge: [u8; 16],
     /// FQDN, with a port where it is not 443.
     pub server_address: String,
+    /// `serverChallenge`, tag `84`: what the eUICC is to sign in turn.
     pub server_challenge: [u8; 16],
 }
 
@@ -49,6 +51,7 @@ impl ServerSigned1 {
         })
     }
 
+    /// `serverSigned1` as it is signed and sent, the SEQUENCE `30`.
     pub fn to_bytes(&self) -> Vec<u8> {
         tlv(
             0x30,
@@ -110,6 +113,7 @@ impl DeviceInfo {
 pub struct CtxParams1 {
     /// The token of an activation code, an event identifier, empty, or absent.
     pub matching_id: Option<String>,
+    /// `deviceInfo`, tag `A1`.
     pub device: DeviceInfo,
 }
 
@@ -122,6 +126,7 @@ impl CtxParams1 {
         })
     }
 
+    /// CtxParams1 with its choice `ctxParamsForCommonAuthentication`, tag `A0`.
     pub fn to_bytes(&self) -> Vec<u8> {
         tlv(0xa0, &[&optional_text(0x80, self.matching_id.as_deref()), &self.device.to_bytes(0xa1)])
     }
@@ -132,11 +137,13 @@ impl CtxParams1 {
 pub struct AuthenticateServerRequest {
     /// [`ServerSigned1`] as it was received.
     pub server_signed1: Vec<u8>,
+    /// `serverSignature1`, tag `5F37`, over `serverSigned1`.
     pub server_signature1: Signature,
     /// The subject key identifier of the CI key to be used; its first bytes are enough in SGP.32.
     pub ci_key_id: Vec<u8>,
     /// CERT.DPauth.ECDSA or CERT.DSauth.ECDSA, DER.
     pub certificate: Vec<u8>,
+    /// `ctxParams1`: what the device adds, which the eUICC signs.
     pub ctx_params1: CtxParams1,
 }
 
@@ -154,6 +161,7 @@ impl AuthenticateServerRequest {
         })
     }
 
+    /// The whole request, `BF38`.
     pub fn to_bytes(&self) -> Vec<u8> {
         tlv(
             0xbf38,
@@ -171,10 +179,15 @@ impl AuthenticateServerRequest {
 /// What the eUICC signs to authenticate itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EuiccSigned1 {
+    /// `transactionId`, tag `80`, as the server gave it: 1 to 16 bytes.
     pub transaction_id: Vec<u8>,
+    /// `serverAddress`, tag `83`: the FQDN to which the device believes to speak.
     pub server_address: String,
+    /// `serverChallenge`, tag `84`, as the server gave it.
     pub server_challenge: [u8; 16],
+    /// `euiccInfo2`, tag `BF22`.
     pub euicc_info2: EuiccInfo2,
+    /// `ctxParams1`, as the device gave it in the request.
     pub ctx_params1: CtxParams1,
 }
 
@@ -194,6 +207,7 @@ impl EuiccSigned1 {
         })
     }
 
+    /// `euiccSigned1` as it is signed and sent, the SEQUENCE `30`.
     pub fn to_bytes(&self) -> Vec<u8> {
         tlv(
             0x30,
@@ -211,16 +225,20 @@ impl EuiccSigned1 {
 /// The response of ES10b.AuthenticateServer, `BF38`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuthenticateServerResponse {
+    /// `authenticateResponseOk`, tag `A0`: the eUICC has verified the server.
     Ok {
         /// [`EuiccSigned1`] as it was received.
         euicc_signed1: Vec<u8>,
+        /// `euiccSignature1`, tag `5F37`, over `euiccSigned1`.
         euicc_signature1: Signature,
         /// CERT.EUICC.ECDSA, DER.
         euicc_certificate: Vec<u8>,
         /// CERT.EUM.ECDSA, DER.
         eum_certificate: Vec<u8>,
     },
+    /// `authenticateResponseError`, tag `A1`; nothing of it is signed.
     Error {
+        /// `transactionId`, tag `80`: 1 to 16 bytes.
         transaction_id: Vec<u8>,
         /// AuthenticateErrorCode: invalidCertificate (1), invalidSignature (2), unsupportedCurve (3),
         /// noSessionContext (4), invalidOid (5), euiccChallengeMismatch (6), ciPKUnknown (7), undefinedError (127).
@@ -247,6 +265,7 @@ impl AuthenticateServerResponse {
         })
     }
 
+    /// The whole response, `BF38`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let body = match self {
             Self::Ok { euicc_signed1, euicc_signature1, euicc_certificate, eum_certificate } => {

@@ -10,6 +10,7 @@ use crate::wire::tlv as codec;
 pub struct InitialiseSecureChannel {
     /// installBoundProfilePackage (1).
     pub operation: u64,
+    /// `transactionId`, tag `80`: 1 to 16 bytes, the one of the session that authenticated both.
     pub transaction_id: Vec<u8>,
     /// `88`: AES.
     pub key_type: u8,
@@ -24,7 +25,9 @@ pub struct InitialiseSecureChannel {
 }
 
 impl InitialiseSecureChannel {
+    /// `remoteOpId` of installBoundProfilePackage, the only one there is.
     pub const INSTALL: u64 = 1;
+    /// `keyType` of AES in the control reference template (GlobalPlatform Card Specification table 11-16).
     pub const AES: u8 = 0x88;
 
     /// # Errors
@@ -60,6 +63,7 @@ impl InitialiseSecureChannel {
         [self.unsigned(), tlv(0x5f49, &[euicc_otpk])].concat()
     }
 
+    /// The whole message, `BF23`.
     pub fn to_bytes(&self) -> Vec<u8> {
         tlv(0xbf23, &[&self.unsigned(), &tlv(0x5f37, &[&self.smdp_sign])])
     }
@@ -87,8 +91,11 @@ pub fn configure_isdp(dp_oid: Option<&[u8]>) -> Vec<u8> {
 /// ES8+.ReplaceSessionKeys, `BF26`: the keys that protect the profile itself.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ReplaceSessionKeys {
+    /// `initialMacChainingValue`, tag `80`: with it the chain of MACs begins anew.
     pub initial_mac_chaining_value: [u8; 16],
+    /// `ppkEnc`, tag `81`: the AES key that encrypts the profile.
     pub ppk_enc: [u8; 16],
+    /// `ppkCmac`, tag `82`: the AES key of its MACs.
     pub ppk_cmac: [u8; 16],
 }
 
@@ -104,6 +111,7 @@ impl ReplaceSessionKeys {
         })
     }
 
+    /// The whole message, `BF26`; these are keys in the clear, to be put into protected segments only.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mcv = tlv(0x80, &[&self.initial_mac_chaining_value]);
         tlv(0xbf26, &[&mcv, &tlv(0x81, &[&self.ppk_enc]), &tlv(0x82, &[&self.ppk_cmac])])
@@ -144,6 +152,7 @@ impl BoundProfilePackage {
         Ok(Self { initialise_secure_channel, configure_isdp, store_metadata, replace_session_keys, profile })
     }
 
+    /// The whole package, `BF36`, the protected segments under their four sequences.
     pub fn to_bytes(&self) -> Vec<u8> {
         let second =
             self.replace_session_keys.as_ref().map(|s| tlv(0xa2, &[&joined(0x87, s)])).unwrap_or_default();

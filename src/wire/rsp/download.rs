@@ -8,6 +8,7 @@ use super::{RspError, Signature};
 /// What the SM-DP+ signs to release a download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmdpSigned2 {
+    /// `transactionId`, tag `80`: 1 to 16 bytes.
     pub transaction_id: Vec<u8>,
     /// Whether the user has to give a confirmation code.
     pub confirmation_code_required: bool,
@@ -29,6 +30,7 @@ impl SmdpSigned2 {
         })
     }
 
+    /// `smdpSigned2` as it is signed and sent, the SEQUENCE `30`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let otpk = self.bpp_euicc_otpk.as_ref().map(|key| tlv(0x5f49, &[key])).unwrap_or_default();
         let required = boolean(0x01, self.confirmation_code_required);
@@ -62,6 +64,7 @@ impl PrepareDownloadRequest {
         })
     }
 
+    /// The whole request, `BF21`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let hash = self.hash_cc.map(|hash| tlv(0x04, &[&hash])).unwrap_or_default();
         let signature = tlv(0x5f37, &[&self.smdp_signature2]);
@@ -72,9 +75,11 @@ impl PrepareDownloadRequest {
 /// What the eUICC signs to accept a download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EuiccSigned2 {
+    /// `transactionId`, tag `80`: 1 to 16 bytes.
     pub transaction_id: Vec<u8>,
     /// The eUICC's one-time public key, `04 X Y`.
     pub euicc_otpk: Vec<u8>,
+    /// `hashCc`, tag `04`, where a confirmation code is required: as in [`PrepareDownloadRequest`].
     pub hash_cc: Option<[u8; 32]>,
 }
 
@@ -92,6 +97,7 @@ impl EuiccSigned2 {
         })
     }
 
+    /// `euiccSigned2` as it is signed and sent, the SEQUENCE `30`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let hash = self.hash_cc.map(|hash| tlv(0x04, &[&hash])).unwrap_or_default();
         tlv(0x30, &[&tlv(0x80, &[&self.transaction_id]), &tlv(0x5f49, &[&self.euicc_otpk]), &hash])
@@ -101,13 +107,16 @@ impl EuiccSigned2 {
 /// The response of ES10b.PrepareDownload, `BF21`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PrepareDownloadResponse {
+    /// `downloadResponseOk`, tag `A0`: the eUICC is ready for a package that is bound to its one-time key.
     Ok {
         /// [`EuiccSigned2`] as it was received.
         euicc_signed2: Vec<u8>,
         /// Over `euiccSigned2 || 5F37 smdpSignature2`.
         euicc_signature2: Signature,
     },
+    /// `downloadResponseError`, tag `A1`; nothing of it is signed.
     Error {
+        /// `transactionId`, tag `80`: 1 to 16 bytes.
         transaction_id: Vec<u8>,
         /// DownloadErrorCode: invalidCertificate (1), invalidSignature (2), unsupportedCurve (3), noSessionContext
         /// (4), invalidTransactionId (5), undefinedError (127).
@@ -132,6 +141,7 @@ impl PrepareDownloadResponse {
         })
     }
 
+    /// The whole response, `BF21`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let body = match self {
             Self::Ok { euicc_signed2, euicc_signature2 } => {
@@ -148,6 +158,7 @@ impl PrepareDownloadResponse {
 /// ES10b.CancelSession, `BF41`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CancelSessionRequest {
+    /// `transactionId`, tag `80`, of the session that ends: 1 to 16 bytes.
     pub transaction_id: Vec<u8>,
     /// endUserRejection (0), postponed (1), timeout (2), pprNotAllowed (3), metadataMismatch (4),
     /// loadBppExecutionError (5), undefinedReason (127).
@@ -162,6 +173,7 @@ impl CancelSessionRequest {
         Ok(Self { transaction_id: transaction_id(&mut f)?, reason: f.integer(0x81, "reason")? })
     }
 
+    /// The whole request, `BF41`.
     pub fn to_bytes(&self) -> Vec<u8> {
         tlv(0xbf41, &[&tlv(0x80, &[&self.transaction_id]), &int(0x81, self.reason)])
     }
@@ -170,9 +182,11 @@ impl CancelSessionRequest {
 /// What the eUICC signs to cancel a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EuiccCancelSessionSigned {
+    /// `transactionId`, tag `80`, of the session that ends: 1 to 16 bytes.
     pub transaction_id: Vec<u8>,
     /// The OID of the SM-DP+, the content of the OBJECT IDENTIFIER.
     pub smdp_oid: Vec<u8>,
+    /// `reason`, tag `82`: a number as in [`CancelSessionRequest`].
     pub reason: u64,
 }
 
@@ -190,6 +204,7 @@ impl EuiccCancelSessionSigned {
         })
     }
 
+    /// `euiccCancelSessionSigned` as it is signed and sent, the SEQUENCE `30`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let id = tlv(0x80, &[&self.transaction_id]);
         tlv(0x30, &[&id, &tlv(0x81, &[&self.smdp_oid]), &int(0x82, self.reason)])
@@ -199,13 +214,18 @@ impl EuiccCancelSessionSigned {
 /// The response of ES10b.CancelSession, `BF41`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CancelSessionResponse {
+    /// `cancelSessionResponseOk`, tag `A0`.
     Ok {
         /// [`EuiccCancelSessionSigned`] as it was received.
         signed: Vec<u8>,
+        /// `euiccCancelSessionSignature`, tag `5F37`, over `signed`.
         signature: Signature,
     },
     /// invalidTransactionId (5), undefinedError (127).
-    Error { code: u64 },
+    Error {
+        /// `cancelSessionResponseError`, tag `81`.
+        code: u64,
+    },
 }
 
 impl CancelSessionResponse {
@@ -223,6 +243,7 @@ impl CancelSessionResponse {
         })
     }
 
+    /// The whole response, `BF41`.
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::Ok { signed, signature } => {

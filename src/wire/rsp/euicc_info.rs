@@ -9,6 +9,7 @@ pub type Version = [u8; 3];
 /// EUICCInfo1, `BF20`: what a server needs to choose its certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EuiccInfo1 {
+    /// `svn`, tag `82`: the version of SGP.22 that the eUICC supports.
     pub svn: Version,
     /// Subject key identifiers of the CI keys that the eUICC verifies with.
     pub ci_for_verification: Vec<Vec<u8>>,
@@ -33,6 +34,7 @@ impl EuiccInfo1 {
         })
     }
 
+    /// The response, `BF20`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let verification = push_key_ids(0xa9, &self.ci_for_verification);
         let signing = push_key_ids(0xaa, &self.ci_for_signing);
@@ -47,17 +49,22 @@ pub struct EuiccInfo2 {
     pub profile_version: Version,
     /// Version of SGP.22.
     pub svn: Version,
+    /// `euiccFirmwareVer`, tag `83`: the maker's own version.
     pub firmware: Version,
     /// Installed applications, free non-volatile and free volatile memory (TS 102 226 clause 8.2.1.7.2), tags `81`
     /// to `83`.
     pub ext_card_resource: Vec<u8>,
     /// UICCCapability, a BIT STRING.
     pub uicc_capability: Vec<u8>,
+    /// `ts102241Version`, tag `86`: the version of the Java Card API for UICCs (TS 102 241).
     pub ts102241_version: Option<Version>,
+    /// `globalplatformVersion`, tag `87`: the version of the GlobalPlatform Card Specification.
     pub globalplatform_version: Option<Version>,
     /// RspCapability, a BIT STRING.
     pub rsp_capability: Vec<u8>,
+    /// `euiccCiPKIdListForVerification`, tag `A9`, as in [`EuiccInfo1`].
     pub ci_for_verification: Vec<Vec<u8>>,
+    /// `euiccCiPKIdListForSigning`, tag `AA`, as in [`EuiccInfo1`].
     pub ci_for_signing: Vec<Vec<u8>>,
     /// Category of the eUICC: other (0), basic (1), medium (2), contactless (3).
     pub category: Option<u64>,
@@ -65,6 +72,7 @@ pub struct EuiccInfo2 {
     pub forbidden_rules: Option<Vec<u8>>,
     /// Version of the protection profile.
     pub pp_version: Version,
+    /// `sasAcreditationNumber` (so spelt there), tag `0C`: the accreditation of the site that made the eUICC.
     pub sas_accreditation_number: String,
     /// What follows behind: certification data, and what SGP.22 v3 and SGP.32 add, as it was received.
     pub further: Vec<u8>,
@@ -108,6 +116,7 @@ impl EuiccInfo2 {
         })
     }
 
+    /// The response, `BF22`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let optional = |tag, value: Option<&[u8]>| value.map(|value| tlv(tag, &[value])).unwrap_or_default();
         tlv(

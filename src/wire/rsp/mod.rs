@@ -53,14 +53,50 @@ pub type EidBytes = [u8; 16];
 /// Why bytes are not the message that they should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RspError {
+    /// A data object is cut off, or its tag or length cannot be read.
     #[error("{message}: {field}: {cause}")]
-    Tlv { message: &'static str, field: &'static str, cause: super::tlv::TlvError },
+    Tlv {
+        /// The ASN.1 name of the message.
+        message: &'static str,
+        /// The ASN.1 name of the field in it.
+        field: &'static str,
+        /// What is wrong with the data object.
+        cause: super::tlv::TlvError,
+    },
+    /// Another field stands where this one is mandatory, or nothing does.
     #[error("{message}: tag {expected:02X} is expected for {field}, found {}", found_tag(*.found))]
-    Tag { message: &'static str, field: &'static str, expected: u16, found: Option<u16> },
+    Tag {
+        /// The ASN.1 name of the message.
+        message: &'static str,
+        /// The ASN.1 name of the field in it.
+        field: &'static str,
+        /// The tag that the field has.
+        expected: u16,
+        /// The tag that is there; none at the end of the message.
+        found: Option<u16>,
+    },
+    /// A field of a fixed length has another one.
     #[error("{message}: {field} has {found} bytes: {expected} expected")]
-    Length { message: &'static str, field: &'static str, found: usize, expected: &'static str },
+    Length {
+        /// The ASN.1 name of the message.
+        message: &'static str,
+        /// The ASN.1 name of the field in it.
+        field: &'static str,
+        /// How many bytes it has.
+        found: usize,
+        /// How many it should have, as words of the error's sentence.
+        expected: &'static str,
+    },
+    /// A field has a value that the specification does not allow.
     #[error("{message}: {field}: {problem}")]
-    Value { message: &'static str, field: &'static str, problem: &'static str },
+    Value {
+        /// The ASN.1 name of the message.
+        message: &'static str,
+        /// The ASN.1 name of the field in it.
+        field: &'static str,
+        /// What is wrong with it, in words.
+        problem: &'static str,
+    },
 }
 
 fn found_tag(found: Option<u16>) -> String {
@@ -73,10 +109,15 @@ fn found_tag(found: Option<u16>) -> String {
 pub struct NotificationEvents(pub u8);
 
 impl NotificationEvents {
+    /// `notificationInstall`, bit 0 of the BIT STRING.
     pub const INSTALL: Self = Self(0x80);
+    /// `notificationEnable`, bit 1.
     pub const ENABLE: Self = Self(0x40);
+    /// `notificationDisable`, bit 2.
     pub const DISABLE: Self = Self(0x20);
+    /// `notificationDelete`, bit 3.
     pub const DELETE: Self = Self(0x10);
+    /// All four.
     pub const ALL: Self = Self(0xf0);
 
     /// Whether both have an event in common.

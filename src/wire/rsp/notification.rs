@@ -8,11 +8,13 @@ use super::{IccidBytes, NotificationEvents, RspError, Signature};
 /// What a notification is about, `BF2F`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotificationMetadata {
+    /// `seqNumber`, tag `80`: by it the notification is retrieved and removed.
     pub sequence_number: u64,
     /// Exactly one.
     pub event: NotificationEvents,
     /// FQDN of the server that it is for.
     pub address: String,
+    /// `iccid`, tag `5A`, of the profile that the event happened to.
     pub iccid: Option<IccidBytes>,
 }
 
@@ -29,6 +31,7 @@ impl NotificationMetadata {
         })
     }
 
+    /// The whole structure, `BF2F`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let iccid = self.iccid.map(|iccid| tlv(0x5a, &[&iccid])).unwrap_or_default();
         let address = tlv(0x0c, &[self.address.as_bytes()]);
@@ -40,11 +43,17 @@ impl NotificationMetadata {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum BppCommand {
+    /// `initialiseSecureChannel`.
     InitialiseSecureChannel = 0,
+    /// `configureISDP`.
     ConfigureIsdp = 1,
+    /// `storeMetadata`.
     StoreMetadata = 2,
+    /// `storeMetadata2`: where the metadata came in a second piece.
     StoreMetadata2 = 3,
+    /// `replaceSessionKeys`.
     ReplaceSessionKeys = 4,
+    /// `loadProfileElements`.
     LoadProfileElements = 5,
 }
 
@@ -52,38 +61,57 @@ pub enum BppCommand {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum InstallError {
+    /// `incorrectInputValues`.
     IncorrectInputValues = 1,
+    /// `invalidSignature`: that of InitialiseSecureChannel.
     InvalidSignature = 2,
+    /// `invalidTransactionId`: the package is for another session.
     InvalidTransactionId = 3,
+    /// `unsupportedCrtValues`: key type or length of the control reference template.
     UnsupportedCrtValues = 4,
+    /// `unsupportedRemoteOperationType`: `remoteOpId` is none that is known.
     UnsupportedRemoteOperationType = 5,
+    /// `unsupportedProfileClass`.
     UnsupportedProfileClass = 6,
+    /// `scp03tStructureError`: a segment has no place for its MAC or its padding.
     Scp03tStructureError = 7,
+    /// `scp03tSecurityError`: a MAC is wrong.
     Scp03tSecurityError = 8,
+    /// `installFailedDueToIccidAlreadyExistsOnEuicc`.
     IccidAlreadyExists = 9,
+    /// `installFailedDueToInsufficientMemoryForProfile`.
     InsufficientMemory = 10,
+    /// `installFailedDueToInterruption`: power was lost in the middle.
     Interruption = 11,
+    /// `installFailedDueToPEProcessingError`: `simaResponse` says which profile element.
     PeProcessingError = 12,
+    /// `installFailedDueToIccidMismatch`: metadata and profile name two ICCIDs.
     IccidMismatch = 13,
+    /// `testProfileInstallFailedDueToInvalidNaaKey`: a test profile with a key that is no test key.
     TestProfileInvalidNaaKey = 14,
+    /// `pprNotAllowed`: the rules authorisation table forbids a rule of the profile.
     PprNotAllowed = 15,
+    /// `installFailedDueToUnknownError`.
     Unknown = 127,
 }
 
 /// How an installation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FinalResult {
+    /// `successResult`, tag `A0`.
     Success {
         /// AID of the ISD-P.
         aid: Vec<u8>,
         /// One or more `EUICCResponse` of the profile package specification.
         sima_response: Vec<u8>,
     },
+    /// `errorResult`, tag `A1`.
     Error {
         /// [`BppCommand`] as a number.
         command: u64,
         /// [`InstallError`] as a number.
         reason: u64,
+        /// `simaResponse`, tag `82`, where profile elements had been processed.
         sima_response: Option<Vec<u8>>,
     },
 }
@@ -91,10 +119,13 @@ pub enum FinalResult {
 /// What the eUICC signs of an installation, `BF27`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProfileInstallationResultData {
+    /// `transactionId`, tag `80`: 1 to 16 bytes.
     pub transaction_id: Vec<u8>,
+    /// `notificationMetadata`, `BF2F`: number, event (install), address and ICCID.
     pub notification: NotificationMetadata,
     /// The OID of the SM-DP+, the content of the OBJECT IDENTIFIER.
     pub smdp_oid: Option<Vec<u8>>,
+    /// `finalResult`, tag `A2`.
     pub result: FinalResult,
 }
 
@@ -124,6 +155,7 @@ impl ProfileInstallationResultData {
         Ok(Self { transaction_id, notification, smdp_oid, result })
     }
 
+    /// The structure as it is signed and sent, `BF27`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let oid = self.smdp_oid.as_ref().map(|oid| tlv(0x06, &[oid])).unwrap_or_default();
         let result = match &self.result {
@@ -145,6 +177,7 @@ impl ProfileInstallationResultData {
 pub struct ProfileInstallationResult {
     /// [`ProfileInstallationResultData`] as it was received.
     pub data: Vec<u8>,
+    /// `euiccSignPIR`, tag `5F37`, over `data`.
     pub signature: Signature,
 }
 
@@ -157,6 +190,7 @@ impl ProfileInstallationResult {
         Ok(Self { data, signature: f.array(0x5f37, "euiccSignPIR")? })
     }
 
+    /// The whole result, `BF37`.
     pub fn to_bytes(&self) -> Vec<u8> {
         tlv(0xbf37, &[&self.data, &tlv(0x5f37, &[&self.signature])])
     }
@@ -167,15 +201,20 @@ impl ProfileInstallationResult {
 pub struct OtherSignedNotification {
     /// [`NotificationMetadata`] as it was received.
     pub metadata: Vec<u8>,
+    /// `euiccNotificationSignature`, tag `5F37`, over `metadata`.
     pub signature: Signature,
+    /// CERT.EUICC.ECDSA, DER.
     pub euicc_certificate: Vec<u8>,
+    /// CERT.EUM.ECDSA, DER.
     pub eum_certificate: Vec<u8>,
 }
 
 /// A notification that waits to be delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PendingNotification {
+    /// `profileInstallationResult`, `BF37`.
     Installation(ProfileInstallationResult),
+    /// `otherSignedNotification`, `30`: a profile was enabled, disabled or deleted.
     Other(OtherSignedNotification),
 }
 
@@ -195,6 +234,7 @@ impl PendingNotification {
         }))
     }
 
+    /// The notification as ES9+.HandleNotification carries it.
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::Installation(result) => result.to_bytes(),
@@ -222,6 +262,7 @@ impl PendingNotification {
 /// ES10b.ListNotification, `BF28`, with the events that are wanted; all where there is no filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListNotificationRequest {
+    /// `profileManagementOperation`, tag `81`.
     pub filter: Option<NotificationEvents>,
 }
 
@@ -235,6 +276,7 @@ impl ListNotificationRequest {
         Ok(Self { filter: filter.map(NotificationEvents) })
     }
 
+    /// The whole request, `BF28`.
     pub fn to_bytes(self) -> Vec<u8> {
         tlv(0xbf28, &[&self.filter.map(|events| bits(0x81, events.0)).unwrap_or_default()])
     }
@@ -263,8 +305,11 @@ pub fn parse_notification_list(bytes: &[u8]) -> Result<Vec<NotificationMetadata>
 /// ES10b.RetrieveNotificationsList, `BF2B`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetrieveNotifications {
+    /// No criterion: every notification that waits.
     All,
+    /// `seqNumber`, tag `80`: the one with this number.
     SequenceNumber(u64),
+    /// `profileManagementOperation`, tag `81`: those of any of these events.
     Events(NotificationEvents),
     /// The results of eUICC packages (SGP.32).
     EuiccPackageResults,
@@ -288,6 +333,7 @@ impl RetrieveNotifications {
         }
     }
 
+    /// The whole request, `BF2B`.
     pub fn to_bytes(self) -> Vec<u8> {
         let criterion = match self {
             Self::All => return tlv(0xbf2b, &[]),

@@ -7,15 +7,20 @@ use super::{IccidBytes, NotificationEvents, PolicyRules, RspError};
 /// Whether a profile is the one that the device sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProfileState {
+    /// `disabled` (0): installed, and hidden from the device.
     Disabled,
+    /// `enabled` (1).
     Enabled,
 }
 
 /// What a profile is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ProfileClass {
+    /// `test` (0): with test keys, for networks under test.
     Test,
+    /// `provisioning` (1): connectivity only to fetch another profile.
     Provisioning,
+    /// `operational` (2), which is meant where the class is absent.
     #[default]
     Operational,
 }
@@ -31,7 +36,9 @@ impl ProfileClass {
 pub struct OperatorId {
     /// As TS 24.008 clause 10.5.1.3 packs them.
     pub mcc_mnc: [u8; 3],
+    /// `gid1`, tag `81`: the content of EF.GID1 (TS 31.102 clause 4.2.10).
     pub gid1: Option<Vec<u8>>,
+    /// `gid2`, tag `82`: the content of EF.GID2 (TS 31.102 clause 4.2.11).
     pub gid2: Option<Vec<u8>>,
 }
 
@@ -55,6 +62,7 @@ impl OperatorId {
 /// Which events a server wants to hear of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotificationConfiguration {
+    /// `profileManagementOperation`, tag `80`.
     pub events: NotificationEvents,
     /// FQDN.
     pub address: String,
@@ -87,6 +95,7 @@ fn push_notifications(list: &[NotificationConfiguration]) -> Vec<u8> {
 pub struct Icon {
     /// jpg (0) or png (1).
     pub kind: u64,
+    /// `icon`, tag `94`: the file of that kind, 64 by 64 pixels.
     pub image: Vec<u8>,
 }
 
@@ -105,15 +114,21 @@ impl Icon {
 /// ES8+.StoreMetadata, `BF25`: what the eUICC keeps of a profile beside its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProfileMetadata {
+    /// `iccid`, tag `5A`.
     pub iccid: IccidBytes,
     /// At most 32 characters.
     pub service_provider: String,
     /// At most 64 characters.
     pub name: String,
+    /// `iconType` and `icon`, tags `93` and `94`.
     pub icon: Option<Icon>,
+    /// `profileClass`, tag `95`.
     pub class: ProfileClass,
+    /// `notificationConfigurationInfo`, tag `B6`: who wants to hear of which events.
     pub notifications: Vec<NotificationConfiguration>,
+    /// `profileOwner`, tag `B7`.
     pub owner: Option<OperatorId>,
+    /// `profilePolicyRules`, tag `99`.
     pub rules: PolicyRules,
 }
 
@@ -146,6 +161,7 @@ impl ProfileMetadata {
         })
     }
 
+    /// The whole message, `BF25`.
     pub fn to_bytes(&self) -> Vec<u8> {
         tlv(
             0xbf25,
@@ -196,6 +212,7 @@ impl ProfileId {
         }
     }
 
+    /// The identifier with its tag, `4F` or `5A`.
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::Aid(aid) => tlv(0x4f, &[aid]),
@@ -208,15 +225,20 @@ impl ProfileId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
 pub enum SwitchKind {
+    /// ES10c.EnableProfile.
     Enable = 0xbf31,
+    /// ES10c.DisableProfile.
     Disable = 0xbf32,
+    /// ES10c.DeleteProfile.
     Delete = 0xbf33,
 }
 
 /// ES10c.EnableProfile, DisableProfile or DeleteProfile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Switch {
+    /// Which of the three; its value is the tag of the request.
     pub kind: SwitchKind,
+    /// `profileIdentifier`: in `A0` where there is a refresh flag, bare in DeleteProfile.
     pub profile: ProfileId,
     /// Whether the eUICC is to send REFRESH; nothing to DeleteProfile.
     pub refresh: bool,
@@ -241,6 +263,7 @@ impl Switch {
         Ok(Self { kind, profile, refresh: f.boolean(0x81, "refreshFlag")? })
     }
 
+    /// The whole request, with the tag of its kind.
     pub fn to_bytes(&self) -> Vec<u8> {
         let id = self.profile.to_bytes();
         match self.kind {
@@ -273,7 +296,9 @@ pub fn parse_result(tag: u16, bytes: &[u8]) -> Result<u64, RspError> {
 /// What ES10c.GetProfilesInfo, `BF2D`, asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProfileFilter {
+    /// `searchCriteria`, tag `A0`: the one profile that is meant.
     pub profile: Option<ProfileId>,
+    /// `searchCriteria`, tag `A0`: the profiles of one class; it counts where `profile` is none.
     pub class: Option<ProfileClass>,
     /// The tags that are wanted; the specified default where it is empty.
     pub tags: Vec<u8>,
@@ -296,6 +321,7 @@ impl ProfileFilter {
         Ok(filter)
     }
 
+    /// The whole request, `BF2D`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let criterion = match (&self.profile, self.class) {
             (Some(profile), _) => tlv(0xa0, &[&profile.to_bytes()]),
@@ -310,18 +336,29 @@ impl ProfileFilter {
 /// One profile in the response of GetProfilesInfo, `E3`. A field that was not asked for is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProfileInfo {
+    /// `iccid`, tag `5A`.
     pub iccid: Option<IccidBytes>,
+    /// `isdpAid`, tag `4F`: AID of the profile's ISD-P.
     pub aid: Option<Vec<u8>>,
+    /// `profileState`, tag `9F70`.
     pub state: Option<ProfileState>,
+    /// `profileNickname`, tag `90`: at most 64 characters that the user has given.
     pub nickname: Option<String>,
+    /// `serviceProviderName`, tag `91`.
     pub service_provider: Option<String>,
+    /// `profileName`, tag `92`.
     pub name: Option<String>,
+    /// `iconType` and `icon`, tags `93` and `94`.
     pub icon: Option<Icon>,
+    /// `profileClass`, tag `95`.
     pub class: Option<ProfileClass>,
+    /// `notificationConfigurationInfo`, tag `B6`.
     pub notifications: Vec<NotificationConfiguration>,
+    /// `profileOwner`, tag `B7`.
     pub owner: Option<OperatorId>,
     /// The fields of `dpProprietaryData`.
     pub dp_proprietary: Option<Vec<u8>>,
+    /// `profilePolicyRules`, tag `99`.
     pub rules: PolicyRules,
     /// What follows behind: the fallback attribute of SGP.32 and others, as it was received.
     pub further: Vec<u8>,
@@ -361,6 +398,7 @@ impl ProfileInfo {
         })
     }
 
+    /// The object, `E3`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let optional = |tag, value: Option<&[u8]>| value.map(|value| tlv(tag, &[value])).unwrap_or_default();
         tlv(
@@ -429,6 +467,7 @@ impl ConfiguredAddresses {
         })
     }
 
+    /// The response, `BF3C`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let smdp = optional_text(0x80, self.default_smdp.as_deref());
         tlv(0xbf3c, &[&smdp, &tlv(0x81, &[self.root_smds.as_bytes()])])

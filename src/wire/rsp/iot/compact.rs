@@ -10,8 +10,11 @@ use super::optional_sequence;
 pub struct CompactAuthenticate {
     /// The whole `euiccSigned1`, or only what of it the eIM cannot know.
     pub signed: Result<Vec<u8>, CompactSigned1>,
+    /// `euiccSignature1`, tag `5F37`, over the whole `euiccSigned1`, put together again where only parts came.
     pub signature: Signature,
+    /// `euiccCertificate`, tag `A1`, as DER; none where the eIM has it already.
     pub euicc_certificate: Option<Vec<u8>>,
+    /// `eumCertificate`, tag `A2`, as DER; none where the eIM has it already.
     pub eum_certificate: Option<Vec<u8>>,
 }
 
@@ -55,7 +58,9 @@ pub fn compact_authenticate(response: &[u8]) -> Result<Option<CompactAuthenticat
 pub struct CompactPrepare {
     /// The eUICC's one-time public key; none where it is that of `bppEuiccOtpk`.
     pub euicc_otpk: Option<Vec<u8>>,
+    /// `hashCc`, tag `04`; none where it is the one that the eIM gave.
     pub hash_cc: Option<[u8; 32]>,
+    /// `euiccSignature2`, tag `5F37`, over what [`CompactPrepare::signed`] puts together, and `smdpSignature2`.
     pub signature: Signature,
 }
 
@@ -93,7 +98,9 @@ pub fn compact_prepare(response: &[u8]) -> Result<Option<CompactPrepare>, RspErr
 /// compactCancelSessionResponseOk of `BF41`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompactCancel {
+    /// `reason`, tag `80`, a number as in CancelSessionRequest; none where the eIM knows it.
     pub reason: Option<u64>,
+    /// `euiccCancelSessionSignature`, tag `5F37`, over the whole EuiccCancelSessionSigned.
     pub signature: Signature,
 }
 
@@ -114,25 +121,35 @@ pub fn compact_cancel(response: &[u8]) -> Result<Option<CompactCancel>, RspError
 /// CompactProfileInstallationResult.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompactInstallation {
+    /// `transactionId`, tag `80`: 1 to 16 bytes.
     pub transaction_id: Vec<u8>,
+    /// `seqNumber`, tag `02`: the number of the notification.
     pub sequence_number: u64,
+    /// `iccidPresent`, tag `01`: whether the signed notification names the ICCID; so it is where the field is
+    /// absent.
     pub iccid_present: bool,
     /// CompactSuccessResult (`A0`) or ErrorResult (`A1`), as it was received.
     pub result: Vec<u8>,
+    /// `euiccSignPIR`, tag `5F37`, over the whole ProfileInstallationResultData.
     pub signature: Signature,
 }
 
 /// A notification in whichever form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CompactNotification {
+    /// As the eUICC gave it: nothing was left out.
     Full(PendingNotification),
+    /// `compactProfileInstallationResult`, tag `A0`.
     Installation(CompactInstallation),
     /// Any other notification without the certificates.
     Other {
+        /// `eidValue`, tag `5A`, by which the eIM finds the certificates.
         eid: Option<EidBytes>,
         /// NotificationMetadata, as it was received.
         metadata: Vec<u8>,
+        /// `euiccNotificationSignature`, tag `5F37`, over `metadata`.
         signature: Signature,
+        /// `euiccCiPKIdentifierToBeUsed`, tag `04`: under which CI the certificates are that were left out.
         ci_key_id: Option<Vec<u8>>,
     },
 }

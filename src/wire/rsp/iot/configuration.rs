@@ -9,8 +9,11 @@ use super::{eim_id, flag, optional_bytes, retagged};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum EimIdType {
+    /// `eimIdTypeOid`: an object identifier in dotted form.
     Oid = 1,
+    /// `eimIdTypeFqdn`: a domain name.
     Fqdn = 2,
+    /// `eimIdTypeProprietary`: anything else that its owner keeps unique.
     Proprietary = 3,
 }
 
@@ -62,6 +65,7 @@ pub struct EimConfigurationData {
     pub eim_id: String,
     /// FQDN of the eIM, or of the server in between.
     pub fqdn: Option<String>,
+    /// `eimIdType`, tag `82`.
     pub id_type: Option<EimIdType>,
     /// The highest value that counts as used.
     pub counter: Option<u64>,
@@ -75,6 +79,7 @@ pub struct EimConfigurationData {
     pub protocols: Option<u8>,
     /// Subject key identifier of the CI under which the eUICC shall sign.
     pub ci_key_id: Option<Vec<u8>>,
+    /// `indirectProfileDownload`, tag `89`, a NULL: the eIM fetches profiles for the IPA.
     pub indirect_download: bool,
 }
 
@@ -155,6 +160,7 @@ impl AddInitialEim {
         read_list(&mut Fields::open("AddInitialEimRequest", 0xbf57, bytes)?).map(Self)
     }
 
+    /// The request, `BF57`.
     pub fn to_bytes(&self) -> Vec<u8> {
         push_list(0xbf57, &self.0)
     }
@@ -165,12 +171,14 @@ impl AddInitialEim {
 pub enum Added {
     /// With the token that every signature from now on covers.
     Token(u64),
+    /// `addOk`, tag `05`: nobody has asked for an association token.
     Plain,
 }
 
 /// The response of ES10b.AddInitialEim, `BF57`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AddInitialEimResponse {
+    /// `addInitialEimOk`, tag `A0`: one entry for each eIM of the request, in its order.
     Ok(Vec<Added>),
     /// insufficientMemory (1), associatedEimAlreadyExists (2), ciPKUnknown (3), invalidAssociationToken (5),
     /// counterValueOutOfRange (6), commandError (7), undefinedError (127).
@@ -196,6 +204,7 @@ impl AddInitialEimResponse {
         Ok(Self::Ok(out))
     }
 
+    /// The whole response, `BF57`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let one = |added: &Added| match added {
             Added::Token(token) => int(0x84, *token),
@@ -240,6 +249,7 @@ pub fn parse_configuration_response(bytes: &[u8]) -> Result<Vec<EimConfiguration
 /// ES10b.ConfigureImmediateProfileEnabling, `BF59`, and the PSMO of that name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ImmediateEnableConfiguration {
+    /// `immediateEnableFlag`, tag `80`, a NULL that is there or not.
     pub enabled: bool,
     /// OID of the SM-DP+, the content of the OBJECT IDENTIFIER.
     pub smdp_oid: Option<Vec<u8>>,

@@ -8,7 +8,9 @@ use super::{all_raw, optional_bytes, optional_id, optional_sequence, retagged};
 /// Which notifications are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotificationSearch {
+    /// `seqNumber`, tag `80`: the one notification with this number.
     SequenceNumber(u64),
+    /// `profileManagementOperation`, tag `81`: those of any of these events.
     Events(NotificationEvents),
 }
 
@@ -19,9 +21,11 @@ pub struct IpaEuiccDataRequest {
     pub tags: Vec<u8>,
     /// The CI under which the certificates shall be, its key identifier or the beginning of it.
     pub ci_key_id: Option<Vec<u8>>,
+    /// `searchCriteriaNotification`, tag `A1`; all notifications where it is absent.
     pub notifications: Option<NotificationSearch>,
     /// The sequence number of the result that is wanted.
     pub package_result: Option<u64>,
+    /// `eimTransactionId`, tag `83`: 1 to 16 bytes, which the answer repeats.
     pub transaction_id: Option<Vec<u8>>,
 }
 
@@ -62,6 +66,7 @@ impl IpaEuiccDataRequest {
         })
     }
 
+    /// The whole request, `BF52`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let search = self.notifications.map(|search| match search {
             NotificationSearch::SequenceNumber(number) => tlv(0xa1, &[&int(0x80, number)]),
@@ -100,17 +105,24 @@ impl IpaEuiccDataRequest {
 /// What an IPA can do, as bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct IpaCapabilities {
+    /// `ipaFeatures`, tag `80`: a sum of the constants of this type.
     pub features: u8,
     /// Bits of `ipaSupportedProtocols`: HTTPS retrieval is the first.
     pub protocols: Option<u8>,
 }
 
 impl IpaCapabilities {
+    /// `directRspServerCommunication`: the IPA speaks to SM-DP+ and SM-DS itself.
     pub const DIRECT: u8 = 0x80;
+    /// `indirectRspServerCommunication`: it does so by way of the eIM.
     pub const INDIRECT: u8 = 0x40;
+    /// `eimDownloadDataHandling`: the eIM may keep activation code and address of the SM-DP+ to itself.
     pub const EIM_DOWNLOAD_DATA: u8 = 0x20;
+    /// `eimCtxParams1Generation`: the eIM may put CtxParams1 together.
     pub const EIM_CTX_PARAMS1: u8 = 0x10;
+    /// `eimProfileMetadataVerification`: the eIM may check the metadata of the profile.
     pub const EIM_METADATA_VERIFICATION: u8 = 0x08;
+    /// `minimizeEsipaBytes`: the IPA knows the compact forms.
     pub const MINIMIZE_BYTES: u8 = 0x04;
 
     fn read(mut f: Fields<'_>) -> Result<Self, RspError> {
@@ -131,6 +143,7 @@ impl IpaCapabilities {
 pub struct EuiccData {
     /// As they were received.
     pub notifications: Option<Vec<Vec<u8>>>,
+    /// `defaultSmdpAddress`, tag `81`: FQDN of the SM-DP+ that the eUICC holds.
     pub default_smdp: Option<String>,
     /// `BF51`, as they were received.
     pub package_results: Option<Vec<Vec<u8>>>,
@@ -138,13 +151,17 @@ pub struct EuiccData {
     pub euicc_info1: Option<Vec<u8>>,
     /// `BF22`, as it was received.
     pub euicc_info2: Option<Vec<u8>>,
+    /// `rootSmdsAddress`, tag `83`: FQDN of the SM-DS that the eUICC holds.
     pub root_smds: Option<String>,
+    /// `associationToken`, tag `84`, that this eUICC and this eIM share.
     pub association_token: Option<u64>,
     /// DER.
     pub eum_certificate: Option<Vec<u8>>,
     /// DER.
     pub euicc_certificate: Option<Vec<u8>>,
+    /// `eimTransactionId`, tag `87`, of the request: 1 to 16 bytes.
     pub transaction_id: Option<Vec<u8>>,
+    /// `ipaCapabilities`, tag `A8`.
     pub capabilities: Option<IpaCapabilities>,
     /// The fields of DeviceInfo.
     pub device: Option<Vec<u8>>,
@@ -230,8 +247,11 @@ impl EuiccData {
 /// IpaEuiccDataResponse, `BF52`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IpaEuiccDataResponse {
+    /// `ipaEuiccData`, tag `A0`.
     Ok(Box<EuiccData>),
+    /// `ipaEuiccDataResponseError`, tag `A1`.
     Error {
+        /// `eimTransactionId`, tag `80`, of the request: 1 to 16 bytes.
         transaction_id: Option<Vec<u8>>,
         /// incorrectTagList (1), euiccCiPKIdNotFound (5), ecallActive (104), undefinedError (127).
         code: u64,
@@ -258,6 +278,7 @@ impl IpaEuiccDataResponse {
         }
     }
 
+    /// The whole response, `BF52`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let body = match self {
             Self::Ok(data) => data.to_bytes(0xa0),
@@ -286,7 +307,9 @@ pub fn parse_certificates_request(bytes: &[u8]) -> Result<Option<Vec<u8>>, RspEr
 /// The certificates of an eUICC, DER.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificates {
+    /// CERT.EUM.ECDSA, tag `A5` in the response.
     pub eum: Vec<u8>,
+    /// CERT.EUICC.ECDSA, tag `A6` in the response.
     pub euicc: Vec<u8>,
 }
 

@@ -52,6 +52,7 @@ impl ProfileRollback {
         Ok(Self { code, result: f.optional_raw(0xbf51, "eUICCPackageResult")?.map(<[u8]>::to_vec) })
     }
 
+    /// The whole response, `BF58`.
     pub fn to_bytes(&self) -> Vec<u8> {
         tlv(ROLLBACK, &[&int(0x02, self.code), self.result.as_deref().unwrap_or_default()])
     }
@@ -62,12 +63,19 @@ impl ProfileRollback {
 pub struct MemoryResetOptions(pub u8);
 
 impl MemoryResetOptions {
+    /// `deleteOperationalProfiles`.
     pub const OPERATIONAL_PROFILES: u8 = 0x80;
+    /// `deleteFieldLoadedTestProfiles`: test profiles that came by download.
     pub const FIELD_LOADED_TEST_PROFILES: u8 = 0x40;
+    /// `resetDefaultSmdpAddress`: to the value that the maker gave.
     pub const DEFAULT_SMDP_ADDRESS: u8 = 0x20;
+    /// `deletePreLoadedTestProfiles`: test profiles that the maker put there.
     pub const PRE_LOADED_TEST_PROFILES: u8 = 0x10;
+    /// `deleteProvisioningProfiles`.
     pub const PROVISIONING_PROFILES: u8 = 0x08;
+    /// `resetEimConfigData`: the eIMs that were added.
     pub const EIM_CONFIGURATION: u8 = 0x04;
+    /// `resetImmediateEnableConfig`: what ConfigureImmediateProfileEnabling has set.
     pub const IMMEDIATE_ENABLE: u8 = 0x02;
 
     /// # Errors
@@ -105,6 +113,7 @@ impl MemoryReset {
         })
     }
 
+    /// The whole response, `BF64`.
     pub fn to_bytes(self) -> Vec<u8> {
         let number = |tag, number: Option<u64>| number.map(|number| int(tag, number)).unwrap_or_default();
         tlv(0xbf64, &[&int(0x80, self.code), &number(0x81, self.eim), &number(0x82, self.immediate_enable)])

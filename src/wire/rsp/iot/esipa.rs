@@ -14,21 +14,32 @@ use crate::wire::tlv as codec;
 pub struct StateChangeCause(pub u64);
 
 impl StateChangeCause {
+    /// `otherEim`: another eIM has changed it.
     pub const OTHER_EIM: Self = Self(0);
+    /// `fallback`: the fallback profile was enabled, or left again.
     pub const FALLBACK: Self = Self(1);
+    /// `emergencyProfile`: an emergency profile was enabled or disabled.
     pub const EMERGENCY_PROFILE: Self = Self(2);
+    /// `local`: the device itself has changed it.
     pub const LOCAL: Self = Self(3);
+    /// `reset`: the memory of the eUICC was reset.
     pub const RESET: Self = Self(4);
+    /// `immediateEnableProfile`: a profile was enabled right after its download.
     pub const IMMEDIATE_ENABLE: Self = Self(5);
+    /// `deviceChange`: the eUICC is in another device.
     pub const DEVICE_CHANGE: Self = Self(6);
+    /// `undefined`: the IPA does not know.
     pub const UNDEFINED: Self = Self(127);
 }
 
 /// ESipa.GetEimPackage, `BF4F`: is there something to do?
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GetEimPackage {
+    /// `eidValue`, tag `5A`.
     pub eid: EidBytes,
+    /// `notifyStateChange`, tag `80`, a NULL: the eUICC is no more as the eIM knows it.
     pub notify_state_change: bool,
+    /// `stateChangeCause`, tag `81`.
     pub cause: Option<StateChangeCause>,
     /// The network last registered with, as TS 24.008 clause 10.5.1.3 packs it.
     pub plmn: Option<[u8; 3]>,
@@ -39,7 +50,9 @@ pub struct GetEimPackage {
 pub enum EimPackage {
     /// EuiccPackageRequest, `BF51`, as the eIM has signed it.
     Euicc(Vec<u8>),
+    /// IpaEuiccDataRequest, `BF52`.
     Data(IpaEuiccDataRequest),
+    /// ProfileDownloadTriggerRequest, `BF54`.
     Download(ProfileDownloadTriggerRequest),
 }
 
@@ -54,6 +67,7 @@ impl EimPackage {
         }
     }
 
+    /// The package with its own tag, as GetEimPackage and TransferEimPackage carry it.
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::Euicc(raw) => raw.clone(),
@@ -77,12 +91,18 @@ impl EimPackage {
 pub enum EimPackageResult {
     /// EuiccPackageResult, `BF51`, as the eUICC gave it, with the notifications that the package has caused.
     Euicc {
+        /// EuiccPackageResult, `BF51`.
         result: Vec<u8>,
+        /// PendingNotifications, each as the eUICC gave it.
         notifications: Vec<Vec<u8>>,
     },
+    /// IpaEuiccDataResponse, `BF52`.
     Data(IpaEuiccDataResponse),
+    /// ProfileDownloadTriggerResult, `BF54`.
     Download(ProfileDownloadTriggerResult),
+    /// `eimPackageResultResponseError`, tag `A0`: the IPA could not do the package at all.
     Error {
+        /// `eimTransactionId`, tag `80`, where the package had one: 1 to 16 bytes.
         transaction_id: Option<Vec<u8>>,
         /// invalidPackageFormat (1), unknownPackage (2), undefinedError (127).
         code: u64,
@@ -149,6 +169,7 @@ impl EimPackageResult {
 pub struct ProvideEimPackageResult {
     /// Absent in v1.0, and where the connection says it.
     pub eid: Option<EidBytes>,
+    /// What became of the package, with the tag of its kind.
     pub result: EimPackageResult,
 }
 
@@ -170,37 +191,50 @@ impl ProvideEimPackageResult {
 pub enum NotificationForEim {
     /// For a server behind the eIM; as it was received.
     Pending(Vec<u8>),
+    /// What became of a package, `BF50`, for which the IPA wants no answer.
     Result(ProvideEimPackageResult),
 }
 
 /// What an IPA sends to an eIM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EsipaRequest {
+    /// ESipa.InitiateAuthentication, `BF39`: to be carried to the SM-DP+ or SM-DS.
     InitiateAuthentication {
+        /// `euiccChallenge`, tag `81`, of ES10b.GetEUICCChallenge.
         euicc_challenge: [u8; 16],
         /// FQDN; the eIM knows it where it is absent.
         smdp_address: Option<String>,
         /// `BF20`, as it was received; the eIM knows it where it is absent.
         euicc_info1: Option<Vec<u8>>,
+        /// `eimTransactionId`, tag `82`, of the trigger that this download follows: 1 to 16 bytes.
         eim_transaction_id: Option<Vec<u8>>,
     },
+    /// ESipa.AuthenticateClient, `BF3B`.
     AuthenticateClient {
+        /// `transactionId`, tag `80`, of the session with the server: 1 to 16 bytes.
         transaction_id: Vec<u8>,
         /// The response of AuthenticateServer, `BF38`, as it was received.
         response: Vec<u8>,
     },
+    /// ESipa.GetBoundProfilePackage, `BF3A`.
     GetBoundProfilePackage {
+        /// `transactionId`, tag `80`, of the session with the SM-DP+: 1 to 16 bytes.
         transaction_id: Vec<u8>,
         /// The response of PrepareDownload, `BF21`, as it was received.
         response: Vec<u8>,
     },
+    /// ESipa.CancelSession, `BF41`.
     CancelSession {
+        /// `transactionId`, tag `80`, of the session that ends: 1 to 16 bytes.
         transaction_id: Vec<u8>,
         /// The response of CancelSession, `BF41`.
         response: Vec<u8>,
     },
+    /// ESipa.HandleNotification, `BF3D`, which has no answer.
     HandleNotification(NotificationForEim),
+    /// ESipa.GetEimPackage, `BF4F`.
     GetEimPackage(GetEimPackage),
+    /// ESipa.ProvideEimPackageResult, `BF50`.
     ProvideEimPackageResult(ProvideEimPackageResult),
     /// The answer to a package that the eIM has sent unasked, `BF4E`, as it was received.
     TransferEimPackageResponse(Vec<u8>),
@@ -270,6 +304,7 @@ impl EsipaRequest {
         Ok(GetEimPackage { eid, notify_state_change, cause, plmn })
     }
 
+    /// The whole message, with the tag of its function.
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::InitiateAuthentication {
@@ -331,13 +366,17 @@ impl EsipaRequest {
 /// What an SM-DP+ answers to initiateAuthentication, by way of the eIM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InitiateAuthenticationOk {
+    /// `transactionId`, tag `80`: 1 to 16 bytes; absent where `serverSigned1` alone says it.
     pub transaction_id: Option<Vec<u8>>,
     /// As it was received.
     pub server_signed1: Vec<u8>,
+    /// `serverSignature1`, tag `5F37`, over `server_signed1`.
     pub server_signature1: Signature,
+    /// `euiccCiPKIdentifierToBeUsed`, tag `04`: the subject key identifier, or its first bytes.
     pub ci_key_id: Vec<u8>,
     /// DER.
     pub certificate: Vec<u8>,
+    /// `matchingId`, tag `0C`, which the eIM knows and the IPA does not.
     pub matching_id: Option<String>,
     /// CtxParams1 that the eIM has put together, `A0`.
     pub ctx_params1: Option<Vec<u8>>,
@@ -349,24 +388,33 @@ pub enum EsipaResponse {
     /// With the code: invalidDpAddress (1), euiccVersionNotSupportedByDp (2), ciPKIdNotSupported (3),
     /// smdpAddressMismatch (50), smdpOidMismatch (51), invalidEimTransactionId (52), undefinedError (127).
     InitiateAuthentication(Result<Box<InitiateAuthenticationOk>, u64>),
+    /// `authenticateClientOkDPEsipa`, tag `A0` under `BF3B`: an SM-DP+ has the profile.
     AuthenticateClient {
+        /// `transactionId`, tag `80`: 1 to 16 bytes; absent where `smdpSigned2` alone says it.
         transaction_id: Option<Vec<u8>>,
         /// StoreMetadata, `BF25`, as it was received.
         metadata: Option<Vec<u8>>,
         /// As it was received.
         smdp_signed2: Vec<u8>,
+        /// `smdpSignature2`, tag `5F37`, over `smdpSigned2` and `euiccSignature1`.
         smdp_signature2: Signature,
         /// CERT.DPpb.ECDSA, DER.
         certificate: Vec<u8>,
+        /// `hashCc`, tag `04`: the confirmation code, hashed by the eIM that knows it.
         hash_cc: Option<[u8; 32]>,
     },
     /// An SM-DS has named an SM-DP+.
     AuthenticateClientDs {
+        /// `transactionId`, tag `80`, of the session with the SM-DS: 1 to 16 bytes.
         transaction_id: Vec<u8>,
+        /// `profileDownloadTrigger`, `BF54`: where to go next; absent where the eIM keeps that to itself.
         trigger: Option<ProfileDownloadTriggerRequest>,
     },
+    /// `authenticateClientErrorEsipa`, tag `82` under `BF3B`: the code.
     AuthenticateClientError(u64),
+    /// `getBoundProfilePackageOkEsipa`, tag `A0` under `BF3A`.
     GetBoundProfilePackage {
+        /// `transactionId`, tag `80`: 1 to 16 bytes.
         transaction_id: Option<Vec<u8>>,
         /// `BF36`, as it was received.
         package: Vec<u8>,
@@ -468,6 +516,7 @@ impl EsipaResponse {
         })
     }
 
+    /// The whole message, with the tag of its function.
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::InitiateAuthentication(Err(code)) => tlv(0xbf39, &[&int(0x81, *code)]),

@@ -14,17 +14,26 @@ pub fn with_token(signed: &[u8], association_token: Option<u64>) -> Vec<u8> {
 /// A profile state management operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Psmo {
+    /// `enable`, tag `A3`.
     Enable {
+        /// `iccid`, tag `5A`, of the profile to be enabled.
         iccid: IccidBytes,
         /// Whether the IPA may go back to the profile before, where the new one gives no connectivity.
         rollback: bool,
     },
+    /// `disable`, tag `A4`: the profile with this ICCID.
     Disable(IccidBytes),
+    /// `delete`, tag `A5`: the profile with this ICCID.
     Delete(IccidBytes),
+    /// `listProfileInfo`, `BF2D`, as ES10c.GetProfilesInfo.
     ListProfileInfo(ProfileFilter),
+    /// `getRAT`, tag `A6`: the rules authorisation table.
     GetRat,
+    /// `configureImmediateEnable`, tag `A7`.
     ConfigureImmediateEnable(ImmediateEnableConfiguration),
+    /// `setFallbackAttribute`, tag `A8`: the profile with this ICCID is the one to fall back to.
     SetFallbackAttribute(IccidBytes),
+    /// `unsetFallbackAttribute`, tag `A9`: no profile is.
     UnsetFallbackAttribute,
     /// FQDN; empty removes it.
     SetDefaultDpAddress(String),
@@ -58,6 +67,7 @@ impl Psmo {
         }
     }
 
+    /// The operation with the tag of its kind.
     pub fn to_bytes(&self) -> Vec<u8> {
         let of_iccid = |tag, iccid: &IccidBytes| tlv(tag, &[&tlv(0x5a, &[iccid])]);
         match self {
@@ -94,10 +104,13 @@ impl Psmo {
 /// An eIM configuration operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Eco {
+    /// `addEim`, tag `A8`: one more eIM.
     Add(EimConfigurationData),
     /// The `eimId`.
     Delete(String),
+    /// `updateEim`, tag `AA`: other values for the eIM that has this `eimId`.
     Update(EimConfigurationData),
+    /// `listEim`, tag `AB`: the `eimId` of each.
     List,
     /// What is not known or damaged, as it was received.
     Unknown(Vec<u8>),
@@ -115,6 +128,7 @@ impl Eco {
         }
     }
 
+    /// The operation with the tag of its kind.
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::Add(eim) => eim.to_bytes(0xa8),
@@ -140,7 +154,9 @@ impl Eco {
 /// What is to be done, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EuiccPackage {
+    /// `psmoList`, tag `A0`: what is to become of profiles.
     Psmo(Vec<Psmo>),
+    /// `ecoList`, tag `A1`: what is to become of eIMs.
     Eco(Vec<Eco>),
 }
 
@@ -165,6 +181,7 @@ impl EuiccPackage {
         Ok(Self::Psmo(list.into_iter().map(one).collect()))
     }
 
+    /// The list with its tag, `A0` or `A1`.
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::Psmo(list) => tlv(0xa0, &[&list.iter().flat_map(Psmo::to_bytes).collect::<Vec<u8>>()]),
@@ -184,11 +201,15 @@ impl EuiccPackage {
 /// What an eIM signs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EuiccPackageSigned {
+    /// `eimId`, tag `80`, of the signer: 1 to 128 bytes.
     pub eim_id: String,
+    /// `eidValue`, tag `5A`: the one eUICC that may do this.
     pub eid: EidBytes,
     /// Greater than that of every package before.
     pub counter: u64,
+    /// `eimTransactionId`, tag `82`: 1 to 16 bytes, which the result repeats.
     pub transaction_id: Option<Vec<u8>>,
+    /// `euiccPackage`: the operations.
     pub package: EuiccPackage,
 }
 
@@ -208,6 +229,7 @@ impl EuiccPackageSigned {
         })
     }
 
+    /// `euiccPackageSigned` as it is signed and sent, the SEQUENCE `30`.
     pub fn to_bytes(&self) -> Vec<u8> {
         tlv(
             0x30,
@@ -240,6 +262,7 @@ impl EuiccPackageRequest {
         Ok(Self { signed, signature: f.array(0x5f37, "eimSignature")? })
     }
 
+    /// The whole request, `BF51`.
     pub fn to_bytes(&self) -> Vec<u8> {
         tlv(0xbf51, &[&self.signed, &tlv(0x5f37, &[&self.signature])])
     }

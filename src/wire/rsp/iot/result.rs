@@ -9,17 +9,27 @@ use super::{any_raw, eim_id, optional_bytes, optional_id};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u16)]
 pub enum Operation {
+    /// `enableResult`.
     Enable = 0x83,
+    /// `disableResult`.
     Disable = 0x84,
+    /// `deleteResult`.
     Delete = 0x85,
+    /// `configureImmediateEnableResult`.
     ConfigureImmediateEnable = 0x87,
+    /// `deleteEimResult`.
     DeleteEim = 0x89,
+    /// `updateEimResult`.
     UpdateEim = 0x8a,
+    /// `rollbackResult`: of ES10b.ProfileRollback, which no package orders.
     Rollback = 0x8c,
+    /// `setFallbackAttributeResult`.
     SetFallbackAttribute = 0x8d,
+    /// `unsetFallbackAttributeResult`.
     UnsetFallbackAttribute = 0x8e,
     /// `processingTerminated`: nothing behind it was done.
     Terminated = 0x02,
+    /// `setDefaultDpAddressResult`, whose code stands under `80` inside.
     SetDefaultDpAddress = 0xbf65,
 }
 
@@ -99,26 +109,33 @@ pub enum AddEimResult {
 /// One eIM in the result of listEim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EimIdInfo {
+    /// `eimId`, tag `80`: 1 to 128 bytes.
     pub eim_id: String,
+    /// `eimIdType`, tag `82`, where the eIM was added with one.
     pub id_type: Option<EimIdType>,
 }
 
 /// The result of listEim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListEimResult {
+    /// `eimIdList`, tag `A0`.
     Ok(Vec<EimIdInfo>),
+    /// `listEimError`, tag `81`: undefinedError (127).
     Error(u64),
 }
 
 /// The result of one operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EuiccResultData {
+    /// A number for the operation; [`Operation::word`] says what it means.
     Code(Operation, u64),
     /// The response of GetProfilesInfo, `BF2D`, as it was received.
     ListProfileInfo(Vec<u8>),
     /// The content of the RulesAuthorisationTable.
     Rat(Vec<u8>),
+    /// `addEimResult`, tag `A8`.
     AddEim(AddEimResult),
+    /// `listEimResult`, tag `AB`.
     ListEim(ListEimResult),
 }
 
@@ -149,6 +166,7 @@ impl EuiccResultData {
         })
     }
 
+    /// The result with the tag of its operation.
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::Code(Operation::SetDefaultDpAddress, code) => tlv(0xbf65, &[&int(0x80, *code)]),
@@ -199,11 +217,15 @@ fn read_eim_list(mut f: Fields<'_>) -> Result<ListEimResult, RspError> {
 /// What an eUICC signs of a package that it has executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EuiccPackageResultData {
+    /// `eimId`, tag `80`, of the eIM that ordered the package.
     pub eim_id: String,
+    /// `counterValue`, tag `81`, of the package.
     pub counter: u64,
+    /// `eimTransactionId`, tag `82`, of the package, where it had one: 1 to 16 bytes.
     pub transaction_id: Option<Vec<u8>>,
     /// By which the eIM acknowledges the result.
     pub sequence_number: u64,
+    /// `euiccResult`: one result for each operation that was tried, in the package's order.
     pub results: Vec<EuiccResultData>,
 }
 
@@ -226,6 +248,7 @@ impl EuiccPackageResultData {
         Ok(Self { eim_id, counter, transaction_id, sequence_number, results })
     }
 
+    /// `euiccPackageResultDataSigned` as it is signed and sent, the SEQUENCE `30`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let results: Vec<u8> = self.results.iter().flat_map(EuiccResultData::to_bytes).collect();
         tlv(
@@ -244,8 +267,11 @@ impl EuiccPackageResultData {
 /// What an eUICC signs of a package that it has refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EuiccPackageErrorData {
+    /// `eimId`, tag `80`, of the eIM that ordered the package.
     pub eim_id: String,
+    /// `counterValue`, tag `81`, of the package.
     pub counter: u64,
+    /// `eimTransactionId`, tag `82`, of the package, where it had one: 1 to 16 bytes.
     pub transaction_id: Option<Vec<u8>>,
     /// invalidEid (3), replayError (4), counterValueOutOfRange (6), sizeOverflow (15), ecallActive (104),
     /// undefinedError (127).
@@ -279,6 +305,7 @@ impl EuiccPackageErrorData {
         })
     }
 
+    /// `euiccPackageErrorDataSigned` as it is signed and sent, the SEQUENCE `30`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let id = optional_bytes(0x82, self.transaction_id.as_deref());
         let eim_id = tlv(0x80, &[self.eim_id.as_bytes()]);
@@ -289,12 +316,14 @@ impl EuiccPackageErrorData {
 /// The response of ES10b.LoadEuiccPackage, `BF51`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EuiccPackageResult {
+    /// `euiccPackageResultSigned`, tag `A0`: the package was executed.
     Signed {
         /// [`EuiccPackageResultData`] as it was received.
         data: Vec<u8>,
         /// Over [`super::with_token`] of it.
         signature: Signature,
     },
+    /// `euiccPackageErrorSigned`, tag `A1`: the package was verified, and refused.
     ErrorSigned {
         /// [`EuiccPackageErrorData`] as it was received.
         data: Vec<u8>,
@@ -303,8 +332,11 @@ pub enum EuiccPackageResult {
     },
     /// The package could not be verified: the eIM is not known, or the signature is not its own.
     ErrorUnsigned {
+        /// `eimId`, tag `80`, as the package names it.
         eim_id: String,
+        /// `eimTransactionId`, tag `82`, as the package names it: 1 to 16 bytes.
         transaction_id: Option<Vec<u8>>,
+        /// `associationToken`, tag `84`, that the eUICC holds for this eIM, where it knows it.
         association_token: Option<u64>,
         /// sizeOverflow (15), undefinedError (127).
         code: Option<u64>,
@@ -339,6 +371,7 @@ impl EuiccPackageResult {
         }
     }
 
+    /// The whole response, `BF51`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let body = match self {
             Self::Signed { data, signature } => tlv(0xa0, &[data, &tlv(0x5f37, &[signature])]),

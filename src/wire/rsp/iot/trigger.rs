@@ -20,6 +20,7 @@ pub enum DownloadTrigger {
 pub struct ProfileDownloadTriggerRequest {
     /// Where it is absent, the eIM gives address and matching id in the course of an indirect download.
     pub trigger: Option<DownloadTrigger>,
+    /// `eimTransactionId`, tag `82`: 1 to 16 bytes, which the result repeats.
     pub transaction_id: Option<Vec<u8>>,
 }
 
@@ -49,6 +50,7 @@ impl ProfileDownloadTriggerRequest {
         Ok(Self { trigger, transaction_id: optional_id(&mut f, 0x82)? })
     }
 
+    /// The whole request, `BF54`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let data = self.trigger.as_ref().map(|trigger| {
             let data = match trigger {
@@ -68,6 +70,7 @@ impl ProfileDownloadTriggerRequest {
 pub enum TriggerOutcome {
     /// ProfileInstallationResult, `BF37`, as the eUICC gave it.
     Installation(Vec<u8>),
+    /// `profileDownloadError`: the download did not come as far as an installation.
     Error {
         /// ecallActive (104), undefinedError (127).
         reason: Option<u64>,
@@ -79,7 +82,9 @@ pub enum TriggerOutcome {
 /// ProfileDownloadTriggerResult, `BF54`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProfileDownloadTriggerResult {
+    /// `eimTransactionId`, tag `82`, of the trigger, where it had one: 1 to 16 bytes.
     pub transaction_id: Option<Vec<u8>>,
+    /// The installation, or why there was none.
     pub outcome: TriggerOutcome,
 }
 
@@ -101,6 +106,7 @@ impl ProfileDownloadTriggerResult {
         Ok(Self { transaction_id, outcome })
     }
 
+    /// The whole result, `BF54`.
     pub fn to_bytes(&self) -> Vec<u8> {
         let outcome = match &self.outcome {
             TriggerOutcome::Installation(result) => result.clone(),
