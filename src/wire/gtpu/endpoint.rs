@@ -12,15 +12,20 @@ use crate::wire::Label;
 /// The other end of a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FarEnd {
+    /// The IPv4 address of the peer.
     pub address: Ipv4Addr,
+    /// The TEID that the peer has chosen; it stands in the header of what is sent to it.
     pub teid: u32,
 }
 
 /// A datagram for the GTP-U port of a far end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Datagram {
+    /// The IPv4 address of the peer; its port is 2152.
     pub to: Ipv4Addr,
+    /// The message, header included.
     pub bytes: Vec<u8>,
+    /// Name and TEID for a transcript.
     pub label: Label,
 }
 
@@ -28,11 +33,24 @@ pub struct Datagram {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'a, K> {
     /// A user packet for the session `key`.
-    Deliver { key: K, packet: &'a [u8] },
+    Deliver {
+        /// Whose tunnel the packet came through.
+        key: K,
+        /// The IP packet.
+        packet: &'a [u8],
+    },
     /// Something that its sender is to be answered.
-    Answer { bytes: Vec<u8>, label: Label },
+    Answer {
+        /// The message to send back to the datagram's source address and port.
+        bytes: Vec<u8>,
+        /// Its name for a transcript.
+        label: Label,
+    },
     /// The far end does not know the tunnel of session `key` any more.
-    Lost { key: K },
+    Lost {
+        /// Whose tunnel is lost.
+        key: K,
+    },
     /// Nothing to be done: no message of GTP-U, or one that asks for nothing.
     Nothing,
 }

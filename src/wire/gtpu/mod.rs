@@ -15,8 +15,10 @@ pub use endpoint::{Datagram, Endpoint, Event, FarEnd};
 /// Why octets are no GTP-U message, or a packet does not fit into one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// The octets are no message of version 1, in the codec's words.
     #[error("no GTP-U message: {0}")]
     Malformed(String),
+    /// A packet is too long for the length field, in the codec's words.
     #[error("{0}")]
     Value(String),
 }
@@ -35,11 +37,24 @@ impl Error {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received<'a> {
     /// A user packet in tunnel `teid`.
-    User { teid: u32, packet: &'a [u8] },
+    User {
+        /// The tunnel endpoint identifier in the header (clause 5.1): the receiver's own.
+        teid: u32,
+        /// The T-PDU: an IP packet.
+        packet: &'a [u8],
+    },
     /// Is the path alive?
-    EchoRequest { sequence: u16 },
+    EchoRequest {
+        /// The sequence number, which the answer repeats; 0 where the request has none.
+        sequence: u16,
+    },
     /// The peer `address` has no tunnel `teid`.
-    ErrorIndication { teid: u32, address: Ipv4Addr },
+    ErrorIndication {
+        /// Tunnel Endpoint Identifier Data I (clause 8.3): the TEID that the peer does not have.
+        teid: u32,
+        /// GTP-U Peer Address (clause 8.4): who does not have it.
+        address: Ipv4Addr,
+    },
     /// Something that asks for nothing: an Echo Response, an End Marker, a notification.
     Other,
 }

@@ -22,64 +22,98 @@ use crate::wire::bcd;
 /// A message of mobility management.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Emm {
+    /// ATTACH REQUEST (clause 8.2.4).
     AttachRequest(AttachRequest),
+    /// ATTACH ACCEPT (clause 8.2.1).
     AttachAccept(AttachAccept),
     /// `esm`: the answer to the default bearer; `None` where it is no ESM message.
     AttachComplete {
+        /// The ESM message container (clause 9.9.3.15).
         esm: Option<EsmMessage>,
     },
+    /// ATTACH REJECT (clause 8.2.3).
     AttachReject(AttachReject),
+    /// AUTHENTICATION REQUEST (clause 8.2.7).
     AuthenticationRequest {
+        /// NAS key set identifier of the key to come (clause 9.9.3.21), 0 to 6.
         ksi: u8,
+        /// RAND (TS 24.008 clause 10.5.3.1).
         rand: [u8; 16],
+        /// AUTN (TS 24.008 clause 10.5.3.1.1).
         autn: [u8; 16],
     },
     /// RES of 4 to 16 octets.
     AuthenticationResponse {
+        /// The authentication response parameter (clause 9.9.3.4).
         res: Vec<u8>,
     },
+    /// AUTHENTICATION FAILURE (clause 8.2.5).
     AuthenticationFailure {
+        /// [`EmmCause::MAC_FAILURE`], [`EmmCause::SYNCH_FAILURE`] or
+        /// [`EmmCause::NON_EPS_AUTHENTICATION_UNACCEPTABLE`].
         cause: EmmCause,
+        /// The authentication failure parameter, AUTS, with a synchronisation failure (TS 33.102 clause 6.3.3).
         auts: Option<[u8; 14]>,
     },
+    /// AUTHENTICATION REJECT (clause 8.2.6): the RES was wrong.
     AuthenticationReject,
+    /// IDENTITY REQUEST (clause 8.2.18).
     IdentityRequest {
+        /// Identity type 2 (TS 24.008 clause 10.5.5.9).
         kind: IdentityKind,
     },
+    /// IDENTITY RESPONSE (clause 8.2.19).
     IdentityResponse {
+        /// The mobile identity; [`Identity::None`] where the UE has none of that kind.
         identity: Identity,
     },
+    /// SECURITY MODE COMMAND (clause 8.2.20).
     SecurityModeCommand(SecurityModeCommand),
+    /// SECURITY MODE COMPLETE (clause 8.2.21).
     SecurityModeComplete {
+        /// The IMEISV, where the command has asked for it.
         imeisv: Option<Identity>,
     },
+    /// SECURITY MODE REJECT (clause 8.2.22).
     SecurityModeReject {
+        /// Why the UE does not take the security mode.
         cause: EmmCause,
     },
     /// DETACH REQUEST of the UE. `ksi` 7: it has no key.
     DetachRequest {
+        /// Whether the UE goes off, so that no answer is sent (clause 9.9.3.7).
         switch_off: bool,
+        /// NAS key set identifier of the context in use (clause 9.9.3.21).
         ksi: u8,
+        /// GUTI, or IMSI where the UE has no GUTI.
         identity: Identity,
     },
     /// DETACH REQUEST of the network.
     NetworkDetachRequest {
+        /// The type of detach.
         kind: NetworkDetach,
     },
+    /// DETACH ACCEPT (clause 8.2.10), from either end.
     DetachAccept,
     /// TRACKING AREA UPDATE REQUEST; it is only read.
     TrackingAreaUpdateRequest,
+    /// TRACKING AREA UPDATE REJECT (clause 8.2.28).
     TrackingAreaUpdateReject {
+        /// Why the network does not take the update.
         cause: EmmCause,
     },
     /// EXTENDED or CONTROL PLANE SERVICE REQUEST; it is only read.
     ServiceRequest,
+    /// SERVICE REJECT (clause 8.2.24).
     ServiceReject {
+        /// Why the network gives no service.
         cause: EmmCause,
     },
     /// EMM INFORMATION; it is only read.
     Information,
+    /// EMM STATUS (clause 8.2.14): a message was not understood.
     Status {
+        /// What was wrong with it.
         cause: EmmCause,
     },
     /// What is nothing that UE or MME take.
@@ -89,9 +123,11 @@ pub enum Emm {
 /// ATTACH REQUEST (clause 8.2.4) for EPS services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttachRequest {
+    /// The EPS mobile identity: GUTI, IMSI or IMEI (clause 9.9.3.12).
     pub identity: Identity,
     /// The key set identifier of the context in use; 7 where there is none.
     pub ksi: u8,
+    /// The algorithms of the UE, which the network replays.
     pub capability: NetworkCapability,
     /// The PDN CONNECTIVITY REQUEST; `None` where the container has no ESM message.
     pub esm: Option<EsmMessage>,
@@ -100,6 +136,7 @@ pub struct AttachRequest {
 /// ATTACH ACCEPT (clause 8.2.1) for EPS services, without a periodic update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttachAccept {
+    /// The new temporary identity, if the network gives one.
     pub guti: Option<Guti>,
     /// The tracking areas that the UE may move in without an update, all of one network.
     pub areas: Vec<(Plmn, u16)>,
@@ -110,6 +147,7 @@ pub struct AttachAccept {
 /// ATTACH REJECT (clause 8.2.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttachReject {
+    /// The EMM cause (clause 9.9.3.9).
     pub cause: EmmCause,
     /// Why there is no PDN connection.
     pub esm: Option<EsmMessage>,
@@ -118,6 +156,7 @@ pub struct AttachReject {
 }
 
 impl AttachReject {
+    /// A refusal without ESM message and without back-off time.
     pub fn new(cause: EmmCause) -> Self {
         Self { cause, esm: None, back_off_s: None }
     }
@@ -126,17 +165,24 @@ impl AttachReject {
 /// SECURITY MODE COMMAND (clause 8.2.20).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecurityModeCommand {
+    /// The selected integrity algorithm, EIA0 to EIA7 (clause 9.9.3.23).
     pub eia: u8,
+    /// The selected ciphering algorithm, EEA0 to EEA7 (clause 9.9.3.23).
     pub eea: u8,
+    /// NAS key set identifier of the key in use from here on (clause 9.9.3.21).
     pub ksi: u8,
+    /// What the network has read as the capabilities of the UE.
     pub replayed: ReplayedCapability,
+    /// Whether the UE is to send its IMEISV (clause 9.9.3.18).
     pub imeisv_requested: bool,
 }
 
 /// What the network wants of a UE that it detaches (clause 9.9.3.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NetworkDetach {
+    /// Re-attach required: the UE is to attach again at once.
     ReattachRequired,
+    /// Re-attach not required.
     ReattachNotRequired,
     /// From non-EPS services only.
     Imsi,
@@ -147,6 +193,7 @@ pub enum NetworkDetach {
 pub struct NetworkCapability(Vec<u8>);
 
 impl NetworkCapability {
+    /// The capability of a UE with the ciphering algorithms `eea` and the integrity algorithms `eia`.
     pub fn new(eea: AlgorithmSet, eia: AlgorithmSet) -> Self {
         Self(NasUeNetworkCapability::from_eea_eia(eea.octet(), eia.octet()).value.as_slice().to_vec())
     }

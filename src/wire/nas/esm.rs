@@ -27,6 +27,7 @@ pub struct EsmMessage {
     pub bearer: u8,
     /// Procedure transaction identity; 0 where none is assigned.
     pub pti: u8,
+    /// The message type with what follows it.
     pub body: Esm,
 }
 
@@ -35,7 +36,10 @@ pub struct EsmMessage {
 pub enum Esm {
     /// PDN CONNECTIVITY REQUEST for IPv4 that asks for DNS server and MTU. `information`: an access point name is held
     /// back until it can be sent ciphered (TS 24.301 clause 6.5.1.2).
-    PdnConnectivityRequest { information: bool },
+    PdnConnectivityRequest {
+        /// The ESM information transfer flag (clause 9.9.4.5).
+        information: bool,
+    },
     /// ACTIVATE DEFAULT EPS BEARER CONTEXT REQUEST.
     DefaultBearerRequest(DefaultBearer),
     /// ACTIVATE DEFAULT EPS BEARER CONTEXT ACCEPT.
@@ -47,11 +51,22 @@ pub enum Esm {
     /// ESM INFORMATION REQUEST.
     InformationRequest,
     /// ESM INFORMATION RESPONSE.
-    InformationResponse { apn: Option<String> },
+    InformationResponse {
+        /// The access point name, as labels with dots (TS 24.008 clause 10.5.6.1); `None` for the default one.
+        apn: Option<String>,
+    },
     /// The reject of `procedure`.
-    Reject { procedure: EsmProcedure, cause: EsmCause },
+    Reject {
+        /// What is refused.
+        procedure: EsmProcedure,
+        /// The ESM cause (clause 9.9.4.4).
+        cause: EsmCause,
+    },
     /// ESM STATUS.
-    Status { cause: EsmCause },
+    Status {
+        /// What was wrong with a message of the other end.
+        cause: EsmCause,
+    },
     /// What is nothing that UE or MME take.
     Other,
 }
@@ -59,12 +74,19 @@ pub enum Esm {
 /// The procedures that one end refuses to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EsmProcedure {
+    /// PDN CONNECTIVITY REJECT (clause 8.3.19).
     PdnConnectivity,
+    /// PDN DISCONNECT REJECT (clause 8.3.21).
     PdnDisconnect,
+    /// BEARER RESOURCE ALLOCATION REJECT (clause 8.3.7).
     BearerResourceAllocation,
+    /// BEARER RESOURCE MODIFICATION REJECT (clause 8.3.9).
     BearerResourceModification,
+    /// ACTIVATE DEFAULT EPS BEARER CONTEXT REJECT (clause 8.3.5), of the UE.
     ActivateDefaultBearer,
+    /// ACTIVATE DEDICATED EPS BEARER CONTEXT REJECT (clause 8.3.2), of the UE.
     ActivateDedicatedBearer,
+    /// MODIFY EPS BEARER CONTEXT REJECT (clause 8.3.17), of the UE.
     ModifyBearer,
 }
 
@@ -73,9 +95,11 @@ pub enum EsmProcedure {
 pub struct DefaultBearer {
     /// The QoS class (TS 23.203 table 6.1.7).
     pub qci: u8,
+    /// The access point name, as labels with dots (TS 24.008 clause 10.5.6.1).
     pub apn: String,
     /// The address of the UE; `None` where it gets none of IPv4.
     pub ip: Option<Ipv4Addr>,
+    /// The DNS server in the protocol configuration options.
     pub dns: Option<Ipv4Addr>,
     /// In bytes.
     pub mtu: Option<u16>,
@@ -123,6 +147,7 @@ impl DefaultBearer {
 }
 
 impl EsmMessage {
+    /// A message with both identities in its header and `body` behind them.
     pub fn new(bearer: u8, pti: u8, body: Esm) -> Self {
         Self { bearer, pti, body }
     }

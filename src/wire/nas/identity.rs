@@ -11,9 +11,13 @@ use crate::wire::bcd;
 /// A Globally Unique Temporary Identity (TS 23.003 clause 2.8.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guti {
+    /// The network of the MME.
     pub plmn: Plmn,
+    /// The MME group ID (MMEGI).
     pub mme_group: u16,
+    /// The MME code (MMEC), unique in its group.
     pub mme_code: u8,
+    /// The M-TMSI, unique in its MME.
     pub tmsi: u32,
 }
 
@@ -40,9 +44,13 @@ pub(super) fn codec_plmn(plmn: Plmn) -> Result<CodecPlmn, Error> {
 /// Which identity is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IdentityKind {
+    /// International mobile subscriber identity.
     Imsi,
+    /// International mobile equipment identity.
     Imei,
+    /// International mobile equipment identity with the software version.
     Imeisv,
+    /// Temporary mobile subscriber identity.
     Tmsi,
 }
 
@@ -76,6 +84,7 @@ pub enum Identity {
     Imei(String),
     /// 16 digits: type allocation code, serial number, software version.
     Imeisv(String),
+    /// The temporary identity that an MME has given.
     Guti(Guti),
     /// No identity, or none that can be read.
     None,

@@ -30,7 +30,9 @@ pub use security::{
 /// Which way a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
+    /// From the UE to the network.
     Uplink,
+    /// From the network to the UE.
     Downlink,
 }
 
@@ -76,6 +78,7 @@ pub enum Error {
     Malformed {
         /// Whether the octets had a valid integrity code.
         authentic: bool,
+        /// STATUS or a reject, to be sent to whoever sent the octets.
         answer: Option<Box<Message>>,
     },
     /// The integrity check failed, or the octets have none.
@@ -89,16 +92,20 @@ pub enum Error {
 /// A message that is ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encoded {
+    /// As they go into a NAS PDU, security header included.
     pub octets: Vec<u8>,
+    /// Name and telling fields for a transcript, from the message in the clear.
     pub label: Label,
 }
 
 /// A message that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
+    /// What it says, as far as it can be read without a key.
     pub message: Message,
     /// Whether it stood behind a security header, which nobody has verified.
     pub protected: bool,
+    /// Name and telling fields for a transcript.
     pub label: Label,
 }
 

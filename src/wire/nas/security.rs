@@ -127,8 +127,11 @@ impl SecurityHeader {
 /// A message whose integrity was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
+    /// The message that was behind the security header.
     pub message: Message,
+    /// Name and telling fields for a transcript.
     pub label: Label,
+    /// The NAS COUNT under which the sender has protected it.
     pub count: Count,
 }
 

@@ -9,6 +9,7 @@ use super::{Error, Location, Pdu, UeIds};
 pub struct InitialUeMessage {
     /// The eNB UE S1AP ID.
     pub enb: u32,
+    /// The NAS-PDU (clause 9.2.3.5).
     pub nas: Vec<u8>,
     /// `None` where the sender's cannot be read.
     pub location: Option<Location>,
@@ -31,6 +32,7 @@ impl InitialUeMessage {
         Ok(Pdu(pdu?))
     }
 
+    /// Reads the message. Fails where an identifier or the NAS-PDU is missing or does not decode.
     pub fn read(pdu: &Pdu<'_>) -> Result<Self, Error> {
         let location = Location::of(pdu);
         let pdu = &pdu.0;
@@ -45,7 +47,9 @@ impl InitialUeMessage {
 /// UPLINK NAS TRANSPORT (clause 9.1.7.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UplinkNasTransport {
+    /// The connection of the UE.
     pub ids: UeIds,
+    /// The NAS-PDU (clause 9.2.3.5).
     pub nas: Vec<u8>,
     /// `None` where the sender's cannot be read.
     pub location: Option<Location>,
@@ -68,6 +72,7 @@ impl UplinkNasTransport {
         Ok(Pdu(pdu?))
     }
 
+    /// Reads the message. Fails where an identifier or the NAS-PDU is missing or does not decode.
     pub fn read(pdu: &Pdu<'_>) -> Result<Self, Error> {
         let location = Location::of(pdu);
         let pdu = &pdu.0;
@@ -87,11 +92,14 @@ fn whereabouts(location: Option<&Location>) -> Result<&Location, Error> {
 /// DOWNLINK NAS TRANSPORT (clause 9.1.7.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DownlinkNasTransport {
+    /// The connection of the UE.
     pub ids: UeIds,
+    /// The NAS-PDU (clause 9.2.3.5).
     pub nas: Vec<u8>,
 }
 
 impl DownlinkNasTransport {
+    /// Fails on an identifier that its field cannot hold.
     pub fn build(&self) -> Result<Pdu<'static>, Error> {
         let pdu = build_s1ap!(
             InitiatingMessage,
@@ -104,6 +112,7 @@ impl DownlinkNasTransport {
         Ok(Pdu(pdu?))
     }
 
+    /// Reads the message. Fails where an identifier or the NAS-PDU is missing or does not decode.
     pub fn read(pdu: &Pdu<'_>) -> Result<Self, Error> {
         let pdu = &pdu.0;
         extract_s1ap_ies!(pdu, DownlinkNASTransport,

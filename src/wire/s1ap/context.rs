@@ -12,20 +12,26 @@ const PRIORITY: u8 = 8;
 /// INITIAL CONTEXT SETUP REQUEST (clause 9.1.4.1) with one bearer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContextSetupRequest {
+    /// The connection of the UE.
     pub ids: UeIds,
     /// What the UE may use in all, downlink and uplink, in bits per second.
     pub ambr_bps: (u64, u64),
+    /// The UE Security Capabilities (clause 9.2.1.40).
     pub capabilities: SecurityCapabilities,
+    /// The Security Key (clause 9.2.1.41): KeNB, from which the base station derives its own keys.
     pub kenb: Kenb,
+    /// The E-RAB ID (clause 9.2.1.2), which is the EPS bearer identity.
     pub erab: u64,
     /// The QoS class of the bearer (TS 23.203 table 6.1.7).
     pub qci: u8,
     /// The gateway's end.
     pub tunnel: Tunnel,
+    /// The NAS-PDU for the UE, as a rule ATTACH ACCEPT.
     pub nas: Option<Vec<u8>>,
 }
 
 impl ContextSetupRequest {
+    /// Fails on a value that its field cannot hold.
     pub fn build(&self) -> Result<Pdu<'static>, Error> {
         let priority = AllocationAndRetentionPriority::new(
             PriorityLevel(PRIORITY),
@@ -96,13 +102,16 @@ impl ContextSetupRequest {
 /// INITIAL CONTEXT SETUP RESPONSE (clause 9.1.4.3) with one bearer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContextSetupResponse {
+    /// The connection of the UE.
     pub ids: UeIds,
+    /// The E-RAB ID (clause 9.2.1.2) of the request.
     pub erab: u64,
     /// The base station's end.
     pub tunnel: Tunnel,
 }
 
 impl ContextSetupResponse {
+    /// Fails on a value that its field cannot hold.
     pub fn build(&self) -> Result<Pdu<'static>, Error> {
         let item = ERABSetupItemCtxtSURes::new(
             ERABID(self.erab),
@@ -141,12 +150,14 @@ impl ContextSetupResponse {
 /// INITIAL CONTEXT SETUP FAILURE (clause 9.1.4.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContextSetupFailure {
+    /// The connection of the UE.
     pub ids: UeIds,
     /// `None` where the sender's cannot be read.
     pub cause: Option<Cause>,
 }
 
 impl ContextSetupFailure {
+    /// Fails on a value that its field cannot hold.
     pub fn build(&self) -> Result<Pdu<'static>, Error> {
         let mut ies = vec![
             build_s1ap_ie!(InitialContextSetupFailure, MME_UE_S1AP_ID(self.ids.mme))?,
@@ -159,6 +170,7 @@ impl ContextSetupFailure {
         Ok(Pdu(S1AP_PDU::of_message(&message, Criticality::reject)?))
     }
 
+    /// Reads the message. Fails without both identifiers.
     pub fn read(pdu: &Pdu<'_>) -> Result<Self, Error> {
         Ok(Self { ids: pdu.ue_ids()?, cause: pdu.cause() })
     }
@@ -167,12 +179,14 @@ impl ContextSetupFailure {
 /// UE CONTEXT RELEASE REQUEST (clause 9.1.4.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContextReleaseRequest {
+    /// The connection of the UE.
     pub ids: UeIds,
     /// `None` where the sender's cannot be read.
     pub cause: Option<Cause>,
 }
 
 impl ContextReleaseRequest {
+    /// Fails on a value that its field cannot hold.
     pub fn build(&self) -> Result<Pdu<'static>, Error> {
         let mut ies = vec![
             build_s1ap_ie!(UEContextReleaseRequest, MME_UE_S1AP_ID(self.ids.mme))?,
@@ -185,6 +199,7 @@ impl ContextReleaseRequest {
         Ok(Pdu(S1AP_PDU::of_message(&message, Criticality::ignore)?))
     }
 
+    /// Reads the message. Fails without both identifiers.
     pub fn read(pdu: &Pdu<'_>) -> Result<Self, Error> {
         Ok(Self { ids: pdu.ue_ids()?, cause: pdu.cause() })
     }
@@ -193,6 +208,7 @@ impl ContextReleaseRequest {
 /// UE CONTEXT RELEASE COMMAND (clause 9.1.4.6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContextReleaseCommand {
+    /// The MME UE S1AP ID (clause 9.2.3.3).
     pub mme: u32,
     /// `None` where the MME never heard of it.
     pub enb: Option<u32>,
@@ -201,6 +217,7 @@ pub struct ContextReleaseCommand {
 }
 
 impl ContextReleaseCommand {
+    /// Fails on a value that its field cannot hold.
     pub fn build(&self) -> Result<Pdu<'static>, Error> {
         let mme = MMEUES1APID(self.mme);
         let ids = match self.enb {
@@ -215,6 +232,7 @@ impl ContextReleaseCommand {
         Ok(Pdu(S1AP_PDU::of_message(&message, Criticality::reject)?))
     }
 
+    /// Reads the message. Fails without MME UE S1AP ID.
     pub fn read(pdu: &Pdu<'_>) -> Result<Self, Error> {
         let (Some(mme), enb) = pdu.ids() else {
             return Err(Error::AbstractSyntax("no MME UE S1AP ID".to_owned()));
@@ -226,10 +244,12 @@ impl ContextReleaseCommand {
 /// UE CONTEXT RELEASE COMPLETE (clause 9.1.4.7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContextReleaseComplete {
+    /// The connection that is released.
     pub ids: UeIds,
 }
 
 impl ContextReleaseComplete {
+    /// Fails on a value that its field cannot hold.
     pub fn build(&self) -> Result<Pdu<'static>, Error> {
         let pdu = build_s1ap!(
             SuccessfulOutcome,
@@ -241,6 +261,7 @@ impl ContextReleaseComplete {
         Ok(Pdu(pdu?))
     }
 
+    /// Reads the message. Fails without both identifiers.
     pub fn read(pdu: &Pdu<'_>) -> Result<Self, Error> {
         Ok(Self { ids: pdu.ue_ids()? })
     }
@@ -249,13 +270,18 @@ impl ContextReleaseComplete {
 /// E-RAB RELEASE COMMAND (clause 9.1.3.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErabReleaseCommand {
+    /// The connection of the UE.
     pub ids: UeIds,
+    /// The E-RAB IDs (clause 9.2.1.2) to be released.
     pub erabs: Vec<u64>,
+    /// Why; it stands with each bearer.
     pub cause: Cause,
+    /// The NAS-PDU for the UE, as in a DEACTIVATE EPS BEARER CONTEXT REQUEST.
     pub nas: Option<Vec<u8>>,
 }
 
 impl ErabReleaseCommand {
+    /// Fails on a value that its field cannot hold.
     pub fn build(&self) -> Result<Pdu<'static>, Error> {
         let mut ies = vec![
             build_s1ap_ie!(ERABReleaseCommand, MME_UE_S1AP_ID(self.ids.mme))?,
@@ -287,13 +313,16 @@ impl ErabReleaseCommand {
 /// E-RAB RELEASE RESPONSE (clause 9.1.3.6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErabReleaseResponse {
+    /// The connection of the UE.
     pub ids: UeIds,
+    /// The E-RAB IDs (clause 9.2.1.2) that were released.
     pub released: Vec<u64>,
     /// Those that there are not.
     pub unknown: Vec<u64>,
 }
 
 impl ErabReleaseResponse {
+    /// Fails on a value that its field cannot hold.
     pub fn build(&self) -> Result<Pdu<'static>, Error> {
         let mut ies = vec![
             build_s1ap_ie!(ERABReleaseResponse, MME_UE_S1AP_ID(self.ids.mme))?,
@@ -319,6 +348,7 @@ impl ErabReleaseResponse {
         Ok(Pdu(S1AP_PDU::of_message(&message, Criticality::reject)?))
     }
 
+    /// Reads the message. Fails without both identifiers, and on a list that does not decode.
     pub fn read(pdu: &Pdu<'_>) -> Result<Self, Error> {
         let ids = pdu.ue_ids()?;
         let released = pdu.0.items::<ie::E_RABReleaseListBearerRelComp>();

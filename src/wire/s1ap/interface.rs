@@ -15,9 +15,11 @@ use crate::id::Plmn;
 /// S1 SETUP REQUEST (clause 9.1.8.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S1SetupRequest {
+    /// The network of the Global eNB ID (clause 9.2.1.37); `None` where its digits are none.
     pub plmn: Option<Plmn>,
     /// The macro eNB ID, 20 bits; `None` for a base station of another kind.
     pub enb: Option<u32>,
+    /// The eNB Name, 1 to 150 characters, for people.
     pub name: Option<String>,
     /// Each tracking area with each network that is broadcast in it. What is no PLMN is left out.
     pub areas: Vec<(Plmn, u16)>,
@@ -53,6 +55,7 @@ impl S1SetupRequest {
         Ok(Pdu(S1AP_PDU::of_message(&message, Criticality::reject)?))
     }
 
+    /// Reads the message. Fails where Global eNB ID or Supported TAs are missing or do not decode.
     pub fn read(pdu: &Pdu<'_>) -> Result<Self, Error> {
         let pdu = &pdu.0;
         extract_s1ap_ies!(pdu, S1SetupRequest,
@@ -80,21 +83,27 @@ impl S1SetupRequest {
 /// A group of MMEs and one of them, in a network (TS 23.003 clause 2.8.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gummei {
+    /// The network.
     pub plmn: Plmn,
+    /// The MME Group ID.
     pub group: u16,
+    /// The MME Code.
     pub code: u8,
 }
 
 /// S1 SETUP RESPONSE (clause 9.1.8.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S1SetupResponse {
+    /// The MME Name, 1 to 150 characters, for people.
     pub name: Option<String>,
+    /// The Served GUMMEIs: who this MME is, in each of its networks and pools.
     pub served: Vec<Gummei>,
     /// How much of the load this MME takes, relative to the others of its pool.
     pub capacity: u8,
 }
 
 impl S1SetupResponse {
+    /// Fails on a name that does not fit.
     pub fn build(&self) -> Result<Pdu<'static>, Error> {
         let served = self
             .served
@@ -144,6 +153,7 @@ pub struct S1SetupFailure {
     pub cause: Option<Cause>,
     /// How long to wait before asking again, in seconds: 1, 2, 5, 10, 20 or 60.
     pub wait_s: Option<u64>,
+    /// The Criticality Diagnostics: which elements of the request were not understood.
     pub diagnostics: Option<Diagnostics>,
 }
 
@@ -196,12 +206,14 @@ impl S1SetupFailure {
 /// RESET (clause 9.1.8.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reset {
+    /// Why; `None` where the peer's cannot be read.
     pub cause: Option<Cause>,
     /// The connections that it is about; `None` for all of the interface. What does not decode is left out.
     pub connections: Option<Vec<Connection>>,
 }
 
 impl Reset {
+    /// Fails on a value that its field cannot hold.
     pub fn build(&self) -> Result<Pdu<'static>, Error> {
         let kind = match &self.connections {
             Some(connections) => ResetType::partOfS1_Interface(UEAssociatedLogicalS1ConnectionListRes(
@@ -221,6 +233,7 @@ impl Reset {
         Ok(Pdu(S1AP_PDU::of_message(&message, Criticality::reject)?))
     }
 
+    /// Reads the message. Fails without a Reset Type that decodes.
     pub fn read(pdu: &Pdu<'_>) -> Result<Self, Error> {
         let Some(Ok(kind)) = pdu.0.ie::<ie::ResetType>() else {
             return Err(Error::AbstractSyntax("no Reset Type".to_owned()));
@@ -239,10 +252,12 @@ impl Reset {
 /// RESET ACKNOWLEDGE of the named connections, or of all where there are none (clause 9.1.8.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResetAcknowledge {
+    /// The connections that were reset, as the RESET has named them.
     pub connections: Vec<Connection>,
 }
 
 impl ResetAcknowledge {
+    /// Fails on a value that its field cannot hold.
     pub fn build(&self) -> Result<Pdu<'static>, Error> {
         let mut ies = Vec::new();
         if !self.connections.is_empty() {
@@ -258,6 +273,7 @@ impl ResetAcknowledge {
         Ok(Pdu(S1AP_PDU::of_message(&message, Criticality::reject)?))
     }
 
+    /// Whatever it says: that it has come is what counts.
     pub fn read(pdu: &Pdu<'_>) -> Self {
         let list = pdu.0.ie::<ie::UE_associatedLogicalS1_ConnectionListResAck>().and_then(Result::ok);
         let items = list.iter().flat_map(|list| &list.0);
@@ -269,9 +285,13 @@ impl ResetAcknowledge {
 /// ERROR INDICATION with the identifiers that are known (clause 9.1.8.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorIndication {
+    /// The MME UE S1AP ID, where the error is about a UE's connection.
     pub mme: Option<u32>,
+    /// The eNB UE S1AP ID, where the error is about a UE's connection.
     pub enb: Option<u32>,
+    /// The cause; `None` where the peer's cannot be read.
     pub cause: Option<Cause>,
+    /// The Criticality Diagnostics: what of a message was not understood.
     pub diagnostics: Option<Diagnostics>,
 }
 
@@ -286,6 +306,7 @@ impl ErrorIndication {
         Self { mme: Some(mme), enb: Some(enb), cause: Some(cause), diagnostics: None }
     }
 
+    /// Fails on an identifier that its field cannot hold.
     pub fn build(&self) -> Result<Pdu<'static>, Error> {
         let mut ies = Vec::new();
         if let Some(id) = self.mme {
@@ -304,6 +325,7 @@ impl ErrorIndication {
         Ok(Pdu(S1AP_PDU::of_message(&message, Criticality::ignore)?))
     }
 
+    /// Whatever it says: it is never answered.
     pub fn read(pdu: &Pdu<'_>) -> Self {
         let (mme, enb) = pdu.ids();
         let diagnostics = pdu.0.ie::<ie::CriticalityDiagnostics>().and_then(Result::ok).map(Diagnostics);

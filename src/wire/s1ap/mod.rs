@@ -53,25 +53,45 @@ impl From<oxirush_s1ap::Error> for Error {
 /// Which message a PDU is, as far as eNB and MME tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// [`S1SetupRequest`].
     S1SetupRequest,
+    /// [`S1SetupResponse`].
     S1SetupResponse,
+    /// [`S1SetupFailure`].
     S1SetupFailure,
+    /// [`InitialUeMessage`].
     InitialUeMessage,
+    /// [`DownlinkNasTransport`].
     DownlinkNasTransport,
+    /// [`UplinkNasTransport`].
     UplinkNasTransport,
+    /// [`ContextSetupRequest`].
     InitialContextSetupRequest,
+    /// [`ContextSetupResponse`].
     InitialContextSetupResponse,
+    /// [`ContextSetupFailure`].
     InitialContextSetupFailure,
+    /// [`ContextReleaseRequest`].
     UeContextReleaseRequest,
+    /// [`ContextReleaseCommand`].
     UeContextReleaseCommand,
+    /// [`ContextReleaseComplete`].
     UeContextReleaseComplete,
+    /// [`ErabReleaseCommand`].
     ErabReleaseCommand,
+    /// [`ErabReleaseResponse`].
     ErabReleaseResponse,
+    /// [`Reset`].
     Reset,
+    /// [`ResetAcknowledge`].
     ResetAcknowledge,
+    /// [`ErrorIndication`].
     ErrorIndication,
+    /// PAGING (clause 9.1.6); nobody here reads it.
     Paging,
+    /// UE CAPABILITY INFO INDICATION (clause 9.1.10); nobody here reads it.
     UeCapabilityInfoIndication,
+    /// Any other message, one of an unknown procedure included.
     Other,
 }
 

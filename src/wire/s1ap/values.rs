@@ -13,6 +13,7 @@ use crate::wire::bcd;
 /// The pair that names the logical connection of one UE (clauses 9.2.3.3 and 9.2.3.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UeIds {
+    /// The MME UE S1AP ID, 32 bits.
     pub mme: u32,
     /// 24 bits.
     pub enb: u32,
@@ -21,7 +22,9 @@ pub struct UeIds {
 /// A logical connection as Reset and its answer name it: by either identifier, or both (clause 9.1.8.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connection {
+    /// The MME UE S1AP ID, 32 bits.
     pub mme: Option<u32>,
+    /// The eNB UE S1AP ID, 24 bits.
     pub enb: Option<u32>,
 }
 
@@ -52,22 +55,38 @@ macro_rules! causes {
 }
 
 causes! {
+    /// A cause of the radio network layer that no other value names.
     RADIO_UNSPECIFIED = radioNetwork(CauseRadioNetwork::unspecified),
+    /// The radio connection to the UE is gone.
     RADIO_CONNECTION_LOST = radioNetwork(CauseRadioNetwork::radio_connection_with_ue_lost),
+    /// A procedure on the radio, such as RRC security mode, has failed.
     RADIO_PROCEDURE_FAILURE = radioNetwork(CauseRadioNetwork::failure_in_radio_interface_procedure),
+    /// The base station has none of the algorithms that the UE has.
     ALGORITHMS_NOT_SUPPORTED =
         radioNetwork(CauseRadioNetwork::encryption_and_or_integrity_protection_algorithms_not_supported),
+    /// The MME UE S1AP ID names no connection here (clause 10.6).
     UNKNOWN_MME_UE_ID = radioNetwork(CauseRadioNetwork::unknown_mme_ue_s1ap_id),
+    /// The eNB UE S1AP ID names no connection here (clause 10.6).
     UNKNOWN_ENB_UE_ID = radioNetwork(CauseRadioNetwork::unknown_enb_ue_s1ap_id),
+    /// Each of both identifiers may be known; together they name no connection (clause 10.6).
     UNKNOWN_PAIR = radioNetwork(CauseRadioNetwork::unknown_pair_ue_s1ap_id),
+    /// The E-RAB ID names no bearer of the UE.
     UNKNOWN_ERAB = radioNetwork(CauseRadioNetwork::unknown_E_RAB_ID),
+    /// There is no transport resource for the bearer.
     TRANSPORT_UNAVAILABLE = transport(CauseTransport::transport_resource_unavailable),
+    /// The NAS procedure is over.
     NAS_NORMAL_RELEASE = nas(CauseNas::normal_release),
+    /// Authentication has failed.
     NAS_AUTHENTICATION_FAILURE = nas(CauseNas::authentication_failure),
+    /// The UE has detached.
     NAS_DETACH = nas(CauseNas::detach),
+    /// A cause of NAS that no other value names.
     NAS_UNSPECIFIED = nas(CauseNas::unspecified),
+    /// Octets that are no PDU (clause 10.2).
     TRANSFER_SYNTAX_ERROR = protocol(CauseProtocol::transfer_syntax_error),
+    /// The MME serves none of the networks of the base station.
     UNKNOWN_PLMN = misc(CauseMisc::unknown_PLMN),
+    /// A cause that belongs to no group.
     MISC_UNSPECIFIED = misc(CauseMisc::unspecified),
 }
 
@@ -104,7 +123,9 @@ pub struct Diagnostics(pub(super) CriticalityDiagnostics);
 /// Where the cell of a UE is: its tracking area and its global identity (clauses 9.2.3.16 and 9.2.1.38).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Location {
+    /// The network of the tracking area.
     pub plmn: Plmn,
+    /// The tracking area code.
     pub tac: u16,
     /// The macro eNB ID, 20 bits.
     pub enb: u32,
@@ -175,7 +196,9 @@ impl TransportAddress {
 /// One end of an E-RAB's GTP-U tunnel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tunnel {
+    /// Where the end is.
     pub address: TransportAddress,
+    /// The GTP-TEID (clause 9.2.2.2), which the end has chosen.
     pub teid: u32,
 }
 
@@ -194,7 +217,9 @@ impl Tunnel {
 /// (clause 9.2.1.40), where the UE network capability of NAS begins with algorithm 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SecurityCapabilities {
+    /// The first octet of the encryption algorithms: bit 8 is 128-EEA1.
     pub encryption: u8,
+    /// The first octet of the integrity protection algorithms: bit 8 is 128-EIA1.
     pub integrity: u8,
 }
 
