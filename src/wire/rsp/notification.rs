@@ -85,7 +85,7 @@ pub enum InstallError {
     Interruption = 11,
     /// `installFailedDueToPEProcessingError`: `simaResponse` says which profile element.
     PeProcessingError = 12,
-    /// `installFailedDueToIccidMismatch`: metadata and profile name two ICCIDs.
+    /// `installFailedDueToDataMismatch`: metadata and profile disagree, as on the ICCID.
     IccidMismatch = 13,
     /// `testProfileInstallFailedDueToInvalidNaaKey`: a test profile with a key that is no test key.
     TestProfileInvalidNaaKey = 14,

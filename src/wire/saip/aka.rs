@@ -20,24 +20,31 @@ pub const XORING: [u8; 80] = {
 
 /// Algorithm identifiers of the specification.
 pub const MILENAGE: u32 = 1;
+/// `algorithmID` of TUAK (TS 35.231).
 pub const TUAK: u32 = 2;
+/// `algorithmID` of the test algorithm of USIMs (TS 34.108 clause 8.1.2).
 pub const USIM_TEST: u32 = 3;
 
 /// Algorithm and keys.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Algorithm {
+    /// `algorithmID`, tag `80`: [`MILENAGE`], [`TUAK`] or [`USIM_TEST`].
     pub id: u32,
     /// Bits 3 to 1: length of RES; `01` 64 bits, `02` 128 bits.
     pub options: u8,
+    /// `key`, tag `82`: K of 16 bytes, or 32 for TUAK with a long key.
     pub key: Vec<u8>,
+    /// `opc`, tag `83`: OPc of 16 bytes, or TOPc of 32.
     pub opc: Vec<u8>,
     /// [`ROTATION`] if absent.
     pub rotation: Option<[u8; 5]>,
     /// [`XORING`] if absent.
     pub xoring: Option<[u8; 80]>,
+    /// `authCounterMax`, tag `86`: how many authentications are answered, big-endian; no limit if absent.
     pub counter_max: Option<[u8; 3]>,
     /// Once if absent.
     pub keccak: Option<u8>,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 
@@ -83,17 +90,23 @@ impl Algorithm {
 pub enum AkaSource {
     /// From the application with this AID.
     Mapped {
+        /// `mappingOptions`, tag `80`: what of the source is shared; here it is all, whatever they say.
         options: u8,
+        /// `mappingSource`, tag `81`: AID of the application that has them.
         source: Vec<u8>,
+        /// Fields behind the known ones, as they came.
         extra: Vec<Raw>,
     },
+    /// `algoParameter`, tag `A1`.
     Own(Algorithm),
 }
 
 /// `akaParameter`: the keys of the USIM or ISIM that an element before it made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AkaParameter {
+    /// `aka-header`, tag `A0`.
     pub header: PeHeader,
+    /// `algoConfiguration`, tag `A1`.
     pub source: AkaSource,
     /// `02` if absent.
     pub sqn_options: Option<u8>,
@@ -103,6 +116,7 @@ pub struct AkaParameter {
     pub sqn_age_limit: Option<[u8; 6]>,
     /// The highest accepted SEQ of each IND, 32 of them; zero if absent.
     pub sqn_initial: Option<Vec<[u8; 6]>>,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 
@@ -164,14 +178,19 @@ fn mapped(object: Object<'_>) -> Result<AkaSource, Fault> {
 /// `cdmaParameter`: the keys of the CSIM that an element before it made.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CdmaParameter {
+    /// `cdma-header`, tag `A0`.
     pub header: PeHeader,
     /// A-key of CAVE.
     pub key: [u8; 8],
     /// Shared secret data A and B.
     pub ssd: Option<[u8; 16]>,
+    /// `hrpdAccessAuthenticationData`, tag `83`: 2 to 32 bytes.
     pub hrpd: Option<Vec<u8>>,
+    /// `simpleIPAuthenticationData`, tag `84`: 3 to 483 bytes.
     pub simple_ip: Option<Vec<u8>>,
+    /// `mobileIPAuthenticationData`, tag `85`: 5 to 957 bytes.
     pub mobile_ip: Option<Vec<u8>>,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 

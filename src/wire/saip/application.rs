@@ -15,10 +15,15 @@ const LOAD_BLOCK: u16 = 0xc4;
 /// An instance of a class of a load package, as GlobalPlatform INSTALL [for install] makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
+    /// `applicationLoadPackageAID`, tag `4F`: the package that the class is in.
     pub load_package: Vec<u8>,
+    /// `classAID`, tag `4F`: the class to be instantiated.
     pub class: Vec<u8>,
+    /// `instanceAID`, tag `4F`: the AID that the instance is selected by.
     pub instance: Vec<u8>,
+    /// `extraditeSecurityDomainAID`, tag `4F`: to which security domain it goes; the MNO-SD if absent.
     pub security_domain: Option<Vec<u8>>,
+    /// `applicationPrivileges`, tag `82`: one or three bytes (GlobalPlatform Card Specification clause 11.1.2).
     pub privileges: Vec<u8>,
     /// `07`, selectable, if absent.
     pub life_cycle: Option<u8>,
@@ -32,14 +37,18 @@ pub struct Instance {
     pub data: Option<Vec<Vec<u8>>>,
     /// Control reference template: the application provider.
     pub provider: Option<Vec<u8>>,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 
 /// Parameters of an application of a UICC (ETSI TS 102 226 clause 8.2.1.3.2.2).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UiccParameters {
+    /// Toolkit application specific parameters, tag `80`.
     pub toolkit: Option<Vec<u8>>,
+    /// Access application specific parameters, tag `81`.
     pub access: Option<Vec<u8>>,
+    /// Administrative access application specific parameters, tag `82`.
     pub admin_access: Option<Vec<u8>>,
 }
 
@@ -120,21 +129,30 @@ fn write_octet_strings(w: &mut Writer, values: &[Vec<u8>]) {
 /// Executable code, as GlobalPlatform INSTALL [for load] and LOAD bring it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Code {
+    /// `loadPackageAID`, tag `4F`.
     pub aid: Vec<u8>,
+    /// `securityDomainAID`, tag `4F`: to which security domain the code belongs; the MNO-SD if absent.
     pub security_domain: Option<Vec<u8>>,
     /// Memory limits: code, volatile data, non-volatile data.
     pub limits: [Option<Vec<u8>>; 3],
+    /// `hashValue`, tag `C1`, of the load file data block.
     pub hash: Option<Vec<u8>>,
+    /// `loadBlockObject`, tag `C4`: the load file data block.
     pub block: Vec<u8>,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 
 /// `application`: code, instances, or both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Application {
+    /// `app-Header`, tag `A0`.
     pub header: PeHeader,
+    /// `loadBlock`, tag `A1`.
     pub code: Option<Code>,
+    /// `instanceList`, tag `A2`, in the order in which they are to be made.
     pub instances: Option<Vec<Instance>>,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 
@@ -190,20 +208,28 @@ impl Application {
 /// A key of a security domain.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key {
+    /// `keyUsageQualifier`, tag `95`: one or two bytes (GlobalPlatform Card Specification clause 11.1.9).
     pub usage: Vec<u8>,
     /// `00` if absent.
     pub access: Option<u8>,
+    /// `keyIdentifier`, tag `82`.
     pub identifier: u8,
+    /// `keyVersionNumber`, tag `83`: says what the set is for; `01` to `0F` are SCP80 (TS 102 226).
     pub version: u8,
+    /// `keyCounterValue`, tag `85`.
     pub counter: Option<Vec<u8>>,
+    /// `keyComponents`: one for a symmetric key.
     pub components: Vec<KeyComponent>,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 
 /// A component of a key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyComponent {
+    /// `keyType`, tag `80` (GlobalPlatform Card Specification clause 11.1.8): `88` is AES.
     pub key_type: Vec<u8>,
+    /// `keyData`, tag `86`: the key in the clear.
     pub value: Vec<u8>,
     /// Eight bytes if absent.
     pub mac_length: Option<u8>,
@@ -269,8 +295,11 @@ impl Key {
 /// `securityDomain`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecurityDomain {
+    /// `sd-Header`, tag `A0`.
     pub header: PeHeader,
+    /// `instance`, tag `A1`.
     pub instance: Instance,
+    /// `keyList`, tag `A2`.
     pub keys: Option<Vec<Key>>,
     /// Values for STORE DATA.
     pub data: Option<Vec<Vec<u8>>>,
@@ -278,6 +307,7 @@ pub struct SecurityDomain {
     pub open: Option<Vec<Raw>>,
     /// Largest SDU and PDU of CAT_TP.
     pub cat_tp: Option<(u16, u16)>,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 
@@ -328,16 +358,24 @@ impl SecurityDomain {
 /// `rfm`: a remote file management application (ETSI TS 102 226 clause 8.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rfm {
+    /// `rfm-header`, tag `A0`.
     pub header: PeHeader,
+    /// `instanceAID`, tag `4F`.
     pub instance: Vec<u8>,
+    /// `securityDomainAID`, tag `4F`: whose keys protect its packets; the MNO-SD if absent.
     pub security_domain: Option<Vec<u8>>,
     /// Toolkit application references.
     pub tars: Option<Vec<[u8; 3]>>,
+    /// `minimumSecurityLevel`, tag `81`: the first byte of SPI that a packet has to reach (TS 102 225 clause
+    /// 5.1.1).
     pub minimum_security_level: u8,
+    /// `uiccAccessDomain`: what it may do outside ADFs.
     pub access: Vec<u8>,
+    /// `uiccAdminAccessDomain`: the same for administrative commands.
     pub admin_access: Vec<u8>,
     /// The ADF that scripts start in: AID, access domain, administrative access domain.
     pub adf: Option<(Vec<u8>, Vec<u8>, Vec<u8>)>,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 
@@ -390,9 +428,13 @@ impl Rfm {
 /// `nonStandard`: content that only its issuer's cards understand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NonStandard {
+    /// `nonStandard-header`, tag `A0`.
     pub header: PeHeader,
+    /// `issuerID`, tag `81`: who has defined the content.
     pub issuer: Oid,
+    /// `content`, tag `82`.
     pub content: Vec<u8>,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 

@@ -19,18 +19,23 @@ pub struct FileSpec {
     pub sfi: Option<u8>,
     /// EF.ARR and record.
     pub security: [u8; 3],
+    /// Special file information (TS 102 222 clause 6.3.2.2.5), as of `ImageFile::special`.
     pub special: u8,
+    /// All its bytes, the records one behind another; empty for a directory or a link.
     pub content: Vec<u8>,
 }
 
 /// What a [`FileSpec`] is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SpecKind {
+    /// MF, DF or ADF.
     Directory {
+        /// AID of an ADF; `None` for MF and DF.
         aid: Option<Vec<u8>>,
         /// Key references of its codes.
         codes: Vec<u8>,
     },
+    /// A string of bytes, as long as the content.
     Transparent,
     /// Bytes of a record.
     Linear(u16),

@@ -23,6 +23,7 @@ fn is_puk(reference: u32) -> bool {
 /// A PIN or administrative code.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pin {
+    /// `keyReference`, tag `80` (TS 102 221 clause 9.5.1).
     pub key_reference: u8,
     /// Digits, filled up with `FF`.
     pub value: [u8; 8],
@@ -32,6 +33,7 @@ pub struct Pin {
     pub attributes: Option<u8>,
     /// Maximum in the high nibble, what is left in the low one; three of three if absent.
     pub attempts: Option<u8>,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 
@@ -42,10 +44,12 @@ impl fmt::Debug for Pin {
 }
 
 impl Pin {
+    /// `pinAttributes`, with the default where it is absent.
     pub fn attributes(&self) -> u8 {
         self.attributes.unwrap_or(7)
     }
 
+    /// `maxNumOfAttemps-retryNumLeft`, with the default where it is absent.
     pub fn attempts(&self) -> Attempts {
         Attempts::from_octet(self.attempts.unwrap_or(0x33))
     }
@@ -87,6 +91,7 @@ fn reference(object: Object<'_>, known: fn(u32) -> bool) -> Result<u8, Fault> {
 /// Where the codes of an element come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PinSource {
+    /// `pinconfig`, tag `A0`.
     Own(Vec<Pin>),
     /// Those of the directory at this path.
     Shared(Vec<u8>),
@@ -95,8 +100,11 @@ pub enum PinSource {
 /// `pinCodes`: the codes of the directory that an element before it made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PinCodes {
+    /// `pin-Header`, tag `A0`.
     pub header: PeHeader,
+    /// `pinCodes`, tag `A1`.
     pub pins: PinSource,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 
@@ -133,10 +141,13 @@ impl PinCodes {
 /// What unblocks a PIN.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Puk {
+    /// `keyReference`, tag `80`; a PIN names it as its `puk`.
     pub key_reference: u8,
+    /// `pukValue`, tag `81`: eight digits in ASCII.
     pub value: [u8; 8],
     /// As of [`Pin::attempts`]; ten of ten if absent.
     pub attempts: Option<u8>,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 
@@ -147,6 +158,7 @@ impl fmt::Debug for Puk {
 }
 
 impl Puk {
+    /// `maxNumOfAttemps-retryNumLeft`, with the default where it is absent.
     pub fn attempts(&self) -> Attempts {
         Attempts::from_octet(self.attempts.unwrap_or(0xaa))
     }
@@ -176,8 +188,11 @@ impl Puk {
 /// `pukCodes`: all PUKs of the profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PukCodes {
+    /// `puk-Header`, tag `A0`.
     pub header: PeHeader,
+    /// `pukCodes`, tag `A1`.
     pub puks: Vec<Puk>,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 

@@ -64,7 +64,9 @@ pub(super) const SEQUENCE: u16 = 0x30;
 /// A field that this version of the specification does not know: kept, so that it is written back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Raw {
+    /// Its one or two bytes, big-endian.
     pub tag: u16,
+    /// Everything behind its length.
     pub value: Vec<u8>,
 }
 

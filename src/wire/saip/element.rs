@@ -25,16 +25,27 @@ const TEMPLATE_ELEMENTS: std::ops::RangeInclusive<u8> = 16..=31;
 /// A profile element.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Element {
+    /// `header`, tag `A0`: the first element of a package, and no other.
     Header(Header),
+    /// `genericFileManagement`, tag `A1`.
     GenericFiles(GenericFiles),
+    /// `pinCodes`, tag `A2`.
     PinCodes(PinCodes),
+    /// `pukCodes`, tag `A3`.
     PukCodes(PukCodes),
+    /// `akaParameter`, tag `A4`.
     AkaParameter(AkaParameter),
+    /// `cdmaParameter`, tag `A5`.
     CdmaParameter(CdmaParameter),
+    /// `securityDomain`, tag `A6`.
     SecurityDomain(SecurityDomain),
+    /// `rfm`, tag `A7`.
     Rfm(Rfm),
+    /// `application`, tag `A8`.
     Application(Application),
+    /// `nonStandard`, tag `A9`.
     NonStandard(NonStandard),
+    /// `end`, tag `AA`: its head alone, the last element of a package.
     End(PeHeader),
     /// `mf` to `df-5gprose`; the name says which.
     Template(&'static str, TemplateFiles),
@@ -153,6 +164,7 @@ fn head_of(object: Object<'_>) -> Option<PeHeader> {
 /// A profile package.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Package {
+    /// In the order in which a card processes them.
     pub elements: Vec<Element>,
 }
 

@@ -23,18 +23,31 @@ impl fmt::Display for ElementRef {
 pub struct PeStatusCode(pub u16);
 
 impl PeStatusCode {
+    /// The element was processed.
     pub const OK: Self = Self(0);
+    /// The card does not know this element.
     pub const PE_NOT_SUPPORTED: Self = Self(1);
+    /// Writing to memory failed.
     pub const MEMORY_FAILURE: Self = Self(2);
+    /// A field has a value that it must not have.
     pub const BAD_VALUES: Self = Self(3);
+    /// The profile does not fit.
     pub const NOT_ENOUGH_MEMORY: Self = Self(4);
+    /// The bytes are no element of the ASN.1 module.
     pub const INVALID_REQUEST_FORMAT: Self = Self(5);
+    /// A parameter contradicts another one, or names what is not there.
     pub const INVALID_PARAMETER: Self = Self(6);
+    /// The card has no such runtime environment, or not in that version.
     pub const RUNTIME_NOT_SUPPORTED: Self = Self(7);
+    /// A library that the code needs is missing.
     pub const LIB_NOT_SUPPORTED: Self = Self(8);
+    /// The card does not know the template.
     pub const TEMPLATE_NOT_SUPPORTED: Self = Self(9);
+    /// The card lacks what the element needs, such as an algorithm.
     pub const FEATURE_NOT_SUPPORTED: Self = Self(10);
+    /// An access rule asks for a code that no element has made.
     pub const PIN_CODE_MISSING: Self = Self(11);
+    /// The package is for a version that the card does not know.
     pub const UNSUPPORTED_PROFILE_VERSION: Self = Self(31);
 
     /// Its name in the specification.
@@ -69,6 +82,7 @@ impl fmt::Display for PeStatusCode {
 /// A package, or an element of one, that cannot be understood or installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageError {
+    /// Which element it is.
     pub element: ElementRef,
     /// Identification number of the element, where it could be read. The header has none.
     pub identification: Option<u16>,

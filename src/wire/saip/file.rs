@@ -30,9 +30,11 @@ pub struct Fcp {
     pub pin_status: Option<Vec<u8>>,
     /// Short file identifier in the five high bits; empty for none.
     pub short_id: Option<Vec<u8>>,
+    /// `proprietaryEFInfo`, tag `A5`.
     pub proprietary: Option<ProprietaryInfo>,
     /// Identifiers from the MF to the file that this one shows; empty to turn a link of a template into a file.
     pub link_path: Option<Vec<u8>>,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 
@@ -49,6 +51,7 @@ pub struct ProprietaryInfo {
     pub maximum_size: Option<Vec<u8>>,
     /// Coding of a BER-TLV file; `01` if absent.
     pub details: Option<u8>,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 
@@ -128,10 +131,13 @@ fn path(object: &Object<'_>) -> Result<Vec<u8>, Fault> {
 pub enum FileItem {
     /// The template would make the file; it is not wanted.
     DoNotCreate,
+    /// `fileDescriptor`, tag `A1`: control parameters in the place of the template's.
     Descriptor(Box<Fcp>),
     /// Bytes to go on before the next content.
     Offset(u16),
+    /// `fillFileContent`, tag `83`: bytes to write from where the last ones ended.
     Content(Vec<u8>),
+    /// What no version known here has, as it came.
     Unknown(Raw),
 }
 
@@ -169,10 +175,13 @@ impl File {
 /// An element that makes files from a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateFiles {
+    /// The head of the element, tag `A0`.
     pub header: PeHeader,
+    /// `templateID`, tag `81`.
     pub template: Oid,
     /// Names of the ASN.1 module, in its order, each at most once.
     pub files: Vec<(&'static str, File)>,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 
@@ -214,18 +223,24 @@ pub enum FileCommand {
     /// Identifiers from the MF to a directory, or to a file whose content follows. An ADF goes by its temporary
     /// identifier.
     Path(Vec<u8>),
+    /// `createFCP`, tag `62`: makes a file in the current directory, and selects it.
     Create(Box<Fcp>),
     /// Bytes to go on before the next content.
     Offset(u16),
+    /// `fillFileContent`, tag `81`: bytes to write from where the last ones ended.
     Content(Vec<u8>),
+    /// What no version known here has, as it came.
     Unknown(Raw),
 }
 
 /// `genericFileManagement`: files without a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GenericFiles {
+    /// `gfm-header`, tag `A0`.
     pub header: PeHeader,
+    /// `fileManagementCMD`, tag `A1`: lists of commands, carried out one behind another.
     pub commands: Vec<Vec<FileCommand>>,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 

@@ -11,6 +11,7 @@ pub struct PeHeader {
     pub mandated: bool,
     /// Names the element in the answer of the card.
     pub identification: u16,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 
@@ -46,7 +47,9 @@ impl PeHeader {
 /// The first element of every package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
+    /// `major-version`, tag `80`, of the specification that the package follows.
     pub major_version: u8,
+    /// `minor-version`, tag `81`.
     pub minor_version: u8,
     /// What kind of profile this is, in words of the issuer.
     pub profile_type: Option<String>,
@@ -54,14 +57,17 @@ pub struct Header {
     pub iccid: [u8; 10],
     /// Policy rules.
     pub pol: Option<Vec<u8>>,
+    /// `eUICC-Mandatory-services`, tag `A5`.
     pub mandatory_services: Services,
     /// Templates that the card has to know.
     pub mandatory_templates: Vec<Oid>,
+    /// `connectivityParameters`, tag `87`: bearer and servers for remote management, as GSMA SGP.02 codes them.
     pub connectivity: Option<Vec<u8>>,
     /// Executable code that the card has to hold: AID and version.
     pub mandatory_aids: Option<Vec<(Vec<u8>, [u8; 2])>>,
     /// Present in a minimal profile for IoT only: the PIX of the USIM.
     pub iot_pix: Option<Vec<u8>>,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 
@@ -207,6 +213,7 @@ impl Services {
         self.numbers.dedup();
     }
 
+    /// Whether the service called `name` in the ASN.1 module is among them.
     pub fn contains(&self, name: &str) -> bool {
         self.names().any(|own| own == name)
     }

@@ -27,6 +27,7 @@ pub struct Image {
     pub pins: Vec<PinImage>,
     /// Directories that use the PINs of another directory.
     pub shared_pins: Vec<SharedPins>,
+    /// All PUKs of the profile.
     pub puks: Vec<PukImage>,
     /// One per network access application that has an AKA parameter.
     pub subscriptions: Vec<Subscription>,
@@ -47,9 +48,11 @@ pub struct Image {
 /// The keys of a CSIM.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CdmaImage {
+    /// Which profile element made them.
     pub element: ElementRef,
     /// Place of its ADF in [`Image::files`].
     pub adf: usize,
+    /// The element itself.
     pub parameter: CdmaParameter,
 }
 
@@ -64,6 +67,7 @@ pub struct ImageFile {
     pub parent: usize,
     /// File identifier. That of an ADF is temporary: it serves paths inside the package only.
     pub id: u16,
+    /// Structure, and what belongs to it.
     pub kind: FileKind,
     /// Short file identifier, 1 to 30.
     pub sfi: Option<u8>,
@@ -84,23 +88,29 @@ pub struct ImageFile {
 pub enum FileKind {
     /// MF, DF, or ADF, which has an AID.
     Directory {
+        /// AID of an ADF; `None` for MF and DF.
         aid: Option<Vec<u8>>,
         /// Value of FCP tag `C6` (ETSI TS 102 221 clause 9.5.2): which of the codes that the directory lists are
         /// enabled when the profile is new, and their key references.
         pin_status: Vec<u8>,
     },
+    /// A string of bytes (TS 102 221 clause 8.2.2.1).
     Transparent {
         /// Bytes.
         size: usize,
     },
+    /// Records, the first one is number 1 (TS 102 221 clause 8.2.2.2).
     LinearFixed {
         /// Bytes of a record.
         record: usize,
+        /// How many records.
         count: usize,
     },
+    /// Records, of which number 1 is the one that was written last (TS 102 221 clause 8.2.2.3).
     Cyclic {
         /// Bytes of a record.
         record: usize,
+        /// How many records.
         count: usize,
     },
     /// ETSI TS 102 221 clause 8.2.2.4. The content is its data objects one behind another.
@@ -120,6 +130,7 @@ pub enum FileKind {
 /// A PIN or administrative code (ETSI TS 102 221 clause 9.5).
 #[derive(Clone, PartialEq, Eq)]
 pub struct PinImage {
+    /// Which profile element made it.
     pub element: ElementRef,
     /// Place of the directory that it belongs to, in [`Image::files`]; the MF for a global one.
     pub owner: usize,
@@ -131,6 +142,7 @@ pub struct PinImage {
     pub puk: Option<u8>,
     /// Bit 1: enabled. Bit 2: may be changed. Bit 3: may be enabled and disabled.
     pub attributes: u8,
+    /// How many there are, and how many are left when the profile is new.
     pub attempts: Attempts,
 }
 
@@ -144,6 +156,7 @@ impl PinImage {
 /// A directory whose PINs are those of another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SharedPins {
+    /// Which profile element says so.
     pub element: ElementRef,
     /// Place of the directory in [`Image::files`].
     pub owner: usize,
@@ -154,17 +167,22 @@ pub struct SharedPins {
 /// What unblocks a PIN.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PukImage {
+    /// Which profile element made it.
     pub element: ElementRef,
     /// 1 to 8, 129 to 136.
     pub key_reference: u8,
+    /// Eight digits in ASCII.
     pub value: [u8; 8],
+    /// How many there are, and how many are left when the profile is new.
     pub attempts: Attempts,
 }
 
 /// How often a code may be given wrongly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempts {
+    /// So many after each right one.
     pub max: u8,
+    /// So many now; 0 is blocked.
     pub left: u8,
 }
 
@@ -183,9 +201,11 @@ impl Attempts {
 /// The authentication of one network access application.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Subscription {
+    /// Which profile element made it.
     pub element: ElementRef,
     /// Place of its ADF in [`Image::files`].
     pub adf: usize,
+    /// The algorithm set, which `options`, `key` and `opc` are for.
     pub algorithm: AkaAlgorithm,
     /// Option octet of the algorithm. Bits 3 to 1 give the length of RES: `01` 64 bits, `02` 128 bits.
     pub options: u8,
@@ -201,6 +221,7 @@ pub struct Subscription {
     pub counter_max: Option<u32>,
     /// Iterations of Keccak in TUAK.
     pub keccak: u8,
+    /// How sequence numbers are checked, and where they begin.
     pub sqn: SqnState,
     /// Place in [`Image::subscriptions`] of the one whose keys and sequence numbers this one uses.
     pub shares_sqn_of: Option<usize>,
@@ -233,12 +254,15 @@ pub struct SqnState {
 /// An instance of an application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppletInstance {
+    /// Which profile element made it.
     pub element: ElementRef,
     /// The package that the class is in.
     pub load_package: Vec<u8>,
+    /// AID of the class in that package.
     pub class: Vec<u8>,
     /// The AID that it is selected by.
     pub instance: Vec<u8>,
+    /// AID of the security domain that it belongs to; the MNO-SD where it is absent.
     pub security_domain: Option<Vec<u8>>,
     /// GlobalPlatform privileges, one or three bytes.
     pub privileges: Vec<u8>,
@@ -255,8 +279,11 @@ pub struct AppletInstance {
 /// Executable code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadPackage {
+    /// Which profile element brought it.
     pub element: ElementRef,
+    /// AID of the load file.
     pub aid: Vec<u8>,
+    /// AID of the security domain that it belongs to; the MNO-SD where it is absent.
     pub security_domain: Option<Vec<u8>>,
     /// The load file data block.
     pub block: Vec<u8>,
@@ -265,8 +292,11 @@ pub struct LoadPackage {
 /// A security domain. A card stores and shows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecurityDomainImage {
+    /// Which profile element made it.
     pub element: ElementRef,
+    /// The domain as an application.
     pub instance: AppletInstance,
+    /// Its key sets, in the order of the element.
     pub keys: Vec<SecurityDomainKey>,
     /// STORE DATA values for the domain, in order.
     pub data: Vec<Vec<u8>>,
@@ -277,9 +307,14 @@ pub struct SecurityDomainImage {
 pub struct SecurityDomainKey {
     /// GlobalPlatform key usage qualifier, one or two bytes.
     pub usage: Vec<u8>,
+    /// GlobalPlatform key access: `00` for the domain and its applications, `01` for the domain, `02` for
+    /// applications.
     pub access: u8,
+    /// GlobalPlatform key identifier.
     pub identifier: u8,
+    /// GlobalPlatform key version number, which says what the key set is for.
     pub version: u8,
+    /// Counter that goes with the key, where it has one.
     pub counter: Option<Vec<u8>>,
     /// Type, value and MAC length of each component.
     pub components: Vec<(Vec<u8>, Vec<u8>, u8)>,
@@ -288,13 +323,19 @@ pub struct SecurityDomainKey {
 /// A remote file management application (ETSI TS 102 226 clause 8.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RfmImage {
+    /// Which profile element made it.
     pub element: ElementRef,
+    /// The AID of the application.
     pub instance: Vec<u8>,
+    /// AID of the security domain whose keys protect its packets; the MNO-SD where it is absent.
     pub security_domain: Option<Vec<u8>>,
     /// Toolkit application references.
     pub tars: Vec<[u8; 3]>,
+    /// The first byte of SPI that a packet has to reach (TS 102 225 clause 5.1.1).
     pub minimum_security_level: u8,
+    /// What scripts may do outside ADFs.
     pub access_domain: Vec<u8>,
+    /// The same for administrative commands.
     pub admin_access_domain: Vec<u8>,
     /// The ADF that scripts start in: AID, access domain, administrative access domain.
     pub adf: Option<(Vec<u8>, Vec<u8>, Vec<u8>)>,

@@ -6,9 +6,11 @@ use super::error::{PackageError, PeStatusCode};
 /// What became of one element, or of the package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeStatus {
+    /// `status`, tag `80`.
     pub status: PeStatusCode,
     /// Identification number of the element.
     pub identification: Option<u16>,
+    /// `additional-information`, tag `82`: a number whose meaning goes with the status.
     pub additional: Option<u8>,
     /// Where in the element the part stands that is meant.
     pub offset: Option<u32>,
@@ -23,11 +25,14 @@ impl PeStatus {
 /// The answer of a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EuiccResponse {
+    /// `peStatus`, tag `A0`: one for each element that has something to say; [`PeStatus::OK`] alone where none
+    /// has.
     pub statuses: Vec<PeStatus>,
     /// Whether nothing was installed.
     pub aborted: bool,
     /// Words for a person, 2 to 64 bytes.
     pub message: Option<String>,
+    /// Fields behind the known ones, as they came.
     pub extra: Vec<Raw>,
 }
 
@@ -97,7 +102,9 @@ impl EuiccResponse {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("EUICCResponse {path}: {cause}")]
 pub struct ResponseError {
+    /// Names from the outermost field to the one that is wrong.
     pub path: String,
+    /// What is wrong with it.
     pub cause: String,
 }
 

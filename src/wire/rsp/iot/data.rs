@@ -118,9 +118,9 @@ impl IpaCapabilities {
     pub const INDIRECT: u8 = 0x40;
     /// `eimDownloadDataHandling`: the eIM may keep activation code and address of the SM-DP+ to itself.
     pub const EIM_DOWNLOAD_DATA: u8 = 0x20;
-    /// `eimCtxParams1Generation`: the eIM may put CtxParams1 together.
+    /// `eimCtxParams1Generation`: the eIM can put CtxParams1 together in its place.
     pub const EIM_CTX_PARAMS1: u8 = 0x10;
-    /// `eimProfileMetadataVerification`: the eIM may check the metadata of the profile.
+    /// `eimProfileMetadataVerification`: the IPA leaves it to the eIM to check the metadata of a profile.
     pub const EIM_METADATA_VERIFICATION: u8 = 0x08;
     /// `minimizeEsipaBytes`: the IPA knows the compact forms.
     pub const MINIMIZE_BYTES: u8 = 0x04;
