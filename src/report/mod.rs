@@ -3,7 +3,6 @@
 //! A view is fed every [`Event`] as it happens and the [`RunSummary`] at the end, and writes to what it was
 //! given. No view computes a verdict. All but the HTML page write as they go and keep nothing that grows with
 //! the number of messages; the page keeps a bounded number and says what it left out.
-#![allow(missing_docs, reason = "fields are called as in the views that show them")]
 
 use std::io;
 
@@ -50,13 +49,26 @@ pub trait View {
 pub enum ReadError {
     /// A line of the event log is not an event.
     #[error("line {line} is not an event: {cause}; the log was changed after the run wrote it")]
-    Event { line: u64, cause: String },
+    Event {
+        /// Which line of the log it is, from 1.
+        line: u64,
+        /// What is wrong with it, in the words of the JSON reader.
+        cause: String,
+    },
     /// The event log ends within a line.
     #[error("the log is cut off in line {line}; what came before it is whole")]
-    CutOff { line: u64 },
+    CutOff {
+        /// Which line is incomplete, from 1.
+        line: u64,
+    },
     /// The event log could not be read.
     #[error("line {line} could not be read: {source}")]
-    Input { line: u64, source: io::Error },
+    Input {
+        /// Which line was to be read, from 1.
+        line: u64,
+        /// The error of the input.
+        source: io::Error,
+    },
     /// The metrics end too early.
     #[error("the file ends too early: the run did not come to its end, or the file was cut off")]
     Unfinished,

@@ -23,7 +23,9 @@ pub struct RunFacts {
     /// Who takes part from outside this process, so that the run is not a function of its seed; empty where nobody does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<String>,
+    /// The seed from which every random value of the run is drawn.
     pub seed: u64,
+    /// The radio access technology whose timing the air model has.
     pub rat: Rat,
     /// How many devices take part.
     pub devices: u32,
@@ -61,12 +63,17 @@ pub enum Ending {
 /// How one step of one device went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepRow {
+    /// The number of the device, from 1.
     pub device: u32,
+    /// Which step, and which time it is.
     pub step: StepId,
+    /// How it is judged against what the scenario expects.
     pub verdict: Verdict,
+    /// How it ended, whatever was expected.
     pub ending: Ending,
     /// What was proved, or why it was refused or did not end.
     pub finding: String,
+    /// From its beginning to its end, in virtual time.
     #[serde(rename = "virtual_ns", with = "nanos")]
     pub virtual_time: Duration,
     /// Processor time, where it was measured. Never in a transcript.
@@ -100,6 +107,7 @@ impl StepRow {
 pub struct ExpectationRow {
     /// The expectation as the scenario states it.
     pub text: String,
+    /// Pass where what was found is what is stated.
     pub verdict: Verdict,
     /// What was found.
     pub found: String,
@@ -118,7 +126,9 @@ impl ExpectationRow {
 /// The version of something that took part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
+    /// What it is the version of, such as a program or a file.
     pub name: String,
+    /// The version in its own words.
     pub value: String,
 }
 
@@ -149,12 +159,17 @@ pub struct LedgerRow {
 /// What is known of a run once it has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunSummary {
+    /// What was known before the run.
     pub facts: RunFacts,
+    /// The worst of all.
     pub verdict: Verdict,
     /// The first reason for a verdict that is not a pass.
     pub reason: Option<String>,
+    /// One for each step of each recorded device, device by device.
     pub steps: Vec<StepRow>,
+    /// One for each expectation, in the scenario's order.
     pub expectations: Vec<ExpectationRow>,
+    /// Of this program and of what else took part.
     pub versions: Vec<Version>,
     /// The command that does the same again.
     pub rerun: String,
@@ -290,6 +305,7 @@ impl Counters {
 /// What one step cost over all devices that passed through it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepTimes {
+    /// Which step, and which time it is.
     pub step: StepId,
     /// How many devices began it.
     pub devices: u64,
@@ -297,11 +313,13 @@ pub struct StepTimes {
     pub passed: u64,
     /// How many were refused, whether that was expected or not.
     pub refused: u64,
+    /// The shortest, in virtual time.
     #[serde(rename = "virtual_ns_min", with = "nanos")]
     pub min: Duration,
     /// The lower median: a value that was seen.
     #[serde(rename = "virtual_ns_median", with = "nanos")]
     pub median: Duration,
+    /// The longest, in virtual time.
     #[serde(rename = "virtual_ns_max", with = "nanos")]
     pub max: Duration,
     /// The sum over the devices, where it was measured.

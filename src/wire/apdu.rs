@@ -6,12 +6,23 @@ use std::fmt;
 /// Why bytes are not a command APDU that this codec takes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApduError {
+    /// CLA, INS, P1 and P2 are not all there.
     #[error("a command APDU has a header of 4 bytes, found {found} in all")]
-    Header { found: usize },
+    Header {
+        /// How many bytes there are.
+        found: usize,
+    },
+    /// Lc and what follows it disagree.
     #[error(
         "Lc announces {announced} bytes of data, {found} bytes follow it; send Lc, the data and at most Le"
     )]
-    Length { announced: usize, found: usize },
+    Length {
+        /// The value of Lc.
+        announced: usize,
+        /// How many bytes follow Lc, Le included.
+        found: usize,
+    },
+    /// Lc or Le in three bytes (ISO/IEC 7816-4 clause 5.1).
     #[error("extended lengths are not supported; send at most 255 bytes in one command and chain the rest")]
     Extended,
 }
@@ -23,7 +34,9 @@ pub struct Command<'a> {
     pub class: u8,
     /// Instruction byte INS.
     pub instruction: u8,
+    /// First parameter byte P1.
     pub p1: u8,
+    /// Second parameter byte P2.
     pub p2: u8,
     /// Command data, at most 255 bytes.
     pub data: &'a [u8],
@@ -123,6 +136,7 @@ fn ne(le: u8) -> u16 {
 pub struct StatusWord(pub u16);
 
 impl StatusWord {
+    /// Normal ending of the command.
     pub const OK: Self = Self(0x9000);
     /// The toolkit is busy: the terminal has still to do a proactive command (TS 102 221 clause 10.2.1.4).
     pub const TOOLKIT_BUSY: Self = Self(0x9300);
@@ -132,33 +146,49 @@ impl StatusWord {
     pub const REMOTE_SESSION: Self = Self(0x63cf);
     /// Logical channel not supported, or not open.
     pub const CHANNEL_NOT_SUPPORTED: Self = Self(0x6881);
+    /// Secure messaging, which CLA asks for, is not supported.
     pub const SECURE_MESSAGING_NOT_SUPPORTED: Self = Self(0x6882);
+    /// Command chaining, which CLA asks for, is not supported.
     pub const CHAINING_NOT_SUPPORTED: Self = Self(0x6884);
     /// End of file reached, or nothing found by SEARCH RECORD.
     pub const UNSUCCESSFUL_SEARCH: Self = Self(0x6282);
+    /// Wrong length: Lc or Le does not go with the command.
     pub const WRONG_LENGTH: Self = Self(0x6700);
     /// Command incompatible with file structure.
     pub const INCOMPATIBLE_FILE: Self = Self(0x6981);
+    /// Security status not satisfied: a PIN or key that the access rule asks for was not verified.
     pub const SECURITY_STATUS: Self = Self(0x6982);
+    /// Authentication method blocked: no attempts are left.
     pub const PIN_BLOCKED: Self = Self(0x6983);
     /// Referenced data invalidated: here, a PIN that is disabled.
     pub const INVALIDATED: Self = Self(0x6984);
+    /// Conditions of use not satisfied.
     pub const CONDITIONS_NOT_SATISFIED: Self = Self(0x6985);
     /// Command not allowed, no EF selected.
     pub const NO_EF_SELECTED: Self = Self(0x6986);
+    /// Incorrect parameters in the data field.
     pub const INCORRECT_DATA: Self = Self(0x6a80);
+    /// Function not supported.
     pub const FUNCTION_NOT_SUPPORTED: Self = Self(0x6a81);
+    /// File or application not found.
     pub const NOT_FOUND: Self = Self(0x6a82);
+    /// Record not found.
     pub const RECORD_NOT_FOUND: Self = Self(0x6a83);
+    /// Not enough memory space.
     pub const INSUFFICIENT_MEMORY: Self = Self(0x6a84);
+    /// Incorrect parameters P1 to P2.
     pub const INCORRECT_P1_P2: Self = Self(0x6a86);
+    /// Referenced data not found: no such key, PIN or data object.
     pub const REFERENCED_DATA_NOT_FOUND: Self = Self(0x6a88);
     /// Wrong parameters P1-P2: an offset beyond the end of the file.
     pub const WRONG_OFFSET: Self = Self(0x6b00);
+    /// Instruction code not supported or invalid.
     pub const INSTRUCTION_NOT_SUPPORTED: Self = Self(0x6d00);
     /// IoT SAFE: the signature does not match.
     pub const SIGNATURE_MISMATCH: Self = Self(0x6d01);
+    /// Class not supported.
     pub const CLASS_NOT_SUPPORTED: Self = Self(0x6e00);
+    /// Technical problem, no precise diagnosis.
     pub const TECHNICAL_PROBLEM: Self = Self(0x6f00);
     /// INCREASE cannot be performed, maximum value reached (TS 102 221 clause 10.2.1.5.3).
     pub const MAXIMUM_REACHED: Self = Self(0x9850);
@@ -168,6 +198,7 @@ impl StatusWord {
     pub const CONTEXT_NOT_SUPPORTED: Self = Self(0x9864);
 
     // Of a SIM, class A0 (TS 51.011 clause 9.4).
+    /// No EF selected.
     pub const SIM_NO_EF_SELECTED: Self = Self(0x9400);
     /// Out of range: an offset or a record that is not there.
     pub const SIM_OUT_OF_RANGE: Self = Self(0x9402);

@@ -11,14 +11,19 @@ const BACKSPACE: u8 = 0x08;
 /// Why a line is no list of commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AtError {
+    /// The line does not begin with AT (V.250 clause 5.2.1).
     #[error("a command line begins with AT")]
     Prefix,
+    /// The line is longer than the buffer.
     #[error("a command line has at most {LINE_MAX} characters")]
     TooLong,
+    /// A control character, or one that is not ASCII.
     #[error("a command line has printable ASCII characters only")]
     Character,
+    /// A string constant that does not end (V.250 clause 5.4.2.2).
     #[error("a quotation mark is missing")]
     Quotation,
+    /// Neither a basic nor an extended command.
     #[error("this is no command")]
     Syntax,
 }
@@ -60,6 +65,7 @@ impl LineBuffer {
 pub struct AtCommand {
     /// In capitals: `E`, `&F`, `+CSIM`. Empty for AT alone.
     pub name: String,
+    /// What is asked of it, with the parameters.
     pub form: Form,
 }
 
@@ -162,7 +168,9 @@ fn parameters(text: &str) -> Vec<Parameter> {
 /// How a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FinalResult {
+    /// OK, or 0.
     Ok,
+    /// ERROR, or 4.
     Error,
     /// +CME ERROR.
     Equipment(EquipmentError),
@@ -172,11 +180,17 @@ pub enum FinalResult {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
 pub enum EquipmentError {
+    /// Operation not allowed: the command makes no sense now.
     NotAllowed = 3,
+    /// SIM not inserted: the card has no power or is not there.
     SimNotInserted = 10,
+    /// SIM failure: the card does not answer as it should.
     SimFailure = 13,
+    /// Invalid index: there is no such record, session or channel.
     InvalidIndex = 21,
+    /// Not found.
     NotFound = 22,
+    /// Incorrect parameters.
     IncorrectParameters = 50,
 }
 
@@ -199,7 +213,9 @@ pub enum ErrorStyle {
     /// As `ERROR`.
     #[default]
     Bare,
+    /// `+CME ERROR:` and the number.
     Numeric,
+    /// `+CME ERROR:` and the words.
     Verbose,
 }
 
@@ -210,6 +226,7 @@ pub struct Style {
     pub verbose: bool,
     /// ATQ1 leaves final results out.
     pub quiet: bool,
+    /// How errors of the mobile equipment are told.
     pub errors: ErrorStyle,
 }
 

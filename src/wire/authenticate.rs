@@ -14,9 +14,21 @@ pub fn challenge(rand: &[u8; 16], autn: &[u8; 16]) -> Vec<u8> {
 #[derive(Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The challenge is authentic and fresh. RES has 4 to 16 bytes; `kc`: Kc came too (service 27).
-    Success { res: Vec<u8>, ck: Ck, ik: Ik, kc: bool },
+    Success {
+        /// RES.
+        res: Vec<u8>,
+        /// The cipher key CK.
+        ck: Ck,
+        /// The integrity key IK.
+        ik: Ik,
+        /// Whether Kc was there.
+        kc: bool,
+    },
     /// The challenge is authentic, its sequence number is not in the right range.
-    SynchronisationFailure { auts: [u8; 14] },
+    SynchronisationFailure {
+        /// AUTS: SQN of the card, concealed, and MAC-S (TS 33.102 clause 6.3.3).
+        auts: [u8; 14],
+    },
     /// The challenge is not authentic: the status word 9862, without data.
     MacFailure,
 }
@@ -27,6 +39,7 @@ pub enum Outcome {
     "the {field} of an answer to AUTHENTICATE is missing or has a wrong length (TS 31.102 clause 7.1.2.1)"
 )]
 pub struct OutcomeError {
+    /// Which field of the answer it is: the tag, RES, CK, IK or AUTS.
     pub field: &'static str,
 }
 

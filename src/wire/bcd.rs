@@ -10,12 +10,28 @@ const FILLER: u8 = 0x0f;
 /// Why octets are no digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BcdError {
+    /// A half octet above 9 where a digit belongs.
     #[error("half octet {at} is {nibble:x}, no decimal digit")]
-    Digit { nibble: u8, at: usize },
+    Digit {
+        /// Its value, 10 to 15.
+        nibble: u8,
+        /// Which half octet it is, from 0 in the order in which digits are read.
+        at: usize,
+    },
+    /// Too few octets, or too many.
     #[error("{found} octets, {expected} are needed")]
-    Length { found: usize, expected: usize },
+    Length {
+        /// How many there are.
+        found: usize,
+        /// How many there should be.
+        expected: usize,
+    },
+    /// Digits, but not those of such an identifier.
     #[error("the digits are no {identifier}")]
-    Identifier { identifier: &'static str },
+    Identifier {
+        /// Its name: ICCID, IMSI, PLMN or EID.
+        identifier: &'static str,
+    },
 }
 
 /// The half octets of `octets`, the low one of each first.

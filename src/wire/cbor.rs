@@ -9,34 +9,72 @@ const DEPTH_MAX: usize = 16;
 /// Why bytes are not one data item in deterministic encoding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CborError {
+    /// The bytes end inside a data item.
     #[error("CBOR: cut off at byte {at}, {missing} bytes are missing")]
-    Cut { at: usize, missing: u64 },
+    Cut {
+        /// Where the piece stands that is cut off, in bytes from the start.
+        at: usize,
+        /// How many bytes of that piece are missing.
+        missing: u64,
+    },
+    /// An initial byte that is not taken here.
     #[error("CBOR: initial byte {head:02x} at byte {at} is a float, a reserved one, or of indefinite length")]
-    Head { at: usize, head: u8 },
+    Head {
+        /// Where it stands, in bytes from the start.
+        at: usize,
+        /// Major type in the three high bits, additional information in the others (RFC 8949 clause 3).
+        head: u8,
+    },
+    /// A number in more bytes than it needs (RFC 8949 clause 4.2.1).
     #[error("CBOR: the number at byte {at} is not in its shortest form")]
-    NotShortest { at: usize },
+    NotShortest {
+        /// Where its head stands, in bytes from the start.
+        at: usize,
+    },
+    /// A text string with other bytes than UTF-8.
     #[error("CBOR: the text at byte {at} is not UTF-8")]
-    Text { at: usize },
+    Text {
+        /// Where its head stands, in bytes from the start.
+        at: usize,
+    },
+    /// A map whose keys are not in the order of their bytes, or not all different.
     #[error("CBOR: the key at byte {at} is not greater than the one before it")]
-    KeyOrder { at: usize },
+    KeyOrder {
+        /// Where the key stands, in bytes from the start.
+        at: usize,
+    },
+    /// Arrays, maps and tags in each other beyond the limit.
     #[error("CBOR: data items stand in each other more than {DEPTH_MAX} deep at byte {at}")]
-    Depth { at: usize },
+    Depth {
+        /// Where the one too many stands, in bytes from the start.
+        at: usize,
+    },
+    /// Something behind the data item.
     #[error("CBOR: {bytes} bytes follow the data item")]
-    Trailing { bytes: usize },
+    Trailing {
+        /// How many bytes it is.
+        bytes: usize,
+    },
 }
 
 /// A data item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
+    /// Major type 0.
     Unsigned(u64),
     /// The number -1 - n.
     Negative(u64),
+    /// Major type 2, a byte string.
     Bytes(Vec<u8>),
+    /// Major type 3, a text string.
     Text(String),
+    /// Major type 4.
     Array(Vec<Value>),
     /// In any order here; written in that of the encoded keys.
     Map(Vec<(Value, Value)>),
+    /// Major type 6: the number of the tag, and what it is put on.
     Tag(u64, Box<Value>),
+    /// Major type 7, simple values 20 and 21.
     Bool(bool),
 }
 

@@ -12,10 +12,16 @@ const ES256: i64 = -7;
 /// Why bytes are not a COSE_Sign1 with ES256.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CoseError {
+    /// The bytes are no CBOR data item.
     #[error(transparent)]
     Cbor(#[from] CborError),
+    /// A data item of another form than RFC 9052 clause 4.2 has.
     #[error("COSE: the message is no COSE_Sign1: {what} is expected")]
-    Form { what: &'static str },
+    Form {
+        /// What belongs where something else stands.
+        what: &'static str,
+    },
+    /// The protected headers are not `alg` with ES256 alone.
     #[error("COSE: the message is not signed with ES256 alone, the one algorithm that is taken here")]
     Algorithm,
 }
@@ -23,6 +29,7 @@ pub enum CoseError {
 /// A signed message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sign1 {
+    /// What is signed, as it was signed.
     pub payload: Vec<u8>,
     /// Raw, `r || s` (RFC 9053 clause 2.1).
     pub signature: [u8; 64],

@@ -86,9 +86,11 @@ pub type Fields = Vec<(&'static str, String)>;
 /// How a message is called: what its sender (or its only reader) knows of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
+    /// Which protocol it is of.
     pub proto: Proto,
     /// The name that its specification gives it.
     pub name: Cow<'static, str>,
+    /// What is worth seeing of its content.
     pub fields: Fields,
 }
 

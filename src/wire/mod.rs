@@ -1,5 +1,4 @@
 //! Codecs that no crate gives us, and narrow types over those that crates give.
-#![allow(missing_docs, reason = "fields are called as in the specification that the type names")]
 
 pub mod apdu;
 pub mod at;

@@ -32,6 +32,7 @@ pub struct Offer {
 /// The card's half of a registration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
+    /// The identifier that was offered, 32 octets in hex.
     pub id: String,
     /// P-256 public key X || Y, 64 octets in hex.
     pub public_key: String,
@@ -42,7 +43,9 @@ pub struct Claim {
 /// Where the registration stands on the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registered {
+    /// The identifier of the device, 32 octets in hex.
     pub id: String,
+    /// The number of the block that the transaction is in.
     pub block: u64,
     /// The transaction, 32 octets in hex.
     pub transaction: String,
@@ -51,7 +54,9 @@ pub struct Registered {
 /// Why a request was refused (RFC 9457, with `reason` as extension member).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
+    /// The HTTP status of the answer, which stands in the document as well.
     pub status: u16,
+    /// The word for programs, from the closed list of reasons.
     pub reason: Reason,
     /// A sentence for people.
     pub detail: String,

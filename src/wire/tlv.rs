@@ -4,16 +4,34 @@
 /// Why bytes are not a BER-TLV data object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlvError {
+    /// Nothing is there, or a tag of two bytes ends after the first one.
     #[error("the data object is cut off inside its tag")]
     Tag,
+    /// A tag of three bytes or more.
     #[error("the tag has more than two bytes, which no card application uses")]
     LongTag,
+    /// The length field is wrong, whatever the value.
     #[error("the length of tag {tag:02X} is cut off, indefinite, or longer than 16,777,215 bytes")]
-    Length { tag: u16 },
+    Length {
+        /// The tag before it.
+        tag: u16,
+    },
+    /// The value is cut off.
     #[error("tag {tag:02X} announces {announced} bytes, {found} are there")]
-    Value { tag: u16, announced: usize, found: usize },
+    Value {
+        /// The tag of the object.
+        tag: u16,
+        /// What its length field says, in bytes.
+        announced: usize,
+        /// How many bytes follow it.
+        found: usize,
+    },
+    /// A field that has to be there is not.
     #[error("tag {tag:02X} is missing")]
-    Missing { tag: u16 },
+    Missing {
+        /// The tag that it would have.
+        tag: u16,
+    },
 }
 
 /// One data object.
@@ -21,6 +39,7 @@ pub enum TlvError {
 pub struct Tlv<'a> {
     /// The tag, one or two bytes, big-endian.
     pub tag: u16,
+    /// The value field, whatever is in it.
     pub value: &'a [u8],
 }
 

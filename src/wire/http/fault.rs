@@ -3,14 +3,19 @@
 /// Why an HTTP message cannot be taken. The numbers are limits in bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpFault {
+    /// Not HTTP/1.1, or framed ambiguously: what is wrong, in words.
     #[error("malformed message: {0}")]
     Malformed(&'static str),
+    /// Start line and header fields are longer than [`Limits::header`](super::Limits::header).
     #[error("the header is longer than {0} bytes")]
     HeaderTooLong(usize),
+    /// The body is longer than [`Limits::body`](super::Limits::body).
     #[error("the body is longer than {0} bytes")]
     BodyTooLong(usize),
+    /// A transfer coding other than chunked (RFC 9112 clause 7).
     #[error("unsupported transfer coding: only chunked is understood")]
     UnsupportedCoding,
+    /// Bytes end before the message does.
     #[error("the connection ended within a message")]
     Truncated,
 }

@@ -63,10 +63,13 @@ impl Headers {
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
+    /// The method, as it stands in the request line: `GET`, `POST` (RFC 9110 clause 9).
     pub method: String,
     /// The request target in origin form: path and query.
     pub target: String,
+    /// The header fields in their order; Content-Length is written from the body.
     pub headers: Headers,
+    /// The content, without any transfer coding; empty where there is none.
     pub body: Vec<u8>,
     /// Whether the connection may carry another request after this one.
     pub keep_alive: bool,
@@ -122,9 +125,13 @@ impl Request {
 /// A response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
+    /// The status code, three digits (RFC 9110 clause 15).
     pub status: u16,
+    /// The reason phrase, for people; it may be empty.
     pub reason: String,
+    /// The header fields in their order; Content-Length is written from the body.
     pub headers: Headers,
+    /// The content, without any transfer coding; empty where there is none.
     pub body: Vec<u8>,
     /// Whether the connection may carry another exchange after this one.
     pub keep_alive: bool,

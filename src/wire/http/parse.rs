@@ -17,6 +17,7 @@ const MAX_CHUNK_LINE: usize = 256;
 pub struct Limits {
     /// Start line and header fields; also the trailer of a chunked body.
     pub header: usize,
+    /// The content, without any transfer coding.
     pub body: usize,
 }
 
