@@ -4,6 +4,7 @@
 //! The codec is `oxirush-nas`; its types stay inside this module. A type holds what UE and MME use of a message; what
 //! they do not use is the same in every message that is built, and is passed over in one that is read.
 
+mod capability;
 mod cause;
 mod emm;
 mod esm;
@@ -15,11 +16,9 @@ use oxirush_nas::nas_eps::{NasEpsMessage, NasError, Validate};
 
 use crate::wire::Label;
 
+pub use capability::{NetworkCapability, ReplayedCapability};
 pub use cause::{EmmCause, EsmCause};
-pub use emm::{
-    AttachAccept, AttachReject, AttachRequest, Emm, NetworkCapability, NetworkDetach, ReplayedCapability,
-    SecurityModeCommand,
-};
+pub use emm::{AttachAccept, AttachReject, AttachRequest, Emm, NetworkDetach, SecurityModeCommand};
 pub use esm::{DefaultBearer, Esm, EsmMessage, EsmProcedure};
 pub use identity::{Guti, Identity, IdentityKind};
 pub use label::undecoded;
