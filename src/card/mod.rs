@@ -45,7 +45,7 @@ pub use profile::{
     Algorithm, Authentication, IotSafeContent, OperatorKey, Personalisation, PinCode, PinCodes, Secret,
     SimProfile, Suci, SuciScheme,
 };
-pub use slot::{CardHandle, CardPort, CardSlot, Exchange, PortError};
+pub use slot::{CardDiary, CardHandle, CardPort, CardSlot, CardUser, Exchange, PortError, SharedDiary};
 pub use timing::{CardModel, StoreDataChain};
 pub use toolkit::Refresh;
 pub use uicc::Uicc;

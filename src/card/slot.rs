@@ -1,7 +1,8 @@
 //! The slot that a card sits in: the one way to it, for the modem and for the application above the modem.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LockResult, Mutex, MutexGuard, PoisonError};
 
+use super::{CardOp, EuiccEvent};
 use crate::kernel::Blame;
 use crate::wire::Command;
 
@@ -43,33 +44,91 @@ impl CardPort for Box<dyn CardPort> {
     }
 }
 
+/// Who has the card do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CardUser {
+    /// The modem, over the basic channel.
+    Modem,
+    /// The application above the modem, or a program outside any device.
+    #[default]
+    Application,
+}
+
+/// What a virtual card says of its own work, for those who model its time and tell of what it refuses. A card in a
+/// reader says nothing.
+#[derive(Debug, Default)]
+pub struct CardDiary {
+    /// The public key operations since the diary was last read, in their order.
+    pub computed: Vec<CardOp>,
+    /// What its eUICC has refused since then, in the card's own words.
+    pub refused: Vec<EuiccEvent>,
+}
+
+/// A diary that the card writes and its slot reads.
+pub type SharedDiary = Arc<Mutex<CardDiary>>;
+
 /// One command and its response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
+    /// Who asked.
+    pub by: CardUser,
     /// The command APDU.
     pub command: Vec<u8>,
     /// The response APDU, status word included.
     pub response: Vec<u8>,
+    /// What the card computed for it, as far as it says so.
+    pub computed: Vec<CardOp>,
+    /// What the card refused meanwhile, and why, as far as it says so.
+    pub refused: Vec<EuiccEvent>,
 }
 
 /// A card in its slot, with a record of what went through.
 pub struct CardSlot {
     port: Box<dyn CardPort>,
+    diary: SharedDiary,
+    user: CardUser,
     log: Vec<Exchange>,
 }
 
-/// A slot shared by the modem and the application of one device.
-pub type CardHandle = Arc<Mutex<CardSlot>>;
+/// A slot shared by the modem and the application of one device, in the hands of one of them.
+#[derive(Clone)]
+pub struct CardHandle {
+    slot: Arc<Mutex<CardSlot>>,
+    user: CardUser,
+}
+
+impl CardHandle {
+    /// The same card in the hands of `user`.
+    pub fn used_by(&self, user: CardUser) -> Self {
+        Self { slot: self.slot.clone(), user }
+    }
+
+    /// The slot; what goes through is logged as asked by who holds this handle.
+    ///
+    /// # Errors
+    /// Where a thread died while it held the card.
+    pub fn lock(&self) -> LockResult<MutexGuard<'_, CardSlot>> {
+        let mut slot = self.slot.lock()?;
+        slot.user = self.user;
+        Ok(slot)
+    }
+
+    /// Takes out what went through since the last call, whoever asked, for the event stream.
+    pub fn take_log(&self) -> Vec<Exchange> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner).take_log()
+    }
+}
 
 impl CardSlot {
     /// Puts a card into a slot.
     pub fn new(port: Box<dyn CardPort>) -> Self {
-        Self { port, log: Vec::new() }
+        Self { port, diary: SharedDiary::default(), user: CardUser::default(), log: Vec::new() }
     }
 
-    /// The same, to be shared.
-    pub fn shared(port: Box<dyn CardPort>) -> CardHandle {
-        Arc::new(Mutex::new(Self::new(port)))
+    /// The same, to be shared; `diary` is where the card writes what it does.
+    pub fn shared(port: Box<dyn CardPort>, diary: SharedDiary) -> CardHandle {
+        let slot = Self { diary, ..Self::new(port) };
+        CardHandle { slot: Arc::new(Mutex::new(slot)), user: CardUser::default() }
     }
 
     /// Sends one command APDU, fetches what `61xx` announces and repeats what `6Cxx` corrects
@@ -116,7 +175,10 @@ impl CardSlot {
     /// Sends one command APDU exactly as it is.
     pub fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, PortError> {
         let response = self.port.transmit(command)?;
-        self.log.push(Exchange { command: command.to_vec(), response: response.clone() });
+        let CardDiary { computed, refused } =
+            std::mem::take(&mut *self.diary.lock().unwrap_or_else(PoisonError::into_inner));
+        let (by, command) = (self.user, command.to_vec());
+        self.log.push(Exchange { by, command, response: response.clone(), computed, refused });
         Ok(response)
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::{CardOp, Exchange};
+
 /// The speed of a card and of its contact interface.
 #[derive(Debug, Clone)]
 pub struct CardModel {
@@ -40,85 +42,95 @@ impl Default for CardModel {
     }
 }
 
-/// The chain of STORE DATA commands that a card is taking in: its first tag, which says what will be computed.
+/// The chain of STORE DATA commands that a card is taking in: its first tag, which says what will be done.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StoreDataChain {
     tag: u16,
 }
 
 impl CardModel {
-    /// How long an exchange keeps the contacts and the chip busy. The instruction says what is computed:
-    /// 88 AUTHENTICATE (TS 31.102), B9 and 2B the IoT SAFE applet's key generation and signature, E2 a function of
-    /// the eUICC (SGP.22 clause 5.7), whose last command of a `chain` has it done.
-    pub fn exchange(&self, chain: &mut StoreDataChain, command: &[u8], response: &[u8]) -> Duration {
+    /// How long an exchange keeps the contacts and the chip busy. Of the operations with public keys the card says which
+    /// it has done; a card in a reader does not, and costs here what its contacts cost. Of what else it computes the
+    /// instruction tells: 88 AUTHENTICATE (TS 31.102), E2 a piece of a bound profile package, done with the last command
+    /// of a `chain` (SGP.22 clause 2.5.5).
+    pub fn exchange(&self, chain: &mut StoreDataChain, exchange: &Exchange) -> Duration {
+        let Exchange { command, response, computed, .. } = exchange;
         let octets = u32::try_from(command.len() + response.len()).unwrap_or(u32::MAX);
-        let computing = match command.get(1) {
+        let symmetric = match command.get(1) {
             Some(0x88) => self.authenticate,
-            Some(0xb9) => self.generate_key,
-            Some(0x2b) => self.sign,
-            Some(0xe2) => self.store_data(chain, command, response),
+            Some(0xe2) if chain.ends_a_segment(command) => self.segment,
             _ => Duration::ZERO,
         };
-        self.turnaround + self.per_octet * octets + computing
+        let computing: Duration = computed.iter().map(|op| self.operation(*op)).sum();
+        self.turnaround + self.per_octet * octets + symmetric + computing
     }
 
-    fn store_data(&self, chain: &mut StoreDataChain, command: &[u8], response: &[u8]) -> Duration {
-        let &[_, _, p1, block, _, ref data @ ..] = command else { return Duration::ZERO };
+    fn operation(&self, op: CardOp) -> Duration {
+        match op {
+            CardOp::KeyGen => self.generate_key,
+            CardOp::Sign => self.sign,
+            CardOp::Agree => self.agree,
+            CardOp::Verify => self.verify,
+        }
+    }
+}
+
+impl StoreDataChain {
+    /// Takes one command of the chain; whether it is the last one of a piece with segments, or the head of some.
+    fn ends_a_segment(&mut self, command: &[u8]) -> bool {
+        let &[_, _, p1, block, _, ref data @ ..] = command else { return false };
         if block == 0 {
-            chain.tag = match *data {
+            self.tag = match *data {
                 // A tag of two octets.
                 [a, b, ..] if a & 0x1f == 0x1f => u16::from_be_bytes([a, b]),
                 [a, ..] => u16::from(a),
                 [] => 0,
             };
         }
-        if p1 & 0x80 == 0 {
-            return Duration::ZERO;
-        }
-        // A result that is signed is announced with its length.
-        let signed = if response == [0x90, 0x00] { Duration::ZERO } else { self.sign };
-        match chain.tag {
-            // AuthenticateServer: the server's certificate and its signature, then the eUICC's own.
-            0xbf38 => self.verify * 2 + self.sign,
-            // PrepareDownload: the same, and a one-time key pair.
-            0xbf21 => self.verify * 2 + self.generate_key + self.sign,
-            // InitialiseSecureChannel, at the head of the package.
-            0xbf36 => self.verify + self.agree,
-            // LoadEuiccPackage.
-            0xbf51 => self.verify + self.sign,
-            // CancelSession, EnableProfile, DisableProfile, DeleteProfile, ProfileRollback: a notification or result.
-            0xbf41 | 0xbf31 | 0xbf32 | 0xbf33 | 0xbf58 => self.sign,
-            0x86..=0x88 | 0xa0..=0xa3 => self.segment + signed,
-            _ => Duration::ZERO,
-        }
+        p1 & 0x80 != 0 && matches!(self.tag, 0x86..=0x88 | 0xa0..=0xa3)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::card::CardUser;
 
-    fn time(chain: &mut StoreDataChain, command: &str, response: &[u8]) -> Duration {
-        CardModel::default().exchange(chain, &hex::decode(command).unwrap(), response)
+    fn time(chain: &mut StoreDataChain, command: &str, computed: &[CardOp]) -> Duration {
+        let exchange = Exchange {
+            by: CardUser::Application,
+            command: hex::decode(command).unwrap(),
+            response: vec![0x90, 0x00],
+            computed: computed.to_vec(),
+            refused: Vec::new(),
+        };
+        CardModel::default().exchange(chain, &exchange)
     }
 
     #[test]
-    fn computing_and_octets_both_count() {
+    fn octets_and_what_was_computed_both_count() {
         let model = CardModel::default();
         let chain = &mut StoreDataChain::default();
-        let select = time(chain, "00a40004023f00", &[0x90, 0x00]);
+        let select = time(chain, "00a40004023f00", &[]);
         assert_eq!(select, Duration::from_micros(500 + 9 * 48));
-        assert!(time(chain, "002b8000", &[0x90, 0x00]) > model.sign);
+        let signature = time(chain, "002b8000", &[CardOp::Sign]);
+        assert_eq!(signature, Duration::from_micros(500 + 6 * 48) + model.sign);
+        // A refusal costs no arithmetic.
+        assert!(time(chain, "002b8000", &[]) < model.sign);
     }
 
     #[test]
-    fn the_last_command_of_a_chain_has_its_function_done() {
+    fn the_last_command_of_a_chain_opens_the_segment() {
         let (model, chain) = (CardModel::default(), &mut StoreDataChain::default());
-        let whole = model.verify * 2 + model.sign;
-        assert!(time(chain, "81e2110003bf3881", &[0x90, 0x00]) < model.verify);
-        assert!(time(chain, "81e291010100", &[0x61, 0x10]) > whole);
-        assert!(time(chain, "81e291000386000000", &[0x90, 0x00]) < model.sign);
-        assert!(time(chain, "81e291000386000000", &[0x61, 0x10]) > model.sign);
-        assert!(time(chain, "81e2", &[0x67, 0x00]) < model.segment);
+        assert!(time(chain, "81e21100038603aa", &[]) < model.segment);
+        assert!(time(chain, "81e291010100", &[]) > model.segment);
+        let installed = time(chain, "81e291000386000000", &[CardOp::Sign]);
+        assert!(installed > model.segment + model.sign);
+        let function = [CardOp::Verify, CardOp::Verify, CardOp::Sign];
+        let server = time(chain, "81e2910003bf3881", &function);
+        assert!(
+            server > model.verify * 2 + model.sign && server < model.verify * 2 + model.sign + model.segment
+        );
+        assert!(time(chain, "81e2", &[]) < model.segment);
     }
 }

@@ -398,7 +398,7 @@ impl Assistant {
         let link = match &mut self.link {
             Some((_, link)) => link,
             None => {
-                let link = Link::open(host, endpoint, self.tls_client(application)?, application.number)?;
+                let link = Link::open(host, endpoint, self.tls_client(application)?, application)?;
                 self.sent = false;
                 &mut self.link.insert((endpoint, link)).1
             }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 
+use super::application::Application;
 use super::{DeviceError, DeviceOutput};
 use crate::ca::csr::ChannelBinding;
+use crate::card::CardHandle;
 use crate::event::{Actor, Body, Message};
 use crate::net::mqtt::{MqttEvent, MqttOutput};
 use crate::net::{Host, NetError, ServiceAddress, TlsStream};
@@ -17,6 +19,8 @@ use crate::wire::reason::Text;
 /// A connection to a service.
 pub struct Link {
     tls: TlsStream,
+    /// What signs for the session, where it is mutual.
+    card: CardHandle,
     from: Actor,
     to: Actor,
     secured: bool,
@@ -25,7 +29,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// Opens a connection from device `number` to `endpoint`; the handshake follows by itself.
+    /// Opens a connection of `application` to `endpoint`; the handshake follows by itself.
     ///
     /// # Errors
     /// A refusal where the host cannot connect.
@@ -33,13 +37,14 @@ impl Link {
         host: &mut Host,
         endpoint: ServiceAddress,
         config: Arc<ClientConfig>,
-        number: u32,
+        application: &Application,
     ) -> Result<Self, DeviceError> {
         let connection = host.connect(endpoint.socket()).map_err(refusal)?;
         let tls = TlsStream::client(config, endpoint.name, connection).map_err(refusal)?;
         Ok(Self {
             tls,
-            from: Actor::device(number),
+            card: application.card.clone(),
+            from: Actor::device(application.number),
             to: endpoint.actor,
             secured: false,
             incoming: Vec::new(),
@@ -151,6 +156,8 @@ impl Link {
     }
 
     fn emit(&self, label: Label, bytes: Vec<u8>, out: &mut Vec<DeviceOutput>) {
+        // What TLS or the application had the card do until now comes first.
+        DeviceOutput::of_card(&self.card, out);
         let message = Message { from: self.from, to: self.to, label, bytes };
         out.push(DeviceOutput::Event(Body::Message(message)));
     }

@@ -12,7 +12,7 @@ pub mod steps;
 mod unit;
 
 pub use output::DeviceOutput;
-pub use unit::{Device, DeviceInput, Refusals};
+pub use unit::{Device, DeviceInput};
 
 use crate::ca::CaError;
 use crate::card::PortError;

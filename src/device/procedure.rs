@@ -191,7 +191,11 @@ impl Procedure {
         let Refresh::Failed(refusal) = &self.refresh else { return Ok(false) };
         let refusal = refusal.clone();
         let rolled_back = match &mut self.assistant {
-            Some(assistant) => assistant.roll_back(&self.application, &refusal)?,
+            Some(assistant) => {
+                let rolled_back = assistant.roll_back(&self.application, &refusal);
+                DeviceOutput::of_card(&self.application.card, out);
+                rolled_back?
+            }
             None => false,
         };
         self.refresh = if rolled_back { Refresh::Wanted } else { Refresh::None };
@@ -301,6 +305,7 @@ impl Procedure {
             recalling,
         };
         let flow = running.poll(&mut cx, out);
+        DeviceOutput::of_card(&self.application.card, out);
         if self.battery.is_lost() {
             return Ok(if flow.is_ok() { Turn::CutOff } else { Turn::Idle });
         }

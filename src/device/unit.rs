@@ -1,12 +1,10 @@
 //! A device: modem, card and the application above the modem, with its own IP stack.
 
-use std::sync::{Arc, Mutex};
-
 use super::DeviceError;
 use super::output::DeviceOutput;
 use super::power::{Battery, POWER_CUT};
 use super::procedure::{Procedure, Turn};
-use crate::card::{CardHandle, EuiccEvent};
+use crate::card::CardHandle;
 use crate::event::{Actor, Body, Message, StateChange};
 use crate::kernel::{Instant, RngTree};
 use crate::net::Host;
@@ -30,10 +28,6 @@ pub enum DeviceInput {
     InVain,
 }
 
-/// What the eUICC of a device has refused since it was last looked at: the card's own words on the codes that it
-/// answers with. A card in a reader says none.
-pub type Refusals = Arc<Mutex<Vec<EuiccEvent>>>;
-
 /// One device of the run.
 pub struct Device {
     number: u32,
@@ -41,7 +35,6 @@ pub struct Device {
     modem: (UeConfig, RngTree),
     ue: Ue,
     card: CardHandle,
-    refusals: Refusals,
     /// Whether the modem is switched on.
     is_on: bool,
     host: Option<Host>,
@@ -58,7 +51,6 @@ impl Device {
         number: u32,
         modem: (UeConfig, RngTree),
         card: CardHandle,
-        refusals: Refusals,
         procedure: Procedure,
         battery: Battery,
         rng: RngTree,
@@ -69,7 +61,6 @@ impl Device {
             modem,
             ue,
             card,
-            refusals,
             is_on: false,
             host: None,
             procedure,
@@ -170,12 +161,12 @@ impl Device {
         if let Some(host) = &mut self.host {
             host.poll(now, &mut sent);
         }
-        self.record_card(Actor::device(self.number), out);
         if !self.battery.is_lost() {
             out.append(&mut steps);
             packets.append(&mut sent);
             return turn;
         }
+        out.extend(of_the_card(steps));
         // Where the card fell silent in the middle, all that is to be sent acknowledges what came before.
         if !matches!(turn, Ok(Turn::CutOff)) {
             packets.append(&mut sent);
@@ -187,8 +178,8 @@ impl Device {
     fn settle_refresh(&mut self, out: &mut Vec<DeviceOutput>) -> Result<bool, DeviceError> {
         let mut steps = Vec::new();
         let settled = self.procedure.settle_refresh(&mut steps);
-        self.record_card(Actor::device(self.number), out);
         if self.battery.is_lost() {
+            out.extend(of_the_card(steps));
             return Ok(true);
         }
         out.append(&mut steps);
@@ -206,7 +197,6 @@ impl Device {
     fn lose_power(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) -> Result<(), DeviceError> {
         self.battery.restore();
         self.card.lock().map_err(|_| DeviceError::Slot)?.reset()?;
-        self.record_card(Actor::device(self.number), out);
         self.ue = Ue::new(self.modem.0.clone(), self.card.clone(), self.modem.1.clone());
         self.host = None;
         (self.is_on, self.card_changed) = (false, false);
@@ -243,28 +233,21 @@ impl Device {
         self.is_on |= input == UeInput::PowerOn;
         let mut answers = Vec::new();
         let result = self.ue.handle(now, input, &mut answers);
-        let actor = Actor::ue(self.number);
-        if self.battery.is_lost() {
-            self.record_card(actor, out);
-            return Ok(());
-        }
-        result?;
-        if resets {
+        let lost = self.battery.is_lost();
+        if lost {
+            answers.retain(|answer| matches!(answer, UeOutput::Card(_)));
+        } else if resets && result.is_ok() {
             self.procedure.card_was_reset();
         }
-        // What the UE received made it turn to its card, and what it sends or becomes follows from the card.
-        let received = |answer: &UeOutput| matches!(answer, UeOutput::Nas { to_network: false, .. });
-        let (first, then): (Vec<_>, Vec<_>) = answers.into_iter().partition(received);
-        first.into_iter().for_each(|answer| self.carry(now, answer, out));
-        self.record_card(actor, out);
-        then.into_iter().for_each(|answer| self.carry(now, answer, out));
-        Ok(())
+        answers.into_iter().for_each(|answer| self.carry(now, answer, out));
+        if lost { Ok(()) } else { Ok(result?) }
     }
 
     fn carry(&mut self, now: Instant, answer: UeOutput, out: &mut Vec<DeviceOutput>) {
         let actor = Actor::ue(self.number);
         match answer {
             UeOutput::Air(message) => out.push(DeviceOutput::Air(message)),
+            UeOutput::Card(exchange) => out.push(DeviceOutput::Card(exchange)),
             UeOutput::Nas { to_network, label, bytes } => {
                 let (from, to) = if to_network { (actor, Actor::MME) } else { (Actor::MME, actor) };
                 out.push(DeviceOutput::Event(Body::Message(Message { from, to, label, bytes })));
@@ -291,20 +274,9 @@ impl Device {
             }
         }
     }
+}
 
-    fn record_card(&self, from: Actor, out: &mut Vec<DeviceOutput>) {
-        // A poisoned slot means that a thread died while it held the card; there is one thread.
-        if let Ok(mut slot) = self.card.lock() {
-            out.extend(slot.take_log().into_iter().map(|exchange| DeviceOutput::Card { from, exchange }));
-        }
-        let refusals = self.refusals.lock().map(|mut refusals| std::mem::take(&mut *refusals));
-        for refusal in refusals.unwrap_or_default() {
-            out.push(DeviceOutput::Event(Body::State(StateChange {
-                actor: Actor::card(self.number),
-                machine: "",
-                change: format!("{} refused", refusal.function).into(),
-                fields: vec![("reason", refusal.name.to_owned()), ("detail", refusal.text)],
-            })));
-        }
-    }
+/// What the card has been through, which stands where nothing else leaves the device.
+fn of_the_card(outputs: Vec<DeviceOutput>) -> impl Iterator<Item = DeviceOutput> {
+    outputs.into_iter().filter(|output| matches!(output, DeviceOutput::Card(_)))
 }

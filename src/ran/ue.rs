@@ -18,7 +18,7 @@ use rand_core::RngCore;
 
 use super::usim::{self, Subscriber};
 use super::{Downlink, RanError, Uplink};
-use crate::card::CardHandle;
+use crate::card::{CardHandle, CardUser, Exchange};
 use crate::event::Actor;
 use crate::id::{Imei, Plmn};
 use crate::kernel::{Duration, Instant, RngTree};
@@ -103,6 +103,8 @@ pub enum UeOutput {
     Air(Uplink),
     /// A NAS PDU that the UE sent, or received, as it was on the air, with what the UE knows of it.
     Nas { to_network: bool, label: Label, bytes: Vec<u8> },
+    /// The card was busy with this; whatever follows happens after it.
+    Card(Exchange),
     /// A change of state.
     State { machine: &'static str, change: Cow<'static, str>, fields: Fields },
     /// Registered, with an IP session.
@@ -197,7 +199,7 @@ impl Ue {
         let first_pti = 1 + (rng.stream("esm/pti").next_u32() % 254) as u8;
         Self {
             config,
-            card,
+            card: card.used_by(CardUser::Modem),
             subscriber: None,
             emm: Emm::Off,
             rrc: Rrc::Idle,
@@ -245,9 +247,16 @@ impl Ue {
         if self.emm != Emm::Off {
             return Ok(());
         }
-        self.subscriber = Some(usim::activate(&self.card)?);
+        self.subscriber = Some(self.with_card(out, usim::activate)?);
         self.enter(Emm::Deregistered(Substate::NormalService), out);
         self.start_attach(now, out)
+    }
+
+    /// Has the card do something; what went through stands in `out` then.
+    fn with_card<T>(&self, out: &mut Vec<UeOutput>, work: impl FnOnce(&CardHandle) -> T) -> T {
+        let done = work(&self.card);
+        out.extend(self.card.take_log().into_iter().map(UeOutput::Card));
+        done
     }
 
     /// Everything that belonged to the subscriber before is forgotten (TS 31.111 clause 6.4.7.1, TS 24.301 clause
@@ -256,8 +265,8 @@ impl Ue {
         if !matches!(self.emm, Emm::Deregistered(_)) {
             return Ok(());
         }
-        usim::take_refresh(&self.card)?;
-        self.subscriber = Some(usim::activate(&self.card)?);
+        self.with_card(out, usim::take_refresh)?;
+        self.subscriber = Some(self.with_card(out, usim::activate)?);
         self.guti = None;
         self.attempts = 0;
         self.timers.clear();

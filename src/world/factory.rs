@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use super::WorldError;
 use super::euicc::{EuiccIssue, EuiccServers, virtual_euicc};
-use crate::card::{CardError, CardOp, CardPort, CardSlot, EuiccEvent, Personalisation, SimProfile, Uicc};
+use crate::card::{
+    CardError, CardOp, CardPort, CardSlot, EuiccEvent, Personalisation, SharedDiary, SimProfile, Uicc,
+};
 use crate::crypto::tls::{KeyLogSink, Providers, VirtualClock};
 use crate::crypto::{Op, Tally};
+use crate::device::Device;
 use crate::device::application::{Application, Identity};
 use crate::device::ipa::Assistant;
 use crate::device::plan::{Act, Cut};
 use crate::device::power::{Battery, Powered};
 use crate::device::procedure::Procedure;
-use crate::device::{Device, Refusals};
 use crate::esim::pki::Pki;
 use crate::event::Actor;
 use crate::kernel::RngTree;
@@ -90,16 +92,17 @@ impl Factory {
             .ok_or(WorldError::NoSuchDevice { device: number, devices: self.blueprints.len() })?;
         let personalisation = blueprint.profile.personalise(blueprint.index)?;
         let battery = Battery::new(blueprint.cuts.clone());
-        let refusals = Refusals::default();
+        let diary = SharedDiary::default();
         let own = if number == 1 { self.card.take() } else { None };
         let port = match own {
             Some(card) => card,
-            None => self.virtual_card(&personalisation, number, &refusals)?,
+            None => self.virtual_card(&personalisation, number, &diary)?,
         };
-        let card = CardSlot::shared(match battery.is_at_risk() {
+        let port: Box<dyn CardPort> = match battery.is_at_risk() {
             true => Box::new(Powered::new(port, battery.clone())),
             false => port,
-        });
+        };
+        let card = CardSlot::shared(port, diary);
         // A device whose subscriber will change asks for no access point: the subscription says it.
         let apn = self.esim.is_none().then(|| personalisation.apn.clone());
         let modem = (UeConfig { apn, ..UeConfig::new(number) }, self.rng.branch(Actor::ue(number)));
@@ -122,7 +125,6 @@ impl Factory {
             number,
             modem,
             card,
-            refusals,
             Procedure::new(self.plan.clone(), application, assistant, battery.clone()),
             battery,
             rng,
@@ -133,7 +135,7 @@ impl Factory {
         &self,
         card: &Personalisation,
         number: u32,
-        refusals: &Refusals,
+        diary: &SharedDiary,
     ) -> Result<Box<dyn CardPort>, WorldError> {
         let tally = self.tally.clone();
         let mut uicc = match &self.esim {
@@ -144,13 +146,19 @@ impl Factory {
             }
             None => virtual_card(card, number, &self.rng, &self.trust_anchor)?,
         };
-        let refusals = refusals.clone();
+        let refusing = diary.clone();
         uicc.set_euicc_listener(Arc::new(move |event: &EuiccEvent| {
-            if let (Some(_), Ok(mut refusals)) = (event.code, refusals.lock()) {
-                refusals.push(event.clone());
+            if let (Some(_), Ok(mut diary)) = (event.code, refusing.lock()) {
+                diary.refused.push(event.clone());
             }
         }));
-        Ok(Box::new(uicc.with_tally(Arc::new(move |op| tally.count(counted(op))))))
+        let computing = diary.clone();
+        Ok(Box::new(uicc.with_tally(Arc::new(move |op| {
+            tally.count(counted(op));
+            if let Ok(mut diary) = computing.lock() {
+                diary.computed.push(op);
+            }
+        }))))
     }
 }
 

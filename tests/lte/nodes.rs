@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use cellbed::card::CardSlot;
+use cellbed::card::{CardSlot, SharedDiary};
 use cellbed::corenet::Statement;
 use cellbed::event::{Actor, Body, Message, StateChange};
 use cellbed::kernel::{Instant, RngTree};
@@ -62,7 +62,7 @@ pub struct UeNode {
 
 impl UeNode {
     pub fn new(number: u32, config: UeConfig, card: TestCard, log: Rc<RefCell<Log>>) -> Self {
-        let card = CardSlot::shared(Box::new(card));
+        let card = CardSlot::shared(Box::new(card), SharedDiary::default());
         Self { ue: Ue::new(config, card, RngTree::new(7).branch(Actor::ue(number))), number, log }
     }
 
@@ -97,6 +97,7 @@ impl UeNode {
             UeOutput::AttachFailed { reason, retry, .. } => {
                 Fact::Failed { ue, reason: reason.to_string(), retry }
             }
+            UeOutput::Card(_) => return,
             UeOutput::Detached => Fact::Detached { ue },
         };
         self.log.borrow_mut().facts.push(fact);

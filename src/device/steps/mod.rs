@@ -105,7 +105,7 @@ impl Conversation {
         let Some(host) = cx.host.as_deref_mut() else { return Ok(None) };
         if self.link.is_none() {
             let config = cx.application.tls_client(mutual)?;
-            self.link = Some(Link::open(host, endpoint, config, cx.application.number)?);
+            self.link = Some(Link::open(host, endpoint, config, cx.application)?);
         }
         cx.application.clock.set(cx.now.unix_s());
         let Some(link) = &mut self.link else { return Ok(None) };

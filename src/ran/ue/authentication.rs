@@ -56,7 +56,7 @@ impl Ue {
         if autn[6] & 0x80 == 0 {
             return self.challenge_failed(now, EmmCause::NON_EPS_AUTHENTICATION_UNACCEPTABLE, None, out);
         }
-        match usim::authenticate(&self.card, &rand, &autn)? {
+        match self.with_card(out, |card| usim::authenticate(card, &rand, &autn))? {
             Outcome::Success { res, ck, ik, .. } => {
                 let Some(serving) = self.plmn else { return Ok(()) };
                 let kasme = Kasme::derive(&ck, &ik, serving, &autn).map_err(|e| fault("KASME", &e))?;

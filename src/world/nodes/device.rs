@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use crate::card::{CardModel, Exchange, StoreDataChain};
+use crate::card::{CardModel, CardUser, Exchange, StoreDataChain};
 use crate::device::{Device, DeviceInput, DeviceOutput};
-use crate::event::{Actor, Body, Message};
+use crate::event::{Actor, Body, Message, StateChange};
 use crate::kernel::Instant;
 use crate::wire::Namer;
 use crate::world::WorldError;
@@ -63,7 +63,7 @@ impl DeviceNode {
                     label: None,
                 }),
                 DeviceOutput::Event(body) => out.push(Output::Tell { at, body }),
-                DeviceOutput::Card { from, exchange } => at = self.exchange(at, from, exchange, out),
+                DeviceOutput::Card(exchange) => at = self.exchange(at, exchange, out),
                 DeviceOutput::StepStarted(step) => {
                     self.step_began = at;
                     let body = Body::StepStarted { device: self.number, step };
@@ -85,15 +85,25 @@ impl DeviceNode {
     }
 
     /// A card exchange that begins at `at`; returns when the card is through.
-    fn exchange(&mut self, at: Instant, from: Actor, exchange: Exchange, out: &mut Vec<Output>) -> Instant {
-        let Exchange { command, response } = exchange;
-        let until = at + self.card.exchange(&mut self.chain, &command, &response);
+    fn exchange(&mut self, at: Instant, exchange: Exchange, out: &mut Vec<Output>) -> Instant {
+        let until = at + self.card.exchange(&mut self.chain, &exchange);
+        let Exchange { by, command, response, refused, .. } = exchange;
+        let from = match by {
+            CardUser::Modem => Actor::ue(self.number),
+            CardUser::Application => Actor::device(self.number),
+        };
         let (asked, answered) = self.namer.describe(&command, &response);
         let card = Actor::card(self.number);
         let body = Body::Message(Message { from, to: card, label: asked, bytes: command });
         out.push(Output::Tell { at, body });
         let body = Body::Message(Message { from: card, to: from, label: answered, bytes: response });
         out.push(Output::Tell { at: until, body });
+        for refusal in refused {
+            let change = format!("{} refused", refusal.function).into();
+            let fields = vec![("reason", refusal.name.to_owned()), ("detail", refusal.text)];
+            let body = Body::State(StateChange { actor: card, machine: "", change, fields });
+            out.push(Output::Tell { at: until, body });
+        }
         until
     }
 }
