@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::id::Imsi;
 use crate::kernel::Instant;
 use crate::wire::Reason;
 use crate::wire::{Fields, Label};
@@ -206,6 +207,25 @@ impl FromStr for Actor {
         let number = if digits.is_empty() { 0 } else { digits.parse().map_err(|_| unknown())? };
         Ok(Self { role, number })
     }
+}
+
+/// By what somebody knows the device that it speaks about. An MME knows no device numbers, and a base station no
+/// subscribers: the world finds out whose each key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionKey {
+    /// The device itself, by its number: who hears it on the radio knows that much.
+    Device(u32),
+    /// The subscriber whose card is in it.
+    Subscriber(Imsi),
+    /// Its connection on S1.
+    Connection {
+        /// The number of the base station.
+        enb: u32,
+        /// The eNB UE S1AP ID (TS 36.413 clause 9.2.3.4).
+        id: u32,
+    },
+    /// The address of its IP session.
+    Address(Ipv4Addr),
 }
 
 /// A message between two actors.
@@ -452,8 +472,28 @@ impl Body {
 pub struct Event {
     /// When, in virtual time.
     pub at: Instant,
+    /// The number of the device that it is about; `None` where it is of the network as such, or nobody knows.
+    pub device: Option<u32>,
     /// What.
     pub body: Body,
+}
+
+impl Event {
+    /// What has happened at `at`, of the device that the body itself names.
+    pub fn new(at: Instant, body: Body) -> Self {
+        Self { at, device: body.device(), body }
+    }
+}
+
+impl Body {
+    /// The device that this names itself: whose step it is, or whose part speaks or is spoken to.
+    pub fn device(&self) -> Option<u32> {
+        match self {
+            Self::StepStarted { device, .. } | Self::StepEnded { device, .. } => Some(*device),
+            Self::State(state) => state.actor.part_of(),
+            Self::Message(message) => message.from.part_of().or(message.to.part_of()),
+        }
+    }
 }
 
 #[cfg(test)]

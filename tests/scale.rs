@@ -1,12 +1,13 @@
 //! Runs of many devices: what is recorded of them, what is counted, and that the two together are the run.
 #![allow(clippy::disallowed_methods, reason = "a test reads files and starts programs")]
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::process::Command;
 
 use cellbed::crypto::tls::KeyLogSink;
-use cellbed::event::{Body, Event, Step, Verdict};
+use cellbed::event::{Body, Event, Role, Step, Verdict};
 use cellbed::lab::Run;
 use cellbed::lab::bench::{DeviceClass, RecordedDevices};
 use cellbed::lab::scenario::Entry;
@@ -64,17 +65,48 @@ fn all_of(mut run: Run) -> Run {
     run
 }
 
-/// The device that an event names.
-fn named(event: &Event) -> Option<u32> {
-    match &event.body {
-        Body::Message(message) => message.from.part_of().or(message.to.part_of()),
-        Body::State(state) => state.actor.part_of(),
-        Body::StepStarted { device, .. } | Body::StepEnded { device, .. } => Some(*device),
-    }
+fn of(device: u32, events: &[Event]) -> Vec<&Event> {
+    events.iter().filter(|event| event.device == Some(device)).collect()
 }
 
-fn of(device: u32, events: &[Event]) -> Vec<&Event> {
-    events.iter().filter(|event| named(event) == Some(device)).collect()
+#[test]
+fn messages_between_network_nodes_name_the_device_that_they_are_about() {
+    const DEVICES: u32 = 4;
+    let (summary, events) = simulate(&all_of(plain().with_devices(DEVICES).unwrap()), None);
+    assert_eq!(summary.verdict, Verdict::Pass, "{:?}", summary.reason);
+    let mut sent: BTreeMap<u32, &[u8]> = BTreeMap::new();
+    let mut told: BTreeMap<(u32, &str), u32> = BTreeMap::new();
+    for event in &events {
+        let Body::Message(message) = &event.body else { continue };
+        let name = message.label.name.as_ref();
+        if let (Role::Ue, Some(device)) = (message.from.role, event.device) {
+            sent.insert(device, &message.bytes);
+        }
+        if !name.starts_with("S1Setup") {
+            let device =
+                event.device.unwrap_or_else(|| panic!("{name} of nobody: {:?}", message.label.fields));
+            *told.entry((device, name)).or_default() += 1;
+        }
+        // The bytes agree: what opens a connection carries what the UE has just sent.
+        if name == "InitialUEMessage" {
+            let nas = sent[&event.device.unwrap()];
+            assert!(message.bytes.windows(nas.len()).any(|window| window == nas));
+        }
+    }
+    for device in 1..=DEVICES {
+        for (name, count) in [
+            ("InitialUEMessage", 1),
+            ("InitialContextSetupRequest", 1),
+            ("Update-Location-Request", 1),
+            ("Update-Location-Answer", 1),
+            ("SessionUp", 1),
+            ("registerDevice", 1),
+            ("recordCertificate", 1),
+        ] {
+            assert_eq!(told.get(&(device, name)), Some(&count), "{name} of device {device}");
+        }
+        assert!(told[&(device, "G-PDU")] > 10);
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::session::{Attestation, PdnAddress, RatType, SessionChange, SessionId, Statement};
 use super::{CorenetError, EpcOutput};
 use crate::crypto::SoftKey;
-use crate::event::Actor;
+use crate::event::{Actor, SessionKey};
 use crate::id::{Iccid, Imei, Imsi, Plmn};
 use crate::kernel::Instant;
 use crate::wire::gtpu::{self, Datagram, Endpoint, FarEnd};
@@ -171,6 +171,7 @@ impl Gateway {
                 machine: "",
                 change: "session is for onboarding only".into(),
                 fields: vec![("session", ip.to_string()), ("permitted", addresses.join(","))],
+                session: Some(SessionKey::Address(ip)),
             });
         }
         let session = Session { teid, attestation, policy, sequence: 1, waiting: VecDeque::new() };
@@ -234,7 +235,9 @@ impl Gateway {
                     uplink(key, session, packet, out);
                 }
             }
-            gtpu::Event::Answer { bytes, label } => out.push(EpcOutput::GtpU { to: from, bytes, label }),
+            gtpu::Event::Answer { bytes, label } => {
+                out.push(EpcOutput::GtpU { to: from, bytes, label, session: None });
+            }
             gtpu::Event::Lost { key } => {
                 if let Some(session) = self.sessions.get(&key) {
                     self.tunnels.disconnect(session.teid);
@@ -269,7 +272,8 @@ impl Gateway {
     fn downlink(&self, teid: u32, packet: &[u8], out: &mut Vec<EpcOutput>) -> Result<bool, CorenetError> {
         let sent = self.tunnels.send(teid, packet).map_err(|e| fault("G-PDU", &e))?;
         let Some(Datagram { to, bytes, label }) = sent else { return Ok(false) };
-        out.push(EpcOutput::GtpU { to, bytes, label });
+        let session = self.tunnels.key(teid).map(SessionKey::Address);
+        out.push(EpcOutput::GtpU { to, bytes, label, session });
         Ok(true)
     }
 
@@ -301,7 +305,8 @@ fn state(
     };
     let statement = Statement::new(network, sequence, now.unix_s(), change);
     let token = statement.sign(key);
-    EpcOutput::Session { change: statement.change, token, label }
+    let session = SessionKey::Subscriber(about.imsi.clone());
+    EpcOutput::Session { change: statement.change, token, label, session }
 }
 
 /// A UE may use its own address only, and send to where its policy lets it; what does otherwise is dropped and
@@ -323,6 +328,7 @@ fn uplink(ip: Ipv4Addr, session: &Session, packet: &[u8], out: &mut Vec<EpcOutpu
         machine: "",
         change: change.into(),
         fields: vec![("session", ip.to_string()), field],
+        session: Some(SessionKey::Address(ip)),
     });
 }
 

@@ -20,7 +20,7 @@ use self::context::{Phase, Timer, UeContext};
 use super::gateway::Gateway;
 use super::hss::Hss;
 use super::{CorenetError, EpcConfig, EpcOutput};
-use crate::event::Actor;
+use crate::event::{Actor, SessionKey};
 use crate::id::Imsi;
 use crate::kernel::{Instant, RngTree};
 use crate::wire::nas::EsmCause;
@@ -40,13 +40,15 @@ impl Core<'_> {
     fn s6a(&mut self, request: &'static str, answer: &'static str, imsi: &Imsi, result: &str) {
         let (mme, hss) = (Actor::MME, Actor::HSS);
         let label = Label::new(Proto::S6a, request).with("imsi", imsi);
-        self.out.push(EpcOutput::Call { from: mme, to: hss, label });
+        let session = SessionKey::Subscriber(imsi.clone());
+        self.out.push(EpcOutput::Call { from: mme, to: hss, label, session: session.clone() });
         let label = Label::new(Proto::S6a, answer).with("result", result);
-        self.out.push(EpcOutput::Call { from: hss, to: mme, label });
+        self.out.push(EpcOutput::Call { from: hss, to: mme, label, session });
     }
 
-    fn state(&mut self, machine: &'static str, change: &'static str, fields: Fields) {
-        self.out.push(EpcOutput::State { actor: Actor::MME, machine, change: change.into(), fields });
+    fn state(&mut self, ue: &UeContext, machine: &'static str, change: &'static str, fields: Fields) {
+        let (actor, change, session) = (Actor::MME, change.into(), ue.session_key());
+        self.out.push(EpcOutput::State { actor, machine, change, fields, session });
     }
 }
 
@@ -195,7 +197,7 @@ impl Mme {
             return Ok(());
         }
         let fields = vec![("timer", timer.name().to_owned()), ("mme-ue-id", ue.mme_id.to_string())];
-        core.state("", "the UE does not answer", fields);
+        core.state(ue, "", "the UE does not answer", fields);
         match timer {
             Timer::T3489 => self.refuse_session(ue, EsmCause::ESM_INFORMATION_NOT_RECEIVED, core),
             _ => self.abort(ue, core),
@@ -211,7 +213,8 @@ impl Mme {
     ) -> Result<(), CorenetError> {
         let pdu = pdu.map_err(|e| fault(what, &e))?;
         let bytes = pdu.encode().map_err(|e| fault(what, &e))?;
-        core.out.push(EpcOutput::S1 { enb, bytes, label: pdu.label() });
+        let session = pdu.ids().1.map(|id| SessionKey::Connection { enb, id });
+        core.out.push(EpcOutput::S1 { enb, bytes, label: pdu.label(), session });
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use super::plan::Condition;
 use crate::card::{CardHandle, Exchange};
 use crate::event::{Body, Outcome, StepId};
+use crate::id::Imsi;
 use crate::ran::Uplink;
 
 /// What a device does, in the order in which it does it.
@@ -14,6 +15,8 @@ pub enum DeviceOutput {
     Event(Body),
     /// The card was busy with this; whatever follows happens after it.
     Card(Exchange),
+    /// The card says who its subscriber is.
+    Subscriber(Imsi),
     /// A step begins.
     StepStarted(StepId),
     /// A step has ended.

@@ -247,6 +247,7 @@ impl Device {
         let actor = Actor::ue(self.number);
         match answer {
             UeOutput::Air(message) => out.push(DeviceOutput::Air(message)),
+            UeOutput::Subscriber(imsi) => out.push(DeviceOutput::Subscriber(imsi)),
             UeOutput::Card(exchange) => out.push(DeviceOutput::Card(exchange)),
             UeOutput::Nas { to_network, label, bytes } => {
                 let (from, to) = if to_network { (actor, Actor::MME) } else { (Actor::MME, actor) };

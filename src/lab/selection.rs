@@ -6,14 +6,12 @@
 //! device that waits longest, and says so where that device turns out not to go as expected.
 
 mod keys;
-mod owners;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use self::keys::Keys;
-use self::owners::{Owners, client_random};
+use self::keys::{Keys, client_random};
 use super::Scenario;
 use super::verdict::Standing;
 use crate::crypto::tls::KeyLogSink;
@@ -42,10 +40,9 @@ pub type Record<'a> = &'a mut dyn FnMut(&Event);
 /// Sorts the events of a run.
 pub struct Selection {
     fates: Vec<Fate>,
-    owners: Owners,
     keys: Option<Keys>,
     /// What waits, by its number: nothing is left there of what is left out, however long the first waits.
-    queue: BTreeMap<u64, Waiting>,
+    queue: BTreeMap<u64, Event>,
     next: u64,
     /// The numbers of the events that wait for a device.
     held: HashMap<u32, Vec<u64>>,
@@ -56,12 +53,6 @@ pub struct Selection {
     network: u64,
     left_out: LeftOut,
     counters: Counters,
-}
-
-/// An event that waits, and whose it is.
-struct Waiting {
-    device: Option<u32>,
-    event: Event,
 }
 
 impl Selection {
@@ -81,7 +72,6 @@ impl Selection {
         }
         Self {
             fates,
-            owners: Owners::default(),
             keys: keys.map(|(from, to)| Keys::new(from, to)),
             queue: BTreeMap::new(),
             next: 0,
@@ -97,8 +87,7 @@ impl Selection {
 
     /// Takes an event in. `standing` says how a device stands after it.
     pub fn take(&mut self, event: Event, standing: impl Fn(u32) -> Standing, record: Record<'_>) {
-        let device = self.owners.of(&event);
-        self.note_connection(device, &event);
+        self.note_connection(&event);
         let stepped = match event.body {
             Body::StepStarted { device, .. } | Body::StepEnded { device, .. } => Some(device),
             Body::Message(_) | Body::State(_) => None,
@@ -110,7 +99,7 @@ impl Selection {
         {
             self.decide(device, Fate::Recorded);
         }
-        self.hold(device, event);
+        self.hold(event);
         if let (Some(device), Some(Fate::Open)) = (stepped, before)
             && standing(device) == Standing::AsExpected
         {
@@ -147,9 +136,9 @@ impl Selection {
         self.fates.get((device as usize).wrapping_sub(1)).copied().unwrap_or(Fate::Recorded)
     }
 
-    fn note_connection(&mut self, device: Option<u32>, event: &Event) {
+    fn note_connection(&mut self, event: &Event) {
         let Some(keys) = &mut self.keys else { return };
-        match (&event.body, device) {
+        match (&event.body, event.device) {
             (Body::Message(message), Some(device)) => {
                 let open = self.fates.get((device as usize).wrapping_sub(1)) == Some(&Fate::Open);
                 if let Some(random) = client_random(message).filter(|_| open) {
@@ -161,7 +150,8 @@ impl Selection {
         }
     }
 
-    fn hold(&mut self, device: Option<u32>, event: Event) {
+    fn hold(&mut self, event: Event) {
+        let device = event.device;
         let fate = self.fate(device);
         if device.is_none() {
             self.network += 1;
@@ -177,7 +167,7 @@ impl Selection {
         if let Some(device) = device.filter(|_| fate == Fate::Open) {
             self.held.entry(device).or_default().push(self.next);
         }
-        self.queue.insert(self.next, Waiting { device, event });
+        self.queue.insert(self.next, event);
         self.next += 1;
     }
 
@@ -190,7 +180,6 @@ impl Selection {
         let given_up = self.given_up.remove(&device);
         if fate == Fate::Counted {
             self.left_out.devices += 1;
-            self.owners.through(device);
             return self.forget(device);
         }
         self.held.remove(&device);
@@ -201,7 +190,7 @@ impl Selection {
     /// Leaves out what waits for a device.
     fn forget(&mut self, device: u32) {
         for number in self.held.remove(&device).unwrap_or_default() {
-            if let Some(Waiting { event, .. }) = self.queue.remove(&number) {
+            if let Some(event) = self.queue.remove(&number) {
                 self.held_bytes -= bytes(&event);
                 self.leave_out(&event);
             }
@@ -230,7 +219,7 @@ impl Selection {
             if self.fate(first.device) == Fate::Open {
                 return;
             }
-            if let Some((_, Waiting { event, .. })) = self.queue.pop_first() {
+            if let Some((_, event)) = self.queue.pop_first() {
                 self.held_bytes -= bytes(&event);
                 record(&event);
             }

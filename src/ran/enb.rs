@@ -66,12 +66,12 @@ pub enum EnbInput<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum EnbOutput {
-    /// A PDU for the MME.
-    S1 { bytes: Vec<u8>, label: Label },
+    /// A PDU for the MME; `about` is the connection that it is of, with the device behind it where there is one.
+    S1 { bytes: Vec<u8>, label: Label, about: Option<(u32, Option<u32>)> },
     /// A message for device `ue`.
     Air { ue: u32, message: Downlink },
-    /// A datagram for the GTP-U port of `to`.
-    GtpU { to: Ipv4Addr, bytes: Vec<u8>, label: Label },
+    /// A datagram for the GTP-U port of `to`, of device `ue` where it is one's.
+    GtpU { to: Ipv4Addr, bytes: Vec<u8>, label: Label, ue: Option<u32> },
     /// A change of state, or a note with an empty `machine`.
     State { machine: &'static str, change: Cow<'static, str>, fields: Fields },
     /// What system information says of the cell from now on: whether it is barred (`cellBarred`, TS 36.331). It is
@@ -342,7 +342,8 @@ impl Enb {
         let Some(bearer) = self.contexts.get(&id).and_then(|context| context.bearer) else { return Ok(()) };
         let sent = self.tunnels.send(bearer.teid, packet).map_err(|e| fault("G-PDU", &e))?;
         if let Some(Datagram { to, bytes, label }) = sent {
-            out.push(EnbOutput::GtpU { to, bytes, label });
+            let ue = self.contexts.get(&id).and_then(|context| context.ue);
+            out.push(EnbOutput::GtpU { to, bytes, label, ue });
         }
         Ok(())
     }
@@ -356,7 +357,8 @@ impl Enb {
                 Ok(())
             }
             gtpu::Event::Answer { bytes, label } => {
-                out.push(EnbOutput::GtpU { to: Actor::GATEWAY.transport_address(), bytes, label });
+                let to = Actor::GATEWAY.transport_address();
+                out.push(EnbOutput::GtpU { to, bytes, label, ue: None });
                 Ok(())
             }
             gtpu::Event::Lost { key } => self.tunnel_lost(key, out),
@@ -395,7 +397,9 @@ impl Enb {
     ) -> Result<(), RanError> {
         let pdu = pdu.map_err(|e| fault(what, &e))?;
         let bytes = pdu.encode().map_err(|e| fault(what, &e))?;
-        out.push(EnbOutput::S1 { bytes, label: pdu.label() });
+        let ue = |id| self.contexts.get(&id).and_then(|context| context.ue);
+        let about = pdu.ids().1.map(|id| (id, ue(id)));
+        out.push(EnbOutput::S1 { bytes, label: pdu.label(), about });
         Ok(())
     }
 

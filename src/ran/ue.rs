@@ -20,7 +20,7 @@ use super::usim::{self, Subscriber};
 use super::{Downlink, RanError, Uplink};
 use crate::card::{CardHandle, CardUser, Exchange};
 use crate::event::Actor;
-use crate::id::{Imei, Plmn};
+use crate::id::{Imei, Imsi, Plmn};
 use crate::kernel::{Duration, Instant, RngTree};
 use crate::wire::Reason;
 use crate::wire::nas::{AlgorithmSet, Guti, Identity, Kenb, Message, NetworkCapability};
@@ -103,6 +103,8 @@ pub enum UeOutput {
     Air(Uplink),
     /// A NAS PDU that the UE sent, or received, as it was on the air, with what the UE knows of it.
     Nas { to_network: bool, label: Label, bytes: Vec<u8> },
+    /// The card says who its subscriber is.
+    Subscriber(Imsi),
     /// The card was busy with this; whatever follows happens after it.
     Card(Exchange),
     /// A change of state.
@@ -247,9 +249,16 @@ impl Ue {
         if self.emm != Emm::Off {
             return Ok(());
         }
-        self.subscriber = Some(self.with_card(out, usim::activate)?);
+        self.read_subscriber(out)?;
         self.enter(Emm::Deregistered(Substate::NormalService), out);
         self.start_attach(now, out)
+    }
+
+    fn read_subscriber(&mut self, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
+        let subscriber = self.with_card(out, usim::activate)?;
+        out.push(UeOutput::Subscriber(subscriber.imsi.clone()));
+        self.subscriber = Some(subscriber);
+        Ok(())
     }
 
     /// Has the card do something; what went through stands in `out` then.
@@ -266,7 +275,7 @@ impl Ue {
             return Ok(());
         }
         self.with_card(out, usim::take_refresh)?;
-        self.subscriber = Some(self.with_card(out, usim::activate)?);
+        self.read_subscriber(out)?;
         self.guti = None;
         self.attempts = 0;
         self.timers.clear();

@@ -90,8 +90,10 @@ impl<R: BufRead> Reader<R> {
     }
 
     fn event(&mut self, line: Line<'_>) -> Result<Event, String> {
+        let mut about = None;
         let body = match line.body {
-            Record::Message { from, to, proto, name, fields, bytes } => {
+            Record::Message { from, to, proto, name, fields, bytes, device } => {
+                about = device;
                 let proto = Proto::ALL
                     .into_iter()
                     .find(|known| known.name() == proto)
@@ -101,12 +103,15 @@ impl<R: BufRead> Reader<R> {
                 let bytes = hex::decode(bytes.as_bytes()).map_err(|e| format!("bytes: {e}"))?;
                 Body::Message(Message { from: actor(&from)?, to: actor(&to)?, label, bytes })
             }
-            Record::State { actor: who, machine, change, fields } => Body::State(StateChange {
-                actor: actor(&who)?,
-                machine: self.name(&machine)?,
-                change: Cow::Owned(change.into_owned()),
-                fields: self.fields(fields)?,
-            }),
+            Record::State { actor: who, machine, change, fields, device } => {
+                about = device;
+                Body::State(StateChange {
+                    actor: actor(&who)?,
+                    machine: self.name(&machine)?,
+                    change: Cow::Owned(change.into_owned()),
+                    fields: self.fields(fields)?,
+                })
+            }
             Record::StepStarted { device, step } => Body::StepStarted { device, step },
             Record::StepEnded { device, step, took_ns, outcome } => Body::StepEnded {
                 device,
@@ -120,7 +125,8 @@ impl<R: BufRead> Reader<R> {
                 },
             },
         };
-        Ok(Event { at: Instant::from_nanos(line.at_ns), body })
+        let event = Event::new(Instant::from_nanos(line.at_ns), body);
+        Ok(Event { device: about.or(event.device), ..event })
     }
 
     fn fields(&mut self, fields: Pairs<'_>) -> Result<Fields, String> {
@@ -169,12 +175,16 @@ enum Record<'a> {
         fields: Pairs<'a>,
         /// Hexadecimal.
         bytes: Cow<'a, str>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<u32>,
     },
     State {
         actor: Cow<'a, str>,
         machine: Cow<'a, str>,
         change: Cow<'a, str>,
         fields: Pairs<'a>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<u32>,
     },
     StepStarted {
         device: u32,
@@ -201,6 +211,8 @@ struct Pairs<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> From<&'a Event> for Line<'a> {
     fn from(event: &'a Event) -> Self {
+        // Where the body names a device itself, once is enough.
+        let about = event.device.filter(|_| event.body.device().is_none());
         let body = match &event.body {
             Body::Message(message) => Record::Message {
                 from: message.from.to_string().into(),
@@ -209,12 +221,14 @@ impl<'a> From<&'a Event> for Line<'a> {
                 name: message.label.name.as_ref().into(),
                 fields: Pairs::from(&message.label.fields),
                 bytes: text::hex(&message.bytes).into(),
+                device: about,
             },
             Body::State(state) => Record::State {
                 actor: state.actor.to_string().into(),
                 machine: state.machine.into(),
                 change: state.change.as_ref().into(),
                 fields: Pairs::from(&state.fields),
+                device: about,
             },
             Body::StepStarted { device, step } => Record::StepStarted { device: *device, step: *step },
             Body::StepEnded { device, step, took, outcome } => Record::StepEnded {

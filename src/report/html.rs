@@ -14,9 +14,6 @@ use crate::wire::{Fields, Proto};
 mod chart;
 mod ladder;
 mod page;
-mod whose;
-
-use whose::{Owners, Whose};
 
 /// Messages and state changes are kept of the devices up to this one, as far as they say whose they are.
 const DEVICES_KEPT: u32 = 3;
@@ -33,7 +30,6 @@ const DEVICES_TIMED: u32 = 10;
 pub struct Html<W> {
     out: W,
     several: bool,
-    owners: Owners,
     rows: Vec<Row>,
     /// Place in `rows` of the tunnel row that further packets join.
     tunnel: Option<usize>,
@@ -105,7 +101,6 @@ impl<W: Write> Html<W> {
         Self {
             out,
             several: facts.devices > 1,
-            owners: Owners::default(),
             rows: Vec::new(),
             tunnel: None,
             device_rows: 0,
@@ -121,15 +116,17 @@ impl<W: Write> Html<W> {
         self.left_out.log_is_not_whole = true;
     }
 
-    /// The device to write on one more row; `None` where there is no room for it.
-    fn room_for(&mut self, whose: Whose) -> Option<Option<u32>> {
-        let (device, rows, max) = match whose {
-            Whose::Others => {
+    /// The device to write on one more row about `device`; `None` where there is no room for it.
+    fn room_for(&mut self, device: Option<u32>) -> Option<Option<u32>> {
+        // Where there is but one device, its rows need not say so.
+        let device = device.filter(|_| self.several);
+        let (rows, max) = match device {
+            Some(device) if device > DEVICES_KEPT => {
                 self.left_out.of_other_devices += 1;
                 return None;
             }
-            Whose::Device(device) => (Some(device), &mut self.device_rows, DEVICE_ROWS_MAX),
-            Whose::Network => (None, &mut self.network_rows, NETWORK_ROWS_MAX),
+            Some(_) => (&mut self.device_rows, DEVICE_ROWS_MAX),
+            None => (&mut self.network_rows, NETWORK_ROWS_MAX),
         };
         if *rows >= max {
             self.left_out.too_late += 1;
@@ -139,12 +136,11 @@ impl<W: Write> Html<W> {
         Some(device)
     }
 
-    fn message(&mut self, at: Instant, message: &Message) {
+    fn message(&mut self, at: Instant, device: Option<u32>, message: &Message) {
         if message.label.proto == Proto::GtpU {
             return self.tunnelled(at, message);
         }
-        let whose = if self.several { self.owners.of_message(message) } else { Whose::Network };
-        let Some(device) = self.room_for(whose) else { return };
+        let Some(device) = self.room_for(device) else { return };
         let arrow = Arrow {
             from: message.from,
             to: message.to,
@@ -160,7 +156,7 @@ impl<W: Write> Html<W> {
 
     fn tunnelled(&mut self, at: Instant, message: &Message) {
         if self.tunnel.is_none() {
-            let Some(device) = self.room_for(Whose::Network) else { return };
+            let Some(device) = self.room_for(None) else { return };
             let content = Content::Tunnel(Tunnel { up: (0, 0), down: (0, 0), last: at });
             self.tunnel = Some(self.rows.len());
             self.rows.push(Row { at, device, content });
@@ -174,14 +170,8 @@ impl<W: Write> Html<W> {
         tunnel.last = at;
     }
 
-    fn state(&mut self, at: Instant, state: &StateChange) {
-        let whose = match state.actor.part_of() {
-            _ if !self.several => Whose::Network,
-            Some(device) if device > DEVICES_KEPT => Whose::Others,
-            Some(device) => Whose::Device(device),
-            None => self.owners.of_fields(&state.fields),
-        };
-        if let Some(device) = self.room_for(whose) {
+    fn state(&mut self, at: Instant, device: Option<u32>, state: &StateChange) {
+        if let Some(device) = self.room_for(device) {
             self.rows.push(Row { at, device, content: Content::State(state.clone()) });
         }
     }
@@ -211,8 +201,8 @@ impl<W: Write> Html<W> {
 impl<W: Write> View for Html<W> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         match &event.body {
-            Body::Message(message) => self.message(event.at, message),
-            Body::State(state) => self.state(event.at, state),
+            Body::Message(message) => self.message(event.at, event.device, message),
+            Body::State(state) => self.state(event.at, event.device, state),
             Body::StepStarted { device, step } => self.step_started(event.at, *device, *step),
             Body::StepEnded { device, step, took, outcome } => {
                 self.step_ended(event.at, *device, *step, *took, outcome);

@@ -292,7 +292,10 @@ impl Story<'_> {
     }
 
     fn push(&mut self, body: Body) {
-        self.events.push(Event { at: self.at, body });
+        // Messages between network nodes name their device as well; what a node becomes does not.
+        let about = matches!(body, Body::Message(_)).then_some(self.device);
+        let event = Event::new(self.at, body);
+        self.events.push(Event { device: event.device.or(about), ..event });
     }
 }
 

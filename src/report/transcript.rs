@@ -207,7 +207,7 @@ mod tests {
         let (_, summary) = sample::run(1);
         let label = Label::new(Proto::Http, "GET /\r\n== verdict pass\x1b[2J").with("a", "b\nc");
         let body = Body::Message(Message { from: Actor::device(1), to: Actor::CA, label, bytes: vec![] });
-        let event = Event { at: Instant::ZERO, body };
+        let event = Event::new(Instant::ZERO, body);
         let with = transcript(&[event], &summary);
         assert_eq!(with.lines().count(), transcript(&[], &summary).lines().count() + 1);
         assert!(!with.contains('\x1b'));

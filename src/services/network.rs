@@ -155,7 +155,7 @@ impl Services {
     fn wake(&mut self, now: Instant, out: &mut Vec<ServiceOutput>) -> Result<(), ServiceError> {
         let mut events = Vec::new();
         let answers = self.offices.wake(now, &mut events)?;
-        out.extend(events.into_iter().map(ServiceOutput::Event));
+        out.extend(events.into_iter().map(|body| ServiceOutput::Event(body, None)));
         for (ticket, response) in answers {
             let Some(ip) = self.waiting.remove(&ticket) else { continue };
             if let Some(peer) = self.peers.get_mut(&ip) {
@@ -192,7 +192,7 @@ impl Services {
 
 /// What the service network decides of a packet or a session: the operator's registrar answers for it.
 fn note(change: &'static str, fields: Fields) -> ServiceOutput {
-    ServiceOutput::Event(Body::note(Actor::REGISTRAR, change, fields))
+    ServiceOutput::Event(Body::note(Actor::REGISTRAR, change, fields), None)
 }
 
 /// The source address of an IPv4 packet (RFC 791 clause 3.1).

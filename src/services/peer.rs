@@ -24,8 +24,8 @@ use crate::wire::registration::Problem;
 pub enum ServiceOutput {
     /// An IP packet to a device.
     Packet(Vec<u8>),
-    /// Something happened that views want to know.
-    Event(Body),
+    /// Something happened that views want to know, of this device where it is one's.
+    Event(Body, Option<u32>),
 }
 
 /// How often host and sessions may take turns at one moment. A peer takes a handful.
@@ -247,7 +247,7 @@ impl Connection {
         };
         let mut events = Vec::new();
         let answer = offices.answer(now, &who, request, &mut events)?;
-        out.extend(events.into_iter().map(ServiceOutput::Event));
+        out.extend(events.into_iter().map(|body| ServiceOutput::Event(body, Some(*device))));
         match answer {
             Answer::Now(response) => self.give(now, *device, response, out),
             Answer::Later(ticket) => self.ticket = Some(ticket),
@@ -283,7 +283,7 @@ impl Connection {
         if let (NetError::Tls(fault), false) = (error, self.failed) {
             let change = if fault.received { "TLS refused by the client" } else { "TLS client refused" };
             let fields = vec![("client", Actor::device(device).to_string()), ("alert", fault.alert.clone())];
-            out.push(ServiceOutput::Event(Body::note(self.office, change, fields)));
+            out.push(ServiceOutput::Event(Body::note(self.office, change, fields), Some(device)));
         }
         self.failed = true;
     }
@@ -397,7 +397,7 @@ impl Connection {
         // Where the session has failed nobody is left to read this.
         if self.stream.write(&bytes).is_ok() {
             let message = Message { from: self.office, to: Actor::device(device), label, bytes };
-            out.push(ServiceOutput::Event(Body::Message(message)));
+            out.push(ServiceOutput::Event(Body::Message(message), Some(device)));
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod factory;
 mod fleet;
 pub mod node;
 pub mod nodes;
+mod owners;
 pub mod port;
 mod run;
 pub mod served;

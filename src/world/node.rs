@@ -4,7 +4,7 @@ use super::WorldError;
 use super::conditions::Told;
 use super::port::{Iface, Payload, Port, To};
 use crate::device::plan::Condition;
-use crate::event::Body;
+use crate::event::{Body, SessionKey};
 use crate::kernel::{Gone, Instant};
 use crate::wire::Label;
 
@@ -34,9 +34,20 @@ pub enum Input {
 pub enum Output {
     /// Sends a frame. With a label it is told as a message; what a node cannot name (the NAS that a base station
     /// passes on) is told by the one who can.
-    Send { at: Instant, from: Port, to: To, payload: Payload, label: Option<Label> },
-    /// Tells what has happened.
-    Tell { at: Instant, body: Body },
+    /// `session` is by what the sender knows the device that the frame is about.
+    Send {
+        at: Instant,
+        from: Port,
+        to: To,
+        payload: Payload,
+        label: Option<Label>,
+        session: Option<SessionKey>,
+    },
+    /// Tells what has happened. `session` is by what the node knows the device that it is about, where the body does
+    /// not name one.
+    Tell { at: Instant, body: Body, session: Option<SessionKey> },
+    /// From now on `key` stands for the device that `session` stands for.
+    Known { key: SessionKey, session: SessionKey },
     /// Is busy until `at`, and is to be woken then: unlike a deadline this keeps the run going.
     Resume { at: Instant },
     /// Waits for something that another device does, and wants to be told.
@@ -46,7 +57,16 @@ pub enum Output {
 impl Output {
     /// Sends a frame of octets now, under its name.
     pub fn frame(now: Instant, from: Port, to: To, bytes: Vec<u8>, label: Label) -> Self {
-        Self::Send { at: now, from, to, payload: Payload::Bytes(bytes), label: Some(label) }
+        let (payload, label) = (Payload::Bytes(bytes), Some(label));
+        Self::Send { at: now, from, to, payload, label, session: None }
+    }
+
+    /// The same about the device that `key` stands for.
+    pub fn about(mut self, key: Option<SessionKey>) -> Self {
+        if let Self::Send { session, .. } | Self::Tell { session, .. } = &mut self {
+            *session = key;
+        }
+        self
     }
 }
 

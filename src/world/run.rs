@@ -13,16 +13,18 @@ use super::WorldError;
 use super::conditions::{Conditions, Told};
 use super::fleet::Fleet;
 use super::node::{Input, Node, Output};
+use super::owners::Owners;
 use super::port::{Iface, Payload, Port, To};
 use super::topology::{Arrival, NoRoute, Topology};
 use crate::device::plan::Condition;
-use crate::event::{Actor, Body, Event, Message, Outcome};
+use crate::event::{Actor, Body, Event, Message, Outcome, SessionKey};
 use crate::kernel::{Alarm, Instant, Queue, Ring};
 use crate::services::chain::LedgerWatch;
-use crate::wire::{self, Label};
+use crate::wire::Label;
 
-/// How many frames may wait for an outside party before the bench says that it does not take them.
-const OUTBOUND_MAX: usize = 10_000;
+mod outside;
+
+pub use outside::Outbound;
 
 /// How a run came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,33 +43,6 @@ pub type Stop<'a> = &'a dyn Fn() -> bool;
 /// What takes in the events of a run.
 pub type Sink<'a> = &'a mut dyn FnMut(Event);
 
-/// What is for an outside party.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "what a variant is says what its fields are")]
-pub enum Outbound {
-    Frame {
-        from: Port,
-        to: Port,
-        payload: Payload,
-    },
-    /// The association between its port `own` and `peer` is up, or lost.
-    Link {
-        own: Port,
-        peer: Port,
-        up: bool,
-    },
-}
-
-impl Outbound {
-    /// Whom it is for.
-    pub fn who(&self) -> Actor {
-        match self {
-            Self::Frame { to, .. } => to.who,
-            Self::Link { own, .. } => own.who,
-        }
-    }
-}
-
 /// A host of the bench: one node, with one actor or several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Host {
@@ -84,7 +59,8 @@ enum Delivery {
     Timer(Host),
     /// What became of what a device waits for.
     Told(u32, Told),
-    Emit(Body),
+    /// An event whose moment is yet to come.
+    Emit(Event),
     /// A link is cut, or mended.
     Link {
         number: usize,
@@ -125,6 +101,7 @@ pub struct World {
     hosts: BTreeMap<Actor, usize>,
     outbound: VecDeque<Outbound>,
     conditions: Conditions,
+    owners: Owners,
     begun: bool,
     ledger: Option<LedgerWatch>,
     /// Taken out while in use, to be used again.
@@ -146,6 +123,7 @@ impl World {
             hosts: BTreeMap::new(),
             outbound: VecDeque::new(),
             conditions: Conditions::default(),
+            owners: Owners::default(),
             begun: false,
             ledger: None,
             outputs: Vec::new(),
@@ -252,72 +230,6 @@ impl World {
         Ok(())
     }
 
-    /// Puts a frame on its way from a port whose node is not in this world, or in its name.
-    ///
-    /// # Errors
-    /// Where the frame has no way.
-    pub fn inject(&mut self, from: Port, to: To, payload: Payload, sink: Sink<'_>) -> Result<(), WorldError> {
-        let label = name(from.at, &payload);
-        self.send(self.now, from, to, payload, label, sink)
-    }
-
-    /// The frames that have arrived for outside parties since the last call.
-    pub fn take_outbound(&mut self) -> impl Iterator<Item = Outbound> + '_ {
-        self.outbound.drain(..)
-    }
-
-    /// The outside party that plays `actor` is there, or is not any more: its associations come up, or are lost.
-    ///
-    /// # Errors
-    /// Where the bench is at fault, or nobody outside plays `actor`.
-    pub fn joined(&mut self, actor: Actor, is_there: bool, sink: Sink<'_>) -> Result<(), WorldError> {
-        self.begin(sink)?;
-        let slot = self.hosts.get(&actor).and_then(|place| self.slots.get_mut(*place));
-        let Some(Slot { node: Inner::Outside { joined }, .. }) = slot else {
-            return Err(WorldError::NotOutside { who: actor });
-        };
-        *joined = is_there;
-        if !is_there {
-            self.outbound.retain(|waiting| waiting.who() != actor);
-        }
-        let links = self.topology.links_of(actor);
-        links.into_iter().try_for_each(|number| self.set_link(number, is_there, sink))
-    }
-
-    /// Switches a node off and on again: `node` takes its place, and knows nothing of what was before. Its links are
-    /// down for that moment.
-    ///
-    /// # Errors
-    /// Where the bench is at fault, or no node here plays `actor`.
-    pub fn restart(&mut self, actor: Actor, node: Box<dyn Node>, sink: Sink<'_>) -> Result<(), WorldError> {
-        self.begin(sink)?;
-        let place = self.here(actor)?;
-        let links = self.topology.links_of(actor);
-        links.iter().try_for_each(|number| self.set_link(*number, false, sink))?;
-        if let Some(slot) = self.slots.get_mut(place) {
-            (slot.node, slot.alarm) = (Inner::Here(node), Alarm::default());
-        }
-        self.give(Host::Node(place), Input::Start, sink)?;
-        links.iter().try_for_each(|number| self.set_link(*number, true, sink))
-    }
-
-    /// Resumes a node now, so that what it was made to do by somebody who holds it as well is carried.
-    ///
-    /// # Errors
-    /// Where the bench is at fault, or no node here plays `actor`.
-    pub fn poke(&mut self, actor: Actor, sink: Sink<'_>) -> Result<(), WorldError> {
-        self.begin(sink)?;
-        let place = self.here(actor)?;
-        self.give(Host::Node(place), Input::Resume, sink)
-    }
-
-    /// The place of the node of this world that plays `actor`.
-    fn here(&self, actor: Actor) -> Result<usize, WorldError> {
-        let place = self.hosts.get(&actor).copied();
-        let here = place.filter(|place| self.outside(Host::Node(*place)).is_none());
-        here.ok_or(WorldError::NotHere { who: actor })
-    }
-
     fn begin(&mut self, sink: Sink<'_>) -> Result<(), WorldError> {
         if std::mem::replace(&mut self.begun, true) {
             return Ok(());
@@ -360,8 +272,8 @@ impl World {
             Delivery::Timer(host) => self.wake(host, sink),
             Delivery::Told(number, told) => self.give(Host::Device(number), Input::Told(told), sink),
             Delivery::Link { number, up } => self.set_link(number, up, sink),
-            Delivery::Emit(body) => {
-                self.emit(self.now, body, sink);
+            Delivery::Emit(event) => {
+                self.emit(self.now, event.body, event.device, sink);
                 Ok(())
             }
         }
@@ -391,14 +303,6 @@ impl World {
         }
     }
 
-    fn queue_outbound(&mut self, item: Outbound) -> Result<(), WorldError> {
-        if self.outbound.len() == OUTBOUND_MAX {
-            return Err(WorldError::Deaf { who: item.who(), frames: OUTBOUND_MAX });
-        }
-        self.outbound.push_back(item);
-        Ok(())
-    }
-
     fn host(&self, port: Port) -> Result<Host, WorldError> {
         if let Some(place) = self.hosts.get(&port.who) {
             return Ok(Host::Node(*place));
@@ -415,7 +319,7 @@ impl World {
         from: Port,
         mut to: To,
         payload: Payload,
-        label: Option<Label>,
+        (label, device): (Option<Label>, Option<u32>),
         sink: Sink<'_>,
     ) -> Result<(), WorldError> {
         if let Payload::Bytes(bytes) = &payload
@@ -423,7 +327,7 @@ impl World {
         {
             if let Some(label) = label {
                 let message = Message { from: from.who, to: destination.who, label, bytes: bytes.clone() };
-                self.emit(at, Body::Message(message), sink);
+                self.emit(at, Body::Message(message), device, sink);
             }
             to = To::Port(destination);
         }
@@ -471,19 +375,25 @@ impl World {
 
     fn put(&mut self, host: Host, output: Output, sink: Sink<'_>) -> Result<(), WorldError> {
         match output {
-            Output::Send { at, from, to, payload, label } => {
-                match self.send(at, from, to, payload, label, sink) {
+            Output::Send { at, from, to, payload, label, session } => {
+                let device = self.owner(session);
+                match self.send(at, from, to, payload, (label, device), sink) {
                     // An address is what some peer has said, which the network answers with silence.
                     Err(WorldError::NoRoute(why @ NoRoute::NoAddress { .. })) => {
                         let fields = vec![("reason", why.to_string())];
-                        self.emit(at, Body::note(from.who, "datagram dropped", fields), sink);
+                        self.emit(at, Body::note(from.who, "datagram dropped", fields), device, sink);
                         Ok(())
                     }
                     sent => sent,
                 }
             }
-            Output::Tell { at, body } => {
-                self.emit(at, body, sink);
+            Output::Tell { at, body, session } => {
+                let device = self.owner(session);
+                self.emit(at, body, device, sink);
+                Ok(())
+            }
+            Output::Known { key, session } => {
+                self.owners.learn(key, &session);
                 Ok(())
             }
             Output::Resume { at } => {
@@ -585,15 +495,22 @@ impl World {
         self.queue.push(at, delivery);
     }
 
-    fn emit(&mut self, at: Instant, body: Body, sink: Sink<'_>) {
+    /// The device that a node means by `session`.
+    fn owner(&self, session: Option<SessionKey>) -> Option<u32> {
+        session.and_then(|key| self.owners.of(&key))
+    }
+
+    /// Tells what has happened; `device` is the one that it is about, where the body does not name one itself.
+    fn emit(&mut self, at: Instant, body: Body, device: Option<u32>, sink: Sink<'_>) {
+        let device = body.device().or(device);
         if at > self.now {
-            return self.push(at, Delivery::Emit(body));
+            return self.push(at, Delivery::Emit(Event { at, device, body }));
         }
         if let Body::StepEnded { device, step, outcome: Outcome::Done { .. }, .. } = &body {
             let waiters = self.conditions.done(*device, *step);
             self.tell(at, waiters);
         }
-        sink(Event { at: self.now, body });
+        sink(Event { at: self.now, device, body });
     }
 
     /// Tells devices what became of what they wait for.
@@ -601,15 +518,6 @@ impl World {
         for (number, told) in waiters {
             self.push(at, Delivery::Told(number, told));
         }
-    }
-}
-
-/// How a frame that comes from outside is called: as it calls itself, not as its sender does.
-fn name(iface: Iface, payload: &Payload) -> Option<Label> {
-    match (iface, payload) {
-        (Iface::S1Mme, Payload::Bytes(bytes)) => Some(wire::s1ap::label_of(bytes)),
-        (Iface::S1U, Payload::Bytes(bytes)) => Some(wire::gtpu::label_of(bytes)),
-        _ => None,
     }
 }
 

@@ -78,16 +78,23 @@ impl UeNode {
         let fact = match output {
             UeOutput::Air(message) => {
                 let (from, payload) = (Port::new(actor, Iface::Uu), Payload::Up(message));
-                return out.push(Output::Send { at: now, from, to: To::Serving, payload, label: None });
+                return out.push(Output::Send {
+                    at: now,
+                    from,
+                    to: To::Serving,
+                    payload,
+                    label: None,
+                    session: None,
+                });
             }
             UeOutput::Nas { to_network, label, bytes } => {
                 let (from, to) = if to_network { (actor, Actor::MME) } else { (Actor::MME, actor) };
                 let body = Body::Message(Message { from, to, label, bytes });
-                return out.push(Output::Tell { at: now, body });
+                return out.push(Output::Tell { at: now, body, session: None });
             }
             UeOutput::State { machine, change, fields } => {
                 let body = Body::State(StateChange { actor, machine, change, fields });
-                return out.push(Output::Tell { at: now, body });
+                return out.push(Output::Tell { at: now, body, session: None });
             }
             UeOutput::Attached { ip, dns, mtu, apn } => {
                 assert_eq!((dns.is_some(), mtu, apn.as_str()), (true, 1400, "internet"));
@@ -97,7 +104,7 @@ impl UeNode {
             UeOutput::AttachFailed { reason, retry, .. } => {
                 Fact::Failed { ue, reason: reason.to_string(), retry }
             }
-            UeOutput::Card(_) => return,
+            UeOutput::Card(_) | UeOutput::Subscriber(_) => return,
             UeOutput::Detached => Fact::Detached { ue },
         };
         self.log.borrow_mut().facts.push(fact);

@@ -91,7 +91,7 @@ fn told(out: &[ServiceOutput]) -> Vec<String> {
     let events: Vec<&Body> = out
         .iter()
         .filter_map(|output| match output {
-            ServiceOutput::Event(body) => Some(body),
+            ServiceOutput::Event(body, _) => Some(body),
             ServiceOutput::Packet(_) => None,
         })
         .collect();

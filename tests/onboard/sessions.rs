@@ -102,7 +102,7 @@ impl Line {
         for output in out {
             match output {
                 ServiceOutput::Packet(packet) => self.host.receive(packet),
-                ServiceOutput::Event(body) => self.events.push(body),
+                ServiceOutput::Event(body, _) => self.events.push(body),
             }
         }
     }

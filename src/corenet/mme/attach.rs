@@ -5,8 +5,7 @@ use std::net::Ipv4Addr;
 use super::context::{AttachRequest as Request, Phase, Timer, UeContext};
 use super::{Core, Mme, nas};
 use crate::corenet::gateway::CreateSession;
-use crate::corenet::{CorenetError, EpcConfig, EpcOutput};
-use crate::event::Actor;
+use crate::corenet::{CorenetError, EpcConfig};
 use crate::id::Imsi;
 use crate::wire::nas::{
     AttachAccept, AttachReject, AttachRequest, DefaultBearer, Emm, EmmCause, Esm, EsmCause, EsmMessage,
@@ -218,12 +217,7 @@ impl Mme {
         ue.guarded = None;
         ue.phase = Phase::Registered;
         let imsi = ue.imsi.as_ref().map(ToString::to_string).unwrap_or_default();
-        core.out.push(EpcOutput::State {
-            actor: Actor::MME,
-            machine: "emm",
-            change: "DEREGISTERED -> REGISTERED".into(),
-            fields: vec![("imsi", imsi)],
-        });
+        core.state(ue, "emm", "DEREGISTERED -> REGISTERED", vec![("imsi", imsi)]);
         Ok(())
     }
 

@@ -223,7 +223,7 @@ impl Mme {
             return Ok(());
         }
         let fields = vec![("mme-ue-id", ue.mme_id.to_string()), ("cause", cause.0.to_string())];
-        core.state("", "the UE rejects the security mode", fields);
+        core.state(ue, "", "the UE rejects the security mode", fields);
         self.abort(ue, core)
     }
 }

@@ -1,6 +1,7 @@
 //! What the MME knows of one UE.
 
 use crate::corenet::hss::Vector;
+use crate::event::SessionKey;
 use crate::id::{Imei, Imsi};
 use crate::kernel::{Duration, Instant};
 use crate::wire::nas::{Kasme, Kenb, Message, NetworkCapability, SecurityContext, SecurityHeader};
@@ -122,6 +123,12 @@ pub(super) struct UeContext {
 }
 
 impl UeContext {
+    /// By what the MME knows the UE: the subscriber, or until it has said who that is, the connection.
+    pub(super) fn session_key(&self) -> Option<SessionKey> {
+        let connection = || Some(SessionKey::Connection { enb: self.enb, id: self.enb_id? });
+        self.imsi.clone().map(SessionKey::Subscriber).or_else(connection)
+    }
+
     pub(super) fn new(mme_id: u32, enb: u32, enb_id: u32) -> Self {
         Self {
             mme_id,

@@ -61,6 +61,7 @@ impl Mme {
         let detached = self.with(id, |mme, ue| {
             let imsi = ue.imsi.as_ref().map(ToString::to_string).unwrap_or_default();
             core.state(
+                ue,
                 "emm",
                 "REGISTERED -> DEREGISTERED",
                 vec![("imsi", imsi), ("why", "new attach".into())],
@@ -88,7 +89,7 @@ impl Mme {
         {
             self.registered.remove(imsi);
             if !ue.attaching() {
-                core.state("emm", "REGISTERED -> DEREGISTERED", vec![("imsi", imsi.to_string())]);
+                core.state(ue, "emm", "REGISTERED -> DEREGISTERED", vec![("imsi", imsi.to_string())]);
             }
         }
         ue.phase = Phase::Releasing;

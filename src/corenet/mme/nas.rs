@@ -148,7 +148,7 @@ impl Mme {
 
     fn dropped(&self, ue: &UeContext, why: &str, core: &mut Core<'_>) {
         let fields = vec![("mme-ue-id", ue.mme_id.to_string()), ("why", why.to_owned())];
-        core.state("", "NAS message dropped", fields);
+        core.state(ue, "", "NAS message dropped", fields);
     }
 
     /// Sends a message, protected once secure exchange is established.

@@ -108,10 +108,10 @@ fn heard(actor: Actor, line: Line) -> Result<Option<Input>, JoinError> {
     })
 }
 
-/// What the world is told of what the node does: its frames. Its states are its own.
+/// What the world is told of what the node does: its frames. Its states are its own, and so is what it knows of devices.
 fn said(output: Output) -> Option<Line> {
     match output {
         Output::Send { from, to, payload, .. } => Some(Line::frame(from, to, payload)),
-        Output::Tell { .. } | Output::Resume { .. } | Output::Await { .. } => None,
+        Output::Tell { .. } | Output::Known { .. } | Output::Resume { .. } | Output::Await { .. } => None,
     }
 }

@@ -4,6 +4,14 @@
 use std::collections::HashMap;
 
 use crate::crypto::tls::KeyLogSink;
+use crate::event::Message;
+use crate::wire::{Proto, gtpu};
+
+/// The first octets of a TLS record with a handshake message in it (RFC 8446 clause 5.1).
+const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
+const CLIENT_HELLO: u8 = 1;
+/// Where the random stands in a record with a Client Hello: after two headers and the version.
+const CLIENT_RANDOM_AT: usize = 11;
 
 /// Where TLS secrets come from, and where those that are recorded go.
 pub(super) struct Keys {
@@ -55,4 +63,17 @@ impl Keys {
             held.lines.into_iter().for_each(|line| self.to.add(line));
         }
     }
+}
+
+/// The client random of the Client Hello that a packet of a device begins, in hexadecimal digits.
+pub(super) fn client_random(message: &Message) -> Option<String> {
+    if message.label.proto != Proto::GtpU || !message.from.role.is_base_station() {
+        return None;
+    }
+    let gtpu::Received::User { packet, .. } = gtpu::decode(&message.bytes).ok()? else { return None };
+    let words = |octet: u8| usize::from(octet) * 4;
+    let segment = packet.get(words(packet.first()? & 0x0f)..)?;
+    let record = segment.get(words(segment.get(12)? >> 4)..)?;
+    let is_hello = record.starts_with(&TLS_HANDSHAKE) && record.get(5) == Some(&CLIENT_HELLO);
+    is_hello.then(|| record.get(CLIENT_RANDOM_AT..CLIENT_RANDOM_AT + 32).map(hex::encode))?
 }

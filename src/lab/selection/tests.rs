@@ -36,7 +36,7 @@ impl Ran {
 
     fn tell(&mut self, body: Body) {
         self.at += 1;
-        let event = Event { at: Instant::from_nanos(self.at), body };
+        let event = Event::new(Instant::from_nanos(self.at), body);
         self.judge.observe(&event);
         let (judge, recorded) = (&self.judge, &mut self.recorded);
         self.selection

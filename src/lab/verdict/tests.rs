@@ -20,7 +20,7 @@ fn judge(rest: &str) -> Judge {
 }
 
 fn event(body: Body) -> Event {
-    Event { at: Instant::ZERO, body }
+    Event::new(Instant::ZERO, body)
 }
 
 fn done(judge: &mut Judge, device: u32, step: Step) {

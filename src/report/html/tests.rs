@@ -102,10 +102,10 @@ fn hostile_names_are_text() {
     let outcome = Outcome::Refused { reason: Reason::of(HOSTILE), detail: HOSTILE.to_owned() };
     let took = Duration::ZERO;
     let events = [
-        Event { at, body: Body::StepStarted { device: 1, step: StepId::first(Step::Attach) } },
-        Event { at, body: Body::Message(message) },
-        Event { at, body: Body::State(state) },
-        Event { at, body: Body::StepEnded { device: 1, step: StepId::first(Step::Attach), took, outcome } },
+        Event::new(at, Body::StepStarted { device: 1, step: StepId::first(Step::Attach) }),
+        Event::new(at, Body::Message(message)),
+        Event::new(at, Body::State(state)),
+        Event::new(at, Body::StepEnded { device: 1, step: StepId::first(Step::Attach), took, outcome }),
     ];
     let page = page(&events, &summary);
     assert_well_formed(&page);
@@ -119,7 +119,7 @@ fn a_large_run_has_a_bounded_page_that_says_so() {
     let message = |from, i: u64| {
         let label = Label::new(Proto::S1ap, "Paging");
         let body = Body::Message(Message { from, to: Actor::MME, label, bytes: vec![0; 5000] });
-        Event { at: Instant::from_nanos(i), body }
+        Event::new(Instant::from_nanos(i), body)
     };
     let mut events = Vec::new();
     for i in 0..6000 {

@@ -18,7 +18,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 
 fn message(from: Actor, to: Actor, proto: Proto, bytes: Vec<u8>) -> Event {
     let body = Message { from, to, label: Label::new(proto, "Name"), bytes };
-    Event { at: Instant::from_nanos(1_500_000_001), body: Body::Message(body) }
+    Event::new(Instant::from_nanos(1_500_000_001), Body::Message(body))
 }
 
 fn capture(events: &[Event]) -> Vec<u8> {

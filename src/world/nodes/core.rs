@@ -1,7 +1,7 @@
 //! The evolved packet core as a node: MME, HSS and gateway in one machine, with a port for each of their interfaces.
 
-use crate::corenet::{Epc, EpcInput, EpcOutput};
-use crate::event::{Actor, Body, Message, StateChange};
+use crate::corenet::{Epc, EpcInput, EpcOutput, SessionChange};
+use crate::event::{Actor, Body, Message, SessionKey, StateChange};
 use crate::kernel::{Gone, Instant};
 use crate::world::WorldError;
 use crate::world::node::{Input, Node, Output};
@@ -23,19 +23,20 @@ impl CoreNode {
     ) -> Result<(), WorldError> {
         let mut outputs = Vec::new();
         self.0.handle(now, input, &mut outputs)?;
-        out.extend(outputs.into_iter().map(|output| Self::put(now, output)));
+        outputs.into_iter().for_each(|output| Self::put(now, output, out));
         Ok(())
     }
 
-    fn put(now: Instant, output: EpcOutput) -> Output {
+    fn put(now: Instant, output: EpcOutput, out: &mut Vec<Output>) {
         let mme = Port::new(Actor::MME, Iface::S1Mme);
         let gateway = |at| Port::new(Actor::GATEWAY, at);
-        match output {
-            EpcOutput::S1 { enb, bytes, label } => {
-                Output::frame(now, mme, To::Port(Port::new(Actor::enb(enb), Iface::S1Mme)), bytes, label)
+        let output = match output {
+            EpcOutput::S1 { enb, bytes, label, session } => {
+                let to = To::Port(Port::new(Actor::enb(enb), Iface::S1Mme));
+                Output::frame(now, mme, to, bytes, label).about(session)
             }
-            EpcOutput::GtpU { to, bytes, label } => {
-                Output::frame(now, gateway(Iface::S1U), To::Address(to), bytes, label)
+            EpcOutput::GtpU { to, bytes, label, session } => {
+                Output::frame(now, gateway(Iface::S1U), To::Address(to), bytes, label).about(session)
             }
             EpcOutput::Sgi(packet) => Output::Send {
                 at: now,
@@ -43,18 +44,28 @@ impl CoreNode {
                 to: To::Port(Port::new(Actor::SERVICES, Iface::Sgi)),
                 payload: Payload::Bytes(packet),
                 label: None,
+                session: None,
             },
-            EpcOutput::State { actor, machine, change, fields } => {
-                Output::Tell { at: now, body: Body::State(StateChange { actor, machine, change, fields }) }
+            EpcOutput::State { actor, machine, change, fields, session } => {
+                let body = Body::State(StateChange { actor, machine, change, fields });
+                Output::Tell { at: now, body, session }
             }
-            EpcOutput::Call { from, to, label } => {
-                Output::Tell { at: now, body: Body::Message(Message { from, to, label, bytes: Vec::new() }) }
+            EpcOutput::Call { from, to, label, session } => {
+                let body = Body::Message(Message { from, to, label, bytes: Vec::new() });
+                Output::Tell { at: now, body, session: Some(session) }
             }
-            EpcOutput::Session { token, label, .. } => {
+            EpcOutput::Session { change, token, label, session } => {
+                if let SessionChange::Up(attestation) | SessionChange::Changed(attestation) = &change {
+                    out.extend(attestation.ipv4().map(|address| Output::Known {
+                        key: SessionKey::Address(address),
+                        session: session.clone(),
+                    }));
+                }
                 let to = To::Port(Port::new(Actor::REGISTRAR, Iface::SgiAaa));
-                Output::frame(now, gateway(Iface::SgiAaa), to, token, label)
+                Output::frame(now, gateway(Iface::SgiAaa), to, token, label).about(Some(session))
             }
-        }
+        };
+        out.push(output);
     }
 }
 

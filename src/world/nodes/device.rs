@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::card::{CardModel, CardUser, Exchange, StoreDataChain};
 use crate::device::{Device, DeviceInput, DeviceOutput};
-use crate::event::{Actor, Body, Message, StateChange};
+use crate::event::{Actor, Body, Message, SessionKey, StateChange};
 use crate::kernel::Instant;
 use crate::wire::Namer;
 use crate::world::WorldError;
@@ -61,18 +61,23 @@ impl DeviceNode {
                     to: To::Serving,
                     payload: Payload::Up(message),
                     label: None,
+                    session: None,
                 }),
-                DeviceOutput::Event(body) => out.push(Output::Tell { at, body }),
+                DeviceOutput::Event(body) => out.push(Output::Tell { at, body, session: None }),
+                DeviceOutput::Subscriber(imsi) => {
+                    let (key, session) = (SessionKey::Subscriber(imsi), SessionKey::Device(self.number));
+                    out.push(Output::Known { key, session });
+                }
                 DeviceOutput::Card(exchange) => at = self.exchange(at, exchange, out),
                 DeviceOutput::StepStarted(step) => {
                     self.step_began = at;
                     let body = Body::StepStarted { device: self.number, step };
-                    out.push(Output::Tell { at, body });
+                    out.push(Output::Tell { at, body, session: None });
                 }
                 DeviceOutput::StepEnded(step, outcome) => {
                     let took = at.since(self.step_began);
                     let body = Body::StepEnded { device: self.number, step, took, outcome };
-                    out.push(Output::Tell { at, body });
+                    out.push(Output::Tell { at, body, session: None });
                 }
                 DeviceOutput::Awaits(condition) => out.push(Output::Await { at, condition }),
             }
@@ -95,14 +100,14 @@ impl DeviceNode {
         let (asked, answered) = self.namer.describe(&command, &response);
         let card = Actor::card(self.number);
         let body = Body::Message(Message { from, to: card, label: asked, bytes: command });
-        out.push(Output::Tell { at, body });
+        out.push(Output::Tell { at, body, session: None });
         let body = Body::Message(Message { from: card, to: from, label: answered, bytes: response });
-        out.push(Output::Tell { at: until, body });
+        out.push(Output::Tell { at: until, body, session: None });
         for refusal in refused {
             let change = format!("{} refused", refusal.function).into();
             let fields = vec![("reason", refusal.name.to_owned()), ("detail", refusal.text)];
             let body = Body::State(StateChange { actor: card, machine: "", change, fields });
-            out.push(Output::Tell { at: until, body });
+            out.push(Output::Tell { at: until, body, session: None });
         }
         until
     }

@@ -1,6 +1,6 @@
 //! A base station as a node.
 
-use crate::event::{Actor, Body, StateChange};
+use crate::event::{Actor, Body, SessionKey, StateChange};
 use crate::kernel::{Gone, Instant};
 use crate::ran::{Enb, EnbInput, EnbOutput};
 use crate::world::WorldError;
@@ -32,19 +32,25 @@ impl EnbNode {
     ) -> Result<(), WorldError> {
         let mut outputs = Vec::new();
         self.enb.handle(now, input, &mut outputs)?;
-        out.extend(outputs.into_iter().map(|output| self.put(now, output)));
+        outputs.into_iter().for_each(|output| self.put(now, output, out));
         Ok(())
     }
 
-    fn put(&self, now: Instant, output: EnbOutput) -> Output {
+    fn put(&self, now: Instant, output: EnbOutput, out: &mut Vec<Output>) {
         let port = |at| Port::new(self.actor, at);
-        match output {
-            EnbOutput::S1 { bytes, label } => {
+        let output = match output {
+            EnbOutput::S1 { bytes, label, about } => {
+                let key = about.map(|(id, _)| SessionKey::Connection { enb: self.actor.number, id });
+                // The radio says which device a connection is of.
+                if let (Some(key), Some((_, Some(ue)))) = (&key, about) {
+                    out.push(Output::Known { key: key.clone(), session: SessionKey::Device(ue) });
+                }
                 let to = To::Port(Port::new(Actor::MME, Iface::S1Mme));
-                Output::frame(now, port(Iface::S1Mme), to, bytes, label)
+                Output::frame(now, port(Iface::S1Mme), to, bytes, label).about(key)
             }
-            EnbOutput::GtpU { to, bytes, label } => {
+            EnbOutput::GtpU { to, bytes, label, ue } => {
                 Output::frame(now, port(Iface::S1U), To::Address(to), bytes, label)
+                    .about(ue.map(SessionKey::Device))
             }
             EnbOutput::Air { ue, message } => Output::Send {
                 at: now,
@@ -52,10 +58,11 @@ impl EnbNode {
                 to: To::Port(Port::new(Actor::ue(ue), Iface::Uu)),
                 payload: Payload::Down(message),
                 label: None,
+                session: None,
             },
             EnbOutput::State { machine, change, fields } => {
                 let change = StateChange { actor: self.actor, machine, change, fields };
-                Output::Tell { at: now, body: Body::State(change) }
+                Output::Tell { at: now, body: Body::State(change), session: None }
             }
             EnbOutput::Access { barred } => Output::Send {
                 at: now,
@@ -63,8 +70,10 @@ impl EnbNode {
                 to: To::Cells,
                 payload: Payload::System { barred },
                 label: None,
+                session: None,
             },
-        }
+        };
+        out.push(output);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The service network as a node.
 
-use crate::event::Actor;
+use crate::event::{Actor, SessionKey};
 use crate::kernel::{Gone, Instant};
 use crate::services::{ServiceInput, ServiceOutput, Services};
 use crate::world::WorldError;
@@ -31,8 +31,11 @@ impl Node for ServicesNode {
                 to: To::Port(Port::new(Actor::GATEWAY, Iface::Sgi)),
                 payload: Payload::Bytes(packet),
                 label: None,
+                session: None,
             },
-            ServiceOutput::Event(body) => Output::Tell { at: now, body },
+            ServiceOutput::Event(body, device) => {
+                Output::Tell { at: now, body, session: device.map(SessionKey::Device) }
+            }
         }));
         Ok(())
     }

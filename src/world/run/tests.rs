@@ -121,7 +121,7 @@ impl Node for Sends {
     fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) -> Result<(), WorldError> {
         if input == Input::Start {
             let (from, label) =
-                (Port::new(Actor::GATEWAY, Iface::S1U), Label::new(wire::Proto::GtpU, "G-PDU"));
+                (Port::new(Actor::GATEWAY, Iface::S1U), Label::new(crate::wire::Proto::GtpU, "G-PDU"));
             out.push(Output::frame(now, from, To::Address(self.0), vec![0], label));
         }
         Ok(())
