@@ -27,13 +27,18 @@ impl Default for Limits {
     }
 }
 
-/// Parses the requests on one connection.
-pub struct RequestParser(Parser<Request>);
+/// Parses the messages of one kind on one connection.
+pub struct HttpParser<M>(Parser<M>);
 
-impl RequestParser {
+/// Parses the requests on one connection.
+pub type RequestParser = HttpParser<Request>;
+/// Parses the responses on one connection.
+pub type ResponseParser = HttpParser<Response>;
+
+impl<M> HttpParser<M> {
     /// A parser that refuses messages beyond `limits`.
     pub fn new(limits: Limits) -> Self {
-        Self(Parser::new(limits))
+        Self(Parser { buffer: ByteQueue::default(), limits, state: State::Head { scanned: 0 } })
     }
 
     /// Takes bytes from the connection.
@@ -41,6 +46,13 @@ impl RequestParser {
         self.0.buffer.push(bytes);
     }
 
+    /// Bytes taken in beyond the last complete message.
+    pub fn pending(&self) -> usize {
+        self.0.buffer.len()
+    }
+}
+
+impl HttpParser<Request> {
     /// The next complete request, if there is one.
     ///
     /// # Errors
@@ -50,27 +62,9 @@ impl RequestParser {
     pub fn next_request(&mut self) -> Result<Option<Request>, HttpFault> {
         self.0.next()
     }
-
-    /// Bytes taken in beyond the last complete request.
-    pub fn pending(&self) -> usize {
-        self.0.buffer.len()
-    }
 }
 
-/// Parses the responses on one connection.
-pub struct ResponseParser(Parser<Response>);
-
-impl ResponseParser {
-    /// A parser that refuses messages beyond `limits`.
-    pub fn new(limits: Limits) -> Self {
-        Self(Parser::new(limits))
-    }
-
-    /// Takes bytes from the connection.
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.0.buffer.push(bytes);
-    }
-
+impl HttpParser<Response> {
     /// The next complete response, if there is one. Interim responses (1xx) are passed over. The parser does
     /// not know the request, so it cannot be used for the response to HEAD or CONNECT.
     ///
@@ -159,10 +153,6 @@ struct Parser<M> {
 }
 
 impl<M: Message> Parser<M> {
-    fn new(limits: Limits) -> Self {
-        Self { buffer: ByteQueue::default(), limits, state: State::Head { scanned: 0 } }
-    }
-
     fn next(&mut self) -> Result<Option<M>, HttpFault> {
         self.advance().inspect_err(|fault| {
             self.buffer = ByteQueue::default();
