@@ -31,7 +31,7 @@ pub(super) fn of(origin: Origin) -> [u8; BYTES] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::card::explore::Atr;
+    use crate::reader::Atr;
 
     #[test]
     fn the_name_says_where_the_keys_come_from() {

@@ -8,7 +8,6 @@ mod answer;
 mod atr;
 mod commands;
 mod euicc;
-pub mod explore;
 mod fs;
 mod gsm;
 mod install;

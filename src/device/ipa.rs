@@ -10,7 +10,7 @@ use rustls::ClientConfig;
 use super::application::Application;
 use super::link::Link;
 use super::steps::Flow;
-use super::{DeviceError, DeviceOutput, Refusal};
+use super::{DeviceError, DeviceOutput, StepRefusal};
 use crate::crypto::tls;
 use crate::esim::ipa::{Ipa, IpaOptions, IpaStep, PollReport};
 use crate::esim::lpa::{Channel, Delivery, Es10, LpaError, Step as LpaStep, Transport};
@@ -66,9 +66,9 @@ enum Work {
     Begin,
     UnderWay,
     /// Waits for the modem; then goes on. With why the profile before came back, if it did.
-    Refreshing(Option<Refusal>),
+    Refreshing(Option<StepRefusal>),
     /// As [`UnderWay`](Self::UnderWay), with the profile before back in force.
-    RolledBack(Refusal),
+    RolledBack(StepRefusal),
 }
 
 impl Assistant {
@@ -310,7 +310,7 @@ impl Assistant {
     ///
     /// # Errors
     /// Where the bench is at fault.
-    pub fn roll_back(&mut self, application: &Application, why: &Refusal) -> Result<bool, DeviceError> {
+    pub fn roll_back(&mut self, application: &Application, why: &StepRefusal) -> Result<bool, DeviceError> {
         if !matches!(self.work, Work::Refreshing(None)) {
             return Ok(false);
         }

@@ -17,14 +17,14 @@ pub use unit::{Device, DeviceInput};
 use crate::ca::CaError;
 use crate::card::PortError;
 use crate::crypto::CryptoError;
-use crate::kernel::{Blame, Instant};
+use crate::kernel::{Blame, Restless};
 use crate::ran::RanError;
 use crate::wire::Reason;
 use iot_safe::IotSafeError;
 
 /// Somebody said no, for a reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct StepRefusal {
     /// Why, as it is compared with what a scenario expects.
     pub reason: Reason,
     /// A sentence for people.
@@ -36,14 +36,11 @@ pub struct Refusal {
 #[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum DeviceError {
     #[error("refused: {} ({})", .0.reason, .0.detail)]
-    Refused(Refusal),
+    Refused(StepRefusal),
     #[error("the card's slot is unusable: its holder died")]
     Slot,
-    #[error(
-        "{who} does not come to rest at {at} s of virtual time: it asks to be woken for something that it does \
-         not do, which is a fault of cellbed"
-    )]
-    Restless { who: String, at: Instant },
+    #[error(transparent)]
+    Restless(#[from] Restless),
     #[error(transparent)]
     Port(#[from] PortError),
     #[error(transparent)]
@@ -59,7 +56,8 @@ impl DeviceError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Refused(_) => Blame::PeerRefused,
-            Self::Slot | Self::Restless { .. } => Blame::Ours,
+            Self::Slot => Blame::Ours,
+            Self::Restless(error) => error.blame(),
             Self::Port(error) => error.blame(),
             Self::Ran(error) => error.blame(),
             Self::Ca(error) => error.blame(),
@@ -81,6 +79,6 @@ impl From<IotSafeError> for DeviceError {
 impl DeviceError {
     /// A refusal.
     pub fn refused(reason: Reason, detail: impl Into<String>) -> Self {
-        Self::Refused(Refusal { reason, detail: detail.into() })
+        Self::Refused(StepRefusal { reason, detail: detail.into() })
     }
 }

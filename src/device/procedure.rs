@@ -14,7 +14,7 @@ use super::ipa::Assistant;
 use super::plan::Act;
 use super::power::Battery;
 use super::steps::{DeviceContext, Flow, Task, needed_for, task};
-use super::{DeviceError, DeviceOutput, Refusal};
+use super::{DeviceError, DeviceOutput, StepRefusal};
 use crate::event::{Actor, Body, Outcome, Step, StepId};
 use crate::kernel::Instant;
 use crate::net::Host;
@@ -33,7 +33,7 @@ enum Refresh {
     Wanted,
     UnderWay,
     /// The new subscriber was refused.
-    Failed(Refusal),
+    Failed(StepRefusal),
 }
 
 /// What came of a turn of the procedure.
@@ -67,7 +67,7 @@ pub struct Procedure {
     /// The IPA of a device whose card is an eUICC.
     assistant: Option<Assistant>,
     refresh: Refresh,
-    last_failure: Option<Refusal>,
+    last_failure: Option<StepRefusal>,
     /// Whether the modem is to be attached whenever the device is on.
     connected: bool,
     /// Whether an entry has begun on which nothing was done yet.
@@ -172,7 +172,7 @@ impl Procedure {
         retry: bool,
         out: &mut Vec<DeviceOutput>,
     ) {
-        let refusal = Refusal { reason, detail };
+        let refusal = StepRefusal { reason, detail };
         if retry {
             self.last_failure = Some(refusal);
         } else if self.refresh == Refresh::UnderWay {
@@ -215,7 +215,7 @@ impl Procedure {
             None if self.refresh == Refresh::UnderWay || self.over => {}
             None => {
                 let detail = "the network detached the device".to_owned();
-                self.refused(Refusal { reason: Reason::NetworkDetach, detail }, out);
+                self.refused(StepRefusal { reason: Reason::NetworkDetach, detail }, out);
             }
         }
     }
@@ -355,7 +355,7 @@ impl Procedure {
         }
         self.hang_up(host);
         let seconds = STEP_TIME_LIMIT.as_secs();
-        let refusal = self.last_failure.take().unwrap_or_else(|| Refusal {
+        let refusal = self.last_failure.take().unwrap_or_else(|| StepRefusal {
             reason: Reason::Timeout,
             detail: format!("not done after {seconds} s"),
         });
@@ -418,8 +418,8 @@ impl Procedure {
         }
     }
 
-    fn refused(&mut self, refusal: Refusal, out: &mut Vec<DeviceOutput>) {
-        let Refusal { reason, detail } = refusal;
+    fn refused(&mut self, refusal: StepRefusal, out: &mut Vec<DeviceOutput>) {
+        let StepRefusal { reason, detail } = refusal;
         self.end(Outcome::Refused { reason, detail }, out);
         self.over = true;
     }

@@ -6,7 +6,7 @@ use super::power::{Battery, POWER_CUT};
 use super::procedure::{Procedure, Turn};
 use crate::card::CardHandle;
 use crate::event::{Actor, Body, Message, StateChange};
-use crate::kernel::{Instant, RngTree};
+use crate::kernel::{Instant, Restless, RngTree};
 use crate::net::Host;
 use crate::ran::{Downlink, Ue, UeConfig, UeInput, UeOutput};
 
@@ -142,7 +142,7 @@ impl Device {
                 return Ok(());
             }
         }
-        Err(DeviceError::Restless { who: Actor::device(self.number).to_string(), at: now })
+        Err(Restless { who: Actor::device(self.number).to_string(), at: now }.into())
     }
 
     /// Lets the application and the IP stack work once; the packets that are to be sent go into `packets`. Where the

@@ -6,7 +6,7 @@ use rand_core::RngCore;
 
 use super::json::{self, Body};
 use super::pki::Identity;
-use super::{HttpResponse, Reason, Refusal};
+use super::{FunctionRefusal, HttpResponse, Reason};
 use crate::crypto::Tally;
 use crate::crypto::rsp_cert::{Role, RspCertError, RspCertificate, RspPublicKey, TrustAnchor};
 use crate::id::Eid;
@@ -93,10 +93,13 @@ impl Authenticator {
         transaction_id: &[u8],
         rng: &mut ChaCha20Rng,
         now_unix_s: u64,
-    ) -> Result<(Challenge, HttpResponse), Refusal> {
+    ) -> Result<(Challenge, HttpResponse), FunctionRefusal> {
         let euicc_challenge: [u8; 16] =
             body.binary("euiccChallenge")?.try_into().map_err(|found: Vec<u8>| {
-                Refusal::new(Reason::Malformed, format!("euiccChallenge has {} bytes, not 16.", found.len()))
+                FunctionRefusal::new(
+                    Reason::Malformed,
+                    format!("euiccChallenge has {} bytes, not 16.", found.len()),
+                )
             })?;
         let info = EuiccInfo1::parse(&body.binary("euiccInfo1")?).map_err(malformed)?;
         // Some clients call it so to an SM-DS as well.
@@ -104,22 +107,22 @@ impl Authenticator {
         let address = smds.map_or_else(|| body.text("smdpAddress"), Ok)?;
         if !address.eq_ignore_ascii_case(&self.address) {
             let detail = format!("It is {}, {address} was asked for.", self.address);
-            return Err(Refusal::new(self.kind.wrong_address(), detail));
+            return Err(FunctionRefusal::new(self.kind.wrong_address(), detail));
         }
         if !VERSIONS.contains(&info.svn[0]) {
             let [major, minor, revision] = info.svn;
             let detail = format!("The eUICC has {major}.{minor}.{revision}.");
-            return Err(Refusal::new(self.kind.wrong_version(), detail));
+            return Err(FunctionRefusal::new(self.kind.wrong_version(), detail));
         }
         let known = |id: &&Vec<u8>| self.credentials.iter().any(|c| c.anchor.key_id() == **id);
-        let ci_key_id = info
-            .ci_for_signing
-            .iter()
-            .find(known)
-            .ok_or_else(|| Refusal::new(self.kind.no_signing_ci(), listed(&info.ci_for_signing)))?;
+        let ci_key_id =
+            info.ci_for_signing.iter().find(known).ok_or_else(|| {
+                FunctionRefusal::new(self.kind.no_signing_ci(), listed(&info.ci_for_signing))
+            })?;
         let own = info.ci_for_verification.iter().find_map(|id| self.own(id, now_unix_s));
-        let own =
-            own.ok_or_else(|| Refusal::new(self.kind.no_certificate(), listed(&info.ci_for_verification)))?;
+        let own = own.ok_or_else(|| {
+            FunctionRefusal::new(self.kind.no_certificate(), listed(&info.ci_for_verification))
+        })?;
 
         let mut server_challenge = [0; 16];
         rng.fill_bytes(&mut server_challenge);
@@ -161,7 +164,7 @@ impl Authenticator {
         transaction_id: &[u8],
         challenge: &Challenge,
         now_unix_s: u64,
-    ) -> Result<Authenticated, Refusal> {
+    ) -> Result<Authenticated, FunctionRefusal> {
         let response = body.binary("authenticateServerResponse")?;
         let (raw, signature1, euicc, eum) =
             match AuthenticateServerResponse::parse(&response).map_err(malformed)? {
@@ -173,21 +176,24 @@ impl Authenticator {
                 } => (euicc_signed1, euicc_signature1, euicc_certificate, eum_certificate),
                 AuthenticateServerResponse::Error { code, .. } => {
                     let detail = format!("AuthenticateServer: {} ({code}).", authenticate_error(code));
-                    return Err(Refusal::new(Reason::EuiccReportsError, detail));
+                    return Err(FunctionRefusal::new(Reason::EuiccReportsError, detail));
                 }
             };
         let (eid, public) = self.euicc(&euicc, &eum, &challenge.ci_key_id, now_unix_s)?;
         public.verify(&raw, &signature1, &self.tally).map_err(|_| Reason::EuiccSignature)?;
         let signed = EuiccSigned1::parse(&raw).map_err(malformed)?;
         if signed.transaction_id != transaction_id {
-            return Err(Refusal::new(Reason::TransactionUnknown, "The eUICC has signed another identifier."));
+            return Err(FunctionRefusal::new(
+                Reason::TransactionUnknown,
+                "The eUICC has signed another identifier.",
+            ));
         }
         if signed.server_challenge != challenge.server_challenge {
-            return Err(Refusal::new(Reason::EuiccSignature, "The server challenge is another one."));
+            return Err(FunctionRefusal::new(Reason::EuiccSignature, "The server challenge is another one."));
         }
         if !signed.server_address.eq_ignore_ascii_case(&challenge.address) {
             let detail = format!("The eUICC has signed the server address {}.", signed.server_address);
-            return Err(Refusal::new(Reason::EuiccSignature, detail));
+            return Err(FunctionRefusal::new(Reason::EuiccSignature, detail));
         }
         Ok(Authenticated { eid, public, info: signed.euicc_info2, context: signed.ctx_params1, signature1 })
     }
@@ -199,7 +205,7 @@ impl Authenticator {
         eum: &[u8],
         ci_key_id: &[u8],
         now_unix_s: u64,
-    ) -> Result<(Eid, RspPublicKey), Refusal> {
+    ) -> Result<(Eid, RspPublicKey), FunctionRefusal> {
         let anchor = self.credentials.iter().map(|c| &c.anchor).find(|anchor| anchor.key_id() == ci_key_id);
         let anchor = anchor.ok_or(Reason::CiUnknown)?;
         self.verified(anchor, euicc, eum, now_unix_s)
@@ -212,9 +218,9 @@ impl Authenticator {
         euicc: &[u8],
         eum: &[u8],
         now_unix_s: u64,
-    ) -> Result<(Eid, RspPublicKey), Refusal> {
+    ) -> Result<(Eid, RspPublicKey), FunctionRefusal> {
         let issuer = RspCertificate::parse(eum)
-            .map_err(|error| Refusal::new(Reason::EumCertificate, format!("{error}.")))?;
+            .map_err(|error| FunctionRefusal::new(Reason::EumCertificate, format!("{error}.")))?;
         let named = issuer.authority_key_id().unwrap_or_default().to_vec();
         self.euicc(euicc, eum, &named, now_unix_s)
     }
@@ -225,8 +231,8 @@ impl Authenticator {
         euicc: &[u8],
         eum: &[u8],
         now_unix_s: u64,
-    ) -> Result<(Eid, RspPublicKey), Refusal> {
-        let refuse = |reason, error: &RspCertError| Refusal::new(reason, format!("{error}."));
+    ) -> Result<(Eid, RspPublicKey), FunctionRefusal> {
+        let refuse = |reason, error: &RspCertError| FunctionRefusal::new(reason, format!("{error}."));
         let eum = RspCertificate::parse(eum).map_err(|error| refuse(Reason::EumCertificate, &error))?;
         let euicc = RspCertificate::parse(euicc).map_err(|error| refuse(Reason::EuiccCertificate, &error))?;
         if let Err(error) = anchor.verify_chain(&[&euicc, &eum], Role::Euicc, Some(now_unix_s), &self.tally) {
@@ -262,8 +268,8 @@ fn authenticate_error(code: u64) -> &'static str {
     }
 }
 
-pub(super) fn malformed(error: RspError) -> Refusal {
-    Refusal::new(Reason::Malformed, format!("{error}."))
+pub(super) fn malformed(error: RspError) -> FunctionRefusal {
+    FunctionRefusal::new(Reason::Malformed, format!("{error}."))
 }
 
 fn listed(ids: &[Vec<u8>]) -> String {

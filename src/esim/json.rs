@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::{HttpResponse, JSON, Reason, Refusal};
+use super::{FunctionRefusal, HttpResponse, JSON, Reason};
 
 /// The longest text of a field that is no binary data: names and identifiers.
 const TEXT_MAX: usize = 255;
@@ -14,34 +14,36 @@ const TEXT_MAX: usize = 255;
 pub(super) struct Body(Map<String, Value>);
 
 impl Body {
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, FunctionRefusal> {
         match serde_json::from_slice(bytes) {
             Ok(Value::Object(fields)) => Ok(Self(fields)),
-            Ok(_) => Err(Refusal::new(Reason::Malformed, "The body is no JSON object.")),
-            Err(error) => Err(Refusal::new(Reason::Malformed, format!("The body is no JSON: {error}."))),
+            Ok(_) => Err(FunctionRefusal::new(Reason::Malformed, "The body is no JSON object.")),
+            Err(error) => {
+                Err(FunctionRefusal::new(Reason::Malformed, format!("The body is no JSON: {error}.")))
+            }
         }
     }
 
     /// A field of text that may be absent; `null` is absent.
-    pub(super) fn optional_text(&self, name: &str) -> Result<Option<&str>, Refusal> {
+    pub(super) fn optional_text(&self, name: &str) -> Result<Option<&str>, FunctionRefusal> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(Refusal::new(Reason::Malformed, format!("{name} is no string."))),
+            Some(_) => Err(FunctionRefusal::new(Reason::Malformed, format!("{name} is no string."))),
         }
     }
 
-    fn any_text(&self, name: &str) -> Result<&str, Refusal> {
-        let missing = || Refusal::new(Reason::FieldMissing, format!("{name} is not there."));
+    fn any_text(&self, name: &str) -> Result<&str, FunctionRefusal> {
+        let missing = || FunctionRefusal::new(Reason::FieldMissing, format!("{name} is not there."));
         self.optional_text(name)?.ok_or_else(missing)
     }
 
     /// A field of text.
-    pub(super) fn text(&self, name: &str) -> Result<&str, Refusal> {
+    pub(super) fn text(&self, name: &str) -> Result<&str, FunctionRefusal> {
         let text = self.any_text(name)?;
         if text.len() > TEXT_MAX {
             let problem = format!("{name} has more than {TEXT_MAX} bytes.");
-            return Err(Refusal::new(Reason::Malformed, problem));
+            return Err(FunctionRefusal::new(Reason::Malformed, problem));
         }
         Ok(text)
     }
@@ -50,33 +52,38 @@ impl Body {
     pub(super) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
         &self,
         name: &str,
-    ) -> Result<Option<T>, Refusal> {
-        let wrong = |error| Refusal::new(Reason::Malformed, format!("{name}: {error}."));
+    ) -> Result<Option<T>, FunctionRefusal> {
+        let wrong = |error| FunctionRefusal::new(Reason::Malformed, format!("{name}: {error}."));
         self.optional_text(name)?.map(|text| text.parse().map_err(wrong)).transpose()
     }
 
     /// A field that is true or false, and false where it is absent.
-    pub(super) fn flag(&self, name: &str) -> Result<bool, Refusal> {
+    pub(super) fn flag(&self, name: &str) -> Result<bool, FunctionRefusal> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
-            Some(_) => Err(Refusal::new(Reason::Malformed, format!("{name} is neither true nor false."))),
+            Some(_) => {
+                Err(FunctionRefusal::new(Reason::Malformed, format!("{name} is neither true nor false.")))
+            }
         }
     }
 
     /// A field of Base64.
-    pub(super) fn binary(&self, name: &str) -> Result<Vec<u8>, Refusal> {
-        let wrong = |error| Refusal::new(Reason::Malformed, format!("{name} is no Base64: {error}."));
+    pub(super) fn binary(&self, name: &str) -> Result<Vec<u8>, FunctionRefusal> {
+        let wrong = |error| FunctionRefusal::new(Reason::Malformed, format!("{name} is no Base64: {error}."));
         STANDARD.decode(self.any_text(name)?).map_err(wrong)
     }
 
     /// The transaction identifier, hexadecimal.
-    pub(super) fn transaction_id(&self) -> Result<Vec<u8>, Refusal> {
+    pub(super) fn transaction_id(&self) -> Result<Vec<u8>, FunctionRefusal> {
         let id = hex::decode(self.text("transactionId")?).unwrap_or_default();
         if (1..=16).contains(&id.len()) {
             Ok(id)
         } else {
-            Err(Refusal::new(Reason::Malformed, "transactionId is no 1 to 16 bytes in hexadecimal digits."))
+            Err(FunctionRefusal::new(
+                Reason::Malformed,
+                "transactionId is no 1 to 16 bytes in hexadecimal digits.",
+            ))
         }
     }
 }
@@ -104,7 +111,7 @@ pub(super) fn executed(fields: Fields) -> HttpResponse {
 
 /// The response of a function that was refused: status `Failed` with codes and a message for people. Only what is
 /// no JSON at all is an error of HTTP as well (SGP.22 clause 6.3).
-pub(super) fn refused(refusal: &Refusal, transaction: Option<&[u8]>) -> HttpResponse {
+pub(super) fn refused(refusal: &FunctionRefusal, transaction: Option<&[u8]>) -> HttpResponse {
     let status = json!({
         "status": "Failed",
         "statusCodeData": {

@@ -26,7 +26,7 @@ pub use pki::{Deployment, Identity, Issuer, Pki, PkiOptions, SmdpIdentity, SmdsI
 pub use served::Served;
 pub use smdp::Smdp;
 pub use smds::Smds;
-pub use status::{Reason, Refusal};
+pub use status::{FunctionRefusal, Reason};
 
 use crate::ca::CaError;
 use crate::crypto::rsp_cert::{Curve, RspCertError};

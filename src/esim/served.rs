@@ -2,7 +2,7 @@
 
 use super::http::HttpResponse;
 use super::smdp::ProfileNotice;
-use super::{Reason, Refusal, json};
+use super::{FunctionRefusal, Reason, json};
 
 /// What a server did with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Served {
 
 impl Served {
     /// A function that was refused, in the JSON binding.
-    pub(super) fn refused(function: &str, refusal: &Refusal, transaction: Option<&[u8]>) -> Self {
+    pub(super) fn refused(function: &str, refusal: &FunctionRefusal, transaction: Option<&[u8]>) -> Self {
         Self {
             response: json::refused(refusal, transaction),
             function: function.to_owned(),

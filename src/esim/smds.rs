@@ -13,7 +13,7 @@ use super::json::{self as binding, Body};
 use super::pki::SmdsIdentity;
 use super::sessions::Sessions;
 use super::store::{self, Kind, Records, Store, StoreError};
-use super::{HttpRequest, HttpResponse, Reason, Refusal, Served};
+use super::{FunctionRefusal, HttpRequest, HttpResponse, Reason, Served};
 use crate::crypto::Tally;
 use crate::crypto::rsp_cert::TrustAnchor;
 use crate::id::Eid;
@@ -48,7 +48,7 @@ pub struct Smds {
     store: Box<dyn Store>,
 }
 
-type Answer = Result<(HttpResponse, String), Refusal>;
+type Answer = Result<(HttpResponse, String), FunctionRefusal>;
 
 impl Smds {
     /// An SM-DS at `address` with the identities that the trusted CIs have given it.
@@ -192,7 +192,7 @@ impl Smds {
         }
         let event = Event { eid, event_id, server, number: self.number + 1 };
         let kept = self.store.put(Kind::Event, &record_key(&key), &mut || store::record(&event));
-        kept.map_err(|error| Refusal::new(Reason::NotKept, format!("{error}.")))?;
+        kept.map_err(|error| FunctionRefusal::new(Reason::NotKept, format!("{error}.")))?;
         self.number += 1;
         self.events.insert(key, event);
         Ok((binding::executed(Vec::new()), note))
@@ -205,17 +205,17 @@ impl Smds {
             return Err(Reason::EventUnknown.into());
         }
         let gone = self.store.remove(Kind::Event, &record_key(&key));
-        gone.map_err(|error| Refusal::new(Reason::NotKept, format!("{error}.")))?;
+        gone.map_err(|error| FunctionRefusal::new(Reason::NotKept, format!("{error}.")))?;
         self.events.remove(&key);
         Ok((binding::executed(Vec::new()), format!("EID {}, event {}", key.0, key.1)))
     }
 }
 
-fn event_of(body: &Body) -> Result<(Eid, String), Refusal> {
-    let missing = || Refusal::new(Reason::FieldMissing, "eid is not there.");
+fn event_of(body: &Body) -> Result<(Eid, String), FunctionRefusal> {
+    let missing = || FunctionRefusal::new(Reason::FieldMissing, "eid is not there.");
     let event_id = body.text("eventId")?;
     if event_id.is_empty() {
-        return Err(Refusal::new(Reason::Malformed, "eventId is empty."));
+        return Err(FunctionRefusal::new(Reason::Malformed, "eventId is empty."));
     }
     Ok((body.parsed("eid")?.ok_or_else(missing)?, event_id.to_owned()))
 }

@@ -88,27 +88,27 @@ reasons! {
 
 /// A function that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct Refusal {
+pub struct FunctionRefusal {
     /// The reason, with its codes of SGP.22.
     pub reason: Reason,
     /// What exactly, where there is more to say than the reason does.
     pub detail: Option<String>,
 }
 
-impl Refusal {
+impl FunctionRefusal {
     /// The reason, with what there is to say beside it.
     pub fn new(reason: Reason, detail: impl fmt::Display) -> Self {
         Self { reason, detail: Some(detail.to_string()) }
     }
 }
 
-impl From<Reason> for Refusal {
+impl From<Reason> for FunctionRefusal {
     fn from(reason: Reason) -> Self {
         Self { reason, detail: None }
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for FunctionRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.reason.sentence())?;
         self.detail.as_ref().map_or(Ok(()), |detail| write!(f, " {detail}"))

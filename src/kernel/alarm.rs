@@ -1,6 +1,6 @@
 //! The timer of one machine on the event heap.
 
-use super::Instant;
+use super::{Blame, Instant};
 
 /// How often a timer may go off at one moment. A machine has a handful of things to do at a moment; one that
 /// asks to be woken again and again without doing them would keep the run there for ever.
@@ -25,6 +25,26 @@ pub enum Ring {
     Stale,
     /// The machine has been woken a thousand times at this moment and asks for more.
     Stuck,
+}
+
+/// A machine that asks again and again for work at one moment and does not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{who} does not come to rest at {at} s of virtual time: it asks to be woken for something that it does \
+     not do, which is a fault of cellbed"
+)]
+pub struct Restless {
+    /// What it is called.
+    pub who: String,
+    /// The moment.
+    pub at: Instant,
+}
+
+impl Restless {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        Blame::Ours
+    }
 }
 
 impl Alarm {

@@ -7,7 +7,7 @@ mod queue;
 mod rng;
 mod time;
 
-pub use alarm::{Alarm, Ring};
+pub use alarm::{Alarm, Restless, Ring};
 pub use blame::Blame;
 pub use gone::Gone;
 pub use queue::Queue;

@@ -3,6 +3,7 @@
 
 use crate::id::Imsi;
 use crate::wire::bcd;
+pub use crate::wire::bcd::iccid_digits;
 
 /// Digits of an identifier that say whose it is, not which one: MCC with the shortest MNC, or industry and
 /// country.
@@ -11,11 +12,6 @@ const SHOWN: usize = 5;
 /// The first digits of an identifier; the others are stars.
 pub fn mask(digits: &str) -> String {
     digits.chars().enumerate().map(|(n, digit)| if n < SHOWN { digit } else { '*' }).collect()
-}
-
-/// Reads EF.ICCID. The check digit is not looked at: test cards in the field have wrong ones.
-pub fn iccid_digits(content: &[u8]) -> Option<String> {
-    bcd::read(content.get(..10)?).ok().filter(|digits| (18..=20).contains(&digits.len()))
 }
 
 /// Reads EF.IMSI: a length, then parity, which is a digit, then digits.

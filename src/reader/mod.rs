@@ -1,8 +1,8 @@
 //! The terminal's side of a card: looks at what a card is and holds, tests it and writes to it, over
-//! [`CardSlot`](super::CardSlot) and nothing else, so that a virtual card and one in a reader are the same.
+//! [`CardSlot`](crate::card::CardSlot) and nothing else, so that a virtual card and one in a reader are the same.
 //!
 //! Written from the specifications (ETSI TS 102 221, 3GPP TS 31.102, GSMA IoT.05) and independent of the
-//! virtual card in the folder above: the two check each other. A card may answer with anything; whatever it
+//! virtual card: the two check each other. A card may answer with anything; whatever it
 //! does, every function here ends after a bounded number of commands and says what it met.
 
 mod atr;
@@ -28,7 +28,7 @@ pub use pin::{ADM1, PIN1, Pin, Tries};
 pub use terminal::{Answer, Said, Target, Terminal, meaning};
 pub use tree::{Content, Entry, walk};
 
-use super::PortError;
+use crate::card::PortError;
 use crate::kernel::Blame;
 use crate::wire::{ApduError, StatusWord};
 

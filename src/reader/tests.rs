@@ -22,7 +22,7 @@ fn bytes16(hex: &str) -> [u8; 16] {
 }
 
 fn profile() -> SimProfile {
-    SimProfile::parse(include_str!("../../../sim-profiles/lte-test.toml")).unwrap()
+    SimProfile::parse(include_str!("../../sim-profiles/lte-test.toml")).unwrap()
 }
 
 fn personalised(index: u32) -> Personalisation {

@@ -27,7 +27,7 @@ use crate::card::CardError;
 use crate::crypto::CryptoError;
 use crate::esim::EsimError;
 use crate::esim::store::StoreError;
-use crate::kernel::{Blame, Instant};
+use crate::kernel::{Blame, Restless};
 use crate::ledger::LedgerError;
 use crate::net::NetError;
 
@@ -35,11 +35,8 @@ use crate::net::NetError;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum ServiceError {
-    #[error(
-        "{who} does not come to rest at {at} s of virtual time: it asks to be woken for something that it does \
-         not do, which is a fault of cellbed"
-    )]
-    Restless { who: String, at: Instant },
+    #[error(transparent)]
+    Restless(#[from] Restless),
     #[error(transparent)]
     Card(#[from] CardError),
     #[error("{0} ({blame})", blame = .0.blame())]
@@ -64,7 +61,7 @@ impl ServiceError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Restless { .. } => Blame::Ours,
+            Self::Restless(error) => error.blame(),
             Self::Card(error) => error.blame(),
             Self::Ledger(error) => error.blame(),
             Self::Ca(error) => error.blame(),

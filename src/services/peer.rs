@@ -11,7 +11,7 @@ use super::servers::Servers;
 use super::sessions::Session;
 use crate::ca::ClientCertificate;
 use crate::event::{Actor, Body, Message};
-use crate::kernel::{Instant, RngTree};
+use crate::kernel::{Instant, Restless, RngTree};
 use crate::net::mqtt::{MqttEvent, MqttOutput, MqttServer, RefuseReason};
 use crate::net::{Host, NetError, PlainStream, Stream, TlsStream};
 use crate::wire::Label;
@@ -135,7 +135,7 @@ impl Peer {
             }
         }
         if moved {
-            return Err(ServiceError::Restless { who: format!("the far end of {}", self.ip), at: now });
+            return Err(Restless { who: format!("the far end of {}", self.ip), at: now }.into());
         }
         let host = &mut self.host;
         self.connections.retain(|open| !open.over(host));

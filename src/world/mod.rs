@@ -27,7 +27,7 @@ use crate::crypto::CryptoError;
 use crate::device::DeviceError;
 use crate::esim::EsimError;
 use crate::event::Actor;
-use crate::kernel::{Blame, Instant};
+use crate::kernel::{Blame, Instant, Restless};
 use crate::ledger::LedgerError;
 use crate::ran::RanError;
 use crate::services::ServiceError;
@@ -38,11 +38,8 @@ use crate::services::ServiceError;
 pub enum WorldError {
     #[error("device {device} does not exist: this run has {devices}")]
     NoSuchDevice { device: u32, devices: usize },
-    #[error(
-        "{who} does not come to rest at {at} s of virtual time: it asks to be woken for something that it does \
-         not do, which is a fault of cellbed"
-    )]
-    Restless { who: String, at: Instant },
+    #[error(transparent)]
+    Restless(#[from] Restless),
     #[error(
         "{who} is not through at {at} s of virtual time, and nothing is left that could wake it, which is a \
          fault of cellbed"
@@ -83,13 +80,13 @@ impl WorldError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::NoSuchDevice { .. }
-            | Self::Restless { .. }
             | Self::Asleep { .. }
             | Self::NoRoute(_)
             | Self::Nobody { .. }
             | Self::NotOutside { .. }
             | Self::NotHere { .. } => Blame::Ours,
             Self::Deaf { .. } => Blame::PeerIncapable,
+            Self::Restless(error) => error.blame(),
             Self::Device(error) => error.blame(),
             Self::Service(error) => error.blame(),
             Self::Card(error) => error.blame(),

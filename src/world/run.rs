@@ -18,7 +18,7 @@ use super::port::{Iface, Payload, Port, To};
 use super::topology::{Arrival, NoRoute, Topology};
 use crate::device::plan::Condition;
 use crate::event::{Actor, Body, Event, Message, Outcome, SessionKey};
-use crate::kernel::{Alarm, Instant, Queue, Ring};
+use crate::kernel::{Alarm, Instant, Queue, Restless, Ring};
 use crate::services::chain::LedgerWatch;
 use crate::wire::Label;
 
@@ -415,7 +415,7 @@ impl World {
         // A device may have come to its end meanwhile.
         match self.alarm(host).map(|alarm| alarm.ring(now)) {
             Some(Ring::Due) => self.give(host, Input::Timer, sink),
-            Some(Ring::Stuck) => Err(WorldError::Restless { who: self.name(host), at: now }),
+            Some(Ring::Stuck) => Err(Restless { who: self.name(host), at: now }.into()),
             Some(Ring::Stale) | None => Ok(()),
         }
     }

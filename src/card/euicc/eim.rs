@@ -3,7 +3,7 @@
 
 use super::Euicc;
 use super::es10::Answer;
-use super::events::Refusal;
+use super::events::EuiccRefusal;
 use crate::crypto::rsp_cert::{RspCertificate, RspPublicKey};
 use crate::wire::rsp::iot::{
     AddEimResult, AddInitialEim, AddInitialEimResponse, Added, Certificates, Eco, EimConfigurationData,
@@ -38,10 +38,10 @@ impl Euicc {
         Ok(response.to_bytes())
     }
 
-    fn initial_eims(&self, list: &[EimConfigurationData]) -> Result<(), Refusal> {
+    fn initial_eims(&self, list: &[EimConfigurationData]) -> Result<(), EuiccRefusal> {
         if !self.memory.eims.is_empty() {
             let text = "there is an eIM already; only an eIM may add another one";
-            return Err(Refusal::new(EXISTS, "eim-exists", text));
+            return Err(EuiccRefusal::new(EXISTS, "eim-exists", text));
         }
         for (at, eim) in list.iter().enumerate() {
             self.check_eim(eim, &list[..at])?;
@@ -50,19 +50,27 @@ impl Euicc {
     }
 
     /// Whether `eim` may be added to those that are there and `before`.
-    fn check_eim(&self, eim: &EimConfigurationData, before: &[EimConfigurationData]) -> Result<(), Refusal> {
+    fn check_eim(
+        &self,
+        eim: &EimConfigurationData,
+        before: &[EimConfigurationData],
+    ) -> Result<(), EuiccRefusal> {
         if self.memory.eims.len() + before.len() >= EIMS_MAX {
-            return Err(Refusal::new(NO_MEMORY, "memory-insufficient", format!("{EIMS_MAX} eIMs are there")));
+            return Err(EuiccRefusal::new(
+                NO_MEMORY,
+                "memory-insufficient",
+                format!("{EIMS_MAX} eIMs are there"),
+            ));
         }
         if self.memory.eims.iter().chain(before).any(|other| other.eim_id == eim.eim_id) {
-            return Err(Refusal::new(
+            return Err(EuiccRefusal::new(
                 EXISTS,
                 "eim-exists",
                 format!("there is an eIM {:?} already", eim.eim_id),
             ));
         }
         if eim.key.is_none() {
-            return Err(Refusal::new(
+            return Err(EuiccRefusal::new(
                 COMMAND_ERROR,
                 "eim-key-missing",
                 "an eIM without a key can order nothing",
@@ -71,17 +79,21 @@ impl Euicc {
         self.check_eim_fields(eim)
     }
 
-    fn check_eim_fields(&self, eim: &EimConfigurationData) -> Result<(), Refusal> {
+    fn check_eim_fields(&self, eim: &EimConfigurationData) -> Result<(), EuiccRefusal> {
         if eim.key.as_ref().is_some_and(|key| public_key(key).is_none()) {
             let text = "the eIM's key is on no curve that is known here, or its certificate cannot be read";
-            return Err(Refusal::new(COMMAND_ERROR, "eim-key-invalid", text));
+            return Err(EuiccRefusal::new(COMMAND_ERROR, "eim-key-invalid", text));
         }
         if eim.counter.is_some_and(|counter| counter > COUNTER_MAX) {
             let text = format!("a counter beyond {COUNTER_MAX} leaves no package");
-            return Err(Refusal::new(COUNTER_OUT_OF_RANGE, "counter-out-of-range", text));
+            return Err(EuiccRefusal::new(COUNTER_OUT_OF_RANGE, "counter-out-of-range", text));
         }
         if eim.ci_key_id.as_ref().is_some_and(|id| !self.config.signing_ci().starts_with(id)) {
-            return Err(Refusal::new(CI_UNKNOWN, "ci-unknown", "the eUICC is certified under another CI"));
+            return Err(EuiccRefusal::new(
+                CI_UNKNOWN,
+                "ci-unknown",
+                "the eUICC is certified under another CI",
+            ));
         }
         Ok(())
     }
@@ -117,7 +129,7 @@ impl Euicc {
         if wanted.is_none_or(|id| self.config.signing_ci().starts_with(&id)) {
             return Ok(Certificates::response(Ok(&certificates)));
         }
-        let refusal = Refusal::new(1, "ci-unknown", "the eUICC is certified under another CI");
+        let refusal = EuiccRefusal::new(1, "ci-unknown", "the eUICC is certified under another CI");
         Ok(Certificates::response(Err(self.refuse("ES10b.GetCerts", refusal))))
     }
 
@@ -137,7 +149,7 @@ impl Euicc {
                 let code = match self.memory.eims.len() {
                     now if now == before => {
                         let text = format!("there is no eIM {eim_id:?}");
-                        self.refuse(PACKAGE, Refusal::new(NOT_FOUND, "eim-unknown", text))
+                        self.refuse(PACKAGE, EuiccRefusal::new(NOT_FOUND, "eim-unknown", text))
                     }
                     0 => LAST_DELETED,
                     _ => 0,
@@ -165,11 +177,11 @@ impl Euicc {
     }
 
     /// Replaces what the update names, and leaves the rest. A token is given once and stays.
-    fn update_eim(&mut self, update: &EimConfigurationData) -> Result<(), Refusal> {
+    fn update_eim(&mut self, update: &EimConfigurationData) -> Result<(), EuiccRefusal> {
         self.check_eim_fields(update)?;
         let Some(eim) = self.memory.eims.iter_mut().find(|eim| eim.eim_id == update.eim_id) else {
             let text = format!("there is no eIM {:?}", update.eim_id);
-            return Err(Refusal::new(NOT_FOUND, "eim-unknown", text));
+            return Err(EuiccRefusal::new(NOT_FOUND, "eim-unknown", text));
         };
         let update = update.clone();
         *eim = EimConfigurationData {

@@ -2,7 +2,7 @@
 
 use super::super::Uicc;
 use super::Euicc;
-use super::events::Refusal;
+use super::events::EuiccRefusal;
 use crate::wire::StatusWord;
 use crate::wire::rsp::RspError;
 use crate::wire::tlv;
@@ -87,12 +87,12 @@ impl Euicc {
         }
         let Some(function) = FUNCTIONS.iter().find(|function| function.tag == tag) else {
             let text = format!("tag {tag:02X} begins no function of this eUICC");
-            self.refuse("ES10", Refusal::new(0x6a88, "function-unknown", text));
+            self.refuse("ES10", EuiccRefusal::new(0x6a88, "function-unknown", text));
             return Err(Failed::Status(StatusWord::REFERENCED_DATA_NOT_FOUND));
         };
         let answer = (function.run)(self, card, bytes);
         if let Err(Failed::Malformed(error)) = &answer {
-            self.refuse(function.name, Refusal::new(0x6a80, "command-malformed", error.to_string()));
+            self.refuse(function.name, EuiccRefusal::new(0x6a80, "command-malformed", error.to_string()));
         }
         answer
     }

@@ -23,13 +23,13 @@ pub type OnEuiccEvent = Arc<dyn Fn(&EuiccEvent) + Send + Sync>;
 
 /// A refusal with the code of the standard.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct EuiccRefusal {
     pub(super) code: u64,
     pub(super) name: &'static str,
     pub(super) text: String,
 }
 
-impl Refusal {
+impl EuiccRefusal {
     pub(super) fn new(code: u64, name: &'static str, text: impl Into<String>) -> Self {
         Self { code, name, text: text.into() }
     }
@@ -43,8 +43,8 @@ impl Euicc {
     }
 
     /// Keeps why `function` is refused, tells it, and returns the code.
-    pub(super) fn refuse(&mut self, function: &'static str, refusal: Refusal) -> u64 {
-        let Refusal { code, name, text } = refusal;
+    pub(super) fn refuse(&mut self, function: &'static str, refusal: EuiccRefusal) -> u64 {
+        let EuiccRefusal { code, name, text } = refusal;
         let event = EuiccEvent { function, name, code: Some(code), text };
         if let Some(on_event) = &self.on_event {
             on_event(&event);

@@ -3,7 +3,7 @@
 
 use super::Euicc;
 use super::es10::Answer;
-use super::events::Refusal;
+use super::events::EuiccRefusal;
 use crate::crypto::rsp_cert::{Crl, RspCertError};
 use crate::wire::rsp::{
     ConfiguredAddresses, EuiccInfo1, EuiccInfo2, Fields, PolicyRules, Version, bits, int, result_response,
@@ -124,24 +124,25 @@ impl Euicc {
         })
     }
 
-    fn take_crl(&mut self, der: &[u8]) -> Result<(), Refusal> {
-        let crl = Crl::parse(der).map_err(|error| Refusal::new(2, "crl-malformed", error.to_string()))?;
+    fn take_crl(&mut self, der: &[u8]) -> Result<(), EuiccRefusal> {
+        let crl =
+            Crl::parse(der).map_err(|error| EuiccRefusal::new(2, "crl-malformed", error.to_string()))?;
         let issuer = crl.authority_key_id().map(<[u8]>::to_vec);
         let of = |ci: &crate::crypto::rsp_cert::TrustAnchor| {
             ci.ci().subject() == crl.issuer() && issuer.as_deref().is_none_or(|id| id == ci.key_id())
         };
         let Some(at) = self.anchors.iter().position(of) else {
             let text = format!("{} is no CI that is trusted here", crl.issuer());
-            return Err(Refusal::new(4, "crl-issuer-unknown", text));
+            return Err(EuiccRefusal::new(4, "crl-issuer-unknown", text));
         };
         let newest = self.memory.crls.get(&at).and_then(|der| Crl::parse(der).ok());
         if let Some(newest) = newest.filter(|held| held.number() > crl.number()) {
             let text = format!("list {} is older than {}, which is loaded", crl.number(), newest.number());
-            return Err(Refusal::new(5, "crl-older", text));
+            return Err(EuiccRefusal::new(5, "crl-older", text));
         }
         self.anchors[at].take_crl(&crl, None, &self.tally).map_err(|error| match error {
-            RspCertError::CrlSignature { .. } => Refusal::new(1, "signature-invalid", error.to_string()),
-            other => Refusal::new(127, "crl-refused", other.to_string()),
+            RspCertError::CrlSignature { .. } => EuiccRefusal::new(1, "signature-invalid", error.to_string()),
+            other => EuiccRefusal::new(127, "crl-refused", other.to_string()),
         })?;
         self.memory.crls.insert(at, der.to_vec());
         self.changed();
@@ -153,7 +154,7 @@ impl Euicc {
         &self,
         rules: PolicyRules,
         owner: Option<&crate::wire::rsp::OperatorId>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), EuiccRefusal> {
         super::policy::allowed(&self.config, rules, owner)
     }
 }

@@ -5,7 +5,7 @@ use super::super::{Refresh, Uicc};
 use super::Euicc;
 use super::eim::{COUNTER_MAX, public_key};
 use super::es10::Answer;
-use super::events::Refusal;
+use super::events::EuiccRefusal;
 use super::memory::Rollback;
 use super::slots::Aid;
 use crate::wire::rsp::iot::{
@@ -39,7 +39,7 @@ impl Euicc {
         let signed = EuiccPackageSigned::parse(&request.signed)?;
         let Some(eim) = self.memory.eims.iter().find(|eim| eim.eim_id == signed.eim_id) else {
             let text = format!("{:?} is no eIM of this eUICC", signed.eim_id);
-            self.refuse(PACKAGE, Refusal::new(127, "eim-unknown", text));
+            self.refuse(PACKAGE, EuiccRefusal::new(127, "eim-unknown", text));
             return Ok(unsigned(&signed, None));
         };
         let (token, counter) = (eim.association_token, eim.counter.unwrap_or(0));
@@ -47,7 +47,7 @@ impl Euicc {
         let message = with_token(&request.signed, token);
         if key.is_none_or(|key| key.verify(&message, &request.signature, &self.tally).is_err()) {
             let text = "eimSignature does not verify over the package and the association token";
-            self.refuse(PACKAGE, Refusal::new(127, "signature-invalid", text));
+            self.refuse(PACKAGE, EuiccRefusal::new(127, "signature-invalid", text));
             return Ok(unsigned(&signed, token));
         }
         if let Err(refusal) = self.acceptable(&signed, counter) {
@@ -84,17 +84,17 @@ impl Euicc {
         Ok(response)
     }
 
-    fn acceptable(&self, signed: &EuiccPackageSigned, counter: u64) -> Result<(), Refusal> {
+    fn acceptable(&self, signed: &EuiccPackageSigned, counter: u64) -> Result<(), EuiccRefusal> {
         if signed.eid != self.eid {
-            return Err(Refusal::new(INVALID_EID, "eid-mismatch", "the package is for another eUICC"));
+            return Err(EuiccRefusal::new(INVALID_EID, "eid-mismatch", "the package is for another eUICC"));
         }
         if signed.counter > COUNTER_MAX {
             let text = format!("counter {} is beyond {COUNTER_MAX}", signed.counter);
-            return Err(Refusal::new(OUT_OF_RANGE, "counter-out-of-range", text));
+            return Err(EuiccRefusal::new(OUT_OF_RANGE, "counter-out-of-range", text));
         }
         if signed.counter <= counter {
             let text = format!("counter {} is used up: {counter} was the last one", signed.counter);
-            return Err(Refusal::new(REPLAY, "package-replayed", text));
+            return Err(EuiccRefusal::new(REPLAY, "package-replayed", text));
         }
         Ok(())
     }
@@ -182,7 +182,7 @@ impl Euicc {
             }
             Psmo::Unknown(_) => {
                 let text = "an operation of the package is not known or damaged; nothing behind it is done";
-                (Operation::Terminated, Err(Refusal::new(UNKNOWN_COMMAND, "operation-unknown", text)))
+                (Operation::Terminated, Err(EuiccRefusal::new(UNKNOWN_COMMAND, "operation-unknown", text)))
             }
         };
         let code = match done {
@@ -198,11 +198,11 @@ impl Euicc {
         iccid: [u8; 10],
         rollback: bool,
         signed: &EuiccPackageSigned,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), EuiccRefusal> {
         let before = self.memory.enabled;
         if rollback && before.is_none() {
             let text = "no profile is enabled that a rollback could go back to";
-            return Err(Refusal::new(ROLLBACK_NOT_AVAILABLE, "rollback-not-available", text));
+            return Err(EuiccRefusal::new(ROLLBACK_NOT_AVAILABLE, "rollback-not-available", text));
         }
         self.enable(card, &ProfileId::Iccid(iccid), false)?;
         self.memory.rollback = before.filter(|_| rollback).map(|previous| Rollback {
@@ -220,7 +220,7 @@ impl Euicc {
         let refresh = iot::parse_refresh_request(0xbf58, bytes)?;
         let known = |rollback: &Rollback| self.memory.slot(&rollback.previous).is_some();
         let Some(rollback) = self.memory.rollback.clone().filter(known) else {
-            let refusal = Refusal::new(1, "rollback-not-allowed", "no eIM has granted a rollback");
+            let refusal = EuiccRefusal::new(1, "rollback-not-allowed", "no eIM has granted a rollback");
             return Ok(ProfileRollback { code: self.refuse(ROLLBACK, refusal), result: None }.to_bytes());
         };
         if let Err(refusal) = self.check_free(card) {
@@ -252,7 +252,7 @@ impl Euicc {
             0
         } else {
             let refusal =
-                Refusal::new(2, "eim-exists", "there is an eIM: only a package of it may change this");
+                EuiccRefusal::new(2, "eim-exists", "there is an eIM: only a package of it may change this");
             self.refuse("ES10b.ConfigureImmediateProfileEnabling", refusal)
         };
         Ok(result_response(0xbf59, code))
@@ -274,16 +274,16 @@ impl Euicc {
         Ok(result_response(iot::IMMEDIATE_ENABLE, code))
     }
 
-    fn immediately_enabled(&mut self, card: &mut Uicc, refresh: bool) -> Result<(), Refusal> {
+    fn immediately_enabled(&mut self, card: &mut Uicc, refresh: bool) -> Result<(), EuiccRefusal> {
         let allowed = self.memory.immediate.clone();
         let Some((aid, oid, address)) = self.just_installed.clone() else {
-            return Err(Refusal::new(4, "no-session", "no profile was installed in this session"));
+            return Err(EuiccRefusal::new(4, "no-session", "no profile was installed in this session"));
         };
         let smdp = allowed.smdp_oid.is_none_or(|allowed| allowed == oid)
             && allowed.smdp_address.is_none_or(|allowed| allowed == address);
         if !allowed.enabled || !smdp {
             let text = "immediate enabling is not configured for this SM-DP+";
-            return Err(Refusal::new(1, "immediate-enable-not-available", text));
+            return Err(EuiccRefusal::new(1, "immediate-enable-not-available", text));
         }
         self.check_free(card)?;
         self.just_installed = None;
@@ -291,12 +291,12 @@ impl Euicc {
         Ok(())
     }
 
-    fn set_fallback(&mut self, id: &ProfileId) -> Result<(), Refusal> {
+    fn set_fallback(&mut self, id: &ProfileId) -> Result<(), EuiccRefusal> {
         let slot = self.find(id)?;
         let aid = slot.aid;
         if !slot.fallback_allowed {
             let text = "the metadata of the profile does not allow the fallback attribute";
-            return Err(Refusal::new(2, "fallback-not-allowed", text));
+            return Err(EuiccRefusal::new(2, "fallback-not-allowed", text));
         }
         self.check_fallback_idle()?;
         self.memory.fallback = Some(aid);
@@ -304,9 +304,13 @@ impl Euicc {
         Ok(())
     }
 
-    fn unset_fallback(&mut self) -> Result<(), Refusal> {
+    fn unset_fallback(&mut self) -> Result<(), EuiccRefusal> {
         if self.memory.fallback.is_none() {
-            return Err(Refusal::new(2, "no-fallback-attribute", "no profile has the fallback attribute"));
+            return Err(EuiccRefusal::new(
+                2,
+                "no-fallback-attribute",
+                "no profile has the fallback attribute",
+            ));
         }
         self.check_fallback_idle()?;
         self.memory.fallback = None;
@@ -315,10 +319,10 @@ impl Euicc {
     }
 
     /// The attribute stays where it is while the eUICC has fallen back to it.
-    fn check_fallback_idle(&self) -> Result<(), Refusal> {
+    fn check_fallback_idle(&self) -> Result<(), EuiccRefusal> {
         if self.memory.before_fallback.is_some() {
             let text = "the eUICC has fallen back to the profile with the attribute";
-            return Err(Refusal::new(3, "fallback-profile-enabled", text));
+            return Err(EuiccRefusal::new(3, "fallback-profile-enabled", text));
         }
         Ok(())
     }
@@ -333,13 +337,13 @@ impl Euicc {
         Ok(result_response(iot::FALLBACK, code))
     }
 
-    fn fallen_back(&mut self, card: &mut Uicc, refresh: bool) -> Result<(), Refusal> {
+    fn fallen_back(&mut self, card: &mut Uicc, refresh: bool) -> Result<(), EuiccRefusal> {
         let Some(aid) = self.memory.fallback else {
             let text = "no profile has the fallback attribute";
-            return Err(Refusal::new(FALLBACK_NOT_AVAILABLE, "no-fallback-attribute", text));
+            return Err(EuiccRefusal::new(FALLBACK_NOT_AVAILABLE, "no-fallback-attribute", text));
         };
         if self.memory.enabled == Some(aid) {
-            return Err(Refusal::new(2, "profile-enabled", "the fallback profile is enabled already"));
+            return Err(EuiccRefusal::new(2, "profile-enabled", "the fallback profile is enabled already"));
         }
         self.check_free(card)?;
         let before = self.memory.enabled;
@@ -355,7 +359,7 @@ impl Euicc {
         let returned = match self.memory.before_fallback.filter(|aid| self.memory.slot(aid).is_some()) {
             None => {
                 let text = "the eUICC has not fallen back, or the profile before is gone";
-                Err(Refusal::new(FALLBACK_NOT_AVAILABLE, "no-fallback", text))
+                Err(EuiccRefusal::new(FALLBACK_NOT_AVAILABLE, "no-fallback", text))
             }
             Some(aid) => self.check_free(card).map(|()| {
                 self.change_to(card, Some(aid), refresh);

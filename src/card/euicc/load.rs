@@ -3,7 +3,7 @@
 
 use super::Euicc;
 use super::es10::{Answer, Failed};
-use super::events::Refusal;
+use super::events::EuiccRefusal;
 use super::memory::Installing;
 use super::package;
 use super::slots::{Aid, Slot, Source, digits};
@@ -84,7 +84,7 @@ impl Stage {
 /// Why a package is not installed.
 struct LoadError {
     command: BppCommand,
-    refusal: Refusal,
+    refusal: EuiccRefusal,
     /// `EUICCResponse` where a profile element is at fault.
     response: Option<Vec<u8>>,
 }
@@ -92,19 +92,19 @@ struct LoadError {
 /// What a piece makes: at the end the ISD-P and its `EUICCResponse`.
 type Loaded = Result<Option<(Aid, Vec<u8>)>, LoadError>;
 
-fn refusal(reason: InstallError, name: &'static str, text: impl Into<String>) -> Refusal {
-    Refusal::new(reason as u64, name, text)
+fn refusal(reason: InstallError, name: &'static str, text: impl Into<String>) -> EuiccRefusal {
+    EuiccRefusal::new(reason as u64, name, text)
 }
 
-fn at(command: BppCommand) -> impl Fn(Refusal) -> LoadError {
+fn at(command: BppCommand) -> impl Fn(EuiccRefusal) -> LoadError {
     move |refusal| LoadError { command, refusal, response: None }
 }
 
-fn malformed(error: RspError) -> Refusal {
+fn malformed(error: RspError) -> EuiccRefusal {
     refusal(InstallError::IncorrectInputValues, "command-malformed", error.to_string())
 }
 
-fn structure(text: impl Into<String>) -> Refusal {
+fn structure(text: impl Into<String>) -> EuiccRefusal {
     refusal(InstallError::Scp03tStructureError, "segment-malformed", text)
 }
 
@@ -169,12 +169,12 @@ impl Euicc {
 
     fn no_session(&mut self) -> Failed {
         let text = "no download was prepared in this session";
-        self.refuse(LOAD, Refusal::new(0x6985, "no-session", text));
+        self.refuse(LOAD, EuiccRefusal::new(0x6985, "no-session", text));
         Failed::Status(StatusWord::CONDITIONS_NOT_SATISFIED)
     }
 
     /// ES8+.InitialiseSecureChannel (SGP.22 clause 5.5.1).
-    fn secure_channel(&self, raw: &[u8], prepared: &super::session::Prepared) -> Result<Bsp, Refusal> {
+    fn secure_channel(&self, raw: &[u8], prepared: &super::session::Prepared) -> Result<Bsp, EuiccRefusal> {
         let request = InitialiseSecureChannel::parse(raw).map_err(malformed)?;
         let session_id = self.session.as_ref().map(|session| session.transaction_id.as_slice());
         if request.operation != InitialiseSecureChannel::INSTALL {
@@ -273,7 +273,7 @@ impl Euicc {
     }
 
     /// ES8+.ConfigureISDP (SGP.22 clause 5.5.2). Returns the fields of `dpProprietaryData`.
-    fn configure_isdp(&self, plain: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
+    fn configure_isdp(&self, plain: &[u8]) -> Result<Option<Vec<u8>>, EuiccRefusal> {
         let mut request = Fields::open("ConfigureISDPRequest", 0xbf24, plain).map_err(malformed)?;
         let Some(data) = request.optional(0xb8, "dpProprietaryData").map_err(malformed)? else {
             return Ok(None);
@@ -291,7 +291,7 @@ impl Euicc {
     }
 
     /// ES8+.StoreMetadata (SGP.22 clause 5.5.3).
-    fn store_metadata(&mut self, plain: &[u8]) -> Result<ProfileMetadata, Refusal> {
+    fn store_metadata(&mut self, plain: &[u8]) -> Result<ProfileMetadata, EuiccRefusal> {
         let metadata = ProfileMetadata::parse(plain).map_err(malformed)?;
         if let Some(installing) = &mut self.memory.installing {
             installing.iccid = Some(metadata.iccid);
@@ -302,7 +302,7 @@ impl Euicc {
     }
 
     /// Whether a profile with this metadata may come onto the eUICC.
-    pub(super) fn check_new(&self, metadata: &ProfileMetadata) -> Result<(), Refusal> {
+    pub(super) fn check_new(&self, metadata: &ProfileMetadata) -> Result<(), EuiccRefusal> {
         if self.memory.slots.iter().any(|slot| slot.metadata.iccid == metadata.iccid) {
             let text = format!("a profile with ICCID {} is installed", digits(&metadata.iccid));
             return Err(refusal(InstallError::IccidAlreadyExists, "iccid-exists", text));
@@ -415,7 +415,7 @@ impl Euicc {
 
 impl Loading {
     /// Opens one segment of the sequence under way.
-    fn open(&mut self, tag: u8, value: &[u8]) -> Result<(), Refusal> {
+    fn open(&mut self, tag: u8, value: &[u8]) -> Result<(), EuiccRefusal> {
         let opened = match self.stage {
             Stage::StoreMetadata => self.bsp.verify(tag, value),
             _ => self.bsp.open(tag, value),

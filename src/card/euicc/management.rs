@@ -4,7 +4,7 @@
 use super::super::{Refresh, Uicc};
 use super::Euicc;
 use super::es10::Answer;
-use super::events::Refusal;
+use super::events::EuiccRefusal;
 use super::slots::{Aid, Slot, digits};
 use crate::wire::rsp::{
     Fields, NotificationEvents, PolicyRules, ProfileClass, ProfileFilter, ProfileId, ProfileInfo,
@@ -31,7 +31,7 @@ impl Euicc {
     pub(super) fn profiles_info(&mut self, bytes: &[u8]) -> Answer {
         let filter = ProfileFilter::parse(bytes)?;
         let Some(tags) = tags(&filter.tags) else {
-            let refusal = Refusal::new(1, "tag-list-malformed", "the list of tags ends inside a tag");
+            let refusal = EuiccRefusal::new(1, "tag-list-malformed", "the list of tags ends inside a tag");
             let code = self.refuse("ES10c.GetProfilesInfo", refusal);
             return Ok(tlv(0xbf2d, &[&int(0x81, code)]));
         };
@@ -100,32 +100,37 @@ impl Euicc {
         Ok(Switch::response(switch.kind, code))
     }
 
-    pub(super) fn find(&self, id: &ProfileId) -> Result<&Slot, Refusal> {
+    pub(super) fn find(&self, id: &ProfileId) -> Result<&Slot, EuiccRefusal> {
         self.memory.slots.iter().find(|slot| slot.is(id)).ok_or_else(|| {
             let named = match id {
                 ProfileId::Aid(aid) => format!("AID {}", hex::encode_upper(aid)),
                 ProfileId::Iccid(iccid) => format!("ICCID {}", digits(iccid)),
             };
-            Refusal::new(NOT_FOUND, "profile-unknown", format!("there is no profile with {named}"))
+            EuiccRefusal::new(NOT_FOUND, "profile-unknown", format!("there is no profile with {named}"))
         })
     }
 
-    pub(super) fn enable(&mut self, card: &mut Uicc, id: &ProfileId, refresh: bool) -> Result<(), Refusal> {
+    pub(super) fn enable(
+        &mut self,
+        card: &mut Uicc,
+        id: &ProfileId,
+        refresh: bool,
+    ) -> Result<(), EuiccRefusal> {
         let slot = self.find(id)?;
         let (target, class) = (slot.aid, slot.metadata.class);
         if self.memory.enabled == Some(target) {
-            return Err(Refusal::new(WRONG_STATE, "profile-enabled", "the profile is enabled already"));
+            return Err(EuiccRefusal::new(WRONG_STATE, "profile-enabled", "the profile is enabled already"));
         }
         if let Some(enabled) = self.memory.enabled.and_then(|aid| self.memory.slot(&aid)) {
             // A test profile takes the place of the other for a while only: PPR1 does not hinder it.
             if class != ProfileClass::Test && enabled.metadata.rules.contains(PolicyRules::PPR1) {
                 let text = "PPR1 of the enabled profile does not let it be disabled";
-                return Err(Refusal::new(DISALLOWED, "policy-rule", text));
+                return Err(EuiccRefusal::new(DISALLOWED, "policy-rule", text));
             }
             let back = self.memory.before_test.filter(|aid| *aid != target);
             if enabled.metadata.class == ProfileClass::Test && class != ProfileClass::Test && back.is_some() {
                 let text = "after a test profile, only what was enabled before it may be enabled";
-                return Err(Refusal::new(WRONG_REENABLING, "wrong-profile", text));
+                return Err(EuiccRefusal::new(WRONG_REENABLING, "wrong-profile", text));
             }
         }
         self.check_free(card)?;
@@ -133,15 +138,24 @@ impl Euicc {
         Ok(())
     }
 
-    pub(super) fn disable(&mut self, card: &mut Uicc, id: &ProfileId, refresh: bool) -> Result<(), Refusal> {
+    pub(super) fn disable(
+        &mut self,
+        card: &mut Uicc,
+        id: &ProfileId,
+        refresh: bool,
+    ) -> Result<(), EuiccRefusal> {
         let slot = self.find(id)?;
         let (aid, class) = (slot.aid, slot.metadata.class);
         if self.memory.enabled != Some(aid) {
-            return Err(Refusal::new(WRONG_STATE, "profile-disabled", "the profile is disabled already"));
+            return Err(EuiccRefusal::new(
+                WRONG_STATE,
+                "profile-disabled",
+                "the profile is disabled already",
+            ));
         }
         if slot.metadata.rules.contains(PolicyRules::PPR1) {
             let text = "PPR1 of the profile does not let it be disabled";
-            return Err(Refusal::new(DISALLOWED, "policy-rule", text));
+            return Err(EuiccRefusal::new(DISALLOWED, "policy-rule", text));
         }
         self.check_free(card)?;
         let next = self.memory.before_test.filter(|_| class == ProfileClass::Test);
@@ -149,11 +163,11 @@ impl Euicc {
         Ok(())
     }
 
-    pub(super) fn delete(&mut self, id: &ProfileId) -> Result<(), Refusal> {
+    pub(super) fn delete(&mut self, id: &ProfileId) -> Result<(), EuiccRefusal> {
         let slot = self.find(id)?;
         let aid = slot.aid;
         if self.memory.enabled == Some(aid) || self.memory.waiting == Some(Some(aid)) {
-            return Err(Refusal::new(
+            return Err(EuiccRefusal::new(
                 WRONG_STATE,
                 "profile-enabled",
                 "the profile is enabled; disable it first",
@@ -161,7 +175,7 @@ impl Euicc {
         }
         if slot.metadata.rules.contains(PolicyRules::PPR2) {
             let text = "PPR2 of the profile does not let it be deleted";
-            return Err(Refusal::new(DISALLOWED, "policy-rule", text));
+            return Err(EuiccRefusal::new(DISALLOWED, "policy-rule", text));
         }
         self.remove(&aid);
         Ok(())
@@ -182,10 +196,10 @@ impl Euicc {
     }
 
     /// A change of profile cannot begin while the terminal is busy with a proactive command.
-    pub(super) fn check_free(&self, card: &Uicc) -> Result<(), Refusal> {
+    pub(super) fn check_free(&self, card: &Uicc) -> Result<(), EuiccRefusal> {
         if card.toolkit.is_busy() || self.memory.waiting.is_some() {
             let text = "the terminal has still to do a proactive command of this card";
-            return Err(Refusal::new(CAT_BUSY, "toolkit-busy", text));
+            return Err(EuiccRefusal::new(CAT_BUSY, "toolkit-busy", text));
         }
         Ok(())
     }
@@ -265,7 +279,7 @@ impl Euicc {
         Ok(result_response(0xbf34, code))
     }
 
-    fn reset_memory(&mut self, card: &mut Uicc, options: u8) -> Result<(), Refusal> {
+    fn reset_memory(&mut self, card: &mut Uicc, options: u8) -> Result<(), EuiccRefusal> {
         self.check_free(card)?;
         let goes = |class: ProfileClass, downloaded: bool| match class {
             ProfileClass::Operational => options & 0x80 != 0,
@@ -282,12 +296,12 @@ impl Euicc {
         card: &mut Uicc,
         goes: impl Fn(ProfileClass, bool) -> bool,
         address: bool,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), EuiccRefusal> {
         let gone = |slot: &&Slot| goes(slot.metadata.class, slot.downloaded);
         let gone: Vec<Aid> = self.memory.slots.iter().filter(gone).map(|slot| slot.aid).collect();
         let address = address && self.memory.default_smdp != self.config.default_smdp;
         if gone.is_empty() && !address {
-            return Err(Refusal::new(1, "nothing-to-delete", "there is nothing of what is to be reset"));
+            return Err(EuiccRefusal::new(1, "nothing-to-delete", "there is nothing of what is to be reset"));
         }
         if address {
             self.keep_default_smdp(self.config.default_smdp.clone());

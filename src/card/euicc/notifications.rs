@@ -3,7 +3,7 @@
 
 use super::Euicc;
 use super::es10::Answer;
-use super::events::Refusal;
+use super::events::EuiccRefusal;
 use super::memory::StoredNotification;
 use crate::wire::rsp::iot::Retrieved;
 use crate::wire::rsp::{
@@ -138,7 +138,7 @@ impl Euicc {
         self.memory.package_results.retain(|(sequence, _)| *sequence != number);
         if kept(&self.memory) == before {
             let text = format!("there is no notification {number}");
-            let refusal = Refusal::new(1, "notification-unknown", text);
+            let refusal = EuiccRefusal::new(1, "notification-unknown", text);
             return Ok(result_response(0xbf30, self.refuse("ES10b.RemoveNotificationFromList", refusal)));
         }
         self.changed();

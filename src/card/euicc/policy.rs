@@ -1,7 +1,7 @@
 //! Profile policy rules against the rules authorisation table (SGP.22 clause 2.9).
 
 use super::EuiccConfig;
-use super::events::Refusal;
+use super::events::EuiccRefusal;
 use crate::wire::bcd;
 use crate::wire::rsp::{OperatorId, PolicyRules};
 
@@ -14,12 +14,12 @@ pub(super) fn allowed(
     config: &EuiccConfig,
     rules: PolicyRules,
     owner: Option<&OperatorId>,
-) -> Result<(), Refusal> {
+) -> Result<(), EuiccRefusal> {
     for (rule, name) in [(PolicyRules::PPR1, "PPR1"), (PolicyRules::PPR2, "PPR2")] {
         if !rules.contains(rule) {
             continue;
         }
-        let refused = |text: String| Err(Refusal::new(NOT_ALLOWED, "policy-rule-not-allowed", text));
+        let refused = |text: String| Err(EuiccRefusal::new(NOT_ALLOWED, "policy-rule-not-allowed", text));
         if config.forbidden_rules.contains(rule) {
             return refused(format!("{name} is forbidden on this eUICC"));
         }

@@ -5,7 +5,7 @@ use rand_core::RngCore;
 
 use super::Euicc;
 use super::es10::Answer;
-use super::events::Refusal;
+use super::events::EuiccRefusal;
 use super::memory::OneTimeKey;
 use crate::crypto::CryptoError;
 use crate::crypto::rsp_cert::{Role, RspCertError, RspCertificate, RspKey, check_same_oid};
@@ -89,13 +89,17 @@ impl Euicc {
         &mut self,
         request: &AuthenticateServerRequest,
         signed: &ServerSigned1,
-    ) -> Result<AuthenticateServerResponse, Refusal> {
+    ) -> Result<AuthenticateServerResponse, EuiccRefusal> {
         let no_context =
-            || Refusal::new(4, "no-session", "no challenge was asked for since the last session");
+            || EuiccRefusal::new(4, "no-session", "no challenge was asked for since the last session");
         let challenge = self.challenge.ok_or_else(no_context)?;
         let anchor = self.anchor_of(&request.ci_key_id)?;
         let of_chain = |error: RspCertError| {
-            Refusal::new(u64::from(error.authenticate_error_code()), "certificate-refused", error.to_string())
+            EuiccRefusal::new(
+                u64::from(error.authenticate_error_code()),
+                "certificate-refused",
+                error.to_string(),
+            )
         };
         let certificate = RspCertificate::parse(&request.certificate).map_err(of_chain)?;
         let role = match certificate.role() {
@@ -109,10 +113,10 @@ impl Euicc {
         certificate
             .public()
             .verify(&request.server_signed1, &request.server_signature1, &self.tally)
-            .map_err(|_| Refusal::new(2, "signature-invalid", "serverSignature1 does not verify"))?;
+            .map_err(|_| EuiccRefusal::new(2, "signature-invalid", "serverSignature1 does not verify"))?;
         if signed.euicc_challenge != challenge {
             let text = "the server answers another challenge than the last one of this eUICC";
-            return Err(Refusal::new(6, "challenge-mismatch", text));
+            return Err(EuiccRefusal::new(6, "challenge-mismatch", text));
         }
         let euicc_signed1 = EuiccSigned1 {
             transaction_id: signed.transaction_id.clone(),
@@ -143,7 +147,7 @@ impl Euicc {
 
     /// Place of the CI that both sides are to use. The beginning of its identifier is enough in SGP.32, and none
     /// at all leaves the choice to the eUICC. It has to be one under which this eUICC has a certificate.
-    fn anchor_of(&self, ci_key_id: &[u8]) -> Result<usize, Refusal> {
+    fn anchor_of(&self, ci_key_id: &[u8]) -> Result<usize, EuiccRefusal> {
         let own = self.config.signing_ci();
         let named = |ci: &[u8]| if ci_key_id.is_empty() { ci == own } else { ci.starts_with(ci_key_id) };
         self.anchors.iter().position(|ci| named(ci.key_id()) && ci.key_id() == own).ok_or_else(|| {
@@ -152,7 +156,7 @@ impl Euicc {
                 hex::encode(ci_key_id),
                 hex::encode(own)
             );
-            Refusal::new(7, "ci-unknown", text)
+            EuiccRefusal::new(7, "ci-unknown", text)
         })
     }
 
@@ -174,15 +178,19 @@ impl Euicc {
         &mut self,
         request: &PrepareDownloadRequest,
         signed: &SmdpSigned2,
-    ) -> Result<PrepareDownloadResponse, Refusal> {
-        let no_session = || Refusal::new(4, "no-session", "no server has authenticated itself");
+    ) -> Result<PrepareDownloadResponse, EuiccRefusal> {
+        let no_session = || EuiccRefusal::new(4, "no-session", "no server has authenticated itself");
         let session = self.session.as_ref().ok_or_else(no_session)?;
         if signed.transaction_id != session.transaction_id {
             let text = "smdpSigned2 is of another transaction than the session";
-            return Err(Refusal::new(5, "transaction-mismatch", text));
+            return Err(EuiccRefusal::new(5, "transaction-mismatch", text));
         }
         let of_chain = |error: RspCertError| {
-            Refusal::new(u64::from(error.download_error_code()), "certificate-refused", error.to_string())
+            EuiccRefusal::new(
+                u64::from(error.download_error_code()),
+                "certificate-refused",
+                error.to_string(),
+            )
         };
         let certificate = RspCertificate::parse(&request.certificate).map_err(of_chain)?;
         self.anchors[session.anchor]
@@ -193,10 +201,10 @@ impl Euicc {
         certificate
             .public()
             .verify(&message, &request.smdp_signature2, &self.tally)
-            .map_err(|_| Refusal::new(2, "signature-invalid", "smdpSignature2 does not verify"))?;
+            .map_err(|_| EuiccRefusal::new(2, "signature-invalid", "smdpSignature2 does not verify"))?;
         if signed.confirmation_code_required && request.hash_cc.is_none() {
             let text = "the SM-DP+ asks for a confirmation code, none is given";
-            return Err(Refusal::new(127, "confirmation-code-missing", text));
+            return Err(EuiccRefusal::new(127, "confirmation-code-missing", text));
         }
         let oid = session.oid();
         let key = self.one_time_key(&oid, &certificate, signed.bpp_euicc_otpk.as_deref());
@@ -247,7 +255,7 @@ impl Euicc {
         let Some(session) = self.session.take_if(|session| session.transaction_id == request.transaction_id)
         else {
             let refusal =
-                Refusal::new(5, "transaction-mismatch", "there is no session with this transaction");
+                EuiccRefusal::new(5, "transaction-mismatch", "there is no session with this transaction");
             let code = self.refuse(CANCEL, refusal);
             return Ok(CancelSessionResponse::Error { code }.to_bytes());
         };

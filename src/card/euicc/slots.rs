@@ -1,9 +1,9 @@
 //! The profiles on the eUICC.
 
-use super::super::explore::identity::iccid_digits;
 use super::super::{CardError, InstalledProfile};
 use super::package::{self, Made};
 use super::{Delivered, Euicc};
+use crate::wire::bcd::iccid_digits;
 use crate::wire::rsp::{IccidBytes, ProfileClass, ProfileMetadata};
 use crate::wire::saip::PackageError;
 

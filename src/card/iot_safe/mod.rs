@@ -34,10 +34,10 @@ pub use self::objects::{
 /// Application identifier that GSMA IoT.05 gives the applet.
 pub const AID_GSMA: [u8; 7] = [0xa0, 0x00, 0x00, 0x05, 0x59, 0x00, 0x10];
 /// Application identifier that the Thales middleware selects.
-pub(super) const AID_THALES: [u8; 15] =
+pub const AID_THALES: [u8; 15] =
     [0xa0, 0, 0, 0, 0x30, 0x53, 0xf1, 0x24, 0x01, 0x77, 0x01, 0x01, 0x49, 0x53, 0x41];
 /// Application identifier that the CIRA middleware selects.
-pub(super) const AID_CIRA: [u8; 7] = [0xa0, 0x00, 0x00, 0x02, 0x48, 0x04, 0x00];
+pub const AID_CIRA: [u8; 7] = [0xa0, 0x00, 0x00, 0x02, 0x48, 0x04, 0x00];
 
 /// The streams of randomness that the applet draws from.
 const KEY_STREAM: &str = "iot-safe/keys";

@@ -1,13 +1,13 @@
 //! `cellbed card auth`: a challenge to the USIM, and what its answer means.
 
 use super::{Done, Inserted, insert};
-use crate::card::explore::Terminal;
-use crate::card::explore::authenticate::{
-    Diagnosis, Operator, Outcome, Reading, authenticate, diagnose, select_usim, separation_bit,
-};
 use crate::cli::args::{CardAuthArgs, SecurityContext};
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
+use crate::reader::Terminal;
+use crate::reader::authenticate::{
+    Diagnosis, Operator, Outcome, Reading, authenticate, diagnose, select_usim, separation_bit,
+};
 
 /// Sends the challenge, and prints outcome and diagnosis.
 pub(super) fn main(args: &CardAuthArgs) -> Done {

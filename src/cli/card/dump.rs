@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{Done, Inserted, insert};
-use crate::card::explore::{Content, Entry, Holds, Structure, Terminal, meaning, walk};
 use crate::cli::args::CardDumpArgs;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
+use crate::reader::{Content, Entry, Holds, Structure, Terminal, meaning, walk};
 
 /// What may be printed.
 #[derive(Clone, Copy)]

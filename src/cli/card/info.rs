@@ -3,11 +3,11 @@
 use std::fmt::Display;
 
 use super::{Done, Inserted, insert};
-use crate::card::explore::identity::mask;
-use crate::card::explore::{CardInfo, Pin, Subscriber, Terminal, Told, Tries, examine, meaning, services};
 use crate::cli::args::CardInfoArgs;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
+use crate::reader::identity::mask;
+use crate::reader::{CardInfo, Pin, Subscriber, Terminal, Told, Tries, examine, meaning, services};
 
 /// Prints what the card says.
 pub(super) fn main(args: &CardInfoArgs) -> Done {

@@ -1,11 +1,11 @@
 //! `cellbed card iot-safe`: the self-test of an IoT SAFE applet.
 
 use super::{Done, Inserted, insert};
-use crate::card::explore::Terminal;
-use crate::card::explore::iot_safe::{Dialect, Kind, Object, Report, Verdict, self_test};
 use crate::cli::args::CardIotSafeArgs;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
+use crate::reader::Terminal;
+use crate::reader::iot_safe::{Dialect, Kind, Object, Report, Verdict, self_test};
 
 /// Tests the applet and prints what was found.
 pub(super) fn main(args: &CardIotSafeArgs) -> Done {

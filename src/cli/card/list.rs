@@ -3,10 +3,10 @@
 use super::info::LAB_KEYS;
 use super::{CardToolError, Done};
 use crate::card::CardSlot;
-use crate::card::explore::{Atr, Terminal, guess};
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
 use crate::io::pcsc::{self, PcscError, Reader};
+use crate::reader::{Atr, Terminal, guess};
 
 /// Prints a line for each reader.
 pub(super) fn main() -> Done {

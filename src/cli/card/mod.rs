@@ -21,11 +21,11 @@ use std::process::ExitCode;
 use super::args::{CardVerb, WhichCard};
 use super::exit::Exit;
 use super::terminal;
-use crate::card::explore::{ExploreError, PIN1, Target, Terminal};
 use crate::card::{CardError, CardPort, CardSlot, Personalisation, PortError, SimProfile};
 use crate::io::entropy::{self, EntropyError};
 use crate::io::files::{self, FileError};
 use crate::io::pcsc::{self, PcscError};
+use crate::reader::{ExploreError, PIN1, Target, Terminal};
 use crate::world::WorldError;
 use crate::world::served::ServedCard;
 

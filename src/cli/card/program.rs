@@ -1,12 +1,12 @@
 //! `cellbed card program`: the files of a SIM profile into a programmable test card.
 
 use super::{CardToolError, Done, Inserted, insert, profile};
-use crate::card::explore::identity;
-use crate::card::explore::program::{NOT_WRITTEN, Planned, Written, apply, plan};
-use crate::card::explore::{Terminal, meaning};
 use crate::cli::args::CardProgramArgs;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
+use crate::reader::identity;
+use crate::reader::program::{NOT_WRITTEN, Planned, Written, apply, plan};
+use crate::reader::{Terminal, meaning};
 
 /// Prints the plan, and carries it out unless it is a dry run.
 pub(super) fn main(args: &CardProgramArgs) -> Done {

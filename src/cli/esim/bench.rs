@@ -21,7 +21,7 @@ use crate::esim::lpa::{Download, DownloadOptions, Es10, LpaError, Source, Step, 
 use crate::esim::office::{Identities, Issue, Office, Opening, Reply, Server};
 use crate::esim::smdp::{ConfirmOrder, DownloadOrder, OrderState, SmdpSettings};
 use crate::esim::store::{Forgetful, Records};
-use crate::esim::{Pki, Refusal};
+use crate::esim::{FunctionRefusal, Pki};
 use crate::id::{Eid, Iccid};
 use crate::io::clock::{Stopwatch, thread_cpu_time};
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
@@ -42,7 +42,7 @@ pub enum BenchError {
     #[error("the cards cannot be made: {0}")]
     Card(#[from] CardError),
     #[error("an order was refused: {0}")]
-    Refused(#[from] Refusal),
+    Refused(#[from] FunctionRefusal),
     #[error("a download failed: {0}")]
     Download(#[from] LpaError),
     #[error("the identifiers run out: ask for fewer downloads")]

@@ -24,7 +24,7 @@ use crate::esim::eim::{Eim, EimSettings};
 use crate::esim::office::{Deed, Identities, Office, Opening, Reply};
 use crate::esim::smdp::SmdpSettings;
 use crate::esim::store::{Forgetful, Records, StoreError};
-use crate::esim::{EsimError, HttpRequest, HttpResponse, Refusal};
+use crate::esim::{EsimError, FunctionRefusal, HttpRequest, HttpResponse};
 use crate::io::clock;
 use crate::io::entropy::{self, EntropyError};
 use crate::io::esim_store::{EsimStoreError, FolderStore};
@@ -69,7 +69,7 @@ pub enum ServeError {
     #[error(transparent)]
     File(FileError),
     #[error("the order for {} is refused: {cause}", profile.display())]
-    Order { profile: PathBuf, cause: Refusal },
+    Order { profile: PathBuf, cause: FunctionRefusal },
     #[error("{}: {cause}", path.display())]
     Profile { path: PathBuf, cause: String },
     #[error("the subscribers' keys are not kept: {0}")]

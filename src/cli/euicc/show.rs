@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::EuiccToolError;
-use crate::card::explore::identity::mask;
 use crate::esim::Pki;
 use crate::esim::es9p::EventEntry;
 use crate::esim::ipa::PollReport;
 use crate::esim::lpa::{Delivered, DownloadReport, Es10};
+use crate::reader::identity::mask;
 use crate::wire::bcd;
 use crate::wire::rsp::iot::{Added, EimConfigurationData};
 use crate::wire::rsp::{

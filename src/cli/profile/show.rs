@@ -5,11 +5,11 @@ use std::fmt::Display;
 use serde_json::{Value, json};
 
 use super::{Done, ProfileError};
-use crate::card::explore::identity;
 use crate::cli::args::ProfileShowArgs;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
 use crate::io::files;
+use crate::reader::identity;
 use crate::wire::saip::{Element, FileKind, Image, ImageFile, Package, PackageError, PinImage, PukImage};
 
 /// What may be printed.

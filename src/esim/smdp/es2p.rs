@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::super::json::{self as binding, Body};
-use super::super::{HttpResponse, Reason, Refusal, Served};
+use super::super::{FunctionRefusal, HttpResponse, Reason, Served};
 use super::{Order, OrderState, Outcome, Smdp, done, served};
 use crate::id::{Eid, Iccid};
 
@@ -68,7 +68,7 @@ impl Smdp {
         now_unix_s: u64,
         function: &str,
         body: &[u8],
-    ) -> Result<(HttpResponse, String), Refusal> {
+    ) -> Result<(HttpResponse, String), FunctionRefusal> {
         let body = Body::parse(body)?;
         let iccid: Option<Iccid> = body.parsed("iccid")?;
         let eid: Option<Eid> = body.parsed("eid")?;
@@ -79,7 +79,7 @@ impl Smdp {
             let note = format!("profile {iccid}");
             return Ok((binding::executed(vec![("iccid", Value::String(iccid.into()))]), note));
         }
-        let iccid = iccid.ok_or_else(|| Refusal::new(Reason::FieldMissing, "iccid is not there."))?;
+        let iccid = iccid.ok_or_else(|| FunctionRefusal::new(Reason::FieldMissing, "iccid is not there."))?;
         let note = format!("profile {iccid}");
         match function {
             "confirmOrder" => {
@@ -107,7 +107,7 @@ impl Smdp {
                     other => {
                         let detail =
                             format!("finalProfileStatusIndicator is Available or Unavailable, not {other}.");
-                        return Err(Refusal::new(Reason::Malformed, detail));
+                        return Err(FunctionRefusal::new(Reason::Malformed, detail));
                     }
                 };
                 self.cancel_order(&iccid, eid.as_ref(), matching_id.as_deref(), available)?;
@@ -125,7 +125,7 @@ impl Smdp {
     /// # Errors
     /// [`Reason::IccidUnknown`], [`Reason::IccidInUse`], [`Reason::TypeMismatch`], [`Reason::TypeUnknown`],
     /// [`Reason::TypeExhausted`], [`Reason::FieldMissing`] where neither ICCID nor type is given.
-    pub fn download_order(&mut self, request: &DownloadOrder) -> Result<Iccid, Refusal> {
+    pub fn download_order(&mut self, request: &DownloadOrder) -> Result<Iccid, FunctionRefusal> {
         let order = match (&request.iccid, &request.profile_type) {
             (Some(iccid), wanted) => {
                 let order = self.orders.get(iccid).ok_or(Reason::IccidUnknown)?;
@@ -143,7 +143,10 @@ impl Smdp {
                 first.ok_or(Reason::TypeExhausted)?
             }
             (None, None) => {
-                return Err(Refusal::new(Reason::FieldMissing, "Neither iccid nor profileType is there."));
+                return Err(FunctionRefusal::new(
+                    Reason::FieldMissing,
+                    "Neither iccid nor profileType is there.",
+                ));
             }
         };
         let mut order = order.clone();
@@ -159,7 +162,11 @@ impl Smdp {
     /// # Errors
     /// [`Reason::IccidUnknown`], [`Reason::WrongState`], [`Reason::EidOther`], [`Reason::EidMissing`],
     /// [`Reason::MatchingIdInUse`], [`Reason::Malformed`].
-    pub fn confirm_order(&mut self, now_unix_s: u64, request: &ConfirmOrder) -> Result<Confirmed, Refusal> {
+    pub fn confirm_order(
+        &mut self,
+        now_unix_s: u64,
+        request: &ConfirmOrder,
+    ) -> Result<Confirmed, FunctionRefusal> {
         let mut order = self.orders.get(&request.iccid).cloned().ok_or(Reason::IccidUnknown)?;
         if !matches!(order.state, OrderState::Allocated | OrderState::Linked) {
             return Err(wrong_state(&order));
@@ -201,7 +208,7 @@ impl Smdp {
     ///
     /// # Errors
     /// [`Reason::IccidUnknown`], [`Reason::WrongState`].
-    pub fn release_profile(&mut self, now_unix_s: u64, iccid: &Iccid) -> Result<(), Refusal> {
+    pub fn release_profile(&mut self, now_unix_s: u64, iccid: &Iccid) -> Result<(), FunctionRefusal> {
         let mut order = self.orders.get(iccid).cloned().ok_or(Reason::IccidUnknown)?;
         if order.state != OrderState::Confirmed {
             return Err(wrong_state(&order));
@@ -224,7 +231,7 @@ impl Smdp {
         eid: Option<&Eid>,
         matching_id: Option<&str>,
         available: bool,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), FunctionRefusal> {
         let mut order = self.orders.get(iccid).cloned().ok_or(Reason::IccidUnknown)?;
         if eid.is_some() && order.eid.as_ref() != eid {
             return Err(Reason::EidOther.into());
@@ -266,15 +273,15 @@ impl Smdp {
     }
 }
 
-fn checked_matching_id(id: &str) -> Result<&str, Refusal> {
+fn checked_matching_id(id: &str) -> Result<&str, FunctionRefusal> {
     let usable = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-';
     if id.len() <= MATCHING_ID_MAX && id.bytes().all(usable) {
         return Ok(id);
     }
     let detail = format!("A matching identifier has at most {MATCHING_ID_MAX} of A-Z, 0-9 and -.");
-    Err(Refusal::new(Reason::Malformed, detail))
+    Err(FunctionRefusal::new(Reason::Malformed, detail))
 }
 
-fn wrong_state(order: &Order) -> Refusal {
-    Refusal::new(Reason::WrongState, format!("It is {}.", order.state))
+fn wrong_state(order: &Order) -> FunctionRefusal {
+    FunctionRefusal::new(Reason::WrongState, format!("It is {}.", order.state))
 }

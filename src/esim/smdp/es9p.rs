@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::authenticate::{Authenticated, malformed, object, signature_object};
 use super::super::json::{self, Body};
-use super::super::{HttpResponse, Reason, Refusal, Served};
+use super::super::{FunctionRefusal, HttpResponse, Reason, Served};
 use super::session::{Download, Session, Step};
 use super::{Order, OrderState, Outcome, Smdp, done, served};
 use crate::id::Iccid;
@@ -48,11 +48,11 @@ impl Smdp {
                 _ => self.cancel_session(&body, &session),
             }
         };
-        inner().map_err(|refusal: Refusal| (refusal, Some(id.clone())))
+        inner().map_err(|refusal: FunctionRefusal| (refusal, Some(id.clone())))
     }
 
     /// Clause 5.6.1.
-    fn initiate(&mut self, now_unix_s: u64, body: &Body) -> Result<(HttpResponse, String), Refusal> {
+    fn initiate(&mut self, now_unix_s: u64, body: &Body) -> Result<(HttpResponse, String), FunctionRefusal> {
         if self.sessions.len() >= self.settings.sessions_max {
             return Err(Reason::Busy.into());
         }
@@ -71,7 +71,7 @@ impl Smdp {
         now_unix_s: u64,
         body: &Body,
         mut session: Session,
-    ) -> Result<(HttpResponse, String), Refusal> {
+    ) -> Result<(HttpResponse, String), FunctionRefusal> {
         if !matches!(session.step, Step::Initiated) {
             return Err(Reason::TransactionUnknown.into());
         }
@@ -116,7 +116,7 @@ impl Smdp {
 
     /// The order that an eUICC is to get: that of its matching identifier; without one, the order for its EID that
     /// was released first.
-    fn order_for(&mut self, euicc: &Authenticated, now_unix_s: u64) -> Result<Iccid, Refusal> {
+    fn order_for(&mut self, euicc: &Authenticated, now_unix_s: u64) -> Result<Iccid, FunctionRefusal> {
         let order = match euicc.context.matching_id.as_deref().filter(|id| !id.is_empty()) {
             Some(id) => self.by_matching_id.get(id).and_then(|iccid| self.orders.get(iccid)),
             None => {
@@ -140,7 +140,12 @@ impl Smdp {
             _ if order.downloads >= self.settings.downloads_max => {
                 return Err(Reason::DownloadsExhausted.into());
             }
-            state => return Err(Refusal::new(Reason::MatchingIdRefused, format!("Its state is {state}."))),
+            state => {
+                return Err(FunctionRefusal::new(
+                    Reason::MatchingIdRefused,
+                    format!("Its state is {state}."),
+                ));
+            }
         }
         let iccid = order.iccid.clone();
         if order.expires_unix_s.is_some_and(|end| end <= now_unix_s) {
@@ -160,7 +165,7 @@ impl Smdp {
         now_unix_s: u64,
         body: &Body,
         mut session: Session,
-    ) -> Result<(HttpResponse, String), Refusal> {
+    ) -> Result<(HttpResponse, String), FunctionRefusal> {
         let response = body.binary("prepareDownloadResponse")?;
         let download = match &session.step {
             Step::Authenticated(download) => download.clone(),
@@ -179,14 +184,17 @@ impl Smdp {
             PrepareDownloadResponse::Error { code, .. } => {
                 self.end_session(&id);
                 let detail = format!("PrepareDownload: {} ({code}).", download_error(code));
-                return Err(Refusal::new(Reason::EuiccReportsError, detail));
+                return Err(FunctionRefusal::new(Reason::EuiccReportsError, detail));
             }
         };
         let covered = [&raw[..], &object(0x5f37, &download.smdp_signature2)].concat();
         download.euicc_key.verify(&covered, &signature2, &self.tally).map_err(|_| Reason::EuiccSignature)?;
         let signed = EuiccSigned2::parse(&raw).map_err(malformed)?;
         if signed.transaction_id != id {
-            return Err(Refusal::new(Reason::TransactionUnknown, "The eUICC has signed another identifier."));
+            return Err(FunctionRefusal::new(
+                Reason::TransactionUnknown,
+                "The eUICC has signed another identifier.",
+            ));
         }
         let order = self.orders.get(&download.iccid).filter(|order| order.waits());
         let mut order = order.cloned().ok_or(Reason::NotReleased)?;
@@ -212,7 +220,7 @@ impl Smdp {
                 &signed.euicc_otpk,
                 &mut self.rng,
             );
-            let wrong = |error| Refusal::new(Reason::Malformed, format!("euiccOtpk: {error}."));
+            let wrong = |error| FunctionRefusal::new(Reason::Malformed, format!("euiccOtpk: {error}."));
             order.binding = Some(binding.map_err(wrong)?);
         }
         order.state = OrderState::Downloaded;
@@ -227,7 +235,7 @@ impl Smdp {
         Ok(answer)
     }
 
-    fn deliver(&self, order: &Order, session: &Session) -> Result<(HttpResponse, String), Refusal> {
+    fn deliver(&self, order: &Order, session: &Session) -> Result<(HttpResponse, String), FunctionRefusal> {
         let identity = self.identity(session)?;
         let binding = order.binding.as_ref().ok_or(Reason::NoNewBinding)?;
         let binder = self.binder(&identity, &self.tally);
@@ -241,7 +249,12 @@ impl Smdp {
     }
 
     /// The confirmation code, where the order has one: SHA-256(SHA-256(code) || transaction identifier).
-    fn check_code(&mut self, order: &mut Order, id: &[u8], given: Option<[u8; 32]>) -> Result<(), Refusal> {
+    fn check_code(
+        &mut self,
+        order: &mut Order,
+        id: &[u8],
+        given: Option<[u8; 32]>,
+    ) -> Result<(), FunctionRefusal> {
         let Some(hash) = order.code_hash else { return Ok(()) };
         let given = given.ok_or(Reason::CodeMissing)?;
         let expected: [u8; 32] = Sha256::new().chain_update(hash).chain_update(id).finalize().into();
@@ -259,22 +272,29 @@ impl Smdp {
     }
 
     /// Clause 5.6.5.
-    fn cancel_session(&mut self, body: &Body, session: &Session) -> Result<(HttpResponse, String), Refusal> {
+    fn cancel_session(
+        &mut self,
+        body: &Body,
+        session: &Session,
+    ) -> Result<(HttpResponse, String), FunctionRefusal> {
         let response = body.binary("cancelSessionResponse")?;
         let (Step::Authenticated(download) | Step::Delivered(download, _)) = &session.step else {
-            return Err(Refusal::new(Reason::EuiccSignature, "The eUICC has not proved itself yet."));
+            return Err(FunctionRefusal::new(Reason::EuiccSignature, "The eUICC has not proved itself yet."));
         };
         let (raw, signature) = match CancelSessionResponse::parse(&response).map_err(malformed)? {
             CancelSessionResponse::Ok { signed, signature } => (signed, signature),
             CancelSessionResponse::Error { code } => {
                 let detail = format!("CancelSession: error {code}.");
-                return Err(Refusal::new(Reason::EuiccReportsError, detail));
+                return Err(FunctionRefusal::new(Reason::EuiccReportsError, detail));
             }
         };
         download.euicc_key.verify(&raw, &signature, &self.tally).map_err(|_| Reason::EuiccSignature)?;
         let signed = EuiccCancelSessionSigned::parse(&raw).map_err(malformed)?;
         if signed.transaction_id != session.transaction_id {
-            return Err(Refusal::new(Reason::TransactionUnknown, "The eUICC has signed another identifier."));
+            return Err(FunctionRefusal::new(
+                Reason::TransactionUnknown,
+                "The eUICC has signed another identifier.",
+            ));
         }
         if signed.smdp_oid != self.identity(session)?.oid.contents() {
             return Err(Reason::SmdpOid.into());
@@ -288,7 +308,7 @@ impl Smdp {
     }
 
     /// Ends a waiting order.
-    pub(super) fn fail(&mut self, iccid: Iccid, problem: &str) -> Result<(), Refusal> {
+    pub(super) fn fail(&mut self, iccid: Iccid, problem: &str) -> Result<(), FunctionRefusal> {
         let Some(mut order) = self.orders.get(&iccid).filter(|order| order.waits()).cloned() else {
             return Ok(());
         };
@@ -299,7 +319,7 @@ impl Smdp {
 }
 
 /// Whether a profile suits an eUICC: rules that it forbids, memory that it has not (SGP.22 clause 3.1.5).
-fn check_eligible(order: &Order, euicc: &Authenticated) -> Result<(), Refusal> {
+fn check_eligible(order: &Order, euicc: &Authenticated) -> Result<(), FunctionRefusal> {
     let forbidden = match euicc.info.forbidden_rules.as_deref() {
         Some([_, first, ..]) => PolicyRules(*first),
         _ => PolicyRules(0),
@@ -308,7 +328,7 @@ fn check_eligible(order: &Order, euicc: &Authenticated) -> Result<(), Refusal> {
     for (rule, name) in rules {
         if order.metadata.rules.contains(rule) && forbidden.contains(rule) {
             let detail = format!("It has the policy rule {name}, which the eUICC forbids.");
-            return Err(Refusal::new(Reason::NoEligibleProfile, detail));
+            return Err(FunctionRefusal::new(Reason::NoEligibleProfile, detail));
         }
     }
     // An eUICC that does not say how much memory is free says so after the download.
@@ -317,7 +337,7 @@ fn check_eligible(order: &Order, euicc: &Authenticated) -> Result<(), Refusal> {
     match free {
         Some(free) if free < order.memory_bytes => {
             let detail = format!("It takes {} bytes, {free} are free.", order.memory_bytes);
-            Err(Refusal::new(Reason::EuiccMemory, detail))
+            Err(FunctionRefusal::new(Reason::EuiccMemory, detail))
         }
         _ => Ok(()),
     }

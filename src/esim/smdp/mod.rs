@@ -34,7 +34,7 @@ use super::authenticate::{Authenticator, Credential, Kind as ServerKind};
 use super::pki::SmdpIdentity;
 use super::sessions::Sessions;
 use super::store::{self, Kind, Records, Store, StoreError};
-use super::{HttpRequest, Reason, Refusal, Served, json};
+use super::{FunctionRefusal, HttpRequest, Reason, Served, json};
 use crate::crypto::Tally;
 use crate::crypto::rsp_cert::TrustAnchor;
 use crate::id::{Eid, Iccid};
@@ -178,7 +178,7 @@ impl Smdp {
     ///
     /// # Errors
     /// [`Reason::IccidInUse`]; [`Reason::Malformed`] where the ICCID of the metadata is another; [`Reason::NotKept`].
-    pub fn add_profile(&mut self, profile: Profile) -> Result<(), Refusal> {
+    pub fn add_profile(&mut self, profile: Profile) -> Result<(), FunctionRefusal> {
         self.check_new(&profile)?;
         let keys = self.package_keys();
         self.add_profile_with(profile, keys)
@@ -193,7 +193,7 @@ impl Smdp {
     ///
     /// # Errors
     /// As [`Smdp::add_profile`].
-    pub fn add_profile_with(&mut self, profile: Profile, keys: PackageKeys) -> Result<(), Refusal> {
+    pub fn add_profile_with(&mut self, profile: Profile, keys: PackageKeys) -> Result<(), FunctionRefusal> {
         self.check_new(&profile)?;
         let memory_bytes = profile.package.len() as u64;
         self.keep(Order {
@@ -217,12 +217,12 @@ impl Smdp {
         })
     }
 
-    fn check_new(&self, profile: &Profile) -> Result<(), Refusal> {
+    fn check_new(&self, profile: &Profile) -> Result<(), FunctionRefusal> {
         if self.orders.contains_key(&profile.iccid) {
             return Err(Reason::IccidInUse.into());
         }
         if bcd::read_iccid(&profile.metadata.iccid).as_ref() != Ok(&profile.iccid) {
-            return Err(Refusal::new(Reason::Malformed, "The ICCID of the metadata is another one."));
+            return Err(FunctionRefusal::new(Reason::Malformed, "The ICCID of the metadata is another one."));
         }
         Ok(())
     }
@@ -248,13 +248,13 @@ impl Smdp {
         Binder { pb: &identity.pb.key, oid: &identity.oid, tally }
     }
 
-    fn identity(&self, session: &Session) -> Result<SmdpIdentity, Refusal> {
+    fn identity(&self, session: &Session) -> Result<SmdpIdentity, FunctionRefusal> {
         let identity = self.identities.get(&session.challenge.own_ci_key_id);
         identity.cloned().ok_or_else(|| Reason::SmdpNoCertificate.into())
     }
 
     /// Keeps an order, in the place of the one before.
-    fn keep(&mut self, order: Order) -> Result<(), Refusal> {
+    fn keep(&mut self, order: Order) -> Result<(), FunctionRefusal> {
         self.store.put(Kind::Order, order.iccid.as_str(), &mut || store::record(&order)).map_err(not_kept)?;
         self.index(order);
         Ok(())
@@ -292,7 +292,7 @@ impl Smdp {
         self.orders.insert(order.iccid.clone(), order);
     }
 
-    fn keep_session(&mut self, session: Session) -> Result<(), Refusal> {
+    fn keep_session(&mut self, session: Session) -> Result<(), FunctionRefusal> {
         let key = hex::encode(&session.transaction_id);
         self.store.put(Kind::Session, &key, &mut || store::record(&session)).map_err(not_kept)?;
         self.sessions.insert(session.transaction_id.clone(), session.expires_unix_s, session);
@@ -319,12 +319,12 @@ impl Smdp {
     }
 }
 
-fn not_kept(error: StoreError) -> Refusal {
-    Refusal::new(Reason::NotKept, format!("{error}."))
+fn not_kept(error: StoreError) -> FunctionRefusal {
+    FunctionRefusal::new(Reason::NotKept, format!("{error}."))
 }
 
 /// What a dispatcher gives back: the response, and a word on it for people.
-type Outcome = Result<(super::HttpResponse, String), (Refusal, Option<Vec<u8>>)>;
+type Outcome = Result<(super::HttpResponse, String), (FunctionRefusal, Option<Vec<u8>>)>;
 
 fn served(function: String, outcome: Outcome) -> Served {
     match outcome {

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::super::authenticate::malformed;
 use super::super::json::Body;
 use super::super::store::{self, Kind};
-use super::super::{HttpResponse, Reason, Refusal, Served};
+use super::super::{FunctionRefusal, HttpResponse, Reason, Served};
 use super::notice::ProfileNotice;
 use super::package::Package;
 use super::{Order, OrderState, Smdp, not_kept};
@@ -98,7 +98,7 @@ impl Smdp {
         now_unix_s: u64,
         bytes: &[u8],
         result: &ProfileInstallationResult,
-    ) -> Result<String, Refusal> {
+    ) -> Result<String, FunctionRefusal> {
         let data = ProfileInstallationResultData::parse(&result.data).map_err(malformed)?;
         let iccid = self.by_transaction.get(&data.transaction_id).ok_or(Reason::TransactionUnknown)?;
         let order = self.orders.get(iccid).ok_or(Reason::TransactionUnknown)?;
@@ -142,7 +142,7 @@ impl Smdp {
         now_unix_s: u64,
         bytes: &[u8],
         other: &OtherSignedNotification,
-    ) -> Result<String, Refusal> {
+    ) -> Result<String, FunctionRefusal> {
         let metadata = NotificationMetadata::parse(&other.metadata).map_err(malformed)?;
         let (eid, public) =
             self.authenticator.any_euicc(&other.euicc_certificate, &other.eum_certificate, now_unix_s)?;
@@ -163,7 +163,7 @@ impl Smdp {
         eid: Eid,
         metadata: &NotificationMetadata,
         error: Option<String>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), FunctionRefusal> {
         let record = NotificationRecord {
             eid,
             sequence_number: metadata.sequence_number,

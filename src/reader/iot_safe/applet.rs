@@ -1,7 +1,7 @@
 //! Commands to an IoT SAFE applet (GSMA IoT.05 clause 3), as loosely as cards in the field need it.
 
 use super::object::{self, Kind, Object};
-use crate::card::explore::{Answer, ExploreError, Said, Terminal};
+use crate::reader::{Answer, ExploreError, Said, Terminal};
 use crate::wire::{Command, StatusWord, tlv};
 
 /// Bytes of a file asked for in one command.

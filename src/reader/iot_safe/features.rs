@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::applet::{Applet, Signed, public_half};
 use super::{Check, Kind, Object, Report, Verdict};
-use crate::card::explore::{ExploreError, Said, meaning};
+use crate::reader::{ExploreError, Said, meaning};
 use crate::wire::StatusWord;
 
 /// What is signed in the modes that hash on the card: a block of zeros, and a last one.

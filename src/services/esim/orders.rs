@@ -23,7 +23,7 @@ use crate::esim::smdp::{
     ConfirmOrder, DownloadOrder, OperatorConstant, PackageKeys, Producer, Profile, Smdp, SmdpSettings,
 };
 use crate::esim::store::{Forgetful, Records};
-use crate::esim::{HttpRequest, Refusal};
+use crate::esim::{FunctionRefusal, HttpRequest};
 use crate::event::Actor;
 use crate::id::Eid;
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
@@ -279,7 +279,7 @@ impl Orders {
         device: &Ordered,
         profile: Profile,
         keys: PackageKeys,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), FunctionRefusal> {
         // An EID that no device here has.
         let stranger = || device.eid.plus(1_000_000).unwrap_or_else(|| device.eid.clone());
         let eid = match (device.fault, self.trigger) {
