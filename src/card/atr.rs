@@ -10,7 +10,7 @@ pub(super) const BYTES: usize = 22;
 /// The name of a card whose keys were drawn from the system.
 const OWN_KEYS: &[u8; 7] = b"cellbed";
 /// The name of a card whose keys follow from a seed: they are public, and prove nothing.
-pub(super) const LAB_KEYS: &[u8; 7] = b"lab key";
+pub const LAB_KEYS: &[u8; 7] = b"lab key";
 
 /// The Answer To Reset of a card whose random values have this origin.
 pub(super) fn of(origin: Origin) -> [u8; BYTES] {

@@ -35,6 +35,7 @@ mod tuak;
 mod uicc;
 mod usim;
 
+pub use atr::LAB_KEYS;
 pub use euicc::{Delivered, EuiccConfig, EuiccEvent, EuiccIdentity, InstalledInfo, OnEuiccEvent, RatRule};
 pub use installed::InstalledProfile;
 pub use modem::Modem;

@@ -1,7 +1,7 @@
 //! The Answer To Reset (ISO/IEC 7816-3 clause 8.2) with its historical bytes (ISO/IEC 7816-4 clause 8.1.1;
 //! TS 102 221 clause 6.3).
 
-use crate::card::atr::LAB_KEYS;
+use crate::card::LAB_KEYS;
 use crate::kernel::Blame;
 
 /// Why bytes are not an Answer To Reset.

@@ -46,7 +46,9 @@ impl<'a> CommandPacket<'a> {
 /// What a command packet carries.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Command {
+    /// What stands in clear: SPI, KIc, KID and TAR.
     pub header: Header,
+    /// CNTR, five octets.
     pub counter: Counter,
     /// The script for the application.
     pub data: Vec<u8>,

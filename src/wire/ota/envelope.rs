@@ -17,6 +17,7 @@ const NETWORK_TO_CARD: [u8; 2] = [0x83, 0x81];
 
 /// Why the data of an ENVELOPE is no short message for the card, or one does not fit into a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum EnvelopeError {
     #[error("the ENVELOPE is no SMS-PP DOWNLOAD: {0}")]
     Object(#[from] TlvError),
@@ -31,6 +32,7 @@ pub enum EnvelopeError {
 /// A short message for the card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmsPpDownload {
+    /// The address of the service centre (TS 102 223 clause 8.1), where the terminal tells it.
     pub service_centre: Option<Address>,
     /// The SMS-DELIVER.
     pub tpdu: Vec<u8>,

@@ -15,6 +15,7 @@ use super::{Check, Header, OtaError, Spi, Tar};
 
 /// Why octets are no key, or keys no set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum KeyError {
     #[error("an AES key has 16, 24 or 32 octets, this one has {found}")]
     Aes { found: usize },
@@ -29,11 +30,15 @@ pub enum KeyError {
 /// One key.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Key {
+    /// AES with 128 bits.
     Aes128([u8; 16]),
+    /// AES with 192 bits.
     Aes192([u8; 24]),
+    /// AES with 256 bits.
     Aes256([u8; 32]),
     /// Two keys, of which the first is used again as the third.
     TripleDes2([u8; 16]),
+    /// Three keys.
     TripleDes3([u8; 24]),
 }
 

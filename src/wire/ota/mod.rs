@@ -79,6 +79,7 @@ impl Counter {
 
 /// Why bytes are not a secured packet, or a packet is not opened or made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum OtaError {
     #[error("a secured packet is cut off at {found} octets, inside its header: send it whole")]
     Header { found: usize },

@@ -18,19 +18,27 @@ const HEAD: usize = 3;
 pub struct Status(pub u8);
 
 impl Status {
+    /// The packet was taken (PoR OK).
     pub const OK: Self = Self(0x00);
     /// RC, CC or DS failed.
     pub const CHECKSUM: Self = Self(0x01);
+    /// CNTR is not higher than the last one: a packet that came before.
     pub const COUNTER_LOW: Self = Self(0x02);
+    /// CNTR is not the next one, where only that is taken.
     pub const COUNTER_HIGH: Self = Self(0x03);
+    /// CNTR has reached its highest value, and the keys are of no use any more.
     pub const COUNTER_BLOCKED: Self = Self(0x04);
+    /// The packet could not be deciphered.
     pub const CIPHERING: Self = Self(0x05);
     /// Another security error.
     pub const SECURITY: Self = Self(0x06);
+    /// The message does not fit into the card.
     pub const NO_MEMORY: Self = Self(0x07);
     /// The application needs more time.
     pub const MORE_TIME: Self = Self(0x08);
+    /// No application of the card has this TAR.
     pub const TAR_UNKNOWN: Self = Self(0x09);
+    /// The SPI is below the minimum security level of the application.
     pub const SECURITY_LEVEL: Self = Self(0x0a);
     /// The answer follows as SMS-SUBMIT.
     pub const BY_SUBMIT: Self = Self(0x0b);
@@ -111,9 +119,11 @@ impl<'a> ResponsePacket<'a> {
 /// What a response packet carries.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Response {
+    /// The TAR of the application that answers.
     pub tar: Tar,
     /// That of the command.
     pub counter: Counter,
+    /// RSC: what became of the command packet, whatever the script did.
     pub status: Status,
     /// What the script gave.
     pub data: Vec<u8>,

@@ -20,6 +20,7 @@ const BAD_FORMAT: u16 = 0x90;
 
 /// Why octets are no script or no answer to one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum ScriptError {
     #[error(
         "command {number} of the compact script is cut off: each has five octets and what the fifth announces"
@@ -88,6 +89,7 @@ pub struct CompactAnswer {
     pub executed: u8,
     /// The status word of the last of them, and what it gave.
     pub status: StatusWord,
+    /// What that command gave, without its status word.
     pub data: Vec<u8>,
 }
 
@@ -137,6 +139,7 @@ impl<'a> Item<'a> {
 pub struct Expanded<'a> {
     /// Whether the template has an indefinite length, and its answer too.
     pub open: bool,
+    /// In the order in which they are executed.
     pub items: Vec<Item<'a>>,
 }
 
@@ -179,7 +182,9 @@ impl<'a> Expanded<'a> {
 /// The answer to one command of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
+    /// The response data, without the status word.
     pub data: Vec<u8>,
+    /// The status word.
     pub status: StatusWord,
 }
 
@@ -201,7 +206,9 @@ pub struct ExpandedAnswer {
     pub open: bool,
     /// How many commands were executed; said where the length is definite.
     pub executed: u8,
+    /// One R-APDU for each command that was executed, in their order.
     pub answers: Vec<Answered>,
+    /// Why the script was not taken, or ended early for another reason than a command.
     pub trouble: Option<Trouble>,
 }
 

@@ -25,6 +25,7 @@ const NO_MORE: u8 = 0x04;
 
 /// Why octets are no short message or not one for a card.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum SmsError {
     #[error("the short message is cut off in its {field}")]
     CutOff { field: &'static str },
@@ -98,6 +99,7 @@ impl Address {
 /// A message to the card (SMS-DELIVER, TS 23.040 clause 9.2.2.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deliver {
+    /// TP-OA: who has sent it.
     pub originator: Address,
     /// TP-PID: `7F` for one to the card.
     pub protocol: u8,
@@ -158,8 +160,11 @@ impl Deliver {
 pub struct Submit {
     /// TP-MR.
     pub reference: u8,
+    /// TP-DA: whom it is for.
     pub destination: Address,
+    /// TP-PID, as in [`Deliver`].
     pub protocol: u8,
+    /// TP-DCS, as in [`Deliver`].
     pub coding: u8,
     /// The user data with its header.
     pub user_data: Vec<u8>,
@@ -241,7 +246,9 @@ impl<'a> Reader<'a> {
 /// What a packet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// A command packet: the information element `70`.
     Command,
+    /// A response packet: the information element `71`.
     Response,
 }
 
@@ -263,6 +270,7 @@ pub struct Part {
     pub kind: Option<Kind>,
     /// `None` of a packet in one message.
     pub concatenation: Option<Concatenation>,
+    /// What stands behind the header of the user data.
     pub payload: Vec<u8>,
 }
 

@@ -18,6 +18,7 @@ pub enum CounterMode {
 /// How a packet is protected against change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Check {
+    /// Not at all.
     None,
     /// A redundancy check, RC: against noise.
     Redundancy,
@@ -41,8 +42,11 @@ impl Check {
 /// When a proof of receipt is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
+    /// No proof is wanted.
     Never,
+    /// A proof is wanted whatever happens.
     Always,
+    /// A proof is wanted only where something went wrong.
     OnError,
     /// A value that the standard keeps for later.
     Reserved,
@@ -123,11 +127,13 @@ impl Spi {
 /// What stands in clear at the head of a command packet, and says how it and its answer are protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
+    /// How command and proof are protected.
     pub spi: Spi,
     /// The version of the key that ciphers in the high half octet, its algorithm in the low one.
     pub kic: u8,
     /// The same of the key that makes checksums, or the kind of redundancy check.
     pub kid: u8,
+    /// The application that it is for.
     pub tar: Tar,
 }
 
