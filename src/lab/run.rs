@@ -28,7 +28,8 @@ use crate::card::{CardPort, SimProfile};
 use crate::corenet::HssFault;
 use crate::crypto::Tally;
 use crate::crypto::tls::KeyLogSink;
-use crate::event::{Actor, Event};
+use crate::device::plan::{Counted, Cut};
+use crate::event::{Actor, Event, Step, StepId};
 use crate::io::clock::{Stopwatch, thread_cpu_time};
 use crate::io::drive::{DriveError, Driving, drive};
 use crate::io::ledger_store::FileStore;
@@ -41,13 +42,16 @@ use crate::report::{
     EventLog, Html, Junit, LedgerKeyKind, LedgerRow, Metrics, Pcapng, RunFacts, RunSummary, Style, Terminal,
     Transcript, View,
 };
-use crate::services::esim::{EsimFault, EsimSetup};
+use crate::services::esim::{EsimSetup, SmdpFault};
 use crate::wire::saip::Package;
 use crate::world::setup::{DeviceSetup, Setup};
 use crate::world::{Ended, World};
 
 /// How much of a file is gathered before it is written: a run of many devices writes tens of megabytes.
 const FILE_BUFFER_BYTES: usize = 128 << 10;
+
+/// How many STORE DATA commands go through before a card loses its power: in the middle of the profile.
+const STORE_DATA_BEFORE_CUT: u32 = 30;
 
 /// Where nodes of other processes join, unless somebody says another place.
 pub const JOIN_SOCKET: &str = "runs/join.sock";
@@ -371,8 +375,8 @@ impl Run {
                 subscribed: device.subscribed,
                 start: device.start,
                 fault: scenario.fault_of(device.number).map_or(HssFault::None, hss_fault),
-                power_cuts: scenario.power_cuts_of(device.number),
-                esim_fault: scenario.fault_of(device.number).and_then(esim_fault),
+                power_cuts: power_cuts(scenario, device.number),
+                smdp_fault: scenario.fault_of(device.number).and_then(smdp_fault),
                 clone: device.clone_of.is_some(),
             })
         });
@@ -418,31 +422,37 @@ fn ledger_row(standing: LedgerStanding) -> LedgerRow {
     }
 }
 
-fn esim_fault(kind: FaultKind) -> Option<EsimFault> {
+/// What the SM-DP+ has to do with a fault of the scenario.
+fn smdp_fault(kind: FaultKind) -> Option<SmdpFault> {
     match kind {
-        FaultKind::SmdpRogue => Some(EsimFault::RogueSmdp),
-        FaultKind::SmdpReplayedChallenge => Some(EsimFault::ReplayedChallenge),
-        FaultKind::SmdpWrongEid => Some(EsimFault::WrongEid),
-        FaultKind::SmdpTamperedSegment => Some(EsimFault::TamperedSegment),
-        FaultKind::CardPowerCut => Some(EsimFault::PowerCut),
-        FaultKind::HssWrongMac | FaultKind::HssWrongKey | FaultKind::HssSqnBehind | FaultKind::PowerCut => {
-            None
-        }
+        FaultKind::SmdpRogue => Some(SmdpFault::RogueSmdp),
+        FaultKind::SmdpReplayedChallenge => Some(SmdpFault::ReplayedChallenge),
+        FaultKind::SmdpWrongEid => Some(SmdpFault::WrongEid),
+        FaultKind::SmdpTamperedSegment => Some(SmdpFault::TamperedSegment),
+        _ => None,
     }
 }
 
+/// What the HSS has to do with it.
 fn hss_fault(kind: FaultKind) -> HssFault {
     match kind {
         FaultKind::HssWrongMac => HssFault::WrongMac,
         FaultKind::HssWrongKey => HssFault::WrongKey,
         FaultKind::HssSqnBehind => HssFault::SqnBehind,
-        FaultKind::SmdpRogue
-        | FaultKind::SmdpReplayedChallenge
-        | FaultKind::SmdpWrongEid
-        | FaultKind::SmdpTamperedSegment
-        | FaultKind::CardPowerCut
-        | FaultKind::PowerCut => HssFault::None,
+        _ => HssFault::None,
     }
+}
+
+/// Where the power of device `number` is cut: where the scenario says, and once in the middle of the profile where the
+/// card loses it.
+fn power_cuts(scenario: &Scenario, number: u32) -> Vec<Cut> {
+    let in_download = Cut {
+        step: StepId::first(Step::Download),
+        after: STORE_DATA_BEFORE_CUT,
+        counted: Counted::StoreData,
+    };
+    let of_card = scenario.fault_of(number).filter(|kind| *kind == FaultKind::CardPowerCut);
+    scenario.power_cuts_of(number).into_iter().chain(of_card.map(|_| in_download)).collect()
 }
 
 fn integrity(algorithm: Integrity) -> u8 {

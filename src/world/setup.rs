@@ -18,15 +18,15 @@ use crate::card::{CardPort, Personalisation, SimProfile};
 use crate::corenet::{AddressPool, Epc, EpcConfig, HssFault, Policy, Subscriber};
 use crate::crypto::tls::{KeyLogSink, Providers, VirtualClock};
 use crate::crypto::{Op, Tally};
-use crate::device::plan::{Act, Counted, Cut};
-use crate::event::{Actor, Step, StepId};
+use crate::device::plan::{Act, Cut};
+use crate::event::Actor;
 use crate::id::{DeviceName, Plmn};
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
 use crate::ledger::{Genesis, Ledger, LedgerKeys, LedgerOp, Operators, Place};
 use crate::net::endpoint::{ESIM_SERVERS, PKI};
 use crate::ran::{AirModel, Enb, EnbConfig, UeConfig};
 use crate::services::chain::Chain;
-use crate::services::esim::{self, EsimFault, EsimSetup, Means, Ordered};
+use crate::services::esim::{self, EsimSetup, Means, Ordered, SmdpFault};
 use crate::services::inventory::{Entry, Inventory};
 use crate::services::network::Services;
 use crate::services::servers::Servers;
@@ -45,9 +45,6 @@ const MTU: u16 = 1400;
 /// The model that the registrar records for every virtual device.
 const MODEL: &str = "cellbed-virtual-1";
 
-/// How many STORE DATA commands go through before [`EsimFault::PowerCut`]: in the middle of the profile.
-const STORE_DATA_BEFORE_CUT: u32 = 30;
-
 /// One device, as the scenario wants it.
 #[derive(Debug, Clone)]
 pub struct DeviceSetup {
@@ -63,8 +60,8 @@ pub struct DeviceSetup {
     pub start: Duration,
     /// What the HSS gets wrong about its subscriber on purpose.
     pub fault: HssFault,
-    /// What goes wrong with its eSIM profile.
-    pub esim_fault: Option<EsimFault>,
+    /// What the SM-DP+ gets wrong about its profile on purpose.
+    pub smdp_fault: Option<SmdpFault>,
     /// Where its power is cut in the middle of a step.
     pub power_cuts: Vec<Cut>,
     /// Whether its identity is another device's.
@@ -234,20 +231,13 @@ fn ordered(setup: &Setup) -> Result<Vec<Ordered>, WorldError> {
     originals
         .map(|(number, device)| {
             let eid = device.profile.personalise(device.index)?.eid;
-            Ok(Ordered { number, eid, fault: device.esim_fault })
+            Ok(Ordered { number, eid, fault: device.smdp_fault })
         })
         .collect()
 }
 
 fn blueprint(device: &DeviceSetup) -> Blueprint {
-    let in_download = Cut {
-        step: StepId::first(Step::Download),
-        after: STORE_DATA_BEFORE_CUT,
-        counted: Counted::StoreData,
-    };
-    let of_fault = (device.esim_fault == Some(EsimFault::PowerCut)).then_some(in_download);
-    let cuts = device.power_cuts.iter().copied().chain(of_fault).collect();
-    Blueprint { profile: device.profile.clone(), index: device.index, cuts }
+    Blueprint { profile: device.profile.clone(), index: device.index, cuts: device.power_cuts.clone() }
 }
 
 fn ledger(name: &str, rng: &RngTree, tally: &Tally, place: Place) -> Result<(Ledger, Operators), WorldError> {

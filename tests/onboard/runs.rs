@@ -40,7 +40,7 @@ pub fn setup(devices: u32) -> Setup {
         subscribed: true,
         start: Duration::from_millis(20) * index,
         fault: HssFault::None,
-        esim_fault: None,
+        smdp_fault: None,
         power_cuts: Vec::new(),
         clone: false,
     };

@@ -9,9 +9,9 @@ use crate::esim::smdp::Smdp;
 use crate::esim::{HttpRequest, HttpResponse, Served};
 use crate::wire::rsp::BoundProfilePackage;
 
-/// A fault of a device's download.
+/// What the SM-DP+ of a device gets wrong on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EsimFault {
+pub enum SmdpFault {
     /// The SM-DP+ has its certificates from an authority that the card does not know.
     RogueSmdp,
     /// The SM-DP+ answers with what it signed in an earlier session.
@@ -20,8 +20,6 @@ pub enum EsimFault {
     WrongEid,
     /// A bit of the profile changes on its way.
     TamperedSegment,
-    /// The card loses its power in the middle of the download, once.
-    PowerCut,
 }
 
 /// The SM-DP+ of a run, with what goes wrong at it on purpose.
@@ -30,18 +28,18 @@ pub(super) struct FaultySmdp {
     /// An SM-DP+ at the same address whose authority no card knows.
     pub(super) rogue: Option<Smdp>,
     /// What goes wrong with the request that comes next.
-    pub(super) fault: Option<EsimFault>,
+    pub(super) fault: Option<SmdpFault>,
 }
 
 impl SmdpDesk for FaultySmdp {
     fn handle(&mut self, now_unix_s: u64, request: &HttpRequest) -> Served {
         let smdp = match (&mut self.rogue, self.fault) {
-            (Some(rogue), Some(EsimFault::RogueSmdp)) => rogue,
+            (Some(rogue), Some(SmdpFault::RogueSmdp)) => rogue,
             _ => &mut self.honest,
         };
         match self.fault {
-            Some(EsimFault::ReplayedChallenge) => smdp.handle(now_unix_s, &of_an_earlier_session(request)),
-            Some(EsimFault::TamperedSegment) => {
+            Some(SmdpFault::ReplayedChallenge) => smdp.handle(now_unix_s, &of_an_earlier_session(request)),
+            Some(SmdpFault::TamperedSegment) => {
                 let served = smdp.handle(now_unix_s, request);
                 Served { response: tampered(served.response), ..served }
             }
@@ -62,7 +60,7 @@ impl SmdpDesk for FaultySmdp {
     }
 }
 
-/// The challenge of the session that [`EsimFault::ReplayedChallenge`] repeats.
+/// The challenge of the session that [`SmdpFault::ReplayedChallenge`] repeats.
 const EARLIER_CHALLENGE: [u8; 16] = [0x5a; 16];
 
 /// The request of an earlier session: the same with the challenge that the card drew then.

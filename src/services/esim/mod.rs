@@ -26,7 +26,7 @@ use crate::net::ServiceAddress;
 use crate::wire::Label;
 use crate::wire::http::{self, Request, Response};
 
-pub use faults::EsimFault;
+pub use faults::SmdpFault;
 pub use orders::{EsimSetup, EsimTrigger, Means, Ordered, Prepared, prepare};
 
 /// Only the office's own servers are in the lab.
@@ -38,7 +38,7 @@ pub struct EsimServices {
     /// What is not ordered yet: a device's order is placed when it asks for the first time.
     orders: Orders,
     /// What goes wrong, by the number of the device.
-    faults: BTreeMap<u32, EsimFault>,
+    faults: BTreeMap<u32, SmdpFault>,
 }
 
 impl EsimServices {

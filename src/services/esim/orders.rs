@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::faults::FaultySmdp;
-use super::{EsimFault, EsimServices, fault, tls_server};
+use super::{EsimServices, SmdpFault, fault, tls_server};
 use crate::card::SimProfile;
 use crate::corenet::{HssFault, Policy, Subscriber};
 use crate::crypto::Tally;
@@ -72,7 +72,7 @@ pub struct Ordered {
     /// The identifier of its eUICC.
     pub eid: Eid,
     /// What goes wrong with its download on purpose.
-    pub fault: Option<EsimFault>,
+    pub fault: Option<SmdpFault>,
 }
 
 /// The eSIM side of a run, ready.
@@ -132,7 +132,7 @@ pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Res
         server(&identities.smds.tls, SMDS)?,
         server(&eim_tls, EIM)?,
     ];
-    let rogue = match ordered.iter().any(|device| device.fault == Some(EsimFault::RogueSmdp)) {
+    let rogue = match ordered.iter().any(|device| device.fault == Some(SmdpFault::RogueSmdp)) {
         true => Some(rogue(rng, &identities, tally)?),
         false => None,
     };
@@ -283,7 +283,7 @@ impl Orders {
         // An EID that no device here has.
         let stranger = || device.eid.plus(1_000_000).unwrap_or_else(|| device.eid.clone());
         let eid = match (device.fault, self.trigger) {
-            (Some(EsimFault::WrongEid), _) => Some(stranger()),
+            (Some(SmdpFault::WrongEid), _) => Some(stranger()),
             (_, EsimTrigger::ActivationCode) => None,
             _ => Some(device.eid.clone()),
         };
