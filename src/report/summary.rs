@@ -149,6 +149,7 @@ pub struct LedgerRow {
     pub name: String,
     /// The key of its checkpoints, in the text form of signed-note.
     pub verifier_key: String,
+    /// Whether its keys follow from a seed, which anybody knows, or are its operators' own.
     pub keys: LedgerKeyKind,
     /// The number of the last block.
     pub block: u64,
