@@ -146,15 +146,15 @@ fn openssl_reads_the_bodies_of_est() {
     let enrolled = EstResponse::enrolled(&issue_device(&mut ca)).unwrap();
     for (body, name) in [(cacerts.body, "cellbed test root"), (enrolled.body, &name().to_string())] {
         bench.put("body.txt", &body);
-        bench.passes("base64 -d -in body.txt -out body.der");
+        bench.passes("base64 -A -d -in body.txt -out body.der");
         let text = bench.passes("pkcs7 -inform DER -in body.der -print_certs -noout");
         assert!(text.contains(name), "{text}");
     }
     bench.put("body.txt", &EstRequest::simple_enroll(&csr_der()).body);
-    bench.passes("base64 -d -in body.txt -out body.der");
+    bench.passes("base64 -A -d -in body.txt -out body.der");
     bench.passes("req -inform DER -in body.der -noout -verify");
     bench.put("body.txt", &EstResponse::csrattrs(est::Linking::Demanded).body);
-    bench.passes("base64 -d -in body.txt -out body.der");
+    bench.passes("base64 -A -d -in body.txt -out body.der");
     assert!(bench.passes("asn1parse -inform DER -in body.der").contains("challengePassword"));
 }
 

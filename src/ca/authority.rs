@@ -5,6 +5,7 @@
 //! writes what is to be signed, and [`Authority::issue`] signs it. What nobody agrees to is never signed, and there is
 //! no certificate to revoke.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 
@@ -109,7 +110,15 @@ impl Authority {
     /// # Errors
     /// [`CaError::Time`] where the root would outlive the year 9999.
     pub fn new(rng: RngTree, tally: &Tally, now_unix_s: u64) -> Result<Self, CaError> {
-        let key = SoftKey::from_stream(&mut rng.stream("ca-key")).counted(tally);
+        Self::of_key(SoftKey::from_stream(&mut rng.stream("ca-key")), &rng, tally, now_unix_s)
+    }
+
+    /// The same with a key that is there already.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn of_key(key: SoftKey, rng: &RngTree, tally: &Tally, now_unix_s: u64) -> Result<Self, CaError> {
+        let key = key.counted(tally);
         let public = key.public();
         let name = x509::common_name(&format!("{ROOT_NAME} {}", hex::encode(&public[..4])))?;
         let mut authority = Self {
@@ -259,6 +268,21 @@ impl Authority {
         self.index.put(record);
         self.list = None;
         Ok(true)
+    }
+
+    /// Takes over what somebody else has found out: exactly the certificates in `revoked` are revoked. Nothing is kept,
+    /// since it is kept already.
+    pub fn adopt(&mut self, revoked: &BTreeMap<Serial, Revocation>) {
+        let changed: Vec<Record> = self
+            .index
+            .records()
+            .filter(|record| record.revoked.as_ref() != revoked.get(&record.serial))
+            .map(|record| Record { revoked: revoked.get(&record.serial).copied(), ..record.clone() })
+            .collect();
+        if !changed.is_empty() {
+            self.list = None;
+        }
+        changed.into_iter().for_each(|record| self.index.put(record));
     }
 
     /// The revocation list (RFC 5280 section 5) in DER, which is valid for a day. A new one, with a higher number, is
@@ -554,6 +578,27 @@ mod tests {
         let again = open(ca.key.clone()).unwrap();
         assert!(matches!(again.index().status(&serial), Status::Revoked(_)));
         assert!(matches!(open(device_key()), Err(CaError::OtherKey)));
+    }
+
+    #[test]
+    fn what_others_revoke_is_taken_over() {
+        let (mut ca, _) = authority(7);
+        let [one, two] = [(), ()].map(|()| DeviceCertificate::parse(&issue(&mut ca)).unwrap().serial());
+        let number =
+            |ca: &mut Authority| crl::list_number(ca.revocation_list(EPOCH_UNIX_S).unwrap()).unwrap();
+        let first = number(&mut ca);
+        let revocation = Revocation { reason: RevocationReason::KeyCompromise, since_unix_s: EPOCH_UNIX_S };
+        ca.adopt(&[(one, revocation)].into());
+        assert_eq!(
+            (ca.index().status(&one), ca.index().status(&two)),
+            (Status::Revoked(revocation), Status::Good)
+        );
+        let second = number(&mut ca);
+        assert!(second > first, "the list says it");
+        ca.adopt(&[(one, revocation)].into());
+        assert_eq!(number(&mut ca), second, "nothing has changed");
+        ca.adopt(&BTreeMap::new());
+        assert_eq!(ca.index().status(&one), Status::Good);
     }
 
     #[test]

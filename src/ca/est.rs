@@ -2,9 +2,10 @@
 //! which operation a request names, what its body holds, and what both sides put into bodies and headers.
 //! HTTP and TLS belong to the caller.
 //!
-//! Bodies are base64 with a line break every 64 characters. What is received may have any white space or
-//! none, and may also be plain DER, which is told by its first octet. Content-Transfer-Encoding is sent,
-//! since clients of RFC 7030 as first published ask for it, and ignored on receipt, as RFC 8951 has it.
+//! Bodies are base64 in one line: RFC 8951 section 3.1 asks no sender for white space, and there are clients that take
+//! none (strongSwan). What is received may have any or none, and may also be plain DER, which is told by its first octet.
+//! Content-Transfer-Encoding is sent, since clients of RFC 7030 as first published ask for it, and ignored on receipt, as
+//! RFC 8951 has it.
 //!
 //! Who decides whether a client gets a certificate stands in front of this: the ledger of a run, or the list of
 //! clients of an authority that is served. What every such office does alike is in `desk`.
@@ -24,6 +25,8 @@ use cms::content_info::{CmsVersion, ContentInfo};
 use cms::signed_data::{CertificateSet, EncapsulatedContentInfo, SignedData, SignerInfos};
 use der::asn1::{Any, ObjectIdentifier, SetOfVec};
 use der::{Decode, Encode};
+use time::PrimitiveDateTime;
+use time::macros::format_description;
 use x509_cert::certificate::Certificate;
 
 use super::csr::Csr;
@@ -290,14 +293,39 @@ pub fn read_enroll_request(content_type: Option<&str>, body: &[u8]) -> Result<Cs
     })
 }
 
+/// When to come again (RFC 9110 section 10.2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// After this many seconds.
+    Delay(u32),
+    /// At this moment, in Unix seconds.
+    At(u64),
+}
+
+impl RetryAfter {
+    /// Reads the value of the header field: seconds, or a date in the form that senders use (IMF-fixdate, RFC 9110
+    /// section 5.6.7).
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Self::Delay(seconds));
+        }
+        let form = format_description!(
+            "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+        );
+        let moment = PrimitiveDateTime::parse(text, form).ok()?.assume_utc().unix_timestamp();
+        u64::try_from(moment).ok().map(Self::At)
+    }
+}
+
 /// What became of a request for a certificate, as the client reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Enrolment {
     /// The certificate in DER.
     Issued(Vec<u8>),
-    /// Come again, after this many seconds where the server says so in seconds.
-    Retry { after_s: Option<u32> },
+    /// Come again, when the server says so, where it does.
+    Retry { after: Option<RetryAfter> },
     /// No; the reason is the server's own first line, shortened to 200 characters.
     Refused { status: u16, reason: String },
 }
@@ -322,7 +350,7 @@ pub fn read_enroll_response(
                 one.map_err(|_| CaError::CertificateCount { found, expected: "exactly one is expected" })?;
             Ok(Enrolment::Issued(certificate))
         }
-        202 => Ok(Enrolment::Retry { after_s: retry_after.and_then(|text| text.trim().parse().ok()) }),
+        202 => Ok(Enrolment::Retry { after: retry_after.and_then(RetryAfter::parse) }),
         _ => Ok(Enrolment::Refused { status, reason: first_line(body) }),
     }
 }
@@ -387,8 +415,7 @@ fn encoded(content_type: &str) -> Headers {
 }
 
 fn encode(der: &[u8]) -> Vec<u8> {
-    let text = STANDARD.encode(der);
-    text.as_bytes().chunks(64).flat_map(|line| [line, b"\n"]).flatten().copied().collect()
+    STANDARD.encode(der).into_bytes()
 }
 
 /// Reads base64 or DER. No base64 of a SEQUENCE begins with the octet of a SEQUENCE: it begins with `M`.

@@ -11,6 +11,7 @@ pub mod index;
 pub mod ocsp;
 mod publication;
 mod revocation;
+pub mod served;
 pub mod status;
 mod subject;
 pub(crate) mod x509;

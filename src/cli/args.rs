@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
+use super::ca::args::CaArgs;
 use super::esim::args::EsimArgs;
 use super::euicc::args::EuiccArgs;
 use super::exit;
@@ -68,6 +69,8 @@ pub enum Verb {
     Report(ReportArgs),
     /// Look at SIM cards in readers, test and write them, and serve virtual ones
     Card(CardArgs),
+    /// A certificate authority for clients outside: EST, OCSP and revocation lists
+    Ca(CaArgs),
     /// Make, show, check and change the certificates of remote SIM provisioning
     Pki(PkiArgs),
     /// Serve profiles to eUICCs outside

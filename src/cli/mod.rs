@@ -7,6 +7,7 @@
 
 pub mod args;
 mod bench;
+pub mod ca;
 mod card;
 mod check;
 mod doctor;
@@ -53,6 +54,7 @@ pub fn main(live: Option<Live>) -> ExitCode {
         Verb::Ledger(args) => ledger::main(&args.verb),
         Verb::Report(args) => report::main(args),
         Verb::Card(args) => card::main(&args.verb),
+        Verb::Ca(args) => ca::main(&args.verb),
         Verb::Pki(args) => pki::main(&args.verb),
         Verb::Esim(args) => esim::main(&args.verb),
         Verb::Profile(args) => profile::main(&args.verb),

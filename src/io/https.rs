@@ -1,5 +1,5 @@
-//! An HTTPS server for request-and-response services (RFC 9110, RFC 9112, RFC 8446): a thread per connection, a bound
-//! on how many, and a time limit on everything a client may make it wait for.
+//! An HTTP server for request-and-response services (RFC 9110, RFC 9112), with TLS (RFC 8446) or without: a thread per
+//! connection, a bound on how many, and a time limit on everything a client may make it wait for.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
@@ -9,12 +9,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::CertificateDer;
-use rustls::server::ResolvesServerCert;
+use rustls::server::{ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{ServerConfig, ServerConnection, Stream};
+use rustls::{RootCertStore, ServerConfig, ServerConnection, Stream};
 
+use crate::crypto::SoftKey;
 use crate::crypto::tls::signing_key;
-use crate::esim::{HttpRequest, HttpResponse, Identity};
+use crate::esim::Identity;
 use crate::wire::http::{Limits, Request, RequestParser, Response};
 
 /// What is read from a connection at once.
@@ -97,11 +98,70 @@ pub fn tls_config(identities: &[Identity]) -> Result<Arc<ServerConfig>, HttpsErr
     Ok(Arc::new(config))
 }
 
+/// TLS 1.3 with randomness of the system, for one certificate chain (DER, its own certificate first). Clients are asked
+/// for a certificate under one of `roots` (DER), and may have none.
+///
+/// # Errors
+/// [`HttpsError::Tls`] where the key is not the certificate's, or a root is none.
+pub fn tls_config_asking(
+    chain: Vec<Vec<u8>>,
+    key: &SoftKey,
+    roots: &[Vec<u8>],
+) -> Result<Arc<ServerConfig>, HttpsError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let wrong = |error: rustls::Error| HttpsError::Tls(error.to_string());
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        store.add(CertificateDer::from_slice(root)).map_err(wrong)?;
+    }
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider.clone())
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| HttpsError::Tls(error.to_string()))?;
+    let chain = chain.into_iter().map(CertificateDer::from).collect();
+    let certified = CertifiedKey::new(chain, signing_key(key.sign_fn(), key.public()));
+    certified.keys_match().map_err(wrong)?;
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(wrong)?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
+    Ok(Arc::new(config))
+}
+
+/// A request, and what the connection says of who makes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The request.
+    pub request: &'a Request,
+    /// Where it comes from.
+    pub from: SocketAddr,
+    /// The certificate, in DER, that the client has shown.
+    pub certificate: Option<&'a [u8]>,
+    /// What the TLS session exports for channel binding (RFC 9266); none without TLS.
+    pub binding: Option<&'a [u8; 32]>,
+}
+
+/// What TLS knows of a client.
+#[derive(Default)]
+struct Peer {
+    certificate: Option<Vec<u8>>,
+    binding: Option<[u8; 32]>,
+}
+
+impl Peer {
+    fn of(tls: &ServerConnection) -> Self {
+        let certificate = tls.peer_certificates().and_then(|chain| chain.first());
+        let binding = tls.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(&[]));
+        Self { certificate: certificate.map(|leaf| leaf.to_vec()), binding: binding.ok() }
+    }
+}
+
 /// A server that listens.
 pub struct HttpsServer {
     listener: TcpListener,
     address: SocketAddr,
-    config: Arc<ServerConfig>,
+    config: Option<Arc<ServerConfig>>,
     limits: HttpsLimits,
     state: Arc<Ending>,
 }
@@ -143,13 +203,13 @@ impl HttpsStopper {
 }
 
 impl HttpsServer {
-    /// Listens on `address`; port 0 takes a free one.
+    /// Listens on `address`, for TLS where there is a configuration of it; port 0 takes a free one.
     ///
     /// # Errors
     /// [`HttpsError::Listen`].
     pub fn bind(
         address: SocketAddr,
-        config: Arc<ServerConfig>,
+        config: Option<Arc<ServerConfig>>,
         limits: HttpsLimits,
     ) -> Result<Self, HttpsError> {
         let failed = |cause| HttpsError::Listen { address, cause };
@@ -168,21 +228,23 @@ impl HttpsServer {
         HttpsStopper { address: self.address, state: self.state.clone() }
     }
 
-    /// Serves until it is stopped. `handler` gives the response to each POST request, from several threads at once.
-    pub fn serve(&self, handler: &(impl Fn(&HttpRequest) -> HttpResponse + Sync)) {
+    /// Serves until it is stopped. `handler` gives the response to each request, from several threads at once.
+    pub fn serve(&self, handler: &(impl Fn(&Asked<'_>) -> Response + Sync)) {
         thread::scope(|scope| {
             while let Some(number) = self.admit() {
-                let accepted = self.listener.accept().map(|(stream, _)| stream);
-                let Some(stream) = accepted.ok().filter(|stream| self.enter(number, stream)) else {
-                    self.leave(number);
+                let place = Place { server: self, number };
+                let accepted = self.listener.accept().ok();
+                let Some((stream, from)) = accepted.filter(|(stream, _)| self.enter(number, stream)) else {
+                    drop(place);
                     // Out of descriptors, or a client that was gone at once: no reason to spin.
                     thread::sleep(Duration::from_millis(1));
                     continue;
                 };
                 scope.spawn(move || {
+                    // Given back whatever becomes of the handler.
+                    let _place = place;
                     // A connection that breaks is the client's affair.
-                    let _ = self.connection(stream, handler);
-                    self.leave(number);
+                    let _ = self.connection(stream, from, handler);
                 });
             }
         });
@@ -218,20 +280,27 @@ impl HttpsServer {
     fn connection(
         &self,
         stream: TcpStream,
-        handler: &(impl Fn(&HttpRequest) -> HttpResponse + Sync),
+        from: SocketAddr,
+        handler: &(impl Fn(&Asked<'_>) -> Response + Sync),
     ) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let mut tls = ServerConnection::new(self.config.clone()).map_err(io::Error::other)?;
-        let mut timed = Timed { stream, deadline: Instant::now() + self.limits.exchange };
-        while tls.is_handshaking() {
-            tls.complete_io(&mut timed)?;
+        let mut line =
+            Line { tls: None, timed: Timed { stream, deadline: Instant::now() + self.limits.exchange } };
+        let mut peer = Peer::default();
+        if let Some(config) = &self.config {
+            let mut tls = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
+            while tls.is_handshaking() {
+                tls.complete_io(&mut line.timed)?;
+            }
+            peer = Peer::of(&tls);
+            line.tls = Some(tls);
         }
         let mut parser = RequestParser::new(self.limits.message);
         let mut chunk = vec![0; CHUNK];
         loop {
             let idle = parser.pending() == 0;
             let wait = if idle { self.limits.idle } else { self.limits.exchange };
-            timed.deadline = Instant::now() + wait;
+            line.timed.deadline = Instant::now() + wait;
             let request = loop {
                 match parser.next_request() {
                     Ok(Some(request)) => break request,
@@ -239,66 +308,101 @@ impl HttpsServer {
                     Err(error) => {
                         let status = error.status();
                         let response = Response::new(status).last();
-                        return finish(&mut tls, &mut timed, &response.encode());
+                        return line.finish(&response.encode());
                     }
                 }
                 let begun = parser.pending() > 0;
-                match Stream::new(&mut tls, &mut timed).read(&mut chunk)? {
+                match line.read(&mut chunk)? {
                     0 => return Ok(()),
                     read => parser.push(&chunk[..read]),
                 }
                 if !begun {
-                    timed.deadline = Instant::now() + self.limits.exchange;
+                    line.timed.deadline = Instant::now() + self.limits.exchange;
                 }
             };
-            timed.deadline = Instant::now() + self.limits.exchange;
-            let response = answer(&request, handler);
-            let last = !response.keep_alive;
-            if last {
-                return finish(&mut tls, &mut timed, &response.encode());
+            line.timed.deadline = Instant::now() + self.limits.exchange;
+            let (certificate, binding) = (peer.certificate.as_deref(), peer.binding.as_ref());
+            let response = handler(&Asked { request: &request, from, certificate, binding });
+            let response = if request.keep_alive { response } else { response.last() };
+            if !response.keep_alive {
+                return line.finish(&response.encode());
             }
-            let mut out = Stream::new(&mut tls, &mut timed);
-            out.write_all(&response.encode())?;
-            out.flush()?;
+            line.write_all(&response.encode())?;
+            line.flush()?;
         }
     }
 }
 
-fn finish(tls: &mut ServerConnection, timed: &mut Timed, bytes: &[u8]) -> io::Result<()> {
-    tls.writer().write_all(bytes)?;
-    tls.send_close_notify();
-    while tls.wants_write() {
-        tls.write_tls(timed)?;
-    }
-    timed.stream.shutdown(Shutdown::Write)?;
-    // A connection that is closed with bytes unread is reset, and the client may never see the answer to them.
-    timed.deadline = Instant::now() + LINGER;
-    let mut chunk = vec![0; CHUNK];
-    let mut unread = LINGER_BYTES;
-    while unread > 0 {
-        match timed.read(&mut chunk)? {
-            0 => break,
-            read => unread = unread.saturating_sub(read),
-        }
-    }
-    Ok(())
+/// One of the connections that there may be at once.
+struct Place<'a> {
+    server: &'a HttpsServer,
+    number: u64,
 }
 
-fn answer(request: &Request, handler: &(impl Fn(&HttpRequest) -> HttpResponse + Sync)) -> Response {
-    if request.method != "POST" {
-        return Response::new(405).header("Allow", "POST");
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.server.leave(self.number);
     }
-    let given = handler(&HttpRequest {
-        host: request.headers.get("host").unwrap_or_default().to_owned(),
-        path: request.path().to_owned(),
-        content_type: request.headers.get("content-type").unwrap_or_default().to_owned(),
-        body: request.body.clone(),
-    });
-    let mut response = Response::new(given.status).header("X-Admin-Protocol", "gsma/rsp/v2.5.0");
-    if !given.content_type.is_empty() {
-        response = response.body(&given.content_type, given.body);
+}
+
+/// A connection, with TLS or without.
+struct Line {
+    tls: Option<ServerConnection>,
+    timed: Timed,
+}
+
+impl Read for Line {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            Some(tls) => Stream::new(tls, &mut self.timed).read(buffer),
+            None => self.timed.read(buffer),
+        }
     }
-    if request.keep_alive { response } else { response.last() }
+}
+
+impl Write for Line {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            Some(tls) => Stream::new(tls, &mut self.timed).write(buffer),
+            None => self.timed.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.tls {
+            Some(tls) => Stream::new(tls, &mut self.timed).flush(),
+            None => self.timed.flush(),
+        }
+    }
+}
+
+impl Line {
+    /// Says the last bytes, and ends the connection so that they arrive.
+    fn finish(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.tls {
+            Some(tls) => {
+                tls.writer().write_all(bytes)?;
+                tls.send_close_notify();
+                while tls.wants_write() {
+                    tls.write_tls(&mut self.timed)?;
+                }
+            }
+            None => self.timed.write_all(bytes)?,
+        }
+        let timed = &mut self.timed;
+        timed.stream.shutdown(Shutdown::Write)?;
+        // A connection that is closed with bytes unread is reset, and the client may never see the answer to them.
+        timed.deadline = Instant::now() + LINGER;
+        let mut chunk = vec![0; CHUNK];
+        let mut unread = LINGER_BYTES;
+        while unread > 0 {
+            match timed.read(&mut chunk)? {
+                0 => break,
+                read => unread = unread.saturating_sub(read),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A stream on which nothing waits past a deadline, however slowly bytes come.

@@ -4,6 +4,7 @@
 //! where they belong.
 #![allow(clippy::disallowed_methods, reason = "effects live here")]
 
+pub mod ca_folder;
 pub mod card_state;
 pub mod clock;
 pub mod disk;

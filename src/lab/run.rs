@@ -24,12 +24,14 @@ use super::recorder::Recorder;
 use super::scenario::{Ciphering, EsimDownload, EsimPlan, FaultKind, Integrity};
 use super::selection::Selection;
 use super::{Bench, LabError, Scenario, catalogue};
+use crate::ca::index::IndexStore;
 use crate::card::{CardPort, SimProfile};
 use crate::corenet::HssFault;
 use crate::crypto::Tally;
 use crate::crypto::tls::KeyLogSink;
 use crate::device::plan::{Counted, Cut};
 use crate::event::{Actor, Event, Step, StepId};
+use crate::io::ca_folder::LineIndex;
 use crate::io::clock::{Stopwatch, thread_cpu_time};
 use crate::io::drive::{DriveError, Driving, drive};
 use crate::io::ledger_store::FileStore;
@@ -57,6 +59,16 @@ const STORE_DATA_BEFORE_CUT: u32 = 30;
 pub const JOIN_SOCKET: &str = "runs/join.sock";
 /// How long they may take.
 const JOIN_WITHIN: Duration = Duration::from_secs(60);
+
+/// What a run has from outside, and where it keeps what it is to keep.
+struct Places {
+    /// The card of the first device, where it is in a reader.
+    card: Option<Box<dyn CardPort>>,
+    /// The ledger's.
+    ledger: Place,
+    /// The authority's index, where it is kept.
+    certificates: Option<Box<dyn IndexStore>>,
+}
 
 /// What is asked for, checked.
 pub struct Run {
@@ -193,7 +205,7 @@ impl Run {
         key_log: Option<KeyLogSink>,
         views: &mut [Box<dyn View + '_>],
     ) -> Result<RunSummary, LabError> {
-        self.simulate_with(self.card()?, place.into(), key_log, views, None, None)
+        self.simulate_with(self.places(place.into())?, key_log, views, None, None)
     }
 
     /// As [`simulate`](Self::simulate), and says what each part of the run held in memory when it was over. `live` is
@@ -208,15 +220,14 @@ impl Run {
         live: Live,
     ) -> Result<(RunSummary, Vec<Held>), LabError> {
         let mut scales = Scales::new(live);
-        let summary = self.simulate_with(self.card()?, place.into(), None, views, None, Some(&mut scales))?;
+        let summary = self.simulate_with(self.places(place.into())?, None, views, None, Some(&mut scales))?;
         Ok((summary, scales.into_held()))
     }
 
-    /// The same with the card of the first device and a `screen` that sees every event.
+    /// The same with what `places` has, and a `screen` that sees every event.
     fn simulate_with(
         &self,
-        card: Option<Box<dyn CardPort>>,
-        place: Place,
+        places: Places,
         key_log: Option<KeyLogSink>,
         views: &mut [Box<dyn View + '_>],
         mut screen: Option<Box<dyn View + '_>>,
@@ -232,8 +243,9 @@ impl Run {
         let written = !views.is_empty() || sorted.is_some();
         let recorded = facts.recorded.filter(|_| written);
         let mut selection = recorded.map(|first| Selection::new(&self.scenario, first, sorted));
-        let setup = Setup { card, ..self.setup(logged, tally.clone()) };
-        let mut world = World::set_up(setup, place)?;
+        let Places { card, ledger, certificates } = places;
+        let setup = Setup { card, certificates, ..self.setup(logged, tally.clone()) };
+        let mut world = World::set_up(setup, ledger)?;
         let gathers = facts.recorded.is_some() && facts.devices > DEVICES_RECORDED_MAX;
         let mut recorder = Recorder::new(&self.scenario, gathers);
         let mut failure: Option<std::io::Error> = None;
@@ -328,10 +340,17 @@ impl Run {
         }
         let screen = screen.map(|Screen { out, style }| Terminal::new(out, &facts, style)).transpose();
         let screen = screen.map_err(LabError::Output)?.map(|terminal| Box::new(terminal) as Box<dyn View>);
-        let summary = self.simulate_with(card, place, key_log, &mut views, screen, None)?;
+        let certificates = Box::new(LineIndex(folder.file("certificates.jsonl")?));
+        let places = Places { card, ledger: place, certificates: Some(certificates) };
+        let summary = self.simulate_with(places, key_log, &mut views, screen, None)?;
         drop(views);
         folder.publish()?;
         Ok(Finished { folder: folder.path().to_owned(), summary })
+    }
+
+    /// The card of the bench and a ledger, for a run that keeps nothing else.
+    fn places(&self, ledger: Place) -> Result<Places, LabError> {
+        Ok(Places { card: self.card()?, ledger, certificates: None })
     }
 
     /// The card in the reader that the bench names; `None` where each device gets a virtual one.
@@ -397,6 +416,7 @@ impl Run {
             key_log,
             tally,
             card: None,
+            certificates: None,
         }
     }
 }

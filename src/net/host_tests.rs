@@ -353,6 +353,14 @@ fn connections_beyond_the_limit_are_refused() {
 }
 
 #[test]
+fn an_address_too_many_is_an_error_and_no_panic() {
+    let addresses: Vec<_> = (1..=9).map(|n| Ipv4Addr::new(10, 99, 0, n)).collect();
+    let host = |count: usize| Host::with_addresses(&addresses[..count], 1400, RngTree::new(1)).map(|_| ());
+    assert_eq!(host(8), Ok(()));
+    assert_eq!(host(9), Err(NetError::TooManyAddresses { found: 9, limit: 8 }));
+}
+
+#[test]
 fn connecting_needs_an_address_and_a_destination() {
     let mut homeless = Host::new(Ipv4Addr::new(224, 0, 0, 1), 0, RngTree::new(1));
     assert_eq!(homeless.connect((SERVICE, PORT)), Err(NetError::NoAddress));

@@ -115,6 +115,7 @@ reasons! {
     CertificateNotOurs = "certificate-not-ours", [Service], "The client's certificate is none that this authority has issued.";
     CertificateRevoked = "certificate-revoked", [Service], "The client's certificate is revoked.";
     CertificateExpired = "certificate-expired", [Service], "The client's certificate has expired, or is not valid yet.";
+    NotAuthenticated = "not-authenticated", [Service], "The client has not shown who it is.";
     TooManyFailures = "too-many-failures", [Service], "Wrong credentials were given too often.";
     KeyNotOnLedger = "key-not-on-ledger", [Service], "Nobody has registered the key that signed the CSR.";
     NotOnAllowList = "not-on-allow-list", [Service], "The owner does not expect this device.";

@@ -13,6 +13,7 @@ use super::factory::{Blueprint, EsimIssue, Factory};
 use super::nodes::{CoreNode, EnbNode, ServicesNode};
 use super::topology::{CellSpec, LinkSpec, lte_links};
 use super::{Fleet, Topology, World};
+use crate::ca::index::IndexStore;
 use crate::ca::{Authority, Publication};
 use crate::card::{CardPort, Personalisation, SimProfile};
 use crate::corenet::{AddressPool, Epc, EpcConfig, HssFault, Policy, Subscriber};
@@ -116,6 +117,8 @@ pub struct Setup {
     pub tally: Tally,
     /// The card of the first device, where it is not a virtual one made for the run.
     pub card: Option<Box<dyn CardPort>>,
+    /// Where it is kept which certificates the authority has issued, if anywhere.
+    pub certificates: Option<Box<dyn IndexStore>>,
 }
 
 /// The root certificate of the run with `seed`, DER: what the operator leaves on every card.
@@ -137,11 +140,14 @@ impl World {
     ///
     /// # Errors
     /// Where the store is not empty or fails, or a profile has no card of that number.
-    pub fn set_up(setup: Setup, place: impl Into<Place>) -> Result<Self, WorldError> {
+    pub fn set_up(mut setup: Setup, place: impl Into<Place>) -> Result<Self, WorldError> {
         let rng = RngTree::new(setup.seed);
         let clock = VirtualClock::new(EPOCH_UNIX_S);
         let tally = setup.tally.clone();
         let mut authority = authority(&rng, &tally)?;
+        if let Some(store) = setup.certificates.take() {
+            authority = authority.kept(store);
+        }
         let mut servers = Servers::new(&mut authority, &rng, &tally, &clock, setup.key_log.as_ref())?;
         let (ledger, operators) = ledger(&setup.name, &rng, &tally, place.into())?;
         let (mut epc, inventory, mut holders) = network(&setup, &rng)?;

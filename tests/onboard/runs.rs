@@ -59,6 +59,7 @@ pub fn setup(devices: u32) -> Setup {
         key_log: None,
         tally: Tally::new(),
         card: None,
+        certificates: None,
     }
 }
 
@@ -262,4 +263,46 @@ fn a_step_is_given_up_at_its_time_limit() {
         _ => None,
     });
     assert_eq!(ended.collect::<Vec<_>>(), [(StepId::first(Step::Attach), "timeout-t3410".to_owned())]);
+}
+
+/// Certificates, MQTT and what cloud and authority tell say nothing of card, subscriber and ledger.
+#[test]
+fn what_the_cloud_learns_leads_back_to_no_card() {
+    let (_, _, events) = run(setup(2), LIMIT);
+    let mut secrets: Vec<String> = Vec::new();
+    for index in 0..2 {
+        let card = profile().personalise(index).unwrap();
+        secrets.extend([card.eid.to_string(), card.iccid.to_string(), card.imsi.to_string()]);
+    }
+    // The first octets of the identity on the ledger, as the registrar's transaction has them.
+    let ids = events.iter().filter_map(|event| match &event.body {
+        Body::Message(message) if message.label.name == "registerDevice" => {
+            message.label.fields.iter().find(|(name, _)| *name == "id").map(|(_, id)| id.clone())
+        }
+        _ => None,
+    });
+    secrets.extend(ids);
+    assert!(secrets.len() >= 8, "{secrets:?}");
+    let mut seen = 0;
+    for event in &events {
+        let (text, bytes) = match &event.body {
+            Body::Message(message)
+                if [message.from, message.to].contains(&Actor::CLOUD)
+                    || (message.to == Actor::CA || message.from == Actor::CA)
+                        && message.to != Actor::LEDGER =>
+            {
+                (format!("{} {:?}", message.label.name, message.label.fields), &message.bytes[..])
+            }
+            Body::State(change) if [Actor::CLOUD, Actor::CA].contains(&change.actor) => {
+                (format!("{} {:?}", change.change, change.fields), &[][..])
+            }
+            _ => continue,
+        };
+        seen += 1;
+        let bytes = [String::from_utf8_lossy(bytes).into_owned(), hex::encode(bytes)].concat();
+        for secret in &secrets {
+            assert!(!text.contains(secret) && !bytes.contains(secret), "{secret} in {text}");
+        }
+    }
+    assert!(seen > 20, "{seen}");
 }

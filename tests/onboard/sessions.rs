@@ -1,5 +1,6 @@
 //! What the sessions of the services bear: TLS that fails, requests that are none, clients that vanish.
 
+use cellbed::ca::est::EstRequest;
 use cellbed::corenet::SessionChange;
 use cellbed::crypto::tls::{self, VirtualClock};
 use cellbed::crypto::{SoftKey, Tally};
@@ -8,16 +9,16 @@ use cellbed::id::Imei;
 use cellbed::kernel::{Duration, EPOCH_UNIX_S, Instant, RngTree};
 use cellbed::ledger::{Contract, Engine};
 use cellbed::net::ServiceAddress;
-use cellbed::net::endpoint::{BROKER, REGISTRAR};
+use cellbed::net::endpoint::{BROKER, EST, PKI, REGISTRAR};
 use cellbed::net::mqtt::{ConnectOptions, MqttClient, MqttEvent, MqttOutput, Qos};
-use cellbed::net::{Host, NetError, TlsStream};
+use cellbed::net::{Host, NetError, PlainStream, TlsStream};
 use cellbed::services::servers::Servers;
 use cellbed::services::{Holders, ServiceInput, ServiceOutput, Services, Sessions};
 use cellbed::wire::http::{Limits, Request, Response, ResponseParser};
 use cellbed::wire::registration::REGISTRATION_PATH;
 
 use super::attested::Network;
-use super::lab::{Lab, Subject, claim_request, notes, word};
+use super::lab::{Lab, Subject, claim_request, est_word, notes, word};
 
 const MTU: u16 = 1400;
 
@@ -305,4 +306,77 @@ fn the_broker_wants_a_certificate_and_the_key_to_it() {
     let mut stream = TlsStream::client(config, BROKER.name, connection).unwrap();
     let error = line.run(&mut stream).unwrap_err();
     assert!(matches!(error, NetError::Tls(fault) if fault.alert == "decrypt_error" && fault.received));
+}
+
+/// What is public is at a port of its own, without TLS, beside EST.
+#[test]
+fn the_list_and_the_root_are_fetched_over_plain_http() {
+    let subject = Subject::new(1);
+    let (lab, _) = active(&subject);
+    let root = lab.authority.root_der().to_vec();
+    let mut line = Line::new(lab, &subject);
+    let mut stream = PlainStream::new(line.host.connect(PKI.socket()).unwrap());
+    for path in ["/ca.crl", "/ca.cer", "/.well-known/est/cacerts"] {
+        stream.write(&Request::new("GET", path, PKI.name).encode()).unwrap();
+    }
+    let mut parser = ResponseParser::new(Limits::default());
+    for _ in 0..40 {
+        line.now += Duration::from_millis(5);
+        stream.pump(&mut line.host).unwrap();
+        line.send();
+        line.take(ServiceInput::Timer);
+        let mut bytes = Vec::new();
+        stream.read(&mut bytes);
+        parser.push(&bytes);
+    }
+    let found: Vec<Response> = std::iter::from_fn(|| parser.next_response().unwrap()).collect();
+    assert_eq!(statuses(&found), [200, 200, 404]);
+    assert!(cellbed::ca::list_number(&found[0].body).is_ok());
+    assert_eq!(found[1].body, root);
+}
+
+/// Who re-enrols shows his certificate in the handshake.
+#[test]
+fn a_device_enrols_again_over_mutual_tls() {
+    let subject = Subject::new(1);
+    let mut lab = Lab::new().ordered(&subject, true).registered(&subject);
+    let certificate = lab.certify(&subject);
+    let mut line = Line::new(lab, &subject);
+    let mut stream = line.connect(EST, Some((&certificate, &subject.key)));
+    line.run(&mut stream).unwrap();
+    let binding = stream.channel_binding().unwrap();
+    let csr = subject.csr(Some(&subject.named()), &subject.key, Some(&binding));
+    let request = EstRequest::simple_reenroll(&csr).to_http(EST.name).encode();
+    stream.write(&request).unwrap();
+    line.run(&mut stream).unwrap();
+    assert_eq!(statuses(&responses(&mut stream)), [200]);
+    // The same request in another session, as somebody sends it who has seen it.
+    let mut stream = line.connect(EST, Some((&certificate, &subject.key)));
+    stream.write(&request).unwrap();
+    line.run(&mut stream).unwrap();
+    let refused = responses(&mut stream);
+    assert_eq!((refused[0].status, est_word(&refused[0]).as_str()), (400, "csr-not-bound"));
+}
+
+/// What comes behind a request that waits for the ledger does not pile up: the window closes.
+#[test]
+fn requests_behind_one_that_waits_are_bounded() {
+    let subject = Subject::new(1);
+    let mut line = Line::new(Lab::new().ordered(&subject, true), &subject);
+    let mut stream = line.connect(REGISTRAR, None);
+    line.run(&mut stream).unwrap();
+    let claim = claim_request(&subject.claim(line.contract)).encode();
+    stream.write(&claim).unwrap();
+    let behind = Request::new("GET", REGISTRATION_PATH, REGISTRAR.name).encode();
+    let mut taken = 0;
+    // Time goes on and the chain is not woken, so that the claim waits all the while.
+    for _ in 0..2_000 {
+        if stream.write(&behind).is_ok() {
+            taken += behind.len();
+        }
+        line.now += Duration::from_millis(5);
+        let _ = stream.pump(&mut line.host);
+        line.send();
+    }
+    assert!((10_000..150_000).contains(&taken), "{taken}");
 }

@@ -35,7 +35,7 @@ const fn elsewhere(name: &'static str, remedy: &'static str) -> Need {
     Need { name, remedy, from_lab_test: false }
 }
 
-pub const NEEDS: [Need; 18] = [
+pub const NEEDS: [Need; 19] = [
     debian("tshark", "apt-get install tshark"),
     debian("openssl", "apt-get install openssl"),
     debian("curl", "apt-get install curl"),
@@ -69,6 +69,7 @@ pub const NEEDS: [Need; 18] = [
         "npm install @foundry-rs/anvil into the folder that ETHEREUMJS_DIR names, or name the program in ANVIL",
     ),
     elsewhere("go-sumdb", "apt-get install golang-go golang-golang-x-mod-dev"),
+    elsewhere("strongswan", "apt-get install strongswan-pki libstrongswan-standard-plugins (5.9.8 or later)"),
     elsewhere("sgp26", "name the folder of the SGP.26 test certificates in SGP26_DIR"),
 ];
 

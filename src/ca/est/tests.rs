@@ -71,7 +71,8 @@ fn bodies_may_have_any_white_space_or_be_der() {
     let der = csr_der();
     let one_line = STANDARD.encode(&der);
     let mime = one_line.as_bytes().chunks(76).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\r\n");
-    for body in [encode(&der), one_line.clone().into_bytes(), mime.into_bytes(), der.clone()] {
+    let lines = one_line.as_bytes().chunks(64).flat_map(|line| [line, b"\n"]).flatten().copied().collect();
+    for body in [lines, encode(&der), one_line.clone().into_bytes(), mime.into_bytes(), der.clone()] {
         assert!(read_enroll_request(Some("Application/PKCS10; charset=x"), &body).is_ok());
     }
     assert_eq!(decode(&encode(&der), REQUEST_MAX), Ok(der));
@@ -114,10 +115,16 @@ fn the_client_is_told_to_come_again() {
     let retry_after = header(&response.headers, "Retry-After");
     assert_eq!(
         read_enroll_response(response.status, None, retry_after, &response.body),
-        Ok(Enrolment::Retry { after_s: Some(30) })
+        Ok(Enrolment::Retry { after: Some(RetryAfter::Delay(30)) })
     );
-    let dated = Some("Thu, 01 Jan 2026 00:00:00 GMT");
-    assert_eq!(read_enroll_response(202, None, dated, b""), Ok(Enrolment::Retry { after_s: None }));
+    let after = |text| match read_enroll_response(202, None, Some(text), b"") {
+        Ok(Enrolment::Retry { after }) => after,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(after("Thu, 01 Jan 2026 00:00:00 GMT"), Some(RetryAfter::At(EPOCH_UNIX_S)));
+    for wrong in ["soon", "-1", "Thu, 32 Jan 2026 00:00:00 GMT", "Thursday, 01-Jan-26 00:00:00 GMT", ""] {
+        assert_eq!(after(wrong), None, "{wrong}");
+    }
 }
 
 #[test]
@@ -189,7 +196,7 @@ proptest! {
                 Ok(vec![certificate]), read_cacerts_response(Some(PKCS7), &body)
             ),
             (200, Err(_)) => {}
-            (202, read) => prop_assert_eq!(read, Ok(Enrolment::Retry { after_s: Some(7) })),
+            (202, read) => prop_assert_eq!(read, Ok(Enrolment::Retry { after: Some(RetryAfter::Delay(7)) })),
             (_, Ok(Enrolment::Refused { status: told, reason })) => {
                 prop_assert_eq!(told, status);
                 prop_assert!(reason.lines().count() <= 1 && reason.len() <= 1000, "{reason:?}");

@@ -34,6 +34,7 @@ use crate::io::https_client::HttpsClient;
 use crate::io::pki_folder::PkiFolderError;
 use crate::kernel::ServedRng;
 use crate::lab::LabError;
+use crate::wire::http::{Request, Response};
 
 /// How often it is looked whether another server has to be told something.
 const LOOK: Duration = Duration::from_millis(100);
@@ -165,7 +166,7 @@ fn serve(args: &EsimServeArgs) -> Result<(), ServeError> {
     let of_state = state.as_ref().map_or(&rng, |(store, _)| store.randomness());
     let identities = identities::of(args, clock::unix_s(), of_state)?;
     let tls = tls_config(&[identities.smdp.tls.clone(), identities.smds.tls.clone()])?;
-    let server = HttpsServer::bind(args.listen, tls, HttpsLimits::default())?;
+    let server = HttpsServer::bind(args.listen, Some(tls), HttpsLimits::default())?;
     let port = server.address().port();
     let root_der = identities.anchor.ci().der().to_vec();
     let office = office(args, identities, server.address(), state, &rng)?;
@@ -181,7 +182,7 @@ fn serve(args: &EsimServeArgs) -> Result<(), ServeError> {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            server.serve(&|request: &HttpRequest| servers.handle(request));
+            server.serve(&|asked| over_http(asked.request, |request| servers.handle(request)));
             over.store(true, Ordering::Relaxed);
             handle.close();
         });
@@ -239,6 +240,24 @@ fn office(
     };
     orders::place(office.smdp_mut(), &args.orders, &placing)?;
     Ok(office)
+}
+
+/// The response to a request of remote SIM provisioning, all of which are POST (SGP.22 clause 6.5.1).
+fn over_http(request: &Request, handle: impl Fn(&HttpRequest) -> HttpResponse) -> Response {
+    if request.method != "POST" {
+        return Response::new(405).header("Allow", "POST");
+    }
+    let given = handle(&HttpRequest {
+        host: request.headers.get("host").unwrap_or_default().to_owned(),
+        path: request.path().to_owned(),
+        content_type: request.headers.get("content-type").unwrap_or_default().to_owned(),
+        body: request.body.clone(),
+    });
+    let response = Response::new(given.status).header("X-Admin-Protocol", "gsma/rsp/v2.5.0");
+    match given.content_type.is_empty() {
+        true => response,
+        false => response.body(&given.content_type, given.body),
+    }
 }
 
 /// Says what there is.

@@ -290,11 +290,12 @@ fn is_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
 }
 
-/// `content-type` to `Content-Type`: names are case-insensitive, but some clients (libest) insist.
+/// `content-type` to `Content-Type`: names are case-insensitive, but some clients (libest) insist. What is a capital
+/// already stays one, as in `WWW-Authenticate`.
 fn title_case(name: &str, out: &mut String) {
     let mut start = true;
     for c in name.chars().filter(|c| is_token(*c)) {
-        out.push(if start { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() });
+        out.push(if start { c.to_ascii_uppercase() } else { c });
         start = c == '-';
     }
 }
@@ -345,6 +346,8 @@ mod tests {
     fn a_response_says_when_it_is_the_last() {
         let text = String::from_utf8(Response::new(401).last().encode()).unwrap();
         assert_eq!(text, "HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        let asked = Response::new(401).header("WWW-Authenticate", "Basic").encode();
+        assert!(String::from_utf8(asked).unwrap().contains("\r\nWWW-Authenticate: Basic\r\n"));
         let text = String::from_utf8(Response::new(204).encode()).unwrap();
         assert_eq!(text, "HTTP/1.1 204 No Content\r\n\r\n");
     }
@@ -355,7 +358,7 @@ mod tests {
             .header("Content-Length", "9")
             .header("Bad Name:\r\n", "x");
         let text = String::from_utf8(request.encode()).unwrap();
-        assert_eq!(text, "GET /aEvil:1 HTTP/1.1\r\nHost: host  Evil: 2\r\nBadname: x\r\n\r\n");
+        assert_eq!(text, "GET /aEvil:1 HTTP/1.1\r\nHost: host  Evil: 2\r\nBadName: x\r\n\r\n");
     }
 
     #[test]
