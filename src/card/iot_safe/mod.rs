@@ -39,6 +39,11 @@ pub const AID_THALES: [u8; 15] =
 /// Application identifier that the CIRA middleware selects.
 pub const AID_CIRA: [u8; 7] = [0xa0, 0x00, 0x00, 0x02, 0x48, 0x04, 0x00];
 
+/// The data object that tells how many keys were made in a container, eight bytes: ours, in the range that ISO/IEC 7816-4
+/// leaves to applications. It is what GET DATA with this tag in P1 and P2 gives, as clause 7.4.3 there has it; what IoT.05
+/// defines is not touched.
+pub const KEYS_MADE: u16 = 0xdf20;
+
 /// The streams of randomness that the applet draws from.
 const KEY_STREAM: &str = "iot-safe/keys";
 const RANDOM_STREAM: &str = "iot-safe/random";
@@ -283,6 +288,12 @@ impl Applet {
 
     /// GET DATA: on the application, on all objects, or on one.
     fn get_data(&self, c: &Command<'_>) -> Reply {
+        if [c.p1, c.p2] == KEYS_MADE.to_be_bytes() {
+            let (at, _) = self.private_key(c.data)?;
+            let mut told = Vec::with_capacity(11);
+            tlv::push(&mut told, KEYS_MADE, &self.keys[at].generation.to_be_bytes());
+            return Ok(told);
+        }
         if c.p2 != 0 {
             return Err(StatusWord::INCORRECT_P1_P2);
         }

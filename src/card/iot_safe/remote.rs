@@ -2,16 +2,12 @@
 //! answer, certificates, removal). IoT.05 leaves the commands to who makes the applet: here they are those of the device
 //! that manage objects, in a script of a secured packet.
 //!
-//! What is added is the data object `DF 20 08`, how often the card has made a key in a container, behind the information
-//! on a private key. It is told over the air alone: only there does anybody know that it is the card which says so, and
-//! the device, which has no use for it, gets answers that are byte for byte those of IoT.05.
+//! How often the card has made a key in a container is told here as to the device, which signs it in a registration; over
+//! the air alone does anybody know that it is the card which says so.
 
 use super::Applet;
 use crate::card::Reply;
-use crate::wire::{Command, StatusWord, tlv};
-
-/// Proprietary, two bytes: how often a key was made in the container, eight bytes.
-const GENERATION: u16 = 0xdf20;
+use crate::wire::{Command, StatusWord};
 
 /// Stands for a channel where the applet keeps apart what was begun: no terminal has this one.
 const OVER_THE_AIR: usize = usize::MAX;
@@ -21,9 +17,8 @@ impl Applet {
     /// the card and does not act in its name.
     pub(in crate::card) fn handle_remotely(&mut self, c: &Command<'_>) -> Reply {
         match c.instruction {
-            // GENERATE KEY PAIR, READ PUBLIC KEY, PUT PUBLIC KEY, UPDATE FILE, READ FILE.
-            0xb9 | 0xcd | 0x24 | 0xd8 | 0xd6 | 0xb0 => self.handle(OVER_THE_AIR, c),
-            0xcb => self.told_remotely(c),
+            // GENERATE KEY PAIR, READ PUBLIC KEY, PUT PUBLIC KEY, UPDATE FILE, READ FILE, GET DATA.
+            0xb9 | 0xcd | 0x24 | 0xd8 | 0xd6 | 0xb0 | 0xcb => self.handle(OVER_THE_AIR, c),
             _ => Err(StatusWord::INSTRUCTION_NOT_SUPPORTED),
         }
     }
@@ -38,15 +33,5 @@ impl Applet {
     /// Whether a remote session has changed something of which the device was not told; once.
     pub(in crate::card) fn take_remote_change(&mut self) -> bool {
         std::mem::take(&mut self.remotely_changed)
-    }
-
-    /// GET DATA, and behind what it says of a private key the count.
-    fn told_remotely(&mut self, c: &Command<'_>) -> Reply {
-        let mut told = self.handle(OVER_THE_AIR, c)?;
-        if c.p1 == 0xc1 {
-            let (at, _) = self.private_key(c.data)?;
-            tlv::push(&mut told, GENERATION, &self.keys[at].generation.to_be_bytes());
-        }
-        Ok(told)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::card::OtaKeys;
+use crate::kernel::Origin;
 use crate::wire::ota::{
     Address, Answered, Command, CompactAnswer, Counter, Deliver, Expanded, ExpandedAnswer, Key, KeySet, Kind,
     Part, Reassembly, Response, ResponsePacket, SmsPpDownload, Spi, Status, Submit, TAR_IOT_SAFE, Tar, split,
