@@ -38,7 +38,7 @@ fn every_protocol_is_dissected_and_nothing_is_malformed() {
         return;
     }
     let runs = tempfile::tempdir().unwrap();
-    for scenario in ["zero-touch", "auth-sqn-resync", "auth-mac-failure", "clone"] {
+    for scenario in ["zero-touch", "auth-sqn-resync", "auth-mac-failure", "forked-counter"] {
         let capture = run_into(runs.path(), scenario).join("trace.pcapng");
         let checks = [
             "ip.check_checksum:TRUE",

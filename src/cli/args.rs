@@ -25,7 +25,7 @@ pub use run::*;
 const EXAMPLES: &str = "\
 Examples:
   cellbed run                                    the main job: one device from power-on to ready
-  cellbed run lab/scenarios/clone.toml --seed 8  another scenario, other random values
+  cellbed run lab/scenarios/re-key.toml --seed 8 another scenario, other random values
   cellbed run --devices 100 --quiet              the main job for a hundred devices at once
   cellbed check lab/scenarios/*.toml             are these files right?
   cellbed ledger verify runs/last/ledger --full  is everything on the ledger in order?

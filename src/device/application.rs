@@ -7,11 +7,11 @@ use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 
 use super::DeviceError;
-use super::iot_safe::{CERTIFICATE_FILE, IotSafe, KEY_ID, TRUST_ANCHOR_FILE};
+use super::iot_safe::{CERTIFICATE_FILE, IotSafe, KEY_ID, TRUST_ANCHOR_FILE, carry};
 use crate::ca::DeviceCertificate;
 use crate::card::{CardHandle, CardSlot};
-use crate::crypto::Tally;
 use crate::crypto::tls::{self, KeyLogSink, SignFn, VirtualClock};
+use crate::crypto::{SoftKey, Tally};
 use crate::wire::Reason;
 
 /// What the application of one device has at hand.
@@ -31,8 +31,22 @@ pub struct Application {
     /// Whether the applet is known to be as it was delivered, without a key: nothing is looked for on it. So it is
     /// for a device that is switched on for the first time, and for no other.
     pub applet_is_new: bool,
+    /// What its host does that it should not.
+    pub malice: Malice,
     /// What is known of the device's identity so far.
     pub identity: Identity,
+}
+
+/// What the host of a device does that it should not, on purpose.
+#[derive(Default)]
+pub enum Malice {
+    /// Nothing.
+    #[default]
+    None,
+    /// It presents this key in the place of the card's, and signs with it.
+    SoftKey(Box<SoftKey>),
+    /// It has the card make another key each time.
+    NewKeys,
 }
 
 /// What the device has learnt of itself so far.
@@ -65,6 +79,9 @@ impl Application {
     /// # Errors
     /// A refusal where the applet refuses something else; a fault of the bench where the card is gone.
     pub fn recall_key(&mut self) -> Result<Option<[u8; 64]>, DeviceError> {
+        if matches!(self.malice, Malice::NewKeys) {
+            return Ok(None);
+        }
         let mut slot = self.card.lock().map_err(|_| DeviceError::Slot)?;
         let applet = selected(&mut self.identity.applet, &mut slot)?;
         let key = applet.public_key_if_made(&mut slot, KEY_ID)?;
@@ -95,7 +112,29 @@ impl Application {
         self.applet_is_new = false;
         self.identity.public_key = Some(public_key);
         self.identity.trust_anchor = trust_anchor;
-        Ok(public_key)
+        // Whatever certificate there was, it was for the key before.
+        self.identity.certificate = None;
+        self.public_key()
+    }
+
+    /// Hands the operator's ENVELOPE commands to the card, and returns what it gives to each.
+    ///
+    /// # Errors
+    /// A fault of the bench where the card is gone.
+    pub fn carry(&mut self, envelopes: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, DeviceError> {
+        let mut slot = self.card.lock().map_err(|_| DeviceError::Slot)?;
+        let carried: Result<_, _> = envelopes.iter().map(|envelope| carry(&mut slot, envelope)).collect();
+        Ok(carried?)
+    }
+
+    /// How many keys the card has made in the container of the device's key.
+    ///
+    /// # Errors
+    /// A refusal where the applet does not tell it; a fault of the bench where the card is gone.
+    pub fn generation(&mut self) -> Result<u64, DeviceError> {
+        let applet = self.applet()?;
+        let mut slot = self.card.lock().map_err(|_| DeviceError::Slot)?;
+        Ok(applet.generation(&mut slot, KEY_ID)?)
     }
 
     /// Puts the certificate of the card's key into the applet's file.
@@ -116,6 +155,9 @@ impl Application {
     /// # Errors
     /// A refusal where there is none.
     pub fn public_key(&self) -> Result<[u8; 64], DeviceError> {
+        if let Malice::SoftKey(key) = &self.malice {
+            return Ok(key.public());
+        }
         self.identity
             .public_key
             .ok_or_else(|| DeviceError::refused(Reason::NoKey, "the step `keys` was not run"))
@@ -126,6 +168,9 @@ impl Application {
     /// # Errors
     /// A refusal where there is no key, or the applet refuses; a fault of the bench where the card is gone.
     pub fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], DeviceError> {
+        if let Malice::SoftKey(key) = &self.malice {
+            return Ok(key.sign(message));
+        }
         let applet = self.applet()?;
         let mut slot = self.card.lock().map_err(|_| DeviceError::Slot)?;
         Ok(applet.sign(&mut slot, KEY_ID, message)?)
@@ -154,6 +199,9 @@ impl Application {
 
     /// The card's key as something that signs: every signature is an exchange with the applet.
     fn card_signer(&mut self) -> Result<SignFn, DeviceError> {
+        if let Malice::SoftKey(key) = &self.malice {
+            return Ok(key.sign_fn());
+        }
         let applet = self.applet()?;
         let card = self.card.clone();
         Ok(Arc::new(move |message: &[u8]| {

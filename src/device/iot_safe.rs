@@ -97,7 +97,20 @@ impl IotSafe {
         public_key(NAME, &data)
     }
 
-    /// The same where there may be none: `None` for a container in which no key was made.
+    /// How many keys the card has made in container `key_id`. A command of ours: GET DATA with the tag of the answer in
+    /// P1 and P2, as ISO/IEC 7816-4 clause 7.4.3 has it.
+    pub fn generation(&self, slot: &mut CardSlot, key_id: u8) -> Result<u64, IotSafeError> {
+        const NAME: &str = "GET DATA";
+        let [p1, p2] = store::KEYS_MADE.to_be_bytes();
+        let data = self.call(slot, NAME, 0xcb, (p1, p2), &[0x84, 1, key_id])?;
+        let octets = tlv::find(&data, store::KEYS_MADE).map_err(|error| malformed(NAME, &error))?;
+        let octets = octets.try_into();
+        octets
+            .map(u64::from_be_bytes)
+            .map_err(|_| answer(NAME, "a count that has not eight bytes".to_owned()))
+    }
+
+    /// The public key where there may be none: `None` for a container in which no key was made.
     pub fn public_key_if_made(
         &self,
         slot: &mut CardSlot,
@@ -237,6 +250,14 @@ impl IotSafe {
         let class = 0x80 | self.channel;
         send(slot, name, Command { class, instruction, p1, p2, data, expected: Some(256) })
     }
+}
+
+/// Hands an ENVELOPE of the operator to the card, and returns what the card gives in answer: nothing where it takes no
+/// such messages or this one is not for it, which is for the operator to judge.
+pub fn carry(slot: &mut CardSlot, envelope: &[u8]) -> Result<Vec<u8>, IotSafeError> {
+    let response =
+        slot.exchange(envelope).map_err(|source| IotSafeError::Port { command: "ENVELOPE", source })?;
+    Ok(StatusWord::split(&response).map(|(data, _)| data.to_vec()).unwrap_or_default())
 }
 
 fn send(slot: &mut CardSlot, name: &'static str, command: Command<'_>) -> Result<Vec<u8>, IotSafeError> {

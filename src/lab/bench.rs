@@ -11,6 +11,7 @@ use super::document::Document;
 use super::{FileKind, LabError};
 use crate::event::Actor;
 use crate::io::files;
+use crate::services::RegistrationPolicy;
 use crate::world::Iface;
 use crate::world::setup::StationSetup;
 use crate::world::topology::{Cut, LinkSpec, lte_links};
@@ -27,6 +28,9 @@ pub struct Bench {
     pub summary: String,
     /// Who plays which role.
     pub roles: Roles,
+    /// What it takes to have a key put on the ledger.
+    #[serde(default)]
+    pub registration: RegistrationPolicy,
     /// The base stations. Where there is none, one that every device hears.
     #[serde(default)]
     pub base_station: Vec<BaseStation>,

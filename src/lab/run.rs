@@ -32,7 +32,7 @@ use crate::crypto::tls::KeyLogSink;
 use crate::device::plan::{Counted, Cut};
 use crate::event::{Actor, Event, Step, StepId};
 use crate::io::ca_folder::LineIndex;
-use crate::io::clock::{Stopwatch, thread_cpu_time};
+use crate::io::clock::{self, Stopwatch, thread_cpu_time};
 use crate::io::drive::{DriveError, Driving, drive};
 use crate::io::ledger_store::FileStore;
 use crate::io::pcsc;
@@ -44,8 +44,11 @@ use crate::report::{
     EventLog, Html, Junit, LedgerKeyKind, LedgerRow, Metrics, Pcapng, RunFacts, RunSummary, Style, Terminal,
     Transcript, View,
 };
+use crate::services::RegistrationPolicy;
 use crate::services::esim::{EsimSetup, SmdpFault};
+use crate::wire::ota::Counter;
 use crate::wire::saip::Package;
+use crate::world::factory::Mischief;
 use crate::world::setup::{DeviceSetup, Setup};
 use crate::world::{Ended, World};
 
@@ -182,6 +185,12 @@ impl Run {
             card_via: match &self.bench.roles.card {
                 CardVendor::Virtual => None,
                 vendor @ CardVendor::Pcsc(_) => Some(vendor.clone().into()),
+            },
+            registration: match self.bench.registration {
+                RegistrationPolicy::CardProof => None,
+                RegistrationPolicy::Unproved => {
+                    Some("unproved: a card without keys of the operator is believed unseen".to_owned())
+                }
             },
             outside: self.outside().iter().map(Actor::to_string).collect(),
             seed: self.scenario.seed,
@@ -379,6 +388,15 @@ impl Run {
         })
     }
 
+    /// Cards that are made for the run have counted nothing. One in a reader has counted the packets of every run before,
+    /// of which nothing is kept here: the time is always further on, at up to 64 packets a second.
+    fn ota_counter(&self) -> Counter {
+        match self.bench.roles.card {
+            CardVendor::Virtual => Counter::default(),
+            CardVendor::Pcsc(_) => clock::unix_s().checked_mul(64).and_then(Counter::new).unwrap_or_default(),
+        }
+    }
+
     fn setup(&self, key_log: Option<KeyLogSink>, tally: Tally) -> Setup {
         let scenario = &self.scenario;
         // What has one vendor has nothing to choose; a second one does not compile until it is chosen here.
@@ -397,6 +415,7 @@ impl Run {
                 power_cuts: power_cuts(scenario, device.number),
                 smdp_fault: scenario.fault_of(device.number).and_then(smdp_fault),
                 clone: device.clone_of.is_some(),
+                mischief: scenario.fault_of(device.number).map_or(Mischief::None, mischief),
             })
         });
         Setup {
@@ -417,6 +436,8 @@ impl Run {
             tally,
             card: None,
             certificates: None,
+            registration: self.bench.registration,
+            ota_counter: self.ota_counter(),
         }
     }
 }
@@ -460,6 +481,16 @@ fn hss_fault(kind: FaultKind) -> HssFault {
         FaultKind::HssWrongKey => HssFault::WrongKey,
         FaultKind::HssSqnBehind => HssFault::SqnBehind,
         _ => HssFault::None,
+    }
+}
+
+fn mischief(kind: FaultKind) -> Mischief {
+    match kind {
+        FaultKind::HostSoftKey => Mischief::SoftKey,
+        FaultKind::HostOtherCard => Mischief::OtherCard,
+        FaultKind::HostNewKeys => Mischief::NewKeys,
+        FaultKind::CardNoOtaKeys => Mischief::NoOtaKeys,
+        _ => Mischief::None,
     }
 }
 

@@ -15,8 +15,9 @@ const USIM_AID: [u8; 7] = [0xa0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x02];
 const EF_IMSI: u16 = 0x6f07;
 const EF_AD: u16 = 0x6fad;
 
-/// What TERMINAL PROFILE says of this modem (TS 102 223 clause 5.2): it does REFRESH, and no other proactive command.
-const TERMINAL_PROFILE: [u8; 3] = [0x01, 0x00, 0x80];
+/// What TERMINAL PROFILE says of this modem (TS 102 223 clause 5.2): it hands short messages for the card over (SMS-PP
+/// data download), does REFRESH, and no other proactive command.
+const TERMINAL_PROFILE: [u8; 3] = [0x03, 0x00, 0x80];
 /// How many proactive commands are answered in a row.
 const PROACTIVE_MAX: usize = 16;
 

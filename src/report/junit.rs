@@ -47,6 +47,9 @@ fn suite(summary: &RunSummary) -> TestSuite {
     for version in &summary.versions {
         suite.add_property((format!("version.{}", version.name).as_str(), version.value.as_str()));
     }
+    if let Some(registration) = &facts.registration {
+        suite.add_property(("registration", registration.as_str()));
+    }
     if let Some(why) = facts.recorded() {
         suite.add_property(("recorded", why.as_str()));
     }

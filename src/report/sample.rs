@@ -338,6 +338,7 @@ fn summary(devices: u32, events: &[Event]) -> RunSummary {
             summary: "A device goes from power-on to ready with nobody touching it".to_owned(),
             bench: "virtual".to_owned(),
             card_via: None,
+            registration: None,
             outside: Vec::new(),
             seed: 7,
             rat: Rat::Lte,

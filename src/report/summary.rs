@@ -20,6 +20,9 @@ pub struct RunFacts {
     /// How the card is reached, where it is not in the same process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card_via: Option<String>,
+    /// What makes the ledger's keys worth less than they look, where something does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<String>,
     /// Who takes part from outside this process, so that the run is not a function of its seed; empty where nobody does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<String>,

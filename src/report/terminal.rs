@@ -80,6 +80,10 @@ impl<W: Write> Terminal<W> {
             let summary = text::one_line(&facts.summary).into_owned();
             view.worded("", Paint::new(), &summary)?;
         }
+        if let Some(registration) = &facts.registration {
+            let registration = format!("registration {}", text::one_line(registration));
+            view.worded("", Paint::new(), &registration)?;
+        }
         view.rule()?;
         Ok(view)
     }

@@ -41,6 +41,9 @@ impl<W: Write> Transcript<W> {
         if let Some(via) = &facts.card_via {
             writeln!(out, "card via {}", text::one_line(via))?;
         }
+        if let Some(registration) = &facts.registration {
+            writeln!(out, "registration {}", text::one_line(registration))?;
+        }
         if !facts.outside.is_empty() {
             let who = text::one_line(&facts.outside.join(", ")).into_owned();
             writeln!(out, "in real time, not reproducible: {who} outside")?;

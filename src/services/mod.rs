@@ -8,6 +8,7 @@ pub mod inventory;
 pub mod network;
 pub mod office;
 mod offices;
+pub mod ota;
 pub mod peer;
 mod rate;
 pub mod registrar;
@@ -19,7 +20,7 @@ pub use enrolment::Enrolment;
 pub use network::{ServiceInput, Services};
 pub use offices::Offices;
 pub use peer::ServiceOutput;
-pub use registrar::Registrar;
+pub use registrar::{Registrar, RegistrationPolicy};
 pub use sessions::{Holders, SessionRefusal, Sessions};
 
 use crate::ca::CaError;

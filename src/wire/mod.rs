@@ -12,6 +12,7 @@ pub mod http;
 mod label;
 mod namer;
 mod namer_es10;
+mod namer_ota;
 pub mod nas;
 pub mod ota;
 pub mod reason;

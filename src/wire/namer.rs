@@ -5,7 +5,7 @@
 //! selected on its logical channel. A [`Namer`] follows one conversation and remembers that. No key, RES, CK,
 //! IK, PIN or file content ever reaches a label.
 
-use super::{Command, StatusWord, namer_es10, tlv};
+use super::{Command, StatusWord, namer_es10, namer_ota, tlv};
 use crate::wire::{Label, Proto};
 
 /// What is selected on one logical channel.
@@ -304,7 +304,7 @@ fn file_system(channel: Channel, command: &Command<'_>) -> Label {
         0x10 => apdu("TERMINAL PROFILE"),
         0x12 => apdu("FETCH"),
         0x14 => apdu("TERMINAL RESPONSE"),
-        0xc2 => apdu("ENVELOPE"),
+        0xc2 => namer_ota::envelope(command.data),
         0xaa => apdu("TERMINAL CAPABILITY"),
         0xe2 => apdu("STORE DATA"),
         other => unknown(other),
@@ -388,6 +388,7 @@ fn data_object(p1: u8) -> String {
         0x01 => "object-list".to_owned(),
         0xc1 => "private-key".to_owned(),
         0xc2 => "public-key".to_owned(),
+        0xdf => "keys-made".to_owned(),
         0xc3 => "file".to_owned(),
         0xc4 => "secret".to_owned(),
         other => format!("{other:02X}"),

@@ -107,6 +107,11 @@ reasons! {
     MalformedClaim = "malformed-claim", [Service], "The registrar cannot read the claim.";
     BadModel = "bad-model", [Service], "The inventory has a model that the ledger does not take.";
     IdentityMismatch = "identity-mismatch", [Service], "The claim or key is for another device than the one behind the session.";
+    NoOtaKeys = "no-ota-keys", [Service], "The operator cannot reach the card over the air, so that the card cannot prove its key.";
+    CardProofMissing = "card-proof-missing", [Service], "The card has given no proof of receipt: it is not the one that was asked, or takes no packets.";
+    CardProofWrong = "card-proof-wrong", [Service], "What was presented as the card's proof is not from this card, or not for this session.";
+    CardProofStale = "card-proof-stale", [Service], "The registrar has asked nothing in this session, or too long ago.";
+    CardReportsError = "card-reports-error", [Service], "The card says in its proof that it has not told its key.";
     BadCsr = "bad-csr", [Service], "The CSR is not in order.";
     CsrNotBound = "csr-not-bound", [Service], "The CSR was not signed for this TLS session.";
     NameMismatch = "name-mismatch", [Service], "The CSR asks for another name than its client has.";
@@ -122,9 +127,9 @@ reasons! {
     ClientIdentityMismatch = "client-identity-mismatch", [Service], "The certificate names another MQTT client.";
     DeviceNotOnLedger = "device-not-on-ledger", [Service], "The ledger has no record of the device.";
     CertificateSuperseded = "certificate-superseded", [Service], "The ledger has another certificate for the device.";
-    IdentityAlreadyRegistered = "identity-already-registered", [Ledger], "Another key is registered for this identity.";
+    IdentityAlreadyRegistered = "identity-already-registered", [Ledger, Service], "Another key is registered for this identity.";
     KeyAlreadyRegistered = "key-already-registered", [Ledger], "This key is registered for another identity.";
-    BadSignature = "bad-signature", [Ledger], "The contract finds the card's signature wrong.";
+    BadSignature = "bad-signature", [Ledger, Service], "The card's signature is wrong: not by its key, or not over this registration.";
     NotAuthorised = "not-authorised", [Ledger], "The contract does not allow this to the account.";
     BadIdentity = "bad-identity", [Ledger], "The contract does not take the identity.";
     BadGeneration = "bad-generation", [Ledger], "The contract does not take this count of the card's keys.";
@@ -142,7 +147,7 @@ reasons! {
     FieldMissing = "field-missing", [EsimServer], "A mandatory field of the request is missing.";
     UnknownFunction = "unknown-function", [EsimServer], "The function is not offered here.";
     NotKept = "not-kept", [EsimServer], "The server could not keep its state; nothing was changed.";
-    Busy = "busy", [EsimServer], "The server has as many sessions open as it takes.";
+    Busy = "busy", [EsimServer, Service], "The server has as many sessions open as it takes.";
     EuiccSignature = "euicc-signature", [EsimServer], "The eUICC's signature does not verify, or it is not over what this server sent.";
     EuiccReportsError = "euicc-reports-error", [EsimServer], "The eUICC reports an error.";
     EuiccMemory = "euicc-memory", [EsimServer], "The eUICC has too little free memory for the profile.";

@@ -1,22 +1,28 @@
 //! The registration API between device and registrar: HTTP/1.1 over TLS, JSON bodies.
 //!
-//! `GET /registration` tells the device what to sign, `POST /registration` carries what its card signed.
-//! Every refusal is a [`Problem`] (RFC 9457) whose `reason` is one stable word.
+//! `GET /registration` gives the device a question for its card, in a packet under keys of the operator, and what the
+//! card is to sign; `POST /registration` carries both answers. Which key is in the card is in the first: what the device
+//! itself says of it does not count. Every refusal is a [`Problem`] (RFC 9457) whose `reason` is one stable word.
 
 use crate::wire::Reason;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::http::Response;
 
 /// Where the registration lives.
 pub const REGISTRATION_PATH: &str = "/registration";
 
-/// The generation of a card's key where the card does not tell it: its first one.
+/// The generation of a card's key where no card tells it: its first one.
 pub const FIRST_KEY: u64 = 1;
-/// The context of a registration that is bound to no conversation.
-pub const NO_CONTEXT: [u8; 32] = [0; 32];
 
-/// What the card is to sign, besides its own public key.
+/// What binds a card's signature to the conversation in which it was asked: SHA-256 over "ztp/context/v1", the
+/// registrar's nonce, and the exporter of the TLS session (RFC 9266), which no other session has.
+pub fn session_context(nonce: &[u8; 32], exporter: &[u8; 32]) -> [u8; 32] {
+    Sha256::new().chain_update(b"ztp/context/v1").chain_update(nonce).chain_update(exporter).finalize().into()
+}
+
+/// What the card is asked, and what it is to sign besides its own public key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
     /// The chain that the registration is meant for (EIP-155).
@@ -27,6 +33,11 @@ pub struct Offer {
     pub id: String,
     /// The model of the device.
     pub model: String,
+    /// Drawn for this conversation, 32 octets in hex.
+    pub nonce: String,
+    /// The ENVELOPE commands that carry the operator's question to the card, in hex; none where the registrar takes a
+    /// key without proof.
+    pub envelopes: Vec<String>,
 }
 
 /// The card's half of a registration.
@@ -34,9 +45,13 @@ pub struct Offer {
 pub struct Claim {
     /// The identifier that was offered, 32 octets in hex.
     pub id: String,
-    /// P-256 public key X || Y, 64 octets in hex.
-    pub public_key: String,
-    /// ECDSA signature r || s by that key, 64 octets in hex.
+    /// What the card gave to each of the ENVELOPE commands, without status word, in hex.
+    #[serde(default)]
+    pub reports: Vec<String>,
+    /// P-256 public key X || Y, 64 octets in hex: where the registrar takes a key without proof, and only there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+    /// ECDSA signature r || s by the card's key over the message of the contract, 64 octets in hex.
     pub signature: String,
 }
 
@@ -93,6 +108,14 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn a_context_is_of_one_nonce_and_one_session() {
+        let of = |nonce, exporter| session_context(&[nonce; 32], &[exporter; 32]);
+        // echo -n "ztp/context/v1" and 32 octets each of 01 and 02, with sha256sum.
+        assert_eq!(hex::encode(of(1, 2)), "fb5d8188cc3136d37cb145f0c179dced5894e2a743a0e83b5478466812eae85f");
+        assert!(of(1, 2) != of(2, 1) && of(1, 2) != of(1, 1));
+    }
+
+    #[test]
     fn octets_take_their_exact_length() {
         assert_eq!(octets::<2>("0a0B"), Some([10, 11]));
         assert_eq!(octets::<2>("0a0b0c"), None);
@@ -102,8 +125,8 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_read_is_written_and_read_again(body in prop_oneof![
-            bent(br#"{"id":"00","public_key":"ab","signature":"cd"}"#.to_vec()),
-            bent(br#"{"chain_id":7,"registry":"00","id":"ab","model":"cd"}"#.to_vec()),
+            bent(br#"{"id":"00","reports":["ab",""],"public_key":"ab","signature":"cd"}"#.to_vec()),
+            bent(br#"{"chain_id":7,"registry":"00","id":"ab","model":"cd","nonce":"0","envelopes":["80"]}"#.to_vec()),
             bent(br#"{"id":"00","block":7,"transaction":"ab"}"#.to_vec()),
             bent(Problem::new(403, Reason::NotOnAllowList, "It is not expected.").response().body),
         ]) {

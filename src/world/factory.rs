@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::WorldError;
 use super::euicc::{EuiccIssue, EuiccServers, virtual_euicc};
 use crate::card::{
-    CardError, CardOp, CardPort, CardSlot, EuiccEvent, Personalisation, SharedDiary, SimProfile, Uicc,
+    CardError, CardHandle, CardOp, CardPort, CardSlot, EuiccEvent, Personalisation, SharedDiary, SimProfile,
+    Uicc,
 };
 use crate::crypto::tls::{KeyLogSink, Providers, VirtualClock};
-use crate::crypto::{Op, Tally};
+use crate::crypto::{Op, SoftKey, Tally};
 use crate::device::Device;
-use crate::device::application::{Application, Identity};
+use crate::device::application::{Application, Identity, Malice};
 use crate::device::ipa::Assistant;
 use crate::device::plan::{Act, Cut};
 use crate::device::power::{Battery, Powered};
@@ -18,7 +19,23 @@ use crate::device::procedure::Procedure;
 use crate::esim::pki::Pki;
 use crate::event::Actor;
 use crate::kernel::RngTree;
-use crate::ran::UeConfig;
+use crate::ran::{UeConfig, usim};
+
+/// What is not as it should be inside a device, on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mischief {
+    /// Nothing.
+    #[default]
+    None,
+    /// The host presents a key of its own in the place of the card's.
+    SoftKey,
+    /// The host talks to another card than the modem does: a genuine one, of another device.
+    OtherCard,
+    /// The host has the card make a new key each time.
+    NewKeys,
+    /// The card has all secrets of its identity but the keys for packets over the air.
+    NoOtaKeys,
+}
 
 /// What distinguishes one device from another.
 #[derive(Debug, Clone)]
@@ -29,6 +46,8 @@ pub struct Blueprint {
     pub index: u32,
     /// Where its power is cut in the middle of a step, each once.
     pub cuts: Vec<Cut>,
+    /// What is not as it should be inside it.
+    pub mischief: Mischief,
 }
 
 /// What makes cards eUICCs, and what their devices know of the eSIM side.
@@ -90,7 +109,10 @@ impl Factory {
             .checked_sub(1)
             .and_then(|index| self.blueprints.get(index))
             .ok_or(WorldError::NoSuchDevice { device: number, devices: self.blueprints.len() })?;
-        let personalisation = blueprint.profile.personalise(blueprint.index)?;
+        let mut personalisation = blueprint.profile.personalise(blueprint.index)?;
+        if blueprint.mischief == Mischief::NoOtaKeys {
+            personalisation.ota = None;
+        }
         let battery = Battery::new(blueprint.cuts.clone());
         let diary = SharedDiary::default();
         let own = if number == 1 { self.card.take() } else { None };
@@ -113,12 +135,22 @@ impl Factory {
         let rng = self.rng.branch(Actor::device(number));
         let application = Application {
             number,
-            card: card.clone(),
+            card: match blueprint.mischief {
+                Mischief::OtherCard => self.other_card(number)?,
+                _ => card.clone(),
+            },
             provider: self.providers.provider(rng.branch("tls")),
             clock: self.clock.clone(),
             tally: self.tally.clone(),
             key_log: self.key_log.clone(),
             applet_is_new: true,
+            malice: match blueprint.mischief {
+                Mischief::SoftKey => {
+                    Malice::SoftKey(Box::new(SoftKey::from_stream(&mut rng.stream("soft-key"))))
+                }
+                Mischief::NewKeys => Malice::NewKeys,
+                Mischief::None | Mischief::OtherCard | Mischief::NoOtaKeys => Malice::None,
+            },
             identity: Identity::default(),
         };
         Ok(Device::new(
@@ -129,6 +161,22 @@ impl Factory {
             battery,
             rng,
         ))
+    }
+
+    /// A genuine card that no device of the run has, switched on: with its own identity and keys, of the profile of device
+    /// `number`.
+    fn other_card(&self, number: u32) -> Result<CardHandle, WorldError> {
+        /// Further on than any device's.
+        const BEYOND: u32 = 1_000_000;
+        let beyond = number.saturating_add(BEYOND);
+        let Some(blueprint) = self.blueprints.get(number as usize - 1) else {
+            return Err(WorldError::NoSuchDevice { device: number, devices: self.blueprints.len() });
+        };
+        let card = blueprint.profile.personalise(blueprint.index.saturating_add(BEYOND))?;
+        let port = Box::new(virtual_card(&card, beyond, &self.rng, &self.trust_anchor)?);
+        let slot = CardSlot::shared(port, SharedDiary::default());
+        usim::activate(&slot)?;
+        Ok(slot)
     }
 
     fn virtual_card(

@@ -9,7 +9,7 @@ use rand_core::RngCore;
 
 use super::WorldError;
 use super::euicc::EuiccServers;
-use super::factory::{Blueprint, EsimIssue, Factory};
+use super::factory::{Blueprint, EsimIssue, Factory, Mischief};
 use super::nodes::{CoreNode, EnbNode, ServicesNode};
 use super::topology::{CellSpec, LinkSpec, lte_links};
 use super::{Fleet, Topology, World};
@@ -27,11 +27,13 @@ use crate::ledger::{Genesis, Ledger, LedgerKeys, LedgerOp, Operators, Place};
 use crate::net::endpoint::{ESIM_SERVERS, PKI};
 use crate::ran::{AirModel, Enb, EnbConfig, UeConfig};
 use crate::services::chain::Chain;
-use crate::services::esim::{self, EsimSetup, Means, Ordered, SmdpFault};
+use crate::services::esim::{self, EsimSetup, Means, Ordered, Provisioned, SmdpFault};
 use crate::services::inventory::{Entry, Inventory};
 use crate::services::network::Services;
+use crate::services::ota::OtaServer;
 use crate::services::servers::Servers;
-use crate::services::{Cloud, Enrolment, Holders, Offices, Registrar, Sessions};
+use crate::services::{Cloud, Enrolment, Holders, Offices, Registrar, RegistrationPolicy, Sessions};
+use crate::wire::ota::Counter;
 
 /// The chain identifier of a bench's ledger (EIP-155): "cell" in a private range.
 pub const CHAIN_ID: u64 = 0x6365_6c6c;
@@ -67,6 +69,8 @@ pub struct DeviceSetup {
     pub power_cuts: Vec<Cut>,
     /// Whether its identity is another device's.
     pub clone: bool,
+    /// What is not as it should be inside the device.
+    pub mischief: Mischief,
 }
 
 /// One base station, as the bench wants it.
@@ -119,6 +123,11 @@ pub struct Setup {
     pub card: Option<Box<dyn CardPort>>,
     /// Where it is kept which certificates the authority has issued, if anywhere.
     pub certificates: Option<Box<dyn IndexStore>>,
+    /// What it takes to have a key put on the ledger.
+    pub registration: RegistrationPolicy,
+    /// Packets to cards count from here, where the cards' own counters are lower: a card that outlives the run has
+    /// counted the packets of others.
+    pub ota_counter: Counter,
 }
 
 /// The root certificate of the run with `seed`, DER: what the operator leaves on every card.
@@ -150,15 +159,16 @@ impl World {
         }
         let mut servers = Servers::new(&mut authority, &rng, &tally, &clock, setup.key_log.as_ref())?;
         let (ledger, operators) = ledger(&setup.name, &rng, &tally, place.into())?;
-        let (mut epc, inventory, mut holders) = network(&setup, &rng)?;
+        let (mut epc, inventory, mut holders, mut ota) = network(&setup, &rng)?;
         let (esim, issue) = match &setup.esim {
             Some(plan) => {
                 let key_log = setup.key_log.as_ref();
                 let means = Means { run: &rng, tally: &tally, clock: &clock, key_log };
                 let ordered = ordered(&setup)?;
                 let prepared = esim::prepare(plan, &ordered, &means)?;
-                for (number, subscriber) in prepared.subscribers {
-                    holders.add(subscriber.iccid.clone(), number, UeConfig::new(number).imei);
+                for Provisioned { device, subscriber, ota: keys } in prepared.subscribers {
+                    ota.provision(subscriber.iccid.clone(), keys.set, keys.counter);
+                    holders.add(subscriber.iccid.clone(), device, UeConfig::new(device).imei);
                     epc.provision(subscriber)?;
                 }
                 for (endpoint, config) in prepared.tls {
@@ -187,8 +197,9 @@ impl World {
         };
         let chain = Chain::new(ledger.into());
         let standing = chain.watch();
+        let nonces = rng.branch(Actor::REGISTRAR).stream("nonces");
         let offices = Offices {
-            registrar: Registrar::new(operators.registrar),
+            registrar: Registrar::new(operators.registrar, ota, setup.registration, nonces),
             enrolment: Enrolment::new(authority, operators.ca),
             cloud: Cloud::default(),
             esim,
@@ -243,7 +254,12 @@ fn ordered(setup: &Setup) -> Result<Vec<Ordered>, WorldError> {
 }
 
 fn blueprint(device: &DeviceSetup) -> Blueprint {
-    Blueprint { profile: device.profile.clone(), index: device.index, cuts: device.power_cuts.clone() }
+    Blueprint {
+        profile: device.profile.clone(),
+        index: device.index,
+        cuts: device.power_cuts.clone(),
+        mischief: device.mischief,
+    }
 }
 
 fn ledger(name: &str, rng: &RngTree, tally: &Tally, place: Place) -> Result<(Ledger, Operators), WorldError> {
@@ -266,8 +282,9 @@ fn ledger(name: &str, rng: &RngTree, tally: &Tally, place: Place) -> Result<(Led
     Ok((ledger, operators))
 }
 
-/// The core with its subscribers, what operator and owner know of the devices, and who was given which card.
-fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory, Holders), WorldError> {
+/// The core with its subscribers, what operator and owner know of the devices, who was given which card, and who speaks
+/// to cards over the air.
+fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory, Holders, OtaServer), WorldError> {
     let (address, prefix) = UE_POOL;
     let config = EpcConfig {
         eia: setup.integrity.clone(),
@@ -278,6 +295,7 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory, Holders), Wo
     };
     let mut epc = Epc::new(config, rng.clone())?;
     let (mut inventory, mut holders) = (Inventory::default(), Holders::default());
+    let mut ota = OtaServer::default();
     // A bootstrap subscription reaches what it takes to get another one.
     let policy = match &setup.esim {
         Some(_) => Policy::Only(ESIM_SERVERS.map(|server| server.actor.transport_address()).into()),
@@ -292,6 +310,9 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory, Holders), Wo
         if device.subscribed {
             epc.provision(subscriber(&card, policy.clone(), device.fault))?;
         }
+        if let Some(keys) = card.ota {
+            ota.provision(card.iccid.clone(), keys.set, keys.counter.max(setup.ota_counter));
+        }
         let mut salt = [0; 32];
         rng.branch(Actor::REGISTRAR).stream(&format!("salt-{number}")).fill_bytes(&mut salt);
         let mut octets = [0; 16];
@@ -301,7 +322,7 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory, Holders), Wo
         let entry = Entry { eid, model, salt, name, allowed: device.allowed };
         inventory.add(card.iccid.clone(), entry);
     }
-    Ok((epc, inventory, holders))
+    Ok((epc, inventory, holders, ota))
 }
 
 fn subscriber(card: &Personalisation, policy: Policy, fault: HssFault) -> Subscriber {

@@ -3,12 +3,13 @@
 use cellbed::ca::DeviceCertificate;
 use cellbed::ca::est::EstRequest;
 use cellbed::event::Actor;
+use cellbed::kernel::Duration;
 use cellbed::ledger::{Contract, Status};
 use cellbed::services::office as ask;
 use cellbed::wire::http::Request;
 use cellbed::wire::registration::{Claim, Offer, REGISTRATION_PATH, Registered};
 
-use super::lab::{BINDING, Lab, Subject, claim_request, est_request, est_word, word};
+use super::lab::{BINDING, Lab, Open, Subject, claim_request, est_request, est_word, word};
 
 fn offer_request() -> Request {
     Request::new("GET", REGISTRATION_PATH, "registrar.cellbed.test")
@@ -18,19 +19,19 @@ fn offer_request() -> Request {
 fn a_claim_that_is_in_order_is_registered_and_may_be_repeated() {
     let subject = Subject::new(1);
     let mut offices = Lab::new().ordered(&subject, true).open();
-    let offer: Offer = serde_json::from_slice(&offices.register(&subject, &offer_request()).body).unwrap();
-    assert_eq!(offer.id, hex::encode(subject.id()));
-    let contract = Contract { chain_id: offer.chain_id, ..offices.contract };
     for block in [2, 3] {
-        let response = offices.register(&subject, &claim_request(&subject.claim(contract)));
+        let offer = offices.offer(&subject);
+        assert_eq!(offer.id, hex::encode(subject.id()));
+        assert_eq!(Contract { chain_id: offer.chain_id, ..offices.contract }, offices.contract);
+        let response = offices.register(&subject, &claim_request(&subject.claim(&offer)));
         assert_eq!(response.status, 201);
         let registered: Registered = serde_json::from_slice(&response.body).unwrap();
-        assert_eq!((registered.id, registered.block), (offer.id.clone(), block));
+        assert_eq!((registered.id, registered.block), (offer.id, block));
     }
     let record = offices.ledger().device(&subject.id()).unwrap();
     assert_eq!(
-        (record.status, [record.x, record.y].concat()),
-        (Status::Registered, subject.key.public().into())
+        (record.status, record.generation, [record.x, record.y].concat()),
+        (Status::Registered, 1, subject.key.public().into())
     );
 }
 
@@ -38,30 +39,31 @@ fn a_claim_that_is_in_order_is_registered_and_may_be_repeated() {
 fn the_registrar_speaks_only_to_whom_the_operator_ordered() {
     let subject = Subject::new(1);
     let mut offices = Lab::new().open();
-    let contract = offices.contract;
-    for request in [offer_request(), claim_request(&subject.claim(contract))] {
-        assert_eq!(word(&offices.register(&subject, &request)), "not-in-inventory");
-    }
+    assert_eq!(word(&offices.register(&subject, &offer_request())), "not-in-inventory");
 }
 
 #[test]
 fn a_claim_that_cannot_be_read_is_malformed() {
     let subject = Subject::new(1);
     let mut offices = Lab::new().ordered(&subject, true).open();
-    let sound = subject.claim(offices.contract);
     let cut = |text: &str| text[2..].to_owned();
-    let bodies = [
-        b"{".to_vec(),
-        serde_json::to_vec(&Claim { id: cut(&sound.id), ..sound.clone() }).unwrap(),
-        serde_json::to_vec(&Claim { public_key: cut(&sound.public_key), ..sound.clone() }).unwrap(),
-        serde_json::to_vec(&Claim { signature: "zz".repeat(64), ..sound.clone() }).unwrap(),
+    let bends: [fn(Claim) -> Claim; 3] = [
+        |claim| Claim { id: claim.id[2..].to_owned(), ..claim },
+        |claim| Claim { reports: vec!["0".to_owned()], ..claim },
+        |claim| Claim { signature: "zz".repeat(64), ..claim },
     ];
+    let mut bodies = vec![b"{".to_vec()];
+    for bend in bends {
+        bodies.push(serde_json::to_vec(&bend(offices.claim(&subject))).unwrap());
+    }
     for body in bodies {
+        offices.offer(&subject);
         let request = offer_request().body("application/json", body);
         let response = offices.register(&subject, &Request { method: "POST".into(), ..request });
         assert_eq!((response.status, word(&response).as_str()), (400, "malformed-claim"));
     }
-    assert_eq!(offices.ledger().pending(), 0);
+    let claim = Claim { public_key: Some(cut(&hex::encode([7; 64]))), ..offices.claim(&subject) };
+    assert_eq!(offices.register(&subject, &claim_request(&claim)).status, 201, "nobody looks at it");
 }
 
 #[test]
@@ -69,44 +71,148 @@ fn no_device_registers_for_another() {
     let (subject, other) = (Subject::new(1), Subject::new(2));
     let mut offices = Lab::new().ordered(&subject, true).ordered(&other, true).open();
     // With everything that the other device would send, out of the wrong session.
-    let stolen = claim_request(&other.claim(offices.contract));
-    assert_eq!(word(&offices.register(&subject, &stolen)), "identity-mismatch");
+    let stolen = offices.claim(&other);
+    offices.offer(&subject);
+    assert_eq!(word(&offices.register(&subject, &claim_request(&stolen))), "identity-mismatch");
+    // With the proof of the other card, and a signature of its key over what this session wants.
+    let offer = offices.offer(&subject);
+    let relayed = Claim { reports: stolen.reports, ..other.claim(&offer) };
+    assert_eq!(word(&offices.register(&subject, &claim_request(&relayed))), "card-proof-wrong");
+    // With the question that was for this card put to the other one, which takes none of it.
+    let offer = offices.offer(&subject);
+    assert_eq!(other.received(&offer.envelopes[0]), None);
+    let claim = claim_request(&other.claim(&offer));
+    assert_eq!(word(&offices.register(&subject, &claim)), "card-proof-missing");
+    assert!(offices.ledger().device(&subject.id()).is_none());
+}
+
+#[test]
+fn a_proof_counts_once_and_in_the_session_in_which_it_was_asked_for() {
+    let subject = Subject::new(1);
+    let mut offices = Lab::new().ordered(&subject, true).open();
+    let elsewhere = Subject { binding: [0x11; 32], ..subject.clone() };
+    let refused = |offices: &mut Open, who: &Subject, claim: &Claim| {
+        word(&offices.register(who, &claim_request(claim)))
+    };
+    // Nothing was asked.
+    let offer = offices.offer(&subject);
+    let sound = subject.claim(&offer);
+    assert_eq!(refused(&mut offices, &elsewhere, &sound), "card-proof-stale", "another TLS session");
+    assert_eq!(refused(&mut offices, &subject, &sound), "card-proof-stale", "the offer is gone with it");
+    // The card has signed in another TLS session, whose far end is somebody else.
+    let offer = offices.offer(&subject);
+    assert_eq!(refused(&mut offices, &subject, &elsewhere.claim(&offer)), "bad-signature");
+    // The proof of an earlier question, and a fresh signature.
+    let earlier = subject.claim(&offices.offer(&subject));
+    let claim = Claim { reports: earlier.reports, ..offices.claim(&subject) };
+    assert_eq!(refused(&mut offices, &subject, &claim), "card-proof-wrong");
+    // A fresh proof, and the signature of an earlier conversation.
+    let claim = Claim { signature: earlier.signature, ..offices.claim(&subject) };
+    assert_eq!(refused(&mut offices, &subject, &claim), "bad-signature");
+    // The same claim twice, and one that comes too late.
+    let sound = offices.claim(&subject);
+    assert_eq!(offices.register(&subject, &claim_request(&sound)).status, 201);
+    assert_eq!(refused(&mut offices, &subject, &sound), "card-proof-stale");
+    let late = offices.claim(&subject);
+    offices.now += Duration::from_secs(60);
+    assert_eq!(refused(&mut offices, &subject, &late), "card-proof-stale");
+}
+
+#[test]
+fn the_key_is_what_the_card_says_and_not_what_the_host_does() {
+    let (subject, other) = (Subject::new(1), Subject::new(2));
+    let mut offices = Lab::new().ordered(&subject, true).open();
+    // The host has a key of its own, and everything else of the genuine device.
+    let host = Subject { key: other.key.clone(), ..subject.clone() };
+    let offer = offices.offer(&subject);
+    let claim = Claim {
+        reports: subject.claim(&offer).reports,
+        public_key: Some(hex::encode(host.key.public())),
+        ..host.claim(&offer)
+    };
+    let response = offices.register(&subject, &claim_request(&claim));
+    assert_eq!((response.status, word(&response).as_str()), (409, "bad-signature"));
+    assert!(offices.ledger().device(&subject.id()).is_none());
+    // Whatever it says beside the proof, the card's key is registered.
+    let claim = Claim { public_key: Some(hex::encode(host.key.public())), ..offices.claim(&subject) };
+    assert_eq!(offices.register(&subject, &claim_request(&claim)).status, 201);
+    let record = offices.ledger().device(&subject.id()).unwrap();
+    assert_eq!([record.x, record.y].concat(), subject.key.public());
 }
 
 #[test]
 fn the_contract_checks_the_signature_of_the_card() {
-    let (subject, other) = (Subject::new(1), Subject::new(2));
+    let subject = Subject::new(1);
     let mut offices = Lab::new().ordered(&subject, true).open();
-    let contract = offices.contract;
-    let sound = subject.claim(contract);
-    let elsewhere = Contract { chain_id: contract.chain_id + 1, ..contract };
-    let wrong = [
-        Claim { signature: hex::encode([0; 64]), ..sound.clone() },
-        Claim { signature: subject.claim(elsewhere).signature, ..sound.clone() },
-        // A key that somebody else holds, and one that is not on the curve.
-        Claim { public_key: hex::encode(other.key.public()), ..sound.clone() },
-        Claim { public_key: hex::encode([1; 64]), ..sound.clone() },
+    let bends: [fn(&Subject, &Offer) -> Claim; 3] = [
+        |subject, offer| Claim { signature: hex::encode([0; 64]), ..subject.claim(offer) },
+        |subject, offer| subject.claim(&Offer { chain_id: offer.chain_id + 1, ..offer.clone() }),
+        // A count that the card has not told.
+        |subject, offer| {
+            let claim = Subject { generation: 9, ..subject.clone() }.claim(offer);
+            Claim { reports: subject.claim(offer).reports, ..claim }
+        },
     ];
-    for claim in wrong {
-        let response = offices.register(&subject, &claim_request(&claim));
+    for bend in bends {
+        let offer = offices.offer(&subject);
+        let response = offices.register(&subject, &claim_request(&bend(&subject, &offer)));
         assert_eq!((response.status, word(&response).as_str()), (409, "bad-signature"));
     }
     assert!(offices.ledger().device(&subject.id()).is_none());
+    let sound = offices.claim(&subject);
     assert_eq!(offices.register(&subject, &claim_request(&sound)).status, 201);
 }
 
 #[test]
 fn an_identity_and_a_key_are_registered_once() {
     let (subject, other) = (Subject::new(1), Subject::new(2));
-    let lab = Lab::new().ordered(&subject, true).ordered(&other, true).registered(&subject);
-    let mut offices = lab.open();
-    let contract = offices.contract;
-    let clone = subject.rekeyed();
-    let response = offices.register(&clone, &claim_request(&clone.claim(contract)));
-    assert_eq!(word(&response), "identity-already-registered");
-    let thief = Subject { key: subject.key.clone(), ..other };
-    let response = offices.register(&thief, &claim_request(&thief.claim(contract)));
-    assert_eq!(word(&response), "key-already-registered");
+    let lab = || Lab::new().ordered(&subject, true).ordered(&other, true).registered(&subject);
+    let mut offices = lab().open();
+    let register = |offices: &mut Open, who: &Subject| {
+        let claim = offices.claim(who);
+        offices.register(who, &claim_request(&claim))
+    };
+    let thief = Subject { key: subject.key.clone(), ..other.clone() };
+    assert_eq!(word(&register(&mut offices, &thief)), "key-already-registered");
+    // A card that has made another key later, and a copy of the card that has made another one as early.
+    let later = Subject { generation: 2, ..subject.rekeyed() };
+    assert_eq!(register(&mut offices, &later).status, 201);
+    let status = |offices: &Open| offices.ledger().device(&subject.id()).unwrap().status;
+    assert_eq!(status(&offices), Status::Registered);
+    let mut offices = lab().open();
+    assert_eq!(word(&register(&mut offices, &subject.rekeyed())), "identity-already-registered");
+    assert_eq!(status(&offices), Status::Quarantined, "until an operator decides");
+}
+
+#[test]
+fn a_card_that_cannot_be_asked_is_believed_only_where_the_bench_says_so() {
+    let subject = Subject::new(1);
+    let lab = || Lab::new().ordered_without_keys(&subject, true);
+    let response = lab().open().register(&subject, &offer_request());
+    assert_eq!(word(&response), "no-ota-keys");
+    let told = String::from_utf8(response.body).unwrap();
+    assert!(told.contains("personalisation record (`[ota]`"), "it says the way out: {told}");
+
+    let mut offices = lab().believing().open();
+    let offer = offices.offer(&subject);
+    assert!(offer.envelopes.is_empty());
+    let claim = claim_request(&subject.claim(&offer));
+    let (_, told) = offices.answer(&subject, Actor::REGISTRAR, &ask::Request::Http(&claim));
+    assert!(told[0].contains("without proof: the bench says registration = \"unproved\""), "{told:?}");
+    offices.seal_pending();
+    // What nobody has proved replaces nothing, and cuts nobody off.
+    let copy = subject.rekeyed();
+    let claim = offices.claim(&copy);
+    assert_eq!(word(&offices.register(&copy, &claim_request(&claim))), "identity-already-registered");
+    assert_eq!(offices.ledger().pending(), 0, "and costs no transaction");
+    assert_eq!(offices.ledger().device(&subject.id()).unwrap().status, Status::Registered);
+    // A card that can be asked is asked on such a bench as well.
+    let known = Subject::new(2);
+    let mut offices = Lab::new().ordered(&known, true).believing().open();
+    let offer = offices.offer(&known);
+    let claim =
+        Claim { reports: vec![], public_key: Some(hex::encode(known.key.public())), ..known.claim(&offer) };
+    assert_eq!(word(&offices.register(&known, &claim_request(&claim))), "card-proof-missing");
 }
 
 #[test]
@@ -115,8 +221,8 @@ fn a_revoked_device_does_not_register_again() {
     let mut lab = Lab::new().ordered(&subject, true).registered(&subject);
     lab.revoke(&subject);
     let mut offices = lab.open();
-    let request = claim_request(&subject.claim(offices.contract));
-    assert_eq!(word(&offices.register(&subject, &request)), "wrong-state");
+    let claim = offices.claim(&subject);
+    assert_eq!(word(&offices.register(&subject, &claim_request(&claim))), "wrong-state");
 }
 
 #[test]

@@ -16,9 +16,17 @@ use cellbed::ledger::{
 use cellbed::services::chain::Chain;
 use cellbed::services::inventory::{Entry, Inventory};
 use cellbed::services::office::{Answer, Caller, Request, Response};
-use cellbed::services::{Cloud, Enrolment, Offices, Registrar};
+use cellbed::services::ota::OtaServer;
+use cellbed::services::{Cloud, Enrolment, Offices, Registrar, RegistrationPolicy};
+use cellbed::wire::StatusWord;
 use cellbed::wire::http;
-use cellbed::wire::registration::{Claim, FIRST_KEY, NO_CONTEXT, Problem, REGISTRATION_PATH};
+use cellbed::wire::ota::{
+    Answered, Command, CommandPacket, Counter, Deliver, ExpandedAnswer, Key, KeySet, Kind, Part,
+    Response as Receipt, SmsPpDownload, Status as ReceiptStatus,
+};
+use cellbed::wire::registration::{
+    Claim, FIRST_KEY, Offer, Problem, REGISTRATION_PATH, octets, session_context,
+};
 use cellbed::wire::{Label, Proto};
 
 pub const CHAIN_ID: u64 = 4242;
@@ -34,6 +42,12 @@ pub struct Subject {
     pub iccid: Iccid,
     pub ip: Ipv4Addr,
     pub attestation: Attestation,
+    /// The keys for packets over the air that its card has.
+    pub ota: KeySet,
+    /// How many keys the card has made.
+    pub generation: u64,
+    /// What its TLS session exports.
+    pub binding: [u8; 32],
 }
 
 impl Subject {
@@ -53,7 +67,8 @@ impl Subject {
             since: Instant::ZERO,
         };
         let key = SoftKey::from_stream(&mut RngTree::new(7).branch(n).stream("key"));
-        Self { key, eid, iccid, ip, attestation }
+        let ota = KeySet::new(1, Key::Aes128([n; 16]), Key::Aes128([!n; 16]), 8).unwrap();
+        Self { key, eid, iccid, ip, attestation, ota, generation: FIRST_KEY, binding: BINDING }
     }
 
     /// The same device with another key: what a copied card has.
@@ -87,23 +102,48 @@ impl Subject {
         Entry { eid: self.eid.clone(), model: MODEL.into(), salt: self.salt(), name: self.name(), allowed }
     }
 
-    /// What the card signs to be registered as `id`.
-    pub fn signature(&self, contract: Contract, id: &[u8; 32]) -> [u8; 64] {
+    /// What the card signs to be registered as `id` in the conversation `context`.
+    pub fn signature(&self, contract: Contract, id: &[u8; 32], context: &[u8; 32]) -> [u8; 64] {
         let model = Model::new(MODEL).unwrap();
-        self.key.sign(&registration_message(contract, id, model, &self.card_key(), &NO_CONTEXT))
+        self.key.sign(&registration_message(contract, id, model, &self.card_key(), context))
     }
 
     pub fn card_key(&self) -> CardKey {
         let (x, y) = halves(&self.key.public());
-        CardKey { x, y, generation: FIRST_KEY }
+        CardKey { x, y, generation: self.generation }
     }
 
-    pub fn claim(&self, contract: Contract) -> Claim {
-        let id = self.id();
+    /// What the card finds in an ENVELOPE, where it is for it.
+    pub fn received(&self, envelope: &str) -> Option<Command> {
+        let envelope = hex::decode(envelope).unwrap();
+        let data = cellbed::wire::Command::parse(&envelope).unwrap().data;
+        let deliver = Deliver::parse(&SmsPpDownload::parse(data).unwrap().tpdu).unwrap();
+        let packet = Part::parse(&deliver.user_data).unwrap().payload;
+        CommandPacket::read(&packet).unwrap().open(Some(&self.ota)).ok()
+    }
+
+    /// What the card gives to an ENVELOPE: its key and its count, as it was asked, or nothing.
+    pub fn report(&self, envelope: &str) -> String {
+        let Some(Command { header, counter, .. }) = self.received(envelope) else { return String::new() };
+        let key = [&[0x34, 0x45, 0x49, 0x43, 0x86, 0x41, 0x04][..], &self.key.public()].concat();
+        let count = [&[0xdf, 0x20, 0x08][..], &self.generation.to_be_bytes()].concat();
+        let answers = [key, count].map(|data| Answered { data, status: StatusWord::OK }).into();
+        let data = ExpandedAnswer { executed: 2, answers, ..ExpandedAnswer::default() }.encode();
+        let receipt = Receipt { tar: header.tar, counter, status: ReceiptStatus::OK, data };
+        hex::encode(Part::whole(Kind::Response, receipt.seal(&header, Some(&self.ota)).unwrap()).encode())
+    }
+
+    /// The claim that answers `offer`.
+    pub fn claim(&self, offer: &Offer) -> Claim {
+        let contract =
+            Contract { chain_id: offer.chain_id, address: octets::<20>(&offer.registry).unwrap().into() };
+        let context = session_context(&octets(&offer.nonce).unwrap(), &self.binding);
+        let id = octets(&offer.id).unwrap();
         Claim {
-            id: hex::encode(id),
-            public_key: hex::encode(self.key.public()),
-            signature: hex::encode(self.signature(contract, &id)),
+            id: offer.id.clone(),
+            reports: offer.envelopes.iter().map(|envelope| self.report(envelope)).collect(),
+            public_key: offer.envelopes.is_empty().then(|| hex::encode(self.key.public())),
+            signature: hex::encode(self.signature(contract, &id, &context)),
         }
     }
 
@@ -145,6 +185,8 @@ pub struct Lab {
     pub operators: Operators,
     pub authority: Authority,
     inventory: Inventory,
+    ota: OtaServer,
+    policy: RegistrationPolicy,
     now_unix_s: u64,
 }
 
@@ -160,13 +202,26 @@ impl Lab {
             operators,
             authority: Authority::new(rng.branch("ca"), &Tally::new(), EPOCH_UNIX_S).unwrap(),
             inventory: Inventory::default(),
+            ota: OtaServer::default(),
+            policy: RegistrationPolicy::CardProof,
             now_unix_s: EPOCH_UNIX_S,
         }
     }
 
     pub fn ordered(mut self, subject: &Subject, allowed: bool) -> Self {
+        self.ota.provision(subject.iccid.clone(), subject.ota.clone(), Counter::default());
+        self.ordered_without_keys(subject, allowed)
+    }
+
+    /// The same with a card that the operator cannot reach over the air.
+    pub fn ordered_without_keys(mut self, subject: &Subject, allowed: bool) -> Self {
         self.inventory.add(subject.iccid.clone(), subject.entry(allowed));
         self
+    }
+
+    /// With a registrar that believes cards which it cannot reach.
+    pub fn believing(self) -> Self {
+        Self { policy: RegistrationPolicy::Unproved, ..self }
     }
 
     pub fn registered(mut self, subject: &Subject) -> Self {
@@ -176,8 +231,8 @@ impl Lab {
             id,
             model: Model::new(MODEL).unwrap(),
             key: subject.card_key(),
-            context: NO_CONTEXT,
-            signature: subject.signature(contract, &id),
+            context: [0; 32],
+            signature: subject.signature(contract, &id, &[0; 32]),
         };
         let raw = self.operators.registrar.register_device(contract, &registration);
         self.seal(&raw);
@@ -222,7 +277,12 @@ impl Lab {
     /// The offices, as set up.
     pub fn offices(self) -> Offices {
         Offices {
-            registrar: Registrar::new(self.operators.registrar),
+            registrar: Registrar::new(
+                self.operators.registrar,
+                self.ota,
+                self.policy,
+                RngTree::new(7).stream("nonces"),
+            ),
             enrolment: Enrolment::new(self.authority, self.operators.ca),
             cloud: Cloud::default(),
             esim: None,
@@ -258,6 +318,19 @@ impl Open {
         let raw = self.guard.revoke(self.contract, subject.id(), Reason::KeyCompromise, [1; 32]);
         let label = Label::new(Proto::Evm, "revoke");
         self.offices.chain.submit(self.now, Actor::LEDGER, label, raw, &mut Vec::new()).unwrap();
+    }
+
+    /// What the registrar offers.
+    pub fn offer(&mut self, subject: &Subject) -> Offer {
+        let request = http::Request::new("GET", REGISTRATION_PATH, "registrar.cellbed.test");
+        let response = self.register(subject, &request);
+        assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
+        serde_json::from_slice(&response.body).unwrap()
+    }
+
+    /// The claim of a device in order, which has asked for an offer.
+    pub fn claim(&mut self, subject: &Subject) -> Claim {
+        subject.claim(&self.offer(subject))
     }
 
     /// What the registrar answers, in the end.
@@ -302,6 +375,12 @@ impl Open {
         response
     }
 
+    /// Lets the ledger seal what waits.
+    pub fn seal_pending(&mut self) {
+        self.now = self.offices.deadline().unwrap();
+        self.offices.wake(self.now, &mut Vec::new()).unwrap();
+    }
+
     /// What the office at `at` says at once, and what is told of it.
     pub fn answer(&mut self, subject: &Subject, at: Actor, request: &Request<'_>) -> (Answer, Vec<String>) {
         let caller = self.caller(subject, at, None);
@@ -316,7 +395,7 @@ impl Open {
         certificate: Option<&'a ClientCertificate>,
     ) -> Caller<'a> {
         let attestation = &subject.attestation;
-        Caller { at, device: 1, attestation, channel_binding: Some(BINDING), certificate }
+        Caller { at, device: 1, attestation, channel_binding: Some(subject.binding), certificate }
     }
 
     /// What is said to `caller` at once, and what is told of it.

@@ -12,7 +12,9 @@ use cellbed::event::{Actor, Body, Event, Outcome, Step, StepId};
 use cellbed::kernel::{Duration, EPOCH_UNIX_S, Instant, RngTree};
 use cellbed::ledger::MemoryStore;
 use cellbed::ran::{AirModel, Rat};
-use cellbed::world::factory::{Blueprint, Factory};
+use cellbed::services::RegistrationPolicy;
+use cellbed::wire::ota::Counter;
+use cellbed::world::factory::{Blueprint, Factory, Mischief};
 use cellbed::world::setup::{DeviceSetup, Setup, StationSetup};
 use cellbed::world::topology::{Cut, LinkSpec, lte_links};
 use cellbed::world::{Ended, Iface, Payload, Port, To, World};
@@ -43,6 +45,7 @@ pub fn setup(devices: u32) -> Setup {
         smdp_fault: None,
         power_cuts: Vec::new(),
         clone: false,
+        mischief: Mischief::None,
     };
     Setup {
         name: "test".into(),
@@ -60,6 +63,8 @@ pub fn setup(devices: u32) -> Setup {
         tally: Tally::new(),
         card: None,
         certificates: None,
+        registration: RegistrationPolicy::CardProof,
+        ota_counter: Counter::default(),
     }
 }
 
@@ -238,7 +243,12 @@ fn one_that_is_refused_does_not_disturb_the_others() {
 #[test]
 fn a_step_is_given_up_at_its_time_limit() {
     let mut factory = Factory {
-        blueprints: vec![Blueprint { profile: profile(), index: 0, cuts: Vec::new() }],
+        blueprints: vec![Blueprint {
+            profile: profile(),
+            index: 0,
+            cuts: Vec::new(),
+            mischief: Mischief::None,
+        }],
         plan: plain_steps().into_iter().map(Act::Step).collect(),
         esim: None,
         trust_anchor: vec![0x30, 0x00],

@@ -7,7 +7,7 @@ use cellbed::crypto::{SoftKey, Tally};
 use cellbed::event::Body;
 use cellbed::id::Imei;
 use cellbed::kernel::{Duration, EPOCH_UNIX_S, Instant, RngTree};
-use cellbed::ledger::{Contract, Engine};
+use cellbed::ledger::Engine;
 use cellbed::net::ServiceAddress;
 use cellbed::net::endpoint::{BROKER, EST, PKI, REGISTRAR};
 use cellbed::net::mqtt::{ConnectOptions, MqttClient, MqttEvent, MqttOutput, Qos};
@@ -15,7 +15,7 @@ use cellbed::net::{Host, NetError, PlainStream, TlsStream};
 use cellbed::services::servers::Servers;
 use cellbed::services::{Holders, ServiceInput, ServiceOutput, Services, Sessions};
 use cellbed::wire::http::{Limits, Request, Response, ResponseParser};
-use cellbed::wire::registration::REGISTRATION_PATH;
+use cellbed::wire::registration::{Offer, REGISTRATION_PATH};
 
 use super::attested::Network;
 use super::lab::{Lab, Subject, claim_request, est_word, notes, word};
@@ -25,7 +25,6 @@ const MTU: u16 = 1400;
 /// A device's IP stack on one side, the services on the other.
 struct Line {
     services: Services,
-    contract: Contract,
     host: Host,
     clock: VirtualClock,
     root: Vec<u8>,
@@ -39,7 +38,6 @@ impl Line {
         let clock = VirtualClock::new(EPOCH_UNIX_S + 60);
         let servers = Servers::new(&mut lab.authority, &rng, &tally, &clock, None).unwrap();
         let root = lab.authority.root_der().to_vec();
-        let contract = lab.ledger.contract();
         let now = Instant::ZERO + Duration::from_secs(60);
         let mut holders = Holders::default();
         holders.add(subject.iccid.clone(), 1, Imei::test(1));
@@ -48,7 +46,7 @@ impl Line {
         let services = rng.branch("services");
         let services = Services::new(lab.offices(), servers, sessions, clock.clone(), MTU, services);
         let host = Host::new(subject.ip, MTU, rng.branch("host"));
-        let mut line = Self { services, contract, host, clock, root, now, events: Vec::new() };
+        let mut line = Self { services, host, clock, root, now, events: Vec::new() };
         let up = SessionChange::Up(subject.attestation.clone());
         line.take(ServiceInput::Session(network.states(now, 1, up)));
         line
@@ -108,12 +106,28 @@ impl Line {
         }
     }
 
+    /// Writes `bytes` on `stream`, and returns every response.
+    fn say(&mut self, stream: &mut TlsStream, bytes: &[u8]) -> Vec<Response> {
+        stream.write(bytes).unwrap();
+        let _ = self.run(stream);
+        responses(stream)
+    }
+
+    /// A new session with the registrar, and in it the claim of `subject` in answer to the last of `offers` offers, which
+    /// were asked for in one piece.
+    fn offered(&mut self, subject: &Subject, offers: usize) -> (TlsStream, Vec<u8>) {
+        let mut stream = self.connect(REGISTRAR, None);
+        let answers = self.say(&mut stream, &offer_request().repeat(offers));
+        assert_eq!(statuses(&answers), vec![200; offers]);
+        let offer: Offer = serde_json::from_slice(&answers[offers - 1].body).unwrap();
+        let subject = Subject { binding: stream.channel_binding().unwrap(), ..subject.clone() };
+        (stream, claim_request(&subject.claim(&offer)).encode())
+    }
+
     /// Writes `bytes` on a new session with the registrar and returns every response, and the session.
     fn ask(&mut self, bytes: &[u8]) -> (Vec<Response>, TlsStream) {
         let mut stream = self.connect(REGISTRAR, None);
-        stream.write(bytes).unwrap();
-        let _ = self.run(&mut stream);
-        (responses(&mut stream), stream)
+        (self.say(&mut stream, bytes), stream)
     }
 }
 
@@ -141,9 +155,8 @@ fn ordered(subject: &Subject) -> Line {
 fn a_request_that_is_none_is_answered_once_and_ends_the_session() {
     let subject = Subject::new(1);
     let mut line = ordered(&subject);
-    // The claim behind it would be in order.
-    let claim = claim_request(&subject.claim(line.contract)).encode();
-    let (answers, stream) = line.ask(&[b"NONSENSE\r\n\r\n", &claim[..]].concat());
+    let behind = offer_request();
+    let (answers, stream) = line.ask(&[b"NONSENSE\r\n\r\n", &behind[..]].concat());
     assert_eq!(statuses(&answers), [400]);
     assert_eq!(word(&answers[0]), "malformed-request");
     assert!(stream.peer_closed());
@@ -157,9 +170,9 @@ fn a_request_that_is_none_is_answered_once_and_ends_the_session() {
 fn requests_in_one_piece_are_answered_in_their_order() {
     let subject = Subject::new(1);
     let mut line = ordered(&subject);
-    let claim = claim_request(&subject.claim(line.contract)).encode();
-    let (answers, stream) = line.ask(&[offer_request(), claim.clone(), offer_request(), claim].concat());
-    assert_eq!(statuses(&answers), [200, 201, 200, 201]);
+    let (mut stream, claim) = line.offered(&subject, 2);
+    let answers = line.say(&mut stream, &[claim, offer_request()].concat());
+    assert_eq!(statuses(&answers), [201, 200]);
     assert!(!stream.peer_closed());
 }
 
@@ -167,9 +180,7 @@ fn requests_in_one_piece_are_answered_in_their_order() {
 fn a_client_that_vanishes_does_not_lose_its_registration() {
     let subject = Subject::new(1);
     let mut line = ordered(&subject);
-    let claim = claim_request(&subject.claim(line.contract)).encode();
-    let mut stream = line.connect(REGISTRAR, None);
-    line.run(&mut stream).unwrap();
+    let (mut stream, claim) = line.offered(&subject, 1);
     stream.write(&claim).unwrap();
     stream.pump(&mut line.host).unwrap();
     line.send();
@@ -177,7 +188,8 @@ fn a_client_that_vanishes_does_not_lose_its_registration() {
     line.send();
     let _ = line.run(&mut stream);
     assert!(line.ledger().device(&subject.id()).is_some());
-    assert_eq!(statuses(&line.ask(&claim).0), [201], "asked again");
+    let (mut stream, claim) = line.offered(&subject, 1);
+    assert_eq!(statuses(&line.say(&mut stream, &claim)), [201], "asked again");
 }
 
 #[test]
@@ -363,9 +375,7 @@ fn a_device_enrols_again_over_mutual_tls() {
 fn requests_behind_one_that_waits_are_bounded() {
     let subject = Subject::new(1);
     let mut line = Line::new(Lab::new().ordered(&subject, true), &subject);
-    let mut stream = line.connect(REGISTRAR, None);
-    line.run(&mut stream).unwrap();
-    let claim = claim_request(&subject.claim(line.contract)).encode();
+    let (mut stream, claim) = line.offered(&subject, 1);
     stream.write(&claim).unwrap();
     let behind = Request::new("GET", REGISTRATION_PATH, REGISTRAR.name).encode();
     let mut taken = 0;

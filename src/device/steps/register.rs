@@ -1,9 +1,14 @@
 //! The `register` step: the registrar puts the card's public key on the ledger.
 //!
+//! The registrar does not take the device's word for what is in the card. It has a packet of the operator carried to the
+//! card and the card's answer carried back, neither of which the device can read or make; the card's key signs that this
+//! was in this conversation.
+//!
 //! The card does not remember that it was registered. A device that has forgotten asks again: the same key for the
 //! same identity is answered as the first time, and nothing changes on the ledger.
 
 use super::{Conversation, DeviceContext, Flow, Task, accepted};
+use crate::ca::csr::ChannelBinding;
 use crate::crypto::key::halves;
 use crate::device::application::Application;
 use crate::device::{DeviceError, DeviceOutput};
@@ -12,7 +17,13 @@ use crate::net::Host;
 use crate::net::endpoint::REGISTRAR;
 use crate::wire::Reason;
 use crate::wire::http::Request;
-use crate::wire::registration::{Claim, FIRST_KEY, NO_CONTEXT, Offer, REGISTRATION_PATH, Registered, octets};
+use crate::wire::ota::PARTS_MAX;
+use crate::wire::registration::{
+    Claim, FIRST_KEY, Offer, REGISTRATION_PATH, Registered, octets, session_context,
+};
+
+/// The most commands that a registrar has carried to the card: those of the longest packet.
+const ENVELOPES_MAX: usize = PARTS_MAX as usize;
 
 #[derive(Default)]
 pub(super) struct Register {
@@ -43,7 +54,7 @@ impl Task for Register {
             }
             Stage::OfferAsked => match link.response()? {
                 Some(response) => {
-                    let claim = claim(cx.application, &accepted(&response)?)?;
+                    let claim = claim(cx.application, &accepted(&response)?, &link.channel_binding()?)?;
                     let body = serde_json::to_vec(&claim).unwrap_or_default();
                     let request = Request::new("POST", REGISTRATION_PATH, REGISTRAR.name)
                         .body("application/json", body);
@@ -57,7 +68,7 @@ impl Task for Register {
                 Some(response) => {
                     let registered: Registered = accepted(&response)?;
                     Flow::Done(format!(
-                        "key on the ledger as {}…, block {}, contract checked the card's signature",
+                        "key on the ledger as {}…, block {}, the card proved it",
                         registered.id.get(..8).unwrap_or_default(),
                         registered.block
                     ))
@@ -73,17 +84,36 @@ impl Task for Register {
     }
 }
 
-fn claim(application: &mut Application, offer: &Offer) -> Result<Claim, DeviceError> {
+/// What answers `offer` in the TLS session with this exporter.
+fn claim(
+    application: &mut Application,
+    offer: &Offer,
+    exporter: &ChannelBinding,
+) -> Result<Claim, DeviceError> {
     let malformed =
         || DeviceError::refused(Reason::MalformedOffer, "the registrar's offer is not what it should be");
     let id: [u8; 32] = octets(&offer.id).ok_or_else(malformed)?;
     let registry: [u8; 20] = octets(&offer.registry).ok_or_else(malformed)?;
+    let nonce: [u8; 32] = octets(&offer.nonce).ok_or_else(malformed)?;
     let model = Model::new(&offer.model).map_err(|_| malformed())?;
     let contract = Contract { chain_id: offer.chain_id, address: registry.into() };
+    if offer.envelopes.len() > ENVELOPES_MAX {
+        return Err(malformed());
+    }
+    let envelopes: Result<Vec<_>, _> = offer.envelopes.iter().map(hex::decode).collect();
+    let reports = application.carry(&envelopes.map_err(|_| malformed())?)?;
     let public_key = application.public_key()?;
+    // A card that has answered nothing may not know the command either; the registrar says what follows from it.
+    let proves = reports.iter().any(|report| !report.is_empty());
+    let generation = if proves { application.generation()? } else { FIRST_KEY };
     let (x, y) = halves(&public_key);
-    let key = CardKey { x, y, generation: FIRST_KEY };
-    let message = registration_message(contract, &id, model, &key, &NO_CONTEXT);
-    let signature = application.sign(&message)?;
-    Ok(Claim { id: hex::encode(id), public_key: hex::encode(public_key), signature: hex::encode(signature) })
+    let key = CardKey { x, y, generation };
+    let context = session_context(&nonce, exporter);
+    let signature = application.sign(&registration_message(contract, &id, model, &key, &context))?;
+    Ok(Claim {
+        id: hex::encode(id),
+        reports: reports.iter().map(hex::encode).collect(),
+        public_key: offer.envelopes.is_empty().then(|| hex::encode(public_key)),
+        signature: hex::encode(signature),
+    })
 }

@@ -58,6 +58,8 @@ fn used_for(name: &str) -> Option<Use> {
         // TLS draws hello randoms, too; the offices draw challenges and identifiers of transactions.
         "tls" => Use::KeysAmongOthers,
         "smdp" | "smds" | "eim" if branches.starts_with("esim/") => Use::KeysAmongOthers,
+        // What a card's key signs to be in one conversation.
+        "nonces" if branches == "registrar" => Use::Public,
         // What names a ledger.
         "nonce" if branches.starts_with("ledger/") => Use::Public,
         // Numbers of certificates, challenges, what GET CHALLENGE gives, temporary identities, sequence numbers of

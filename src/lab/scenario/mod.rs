@@ -309,12 +309,29 @@ pub enum FaultKind {
     CardPowerCut,
     /// The battery is pulled out and put back in the middle of a `step`, once. A device may have several of these.
     PowerCut,
+    /// The host of the device, which somebody has taken over, presents a key of its own in the place of the card's.
+    HostSoftKey,
+    /// The host has its applet commands and the operator's packets answered by another card than the modem has: a
+    /// genuine one, that belongs to another device.
+    HostOtherCard,
+    /// The host has the card make a new key each time that it comes to the step `keys`.
+    HostNewKeys,
+    /// The card has every secret of its identity but the operator's keys for packets over the air: a copy that was made
+    /// from what the home network has.
+    CardNoOtaKeys,
 }
 
 impl FaultKind {
     /// Whether it concerns the download of an eSIM profile.
     pub fn is_esim(self) -> bool {
-        !matches!(self, Self::HssWrongMac | Self::HssWrongKey | Self::HssSqnBehind | Self::PowerCut)
+        matches!(
+            self,
+            Self::SmdpRogue
+                | Self::SmdpReplayedChallenge
+                | Self::SmdpWrongEid
+                | Self::SmdpTamperedSegment
+                | Self::CardPowerCut
+        )
     }
 }
 

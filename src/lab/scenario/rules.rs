@@ -197,6 +197,12 @@ fn faults(scenario: &Scenario, document: &mut Document<'_>) {
             }
             continue;
         }
+        if fault.kind == FaultKind::CardNoOtaKeys && scenario.esim.is_some() {
+            let span = document.root().key("fault").item(i).key("kind").span();
+            let message = "this fault is of a card that was personalised with its keys, and here they come with a profile";
+            let help = "take a scenario without an `esim` section".to_owned();
+            document.problem(span, message, "there is an `esim` section", Some(help));
+        }
         if !faulty.insert(fault.device) {
             let message = format!("device {} has two faults", fault.device);
             let help = "one fault per device: use another device for the other one".to_owned();

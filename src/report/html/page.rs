@@ -97,8 +97,9 @@ fn facts(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
         ("Processor time", time(summary.cpu_time)),
         ("Wall clock", time(summary.wall_time)),
     ];
+    let registration = facts.registration.as_ref().map(|told| ("Registration", html(told).into_owned()));
     writeln!(out, "<section aria-label=\"Run\" class=\"facts\">\n<dl>")?;
-    for (name, value) in list {
+    for (name, value) in list.into_iter().chain(registration) {
         writeln!(out, "<div><dt>{name}</dt><dd>{value}</dd></div>")?;
     }
     writeln!(

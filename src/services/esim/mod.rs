@@ -27,7 +27,7 @@ use crate::wire::Label;
 use crate::wire::http::{self, Request, Response};
 
 pub use faults::SmdpFault;
-pub use orders::{EsimSetup, EsimTrigger, Means, Ordered, Prepared, prepare};
+pub use orders::{EsimSetup, EsimTrigger, Means, Ordered, Prepared, Provisioned, prepare};
 
 /// Only the office's own servers are in the lab.
 const NOBODY_THERE: &str = "there is no such server in this lab";

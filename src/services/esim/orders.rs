@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::faults::FaultySmdp;
 use super::{EsimServices, SmdpFault, fault, tls_server};
-use crate::card::SimProfile;
+use crate::card::{OtaKeys, SimProfile};
 use crate::corenet::{HssFault, Policy, Subscriber};
 use crate::crypto::Tally;
 use crate::crypto::tls::{KeyLogSink, VirtualClock};
@@ -75,14 +75,24 @@ pub struct Ordered {
     pub fault: Option<SmdpFault>,
 }
 
+/// What the operator has to know of an operational profile.
+pub struct Provisioned {
+    /// The number of its device.
+    pub device: u32,
+    /// For the HSS.
+    pub subscriber: Subscriber,
+    /// For the OTA server: the keys that the profile has in its security domain.
+    pub ota: OtaKeys,
+}
+
 /// The eSIM side of a run, ready.
 pub struct Prepared {
     /// The office of the servers.
     pub services: EsimServices,
     /// Who issues the certificates of eUICCs.
     pub pki: Pki,
-    /// The operational subscribers, for the HSS, each with the number of its device.
-    pub subscribers: Vec<(u32, Subscriber)>,
+    /// The operational subscribers.
+    pub subscribers: Vec<Provisioned>,
     /// What each server presents itself with in TLS.
     pub tls: Vec<(ServiceAddress, Arc<ServerConfig>)>,
 }
@@ -195,7 +205,7 @@ impl Orders {
         ordered: &[Ordered],
         rng: &RngTree,
         smdp: &mut Smdp,
-    ) -> Result<(Self, Vec<(u32, Subscriber)>), ServiceError> {
+    ) -> Result<(Self, Vec<Provisioned>), ServiceError> {
         let keys = rng.branch(Actor::SMDP).branch("production");
         let producer = Producer::new((*setup.profile).clone(), &setup.profile_name, SMDP.name, keys);
         let producer = match setup.package.clone() {
@@ -218,7 +228,7 @@ impl Orders {
                     policy: Policy::Unrestricted,
                     fault: HssFault::None,
                 };
-                subscribers.push((device.number, subscriber));
+                subscribers.push(Provisioned { device: device.number, subscriber, ota: made.ota });
             }
             awaited.insert(device.number, Awaited { device: device.clone(), keys: smdp.package_keys() });
         }
@@ -343,7 +353,7 @@ mod tests {
         let (run, tally, clock) = (RngTree::new(7), Tally::new(), VirtualClock::new(EPOCH_UNIX_S));
         let means = Means { run: &run, tally: &tally, clock: &clock, key_log: None };
         let prepared = prepare(&setup, &ordered, &means).unwrap();
-        let subscribers = prepared.subscribers.into_iter().map(|(_, subscriber)| subscriber).collect();
+        let subscribers = prepared.subscribers.into_iter().map(|made| made.subscriber).collect();
         (prepared.services, ordered, subscribers)
     }
 

@@ -26,7 +26,7 @@ pub use script::{
 };
 pub use sms::{
     Address, Concatenation, Deliver, Kind, PARTS_MAX, Part, Reassembly, SmsError, Submit, USER_DATA_MAX,
-    split,
+    split, timestamp,
 };
 pub use spi::{Check, CounterMode, Header, Proof, Spi};
 

@@ -1,6 +1,8 @@
 //! Short messages that carry secured packets (3GPP TS 23.040 clause 9.2; TS 31.115 clause 4): SMS-DELIVER to the card,
 //! SMS-SUBMIT from it, the header of their user data, and packets in several messages.
 
+use time::OffsetDateTime;
+
 use super::super::bcd;
 
 /// The most octets of user data in one message (TS 23.040 clause 9.2.3.16).
@@ -204,6 +206,16 @@ impl Submit {
         let user_data = reader.user_data()?;
         Ok(Self { reference, destination, protocol, coding, user_data })
     }
+}
+
+/// The moment `unix_s` as a time stamp of the service centre (TS 23.040 clause 9.2.3.11), UTC: two digits each of year,
+/// month, day, hour, minute and second, and the zone, the first digit low.
+pub fn timestamp(unix_s: u64) -> [u8; 7] {
+    let at = i64::try_from(unix_s).ok().and_then(|s| OffsetDateTime::from_unix_timestamp(s).ok());
+    let at = at.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let year = u8::try_from(at.year().rem_euclid(100)).unwrap_or_default();
+    let digits = |number: u8| ((number % 10) << 4) | (number / 10);
+    [year, at.month().into(), at.day(), at.hour(), at.minute(), at.second(), 0].map(digits)
 }
 
 fn push_user_data(out: &mut Vec<u8>, user_data: &[u8]) -> Result<(), SmsError> {

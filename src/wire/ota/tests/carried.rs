@@ -27,6 +27,12 @@ fn an_envelope_of_a_second_implementation() {
 }
 
 #[test]
+fn a_time_stamp_has_its_digits_the_wrong_way_round() {
+    // 27 November 2026, 19:05:08 UTC.
+    assert_eq!(hex::encode(timestamp(1_795_806_308)), "62117291508000");
+}
+
+#[test]
 fn an_envelope_for_somebody_else_is_refused() {
     let parse = |hex: &str| SmsPpDownload::parse(&octets(hex));
     assert_eq!(parse("d606020283810b00"), Err(EnvelopeError::Object(TlvError::Missing { tag: 0xd1 })));
