@@ -37,7 +37,9 @@ fn set_up(args: &RunArgs) -> Result<Run, LabError> {
     if let Some(seed) = args.seed {
         run = run.with_seed(seed);
     }
-    run.bench.capture.key_log &= !args.no_key_log;
+    if args.no_key_log || args.key_log {
+        run.bench.capture.key_log = Some(args.key_log);
+    }
     let stop = interrupt::flag().map_err(LabError::Signals)?;
     Ok(run.with_join_socket(args.join_socket.clone()).with_stop(stop))
 }

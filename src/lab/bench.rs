@@ -221,12 +221,15 @@ impl From<CardVendor> for String {
 }
 
 /// What a run records.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Capture {
-    /// Whether the TLS secrets of the run are written beside the capture (`SSLKEYLOGFILE` format), so that
-    /// Wireshark reads what TLS protects.
-    pub key_log: bool,
+    /// Whether the secrets of the run are written: those of TLS beside the capture (`SSLKEYLOGFILE` format), so that
+    /// Wireshark reads what TLS protects, and in the files what it protected, CK and IK, codes and keys in commands to
+    /// cards. Where not, they are zero in every file. Absent: yes where the card is virtual, no where it is one in a
+    /// reader.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_log: Option<bool>,
     /// Whose messages and state changes are written: `all` devices', those of the `failing` (that do not go as the
     /// scenario expects), or those of so many from the first on and of the failing. The others are counted. Absent:
     /// all of up to 100 devices; of more, the first 3 and the failing.
@@ -259,12 +262,6 @@ pub const DEVICES_RECORDED_MAX: u32 = 100;
 /// How many are where there are more, besides those that fail: what a good one looks like.
 const DEVICES_SAMPLED: u32 = 3;
 
-impl Default for Capture {
-    fn default() -> Self {
-        Self { key_log: true, devices: None }
-    }
-}
-
 impl Capture {
     /// Where not all of `devices` are recorded: how many from the first on are in any case.
     pub fn recorded(&self, devices: u32) -> Option<u32> {
@@ -280,6 +277,11 @@ impl Capture {
 }
 
 impl Bench {
+    /// Whether the secrets of a run are written.
+    pub fn writes_secrets(&self) -> bool {
+        self.capture.key_log.unwrap_or(self.roles.card == CardVendor::Virtual)
+    }
+
     /// The base stations, the one of a bench that names none among them.
     pub fn stations(&self) -> Vec<StationSetup> {
         let outside = self.roles.base_station == BaseStationVendor::Joined;
@@ -403,8 +405,8 @@ mod tests {
     #[test]
     fn roles_left_out_are_played_by_the_embedded_vendors() {
         let bench = check("summary = \"x\"\n[roles]\nair = \"model\"\n", "lab/benches/x.toml").unwrap();
+        assert!(bench.writes_secrets());
         assert_eq!((bench.name.as_str(), bench.roles), ("x", Roles::default()));
-        assert!(bench.capture.key_log);
     }
 
     #[test]

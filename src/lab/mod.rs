@@ -7,6 +7,7 @@ pub mod diagnostic;
 mod document;
 pub mod held;
 mod recorder;
+mod redaction;
 pub mod run;
 pub mod scenario;
 pub mod schema;

@@ -21,6 +21,7 @@ use super::bench::{
 };
 use super::held::{Held, Live, Scales};
 use super::recorder::Recorder;
+use super::redaction::Redaction;
 use super::scenario::{Ciphering, EsimDownload, EsimPlan, FaultKind, Integrity};
 use super::selection::Selection;
 use super::{Bench, LabError, Scenario, catalogue};
@@ -266,7 +267,12 @@ impl Run {
             }
         };
         let mut unseen: Option<std::io::Error> = None;
+        let mut redaction = (!self.bench.writes_secrets()).then(Redaction::default);
         let mut sink = |event: Event| {
+            let event = match &mut redaction {
+                Some(redaction) => redaction.take(event),
+                None => event,
+            };
             recorder.observe(&event);
             if let Some(Err(error)) = screen.as_mut().map(|screen| screen.event(&event)) {
                 unseen.get_or_insert(error);
@@ -332,7 +338,7 @@ impl Run {
         let folder = RunFolder::create(runs, &self.scenario.name)?;
         let facts = self.facts();
         let place = ledger_place(folder.path())?;
-        let key_log = self.bench.capture.key_log.then(KeyLogSink::new);
+        let key_log = self.bench.writes_secrets().then(KeyLogSink::new);
         let file = |name: &str| -> Result<BufWriter<File>, LabError> {
             Ok(BufWriter::with_capacity(FILE_BUFFER_BYTES, folder.file(name)?))
         };

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use serde::Serialize;
 
-use super::{ReadError, RunSummary, StepTimes, View};
+use super::{LAB_KEYS, ReadError, RunSummary, StepTimes, View};
 use crate::event::Event;
 
 /// Writes the metrics.
@@ -25,7 +25,7 @@ impl<W: Write> View for Metrics<W> {
     }
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
-        let document = Document { summary, step_times: summary.step_times() };
+        let document = Document { keys: LAB_KEYS, summary, step_times: summary.step_times() };
         serde_json::to_writer_pretty(&mut self.out, &document)?;
         self.out.write_all(b"\n")?;
         self.out.flush()
@@ -41,6 +41,7 @@ pub fn read_metrics(input: impl Read) -> Result<RunSummary, ReadError> {
 
 #[derive(Serialize)]
 struct Document<'a> {
+    keys: &'static str,
     #[serde(flatten)]
     summary: &'a RunSummary,
     step_times: Vec<StepTimes>,

@@ -35,6 +35,10 @@ pub use summary::{
 pub use terminal::{Style, Terminal};
 pub use transcript::Transcript;
 
+/// What is said of the keys of every run.
+pub const LAB_KEYS: &str =
+    "lab keys: ledger, CA and virtual cards draw from the seed; they are public and prove nothing";
+
 /// What is fed the events of a run and makes something readable of them.
 pub trait View {
     /// Takes the next event. Errors are those of the output.

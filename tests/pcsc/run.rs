@@ -25,7 +25,7 @@ fn zero_touch_through_pcscd_reads_as_in_process() {
         fs::read_to_string(runs.join("last/transcript.txt")).unwrap()
     };
     let in_process = transcript(&[]);
-    let through = transcript(&["--bench", &bench(lab.path(), "Virtual PCD 00 00")]);
+    let through = transcript(&["--key-log", "--bench", &bench(lab.path(), "Virtual PCD 00 00")]);
     let (title, rest) = in_process.split_once('\n').unwrap();
     assert_eq!(through, format!("{title}\ncard via pcsc:Virtual PCD 00 00\n{rest}"));
 }

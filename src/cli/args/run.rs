@@ -31,9 +31,14 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR", default_value = "runs", value_hint = ValueHint::DirPath)]
     pub runs: PathBuf,
 
-    /// Leave out the TLS secrets that let Wireshark read the capture in clear
+    /// Leave no secret in any file: neither those that let Wireshark read TLS in clear, nor what it protected, nor CK, IK,
+    /// codes and keys that a card hears or gives. A bench with a card in a reader does so by itself
     #[arg(long)]
     pub no_key_log: bool,
+
+    /// Write the secrets of the run, also where the card is one in a reader or the bench says no
+    #[arg(long, conflicts_with = "no_key_log")]
+    pub key_log: bool,
 
     /// Where nodes of other processes join, on a bench with some
     #[arg(long, value_name = "SOCKET", default_value = JOIN_SOCKET, value_hint = ValueHint::FilePath)]

@@ -21,6 +21,7 @@ use crate::crypto::milenage::{K, Milenage, Opc, Rand};
 use crate::event::Body;
 use crate::kernel::watch::{self, Streams};
 use crate::report::read_events;
+use crate::wire::Proto;
 
 /// How much of a stream is looked for: more than any draws keys from.
 const DRAWN_BYTES: usize = 1024;
@@ -90,9 +91,15 @@ struct Subscriber {
 
 impl Ran {
     fn of(scenario: &str) -> Self {
+        Self::with(scenario, true)
+    }
+
+    /// A run that writes its secrets, or does not.
+    fn with(scenario: &str, key_log: bool) -> Self {
         let path = PathBuf::from(format!("lab/scenarios/{scenario}.toml"));
         // Not the seed of the lab's own hierarchy of certificates.
-        let run = Run::load(&path, Path::new("lab/benches/virtual.toml")).unwrap().with_seed(11);
+        let mut run = Run::load(&path, Path::new("lab/benches/virtual.toml")).unwrap().with_seed(11);
+        run.bench.capture.key_log = Some(key_log);
         let runs = tempfile::tempdir().unwrap();
         let screen = runs.path().join("screen.txt");
         let style = Style { colour: true, live: true, width: 100 };
@@ -187,6 +194,50 @@ impl Ran {
         seen.iter().filter_map(|number| Some(candidates[number.parse::<usize>().ok()?].clone())).collect()
     }
 
+    /// What opens TLS, as the run has logged it.
+    fn sessions(&self) -> Needles {
+        let mut sessions = Needles::default();
+        for line in std::str::from_utf8(self.file("sslkeylog.txt")).unwrap().lines() {
+            let [kind, _, secret] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            sessions.add(kind, &hex::decode(secret).unwrap());
+        }
+        sessions
+    }
+
+    /// CK and IK of each challenge that a card has answered, and each KeNB that a base station was told.
+    fn session_keys(&self) -> Needles {
+        let mut keys = Needles::default();
+        let answered = self.authentications();
+        for Subscriber { name, k, opc } in self.subscribers() {
+            let milenage = Milenage::new(&K::new(&k), &Opc::new(&opc));
+            for (rand, res) in &answered {
+                let rand = Rand::new(rand);
+                if milenage.f2(&rand).as_octets() == &res[..] {
+                    keys.add(&format!("CK of {name}"), milenage.f3(&rand).as_octets());
+                    keys.add(&format!("IK of {name}"), milenage.f4(&rand).as_octets());
+                }
+            }
+        }
+        for event in read_events(self.file("events.jsonl")) {
+            let Body::Message(message) = event.unwrap().body else { continue };
+            let at = message.bytes.windows(4).position(|window| window == [0x00, 0x49, 0x00, 0x20]);
+            if let Some(at) = at.filter(|_| message.label.proto == Proto::S1ap) {
+                keys.add("KeNB", &message.bytes[at + 4..at + 36]);
+            }
+        }
+        keys
+    }
+
+    /// What TLS protected, message by message.
+    fn plaintexts(&self) -> Vec<Vec<u8>> {
+        let protected = [Proto::Http, Proto::Est, Proto::Es9p, Proto::Es11, Proto::Esipa, Proto::Mqtt];
+        let messages = read_events(self.file("events.jsonl")).filter_map(|event| match event.unwrap().body {
+            Body::Message(message) if protected.contains(&message.label.proto) => Some(message.bytes),
+            _ => None,
+        });
+        messages.filter(|bytes| !bytes.is_empty()).collect()
+    }
+
     /// Looks for every key of the run in every file.
     fn check(&self) {
         let mut secrets = Needles::default();
@@ -210,13 +261,11 @@ impl Ran {
         assert_eq!(self.found(&secrets, None), BTreeSet::new());
 
         // What opens TLS is in the one file that is for it. With it and beside it, these are known to be seen: what
-        // TLS protected, and CK and IK in the answers of cards, since events.jsonl has both in clear.
-        let mut sessions = Needles::default();
-        for line in std::str::from_utf8(self.file("sslkeylog.txt")).unwrap().lines() {
-            let [kind, _, secret] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
-            sessions.add(kind, &hex::decode(secret).unwrap());
+        // TLS protected, and CK and IK in the answers of cards, since events.jsonl has both in clear. A run that is to
+        // leave no secret has neither, see below.
+        if self.run.bench.writes_secrets() {
+            assert_eq!(self.found(&self.sessions(), Some("sslkeylog.txt")), BTreeSet::new());
         }
-        assert_eq!(self.found(&sessions, Some("sslkeylog.txt")), BTreeSet::new());
     }
 
     /// The subscribers by whose keys a card of this run has answered a challenge.
@@ -284,6 +333,42 @@ fn no_secret_is_in_a_run_with_a_plain_card() {
 #[test]
 fn no_secret_is_in_a_run_with_a_package_of_others() {
     Ran::of("esim-ts48").check();
+}
+
+/// The same run writes its secrets, and does not: what the first tells of them is nowhere in what the second leaves.
+#[test]
+fn a_run_without_key_log_leaves_no_secret_in_any_file() {
+    let names = |found: BTreeSet<(String, String)>| -> BTreeSet<String> {
+        found.into_iter().map(|(name, _)| name.split(' ').next().unwrap_or_default().to_owned()).collect()
+    };
+    for scenario in ["zero-touch", "plain-card"] {
+        let (open, closed) = (Ran::of(scenario), Ran::with(scenario, false));
+        closed.check();
+        assert!(!closed.files.iter().any(|(file, _)| file == "sslkeylog.txt"));
+        let (sessions, keys) = (open.sessions(), open.session_keys());
+        // They are found where they are written.
+        assert_eq!(names(open.found(&keys, None)), ["CK", "IK", "KeNB"].map(str::to_owned).into());
+        assert_eq!(closed.found(&sessions, None), BTreeSet::new());
+        assert_eq!(closed.found(&keys, None), BTreeSet::new());
+        // What TLS protected is zero, as long as it was.
+        let (open, closed) = (open.plaintexts(), closed.plaintexts());
+        assert!(open.len() > 5);
+        assert_eq!(
+            open.iter().map(Vec::len).collect::<Vec<_>>(),
+            closed.iter().map(Vec::len).collect::<Vec<_>>()
+        );
+        assert!(closed.iter().flatten().all(|octet| *octet == 0));
+    }
+}
+
+#[test]
+fn a_card_in_a_reader_keeps_its_secrets_unless_they_are_asked_for() {
+    let mut bench = Bench::load(Path::new("lab/benches/virtual.toml")).unwrap();
+    assert!(bench.writes_secrets());
+    bench.roles.card = CardVendor::Pcsc("ACME".to_owned());
+    assert!(!bench.writes_secrets());
+    bench.capture.key_log = Some(true);
+    assert!(bench.writes_secrets());
 }
 
 #[test]

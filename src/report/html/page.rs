@@ -11,7 +11,7 @@ use crate::event::Verdict;
 use crate::kernel::Duration;
 use crate::report::summary::verdict_name;
 use crate::report::text::{count, html, readable, short_hex};
-use crate::report::{ExpectationRow, LedgerKeyKind, RunSummary, StepRow, StepTimes};
+use crate::report::{ExpectationRow, LAB_KEYS, LedgerKeyKind, RunSummary, StepRow, StepTimes};
 use crate::wire::Proto;
 
 const STYLE: &str = include_str!("../assets/report.css");
@@ -93,6 +93,7 @@ fn facts(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
         ("Radio", facts.rat.name().to_owned()),
         ("Devices", facts.devices.to_string()),
         ("Seed", facts.seed.to_string()),
+        ("Keys", LAB_KEYS.to_owned()),
         ("Virtual time", readable(summary.virtual_time)),
         ("Processor time", time(summary.cpu_time)),
         ("Wall clock", time(summary.wall_time)),

@@ -8,7 +8,7 @@ use owo_colors::Style as Paint;
 use super::{DEVICES_SHOWN_MAX, Terminal, WORD};
 use crate::event::{StepId, Verdict};
 use crate::kernel::Duration;
-use crate::report::{ExpectationRow, RunSummary, StepRow, StepTimes, text};
+use crate::report::{ExpectationRow, LAB_KEYS, RunSummary, StepRow, StepTimes, text};
 
 /// The most failures that are repeated.
 const FAILURES_MAX: usize = 20;
@@ -103,6 +103,7 @@ impl<W: Write> Terminal<W> {
             line.push_str(&format!(", {} wall", text::readable(wall)));
         }
         self.verdict(summary.verdict, &line)?;
+        self.worded("Keys", Paint::new(), LAB_KEYS)?;
         match &summary.left_out {
             Some(left_out) => self.worded("Not recorded", Paint::new().bold(), &left_out.told()),
             None => Ok(()),
