@@ -1,7 +1,11 @@
 //! The power goes away: after any command the card is the old one or the new one, and a download works afterwards.
 
-use cellbed::card::{CardPort, Uicc};
-use cellbed::wire::rsp::{FinalResult, ProfileInstallationResult, ProfileInstallationResultData};
+use cellbed::card::{CardError, CardPort, Uicc};
+use cellbed::wire::rsp::{
+    FinalResult, ProfileId, ProfileInstallationResult, ProfileInstallationResultData, Switch, SwitchKind,
+    parse_result,
+};
+use sha2::{Digest, Sha256};
 
 use super::download::result;
 use super::lab::*;
@@ -142,4 +146,45 @@ fn a_change_of_profile_that_waits_is_done_when_power_comes_back() {
     card.reset().unwrap();
     assert_eq!(card.installed_profiles(), restored.installed_profiles());
     assert_eq!(card.save(), restored.save());
+}
+
+/// A later version refuses the package of a profile: that one cannot be used, everything else can.
+#[test]
+fn a_profile_that_cannot_be_made_again_is_kept_and_the_rest_of_the_state_is_used() {
+    let maker = Maker { bootstrap: true, ..Maker::default() };
+    let smdp = Smdp::new(&maker.pki);
+    let mut card = maker.card();
+    assert!(matches!(result(&maker, &smdp.download(&mut card)).result, FinalResult::Success { .. }));
+    let state = card.save();
+    let mut refused = state.clone();
+    let at = state.windows(smdp.package.len()).position(|window| window == smdp.package).unwrap();
+    refused[at] ^= 1;
+    let checked = refused.len() - 32;
+    let check = Sha256::digest(&refused[..checked]);
+    refused[checked..].copy_from_slice(&check);
+
+    let mut after = maker.card();
+    after.restore(&refused).unwrap();
+    assert_eq!(after.installed_profiles(), card.installed_profiles());
+    let [(iccid, cause)] = &after.unusable_profiles()[..] else { panic!("one cannot be used") };
+    assert_eq!(ts48_iccid(), bcd(iccid));
+    assert!(matches!(cause, CardError::Package(_)), "{cause}");
+    // The bootstrap profile is enabled as before, the other one cannot be.
+    assert!(after.profile().is_some());
+    open_isd_r(&mut after);
+    let request =
+        Switch { kind: SwitchKind::Enable, profile: ProfileId::Iccid(ts48_iccid()), refresh: false };
+    assert_eq!(parse_result(0xbf31, &es10(&mut after, &request.to_bytes())), Ok(127));
+    // A program that can use it finds it as it was.
+    assert_eq!(after.save(), refused);
+    let mut again = maker.card();
+    again.restore(&state).unwrap();
+    assert!(again.unusable_profiles().is_empty());
+    // And it can be deleted.
+    after.restore(&refused).unwrap();
+    open_isd_r(&mut after);
+    let request =
+        Switch { kind: SwitchKind::Delete, profile: ProfileId::Iccid(ts48_iccid()), refresh: false };
+    assert_eq!(parse_result(0xbf33, &es10(&mut after, &request.to_bytes())), Ok(0));
+    assert_eq!(after.installed_profiles().len(), 1);
 }

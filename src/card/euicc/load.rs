@@ -358,6 +358,7 @@ impl Euicc {
             downloaded: true,
             fallback_allowed: loading.fallback_allowed,
             profile: Some(Box::new(made.profile)),
+            unusable: None,
             metadata,
         });
         self.changed();

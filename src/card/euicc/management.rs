@@ -25,6 +25,7 @@ const WRONG_STATE: u64 = 2;
 const DISALLOWED: u64 = 3;
 const WRONG_REENABLING: u64 = 4;
 const CAT_BUSY: u64 = 5;
+const UNDEFINED: u64 = 127;
 
 impl Euicc {
     /// ES10c.GetProfilesInfo.
@@ -118,6 +119,10 @@ impl Euicc {
     ) -> Result<(), EuiccRefusal> {
         let slot = self.find(id)?;
         let (target, class) = (slot.aid, slot.metadata.class);
+        if let Some(unusable) = &slot.unusable {
+            let text = format!("this program cannot use the profile: {}", unusable.cause);
+            return Err(Refusal::new(UNDEFINED, "profile-unusable", text));
+        }
         if self.memory.enabled == Some(target) {
             return Err(EuiccRefusal::new(WRONG_STATE, "profile-enabled", "the profile is enabled already"));
         }

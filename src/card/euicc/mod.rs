@@ -215,6 +215,12 @@ impl Uicc {
         self.euicc.as_ref().map(|euicc| euicc.installed()).unwrap_or_default()
     }
 
+    /// The ICCIDs of profiles of a [restored](Self::restore) state that this program cannot use, each with the reason.
+    /// They are kept, disabled, and can be deleted; everything else of the state is as it was.
+    pub fn unusable_profiles(&self) -> Vec<(String, CardError)> {
+        self.euicc.as_ref().map(|euicc| euicc.unusable()).unwrap_or_default()
+    }
+
     /// Does something with the eUICC that needs the card, too.
     pub(super) fn with_its_euicc<T>(&mut self, act: impl FnOnce(&mut Euicc, &mut Self) -> T) -> Option<T> {
         let mut euicc = self.euicc.take()?;

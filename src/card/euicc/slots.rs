@@ -25,8 +25,20 @@ pub(super) struct Slot {
     pub(super) downloaded: bool,
     /// Whether its metadata allows the fallback attribute of SGP.32.
     pub(super) fallback_allowed: bool,
-    /// None while it is enabled: then the card has it.
+    /// None while it is enabled: then the card has it. None as well where it is [unusable](Self::unusable).
     pub(super) profile: Option<Box<InstalledProfile>>,
+    /// Where this program cannot make the profile that a state holds.
+    pub(super) unusable: Option<Unusable>,
+}
+
+/// A profile of a state that this program cannot make: a later version refuses its package, or understands what was
+/// kept of it otherwise. It stays on the eUICC, for a program that can, or to be deleted.
+#[derive(Clone)]
+pub(super) struct Unusable {
+    /// Why.
+    pub(super) cause: CardError,
+    /// What was kept of it, to be kept again.
+    pub(super) state: Vec<u8>,
 }
 
 /// What a profile can be made from again.
@@ -63,6 +75,14 @@ pub struct InstalledInfo {
 }
 
 impl Euicc {
+    /// The ICCIDs of profiles that are kept and cannot be used, each with the reason.
+    pub(super) fn unusable(&self) -> Vec<(String, CardError)> {
+        let named = |slot: &Slot| {
+            slot.unusable.as_ref().map(|unusable| (digits(&slot.metadata.iccid), unusable.cause.clone()))
+        };
+        self.memory.slots.iter().filter_map(named).collect()
+    }
+
     pub(super) fn installed(&self) -> Vec<InstalledInfo> {
         let info = |slot: &Slot| InstalledInfo {
             aid: slot.aid,
@@ -121,6 +141,7 @@ impl Euicc {
             downloaded: false,
             fallback_allowed: true,
             profile,
+            unusable: None,
         });
         Ok(())
     }

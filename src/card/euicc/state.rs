@@ -3,7 +3,7 @@
 use super::super::state::{ICCID, Stored, Writer, damaged, exactly};
 use super::super::{CardError, InstalledProfile, Uicc};
 use super::memory::{Installing, Memory, OneTimeKey, Rollback, StoredNotification};
-use super::slots::{Aid, Slot, Source};
+use super::slots::{Aid, Slot, Source, Unusable};
 use super::{CHALLENGES, Euicc, EuiccIdentity, ONE_TIME_KEYS};
 use crate::crypto::rsp_cert::{Crl, Curve, RspCertificate, RspKey};
 use crate::wire::rsp::iot::{AddInitialEim, ImmediateEnableConfiguration};
@@ -85,7 +85,10 @@ impl Euicc {
             ],
         );
         for slot in &memory.slots {
-            let profile = slot.profile.as_deref().unwrap_or(enabled);
+            let state = match &slot.unusable {
+                Some(unusable) => unusable.state.clone(),
+                None => slot.profile.as_deref().unwrap_or(enabled).save(),
+            };
             let (place, package) = match &slot.source {
                 Source::Delivered(place) => (*place as u64, None),
                 Source::Package { number, package } => (*number, Some(package)),
@@ -100,7 +103,7 @@ impl Euicc {
                     &maybe(slot.nickname.as_ref()),
                     &maybe(slot.proprietary.as_ref()),
                     &[u8::from(slot.downloaded), u8::from(slot.fallback_allowed)],
-                    &profile.save(),
+                    &state,
                 ],
             );
         }
@@ -169,6 +172,10 @@ impl Euicc {
             memory.slots.push(self.stored_profile(card, parts?)?);
         }
         self.check_profiles(&memory)?;
+        // What cannot be used is not enabled either; the device finds a card without a profile, or enables another.
+        if memory.enabled.and_then(|aid| memory.slot(&aid)).is_some_and(|slot| slot.unusable.is_some()) {
+            memory.enabled = None;
+        }
         let mut anchors = self.config.anchors.clone();
         for (at, der) in &memory.crls {
             let wrong = || damaged("a revocation list of the eUICC is not one of its CIs");
@@ -275,15 +282,11 @@ impl Euicc {
                 Source::Delivered(usize::try_from(place).map_err(|_| damaged("there is no such profile"))?)
             }
         };
-        let mut profile = self.made_again(&source)?;
-        // Random numbers that the profile has given do not come again: first what it is now, then the state.
-        if let Some(now) = self.memory.slots.iter().find(|slot| slot.source == source) {
-            let now = now.profile.as_deref().or(card.profile());
-            if let Some(now) = now.filter(|now| now.iccid() == profile.iccid()) {
-                profile.restore(&now.save())?;
-            }
-        }
-        profile.restore(state)?;
+        let made = self.restored_profile(card, &source, state);
+        let (profile, unusable) = match made {
+            Ok(profile) => (Some(Box::new(profile)), None),
+            Err(cause) => (None, Some(Unusable { cause, state: state.to_vec() })),
+        };
         Ok(Slot {
             aid: exactly(aid)?,
             metadata: ProfileMetadata::parse(metadata)
@@ -293,8 +296,28 @@ impl Euicc {
             source,
             downloaded,
             fallback_allowed,
-            profile: Some(Box::new(profile)),
+            profile,
+            unusable,
         })
+    }
+
+    /// The profile of `source` as `state` has it.
+    fn restored_profile(
+        &self,
+        card: &Uicc,
+        source: &Source,
+        state: &[u8],
+    ) -> Result<InstalledProfile, CardError> {
+        let mut profile = self.made_again(source)?;
+        // Random numbers that the profile has given do not come again: first what it is now, then the state.
+        if let Some(now) = self.memory.slots.iter().find(|slot| slot.source == *source) {
+            let now = now.profile.as_deref().or(card.profile());
+            if let Some(now) = now.filter(|now| now.iccid() == profile.iccid()) {
+                profile.restore(&now.save())?;
+            }
+        }
+        profile.restore(state)?;
+        Ok(profile)
     }
 
     /// AIDs and ICCIDs occur once, and what is enabled is there.

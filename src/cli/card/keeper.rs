@@ -107,7 +107,15 @@ impl Maker {
             }
         };
         match (state, &keeper) {
-            (Some(state), _) => made.restore(&state)?,
+            (Some(state), _) => {
+                made.restore(&state)?;
+                for (iccid, cause) in made.unusable_profiles() {
+                    terminal::warning(format_args!(
+                        "card{number}: the profile {iccid} of its state cannot be used: {cause}; everything else is as \
+                         it was. It is kept for the program that installed it; `cellbed euicc delete` removes it"
+                    ));
+                }
+            }
             // From now on this directory is this card's, also if nothing about it ever changes.
             (None, Some(keeper)) => keeper.save(&made)?,
             (None, None) => {}

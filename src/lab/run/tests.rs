@@ -208,7 +208,7 @@ impl Ran {
     fn session_keys(&self) -> Needles {
         let mut keys = Needles::default();
         let answered = self.authentications();
-        for Subscriber { name, k, opc } in self.subscribers() {
+        for Subscriber { name, k, opc, .. } in self.subscribers() {
             let milenage = Milenage::new(&K::new(&k), &Opc::new(&opc));
             for (rand, res) in &answered {
                 let rand = Rand::new(rand);
