@@ -37,7 +37,7 @@ pub use transcript::Transcript;
 
 /// What is said of the keys of every run.
 pub const LAB_KEYS: &str =
-    "lab keys: ledger, CA and virtual cards draw from the seed; they are public and prove nothing";
+    "lab keys: what the run has made follows from its seed; that is public and proves nothing";
 
 /// What is fed the events of a run and makes something readable of them.
 pub trait View {
