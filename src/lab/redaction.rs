@@ -158,7 +158,8 @@ mod tests {
         let label = Label::new(proto, name).with("file", name);
         let bytes = hex::decode(hex.replace(' ', "")).unwrap();
         let message = Message { from, to, label, bytes };
-        let event = redaction.take(Event { at: Instant::ZERO, body: Body::Message(message) });
+        let event =
+            redaction.take(Event { at: Instant::ZERO, device: Some(1), body: Body::Message(message) });
         let Body::Message(message) = event.body else { unreachable!() };
         hex::encode(message.bytes)
     }

@@ -121,7 +121,7 @@ impl Euicc {
         let (target, class) = (slot.aid, slot.metadata.class);
         if let Some(unusable) = &slot.unusable {
             let text = format!("this program cannot use the profile: {}", unusable.cause);
-            return Err(Refusal::new(UNDEFINED, "profile-unusable", text));
+            return Err(EuiccRefusal::new(UNDEFINED, "profile-unusable", text));
         }
         if self.memory.enabled == Some(target) {
             return Err(EuiccRefusal::new(WRONG_STATE, "profile-enabled", "the profile is enabled already"));
