@@ -9,7 +9,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::durable;
+use super::files::{Durable, PUBLIC, PUBLIC_FOLDER};
 use crate::ledger::{Store, StoreError, Torn};
 
 const MAGIC: &[u8; 16] = b"cellbed ledger 2";
@@ -29,6 +29,7 @@ pub struct FileStore {
     offsets: Vec<u64>,
     /// Where the next record goes; none until the file was read.
     end: Option<u64>,
+    durable: Durable,
 }
 
 impl FileStore {
@@ -37,7 +38,8 @@ impl FileStore {
     /// # Errors
     /// [`StoreError::Locked`] if another process writes to it; [`StoreError::Io`] with the path.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        durable::create_folder(dir).map_err(|cause| io_error(dir, &cause))?;
+        let durable = Durable::default();
+        durable.folder(dir, PUBLIC_FOLDER).map_err(|cause| io_error(dir, &cause))?;
         let path = dir.join(BLOCKS);
         let blocks = OpenOptions::new()
             .read(true)
@@ -56,7 +58,8 @@ impl FileStore {
             }
             Err(TryLockError::Error(cause)) => return Err(io_error(&path, &cause)),
         }
-        let mut store = Self { dir: dir.to_owned(), blocks, writable: true, offsets: Vec::new(), end: None };
+        let mut store =
+            Self { dir: dir.to_owned(), blocks, writable: true, offsets: Vec::new(), end: None, durable };
         store.begin_file().map_err(|cause| io_error(&path, &cause))?;
         Ok(store)
     }
@@ -68,7 +71,14 @@ impl FileStore {
     pub fn read_only(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(BLOCKS);
         let blocks = File::open(&path).map_err(|cause| io_error(&path, &cause))?;
-        Ok(Self { dir: dir.to_owned(), blocks, writable: false, offsets: Vec::new(), end: None })
+        Ok(Self {
+            dir: dir.to_owned(),
+            blocks,
+            writable: false,
+            offsets: Vec::new(),
+            end: None,
+            durable: Durable::default(),
+        })
     }
 
     /// Writes the name of the format into a new file, and into one that was left before the name was whole.
@@ -79,7 +89,7 @@ impl FileStore {
             self.blocks.rewind()?;
             self.blocks.write_all(MAGIC)?;
             self.blocks.sync_all()?;
-            durable::sync_folder_of(&self.dir.join(BLOCKS))?;
+            self.durable.sync_folder(&self.dir)?;
         }
         Ok(())
     }
@@ -230,7 +240,7 @@ impl Store for FileStore {
     fn put_checkpoint(&mut self, note: &str) -> Result<(), StoreError> {
         self.check_writable()?;
         let path = self.dir.join(CHECKPOINT);
-        durable::replace(&path, note.as_bytes()).map_err(|cause| io_error(&path, &cause))
+        self.durable.write(&path, PUBLIC, note.as_bytes()).map_err(|cause| io_error(&path, &cause))
     }
 
     fn place(&self, index: usize) -> String {

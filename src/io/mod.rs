@@ -10,7 +10,6 @@ pub mod clock;
 pub mod disk;
 pub mod doctor;
 pub mod drive;
-pub mod durable;
 pub mod entropy;
 pub mod esim_store;
 pub mod files;

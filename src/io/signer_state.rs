@@ -5,13 +5,14 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::durable;
+use super::files::{Durable, OWNER_ONLY, OWNER_ONLY_FOLDER};
 use crate::ledger::{SignerState, StoreError};
 
 /// The memory in a folder. One process at a time can hold it.
 #[derive(Debug)]
 pub struct FileSignerState {
     signed: PathBuf,
+    durable: Durable,
     /// Dropped with the memory, which frees it.
     _lock: File,
 }
@@ -22,12 +23,13 @@ impl FileSignerState {
     /// # Errors
     /// [`StoreError::Locked`] if another process signs with it; [`StoreError::Io`] with the path.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        durable::create_folder(folder).map_err(|cause| io_error(folder, &cause))?;
+        let durable = Durable::default();
+        durable.folder(folder, OWNER_ONLY_FOLDER).map_err(|cause| io_error(folder, &cause))?;
         let path = folder.join("lock");
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
         let lock = lock.map_err(|cause| io_error(&path, &cause))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { signed: folder.join("signed"), _lock: lock }),
+            Ok(()) => Ok(Self { signed: folder.join("signed"), durable, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
                 place: folder.display().to_string(),
                 cause: "another process signs with this key; wait until it has ended".into(),
@@ -47,7 +49,9 @@ impl SignerState for FileSignerState {
     }
 
     fn keep(&mut self, text: &str) -> Result<(), StoreError> {
-        durable::replace(&self.signed, text.as_bytes()).map_err(|cause| io_error(&self.signed, &cause))
+        self.durable
+            .write(&self.signed, OWNER_ONLY, text.as_bytes())
+            .map_err(|cause| io_error(&self.signed, &cause))
     }
 
     fn place(&self) -> String {

@@ -1,13 +1,13 @@
 //! A witness on disk: its key, and for each ledger the checkpoint that it has cosigned last.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{durable, entropy};
+use super::entropy;
+use super::files::{Durable, OWNER_ONLY, OWNER_ONLY_FOLDER};
 use crate::ledger::{LedgerError, StoreError, WitnessKey};
 
 /// What a witness remembers of a ledger.
@@ -24,6 +24,7 @@ pub struct Remembered {
 pub struct WitnessFolder {
     folder: PathBuf,
     key: WitnessKey,
+    durable: Durable,
     /// Dropped with the folder, which frees it.
     _lock: File,
 }
@@ -35,7 +36,8 @@ impl WitnessFolder {
     /// # Errors
     /// [`StoreError::Locked`] if another process holds it; where it cannot be read or made.
     pub fn open(folder: &Path, name: &str) -> Result<Self, LedgerError> {
-        durable::create_folder(folder).map_err(|cause| io_error(folder, &cause))?;
+        let durable = Durable::default();
+        durable.folder(folder, OWNER_ONLY_FOLDER).map_err(|cause| io_error(folder, &cause))?;
         let path = folder.join("lock");
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
         let lock = lock.map_err(|cause| io_error(&path, &cause))?;
@@ -53,10 +55,10 @@ impl WitnessFolder {
                 place: path.display().to_string(),
                 cause: "it is no key of a witness".into(),
             })?,
-            Err(cause) if cause.kind() == ErrorKind::NotFound => make_key(&path, name)?,
+            Err(cause) if cause.kind() == ErrorKind::NotFound => make_key(&path, name, &durable)?,
             Err(cause) => return Err(io_error(&path, &cause).into()),
         };
-        Ok(Self { folder: folder.to_owned(), key, _lock: lock })
+        Ok(Self { folder: folder.to_owned(), key, durable, _lock: lock })
     }
 
     /// The key.
@@ -90,7 +92,7 @@ impl WitnessFolder {
     pub fn keep(&mut self, origin: &str, log: &str, checkpoint: &str) -> Result<(), LedgerError> {
         let path = self.path(origin);
         let text = format!("{log}\n{checkpoint}");
-        Ok(durable::replace(&path, text.as_bytes()).map_err(|cause| io_error(&path, &cause))?)
+        Ok(self.durable.write(&path, OWNER_ONLY, text.as_bytes()).map_err(|cause| io_error(&path, &cause))?)
     }
 
     /// By the SHA-256 of the origin, as C2SP tlog-witness names a log in paths.
@@ -107,21 +109,13 @@ fn read_key(text: &str) -> Option<WitnessKey> {
     WitnessKey::new(name, &octets).ok()
 }
 
-fn make_key(path: &Path, name: &str) -> Result<WitnessKey, LedgerError> {
+fn make_key(path: &Path, name: &str, durable: &Durable) -> Result<WitnessKey, LedgerError> {
     let mut seed = [0; 32];
     entropy::fill(&mut seed)
         .map_err(|cause| StoreError::Io { place: path.display().to_string(), cause: cause.to_string() })?;
     let key = WitnessKey::new(name, &seed)?;
-    let write = || {
-        let new = path.with_extension("new");
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        writeln!(file, "{name} {}", hex::encode(seed))?;
-        file.sync_all()?;
-        fs::rename(&new, path)?;
-        durable::sync_folder_of(path)
-    };
-    write().map_err(|cause| io_error(path, &cause))?;
+    let text = format!("{name} {}\n", hex::encode(seed));
+    durable.write(path, OWNER_ONLY, text.as_bytes()).map_err(|cause| io_error(path, &cause))?;
     Ok(key)
 }
 

@@ -148,7 +148,7 @@ fn a_witness_that_cannot_remember_signs_nothing() {
     site.witness("first.txt", Some(site.key())).unwrap();
     let memory = fs::read_dir(site.path("witness")).unwrap().map(|entry| entry.unwrap().path());
     let memory = memory.into_iter().find(|path| path.extension().is_some_and(|e| e == "checkpoint")).unwrap();
-    let blocked = memory.with_extension("checkpoint.new");
+    let blocked = memory.with_extension("checkpoint.cellbed-new");
     fs::create_dir(&blocked).unwrap();
     let error = site.witness("second.txt", None).unwrap_err();
     assert_eq!(error.exit(), Exit::SetUp, "{error}");
