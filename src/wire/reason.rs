@@ -284,6 +284,47 @@ const TLS_ALERTS: [&str; 32] = [
     "no-application-protocol",
 ];
 
+/// The reason codes with which MQTT ends or refuses something (MQTT 5.0 clause 2.4).
+const MQTT_CODES: [&str; 37] = [
+    "normal-disconnection",
+    "disconnect-with-will-message",
+    "unspecified-error",
+    "malformed-packet",
+    "protocol-error",
+    "implementation-specific-error",
+    "unsupported-protocol-version",
+    "client-identifier-not-valid",
+    "bad-user-name-or-password",
+    "not-authorized",
+    "server-unavailable",
+    "server-busy",
+    "banned",
+    "server-shutting-down",
+    "bad-authentication-method",
+    "keep-alive-timeout",
+    "session-taken-over",
+    "topic-filter-invalid",
+    "topic-name-invalid",
+    "packet-identifier-in-use",
+    "packet-identifier-not-found",
+    "receive-maximum-exceeded",
+    "topic-alias-invalid",
+    "packet-too-large",
+    "message-rate-too-high",
+    "quota-exceeded",
+    "administrative-action",
+    "payload-format-invalid",
+    "retain-not-supported",
+    "qos-not-supported",
+    "use-another-server",
+    "server-moved",
+    "shared-subscriptions-not-supported",
+    "connection-rate-exceeded",
+    "maximum-connect-time",
+    "subscription-identifiers-not-supported",
+    "wildcard-subscriptions-not-supported",
+];
+
 /// A word of somebody else: printable ASCII, the rest escaped, and cut off where it is long.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Text(String);
@@ -342,11 +383,12 @@ impl Reason {
         (read.to_string() == text).then_some(read)
     }
 
-    /// Whether this can be expected of anybody: it is in the table, or a number or alert that there is.
+    /// Whether this can be expected of anybody: it is in the table, or a number, alert or code that there is.
     pub fn is_known(&self) -> bool {
         match self {
             Self::Foreign(_) => false,
             Self::TlsAlert(alert) => TLS_ALERTS.contains(&alert.0.as_str()),
+            Self::Mqtt(code) => MQTT_CODES.contains(&code.0.as_str()),
             _ => true,
         }
     }
@@ -438,6 +480,7 @@ mod tests {
             );
         }
         assert!(Reason::of("tls-bad-certificate").is_known() && !Reason::of("tls-bad-day").is_known());
+        assert!(Reason::of("mqtt-not-authorized").is_known() && !Reason::of("mqtt-anything").is_known());
     }
 
     #[test]

@@ -404,3 +404,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn each_code_that_a_peer_may_end_with_is_a_word_that_a_scenario_may_expect() {
+    use mqtt_protocol_core::mqtt::result_code::{ConnectReasonCode, DisconnectReasonCode, PubackReasonCode};
+    let errors = || 0x80..=u8::MAX;
+    let connect = errors().filter_map(|code| Some(ConnectReasonCode::try_from(code).ok()?.to_string()));
+    let disconnect = errors().filter_map(|code| Some(DisconnectReasonCode::try_from(code).ok()?.to_string()));
+    let puback = errors().filter_map(|code| Some(PubackReasonCode::try_from(code).ok()?.to_string()));
+    let words: Vec<_> = connect.chain(disconnect).chain(puback).map(|name| word(&name)).collect();
+    assert!(words.len() > 50, "{words:?}");
+    for word in words {
+        assert!(crate::wire::Reason::of(&format!("mqtt-{word}")).is_known(), "{word}");
+    }
+}
