@@ -338,6 +338,8 @@ fn fault(what: &'static str, cause: &impl std::fmt::Display) -> CorenetError {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::kernel::RngTree;
     use crate::support::bent::bent;
@@ -464,6 +466,21 @@ mod tests {
         gateway.delete(NOW, all[1].teid, &mut out);
         assert_eq!(gateway.create(NOW, request(), &mut out).unwrap().ip, all[3].ip);
         assert!(AddressPool::new(Ipv4Addr::LOCALHOST, 30).is_err());
+    }
+
+    /// More than 16 bits can tell apart.
+    #[test]
+    fn a_hundred_thousand_sessions_have_addresses_and_tunnels_of_their_own() {
+        const SESSIONS: usize = 100_000;
+        let pool = AddressPool::new(Ipv4Addr::new(10, 44, 0, 0), 14).unwrap();
+        let mut gateway =
+            Gateway::new(Plmn::test(), pool, SoftKey::from_stream(&mut RngTree::new(1).stream("key")));
+        let addresses: BTreeSet<_> = (0..SESSIONS).map(|_| gateway.allocate().unwrap()).collect();
+        assert_eq!(addresses.len(), SESSIONS);
+        assert_eq!(addresses.last(), Some(&Ipv4Addr::new(10, 45, 0x86, 0xa1)));
+        let tunnels: BTreeSet<_> = addresses.iter().map(|ip| (gateway.tunnels.open(*ip), *ip)).collect();
+        let holders = tunnels.iter().filter(|(teid, ip)| gateway.tunnels.key(*teid) == Some(*ip));
+        assert_eq!((holders.count(), tunnels.len()), (SESSIONS, SESSIONS));
     }
 
     proptest::proptest! {

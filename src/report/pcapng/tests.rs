@@ -153,3 +153,41 @@ fn any_bytes_make_whole_blocks() {
     }
     assert!(rest.is_empty());
 }
+
+/// What a capture has of each packet: the IPv4 packet without its comment.
+fn packets(capture: &[u8]) -> Vec<&[u8]> {
+    let word = |at: usize| u32::from_le_bytes(capture[at..at + 4].try_into().unwrap());
+    let (mut packets, mut at) = (Vec::new(), 0);
+    while at < capture.len() {
+        if word(at) == ENHANCED_PACKET {
+            let length = word(at + 20) as usize;
+            packets.push(&capture[at + 28..at + 28 + length]);
+        }
+        at += word(at + 4) as usize;
+    }
+    packets
+}
+
+/// More than 16 bits can tell apart.
+#[test]
+fn a_hundred_thousand_cards_and_messages_are_numbered_each() {
+    const ALL: u32 = 100_000;
+    let exchange = |number| {
+        let (ue, card) = (Actor::ue(number), Actor::card(number));
+        [message(ue, card, Proto::Apdu, vec![0; 5]), message(card, ue, Proto::Apdu, vec![0x90, 0x00])]
+    };
+    let capture_of_cards = capture(&(1..=ALL).flat_map(exchange).collect::<Vec<_>>());
+    let ends: BTreeSet<[u8; 8]> =
+        packets(&capture_of_cards).iter().map(|packet| packet[12..20].try_into().unwrap()).collect();
+    assert_eq!(ends.len(), ALL as usize);
+
+    let s1ap: Vec<_> =
+        (0..ALL).map(|_| message(Actor::enb(1), Actor::MME, Proto::S1ap, vec![0; 4])).collect();
+    let capture_of_s1 = capture(&s1ap);
+    for (number, packet) in (1..).zip(packets(&capture_of_s1)) {
+        // IPv4 and SCTP have 32 octets before the DATA chunk: its TSN, then stream and stream sequence number.
+        let tsn = u32::from_be_bytes(packet[36..40].try_into().unwrap());
+        let ssn = u16::from_be_bytes(packet[42..44].try_into().unwrap());
+        assert_eq!((tsn, u32::from(ssn)), (number, (number - 1) % (1 << 16)));
+    }
+}
