@@ -64,6 +64,25 @@ fn a_wrong_key_writes_nothing() {
 }
 
 #[test]
+fn a_packet_over_the_air_has_a_key_made() {
+    let ota = ["ota", "--virtual", PROFILE, "--counter", "1"];
+    let with = |more: &[&'static str]| [&ota[..], more].concat();
+    let text = ended(0, &with(&["--tar", "495341", "--script", "aa0b220980b900000384010100"]));
+    assert!(
+        text.contains("answer        00 (done), in the report") && text.contains("84010185010134"),
+        "{text}"
+    );
+    // Less security than the applet wants is a finding, and a profile without keys a wrong set-up.
+    let text = ended(100, &with(&["--tar", "495341", "--spi", "1219", "--script", "80b9000003840101"]));
+    assert!(text.contains("0A (the application wants more security)"), "{text}");
+    let text = ended(
+        96,
+        &["ota", "--virtual", "sim-profiles/bootstrap.toml", "--counter", "1", "--list-applications"],
+    );
+    assert!(text.contains("bootstrap.toml has no [ota] table"), "{text}");
+}
+
+#[test]
 fn what_cannot_be_reached_is_said() {
     assert!(ended(96, &["info", "--virtual", "no-such-profile.toml"]).contains("no-such-profile.toml"));
     assert!(ended(96, &["info", "--virtual", "Cargo.toml"]).contains("is not a SIM profile"));

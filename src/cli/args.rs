@@ -2,6 +2,7 @@
 
 mod card;
 mod ledger;
+mod ota;
 mod pki;
 mod run;
 
@@ -19,6 +20,7 @@ use crate::lab::scenario::DEVICES_MAX;
 
 pub use card::*;
 pub use ledger::*;
+pub use ota::*;
 pub use pki::*;
 pub use run::*;
 

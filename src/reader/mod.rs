@@ -12,6 +12,7 @@ pub mod identity;
 mod info;
 pub mod iot_safe;
 mod known;
+pub mod ota;
 mod pin;
 pub mod program;
 pub mod services;

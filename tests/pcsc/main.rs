@@ -6,6 +6,7 @@ mod euicc;
 mod faults;
 mod lab;
 mod onomondo;
+mod ota;
 mod pkcs11;
 mod programs;
 mod pysim;

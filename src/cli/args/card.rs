@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
+use super::ota::CardOtaArgs;
 use crate::card::PinCode;
 use crate::cli::exit;
 use crate::io::vpcd::Address;
@@ -31,6 +32,9 @@ pub enum CardVerb {
     /// Test an IoT SAFE applet: features, dialect, objects
     #[command(after_long_help = exit::help())]
     IotSafe(CardIotSafeArgs),
+    /// Send a secured packet over the air to a card, and say what the answer means
+    #[command(after_long_help = exit::help())]
+    Ota(CardOtaArgs),
     /// Write the files of a SIM profile to a programmable test card
     #[command(after_long_help = exit::help())]
     Program(CardProgramArgs),

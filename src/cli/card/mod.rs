@@ -11,6 +11,7 @@ mod iot_safe;
 pub(super) mod keeper;
 mod list;
 mod modem;
+mod ota;
 mod program;
 pub(super) mod serve;
 mod trace;
@@ -40,6 +41,14 @@ pub(super) enum CardToolError {
     Explore(#[from] ExploreError),
     #[error(transparent)]
     File(#[from] FileError),
+    #[error("{} has no [ota] table: name another profile, or the files of the keys", path.display())]
+    NoOtaKeys { path: PathBuf },
+    #[error("{name}: {cause}; give 32, 48 or 64 hexadecimal digits, as the algorithm takes them")]
+    OtaKey { name: &'static str, cause: String },
+    #[error("a counter has five bytes: give at most 1099511627775")]
+    OtaCounter,
+    #[error("the packet cannot be made: {0}")]
+    OtaPacket(crate::wire::ota::OtaError),
     #[error("{} is not a SIM profile: {cause}", path.display())]
     Profile { path: PathBuf, cause: String },
     #[error("{}: {source}", path.display())]
@@ -70,6 +79,7 @@ pub fn main(verb: &CardVerb) -> ExitCode {
         CardVerb::Dump(args) => dump::main(args),
         CardVerb::Auth(args) => auth::main(args),
         CardVerb::IotSafe(args) => iot_safe::main(args),
+        CardVerb::Ota(args) => ota::main(args),
         CardVerb::Program(args) => program::main(args),
         CardVerb::Serve(args) => return serve::main(args),
         CardVerb::Modem(args) => return modem::main(args),

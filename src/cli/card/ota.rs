@@ -1,0 +1,248 @@
+//! `cellbed card ota`: a secured packet to a card, and what its answer says.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::Path;
+
+use rustix::termios::{self, LocalModes, OptionalActions};
+use zeroize::Zeroizing;
+
+use super::{CardToolError, Done, Inserted, insert, profile};
+use crate::cli::args::{CardOtaArgs, OtaAlgorithm};
+use crate::cli::exit::Exit;
+use crate::cli::terminal;
+use crate::io::files;
+use crate::reader::Terminal;
+use crate::reader::ota::{Carried, carry};
+use crate::wire::ota::{
+    Command, CompactAnswer, Counter, Expanded, ExpandedAnswer, Key, KeyError, KeySet, OtaError, Response,
+    ResponsePacket, Spi, Status, Tar, is_expanded,
+};
+use crate::wire::tlv::{self, Reader};
+
+/// References of a personalised card and of the test profiles of GSMA TS.48.
+const APPLICATIONS: Tar = [0, 0, 0];
+const UICC_FILES: Tar = [0xb0, 0x01, 0x20];
+const USIM_FILES: Tar = [0xb0, 0x01, 0x40];
+
+/// GET STATUS of the issuer's domain, of keys GET DATA, of applications GET STATUS, and further ones.
+const LIST: [&[u8]; 4] = [
+    &[0x80, 0xf2, 0x80, 0x02, 0x02, 0x4f, 0x00, 0x00],
+    &[0x80, 0xca, 0x00, 0xe0, 0x00],
+    &[0x80, 0xf2, 0x40, 0x02, 0x02, 0x4f, 0x00, 0x00],
+    &[0x80, 0xf2, 0x40, 0x03, 0x02, 0x4f, 0x00, 0x00],
+];
+
+/// Sends the packet and prints the answer.
+pub(super) fn main(args: &CardOtaArgs) -> Done {
+    let keys = keys(args)?;
+    let (tar, script) = script(args);
+    let counter = Counter::new(args.counter).ok_or(CardToolError::OtaCounter)?;
+    let command = Command { header: keys.header(Spi(args.spi.0), tar), counter, data: script };
+    let packet = command.seal(Some(&keys)).map_err(CardToolError::OtaPacket)?;
+    let Inserted { mut slot, .. } = insert(&args.card)?;
+    let [.., reference] = counter.to_bytes();
+    let carried = carry(&mut Terminal::new(&mut slot), &packet, reference)?;
+    let (text, done) = told(&command, &keys, packet.len(), &carried);
+    terminal::raw(&text);
+    Ok(if done { Exit::Pass } else { Exit::Failed })
+}
+
+fn script(args: &CardOtaArgs) -> (Tar, Vec<u8>) {
+    let (tar, script) = match (&args.script, args.read_file) {
+        (Some(script), _) => (APPLICATIONS, script.0.clone()),
+        (None, Some(file)) => {
+            let select = [&[0x00, 0xa4, 0x00, 0x0c, 0x02][..], &file.0, &[0x00, 0xb0, 0x00, 0x00, 0x00]];
+            (if file.0[0] == 0x2f { UICC_FILES } else { USIM_FILES }, select.concat())
+        }
+        (None, None) => (APPLICATIONS, Expanded::of(LIST).encode()),
+    };
+    (args.tar.map_or(tar, |tar| tar.0), script)
+}
+
+/// The keys of a profile, of files, or from who is asked for them.
+fn keys(args: &CardOtaArgs) -> Result<KeySet, CardToolError> {
+    let own = args.card.profile.as_ref().filter(|_| args.kic.is_none() && args.kid.is_none());
+    if let Some(path) = args.keys_of.as_ref().or(own) {
+        let keys = profile(path)?.ota.ok_or_else(|| CardToolError::NoOtaKeys { path: path.clone() })?;
+        return Ok(keys.set);
+    }
+    let key = |name, file: &Option<_>| -> Result<Key, CardToolError> {
+        let octets = octets(name, file.as_deref())?;
+        let made = match args.algorithm {
+            OtaAlgorithm::Aes => Key::aes(&octets),
+            OtaAlgorithm::TripleDes => Key::triple_des(&octets),
+        };
+        made.map_err(|cause: KeyError| CardToolError::OtaKey { name, cause: cause.to_string() })
+    };
+    let (kic, kid) = (key("KIc", &args.kic)?, key("KID", &args.kid)?);
+    let set = KeySet::new(args.key_version, kic, kid, args.checksum_bytes);
+    set.map_err(|cause| CardToolError::OtaKey { name: "KIc", cause: cause.to_string() })
+}
+
+fn octets(name: &'static str, file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, CardToolError> {
+    let text = Zeroizing::new(match file {
+        Some(path) => files::read_text(path)?,
+        None => asked_for(name).map_err(|cause| CardToolError::OtaKey { name, cause: cause.to_string() })?,
+    });
+    let octets = hex::decode(text.trim());
+    octets.map(Zeroizing::new).map_err(|cause| CardToolError::OtaKey { name, cause: cause.to_string() })
+}
+
+/// A line of standard input; a terminal does not show it.
+fn asked_for(name: &str) -> io::Result<String> {
+    let stdin = io::stdin();
+    let shown = if stdin.is_terminal() { Some(termios::tcgetattr(&stdin)?) } else { None };
+    if let Some(shown) = &shown {
+        write!(io::stderr(), "{name}: ")?;
+        let mut hidden = shown.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        termios::tcsetattr(&stdin, OptionalActions::Flush, &hidden)?;
+    }
+    let mut line = String::new();
+    let read = stdin.lock().read_line(&mut line);
+    if let Some(shown) = &shown {
+        termios::tcsetattr(&stdin, OptionalActions::Flush, shown)?;
+        writeln!(io::stderr())?;
+    }
+    read.map(|_| line)
+}
+
+/// What is printed, and whether all was done.
+fn told(command: &Command, keys: &KeySet, octets: usize, carried: &Carried) -> (String, bool) {
+    let Command { header, counter, .. } = command;
+    let mut text = format!(
+        "packet        for {}, SPI {}, keys of version {}, counter {}: {octets} bytes in {} {}\n",
+        hex::encode_upper(header.tar),
+        hex::encode_upper(header.spi.0),
+        keys.version(),
+        counter.value(),
+        carried.messages,
+        if carried.messages == 1 { "message" } else { "messages" },
+    );
+    let answers = [("in the report", &carried.report), ("in a message", &carried.sent)];
+    let mut done = false;
+    for (how, packet) in answers.iter().filter_map(|(how, packet)| Some((how, packet.as_ref()?))) {
+        let opened = ResponsePacket::read(packet).and_then(|p| p.open(header, *counter, Some(keys)));
+        match opened {
+            Ok(response) => {
+                text += &format!("answer        {}, {how}\n", response.status);
+                let (lines, ended_well) = of_script(command, &response);
+                text += &lines;
+                done = response.status == Status::OK && ended_well;
+            }
+            Err(error) => text += &unproved(packet, how, &error),
+        }
+    }
+    if carried.report.is_none() && carried.sent.is_none() {
+        text += &format!("answer        none; ENVELOPE ended with {}\n", carried.status);
+    }
+    (text, done)
+}
+
+/// An answer that does not prove where it comes from.
+fn unproved(packet: &[u8], how: &str, error: &OtaError) -> String {
+    let said = ResponsePacket::read(packet).ok().and_then(|packet| packet.unproved());
+    let said = said.map(|response| format!("; in clear it says {}", response.status)).unwrap_or_default();
+    format!("answer        not proved, {how}: {error}{said}\n")
+}
+
+fn of_script(command: &Command, response: &Response) -> (String, bool) {
+    if response.data.is_empty() {
+        return (String::new(), true);
+    }
+    let unreadable = || (format!("data          {}\n", hex::encode(&response.data)), false);
+    let good = |status: u16| matches!(status >> 8, 0x90 | 0x91 | 0x61 | 0x9f);
+    if !is_expanded(&command.data) {
+        let Ok(answer) = CompactAnswer::parse(&response.data) else { return unreadable() };
+        let text = format!("commands      {} executed, the last one: {}\n", answer.executed, answer.status);
+        let data = if answer.data.is_empty() {
+            String::new()
+        } else {
+            format!("data          {}\n", hex::encode(&answer.data))
+        };
+        return (text + &data, good(answer.status.0));
+    }
+    let Ok(answer) = ExpandedAnswer::parse(&response.data) else { return unreadable() };
+    let mut text = format!("commands      {} executed\n", answer.answers.len());
+    for (number, answered) in (1..).zip(&answer.answers) {
+        text += &format!("{number:>4}  {}  {}", answered.status, hex::encode(&answered.data));
+        text = format!("{}\n", text.trim_end());
+        text += &listed(&answered.data);
+    }
+    if let Some(trouble) = answer.trouble {
+        text += &format!("trouble       {trouble:?}\n");
+    }
+    // The list of further applications ends where there are none.
+    let listing = command.data == Expanded::of(LIST).encode();
+    let good = answer.trouble.is_none() && answer.answers.iter().all(|answered| good(answered.status.0));
+    (text, good || listing && answer.answers.len() == LIST.len())
+}
+
+/// Entries of the registry, and of the key information template.
+fn listed(data: &[u8]) -> String {
+    let mut text = String::new();
+    for object in Reader::new(data).map_while(Result::ok) {
+        match object.tag {
+            0xe3 => {
+                let aid = tlv::find(object.value, 0x4f).map(hex::encode_upper).unwrap_or_default();
+                let state = tlv::find(object.value, 0x9f70).map(hex::encode_upper).unwrap_or_default();
+                text += &format!("      application {aid}, life cycle state {state}\n");
+            }
+            0xe0 => {
+                for key in Reader::new(object.value).map_while(Result::ok) {
+                    if let &[identifier, version, kind, octets] = key.value {
+                        let kind = if kind == 0x88 { "AES" } else { "triple DES" };
+                        text += &format!(
+                            "      key {identifier} of version {version}: {kind}, {} bits\n",
+                            u32::from(octets) * 8
+                        );
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::card::{test_card, virtual_profile};
+
+    fn printed(tar: Tar, spi: [u8; 2], script: &[u8]) -> (String, bool) {
+        let keys = virtual_profile(Path::new("sim-profiles/lte-test.toml")).unwrap().ota.unwrap().set;
+        let counter = Counter::new(1).unwrap();
+        let command = Command { header: keys.header(Spi(spi), tar), counter, data: script.to_vec() };
+        let packet = command.seal(Some(&keys)).unwrap();
+        let mut slot = test_card(|_| ());
+        let carried = carry(&mut Terminal::new(&mut slot), &packet, 1).unwrap();
+        told(&command, &keys, packet.len(), &carried)
+    }
+
+    #[test]
+    fn a_file_is_read() {
+        let (text, done) =
+            printed(UICC_FILES, [0x16, 0x19], &hex::decode("00a4000c022fe200b0000000").unwrap());
+        assert!(done);
+        insta::assert_snapshot!(text, @r"
+        packet        for B00120, SPI 1619, keys of version 1, counter 1: 42 bytes in 1 message
+        answer        00 (done), in the report
+        commands      2 executed, the last one: 9000
+        data          988812010000000010f1
+        ");
+    }
+
+    #[test]
+    fn applications_are_listed_in_a_message() {
+        let (text, done) = printed(APPLICATIONS, [0x16, 0x39], &Expanded::of(LIST).encode());
+        assert!(done, "{text}");
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_card_that_says_nothing_is_a_finding() {
+        let (text, done) = printed([1, 2, 3], [0x16, 0x19], &[0; 5]);
+        assert!(!done && text.contains("answer        none; ENVELOPE ended with 9000"), "{text}");
+    }
+}
