@@ -65,8 +65,11 @@ pub enum Verb {
     /// Check scenario and bench files without running them
     #[command(after_long_help = exit::help())]
     Check(CheckArgs),
-    /// Show or verify the ledger of a run
+    /// Show or verify the ledger of a run, or erase whose a record on it is
     Ledger(LedgerArgs),
+    /// Check that every device of a run has one key, one certificate and one subscription
+    #[command(after_long_help = exit::help())]
+    Audit(AuditArgs),
     /// Draw the report of a run again, from its events and metrics
     Report(ReportArgs),
     /// Look at SIM cards in readers, test and write them, and serve virtual ones

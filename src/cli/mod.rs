@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "effects live here")]
 
 pub mod args;
+mod audit;
 mod bench;
 pub mod ca;
 mod card;
@@ -52,6 +53,7 @@ pub fn main(live: Option<Live>) -> ExitCode {
         Verb::Node(args) => node::main(args),
         Verb::Check(args) => check::main(args),
         Verb::Ledger(args) => ledger::main(&args.verb),
+        Verb::Audit(args) => audit::main(args),
         Verb::Report(args) => report::main(args),
         Verb::Card(args) => card::main(&args.verb),
         Verb::Ca(args) => ca::main(&args.verb),

@@ -2,13 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use super::gateway::Gateway;
+use super::gateway::{Gateway, Policy};
 use super::hss::{Hss, Subscriber};
 use super::mme::{Core, Mme};
 use super::{CorenetError, EpcConfig, EpcOutput};
 use crate::crypto::SoftKey;
 use crate::event::Actor;
-use crate::id::Imsi;
+use crate::id::{Iccid, Imsi};
 use crate::kernel::{Gone, Instant, RngTree};
 use crate::wire::nas::algorithm_exists;
 
@@ -61,6 +61,11 @@ impl Epc {
     /// Adds a subscriber. Fails on an IMSI that is known, and on a sequence number that is none.
     pub fn provision(&mut self, subscriber: Subscriber) -> Result<(), CorenetError> {
         self.hss.provision(subscriber)
+    }
+
+    /// Every subscriber: who, by which card or profile, and what it may reach.
+    pub fn subscribers(&self) -> impl Iterator<Item = (&Imsi, &Iccid, &Policy)> {
+        self.hss.subscribers()
     }
 
     /// Takes one input. Fails where a codec lets the core down; what its peers do wrong is answered in the

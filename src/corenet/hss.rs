@@ -156,6 +156,14 @@ impl Hss {
         Ok(())
     }
 
+    /// Every subscriber: who, by which card or profile, and what it may reach.
+    pub(super) fn subscribers(&self) -> impl Iterator<Item = (&Imsi, &Iccid, &Policy)> {
+        self.records.iter().map(|(imsi, record)| {
+            let Subscription { iccid, policy, .. } = &record.subscription;
+            (imsi, iccid, policy)
+        })
+    }
+
     /// Authentication-Information-Request: one vector, after a resynchronisation where RAND and AUTS of the
     /// failed challenge come with it.
     pub(super) fn authentication_information(

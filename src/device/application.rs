@@ -82,6 +82,14 @@ impl Application {
         if matches!(self.malice, Malice::NewKeys) {
             return Ok(None);
         }
+        self.key_on_card()
+    }
+
+    /// The same of any host: what the card says.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn key_on_card(&mut self) -> Result<Option<[u8; 64]>, DeviceError> {
         let mut slot = self.card.lock().map_err(|_| DeviceError::Slot)?;
         let applet = selected(&mut self.identity.applet, &mut slot)?;
         let key = applet.public_key_if_made(&mut slot, KEY_ID)?;

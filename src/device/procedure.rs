@@ -53,6 +53,15 @@ pub enum Turn {
     CutOff,
 }
 
+/// What a card holds of its device's identity.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// The public key of the IoT SAFE applet, X || Y.
+    pub public_key: Option<[u8; 64]>,
+    /// The digest of the certificate for this key, as the ledger holds it.
+    pub certificate: Option<[u8; 32]>,
+}
+
 /// The procedure of one device.
 pub struct Procedure {
     plan: Vec<Act>,
@@ -103,6 +112,19 @@ impl Procedure {
     /// Whether the procedure has come to its end.
     pub fn finished(&self) -> bool {
         self.over
+    }
+
+    /// What the card is found to hold when the device is asked for it: its public key, and the digest of its
+    /// certificate. A card that was to have no key is not asked.
+    pub fn holdings(&mut self) -> Holdings {
+        let wants_key = |act: &Act| matches!(act, Act::Step(step) if step.step == Step::Keys);
+        if !self.plan.iter().any(wants_key) {
+            return Holdings::default();
+        }
+        // A card that does not answer holds nothing that anybody could use.
+        let public_key = self.application.key_on_card().ok().flatten();
+        let certificate = self.application.identity.certificate.as_ref().filter(|_| public_key.is_some());
+        Holdings { public_key, certificate: certificate.map(|one| *one.tbs_digest()) }
     }
 
     /// When there is something to do without anything coming in: an entry is to be begun, a wait is over, or a step is

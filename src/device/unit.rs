@@ -3,7 +3,7 @@
 use super::DeviceError;
 use super::output::DeviceOutput;
 use super::power::{Battery, POWER_CUT};
-use super::procedure::{Procedure, Turn};
+use super::procedure::{Holdings, Procedure, Turn};
 use crate::card::CardHandle;
 use crate::event::{Actor, Body, Message, StateChange};
 use crate::kernel::{Instant, Restless, RngTree};
@@ -73,6 +73,11 @@ impl Device {
     /// Whether the procedure has come to its end, good or bad.
     pub fn finished(&self) -> bool {
         self.procedure.finished()
+    }
+
+    /// What its card holds.
+    pub fn holdings(&mut self) -> Holdings {
+        self.procedure.holdings()
     }
 
     /// When this device wants to be woken.

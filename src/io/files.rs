@@ -34,6 +34,14 @@ pub fn read_text(path: &Path) -> Result<String, FileError> {
     std::fs::read_to_string(path).map_err(error)
 }
 
+/// The file at `path`, to be read piece by piece: it may be of any length.
+///
+/// # Errors
+/// What the system says.
+pub fn open(path: &Path) -> io::Result<io::BufReader<std::fs::File>> {
+    std::fs::File::open(path).map(io::BufReader::new)
+}
+
 /// The most that a file of bytes may hold: a profile package with applets is far below it.
 const BYTES_MAX: u64 = 16 << 20;
 

@@ -11,6 +11,7 @@ pub mod disk;
 pub mod doctor;
 pub mod drive;
 pub mod entropy;
+pub mod erasure;
 pub mod esim_store;
 pub mod files;
 pub mod https;

@@ -1,5 +1,6 @@
 //! Scenarios, benches, runs and verdicts: what the lab is asked to do, and what it finds.
 
+pub mod audit;
 pub mod bench;
 pub mod catalogue;
 mod conform;
@@ -53,6 +54,9 @@ pub enum LabError {
     /// The card that the bench names cannot be used.
     #[error(transparent)]
     Card(#[from] crate::io::pcsc::PcscError),
+    /// What is to hide a device cannot be drawn.
+    #[error(transparent)]
+    Entropy(#[from] crate::io::entropy::EntropyError),
     /// A reader holds one card.
     #[error(
         "bench {bench} has one card, in reader {reader:?}, and scenario {scenario} has {devices} devices; use a \
@@ -73,6 +77,7 @@ impl LabError {
         match self {
             Self::Ledger(error) => error.blame(),
             Self::SetUp(error) => error.blame(),
+            Self::Entropy(error) => error.blame(),
             Self::Outside(DriveError::World(error)) => error.blame(),
             Self::Invalid(_)
             | Self::File(_)

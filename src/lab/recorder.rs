@@ -96,6 +96,11 @@ impl Recorder {
         self.judge.bench_error(reason);
     }
 
+    /// The audit has found that things do not agree.
+    pub fn audit_failed(&mut self, finding: String) {
+        self.judge.audit_failed(finding);
+    }
+
     /// Somebody has ended the run at `at`.
     pub fn interrupted(&mut self, at: Instant) {
         self.judge.interrupted(at);
@@ -128,6 +133,7 @@ impl Recorder {
             counters,
             gathered,
             left_out: None,
+            audit: None,
         }
     }
 }

@@ -8,14 +8,18 @@ mod many_tests;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::audit::Auditor;
+use super::audit::folder::{BOOKS, Bookkeeper, CERTIFICATES, LEDGER};
 use super::bench::{
     AirVendor, CaVendor, CardVendor, CoreVendor, DEVICES_RECORDED_MAX, LedgerVendor, ModemVendor, Roles,
 };
@@ -31,14 +35,16 @@ use crate::corenet::HssFault;
 use crate::crypto::Tally;
 use crate::crypto::tls::KeyLogSink;
 use crate::device::plan::{Counted, Cut};
-use crate::event::{Actor, Event, Step, StepId};
+use crate::event::{Actor, Body, Event, Outcome, Step, StepId};
 use crate::io::ca_folder::LineIndex;
 use crate::io::clock::{self, Stopwatch, thread_cpu_time};
 use crate::io::drive::{DriveError, Driving, drive};
+use crate::io::entropy;
 use crate::io::ledger_store::FileStore;
 use crate::io::pcsc;
 use crate::io::run_folder::RunFolder;
 use crate::io::signer_state::FileSignerState;
+use crate::kernel::{Origin, RngTree};
 use crate::ledger::{LedgerStanding, Place};
 use crate::ran::AirModel;
 use crate::report::{
@@ -49,6 +55,7 @@ use crate::services::RegistrationPolicy;
 use crate::services::esim::{EsimSetup, SmdpFault};
 use crate::wire::ota::Counter;
 use crate::wire::saip::Package;
+use crate::world::books::Fact;
 use crate::world::factory::Mischief;
 use crate::world::setup::{DeviceSetup, Setup};
 use crate::world::{Ended, World};
@@ -97,6 +104,17 @@ pub struct Screen {
     pub out: Box<dyn Write>,
     /// With which colours and how wide.
     pub style: Style,
+}
+
+/// What stands beside the views of a run.
+#[derive(Default)]
+struct Aside<'a> {
+    /// Sees every event.
+    screen: Option<Box<dyn View + 'a>>,
+    /// Where the books of the run are kept.
+    books: Option<Box<dyn Write>>,
+    /// Weighs what each part of the run held.
+    scales: Option<&'a mut Scales>,
 }
 
 /// What a run has left behind.
@@ -215,7 +233,7 @@ impl Run {
         key_log: Option<KeyLogSink>,
         views: &mut [Box<dyn View + '_>],
     ) -> Result<RunSummary, LabError> {
-        self.simulate_with(self.places(place.into())?, key_log, views, None, None)
+        self.simulate_with(self.places(place.into())?, key_log, views, Aside::default())
     }
 
     /// As [`simulate`](Self::simulate), and says what each part of the run held in memory when it was over. `live` is
@@ -230,19 +248,20 @@ impl Run {
         live: Live,
     ) -> Result<(RunSummary, Vec<Held>), LabError> {
         let mut scales = Scales::new(live);
-        let summary = self.simulate_with(self.places(place.into())?, None, views, None, Some(&mut scales))?;
+        let aside = Aside { scales: Some(&mut scales), ..Aside::default() };
+        let summary = self.simulate_with(self.places(place.into())?, None, views, aside)?;
         Ok((summary, scales.into_held()))
     }
 
-    /// The same with what `places` has, and a `screen` that sees every event.
+    /// The same with what `places` has, and what stands `aside`.
     fn simulate_with(
         &self,
         places: Places,
         key_log: Option<KeyLogSink>,
         views: &mut [Box<dyn View + '_>],
-        mut screen: Option<Box<dyn View + '_>>,
-        scales: Option<&mut Scales>,
+        aside: Aside<'_>,
     ) -> Result<RunSummary, LabError> {
+        let Aside { mut screen, books, scales } = aside;
         let (watch, cpu) = (Stopwatch::start(), thread_cpu_time());
         let tally = Tally::new();
         let facts = self.facts();
@@ -255,7 +274,20 @@ impl Run {
         let mut selection = recorded.map(|first| Selection::new(&self.scenario, first, sorted));
         let Places { card, ledger, certificates } = places;
         let setup = Setup { card, certificates, ..self.setup(logged, tally.clone()) };
+        // A card from outside belongs to somebody.
+        let hiding = match setup.card.is_some() || !self.outside().is_empty() {
+            true => Some(entropy::fresh()?.tree().clone()),
+            false => None,
+        };
+        let salts = hiding.as_ref().map_or(Origin::Seed, RngTree::origin).into();
+        let setup = Setup { hiding, ..setup };
+        let auditor = Auditor::new(facts.devices, &facts.plan);
+        let books = Rc::new(RefCell::new(Bookkeeper::new(auditor, books)));
+        let take_down = |fact: &Fact| books.borrow_mut().take(fact);
+        take_down(&Fact::Run { devices: facts.devices, plan: facts.plan.clone(), salts });
         let mut world = World::set_up(setup, ledger)?;
+        let witness = Rc::clone(&books);
+        world.witnessed(Box::new(move |fact| witness.borrow_mut().take(&fact)));
         let gathers = facts.recorded.is_some() && facts.devices > DEVICES_RECORDED_MAX;
         let mut recorder = Recorder::new(&self.scenario, gathers);
         let mut failure: Option<std::io::Error> = None;
@@ -274,6 +306,11 @@ impl Run {
                 None => event,
             };
             recorder.observe(&event);
+            if let Body::StepEnded { device, step, outcome: Outcome::Refused { reason, .. }, .. } =
+                &event.body
+            {
+                take_down(&Fact::Refused { device: *device, step: *step, reason: reason.clone() });
+            }
             if let Some(Err(error)) = screen.as_mut().map(|screen| screen.event(&event)) {
                 unseen.get_or_insert(error);
             }
@@ -307,6 +344,11 @@ impl Run {
         if let Some(error) = failure.or(unseen) {
             return Err(LabError::Output(error));
         }
+        world.books(&mut |fact| take_down(&fact));
+        let audit = books.borrow_mut().finish().map_err(LabError::Output)?;
+        if let Some(finding) = audit.findings.first() {
+            recorder.audit_failed(finding.to_string());
+        }
         let (end, under_way_max) = (world.now(), world.under_way_max());
         let ledger = world.ledger().map(ledger_row);
         if let Some(scales) = scales {
@@ -315,6 +357,7 @@ impl Run {
         let mut summary = recorder.finish(facts, end, &tally);
         summary.ledger = ledger;
         summary.left_out = left_out;
+        summary.audit = Some(audit);
         summary.rerun = format!("{} --seed {}", self.rerun, self.scenario.seed);
         summary.counters.insert("devices.under-way-max".to_owned(), under_way_max as u64);
         summary.wall_time = Some(watch.elapsed());
@@ -355,9 +398,11 @@ impl Run {
         }
         let screen = screen.map(|Screen { out, style }| Terminal::new(out, &facts, style)).transpose();
         let screen = screen.map_err(LabError::Output)?.map(|terminal| Box::new(terminal) as Box<dyn View>);
-        let certificates = Box::new(LineIndex(folder.file("certificates.jsonl")?));
+        let books: Box<dyn Write> = Box::new(file(BOOKS)?);
+        let aside = Aside { screen, books: Some(books), scales: None };
+        let certificates = Box::new(LineIndex(folder.file(CERTIFICATES)?));
         let places = Places { card, ledger: place, certificates: Some(certificates) };
-        let summary = self.simulate_with(places, key_log, &mut views, screen, None)?;
+        let summary = self.simulate_with(places, key_log, &mut views, aside)?;
         drop(views);
         folder.publish()?;
         Ok(Finished { folder: folder.path().to_owned(), summary })
@@ -427,6 +472,7 @@ impl Run {
         Setup {
             name: format!("{} on {}, {} devices", scenario.name, self.bench.name, scenario.device_count()),
             seed: scenario.seed,
+            hiding: None,
             air: match air {
                 AirVendor::Model => AirModel::of(scenario.rat),
             },
@@ -454,7 +500,7 @@ impl Run {
 /// Where the folders cannot be written, or another process holds them.
 pub fn ledger_place(folder: &Path) -> Result<Place, LabError> {
     let failed = |error: crate::ledger::StoreError| LabError::Ledger(error.into());
-    let store = FileStore::open(&folder.join("ledger")).map_err(failed)?;
+    let store = FileStore::open(&folder.join(LEDGER)).map_err(failed)?;
     let signer = FileSignerState::open(&folder.join("ledger-signer")).map_err(failed)?;
     Ok(Place { store: Box::new(store), signer: Box::new(signer) })
 }
@@ -545,7 +591,7 @@ impl<W: Write> KeyLogFile<W> {
 impl<W: Write> View for KeyLogFile<W> {
     fn event(&mut self, event: &Event) -> std::io::Result<()> {
         match event.body {
-            crate::event::Body::StepEnded { .. } => self.drain(),
+            Body::StepEnded { .. } => self.drain(),
             _ => Ok(()),
         }
     }

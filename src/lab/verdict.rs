@@ -213,6 +213,11 @@ impl Judge {
         self.worsen(Verdict::Error, || reason.into());
     }
 
+    /// The audit of the run has found that things do not agree.
+    pub fn audit_failed(&mut self, finding: impl Into<String>) {
+        self.worsen(Verdict::Fail, || format!("audit: {}", finding.into()));
+    }
+
     /// Somebody has ended the run at `at`: what it has not come to is not held against anybody.
     pub fn interrupted(&mut self, at: Instant) {
         self.interrupted = true;

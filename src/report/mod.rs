@@ -29,8 +29,8 @@ pub use metrics::{Metrics, read_metrics};
 pub use pcapng::Pcapng;
 pub use story::Story;
 pub use summary::{
-    Counters, Ending, ExpectationRow, Gathered, LedgerKeyKind, LedgerRow, LeftOut, RunFacts, RunSummary,
-    StepRow, StepTimes, Version,
+    AuditFinding, AuditSummary, Counters, Ending, ExpectationRow, Gathered, LedgerKeyKind, LedgerRow,
+    LeftOut, RunFacts, RunSummary, StepRow, StepTimes, Version,
 };
 pub use terminal::{Style, Terminal};
 pub use transcript::Transcript;

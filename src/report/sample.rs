@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{Ending, ExpectationRow, LedgerKeyKind, LedgerRow, RunFacts, RunSummary, StepRow, Version};
+use super::{
+    AuditSummary, Ending, ExpectationRow, LedgerKeyKind, LedgerRow, RunFacts, RunSummary, StepRow, Version,
+};
 use crate::event::{Actor, Body, Event, Message, Outcome, StateChange, Step, StepId, Verdict};
 use crate::kernel::Instant;
 use crate::ran::Rat;
@@ -376,6 +378,14 @@ fn summary(devices: u32, events: &[Event]) -> RunSummary {
         }),
         counters,
         gathered: None,
+        audit: Some(AuditSummary {
+            devices,
+            keys: devices,
+            certificates: devices - u32::from(failed),
+            subscriptions: devices,
+            without: failed.then(|| ("not-on-allow-list".to_owned(), 1)).into_iter().collect(),
+            ..AuditSummary::default()
+        }),
         left_out: None,
     }
 }

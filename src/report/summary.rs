@@ -198,6 +198,9 @@ pub struct RunSummary {
     /// What happened and is in no event log, capture or transcript.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_out: Option<LeftOut>,
+    /// Whether every device has one key, one certificate and one subscription.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditSummary>,
 }
 
 /// Devices of a run of many that went as expected: they have no rows, and are counted.
@@ -226,6 +229,79 @@ pub struct LeftOut {
     pub network: u64,
     /// Messages, bytes and state changes as [`RunSummary::counters`] counts them.
     pub counters: BTreeMap<String, u64>,
+}
+
+/// What an audit has found: whether every device has one key, one certificate and one subscription, or a reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditSummary {
+    /// How many devices there are.
+    pub devices: u32,
+    /// How many have one key, which card and ledger agree on.
+    pub keys: u32,
+    /// How many have one certificate, which card, ledger and CA agree on.
+    pub certificates: u32,
+    /// How many have one subscription besides the bootstrap.
+    pub subscriptions: u32,
+    /// How many lack something, by the reason.
+    pub without: BTreeMap<String, u32>,
+    /// How many were erased.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub erased: u32,
+    /// How many certificates the CA has that the ledger has named before and does not name any more.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub superseded: u32,
+    /// How many things do not agree. The first of them stand in `findings`.
+    pub found: u64,
+    /// The first things that do not agree.
+    pub findings: Vec<AuditFinding>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// Something that does not agree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditFinding {
+    /// The device, where it is of one.
+    pub device: Option<u32>,
+    /// A stable word, as in `two-keys`.
+    pub word: String,
+    /// A sentence for people.
+    pub detail: String,
+}
+
+impl std::fmt::Display for AuditFinding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.device {
+            Some(device) => write!(f, "device {device}: {}: {}", self.word, self.detail),
+            None => write!(f, "{}: {}", self.word, self.detail),
+        }
+    }
+}
+
+impl AuditSummary {
+    /// The counts in words.
+    pub fn told(&self) -> String {
+        use super::text::count;
+        let Self { devices, keys, certificates, subscriptions, .. } = self;
+        let mut told = format!(
+            "{}: {keys} with one key, {certificates} with one certificate, {subscriptions} with one subscription",
+            count((*devices).into(), "device")
+        );
+        for (reason, devices) in &self.without {
+            told.push_str(&format!(", {devices} lack something: {reason}"));
+        }
+        for (number, word) in [(self.erased, "erased"), (self.superseded, "superseded")] {
+            if number > 0 {
+                told.push_str(&format!(", {number} {word}"));
+            }
+        }
+        if self.found > 0 {
+            told.push_str(&format!("; {} not in order", count(self.found, "thing")));
+        }
+        told
+    }
 }
 
 impl LeftOut {

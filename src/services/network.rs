@@ -72,6 +72,11 @@ impl Services {
         &self.offices
     }
 
+    /// What the networks have stated.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
     /// Takes the services down part by part, and names each part once it is gone.
     pub fn take_down(self, gone: Gone<'_>) {
         let Self { offices, sessions, peers, schedule, waiting, .. } = self;

@@ -50,6 +50,11 @@ impl Holders {
         self.0.insert((iccid, number), imei);
     }
 
+    /// Every device with its subscriptions, ordered by these.
+    pub fn iter(&self) -> impl Iterator<Item = (&Iccid, u32)> {
+        self.0.keys().map(|(iccid, number)| (iccid, *number))
+    }
+
     /// The device behind `attestation`. Copies of one card differ in nothing that the network knows but their
     /// equipment.
     fn find(&self, attestation: &Attestation) -> Option<u32> {
@@ -99,6 +104,11 @@ impl Sessions {
             ended: BTreeSet::new(),
             fresh: BTreeSet::new(),
         }
+    }
+
+    /// Which device has which subscription.
+    pub fn holders(&self) -> &Holders {
+        &self.holders
     }
 
     /// The session of `ip`, where one is up.

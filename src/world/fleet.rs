@@ -94,6 +94,15 @@ impl Fleet {
         }
     }
 
+    /// Shows every device that is under way to `see`.
+    pub(super) fn each_running(&mut self, mut see: impl FnMut(u32, &mut Running)) {
+        for (number, seat) in (1..).zip(&mut self.seats) {
+            if let Seat::Taken(running) = seat {
+                see(number, running);
+            }
+        }
+    }
+
     fn seat(&mut self, number: u32) -> Option<&mut Seat> {
         self.seats.get_mut(index(number))
     }

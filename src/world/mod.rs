@@ -1,5 +1,6 @@
 //! The world of a run: every node on one event heap, and what carries messages between them.
 
+pub mod books;
 mod conditions;
 pub mod euicc;
 pub mod factory;
@@ -17,7 +18,7 @@ pub use conditions::Told;
 pub use fleet::Fleet;
 pub use node::{Input, Node, Output};
 pub use port::{Iface, Payload, Port, To};
-pub use run::{Ended, Outbound, Sink, Stop, World};
+pub use run::{Ended, Outbound, Sink, Stop, Witness, World};
 pub use topology::{NoRoute, Topology};
 
 use crate::ca::CaError;

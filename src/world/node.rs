@@ -1,6 +1,7 @@
 //! A node: a machine of the bench, as the world sees it.
 
 use super::WorldError;
+use super::books::Tell;
 use super::conditions::Told;
 use super::port::{Iface, Payload, Port, To};
 use crate::device::plan::Condition;
@@ -80,6 +81,9 @@ pub trait Node {
 
     /// When it wants to be woken.
     fn deadline(&mut self, now: Instant) -> Option<Instant>;
+
+    /// Tells what stands in its books.
+    fn books(&self, _tell: Tell<'_>) {}
 
     /// Takes it down part by part, and names each part once it is gone.
     fn take_down(self: Box<Self>, gone: Gone<'_>) {

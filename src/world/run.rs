@@ -4,7 +4,9 @@
 //! way takes, and wakes nodes at their deadlines. It can be run to its end, stepped, and given frames from outside.
 
 mod held;
+mod outside;
 mod standing;
+mod witness;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -22,9 +24,8 @@ use crate::kernel::{Alarm, Instant, Queue, Restless, Ring};
 use crate::services::chain::LedgerWatch;
 use crate::wire::Label;
 
-mod outside;
-
 pub use outside::Outbound;
+pub use witness::Witness;
 
 /// How a run came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +108,8 @@ pub struct World {
     /// Taken out while in use, to be used again.
     outputs: Vec<Output>,
     arrivals: Vec<Arrival>,
+    /// Who is told what the card of a device holds when it leaves.
+    witness: Option<Witness>,
 }
 
 impl World {
@@ -128,6 +131,7 @@ impl World {
             ledger: None,
             outputs: Vec::new(),
             arrivals: Vec::new(),
+            witness: None,
         };
         for (number, start) in (1..).zip(starts) {
             world.push(Instant::ZERO + *start, Delivery::Start(Host::Device(number)));
@@ -363,6 +367,7 @@ impl World {
         if let Host::Device(number) = host
             && self.fleet.running(number).is_some_and(|running| running.node.is_through(now))
         {
+            self.ask_card(number);
             self.fleet.leave(number);
             self.topology.leave(number);
             let waiters = self.conditions.left(number);

@@ -97,6 +97,9 @@ pub struct Setup {
     pub name: String,
     /// What every random value of the run is drawn from.
     pub seed: u64,
+    /// What hides devices, their salts and their names, is drawn from it; from the seed where there is none, and who
+    /// knows the seed knows them then.
+    pub hiding: Option<RngTree>,
     /// How long radio messages take.
     pub air: AirModel,
     /// The network's identity.
@@ -301,6 +304,7 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory, Holders, Ota
         Some(_) => Policy::Only(ESIM_SERVERS.map(|server| server.actor.transport_address()).into()),
         None => Policy::Unrestricted,
     };
+    let hiding = setup.hiding.as_ref().unwrap_or(rng).branch(Actor::REGISTRAR);
     for (number, device) in (1..).zip(&setup.devices) {
         let card = device.profile.personalise(device.index)?;
         holders.add(card.iccid.clone(), number, UeConfig::new(number).imei);
@@ -314,9 +318,9 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory, Holders, Ota
             ota.provision(card.iccid.clone(), keys.set, keys.counter.max(setup.ota_counter));
         }
         let mut salt = [0; 32];
-        rng.branch(Actor::REGISTRAR).stream(&format!("salt-{number}")).fill_bytes(&mut salt);
+        hiding.stream(&format!("salt-{number}")).fill_bytes(&mut salt);
         let mut octets = [0; 16];
-        rng.branch(Actor::REGISTRAR).stream(&format!("name-{number}")).fill_bytes(&mut octets);
+        hiding.stream(&format!("name-{number}")).fill_bytes(&mut octets);
         let name = DeviceName::from_random(octets);
         let (eid, model) = (card.eid.clone(), MODEL.to_owned());
         let entry = Entry { eid, model, salt, name, allowed: device.allowed };

@@ -50,6 +50,7 @@ pub fn setup(devices: u32) -> Setup {
     Setup {
         name: "test".into(),
         seed: 7,
+        hiding: None,
         air: AirModel::of(Rat::Lte),
         plmn: "00101".parse().unwrap(),
         integrity: vec![2, 1, 3],

@@ -27,7 +27,22 @@ fn zero_touch_through_pcscd_reads_as_in_process() {
     let in_process = transcript(&[]);
     let through = transcript(&["--key-log", "--bench", &bench(lab.path(), "Virtual PCD 00 00")]);
     let (title, rest) = in_process.split_once('\n').unwrap();
-    assert_eq!(through, format!("{title}\ncard via pcsc:Virtual PCD 00 00\n{rest}"));
+    let expected = format!("{title}\ncard via pcsc:Virtual PCD 00 00\n{rest}");
+    // What hides a card from outside is drawn anew in each run.
+    assert_ne!(through, expected);
+    assert_eq!(skeleton(&through), skeleton(&expected));
+}
+
+/// Who says what to whom: the lines of a transcript without times, lengths, digests and the values of fields.
+fn skeleton(transcript: &str) -> Vec<String> {
+    let is_value = |word: &str| {
+        word.starts_with('+') || word.trim_end_matches(['…', ',']).chars().all(|c| c.is_ascii_hexdigit())
+    };
+    let told = |line: &str| {
+        let words = line.split_whitespace().filter(|word| !is_value(word));
+        words.map(|word| word.split('=').next().unwrap_or(word)).collect::<Vec<_>>().join(" ")
+    };
+    transcript.lines().map(told).collect()
 }
 
 #[test]

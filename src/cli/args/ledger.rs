@@ -1,10 +1,11 @@
-//! What can be asked of a ledger.
+//! What can be asked of a ledger, and of the audit of a run.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
 use crate::cli::exit;
+use crate::lab::audit::erase::Who;
 
 #[derive(Debug, Args)]
 pub struct LedgerArgs {
@@ -34,6 +35,19 @@ pub enum LedgerVerb {
         /// The folder that everything goes to
         #[arg(value_name = "OUT", value_hint = ValueHint::DirPath)]
         out: PathBuf,
+    },
+    /// Erase a device: afterwards nothing in a run's folder says whose record on the ledger is its
+    ///
+    /// The entries of the device and every recording of the run are removed. The record on the ledger stays,
+    /// and nobody can say whose it was.
+    #[command(after_long_help = exit::help())]
+    Erase {
+        /// The number of the device in the run, its EID, or its identity on the ledger
+        #[arg(value_name = "DEVICE")]
+        device: Who,
+        /// The folder of the run
+        #[arg(long, value_name = "RUN", value_hint = ValueHint::DirPath)]
+        run: PathBuf,
     },
 }
 
@@ -76,4 +90,14 @@ pub struct LedgerWitnessArgs {
     /// Where the cosigned checkpoint goes; standard output otherwise
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// The folder of the run
+    #[arg(value_name = "RUN", default_value = "runs/last", value_hint = ValueHint::DirPath)]
+    pub run: PathBuf,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
 }

@@ -1,5 +1,6 @@
 //! `cellbed ledger`: what stands on a ledger directory, whether it is in order, and in which forms others can have it.
 
+mod erase;
 mod export;
 mod show;
 mod verify;
@@ -58,6 +59,7 @@ pub fn main(verb: &LedgerVerb) -> ExitCode {
         LedgerVerb::Show { dir } | LedgerVerb::Export { dir, .. } => dir,
         LedgerVerb::Verify(args) => &args.dir,
         LedgerVerb::Witness(args) => &args.dir,
+        LedgerVerb::Erase { device, run } => return erase::erase(run, device),
     };
     if !dir.is_dir() {
         terminal::failure(format!(
@@ -77,6 +79,7 @@ pub fn main(verb: &LedgerVerb) -> ExitCode {
         LedgerVerb::Export { dir, out } => {
             done(export(dir, out, &mut text)).map_err(|error| (error, Some(Exit::SetUp)))
         }
+        LedgerVerb::Erase { .. } => Ok(Exit::Pass),
     };
     terminal::raw(&String::from_utf8_lossy(&text));
     match result {

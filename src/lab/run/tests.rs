@@ -4,6 +4,7 @@
 //! watched, and each is either for keys or named below as not. So a new kind of key is looked for as well, and one
 //! that nobody has thought of is a failure.
 
+mod erase;
 mod search;
 
 use std::collections::BTreeSet;

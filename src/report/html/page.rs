@@ -111,6 +111,20 @@ fn facts(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
     )
 }
 
+/// Whether every device has one key, one certificate and one subscription.
+fn audit(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
+    let Some(audit) = &summary.audit else { return Ok(()) };
+    writeln!(out, "<h3>Audit</h3>\n<p>{}</p>", html(&audit.told()))?;
+    if audit.findings.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "<ul>")?;
+    for finding in &audit.findings {
+        writeln!(out, "<li>{} {}</li>", pill(Verdict::Fail), html(&finding.to_string()))?;
+    }
+    writeln!(out, "</ul>")
+}
+
 fn steps(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
     writeln!(out, "<section aria-labelledby=\"steps\">\n<h2 id=\"steps\">Steps</h2>")?;
     let all: Vec<&StepRow> = summary.steps.iter().collect();
@@ -127,6 +141,7 @@ fn steps(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
         }
     }
     expectations(out, &summary.expectations)?;
+    audit(out, summary)?;
     writeln!(out, "</section>")
 }
 

@@ -104,10 +104,13 @@ impl<W: Write> Terminal<W> {
         }
         self.verdict(summary.verdict, &line)?;
         self.worded("Keys", Paint::new(), LAB_KEYS)?;
-        match &summary.left_out {
-            Some(left_out) => self.worded("Not recorded", Paint::new().bold(), &left_out.told()),
-            None => Ok(()),
+        if let Some(left_out) = &summary.left_out {
+            self.worded("Not recorded", Paint::new().bold(), &left_out.told())?;
         }
+        if let Some(audit) = &summary.audit {
+            self.worded("Audit", Paint::new().bold(), &text::one_line(&audit.told()))?;
+        }
+        Ok(())
     }
 
     /// What went wrong, once more, so that it is the last thing on the screen; and how to see it again.
@@ -119,7 +122,10 @@ impl<W: Write> Terminal<W> {
         let expectations = summary.expectations.iter().filter(|row| row.verdict != Verdict::Pass);
         let expectations =
             expectations.map(|row| (row.verdict, format!("expected: {}", text::brief(&row.told()))));
-        let all: Vec<(Verdict, String)> = steps.into_iter().chain(expectations).collect();
+        let findings = summary.audit.iter().flat_map(|audit| &audit.findings);
+        let findings =
+            findings.map(|one| (Verdict::Fail, format!("audit: {}", text::one_line(&one.to_string()))));
+        let all: Vec<(Verdict, String)> = steps.into_iter().chain(expectations).chain(findings).collect();
         for (verdict, line) in all.iter().take(FAILURES_MAX) {
             self.verdict(*verdict, line)?;
         }

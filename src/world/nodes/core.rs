@@ -1,9 +1,10 @@
 //! The evolved packet core as a node: MME, HSS and gateway in one machine, with a port for each of their interfaces.
 
-use crate::corenet::{Epc, EpcInput, EpcOutput, SessionChange};
+use crate::corenet::{Epc, EpcInput, EpcOutput, Policy, SessionChange};
 use crate::event::{Actor, Body, Message, SessionKey, StateChange};
 use crate::kernel::{Gone, Instant};
 use crate::world::WorldError;
+use crate::world::books::{Fact, Tell};
 use crate::world::node::{Input, Node, Output};
 use crate::world::port::{Iface, Payload, Port, To};
 
@@ -96,6 +97,13 @@ impl Node for CoreNode {
 
     fn deadline(&mut self, _: Instant) -> Option<Instant> {
         self.0.deadline()
+    }
+
+    fn books(&self, tell: Tell<'_>) {
+        for (imsi, iccid, policy) in self.0.subscribers() {
+            let bootstrap = matches!(policy, Policy::Only(_));
+            tell(Fact::Subscription { imsi: imsi.clone(), iccid: iccid.clone(), bootstrap });
+        }
     }
 
     fn take_down(self: Box<Self>, gone: Gone<'_>) {

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 
 use crate::card::{CardModel, CardUser, Exchange, StoreDataChain};
+use crate::device::procedure::Holdings;
 use crate::device::{Device, DeviceInput, DeviceOutput};
 use crate::event::{Actor, Body, Message, SessionKey, StateChange};
 use crate::kernel::Instant;
 use crate::wire::Namer;
 use crate::world::WorldError;
+use crate::world::books::{Fact, Octets};
 use crate::world::conditions::Told;
 use crate::world::node::{Input, Node, Output};
 use crate::world::port::{Iface, Payload, Port, To};
@@ -47,6 +49,16 @@ impl DeviceNode {
     /// Whether it is through with its procedure, and its card with the last command.
     pub fn is_through(&self, now: Instant) -> bool {
         self.device.finished() && self.busy_until <= now
+    }
+
+    /// What its card holds.
+    pub fn card(&mut self) -> Fact {
+        let Holdings { public_key, certificate } = self.device.holdings();
+        Fact::Card {
+            device: self.number,
+            public_key: public_key.map(Octets),
+            certificate: certificate.map(Octets),
+        }
     }
 
     /// Carries what the device put out.

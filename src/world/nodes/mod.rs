@@ -8,4 +8,4 @@ mod services;
 pub use self::core::CoreNode;
 pub use device::DeviceNode;
 pub use enb::EnbNode;
-pub use services::ServicesNode;
+pub use services::{ServicesNode, record_of};

@@ -2,8 +2,10 @@
 
 use crate::event::{Actor, SessionKey};
 use crate::kernel::{Gone, Instant};
-use crate::services::{ServiceInput, ServiceOutput, Services};
+use crate::ledger::{DeviceRecord, device_id};
+use crate::services::{Offices, ServiceInput, ServiceOutput, Services};
 use crate::world::WorldError;
+use crate::world::books::{Fact, Octets, Tell};
 use crate::world::node::{Input, Node, Output};
 use crate::world::port::{Iface, Payload, Port, To};
 
@@ -44,7 +46,47 @@ impl Node for ServicesNode {
         self.0.deadline()
     }
 
+    fn books(&self, tell: Tell<'_>) {
+        let Offices { inventory, chain, enrolment, .. } = self.0.offices();
+        let mut before = None;
+        for (iccid, device) in self.0.sessions().holders().iter() {
+            let Some(entry) = inventory.find(iccid) else {
+                tell(Fact::Reserved { device, iccid: iccid.clone() });
+                continue;
+            };
+            let id = device_id(&entry.salt, entry.eid.as_str());
+            // Copies of a card follow one another, and have one record.
+            if before.replace(id) != Some(id)
+                && let Some(record) = chain.ledger().device(&id)
+            {
+                tell(record_of(id, &record));
+            }
+            tell(Fact::Device {
+                device,
+                iccid: iccid.clone(),
+                eid: entry.eid.clone(),
+                id: Octets(id),
+                name: entry.name,
+                model: entry.model.clone(),
+                allowed: entry.allowed,
+            });
+        }
+        for record in enrolment.authority().index().records() {
+            // Servers have other names.
+            if let Ok(name) = record.subject.parse() {
+                let (digest, revoked) = (Octets(record.tbs_sha256), record.revoked.is_some());
+                tell(Fact::Certificate { name, digest, revoked });
+            }
+        }
+    }
+
     fn take_down(self: Box<Self>, gone: Gone<'_>) {
         self.0.take_down(gone);
     }
+}
+
+/// What the ledger says of a device.
+pub fn record_of(id: [u8; 32], record: &DeviceRecord) -> Fact {
+    let certificate = (record.cert_hash != [0; 32]).then_some(Octets(record.cert_hash));
+    Fact::Record { id: Octets(id), x: Octets(record.x), y: Octets(record.y), certificate }
 }
