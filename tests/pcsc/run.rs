@@ -36,7 +36,8 @@ fn zero_touch_through_pcscd_reads_as_in_process() {
 /// Who says what to whom: the lines of a transcript without times, lengths, digests and the values of fields.
 fn skeleton(transcript: &str) -> Vec<String> {
     let is_value = |word: &str| {
-        word.starts_with('+') || word.trim_end_matches(['…', ',']).chars().all(|c| c.is_ascii_hexdigit())
+        let word = word.trim_end_matches(['…', ',']);
+        word.starts_with('+') || word.chars().all(|c| c.is_ascii_hexdigit() || c == '.')
     };
     let told = |line: &str| {
         let words = line.split_whitespace().filter(|word| !is_value(word));

@@ -51,6 +51,11 @@ pub const NEEDS: [Need; 19] = [
         "apt-get install nodejs npm, then npm install what tests/ledger/package.json names into a folder, and name that \
          in ETHEREUMJS_DIR",
     ),
+    debian(
+        "anvil",
+        "apt-get install nodejs npm, then npm install what tests/ledger/package.json names into a folder, and name that \
+         in ETHEREUMJS_DIR; or name the program in ANVIL",
+    ),
     debian("release", "cargo build --release, then name the program in CELLBED_RELEASE_BIN"),
     elsewhere("namespaces", "run as root with CAP_SYS_ADMIN (docker run --privileged)"),
     elsewhere("lpac", "build lpac and name the program in LPAC"),
@@ -63,10 +68,6 @@ pub const NEEDS: [Need; 19] = [
     elsewhere(
         "pkcs11",
         "name a PKCS#11 module for IoT SAFE in IOT_SAFE_PKCS11_MODULE; libengine-pkcs11-openssl",
-    ),
-    elsewhere(
-        "anvil",
-        "npm install @foundry-rs/anvil into the folder that ETHEREUMJS_DIR names, or name the program in ANVIL",
     ),
     elsewhere("go-sumdb", "apt-get install golang-go golang-golang-x-mod-dev"),
     elsewhere("strongswan", "apt-get install strongswan-pki libstrongswan-standard-plugins (5.9.8 or later)"),
