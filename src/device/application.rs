@@ -28,9 +28,8 @@ pub struct Application {
     pub tally: Tally,
     /// Where the secrets of TLS sessions go, if anywhere.
     pub key_log: Option<KeyLogSink>,
-    /// Whether the applet is known to be as it was delivered, without a key: nothing is looked for on it. So it is
-    /// for a device that is switched on for the first time, and for no other.
-    pub applet_is_new: bool,
+    /// What is known of the applet before it is looked at.
+    pub applet: Applet,
     /// What its host does that it should not.
     pub malice: Malice,
     /// What is known of the device's identity so far.
@@ -49,6 +48,19 @@ pub enum Malice {
     NewKeys,
 }
 
+/// What is known of the applet on a card before it is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applet {
+    /// It is as it was delivered, without a key: nothing is looked for on it. So it is for a device with a card of the run
+    /// that is switched on for the first time, and for no other.
+    New,
+    /// The device has used it: key and certificate that are on it are the device's.
+    Used,
+    /// The card was somewhere else before, as one in a reader. A key that it has stays, since somebody may know the card
+    /// by it; a certificate is of another authority or ledger than those of the run, and one for the run is asked for.
+    FromElsewhere,
+}
+
 /// What the device has learnt of itself so far.
 #[derive(Default)]
 pub struct Identity {
@@ -65,7 +77,9 @@ impl Application {
     /// Everything that was in memory is gone.
     pub fn power_lost(&mut self) {
         self.identity = Identity::default();
-        self.applet_is_new = false;
+        if self.applet == Applet::New {
+            self.applet = Applet::Used;
+        }
     }
 
     /// The card was reset: what was selected on it is not any more.
@@ -73,8 +87,8 @@ impl Application {
         self.identity.applet = None;
     }
 
-    /// The public key that the card already has; what belongs to it, certificate and trust anchor, is read as well.
-    /// `None` for an applet without a key.
+    /// The public key that the card already has; what belongs to it, trust anchor and certificate of the device's own, is
+    /// read as well. `None` for an applet without a key.
     ///
     /// # Errors
     /// A refusal where the applet refuses something else; a fault of the bench where the card is gone.
@@ -95,7 +109,12 @@ impl Application {
         let key = applet.public_key_if_made(&mut slot, KEY_ID)?;
         if let Some(public) = &key {
             let trust_anchor = applet.read_file(&mut slot, TRUST_ANCHOR_FILE)?;
-            let certificate = certificate_of(&applet.read_file(&mut slot, CERTIFICATE_FILE)?, public);
+            let certificate = match self.applet {
+                Applet::New | Applet::Used => {
+                    certificate_of(&applet.read_file(&mut slot, CERTIFICATE_FILE)?, public)
+                }
+                Applet::FromElsewhere => None,
+            };
             self.identity.public_key = key;
             self.identity.trust_anchor = trust_anchor;
             self.identity.certificate = certificate;
@@ -117,7 +136,7 @@ impl Application {
             return Err(DeviceError::refused(Reason::KeyMismatch, detail));
         }
         let trust_anchor = applet.read_file(&mut slot, TRUST_ANCHOR_FILE)?;
-        self.applet_is_new = false;
+        self.applet = Applet::Used;
         self.identity.public_key = Some(public_key);
         self.identity.trust_anchor = trust_anchor;
         // Whatever certificate there was, it was for the key before.
@@ -154,6 +173,7 @@ impl Application {
         let mut slot = self.card.lock().map_err(|_| DeviceError::Slot)?;
         applet.write_file(&mut slot, CERTIFICATE_FILE, certificate.der())?;
         drop(slot);
+        self.applet = Applet::Used;
         self.identity.certificate = Some(certificate);
         Ok(())
     }

@@ -118,7 +118,11 @@ impl IotSafe {
     ) -> Result<Option<[u8; 64]>, IotSafeError> {
         match self.read_public_key(slot, key_id) {
             Ok(key) => Ok(Some(key)),
-            Err(IotSafeError::Refused { status: StatusWord::CONDITIONS_NOT_SATISFIED, .. }) => Ok(None),
+            // The second is what other applets say.
+            Err(IotSafeError::Refused {
+                status: StatusWord::CONDITIONS_NOT_SATISFIED | StatusWord::REFERENCED_DATA_NOT_FOUND,
+                ..
+            }) => Ok(None),
             Err(error) => Err(error),
         }
     }

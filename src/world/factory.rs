@@ -11,7 +11,7 @@ use crate::card::{
 use crate::crypto::tls::{KeyLogSink, Providers, VirtualClock};
 use crate::crypto::{Op, SoftKey, Tally};
 use crate::device::Device;
-use crate::device::application::{Application, Identity, Malice};
+use crate::device::application::{Applet, Application, Identity, Malice};
 use crate::device::ipa::Assistant;
 use crate::device::plan::{Act, Cut};
 use crate::device::power::{Battery, Powered};
@@ -116,6 +116,7 @@ impl Factory {
         let battery = Battery::new(blueprint.cuts.clone());
         let diary = SharedDiary::default();
         let own = if number == 1 { self.card.take() } else { None };
+        let applet = if own.is_some() { Applet::FromElsewhere } else { Applet::New };
         let port = match own {
             Some(card) => card,
             None => self.virtual_card(&personalisation, number, &diary)?,
@@ -143,7 +144,7 @@ impl Factory {
             clock: self.clock.clone(),
             tally: self.tally.clone(),
             key_log: self.key_log.clone(),
-            applet_is_new: true,
+            applet,
             malice: match blueprint.mischief {
                 Mischief::SoftKey => {
                     Malice::SoftKey(Box::new(SoftKey::from_stream(&mut rng.stream("soft-key"))))

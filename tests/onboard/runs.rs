@@ -1,9 +1,9 @@
 //! Whole runs of the world: its limits, its determinism, and wires that lose packets.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use cellbed::card::SimProfile;
+use cellbed::card::{CardPort, PortError, SimProfile, Uicc};
 use cellbed::corenet::{HssFault, SessionChange, Statement};
 use cellbed::crypto::{SoftKey, Tally};
 use cellbed::device::plan::Act;
@@ -14,8 +14,8 @@ use cellbed::ledger::MemoryStore;
 use cellbed::ran::{AirModel, Rat};
 use cellbed::services::RegistrationPolicy;
 use cellbed::wire::ota::Counter;
-use cellbed::world::factory::{Blueprint, Factory, Mischief};
-use cellbed::world::setup::{DeviceSetup, Setup, StationSetup};
+use cellbed::world::factory::{Blueprint, Factory, Mischief, virtual_card};
+use cellbed::world::setup::{DeviceSetup, Setup, StationSetup, trust_anchor};
 use cellbed::world::topology::{Cut, LinkSpec, lte_links};
 use cellbed::world::{Ended, Iface, Payload, Port, To, World};
 
@@ -316,4 +316,49 @@ fn what_the_cloud_learns_leads_back_to_no_card() {
         }
     }
     assert!(seen > 20, "{seen}");
+}
+
+/// A card that stays when the run is over, as one in a reader does.
+#[derive(Clone)]
+struct Kept(Arc<Mutex<Uicc>>);
+
+impl CardPort for Kept {
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, PortError> {
+        self.0.lock().unwrap().transmit(command)
+    }
+
+    fn reset(&mut self) -> Result<Vec<u8>, PortError> {
+        self.0.lock().unwrap().reset()
+    }
+}
+
+/// A card in a reader was in another run before. Its key stays, the ledger of this run takes it, and the certificate of
+/// the other run is not taken for one of this.
+#[test]
+fn a_card_that_already_has_a_key_keeps_it_and_gets_a_certificate_of_the_run() {
+    let personalisation = profile().personalise(0).unwrap();
+    let trust_anchor = trust_anchor(7).unwrap();
+    let card = virtual_card(&personalisation, 1, &RngTree::new(7), &trust_anchor).unwrap();
+    let card = Kept(Arc::new(Mutex::new(card)));
+    let run_with_card = |packets_before| {
+        let ota_counter = Counter::new(packets_before).unwrap();
+        let (ended, _, events) =
+            run(Setup { card: Some(Box::new(card.clone())), ota_counter, ..setup(1) }, LIMIT);
+        assert_eq!((ended, outcomes(&events)), (Ended::Settled, all_done(1)));
+        let proof = |wanted| {
+            let mut proofs = events.iter().filter_map(|event| match &event.body {
+                Body::StepEnded { step, outcome: Outcome::Done { proof }, .. } if step.step == wanted => {
+                    Some(proof)
+                }
+                _ => None,
+            });
+            proofs.next().unwrap().clone()
+        };
+        (proof(Step::Keys), proof(Step::Enrol))
+    };
+    let (made, _) = run_with_card(0);
+    let (kept, certified) = run_with_card(1000);
+    let key = made.strip_prefix("P-256 key pair made in the card, ").unwrap();
+    assert_eq!(kept, format!("P-256 key pair is in the card already, {key}"));
+    assert!(certified.starts_with("ledger, network and owner agree; certificate "), "{certified}");
 }

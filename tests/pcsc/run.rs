@@ -30,7 +30,12 @@ fn zero_touch_through_pcscd_reads_as_in_process() {
     let expected = format!("{title}\ncard via pcsc:Virtual PCD 00 00\n{rest}");
     // What hides a card from outside is drawn anew in each run.
     assert_ne!(through, expected);
-    assert_eq!(skeleton(&through), skeleton(&expected));
+    // A card from outside may have a key already: the device looks before it has one made.
+    let mut expected = skeleton(&expected);
+    let made = expected.iter().position(|line| line.contains("GENERATE KEY PAIR")).unwrap();
+    let look = ["dev1 > card1 APDU READ PUBLIC KEY key", "card1 > dev1 APDU"].map(str::to_owned);
+    expected.splice(made..made, look);
+    assert_eq!(skeleton(&through), expected);
 }
 
 /// Who says what to whom: the lines of a transcript without times, lengths, digests and the values of fields.

@@ -4,13 +4,17 @@
 //! taken for a clone of itself.
 
 use super::{DeviceContext, Flow, Task};
+use crate::device::application::Applet;
 use crate::device::{DeviceError, DeviceOutput};
 
 pub(super) struct Keys;
 
 impl Task for Keys {
     fn poll(&mut self, cx: &mut DeviceContext<'_>, _: &mut Vec<DeviceOutput>) -> Result<Flow, DeviceError> {
-        let kept = if cx.application.applet_is_new { None } else { cx.application.recall_key()? };
+        let kept = match cx.application.applet {
+            Applet::New => None,
+            Applet::Used | Applet::FromElsewhere => cx.application.recall_key()?,
+        };
         let (what, key) = match kept {
             Some(key) => ("is in the card already", key),
             None => ("made in the card", cx.application.make_key()?),
