@@ -158,6 +158,7 @@ fn the_run_folder_holds_everything_and_last_points_at_it() {
         "report.html",
         "metrics.json",
         "sslkeylog.txt",
+        "certificates.jsonl",
         "ledger/blocks.log",
         "ledger/checkpoint",
     ] {
