@@ -215,6 +215,43 @@ fn a_card_that_cannot_be_asked_is_believed_only_where_the_bench_says_so() {
     assert_eq!(word(&offices.register(&known, &claim_request(&claim))), "card-proof-missing");
 }
 
+/// Whatever a device claims, and however often: few of its claims become transactions, and nobody else is kept waiting.
+#[test]
+fn a_device_that_claims_without_end_costs_few_blocks() {
+    let (subject, other) = (Subject::new(1), Subject::new(2));
+    let lab = || Lab::new().ordered(&subject, true).ordered(&other, true);
+    // The same key again, which the ledger would take, and a signature that it would refuse.
+    for (forged, status, blocks) in [(false, 201, 8), (true, 409, 0)] {
+        let mut offices = lab().open();
+        let height = |offices: &Open| offices.ledger().standing().head.number;
+        let before = height(&offices);
+        let claim = |offices: &mut Open, who: &Subject| {
+            let mut claim = offices.claim(who);
+            if forged {
+                claim.signature = hex::encode([0; 64]);
+            }
+            offices.register(who, &claim_request(&claim))
+        };
+        let answers: Vec<_> = (0..50).map(|_| claim(&mut offices, &subject)).collect();
+        let (heard, too_many) = answers.split_at(8);
+        assert!(heard.iter().all(|response| response.status == status), "{heard:?}");
+        for response in too_many {
+            assert_eq!((response.status, word(response).as_str()), (429, "too-many-requests"));
+        }
+        assert_eq!(height(&offices) - before, blocks);
+        assert_eq!(offices.ledger().pending(), 0);
+        // What is in order is not heard either before its time, and another device is.
+        let sound = |offices: &mut Open, who: &Subject| {
+            let claim = offices.claim(who);
+            offices.register(who, &claim_request(&claim)).status
+        };
+        assert_eq!(sound(&mut offices, &subject), 429);
+        assert_eq!(sound(&mut offices, &other), 201);
+        offices.now += Duration::from_secs(30);
+        assert_eq!((sound(&mut offices, &subject), sound(&mut offices, &subject)), (201, 429));
+    }
+}
+
 #[test]
 fn a_revoked_device_does_not_register_again() {
     let subject = Subject::new(1);

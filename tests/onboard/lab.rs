@@ -395,7 +395,8 @@ impl Open {
         certificate: Option<&'a ClientCertificate>,
     ) -> Caller<'a> {
         let attestation = &subject.attestation;
-        Caller { at, device: 1, attestation, channel_binding: Some(subject.binding), certificate }
+        let device = attestation.session.0.try_into().unwrap();
+        Caller { at, device, attestation, channel_binding: Some(subject.binding), certificate }
     }
 
     /// What is said to `caller` at once, and what is told of it.
