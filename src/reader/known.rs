@@ -2,8 +2,8 @@
 //! TS 51.011 clause 10), by name and with what they hold. A card cannot be asked for a list of its files; it
 //! can be asked for each of these.
 
-/// What the content of a file gives away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the content of a file gives away, from the least to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Holds {
     /// Nothing about anybody.
     Settings,
@@ -35,6 +35,16 @@ const fn key(id: u16, name: &'static str) -> Known {
 
 const fn df(id: u16, name: &'static str, inside: &'static [Known]) -> Known {
     Known { id, name, holds: Holds::Settings, inside }
+}
+
+/// What a file with this identifier may hold: the most that one of the directories here has under it, since a packet over
+/// the air names a file and not where it is. A file that is not known is taken for settings.
+pub fn holds(id: u16) -> Holds {
+    fn among(id: u16, files: &[Known]) -> Holds {
+        let of = |file: &Known| if file.id == id { file.holds } else { among(id, file.inside) };
+        files.iter().map(of).max().unwrap_or(Holds::Settings)
+    }
+    among(id, MF).max(among(id, USIM)).max(among(id, ISIM))
 }
 
 /// Directly under the MF.

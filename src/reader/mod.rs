@@ -24,7 +24,7 @@ mod tree;
 pub use atr::{Atr, AtrError};
 pub use fcp::{AccessRule, Fcp, PinStatus, Structure};
 pub use info::{Application, CardInfo, Euicc, Subscriber, Told, application_name, examine, guess};
-pub use known::Holds;
+pub use known::{Holds, holds};
 pub use pin::{ADM1, PIN1, Pin, Tries};
 pub use terminal::{Answer, Said, Target, Terminal, meaning};
 pub use tree::{Content, Entry, walk};

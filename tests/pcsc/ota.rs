@@ -23,7 +23,7 @@ fn a_packet_is_done_once_also_after_the_card_was_killed() {
         let fixed = ["card", "ota", "--keys-of", PROFILE, "--counter", counter];
         lab.cellbed(&[&fixed[..], args].concat())
     };
-    let text = ended(0, &ota("1", &["--read-file", "2fe2"]));
+    let text = ended(0, &ota("1", &["--read-file", "2fe2", "--show-identifiers"]));
     assert!(text.contains("data          988812010000000010f1"), "{text}");
     let text = ended(0, &ota("2", &["--list-applications"]));
     assert!(text.contains("0B (") && text.contains("application A0000005590010"), "{text}");

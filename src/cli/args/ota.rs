@@ -61,6 +61,14 @@ pub struct CardOtaArgs {
     /// List applications, and keys by version and algorithm
     #[arg(long, group = "what")]
     pub list_applications: bool,
+
+    /// Print files that name the subscriber, too
+    #[arg(long, requires = "read_file")]
+    pub show_identifiers: bool,
+
+    /// Print files that hold keys, too
+    #[arg(long, requires = "read_file")]
+    pub show_keys: bool,
 }
 
 /// The algorithm of a key set.

@@ -11,8 +11,8 @@ use crate::cli::args::{CardOtaArgs, OtaAlgorithm};
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
 use crate::io::files;
-use crate::reader::Terminal;
 use crate::reader::ota::{Carried, carry};
+use crate::reader::{Holds, Terminal, holds};
 use crate::wire::ota::{
     Command, CompactAnswer, Counter, Expanded, ExpandedAnswer, Key, KeyError, KeySet, OtaError, Response,
     ResponsePacket, Spi, Status, Tar, is_expanded,
@@ -42,9 +42,18 @@ pub(super) fn main(args: &CardOtaArgs) -> Done {
     let Inserted { mut slot, .. } = insert(&args.card)?;
     let [.., reference] = counter.to_bytes();
     let carried = carry(&mut Terminal::new(&mut slot), &packet, reference)?;
-    let (text, done) = told(&command, &keys, packet.len(), &carried);
+    let (text, done) = told(&command, &keys, packet.len(), &carried, withheld(args));
     terminal::raw(&text);
     Ok(if done { Exit::Pass } else { Exit::Failed })
+}
+
+/// Which option the content of the file that is read takes to be printed, where it is not given.
+fn withheld(args: &CardOtaArgs) -> Option<&'static str> {
+    match holds(u16::from_be_bytes(args.read_file.as_ref()?.0)) {
+        Holds::Identifiers if !args.show_identifiers => Some("--show-identifiers"),
+        Holds::Keys if !args.show_keys => Some("--show-keys"),
+        _ => None,
+    }
 }
 
 fn script(args: &CardOtaArgs) -> (Tar, Vec<u8>) {
@@ -107,8 +116,14 @@ fn asked_for(name: &str) -> io::Result<String> {
     read.map(|_| line)
 }
 
-/// What is printed, and whether all was done.
-fn told(command: &Command, keys: &KeySet, octets: usize, carried: &Carried) -> (String, bool) {
+/// What is printed, and whether all was done. Data that are `withheld` are printed with the option of this name only.
+fn told(
+    command: &Command,
+    keys: &KeySet,
+    octets: usize,
+    carried: &Carried,
+    withheld: Option<&str>,
+) -> (String, bool) {
     let Command { header, counter, .. } = command;
     let mut text = format!(
         "packet        for {}, SPI {}, keys of version {}, counter {}: {octets} bytes in {} {}\n",
@@ -126,7 +141,7 @@ fn told(command: &Command, keys: &KeySet, octets: usize, carried: &Carried) -> (
         match opened {
             Ok(response) => {
                 text += &format!("answer        {}, {how}\n", response.status);
-                let (lines, ended_well) = of_script(command, &response);
+                let (lines, ended_well) = of_script(command, &response, withheld);
                 text += &lines;
                 done = response.status == Status::OK && ended_well;
             }
@@ -135,6 +150,7 @@ fn told(command: &Command, keys: &KeySet, octets: usize, carried: &Carried) -> (
     }
     if carried.report.is_none() && carried.sent.is_none() {
         text += &format!("answer        none; ENVELOPE ended with {}\n", carried.status);
+        text += "              a card may be silent where it does not know the application, the keys or the protection\n";
     }
     (text, done)
 }
@@ -146,20 +162,20 @@ fn unproved(packet: &[u8], how: &str, error: &OtaError) -> String {
     format!("answer        not proved, {how}: {error}{said}\n")
 }
 
-fn of_script(command: &Command, response: &Response) -> (String, bool) {
+fn of_script(command: &Command, response: &Response, withheld: Option<&str>) -> (String, bool) {
     if response.data.is_empty() {
         return (String::new(), true);
     }
-    let unreadable = || (format!("data          {}\n", hex::encode(&response.data)), false);
+    let shown = |data: &[u8]| match withheld {
+        Some(option) => format!("data          not shown without {option}\n"),
+        None => format!("data          {}\n", hex::encode(data)),
+    };
+    let unreadable = || (shown(&response.data), false);
     let good = |status: u16| matches!(status >> 8, 0x90 | 0x91 | 0x61 | 0x9f);
     if !is_expanded(&command.data) {
         let Ok(answer) = CompactAnswer::parse(&response.data) else { return unreadable() };
         let text = format!("commands      {} executed, the last one: {}\n", answer.executed, answer.status);
-        let data = if answer.data.is_empty() {
-            String::new()
-        } else {
-            format!("data          {}\n", hex::encode(&answer.data))
-        };
+        let data = if answer.data.is_empty() { String::new() } else { shown(&answer.data) };
         return (text + &data, good(answer.status.0));
     }
     let Ok(answer) = ExpandedAnswer::parse(&response.data) else { return unreadable() };
@@ -207,23 +223,26 @@ fn listed(data: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::cli::args::{CardArgs, CardVerb, Cli, Verb};
     use crate::cli::card::{test_card, virtual_profile};
 
-    fn printed(tar: Tar, spi: [u8; 2], script: &[u8]) -> (String, bool) {
+    fn printed(tar: Tar, spi: [u8; 2], script: &[u8], withheld: Option<&str>) -> (String, bool) {
         let keys = virtual_profile(Path::new("sim-profiles/lte-test.toml")).unwrap().ota.unwrap().set;
         let counter = Counter::new(1).unwrap();
         let command = Command { header: keys.header(Spi(spi), tar), counter, data: script.to_vec() };
         let packet = command.seal(Some(&keys)).unwrap();
         let mut slot = test_card(|_| ());
         let carried = carry(&mut Terminal::new(&mut slot), &packet, 1).unwrap();
-        told(&command, &keys, packet.len(), &carried)
+        told(&command, &keys, packet.len(), &carried, withheld)
     }
 
     #[test]
     fn a_file_is_read() {
         let (text, done) =
-            printed(UICC_FILES, [0x16, 0x19], &hex::decode("00a4000c022fe200b0000000").unwrap());
+            printed(UICC_FILES, [0x16, 0x19], &hex::decode("00a4000c022fe200b0000000").unwrap(), None);
         assert!(done);
         insta::assert_snapshot!(text, @r"
         packet        for B00120, SPI 1619, keys of version 1, counter 1: 42 bytes in 1 message
@@ -234,15 +253,35 @@ mod tests {
     }
 
     #[test]
+    fn who_the_subscriber_is_and_keys_are_not_printed_unasked() {
+        let reads = |file: &str, more: &[&str]| {
+            let fixed = ["cellbed", "card", "ota", "--counter", "1", "--read-file", file];
+            let asked = Cli::try_parse_from([&fixed[..], more].concat()).unwrap();
+            let Verb::Card(CardArgs { verb: CardVerb::Ota(args) }) = asked.verb else {
+                panic!("another verb")
+            };
+            withheld(&args)
+        };
+        assert_eq!(reads("2fe2", &[]), Some("--show-identifiers"));
+        assert_eq!(reads("6f07", &["--show-keys"]), Some("--show-identifiers"));
+        assert_eq!(reads("6f08", &["--show-identifiers"]), Some("--show-keys"));
+        assert_eq!(reads("2fe2", &["--show-identifiers"]), None);
+        assert_eq!(reads("2f05", &[]), None);
+        let script = hex::decode("00a4000c022fe200b0000000").unwrap();
+        let (text, done) = printed(UICC_FILES, [0x16, 0x19], &script, reads("2fe2", &[]));
+        assert!(done && text.ends_with("data          not shown without --show-identifiers\n"), "{text}");
+    }
+
+    #[test]
     fn applications_are_listed_in_a_message() {
-        let (text, done) = printed(APPLICATIONS, [0x16, 0x39], &Expanded::of(LIST).encode());
+        let (text, done) = printed(APPLICATIONS, [0x16, 0x39], &Expanded::of(LIST).encode(), None);
         assert!(done, "{text}");
         insta::assert_snapshot!(text);
     }
 
     #[test]
     fn a_card_that_says_nothing_is_a_finding() {
-        let (text, done) = printed([1, 2, 3], [0x16, 0x19], &[0; 5]);
+        let (text, done) = printed([1, 2, 3], [0x16, 0x19], &[0; 5], None);
         assert!(!done && text.contains("answer        none; ENVELOPE ended with 9000"), "{text}");
     }
 }
