@@ -54,7 +54,7 @@ impl Default for HttpsLimits {
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum HttpsError {
-    #[error("cannot listen on {address}: {cause}")]
+    #[error("cannot listen on {address}: {cause}; take another address, or port 0 for a free one")]
     Listen { address: SocketAddr, cause: io::Error },
     #[error("the TLS certificate cannot be used: {0}")]
     Tls(String),

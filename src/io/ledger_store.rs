@@ -70,7 +70,15 @@ impl FileStore {
     /// [`StoreError::Io`] with the path, also if there is no ledger.
     pub fn read_only(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(BLOCKS);
-        let blocks = File::open(&path).map_err(|cause| io_error(&path, &cause))?;
+        let blocks = File::open(&path).map_err(|cause| match cause.kind() {
+            ErrorKind::NotFound => StoreError::Io {
+                place: dir.display().to_string(),
+                cause: format!(
+                    "it holds no {BLOCKS} and so is no ledger; a run leaves its ledger in runs/last/ledger"
+                ),
+            },
+            _ => io_error(&path, &cause),
+        })?;
         Ok(Self {
             dir: dir.to_owned(),
             blocks,

@@ -19,6 +19,8 @@ mod table;
 const DEVICES_SHOWN_MAX: u32 = 5;
 /// Where the words at the left end: as wide as `INCONCLUSIVE`.
 const WORD: usize = 12;
+/// The columns that the name of a step takes at least: as many as `download` and `register`.
+const STEP_MIN: usize = 8;
 /// The narrowest terminal that is laid out for.
 const WIDTH_MIN: usize = 60;
 
@@ -111,6 +113,11 @@ impl<W: Write> Terminal<W> {
         Ok(())
     }
 
+    /// The columns that the name of a step takes.
+    fn step_width(&self) -> usize {
+        self.facts.plan.iter().map(|step| step.to_string().chars().count()).fold(STEP_MIN, usize::max)
+    }
+
     /// One step of one device.
     fn step_line(&mut self, device: u32, step: StepId, took: Duration, outcome: &Outcome) -> io::Result<()> {
         let of = if self.facts.devices > 1 { format!("dev{device} ") } else { String::new() };
@@ -124,7 +131,7 @@ impl<W: Write> Terminal<W> {
             ),
         };
         let head = format!("[{:>8}s] {:>2}/{total} ", text::seconds(took), self.ended);
-        let name = format!("{of}{step:<8}");
+        let name = format!("{of}{step:<width$}", width = self.step_width());
         let room =
             self.style.width.saturating_sub(WORD + 1 + head.chars().count() + name.chars().count() + 1);
         let line = format!("{head}{} {}", self.paint(&name, Paint::new().bold()), table::cut(&why, room));
@@ -142,7 +149,7 @@ impl<W: Write> Terminal<W> {
             "[{:>8}s] {done:>4}/{} {} {}",
             text::seconds(median),
             self.facts.devices,
-            self.paint(&format!("{step:<8}"), Paint::new().bold()),
+            self.paint(&format!("{step:<width$}", width = self.step_width()), Paint::new().bold()),
             text::seconds_range(*min, *max)
         );
         if let Some(reason) = &gathered.first_reason {

@@ -165,3 +165,17 @@ fn copy(from: &Path, to: &Path) {
         fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
 }
+
+#[test]
+fn what_is_no_ledger_or_no_key_of_a_witness_is_said_before_anything_is_judged() {
+    let site = Site::new();
+    let error = site.verify(Brought { witnesses: vec!["auditor".into()], ..Brought::default() }).unwrap_err();
+    assert_eq!(error.exit(), Exit::SetUp, "{error}");
+    assert!(error.to_string().contains("\"auditor\" is no verifier key of a witness"), "{error}");
+    let error = verify(site.dir.path(), &Brought::default(), &mut Vec::new()).unwrap_err();
+    assert_eq!(error.exit(), Exit::SetUp, "{error}");
+    assert!(
+        error.to_string().contains("is no ledger; a run leaves its ledger in runs/last/ledger"),
+        "{error}"
+    );
+}

@@ -87,7 +87,8 @@ fn list(dir: &Path) -> Result<(), CaCliError> {
     for record in &records {
         terminal::line(format_args!("{}", row(record, now_unix_s)));
     }
-    terminal::line(format_args!("{} certificates", records.len()));
+    let certificates = if records.len() == 1 { "certificate" } else { "certificates" };
+    terminal::line(format_args!("{} {certificates}", records.len()));
     Ok(())
 }
 

@@ -39,6 +39,11 @@ impl Brought {
                 }
             }
         }
+        if let Some(wrong) = self.witnesses.iter().find(|key| key.matches('+').count() < 2) {
+            return Err(LedgerCliError::Argument(format!(
+                "{wrong:?} is no verifier key of a witness (name+id+key); cellbed ledger witness prints its own"
+            )));
+        }
         for path in &self.checkpoints {
             anchors.checkpoints.push(read_text(path)?);
         }

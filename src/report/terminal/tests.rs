@@ -2,6 +2,7 @@
 
 use super::super::sample;
 use super::*;
+use crate::event::Step;
 use crate::wire::Reason;
 
 const PLAIN: Style = Style { colour: false, live: false, width: 100 };
@@ -90,4 +91,13 @@ fn nothing_from_outside_moves_the_cursor() {
     summary.steps.iter_mut().for_each(|row| row.finding = hostile.to_owned());
     summary.expectations.iter_mut().for_each(|row| row.found = hostile.to_owned());
     assert!(!show(&events, &summary, PLAIN).contains(['\x1b', '\r']));
+}
+
+#[test]
+fn steps_that_are_repeated_keep_the_columns() {
+    let (events, mut summary) = sample::run(1);
+    summary.facts.plan.push(StepId { step: Step::Register, nth: 2 });
+    let screen = show(&events, &summary, PLAIN);
+    assert!(screen.contains("1/7 attach     IP session"), "{screen}");
+    assert!(screen.contains("3/7 register   device"), "{screen}");
 }
