@@ -290,7 +290,8 @@ impl AuditSummary {
             count((*devices).into(), "device")
         );
         for (reason, devices) in &self.without {
-            told.push_str(&format!(", {devices} lack something: {reason}"));
+            let lack = if *devices == 1 { "lacks" } else { "lack" };
+            told.push_str(&format!(", {devices} {lack} something: {reason}"));
         }
         for (number, word) in [(self.erased, "erased"), (self.superseded, "superseded")] {
             if number > 0 {
