@@ -93,7 +93,6 @@ fn facts(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
         ("Radio", facts.rat.name().to_owned()),
         ("Devices", facts.devices.to_string()),
         ("Seed", facts.seed.to_string()),
-        ("Keys", LAB_KEYS.to_owned()),
         ("Virtual time", readable(summary.virtual_time)),
         ("Processor time", time(summary.cpu_time)),
         ("Wall clock", time(summary.wall_time)),
@@ -105,7 +104,8 @@ fn facts(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
     }
     writeln!(
         out,
-        "</dl>\n<p class=\"rerun\"><span>Rerun</span><code id=\"rerun\">{}</code>\
+        "</dl>\n<p class=\"rerun\"><span>Keys</span>{LAB_KEYS}</p>\n\
+         <p class=\"rerun\"><span>Rerun</span><code id=\"rerun\">{}</code>\
          <button type=\"button\" id=\"copy\" hidden>Copy</button></p>\n</section>",
         html(&summary.rerun)
     )
