@@ -10,6 +10,7 @@ use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::files::{Durable, PUBLIC, PUBLIC_FOLDER};
+use super::held_folder::io_error;
 use crate::ledger::{Store, StoreError, Torn};
 
 const MAGIC: &[u8; 16] = b"cellbed ledger 2";
@@ -257,10 +258,6 @@ impl Store for FileStore {
             None => format!("record {index} of {}", self.dir.join(BLOCKS).display()),
         }
     }
-}
-
-fn io_error(path: &Path, cause: &std::io::Error) -> StoreError {
-    StoreError::Io { place: path.display().to_string(), cause: cause.to_string() }
 }
 
 /// A record with its header; none if its length does not fit.

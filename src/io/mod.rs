@@ -14,6 +14,7 @@ pub mod entropy;
 pub mod erasure;
 pub mod esim_store;
 pub mod files;
+mod held_folder;
 pub mod https;
 pub mod https_client;
 pub mod ledger_store;

@@ -1,11 +1,12 @@
 //! The memory of a validator on disk, in a folder of its own beside the key and apart from the ledger: `signed`, a line
 //! of JSON with what was signed last, and `lock`, held by whoever signs.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::files::{Durable, OWNER_ONLY, OWNER_ONLY_FOLDER};
+use super::files::{Durable, OWNER_ONLY};
+use super::held_folder::{hold, io_error};
 use crate::ledger::{SignerState, StoreError};
 
 /// The memory in a folder. One process at a time can hold it.
@@ -24,18 +25,9 @@ impl FileSignerState {
     /// [`StoreError::Locked`] if another process signs with it; [`StoreError::Io`] with the path.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let durable = Durable::default();
-        durable.folder(folder, OWNER_ONLY_FOLDER).map_err(|cause| io_error(folder, &cause))?;
-        let path = folder.join("lock");
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-        let lock = lock.map_err(|cause| io_error(&path, &cause))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { signed: folder.join("signed"), durable, _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
-                place: folder.display().to_string(),
-                cause: "another process signs with this key; wait until it has ended".into(),
-            }),
-            Err(TryLockError::Error(cause)) => Err(io_error(&path, &cause)),
-        }
+        let held = "another process signs with this key; wait until it has ended";
+        let lock = hold(folder, &durable, held)?;
+        Ok(Self { signed: folder.join("signed"), durable, _lock: lock })
     }
 }
 
@@ -57,10 +49,6 @@ impl SignerState for FileSignerState {
     fn place(&self) -> String {
         self.signed.display().to_string()
     }
-}
-
-fn io_error(path: &Path, cause: &io::Error) -> StoreError {
-    StoreError::Io { place: path.display().to_string(), cause: cause.to_string() }
 }
 
 #[cfg(test)]

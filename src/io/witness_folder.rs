@@ -1,13 +1,14 @@
 //! A witness on disk: its key, and for each ledger the checkpoint that it has cosigned last.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::entropy;
-use super::files::{Durable, OWNER_ONLY, OWNER_ONLY_FOLDER};
+use super::files::{Durable, OWNER_ONLY};
+use super::held_folder::{hold, io_error};
 use crate::ledger::{LedgerError, StoreError, WitnessKey};
 
 /// What a witness remembers of a ledger.
@@ -37,18 +38,8 @@ impl WitnessFolder {
     /// [`StoreError::Locked`] if another process holds it; where it cannot be read or made.
     pub fn open(folder: &Path, name: &str) -> Result<Self, LedgerError> {
         let durable = Durable::default();
-        durable.folder(folder, OWNER_ONLY_FOLDER).map_err(|cause| io_error(folder, &cause))?;
-        let path = folder.join("lock");
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-        let lock = lock.map_err(|cause| io_error(&path, &cause))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let cause = "another process witnesses with this key; wait until it has ended".into();
-                return Err(StoreError::Locked { place: folder.display().to_string(), cause }.into());
-            }
-            Err(TryLockError::Error(cause)) => return Err(io_error(&path, &cause).into()),
-        }
+        let held = "another process witnesses with this key; wait until it has ended";
+        let lock = hold(folder, &durable, held)?;
         let path = folder.join("key");
         let key = match fs::read_to_string(&path) {
             Ok(text) => read_key(&text).ok_or_else(|| StoreError::Corrupt {
@@ -117,10 +108,6 @@ fn make_key(path: &Path, name: &str, durable: &Durable) -> Result<WitnessKey, Le
     let text = format!("{name} {}\n", hex::encode(seed));
     durable.write(path, OWNER_ONLY, text.as_bytes()).map_err(|cause| io_error(path, &cause))?;
     Ok(key)
-}
-
-fn io_error(path: &Path, cause: &io::Error) -> StoreError {
-    StoreError::Io { place: path.display().to_string(), cause: cause.to_string() }
 }
 
 #[cfg(test)]
