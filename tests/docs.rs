@@ -161,3 +161,51 @@ fn every_command_in_the_documents_is_understood() {
     }
     assert!(understood > 40, "only {understood} commands were found");
 }
+
+/// Every source file and script in which a test may stand, as one text.
+fn tests_of_the_house() -> String {
+    let mut text = String::new();
+    let mut folders =
+        vec![root().join("src"), root().join("tests"), root().join("vendor"), root().join("fuzz")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs" || ending == "py") {
+                text += &fs::read_to_string(&path).unwrap();
+            }
+        }
+    }
+    text
+}
+
+/// What stands in backticks.
+fn in_code(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn every_finding_names_a_test_or_a_scenario_that_exists() {
+    let text = fs::read_to_string(root().join("docs/findings.md")).unwrap();
+    let sources = tests_of_the_house();
+    for row in text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| input")) {
+        let cells: Vec<_> = row.replace("\\|", " ").trim_matches('|').split('|').map(str::to_owned).collect();
+        // The last table has two columns and no proof.
+        let proof = match cells.as_slice() {
+            [_, _] => continue,
+            [_, _, _, proof] => proof,
+            _ => panic!("{row}\nhas {} columns", cells.len()),
+        };
+        let mut proofs = 0;
+        for name in in_code(proof) {
+            let exists = sources.contains(&format!("fn {name}("))
+                || sources.contains(&format!("def {name}("))
+                || root().join(format!("lab/scenarios/{name}.toml")).is_file()
+                || root().join(name).exists();
+            assert!(exists, "{row}\n`{name}` is no test, scenario or file");
+            proofs += 1;
+        }
+        assert!(proofs > 0, "{row}\nhas no proof");
+    }
+}
