@@ -15,11 +15,11 @@ use super::lpa::{
 };
 use super::{HttpRequest, HttpResponse};
 use crate::wire::rsp::iot::{
-    DownloadTrigger, EimPackage, EimPackageResult, EsipaRequest, EsipaResponse, EuiccData, EuiccPackage,
-    EuiccPackageRequest, EuiccPackageResult, EuiccPackageResultData, EuiccPackageSigned, EuiccResultData,
-    GetEimPackage, IpaCapabilities, IpaEuiccDataRequest, IpaEuiccDataResponse, Operation,
-    ProfileDownloadTriggerRequest, ProfileDownloadTriggerResult, ProvideEimPackageResult, StateChangeCause,
-    TriggerOutcome,
+    DownloadTrigger, EimConfigurationData, EimPackage, EimPackageResult, EsipaRequest, EsipaResponse,
+    EuiccData, EuiccPackage, EuiccPackageRequest, EuiccPackageResult, EuiccPackageResultData,
+    EuiccPackageSigned, EuiccResultData, GetEimPackage, IpaCapabilities, IpaEuiccDataRequest,
+    IpaEuiccDataResponse, Operation, ProfileDownloadTriggerRequest, ProfileDownloadTriggerResult,
+    ProvideEimPackageResult, StateChangeCause, TriggerOutcome,
 };
 use crate::wire::rsp::{DeviceInfo, EidBytes, IccidBytes, PendingNotification, RetrieveNotifications};
 
@@ -340,7 +340,7 @@ impl Ipa {
         if request.wants(0x84) {
             let eims = es10.eims()?;
             let own = eims.iter().find(|eim| eim.fqdn.as_deref() == Some(&self.options.eim));
-            data.association_token = own.or(eims.first()).and_then(|eim| eim.association_token);
+            data.association_token = own.or(eims.first()).and_then(EimConfigurationData::token);
         }
         if request.wants(0xa0) {
             data.notifications = Some(waiting_notifications(es10)?.0);

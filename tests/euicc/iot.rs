@@ -32,7 +32,7 @@ impl Eim {
         }
     }
 
-    fn configuration(&self, token: Option<u64>) -> EimConfigurationData {
+    fn configuration(&self, token: Option<i64>) -> EimConfigurationData {
         EimConfigurationData {
             eim_id: self.id.to_owned(),
             fqdn: Some("eim.example".to_owned()),
@@ -86,7 +86,7 @@ fn managed(maker: &Maker) -> (Uicc, Eim) {
     let mut card = maker.card();
     Smdp::new(&maker.pki).download(&mut card);
     let mut eim = Eim::new("eim-1");
-    let request = AddInitialEim(vec![eim.configuration(Some(0))]).to_bytes();
+    let request = AddInitialEim(vec![eim.configuration(Some(-1))]).to_bytes();
     let response = AddInitialEimResponse::parse(&es10(&mut card, &request)).unwrap();
     let AddInitialEimResponse::Ok(added) = response else { panic!("{response:?}") };
     let [Added::Token(token)] = added[..] else { panic!("a token was asked for") };
@@ -288,7 +288,7 @@ fn eims_add_update_and_delete_each_other() {
         &maker,
         card,
         eco(vec![
-            Eco::Add(second.configuration(Some(0))),
+            Eco::Add(second.configuration(Some(-1))),
             Eco::Add(second.configuration(None)),
             Eco::Add(EimConfigurationData { key: None, ..Eim::new("eim-3").configuration(None) }),
             Eco::Update(EimConfigurationData {
@@ -363,4 +363,46 @@ fn immediate_enabling_certificates_and_reset() {
     let info = hex::encode(es10(card, &[0xbf, 0x22, 0]));
     assert!(info.ends_with("900100b409a00504030102008200"), "{info}");
     card.reset().unwrap();
+}
+
+/// A request of AddInitialEim with one eIM: what is between its FQDN and its key, in hex.
+fn initial(fields: &str) -> Vec<u8> {
+    let key = concat!(
+        "a55ba059301306072a8648ce3d020106082a8648ce3d030107034200046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0",
+        "f4a13945d898c2964fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
+    );
+    let eim = hex::decode(format!("8002653181 0130{fields}{key}").replace(' ', "")).unwrap();
+    let object = |tag: &[u8], value: &[u8]| {
+        let length = if value.len() < 128 { vec![value.len() as u8] } else { vec![0x81, value.len() as u8] };
+        [tag, &length, value].concat()
+    };
+    object(&[0xbf, 0x57], &object(&[0xa0], &object(&[0x30], &eim)))
+}
+
+#[test]
+fn an_initial_eim_is_added_as_clause_5_9_4_says() {
+    let maker = maker();
+    for (request, expected) in [
+        // A token is asked for with -1, and with nothing else.
+        (initial("8301008401ff"), "bf5705a003840101"),
+        (initial("830100"), "bf5704a0020500"),
+        (initial("830100840107"), "bf5703810105"),
+        (initial("830100840100"), "bf5703810105"),
+        (initial("8301008401fe"), "bf5703810105"),
+        // counterValue has to be there, and an eIM.
+        (initial("8401ff"), "bf5703810107"),
+        (hex::decode("bf5702a000").unwrap(), "bf5703810107"),
+    ] {
+        let mut card = maker.card();
+        assert_eq!(hex::encode(es10(&mut card, &request)), expected, "{}", hex::encode(&request));
+    }
+    let mut card = maker.card();
+    es10(&mut card, &initial("8301008401ff"));
+    let [eim] = &parse_configuration_response(&es10(&mut card, &configuration_request(None))).unwrap()[..]
+    else {
+        panic!("one eIM")
+    };
+    let first = maker.config().chain[1].authority_key_id().map(<[u8]>::to_vec);
+    assert_eq!((eim.id_type, eim.protocols), (Some(iot::EimIdType::Proprietary), Some(0x08)));
+    assert_eq!((&eim.ci_key_id, eim.token()), (&first, Some(1)));
 }

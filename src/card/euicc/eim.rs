@@ -7,7 +7,7 @@ use super::events::EuiccRefusal;
 use crate::crypto::rsp_cert::{RspCertificate, RspPublicKey};
 use crate::wire::rsp::iot::{
     AddEimResult, AddInitialEim, AddInitialEimResponse, Added, Certificates, Eco, EimConfigurationData,
-    EimIdInfo, EimKey, EuiccResultData, ListEimResult, Operation, configuration_response,
+    EimIdInfo, EimIdType, EimKey, EuiccResultData, ListEimResult, Operation, configuration_response,
     parse_certificates_request, parse_configuration_request,
 };
 
@@ -24,6 +24,7 @@ const NO_MEMORY: u64 = 1;
 const LAST_DELETED: u64 = 2;
 const EXISTS: u64 = 2;
 const CI_UNKNOWN: u64 = 3;
+const INVALID_TOKEN: u64 = 5;
 const COUNTER_OUT_OF_RANGE: u64 = 6;
 const COMMAND_ERROR: u64 = 7;
 
@@ -42,6 +43,9 @@ impl Euicc {
         if !self.memory.eims.is_empty() {
             let text = "there is an eIM already; only an eIM may add another one";
             return Err(EuiccRefusal::new(EXISTS, "eim-exists", text));
+        }
+        if list.is_empty() {
+            return Err(EuiccRefusal::new(COMMAND_ERROR, "eim-missing", "the list of eIMs is empty"));
         }
         for (at, eim) in list.iter().enumerate() {
             self.check_eim(eim, &list[..at])?;
@@ -76,6 +80,14 @@ impl Euicc {
                 "an eIM without a key can order nothing",
             ));
         }
+        if eim.counter.is_none() {
+            let text = "an eIM begins with a counterValue";
+            return Err(EuiccRefusal::new(COMMAND_ERROR, "eim-counter-missing", text));
+        }
+        if eim.association_token.is_some_and(|token| token != EimConfigurationData::CALCULATE_TOKEN) {
+            let text = "an association token is asked for with -1; the eUICC calculates it";
+            return Err(EuiccRefusal::new(INVALID_TOKEN, "association-token-invalid", text));
+        }
         self.check_eim_fields(eim)
     }
 
@@ -98,14 +110,17 @@ impl Euicc {
         Ok(())
     }
 
-    /// Adds an eIM that was checked.
+    /// Adds an eIM that was checked, with what the eUICC assigns where it says nothing (clause 5.9.4).
     fn add(&mut self, mut eim: EimConfigurationData) -> Added {
         self.changed();
+        eim.id_type = eim.id_type.or(Some(EimIdType::Proprietary));
+        eim.protocols = eim.protocols.or(Some(EimConfigurationData::PROPRIETARY));
+        eim.ci_key_id = eim.ci_key_id.or_else(|| Some(self.config.signing_ci().to_vec()));
         let added = match eim.association_token {
             None => Added::Plain,
             Some(_) => {
                 self.memory.association_tokens += 1;
-                eim.association_token = Some(self.memory.association_tokens);
+                eim.association_token = i64::try_from(self.memory.association_tokens).ok();
                 Added::Token(self.memory.association_tokens)
             }
         };

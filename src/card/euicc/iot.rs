@@ -9,7 +9,7 @@ use super::events::EuiccRefusal;
 use super::memory::Rollback;
 use super::slots::Aid;
 use crate::wire::rsp::iot::{
-    self, EuiccPackage, EuiccPackageErrorData, EuiccPackageRequest, EuiccPackageResult,
+    self, EimConfigurationData, EuiccPackage, EuiccPackageErrorData, EuiccPackageRequest, EuiccPackageResult,
     EuiccPackageResultData, EuiccPackageSigned, EuiccResultData, ImmediateEnableConfiguration, MemoryReset,
     MemoryResetOptions, Operation, ProfileRollback, Psmo, with_token,
 };
@@ -42,7 +42,7 @@ impl Euicc {
             self.refuse(PACKAGE, EuiccRefusal::new(127, "eim-unknown", text));
             return Ok(unsigned(&signed, None));
         };
-        let (token, counter) = (eim.association_token, eim.counter.unwrap_or(0));
+        let (token, counter) = (eim.token(), eim.counter.unwrap_or(0));
         let key = eim.key.as_ref().and_then(public_key);
         let message = with_token(&request.signed, token);
         if key.is_none_or(|key| key.verify(&message, &request.signature, &self.tally).is_err()) {
@@ -228,7 +228,7 @@ impl Euicc {
         }
         self.change_now(card, Some(rollback.previous), refresh);
         let eim = self.memory.eims.iter().find(|eim| eim.eim_id == rollback.eim_id);
-        let token = eim.and_then(|eim| eim.association_token);
+        let token = eim.and_then(EimConfigurationData::token);
         let results = vec![EuiccResultData::Code(Operation::Rollback, 0)];
         let result =
             self.sign_result(&rollback.eim_id, token, rollback.counter, rollback.transaction_id, results);

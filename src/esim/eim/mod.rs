@@ -210,7 +210,7 @@ impl Eim {
             fqdn: Some(self.settings.address.clone()),
             id_type: Some(EimIdType::Proprietary),
             counter: Some(0),
-            association_token: Some(0),
+            association_token: Some(EimConfigurationData::CALCULATE_TOKEN),
             key: Some(EimKey::Certificate(self.identity.certificate.der().to_vec())),
             tls: None,
             protocols: Some(EimConfigurationData::RETRIEVE_HTTPS),

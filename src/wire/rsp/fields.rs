@@ -148,6 +148,19 @@ impl<'a> Fields<'a> {
         self.optional(tag, field)?.map(|value| self.number(value, field)).transpose()
     }
 
+    /// A field that is an INTEGER of 64 bits, which may be negative.
+    pub(crate) fn optional_signed(&mut self, tag: u16, field: &'static str) -> Result<Option<i64>, RspError> {
+        let Some(value) = self.optional(tag, field)? else { return Ok(None) };
+        match value {
+            [] => Err(self.wrong(field, "an INTEGER has one byte or more")),
+            [first, ..] if value.len() <= 8 => {
+                let sign = if *first & 0x80 == 0 { 0 } else { -1 };
+                Ok(Some(value.iter().fold(sign, |sum: i64, byte| sum << 8 | i64::from(*byte))))
+            }
+            _ => Err(self.wrong(field, "it is beyond 64 bits")),
+        }
+    }
+
     fn number(&self, value: &[u8], field: &'static str) -> Result<u64, RspError> {
         match value {
             [] => Err(self.wrong(field, "an INTEGER has one byte or more")),
@@ -204,6 +217,15 @@ pub(crate) fn int(tag: u16, value: u64) -> Vec<u8> {
     tlv(tag, &[sign, &bytes[first..]])
 }
 
+/// An INTEGER, in the fewest bytes.
+pub(crate) fn signed_int(tag: u16, value: i64) -> Vec<u8> {
+    let bytes = value.to_be_bytes();
+    // A leading byte says nothing where the next one has the same sign (X.690 clause 8.3.2).
+    let spare = |pair: &&[u8]| matches!(pair, [0, 0..=0x7f] | [0xff, 0x80..=0xff]);
+    let first = bytes.windows(2).take_while(spare).count();
+    tlv(tag, &[&bytes[first..]])
+}
+
 /// A BIT STRING of named bits, without the zeros behind the last one (X.690 clause 11.2.2).
 pub(crate) fn bits(tag: u16, value: u8) -> Vec<u8> {
     match value {
@@ -231,6 +253,14 @@ mod tests {
         for (value, encoded) in [(0u64, "020100"), (127, "02017f"), (128, "02020080"), (256, "02020100")] {
             assert_eq!(hex::encode(int(0x02, value)), encoded);
             assert_eq!(Fields::of("m", &int(0x02, value)).integer(0x02, "f"), Ok(value));
+        }
+        for (value, encoded) in
+            [(0, "020100"), (-1, "0201ff"), (-128, "020180"), (-129, "0202ff7f"), (128, "02020080")]
+        {
+            assert_eq!(hex::encode(signed_int(0x02, value)), encoded);
+        }
+        for value in [0, 1, -1, 127, 128, -128, -129, i64::MIN, i64::MAX] {
+            assert_eq!(Fields::of("m", &signed_int(0x02, value)).optional_signed(0x02, "f"), Ok(Some(value)));
         }
         let most = int(0x02, u64::MAX);
         assert_eq!(Fields::of("m", &most).integer(0x02, "f"), Ok(u64::MAX));

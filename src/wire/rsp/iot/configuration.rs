@@ -2,7 +2,7 @@
 //! ConfigureImmediateProfileEnabling of ES10b (SGP.32 clauses 2.11.1.1.1, 5.9.4, 5.9.17 and 5.9.18).
 
 use super::super::RspError;
-use super::super::fields::{Fields, bits, int, optional_text, tlv};
+use super::super::fields::{Fields, bits, int, optional_text, signed_int, tlv};
 use super::{eim_id, flag, optional_bytes, retagged};
 
 /// What an `eimId` is.
@@ -69,8 +69,9 @@ pub struct EimConfigurationData {
     pub id_type: Option<EimIdType>,
     /// The highest value that counts as used.
     pub counter: Option<u64>,
-    /// Set by the eUICC. In a request any value asks for one.
-    pub association_token: Option<u64>,
+    /// Set by the eUICC. In a request [`EimConfigurationData::CALCULATE_TOKEN`] asks for one, and nothing else is right
+    /// (clause 5.9.4).
+    pub association_token: Option<i64>,
     /// With which eUICC packages are verified.
     pub key: Option<EimKey>,
     /// What TLS is to trust.
@@ -86,6 +87,15 @@ pub struct EimConfigurationData {
 impl EimConfigurationData {
     /// The bit of `protocols` that says: the IPA fetches over HTTPS.
     pub const RETRIEVE_HTTPS: u8 = 0x80;
+    /// The bit of `protocols` that says: by a protocol that is not of the standard (`eimProprietary`).
+    pub const PROPRIETARY: u8 = 0x08;
+    /// The `associationToken` of a request that has the eUICC calculate one (SGP.32 clause 5.9.4).
+    pub const CALCULATE_TOKEN: i64 = -1;
+
+    /// The association token that the eUICC has given, where it has.
+    pub fn token(&self) -> Option<u64> {
+        u64::try_from(self.association_token?).ok()
+    }
 
     /// One configuration on its own, `30`.
     ///
@@ -105,7 +115,7 @@ impl EimConfigurationData {
             fqdn: f.optional_text(0x81, "eimFqdn")?,
             id_type: EimIdType::read(&mut f, 0x82)?,
             counter: f.optional_integer(0x83, "counterValue")?,
-            association_token: f.optional_integer(0x84, "associationToken")?,
+            association_token: f.optional_signed(0x84, "associationToken")?,
             key: EimKey::read(&mut f, 0xa5, "eimPublicKeyData")?,
             tls: EimKey::read(&mut f, 0xa6, "trustedPublicKeyDataTls")?,
             protocols: protocols(&mut f)?,
@@ -124,7 +134,7 @@ impl EimConfigurationData {
                 &optional_text(0x81, self.fqdn.as_deref()),
                 &number(0x82, self.id_type.map(|kind| kind as u64)),
                 &number(0x83, self.counter),
-                &number(0x84, self.association_token),
+                &self.association_token.map(|token| signed_int(0x84, token)).unwrap_or_default(),
                 &self.key.as_ref().map(|key| key.to_bytes(0xa5)).unwrap_or_default(),
                 &self.tls.as_ref().map(|key| key.to_bytes(0xa6)).unwrap_or_default(),
                 &self.protocols.map(|protocols| bits(0x87, protocols)).unwrap_or_default(),
