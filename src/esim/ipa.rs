@@ -6,24 +6,31 @@
 //! [`Ipa::resume_after_refresh`] and says whether there is connectivity. Without any, it rolls back if the eIM allowed
 //! that. Results stay in the eUICC until the eIM acknowledges them, so that nothing is lost if the power is.
 
+mod euicc;
+
 use std::collections::VecDeque;
 
-use super::es9p::EventEntry;
+use self::euicc::{
+    Executed, allows_rollback, executed, kept_under, not_executed, unreadable, waiting_notifications,
+};
+use super::es9p::{AnswerError, EventEntry};
 use super::lpa::{
     ActivationCode, Discovery, Download, DownloadOptions, DownloadReport, Es10, LpaError, Source, Step,
     Transport, esipa, esipa_answer,
 };
 use super::{HttpRequest, HttpResponse};
 use crate::wire::rsp::iot::{
-    DownloadTrigger, EimConfigurationData, EimPackage, EimPackageResult, EsipaRequest, EsipaResponse,
-    EuiccData, EuiccPackage, EuiccPackageRequest, EuiccPackageResult, EuiccPackageResultData,
-    EuiccPackageSigned, EuiccResultData, GetEimPackage, IpaCapabilities, IpaEuiccDataRequest,
-    IpaEuiccDataResponse, Operation, ProfileDownloadTriggerRequest, ProfileDownloadTriggerResult,
-    ProvideEimPackageResult, StateChangeCause, TriggerOutcome,
+    DownloadTrigger, EimPackage, EimPackageResult, EsipaRequest, EsipaResponse, GetEimPackage,
+    ProfileDownloadTriggerRequest, ProfileDownloadTriggerResult, ProvideEimPackageResult, StateChangeCause,
+    TriggerOutcome,
 };
-use crate::wire::rsp::{DeviceInfo, EidBytes, IccidBytes, PendingNotification, RetrieveNotifications};
+use crate::wire::rsp::{DeviceInfo, EidBytes, IccidBytes, RetrieveNotifications};
 
 const UNDEFINED: u64 = 127;
+/// How often a download that gets no answer is tried before the eIM is told that there is none.
+const DOWNLOAD_ATTEMPTS: u32 = 3;
+/// How many packages are done between two starts. What is left comes with the next one.
+const PACKAGES_MAX: usize = 64;
 
 /// How an IPA works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +67,8 @@ pub struct PollReport {
     pub done: Vec<String>,
     /// The profiles that were installed.
     pub installed: Vec<IccidBytes>,
+    /// What eUICC or eIM have refused, in sentences that stand in `done` as well.
+    pub refused: Vec<String>,
     /// Why a download did not end in a profile.
     pub not_downloaded: Option<LpaError>,
     /// Whether another profile is enabled than before.
@@ -91,6 +100,10 @@ pub struct Ipa {
     sent: Option<EimPackageResult>,
     /// The transaction of the trigger that is worked on.
     trigger: Option<Vec<u8>>,
+    /// How often its download got no answer.
+    attempts: u32,
+    /// Answers of the eIM with a package since the start: one that comes again was not believed.
+    handled: Vec<Vec<u8>>,
     events: VecDeque<EventEntry>,
     /// Notifications of installations that the SM-DP+ has. They stay in the eUICC until the eIM has answered to the
     /// result: if the power is lost in between, they are what still tells of the profile.
@@ -111,6 +124,8 @@ impl Ipa {
             results: VecDeque::new(),
             sent: None,
             trigger: None,
+            attempts: 0,
+            handled: Vec::new(),
             events: VecDeque::new(),
             delivered: Vec::new(),
             report: PollReport::default(),
@@ -134,6 +149,7 @@ impl Ipa {
         self.results.extend(self.sent.take());
         self.results.retain(|result| !matches!(result, EimPackageResult::Euicc { .. }));
         self.events.clear();
+        self.handled.clear();
         let step = self.begin(es10);
         self.ended_where_failed(step)
     }
@@ -161,12 +177,19 @@ impl Ipa {
         let no_answer = || LpaError::Network { host: self.options.eim.clone(), problem: problem.to_owned() };
         let step = match std::mem::replace(&mut self.state, State::Begin) {
             State::Downloading(mut download) => match download.failed(problem) {
-                // The eIM asks again, and the download goes on where it was.
-                Step::Failed(error) if error.is_transient() => Err(error),
+                // The eIM itself is silent: there is nobody to tell. It asks again, and the download goes on where it was.
+                Step::Failed(error) if error.is_transient() && download.is_through_eim() => Err(error),
+                Step::Failed(error) if error.is_transient() && self.tries_again() => {
+                    let step = download.start(es10);
+                    self.downloading(es10, download, step)
+                }
                 step => self.downloading(es10, download, step),
             },
             State::Discovering(mut discovery) => match discovery.failed(problem) {
-                Step::Failed(error) => Err(error),
+                Step::Failed(error) if error.is_transient() && self.tries_again() => {
+                    let step = discovery.start(es10);
+                    self.discovering(es10, discovery, step)
+                }
                 step => self.discovering(es10, discovery, step),
             },
             _ => Err(no_answer()),
@@ -187,6 +210,11 @@ impl Ipa {
             _ => Err(LpaError::Ended),
         };
         self.ended_where_failed(step)
+    }
+
+    fn tries_again(&mut self) -> bool {
+        self.attempts += 1;
+        self.attempts < DOWNLOAD_ATTEMPTS
     }
 
     fn ended_where_failed(&mut self, step: Advance) -> IpaStep {
@@ -236,16 +264,32 @@ impl Ipa {
 
     fn polled(&mut self, es10: &mut Es10<'_>, response: &HttpResponse) -> Advance {
         let function = "GetEimPackage";
-        let package = match esipa_answer(function, response)? {
-            Some(EsipaResponse::GetEimPackage(Ok(package))) => *package,
-            Some(EsipaResponse::GetEimPackage(Err(1))) => {
+        let package = match esipa_answer(function, response) {
+            Ok(Some(EsipaResponse::GetEimPackage(Ok(package)))) => Ok(*package),
+            Ok(Some(EsipaResponse::GetEimPackage(Err(1)))) => {
                 self.state_change = None;
                 return Ok(IpaStep::Idle(std::mem::take(&mut self.report)));
             }
-            Some(EsipaResponse::GetEimPackage(Err(code))) => {
+            Ok(Some(EsipaResponse::GetEimPackage(Err(code)))) => {
                 return Err(LpaError::Eim { function, code, word: poll_error(code) });
             }
-            _ => return Err(LpaError::OtherSession),
+            Ok(_) => return Err(LpaError::OtherSession),
+            Err(error) => Err(unreadable(&response.body).ok_or(error)?),
+        };
+        // What is not believed comes again at once, and would do so for ever.
+        if self.handled.contains(&response.body) || self.handled.len() >= PACKAGES_MAX {
+            self.refused("the eIM hands out the same package again".to_owned());
+            return Ok(IpaStep::Idle(std::mem::take(&mut self.report)));
+        }
+        self.handled.push(response.body.clone());
+        let package = match package {
+            Ok(package) => package,
+            Err(error) => {
+                self.state_change = None;
+                self.refused("the eIM has a package that does not read".to_owned());
+                self.results.push_back(error);
+                return self.next(es10);
+            }
         };
         self.state_change = None;
         match package {
@@ -262,7 +306,13 @@ impl Ipa {
 
     fn provided(&mut self, es10: &mut Es10<'_>, response: &HttpResponse, notifications: &[u64]) -> Advance {
         let function = "ProvideEimPackageResult";
-        let answer = esipa_answer(function, response)?;
+        let answer = esipa_answer(function, response);
+        if let Err(error) = &answer
+            && !is_definite(error)
+        {
+            // What was sent is brought again after the next start.
+            return Err(error.clone());
+        }
         // Whatever the eIM says to it: to bring the same again would change nothing.
         let brought = self.sent.take();
         if matches!(brought, Some(EimPackageResult::Download(_))) {
@@ -271,25 +321,49 @@ impl Ipa {
             }
         }
         match answer {
-            None => {}
-            Some(EsipaResponse::ProvideEimPackageResult(Ok(acknowledged))) => {
+            Ok(None) => {}
+            Ok(Some(EsipaResponse::ProvideEimPackageResult(Ok(acknowledged)))) => {
                 for number in acknowledged.iter().chain(notifications) {
                     es10.remove_notification(*number)?;
                 }
             }
-            Some(EsipaResponse::ProvideEimPackageResult(Err(code))) => {
-                return Err(LpaError::Eim { function, code, word: poll_error(code) });
+            Ok(Some(EsipaResponse::ProvideEimPackageResult(Err(code)))) => {
+                self.refused(format!("the eIM does not take a result: {} ({code})", poll_error(code)));
+                // It is not going to take it later either, and what waits behind it is to have its turn.
+                if let Some(number) = brought.as_ref().and_then(kept_under) {
+                    es10.remove_notification(number)?;
+                }
             }
-            Some(_) => return Err(LpaError::OtherSession),
+            Ok(Some(_)) => self.refused("the eIM answers a result with something else".to_owned()),
+            Err(error) => self.refused(format!("the eIM does not take a result: {error}")),
         }
         self.next(es10)
     }
 
+    /// Notes what was refused.
+    fn refused(&mut self, sentence: String) {
+        self.report.done.push(sentence.clone());
+        self.report.refused.push(sentence);
+    }
+
     /// An eUICC package: the eUICC verifies and executes it, and signs what came of it.
     fn load(&mut self, es10: &mut Es10<'_>, request: &[u8]) -> Advance {
-        let result = es10.load_euicc_package(request)?;
-        let (changed, sentence) = changes(&result);
-        self.report.done.push(sentence);
+        let result = match es10.load_euicc_package(request) {
+            Ok(result) => result,
+            // The eUICC gives no result at all, so that the IPA says it (SGP.32 clause 3.3.1).
+            Err(error @ (LpaError::Status { .. } | LpaError::Card(_))) => {
+                self.refused(format!("the eUICC cannot read a package of the eIM: {error}"));
+                self.results.push_back(not_executed(request));
+                return self.next(es10);
+            }
+            Err(error) => return Err(error),
+        };
+        let Executed { changed, refused, sentence } = executed(&result);
+        if refused {
+            self.refused(sentence);
+        } else {
+            self.report.done.push(sentence);
+        }
         self.results.push_back(EimPackageResult::Euicc { result, notifications: Vec::new() });
         if !changed {
             return self.next(es10);
@@ -308,62 +382,10 @@ impl Ipa {
         Ok(IpaStep::ProfileChanged)
     }
 
-    fn euicc_data(
-        &self,
-        es10: &mut Es10<'_>,
-        request: &IpaEuiccDataRequest,
-    ) -> Result<IpaEuiccDataResponse, LpaError> {
-        let mut data = EuiccData { transaction_id: request.transaction_id.clone(), ..EuiccData::default() };
-        if request.wants(0xbf20) {
-            data.euicc_info1 = Some(es10.info1()?);
-        }
-        if request.wants(0xbf22) {
-            data.euicc_info2 = Some(es10.info2()?);
-        }
-        if request.wants(0x81) || request.wants(0x83) {
-            let addresses = es10.addresses()?;
-            data.default_smdp = addresses.default_smdp.filter(|_| request.wants(0x81));
-            data.root_smds = Some(addresses.root_smds).filter(|_| request.wants(0x83));
-        }
-        if request.wants(0xa5) || request.wants(0xa6) {
-            let certificates = match es10.certificates(request.ci_key_id.as_deref()) {
-                Ok(certificates) => certificates,
-                Err(LpaError::Euicc { .. }) => {
-                    let transaction_id = request.transaction_id.clone();
-                    return Ok(IpaEuiccDataResponse::Error { transaction_id, code: 5 });
-                }
-                Err(error) => return Err(error),
-            };
-            data.eum_certificate = Some(certificates.eum).filter(|_| request.wants(0xa5));
-            data.euicc_certificate = Some(certificates.euicc).filter(|_| request.wants(0xa6));
-        }
-        if request.wants(0x84) {
-            let eims = es10.eims()?;
-            let own = eims.iter().find(|eim| eim.fqdn.as_deref() == Some(&self.options.eim));
-            data.association_token = own.or(eims.first()).and_then(EimConfigurationData::token);
-        }
-        if request.wants(0xa0) {
-            data.notifications = Some(waiting_notifications(es10)?.0);
-        }
-        if request.wants(0xa2) {
-            let results = es10.retrieve(RetrieveNotifications::EuiccPackageResults)?;
-            data.package_results = Some(results.package_results);
-        }
-        if request.wants(0xa8) {
-            let way = if self.options.indirect { IpaCapabilities::INDIRECT } else { IpaCapabilities::DIRECT };
-            let features = way | IpaCapabilities::EIM_DOWNLOAD_DATA;
-            data.capabilities = Some(IpaCapabilities { features, protocols: Some(0x80) });
-        }
-        if request.wants(0xa9) {
-            let device = self.options.device.to_bytes(0xa9);
-            data.device = crate::wire::tlv::find(&device, 0xa9).ok().map(<[u8]>::to_vec);
-        }
-        Ok(IpaEuiccDataResponse::Ok(Box::new(data)))
-    }
-
     /// A profile download trigger.
     fn triggered(&mut self, es10: &mut Es10<'_>, request: ProfileDownloadTriggerRequest) -> Advance {
         self.trigger = request.transaction_id;
+        self.attempts = 0;
         let source = match request.trigger {
             Some(DownloadTrigger::ActivationCode(code)) => match code.parse::<ActivationCode>() {
                 Ok(code) => Source::ActivationCode(code),
@@ -483,43 +505,13 @@ fn of_event(event: EventEntry) -> Source {
     Source::Smdp { address: event.server, matching_id: Some(event.event_id) }
 }
 
-/// The notifications that wait in the eUICC, and their sequence numbers.
-fn waiting_notifications(es10: &mut Es10<'_>) -> Result<(Vec<Vec<u8>>, Vec<u64>), LpaError> {
-    let notifications = es10.retrieve(RetrieveNotifications::All)?.notifications;
-    let number = |raw: &Vec<u8>| Ok(PendingNotification::parse(raw)?.metadata()?.sequence_number);
-    let numbers = notifications.iter().map(number).collect::<Result<Vec<u64>, LpaError>>()?;
-    Ok((notifications, numbers))
-}
-
-/// Whether a result says that another profile is enabled now, and a sentence on it.
-fn changes(result: &[u8]) -> (bool, String) {
-    let results = match EuiccPackageResult::parse(result) {
-        Ok(EuiccPackageResult::Signed { data, .. }) => {
-            EuiccPackageResultData::parse(&data).map(|d| d.results)
-        }
-        Ok(EuiccPackageResult::ErrorSigned { .. } | EuiccPackageResult::ErrorUnsigned { .. }) => {
-            return (false, "the eUICC refused a package of the eIM".to_owned());
-        }
-        Err(error) => Err(error),
-    };
-    let Ok(results) = results else {
-        return (false, "the eUICC gave a result that does not read".to_owned());
-    };
-    let switches = |result: &EuiccResultData| {
-        matches!(result, EuiccResultData::Code(Operation::Enable | Operation::Disable, 0))
-    };
-    let done = results.iter().filter(|result| result.is_ok()).count();
-    (results.iter().any(switches), format!("executed a package of the eIM: {done} of {} done", results.len()))
-}
-
-fn allows_rollback(request: &[u8]) -> bool {
-    let package = EuiccPackageRequest::parse(request)
-        .and_then(|request| EuiccPackageSigned::parse(&request.signed))
-        .map(|signed| signed.package);
-    let allows = |psmo: &crate::wire::rsp::iot::Psmo| {
-        matches!(psmo, crate::wire::rsp::iot::Psmo::Enable { rollback: true, .. })
-    };
-    matches!(package, Ok(EuiccPackage::Psmo(list)) if list.iter().any(allows))
+/// Whether an error is an answer, of an eIM that would give the same again.
+fn is_definite(error: &LpaError) -> bool {
+    match error {
+        LpaError::Server(AnswerError::Status { status, .. }) => (400..500).contains(status),
+        LpaError::Server(AnswerError::Malformed { .. }) => true,
+        _ => false,
+    }
 }
 
 fn poll_error(code: u64) -> &'static str {

@@ -182,8 +182,8 @@ fn an_euicc_of_another_hierarchy_is_told_of_the_eim() {
     assert_eq!(device.profiles()[1], (ordered(&serving), "enabled".to_owned()));
     // A card of the lab is none of this hierarchy, whatever it calls itself.
     let serving = Serving::start(&args);
-    let (code, _, error) = Device::new().run(&["poll", "--eim", &serving.eim, "--ca", path(&serving.root)]);
-    assert!(code == Some(100) && error.contains("ProvideEimPackageResult"), "{error}");
+    let (code, out, error) = Device::new().run(&["poll", "--eim", &serving.eim, "--ca", path(&serving.root)]);
+    assert!(code == Some(100) && out.contains("the eIM does not take a result"), "{out}{error}");
     serving.wait_for(&["refused, certificate-chain"]);
 }
 
@@ -200,4 +200,17 @@ fn the_eim_goes_on_after_it_was_killed() {
     let again = Serving::start(&args);
     assert_eq!(device.poll(&again)["done"], json!([]), "the rule is not begun again");
     assert_eq!(std::fs::read_dir(state.join("euicc")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_poll_ends_with_the_code_of_what_was_refused() {
+    // What the eUICC or the SM-DP+ refuses is a finding; a server that is not there is a wrong set-up.
+    for (download, expected) in [("TOKEN-9", 100), ("LPA:1$smdp.invalid$X", 96)] {
+        let order = format!("{PROFILE}:TOKEN-1");
+        let serving = Serving::start(&["--order", &order, "--eim-download", download]);
+        let (code, out, error) =
+            Device::new().run(&["poll", "--eim", &serving.eim, "--ca", path(&serving.root)]);
+        assert_eq!(code, Some(expected), "{out}{error}");
+        serving.wait_for(&["ESipa.ProvideEimPackageResult", "the download failed"]);
+    }
 }

@@ -10,7 +10,7 @@ use cellbed::esim::eim::{Action, Eim, EimSettings};
 use cellbed::esim::ipa::{Ipa, IpaOptions, IpaStep, PollReport};
 use cellbed::esim::lpa::{Es10, LpaError, Step};
 use cellbed::esim::smdp::{ConfirmOrder, DownloadOrder, Profile, SmdpSettings};
-use cellbed::esim::store::{MemoryStore, Records};
+use cellbed::esim::store::{MemoryStore, Records, Store};
 use cellbed::esim::{ASN1, HttpRequest, HttpResponse, JSON, Pki, PkiOptions, Smdp, Smds};
 use cellbed::id::{Eid, Iccid};
 use cellbed::kernel::{EPOCH_UNIX_S, RngTree};
@@ -64,10 +64,17 @@ pub struct Lab {
     pub tally: Tally,
     /// What went over the network, and what came of it.
     pub log: Vec<String>,
+    /// What the eIM's clock says, Unix seconds.
+    pub now: u64,
     pub between: Between,
     /// Changes what goes to the eIM.
     pub before: Box<dyn Fn(&HttpRequest) -> HttpRequest>,
+    /// Answers in the place of the eIM.
+    pub instead: Instead,
 }
+
+/// An answer in the place of the eIM's, to a request that it is not to see.
+pub type Instead = Box<dyn FnMut(&HttpRequest) -> Option<HttpResponse>>;
 
 /// Changes the answer to a request on the way; `None` loses it.
 pub type Between = Box<dyn FnMut(&HttpRequest, HttpResponse) -> Option<HttpResponse>>;
@@ -80,11 +87,20 @@ pub struct Device {
 }
 
 pub fn eim(pki: &Pki, store: &MemoryStore, records: &Records, seed: u64, tally: &Tally) -> Eim {
+    eim_with(pki, Box::new(store.clone()), records, seed, tally)
+}
+
+pub fn eim_with(pki: &Pki, store: Box<dyn Store>, records: &Records, seed: u64, tally: &Tally) -> Eim {
     let identity = pki.eim("cellbed-eim", NOW - 60, &RngTree::new(6)).unwrap();
-    let settings = EimSettings { id: "cellbed-eim".to_owned(), address: EIM.to_owned(), indirect: true };
+    let settings = EimSettings {
+        id: "cellbed-eim".to_owned(),
+        address: EIM.to_owned(),
+        indirect: true,
+        peers: vec![SMDP.to_owned(), SMDS.to_owned()],
+    };
     let anchors = vec![pki.anchor(Some(NOW), tally).unwrap()];
     let rng = RngTree::new(seed).stream("eim");
-    Eim::new(settings, identity, anchors, rng, Box::new(store.clone()), records, tally).unwrap()
+    Eim::new(settings, identity, anchors, rng, store, records, tally).unwrap()
 }
 
 impl Lab {
@@ -115,8 +131,10 @@ impl Lab {
             store,
             tally: counted,
             log: Vec::new(),
+            now: NOW,
             between: Box::new(|_, response| Some(response)),
             before: Box::new(HttpRequest::clone),
+            instead: Box::new(|_| None),
         };
         let iccid = lab.iccid();
         let metadata = metadata(
@@ -196,8 +214,14 @@ impl Lab {
 
     /// Carries a request to whom it is for; `None` where it or its answer is lost.
     pub fn send(&mut self, request: &HttpRequest) -> Option<HttpResponse> {
+        if request.host == EIM
+            && let Some(response) = (self.instead)(request)
+        {
+            self.log.push(format!("in the place of the eIM: HTTP {}", response.status));
+            return (self.between)(request, response);
+        }
         let (response, note) = match request.host.as_str() {
-            EIM => match self.eim.handle(NOW, &(self.before)(request)) {
+            EIM => match self.eim.handle(self.now, &(self.before)(request)) {
                 Action::Answer(answer) => {
                     let refusal = answer.refusal.map_or("ok", |refusal| refusal.word());
                     (answer.response, format!("{} {refusal}: {}", answer.function, answer.note))
@@ -217,7 +241,10 @@ impl Lab {
                 let served = self.smds.handle(NOW, request);
                 (served.response, format!("{}: {}", served.function, served.note))
             }
-            host => panic!("nobody is at {host}"),
+            host => {
+                self.log.push(format!("nobody is at {host}"));
+                return None;
+            }
         };
         self.log.push(note);
         (self.between)(request, response)

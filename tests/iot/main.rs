@@ -5,4 +5,7 @@ mod ipa;
 mod lab;
 mod lpa;
 mod refusals;
+mod strangers;
+mod unsettled;
+mod wedge;
 mod work;

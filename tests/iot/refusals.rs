@@ -55,7 +55,10 @@ fn a_package_with_another_signature_changes_nothing() {
     });
     lab.poll(&mut device, &mut ipa, |_| true).unwrap();
     assert_eq!(device.enabled().as_deref(), Some("bootstrap"));
-    assert_eq!(last_outcome(&lab), "false the eUICC does not know this eIM, or not its signature");
+    let outcomes = &lab.eim.euicc(&eid(1)).unwrap().outcomes;
+    let refused = outcomes.iter().filter(|outcome| !outcome.ok);
+    let refused: Vec<_> = refused.map(|outcome| outcome.detail.as_str()).collect();
+    assert_eq!(refused, ["the eUICC does not know this eIM, or not its signature"]);
 }
 
 #[test]
@@ -69,7 +72,8 @@ fn a_package_for_another_eid_is_refused() {
     lab.eim.enqueue(&eid(2), disable()).unwrap();
     let raw = fetch(&mut lab, 2);
     change_package(&mut lab, move |_| EuiccPackageRequest::parse(&raw).unwrap());
-    lab.poll(&mut device, &mut ipa, |_| true).unwrap_err();
+    let report = lab.poll(&mut device, &mut ipa, |_| true).unwrap();
+    assert!(!report.refused.is_empty());
     assert_eq!(device.enabled().as_deref(), Some("bootstrap"));
     assert!(lab.log.iter().any(|line| line.contains("wrong-transaction")), "{:#?}", lab.log);
 }
@@ -110,7 +114,8 @@ fn a_replayed_package_is_refused_by_the_card() {
     change_package(&mut lab, move |_| EuiccPackageRequest::parse(&again).unwrap());
     let signed = EuiccPackageSigned::parse(&EuiccPackageRequest::parse(&raw).unwrap().signed).unwrap();
     assert_eq!(signed.counter, 2);
-    lab.poll(&mut device, &mut ipa, |_| true).unwrap_err();
+    let report = lab.poll(&mut device, &mut ipa, |_| true).unwrap();
+    assert!(!report.refused.is_empty());
     assert!(lab.log.iter().any(|line| line.contains("wrong-transaction")), "{:#?}", lab.log);
 }
 
@@ -118,10 +123,14 @@ fn a_replayed_package_is_refused_by_the_card() {
 fn a_result_that_the_card_did_not_sign_is_refused() {
     let (mut lab, mut device, mut ipa) = known(WorkKind::list());
     device.forge.store(true, Ordering::Relaxed);
-    let error = lab.poll(&mut device, &mut ipa, |_| true).unwrap_err();
-    assert_eq!(error.word(), "eim-refuses");
-    assert!(lab.log.last().unwrap().contains("wrong-signature"), "{:#?}", lab.log);
-    assert!(lab.eim.euicc(&eid(1)).unwrap().is_waiting());
+    let report = lab.poll(&mut device, &mut ipa, |_| true).unwrap();
+    assert_eq!(report.refused, ["the eIM does not take a result: undefined-error (127)"]);
+    assert!(lab.log.iter().any(|line| line.contains("wrong-signature")), "{:#?}", lab.log);
+    // The package has not ended: once the card signs again it is done.
+    device.forge.store(false, Ordering::Relaxed);
+    lab.now += 4_000;
+    lab.poll(&mut device, &mut ipa, |_| true).unwrap();
+    assert!(last_outcome(&lab).starts_with("true listProfileInfo"), "{:#?}", lab.log);
 }
 
 /// The result of a device, as its IPA would bring it, for whoever the EID says.

@@ -81,6 +81,11 @@ pub struct EsimServeArgs {
     #[arg(long, requires = "eim_downloads")]
     pub eim_indirect: bool,
 
+    /// Another server that these may connect to: an SM-DP+ from which devices download through the eIM, or an SM-DS that
+    /// ES2+.ConfirmOrder may name; may be given several times. Those of `--eim-download` are
+    #[arg(long = "peer", value_name = "HOST[:PORT]")]
+    pub peers: Vec<String>,
+
     /// The identifier of the eIM, under which eUICCs know it
     #[arg(long, value_name = "ID", default_value = EIM_ID, value_parser = eim_id)]
     pub eim_id: String,

@@ -219,7 +219,12 @@ fn office(
     let mut office = Office::open(Opening {
         smdp: SmdpSettings::new(&address),
         smds_address: &smds_address,
-        eim: Some(EimSettings { id: args.eim_id.clone(), address: eim_address, indirect: true }),
+        eim: Some(EimSettings {
+            id: args.eim_id.clone(),
+            address: eim_address,
+            indirect: true,
+            peers: args.peers.clone(),
+        }),
         identities,
         rng: rng.tree(),
         store: &|| match &store {

@@ -125,7 +125,11 @@ pub(super) fn poll(args: &PollArgs, how: How) -> Done {
         };
     };
     terminal::raw(&show::polled(&report, how));
-    Ok(Exit::Pass)
+    Ok(match &report.not_downloaded {
+        _ if !report.refused.is_empty() => Exit::Failed,
+        Some(error) => EuiccToolError::from(error.clone()).exit(),
+        None => Exit::Pass,
+    })
 }
 
 fn send(client: &mut HttpsClient, request: &HttpRequest) -> Result<HttpResponse, String> {

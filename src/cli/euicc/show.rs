@@ -220,7 +220,14 @@ pub(super) fn polled(report: &PollReport, how: How) -> String {
     if report.done.is_empty() {
         text += "the eIM has nothing to do\n";
     }
-    how.print(text, &json!({"done": report.done, "profile_changed": report.profile_changed}))
+    how.print(
+        text,
+        &json!({
+            "done": report.done,
+            "refused": report.refused,
+            "profile_changed": report.profile_changed,
+        }),
+    )
 }
 
 pub(super) fn eims_added(eims: &[EimConfigurationData], added: &[Added], how: How) -> String {

@@ -1,13 +1,19 @@
 //! The eUICCs that an eIM manages, and how it finds the one that a message is of or that something waits for without a
 //! look at the others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Forward;
-use super::record::EuiccRecord;
+use super::record::{EuiccRecord, Out, WorkKind};
 use crate::crypto::rsp_cert::{RspCertificate, RspPublicKey};
 use crate::esim::es9p;
+use crate::esim::lpa::ActivationCode;
 use crate::id::Eid;
+use crate::wire::rsp::iot::DownloadTrigger;
+
+/// How many eUICCs are known in memory alone, because nobody has ordered anything for them by name and nobody has seen
+/// their certificates.
+const STRANGERS_MAX: usize = 1_000;
 
 /// A notification in the outbox of an eUICC.
 type Waiting = (Eid, u64);
@@ -23,6 +29,11 @@ pub(super) struct Euiccs {
     /// When each notification is to be forwarded, Unix seconds; 0 is as soon as may be.
     due_of: BTreeMap<Waiting, u64>,
     due: BTreeSet<(u64, Waiting)>,
+    /// How many downloads are out, by the server of their activation code in small letters; empty where the eUICC or an
+    /// SM-DS says the server.
+    downloads: BTreeMap<String, usize>,
+    /// Those that are in memory alone, the oldest first.
+    strangers: VecDeque<Eid>,
 }
 
 impl Euiccs {
@@ -49,26 +60,38 @@ impl Euiccs {
         self.due.first().map(|(due_unix_s, _)| *due_unix_s)
     }
 
-    /// The first notification that is due, not to be forwarded again before `again_unix_s`.
-    pub(super) fn next_forward(&mut self, now_unix_s: u64, again_unix_s: u64) -> Option<Forward> {
+    /// The first notification that is due, not to be forwarded again before `again_unix_s`; with when it came, Unix
+    /// seconds.
+    pub(super) fn next_forward(&mut self, now_unix_s: u64, again_unix_s: u64) -> Option<(Forward, u64)> {
         let (_, waiting) = self.due.first().filter(|(due_unix_s, _)| *due_unix_s <= now_unix_s)?.clone();
         self.schedule(waiting.clone(), again_unix_s);
         let (eid, number) = waiting;
         let notification = self.records.get(&eid)?.outbox.get(&number)?;
         let request = es9p::handle_notification(&notification.address, &notification.notification);
-        Some(Forward { eid, number, request })
+        let since_unix_s = notification.since_unix_s;
+        Some((Forward { eid, number, request }, since_unix_s))
     }
 
     /// Puts a record in the place of the one before.
     pub(super) fn insert(&mut self, record: EuiccRecord) {
-        let eid = &record.eid;
-        let before = self.records.remove(eid).unwrap_or_else(|| EuiccRecord::new(eid.clone()));
-        if let Some(out) = &before.out {
+        let eid = record.eid.clone();
+        let before = self.records.remove(&eid).unwrap_or_else(|| EuiccRecord::new(eid.clone()));
+        for out in before.under_way() {
             self.by_transaction.remove(&out.transaction_id);
         }
-        if let Some(out) = &record.out {
+        for out in record.under_way() {
             self.by_transaction.insert(out.transaction_id.clone(), eid.clone());
         }
+        for server in before.under_way().filter_map(server_of) {
+            if let Some(count) = self.downloads.get_mut(&server) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        for server in record.under_way().filter_map(server_of) {
+            *self.downloads.entry(server).or_default() += 1;
+        }
+        self.downloads.retain(|_, count| *count > 0);
+        let eid = &eid;
         if before.chain != record.chain {
             if let Some(key) = key_of(&before).filter(|key| self.by_key.get(key) == Some(eid)) {
                 self.by_key.remove(&key);
@@ -83,7 +106,32 @@ impl Euiccs {
         for number in record.outbox.keys().filter(|number| !before.outbox.contains_key(number)) {
             self.schedule((eid.clone(), *number), 0);
         }
+        match (before.stranger, record.stranger) {
+            (false, true) => self.strangers.push_back(eid.clone()),
+            (true, false) => self.strangers.retain(|stranger| stranger != eid),
+            _ => {}
+        }
         self.records.insert(eid.clone(), record);
+        while self.strangers.len() > STRANGERS_MAX {
+            self.forget_stranger();
+        }
+    }
+
+    /// Whether a download from this server is out, or one of which the eUICC says the server.
+    pub(super) fn expects(&self, server: &str) -> (bool, bool) {
+        let out = |server: &str| self.downloads.contains_key(server);
+        (out(&server.to_ascii_lowercase()), out(""))
+    }
+
+    /// Forgets the oldest of those that are in memory alone. Whoever it was can begin again.
+    fn forget_stranger(&mut self) {
+        let Some(eid) = self.strangers.pop_front() else { return };
+        if let Some(record) = self.records.get(&eid).cloned() {
+            // Without anything that leads to it.
+            self.insert(EuiccRecord { stranger: record.stranger, ..EuiccRecord::new(eid.clone()) });
+            self.strangers.retain(|stranger| *stranger != eid);
+            self.records.remove(&eid);
+        }
     }
 
     fn schedule(&mut self, waiting: Waiting, due_unix_s: u64) {
@@ -96,6 +144,18 @@ impl Euiccs {
         if let Some(due_unix_s) = self.due_of.remove(waiting) {
             self.due.remove(&(due_unix_s, waiting.clone()));
         }
+    }
+}
+
+/// The server that a download under way goes to, in small letters; empty where the activation code does not say it.
+fn server_of(out: &Out) -> Option<String> {
+    match &out.work.kind {
+        WorkKind::Download { trigger: DownloadTrigger::ActivationCode(code), .. } => {
+            let code = code.parse::<ActivationCode>().ok()?;
+            Some(code.address.to_ascii_lowercase())
+        }
+        WorkKind::Download { .. } => Some(String::new()),
+        _ => None,
     }
 }
 

@@ -4,7 +4,10 @@
 //! that eUICC has signed, with a certificate chain that leads to a trusted CI. Downloads that an IPA cannot do itself
 //! go through it ([`Action::Relay`]).
 
+mod attempts;
+mod downloads;
 mod euiccs;
+mod notifications;
 mod packages;
 mod record;
 mod relay;
@@ -33,6 +36,8 @@ use crate::wire::rsp::iot::{
 
 /// For how long a server that has not taken a notification is left alone, in seconds.
 pub const FORWARD_AGAIN_S: u64 = 60;
+/// For how long it is tried, in seconds: a week.
+const FORWARD_S: u64 = 7 * 86_400;
 
 /// What an eIM is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +48,9 @@ pub struct EimSettings {
     pub address: String,
     /// Whether IPAs may download through it.
     pub indirect: bool,
+    /// The servers that it connects to beside those of the activation codes that it hands out: FQDN, with `:port` where
+    /// that is not 443.
+    pub peers: Vec<String>,
 }
 
 /// Why the eIM does not do or believe something.
@@ -74,6 +82,16 @@ pub enum EimRefusal {
     ServerSilent,
     /// The record of the eUICC could not be kept.
     NotKept,
+    /// The result is of an earlier download.
+    OldResult,
+    /// The server is none that this eIM connects to.
+    HostNotAllowed,
+    /// The IPA could not do what it was asked, and nobody has signed that.
+    IpaReports,
+    /// The eUICC has refused a package, and has not signed that.
+    NotSigned,
+    /// The IPA says that a download failed, and nobody has signed that.
+    DownloadFailed,
 }
 
 impl EimRefusal {
@@ -93,6 +111,11 @@ impl EimRefusal {
             Self::ServerRefuses => "server-refuses",
             Self::ServerSilent => "server-silent",
             Self::NotKept => "not-kept",
+            Self::OldResult => "old-result",
+            Self::HostNotAllowed => "host-not-allowed",
+            Self::IpaReports => "ipa-reports-error",
+            Self::NotSigned => "not-signed",
+            Self::DownloadFailed => "download-failed",
         }
     }
 
@@ -112,6 +135,26 @@ impl EimRefusal {
             Self::ServerRefuses => "the server refuses",
             Self::ServerSilent => "the server does not answer",
             Self::NotKept => "the state could not be kept",
+            Self::OldResult => "the result is of an earlier download",
+            Self::HostNotAllowed => "this eIM does not connect to that server",
+            Self::IpaReports => "the IPA reports error",
+            Self::NotSigned => "the eUICC does not know this eIM, or not its signature",
+            Self::DownloadFailed => "the download failed",
+        }
+    }
+
+    /// Whether it is only what an IPA has to report.
+    const fn is_report(self) -> bool {
+        matches!(self, Self::IpaReports | Self::NotSigned | Self::DownloadFailed)
+    }
+
+    /// The sentence with what there is to say beside it.
+    fn with(self, detail: &str) -> String {
+        match (self, detail) {
+            (_, "") => self.sentence().to_owned(),
+            (Self::IpaReports, detail) => format!("{} {detail}", self.sentence()),
+            (Self::NotSigned, _) => self.sentence().to_owned(),
+            (_, detail) => format!("{}: {detail}", self.sentence()),
         }
     }
 }
@@ -233,7 +276,11 @@ impl Eim {
             Some(record) => record.clone(),
             None => EuiccRecord::new(eid.clone()),
         };
-        record.association_token = association_token.or(record.association_token);
+        record.stranger = false;
+        if association_token.is_some() {
+            record.association_token = association_token;
+            record.token_proven = true;
+        }
         self.keep(record)
     }
 
@@ -243,6 +290,7 @@ impl Eim {
     /// [`StoreError`].
     pub fn enqueue(&mut self, eid: &Eid, kind: WorkKind) -> Result<u64, StoreError> {
         let mut record = self.euiccs.get(eid).cloned().unwrap_or_else(|| EuiccRecord::new(eid.clone()));
+        record.stranger = false;
         let number = record.push(kind);
         self.keep(record)?;
         Ok(number)
@@ -282,14 +330,24 @@ impl Eim {
             EsipaRequest::TransferEimPackageResponse(_) => {
                 Action::Answer(http_error(400, "this eIM sends nothing unasked"))
             }
-            message => self.relay(&function, message),
+            message => self.relay(now_unix_s, &function, message),
         }
     }
 
     /// The next notification that is due to be forwarded to its server. One that is not forgotten with
     /// [`Eim::forwarded`] is due again after [`FORWARD_AGAIN_S`].
     pub fn next_forward(&mut self, now_unix_s: u64) -> Option<Forward> {
-        self.euiccs.next_forward(now_unix_s, now_unix_s.saturating_add(FORWARD_AGAIN_S))
+        loop {
+            let again_unix_s = now_unix_s.saturating_add(FORWARD_AGAIN_S);
+            let (forward, since_unix_s) = self.euiccs.next_forward(now_unix_s, again_unix_s)?;
+            if now_unix_s <= since_unix_s.saturating_add(FORWARD_S) {
+                return Some(forward);
+            }
+            // Nobody wants it. Where that cannot be kept, it is tried once more later.
+            if self.forwarded(&forward).is_err() {
+                return None;
+            }
+        }
     }
 
     /// When something has to be done although no IPA asks: a notification is to be forwarded. Unix seconds; in the
@@ -308,10 +366,23 @@ impl Eim {
         self.keep(record)
     }
 
-    fn keep(&mut self, record: EuiccRecord) -> Result<(), StoreError> {
-        self.store.put(Kind::Euicc, record.eid.as_str(), &mut || store::record(&record))?;
+    /// Keeps what has changed. Of whoever nobody has ordered anything for by name nothing is written before its
+    /// certificates are known.
+    fn keep(&mut self, mut record: EuiccRecord) -> Result<(), StoreError> {
+        record.stranger &= !record.is_verified();
+        if self.euiccs.get(&record.eid) == Some(&record) {
+            return Ok(());
+        }
+        if !record.stranger {
+            self.store.put(Kind::Euicc, record.eid.as_str(), &mut || store::record(&record))?;
+        }
         self.euiccs.insert(record);
         Ok(())
+    }
+
+    /// Whether this eIM connects to a server, whatever was ordered.
+    fn may_reach(&self, host: &str) -> bool {
+        self.settings.peers.iter().any(|peer| peer.eq_ignore_ascii_case(host))
     }
 
     fn transaction_id(&mut self) -> Vec<u8> {
@@ -339,6 +410,27 @@ fn refused(function: &str, response: &EsipaResponse, refusal: EimRefusal, detail
         format!("{}: {detail}", refusal.sentence())
     };
     EimAnswer { refusal: Some(refusal), ..answer(function, response, note) }
+}
+
+/// 204, as HandleNotification is answered.
+fn nothing(function: &str, note: String) -> EimAnswer {
+    EimAnswer {
+        response: HttpResponse { status: 204, content_type: String::new(), body: Vec::new() },
+        function: function.to_owned(),
+        note,
+        refusal: None,
+    }
+}
+
+/// 503, since nothing was decided: what cannot be kept now may be brought again.
+fn not_kept(function: &str, problem: &StoreError) -> EimAnswer {
+    let refusal = EimRefusal::NotKept;
+    EimAnswer {
+        function: function.to_owned(),
+        note: refusal.with(&problem.to_string()),
+        refusal: Some(refusal),
+        ..http_error(503, "the state could not be kept")
+    }
 }
 
 /// What is no message of ESipa at all.

@@ -1,7 +1,8 @@
 //! ESipa.GetEimPackage: the next package for an eUICC, signed (SGP.32 clauses 2.11.1 and 5.14.5).
 
+use super::attempts::Next;
 use super::record::{EuiccRecord, Out, WorkKind};
-use super::{Eim, EimAnswer, EimRefusal, answer, refused};
+use super::{Eim, EimAnswer, EimRefusal, answer, not_kept, refused};
 use crate::wire::bcd;
 use crate::wire::rsp::EidBytes;
 use crate::wire::rsp::iot::{
@@ -12,7 +13,6 @@ use crate::wire::rsp::iot::{
 const NO_PACKAGE: u64 = 1;
 const EID_NOT_FOUND: u64 = 2;
 const INVALID_EID: u64 = 3;
-const UNDEFINED: u64 = 127;
 
 impl Eim {
     pub(super) fn get_eim_package(
@@ -29,17 +29,17 @@ impl Eim {
         let Some(mut record) = self.record_or_rule(&eid) else {
             return refused(function, &error(EID_NOT_FOUND), EimRefusal::UnknownEid, eid.as_str());
         };
-        if get.notify_state_change && record.is_verified() {
+        if get.notify_state_change && record.is_verified() && !record.is_listing() {
             record.push(WorkKind::list());
         }
         let ended = end_impossible(&mut record, now_unix_s);
-        let note = self.take_out(&mut record, &get.eid);
+        let note = self.take_out(&mut record, &get.eid, now_unix_s);
         let response = match (&note, &record.out) {
             (Some(_), Some(out)) => package_of(&out.message),
             _ => None,
         };
         if let Err(problem) = self.keep(record) {
-            return refused(function, &error(UNDEFINED), EimRefusal::NotKept, &problem.to_string());
+            return not_kept(function, &problem);
         }
         match (response, note) {
             (Some(package), Some(note)) => {
@@ -58,7 +58,7 @@ impl Eim {
         let rule = self.rules.for_eid(eid);
         let mut record = match (self.euiccs.get(eid), rule) {
             (Some(record), _) => record.clone(),
-            (None, Some(_)) => EuiccRecord::new(eid.clone()),
+            (None, Some(_)) => EuiccRecord { stranger: true, ..EuiccRecord::new(eid.clone()) },
             (None, None) => return None,
         };
         if let Some(rule) = rule.filter(|_| !record.ruled) {
@@ -66,40 +66,65 @@ impl Eim {
             record.steps.extend(rule.steps.iter().cloned());
         }
         // What an eUICC signs cannot be believed before its certificates are known.
-        let asks = |kind: &WorkKind| matches!(kind, WorkKind::Data(_));
-        let asked = record.queue.front().is_some_and(|work| asks(&work.kind)) || record.out.is_some();
-        let idle = record.queue.is_empty() && record.steps.is_empty();
-        if !(record.is_verified() || asked || idle) {
+        let under_way = record.under_way().next().is_some();
+        let idle = record.queue.is_empty() && record.steps.is_empty() && !under_way;
+        if !(record.is_verified() || record.is_asking() || idle) {
             record.push_first(WorkKind::introduction());
         }
-        record.next_step(None);
+        record.next_step();
         Some(record)
     }
 
-    /// Puts the next work of the queue out, where nothing is; what is out is sent again as it was.
-    fn take_out(&mut self, record: &mut EuiccRecord, eid: &EidBytes) -> Option<String> {
+    /// Puts the next work out, where nothing is; what is out is sent again as it was, until others have their turn.
+    fn take_out(&mut self, record: &mut EuiccRecord, eid: &EidBytes, now_unix_s: u64) -> Option<String> {
+        if record.is_unanswered(now_unix_s)
+            && let Some(out) = record.out.take()
+        {
+            record.put_aside(out, "the IPA fetches it and does not answer", now_unix_s);
+        }
         if let Some(out) = &record.out {
             return Some(format!("{}, again", out.work.kind.describe()));
         }
-        let work = record.queue.pop_front()?;
+        let (work, tries) = match record.next_work(now_unix_s)? {
+            Next::Fresh(work) => (work, 0),
+            Next::Anew { work, tries } => (work, tries),
+            Next::Again(out) => {
+                let note = format!("{}, again", out.work.kind.describe());
+                record.out = Some(Out { handed: 0, handed_unix_s: now_unix_s, ..out });
+                return Some(note);
+            }
+        };
         let transaction_id = self.transaction_id();
         let note = work.kind.describe();
+        let token = record.token_for(tries);
         let package = match &work.kind {
             WorkKind::Package(package) => {
                 record.counter += 1;
-                EimPackage::Euicc(self.sign(record, eid, &transaction_id, package))
+                EimPackage::Euicc(self.sign(record, eid, &transaction_id, package, token))
             }
             WorkKind::Data(request) => EimPackage::Data(IpaEuiccDataRequest {
                 transaction_id: Some(transaction_id.clone()),
                 ..request.clone()
             }),
-            WorkKind::Download { trigger, hidden } => EimPackage::Download(ProfileDownloadTriggerRequest {
-                trigger: (!hidden).then(|| trigger.clone()),
-                transaction_id: Some(transaction_id.clone()),
-            }),
+            WorkKind::Download { trigger, hidden } => {
+                record.send_to(trigger);
+                EimPackage::Download(ProfileDownloadTriggerRequest {
+                    trigger: (!hidden).then(|| trigger.clone()),
+                    transaction_id: Some(transaction_id.clone()),
+                })
+            }
         };
-        let message = EsipaResponse::GetEimPackage(Ok(Box::new(package))).to_bytes();
-        record.out = Some(Out { work, transaction_id, counter: record.counter, message });
+        record.out = Some(Out {
+            work,
+            transaction_id,
+            counter: record.counter,
+            message: EsipaResponse::GetEimPackage(Ok(Box::new(package))).to_bytes(),
+            token,
+            tries,
+            handed: 0,
+            handed_unix_s: now_unix_s,
+            not_before_unix_s: 0,
+        });
         Some(note)
     }
 
@@ -109,6 +134,7 @@ impl Eim {
         eid: &EidBytes,
         transaction_id: &[u8],
         package: &EuiccPackage,
+        token: Option<u64>,
     ) -> Vec<u8> {
         let signed = EuiccPackageSigned {
             eim_id: self.settings.id.clone(),
@@ -118,7 +144,7 @@ impl Eim {
             package: package.clone(),
         }
         .to_bytes();
-        let signature = self.identity.key.sign(&with_token(&signed, record.association_token));
+        let signature = self.identity.key.sign(&with_token(&signed, token));
         EuiccPackageRequest { signed, signature }.to_bytes()
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::super::store;
+use crate::esim::lpa::ActivationCode;
 use crate::id::{Eid, Iccid};
 use crate::wire::rsp::iot::{
     DownloadTrigger, EuiccData, EuiccPackage, IpaEuiccDataRequest, ProfileDownloadTriggerRequest, Psmo,
@@ -146,6 +147,30 @@ pub(super) struct Out {
     /// As it was sent: a package that is fetched again is the same one.
     #[serde(with = "store")]
     pub(super) message: Vec<u8>,
+    /// Of a package: the association token that its signature covers.
+    #[serde(default)]
+    pub(super) token: Option<u64>,
+    /// How often it was set aside.
+    #[serde(default)]
+    pub(super) tries: u32,
+    /// In how many minutes it was handed out since it was last set aside, and when last, Unix seconds.
+    #[serde(default)]
+    pub(super) handed: u32,
+    #[serde(default)]
+    pub(super) handed_unix_s: u64,
+    /// Until when it stays aside, Unix seconds.
+    #[serde(default)]
+    pub(super) not_before_unix_s: u64,
+}
+
+impl Out {
+    pub(super) fn is_package(&self) -> bool {
+        matches!(self.work.kind, WorkKind::Package(_))
+    }
+
+    pub(super) fn is_download(&self) -> bool {
+        matches!(self.work.kind, WorkKind::Download { .. })
+    }
 }
 
 /// How a piece of work ended.
@@ -180,6 +205,9 @@ pub(super) struct Waiting {
     pub(super) address: String,
     #[serde(with = "store")]
     pub(super) notification: Vec<u8>,
+    /// When it came, Unix seconds.
+    #[serde(default)]
+    pub(super) since_unix_s: u64,
 }
 
 /// One eUICC.
@@ -191,6 +219,12 @@ pub struct EuiccRecord {
     pub counter: u64,
     /// What results are bound to this eIM by (SGP.32 clause 2.11.1.1).
     pub association_token: Option<u64>,
+    /// Whether the eUICC has signed over that token, or the operator has said it.
+    #[serde(default)]
+    pub(super) token_proven: bool,
+    /// Another token that somebody has told since, without a signature.
+    #[serde(default)]
+    pub(super) token_told: Option<u64>,
     /// CERT.EUICC.ECDSA and CERT.EUM.ECDSA, DER, verified; none where they are not known yet.
     #[serde(with = "store")]
     pub(super) chain: Vec<Vec<u8>>,
@@ -207,6 +241,12 @@ pub struct EuiccRecord {
     /// Work that the IPA has not fetched yet, the next first.
     pub queue: VecDeque<Work>,
     pub(super) out: Option<Out>,
+    /// What was fetched, did not end in a way that is to be believed, and is handed out again later.
+    #[serde(default)]
+    pub(super) aside: VecDeque<Out>,
+    /// How often in a row the eUICC has refused a counter as used.
+    #[serde(default)]
+    pub(super) replays: u32,
     /// The last package that was answered: a rollback refers to it.
     pub(super) last: Option<(u64, Vec<u8>)>,
     /// Sequence numbers of results that were taken, the newest last.
@@ -214,11 +254,26 @@ pub struct EuiccRecord {
     /// How work has ended, the newest last.
     pub outcomes: Vec<Outcome>,
     pub(super) outbox: BTreeMap<u64, Waiting>,
+    /// Sessions with SM-DP+s whose installation results were taken, the newest last.
+    #[serde(default, with = "store")]
+    pub(super) installations: Vec<Vec<u8>>,
+    /// The highest sequence number of an installation result that was taken.
+    #[serde(default)]
+    pub(super) installed_sequence: u64,
+    /// The profile that was installed last.
+    #[serde(default)]
+    pub(super) installed: Option<Iccid>,
+    /// SM-DP+s that it was sent to by an activation code.
+    #[serde(default)]
+    pub(super) servers: Vec<String>,
     /// What of its rule is still to be done.
     pub(super) steps: VecDeque<RuleStep>,
     /// Whether a rule was applied to it already.
     pub(super) ruled: bool,
     pub(super) numbers: u64,
+    /// Nobody has ordered anything for it by name, and its certificates are not known: it is kept in memory alone.
+    #[serde(skip)]
+    pub(super) stranger: bool,
 }
 
 /// How many results and outcomes are remembered.
@@ -230,6 +285,8 @@ impl EuiccRecord {
             eid,
             counter: 0,
             association_token: None,
+            token_proven: false,
+            token_told: None,
             chain: Vec::new(),
             info1: None,
             ipa_features: 0,
@@ -237,13 +294,20 @@ impl EuiccRecord {
             profiles: Vec::new(),
             queue: VecDeque::new(),
             out: None,
+            aside: VecDeque::new(),
+            replays: 0,
             last: None,
             taken: VecDeque::new(),
             outcomes: Vec::new(),
             outbox: BTreeMap::new(),
+            installations: Vec::new(),
+            installed_sequence: 0,
+            installed: None,
+            servers: Vec::new(),
             steps: VecDeque::new(),
             ruled: false,
             numbers: 0,
+            stranger: false,
         }
     }
 
@@ -258,9 +322,31 @@ impl EuiccRecord {
         self.queue.push_front(Work { number: self.numbers, kind });
     }
 
+    /// Remembers where a trigger sends the device.
+    pub(super) fn send_to(&mut self, trigger: &DownloadTrigger) {
+        let DownloadTrigger::ActivationCode(code) = trigger else { return };
+        let Ok(code) = code.parse::<ActivationCode>() else { return };
+        if !self.was_sent_to(&code.address) {
+            if self.servers.len() >= REMEMBERED {
+                self.servers.remove(0);
+            }
+            self.servers.push(code.address);
+        }
+    }
+
+    /// Whether an activation code has sent it to this server.
+    pub(super) fn was_sent_to(&self, server: &str) -> bool {
+        self.servers.iter().any(|known| known.eq_ignore_ascii_case(server))
+    }
+
     /// Whether something was fetched and not answered yet.
     pub fn is_waiting(&self) -> bool {
         self.out.is_some()
+    }
+
+    /// Whether nothing is left to do: no work waits, is out, or was put aside to be handed out again.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.under_way().next().is_none()
     }
 
     /// Whether its certificates are known and verified.
@@ -268,17 +354,36 @@ impl EuiccRecord {
         !self.chain.is_empty()
     }
 
-    /// Ends the work that is out.
-    pub(super) fn finish(&mut self, ok: bool, detail: String, now_unix_s: u64) {
-        if let Some(out) = self.out.take() {
-            if matches!(out.work.kind, WorkKind::Package(_)) {
-                self.last = Some((out.counter, out.transaction_id));
-            }
-            self.note(out.work.number, out.work.kind.describe(), ok, detail, now_unix_s);
+    /// Everything that was fetched and has not ended: what is out before what is aside.
+    pub(super) fn under_way(&self) -> impl Iterator<Item = &Out> {
+        self.out.iter().chain(&self.aside)
+    }
+
+    /// Takes what was fetched under this transaction out of what is under way.
+    pub(super) fn take_under_way(&mut self, transaction_id: &[u8]) -> Option<Out> {
+        if self.out.as_ref().is_some_and(|out| out.transaction_id == transaction_id) {
+            return self.out.take();
+        }
+        let at = self.aside.iter().position(|out| out.transaction_id == transaction_id)?;
+        self.aside.remove(at)
+    }
+
+    /// Ends work that was taken out of what is under way.
+    pub(super) fn finish(&mut self, out: Out, ok: bool, detail: String, now_unix_s: u64) {
+        self.note(out.work.number, out.work.kind.describe(), ok, detail, now_unix_s);
+        if out.is_package() {
+            self.last = Some((out.counter, out.transaction_id));
+        }
+        if !ok {
+            self.steps.clear();
         }
     }
 
     pub(super) fn note(&mut self, number: u64, what: String, ok: bool, detail: String, now_unix_s: u64) {
+        let again = |last: &Outcome| last.number == number && last.detail == detail && !last.ok && !ok;
+        if self.outcomes.last().is_some_and(again) {
+            return;
+        }
         if self.outcomes.len() >= REMEMBERED {
             self.outcomes.remove(0);
         }

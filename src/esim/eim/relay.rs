@@ -20,6 +20,8 @@ use crate::wire::rsp::{
 const UNDEFINED: u64 = 127;
 /// How many indirect downloads may be under way.
 const SESSIONS_MAX: usize = 10_000;
+/// For how long one is remembered after its last message, in seconds: its notification may come later.
+const SESSION_S: u64 = 3_600;
 
 /// An indirect download.
 #[derive(Debug, Clone)]
@@ -33,8 +35,8 @@ pub(super) struct Session {
     smdp_oid: Vec<u8>,
     /// The key for which a package is bound already.
     bpp_euicc_otpk: Option<Vec<u8>>,
-    /// Counts the downloads.
-    number: u64,
+    /// Until when it is remembered, Unix seconds, and which of those that end then.
+    age: (u64, u64),
 }
 
 /// Indirect downloads by the transaction of the SM-DP+. One that ends here may still be spoken of, in a notification
@@ -42,7 +44,7 @@ pub(super) struct Session {
 #[derive(Debug, Default)]
 pub(super) struct Relays {
     sessions: BTreeMap<Vec<u8>, Session>,
-    by_age: BTreeMap<u64, Vec<u8>>,
+    by_age: BTreeMap<(u64, u64), Vec<u8>>,
     numbers: u64,
 }
 
@@ -57,11 +59,8 @@ impl Relays {
         self.sessions.get(transaction_id)
     }
 
-    fn get_mut(&mut self, transaction_id: &[u8]) -> Option<&mut Session> {
-        self.sessions.get_mut(transaction_id)
-    }
-
-    fn insert(&mut self, transaction_id: Vec<u8>, mut session: Session) {
+    /// Remembers a session from now on, or anew; the oldest goes where there are too many.
+    fn insert(&mut self, transaction_id: Vec<u8>, mut session: Session, now_unix_s: u64) {
         self.remove(&transaction_id);
         if self.sessions.len() >= SESSIONS_MAX
             && let Some((_, oldest)) = self.by_age.pop_first()
@@ -69,14 +68,23 @@ impl Relays {
             self.sessions.remove(&oldest);
         }
         self.numbers += 1;
-        session.number = self.numbers;
-        self.by_age.insert(session.number, transaction_id.clone());
+        session.age = (now_unix_s.saturating_add(SESSION_S), self.numbers);
+        self.by_age.insert(session.age, transaction_id.clone());
         self.sessions.insert(transaction_id, session);
     }
 
     fn remove(&mut self, transaction_id: &[u8]) {
         if let Some(session) = self.sessions.remove(transaction_id) {
-            self.by_age.remove(&session.number);
+            self.by_age.remove(&session.age);
+        }
+    }
+
+    /// Forgets what has run out.
+    fn forget(&mut self, now_unix_s: u64) {
+        while let Some((age, id)) = self.by_age.first_key_value().filter(|((end, _), _)| *end <= now_unix_s) {
+            let (age, id) = (*age, id.clone());
+            self.by_age.remove(&age);
+            self.sessions.remove(&id);
         }
     }
 }
@@ -84,6 +92,7 @@ impl Relays {
 /// What is waited for while a server is asked.
 #[derive(Debug)]
 pub struct RelayToken {
+    now_unix_s: u64,
     function: String,
     what: What,
 }
@@ -97,10 +106,12 @@ enum What {
 }
 
 impl Eim {
-    pub(super) fn relay(&mut self, function: &str, message: EsipaRequest) -> Action {
+    pub(super) fn relay(&mut self, now_unix_s: u64, function: &str, message: EsipaRequest) -> Action {
+        self.relays.forget(now_unix_s);
         let (response, refusal, detail) = match self.relayed_request(message) {
             Ok((request, what)) => {
-                return Action::Relay { request, token: RelayToken { function: function.to_owned(), what } };
+                let token = RelayToken { now_unix_s, function: function.to_owned(), what };
+                return Action::Relay { request, token };
             }
             Err(refused) => refused,
         };
@@ -120,7 +131,8 @@ impl Eim {
             } => {
                 let error = |code| Box::new(EsipaResponse::InitiateAuthentication(Err(code)));
                 let record = eim_transaction_id.as_deref().and_then(|id| self.euiccs.with_transaction(id));
-                if eim_transaction_id.is_some() && record.is_none() {
+                let download = record.and_then(|record| record.out.as_ref()).filter(|out| out.is_download());
+                if eim_transaction_id.is_some() && download.is_none() {
                     return Err((error(52), EimRefusal::WrongTransaction, String::new()));
                 }
                 let hidden = record.and_then(hidden_code);
@@ -131,6 +143,14 @@ impl Eim {
                     let problem = "neither the IPA nor the eIM says address and EUICCInfo1".to_owned();
                     return Err((error(1), EimRefusal::Malformed, problem));
                 };
+                // An IPA of v1.0 does not say for which package it downloads: then any that is out will do.
+                let (named, open) = match record {
+                    Some(record) => (record.was_sent_to(&server), true),
+                    None => self.euiccs.expects(&server),
+                };
+                if !(named || open && self.may_reach(&server)) {
+                    return Err((error(1), EimRefusal::HostNotAllowed, server));
+                }
                 let eid = record.map(|record| record.eid.clone());
                 let request = es9p::initiate_authentication(Service::Smdp, &server, &euicc_challenge, &info1);
                 Ok((request, What::Initiate { server, eid, matching_id }))
@@ -179,14 +199,22 @@ impl Eim {
 
     /// The answer to the IPA, made of what the server has answered; or of why it has not.
     pub fn relayed(&mut self, token: RelayToken, response: Result<&HttpResponse, &str>) -> EimAnswer {
-        let RelayToken { function, what } = token;
+        let RelayToken { now_unix_s, function, what } = token;
         match response {
             Ok(response) => match what {
                 What::Initiate { server, eid, matching_id } => {
-                    self.initiated(&function, response, server, eid, matching_id)
+                    let session = Session {
+                        server,
+                        eid,
+                        shown: None,
+                        smdp_oid: Vec::new(),
+                        bpp_euicc_otpk: None,
+                        age: (0, 0),
+                    };
+                    self.initiated(now_unix_s, &function, response, session, matching_id)
                 }
                 What::Authenticate { transaction_id, shown } => {
-                    self.authenticated(&function, response, &transaction_id, shown)
+                    self.authenticated(now_unix_s, &function, response, &transaction_id, shown)
                 }
                 What::Package { transaction_id } => match es9p::bound_profile_package(response) {
                     Ok(package) => {
@@ -223,10 +251,10 @@ impl Eim {
 
     fn initiated(
         &mut self,
+        now_unix_s: u64,
         function: &str,
         response: &HttpResponse,
-        server: String,
-        eid: Option<Eid>,
+        mut session: Session,
         matching_id: Option<String>,
     ) -> EimAnswer {
         let mut ok = match es9p::initiated(response) {
@@ -237,20 +265,20 @@ impl Eim {
                 });
             }
         };
-        let smdp_oid = RspCertificate::parse(&ok.certificate)
+        session.smdp_oid = RspCertificate::parse(&ok.certificate)
             .ok()
             .and_then(|certificate| certificate.registered_id().map(|oid| oid.contents().to_vec()))
             .unwrap_or_default();
         let id = ok.transaction_id.clone().unwrap_or_default();
-        let note = format!("with {server}");
-        let session = Session { server, eid, shown: None, smdp_oid, bpp_euicc_otpk: None, number: 0 };
-        self.relays.insert(id, session);
+        let note = format!("with {}", session.server);
+        self.relays.insert(id, session, now_unix_s);
         ok.matching_id = matching_id;
         answer(function, &EsipaResponse::InitiateAuthentication(Ok(Box::new(ok))), note)
     }
 
     fn authenticated(
         &mut self,
+        now_unix_s: u64,
         function: &str,
         response: &HttpResponse,
         id: &[u8],
@@ -263,9 +291,9 @@ impl Eim {
                 return refuse(function, &error, authenticate_code, EsipaResponse::AuthenticateClientError);
             }
         };
-        if let (Some(session), Ok(signed)) = (self.relays.get_mut(id), SmdpSigned2::parse(&ok.smdp_signed2)) {
-            session.bpp_euicc_otpk = signed.bpp_euicc_otpk;
-            session.shown = shown;
+        if let (Some(session), Ok(signed)) = (self.relays.get(id), SmdpSigned2::parse(&ok.smdp_signed2)) {
+            let session = Session { bpp_euicc_otpk: signed.bpp_euicc_otpk, shown, ..session.clone() };
+            self.relays.insert(id.to_vec(), session, now_unix_s);
         }
         let response = EsipaResponse::AuthenticateClient {
             transaction_id: ok.transaction_id,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::record::{EuiccRecord, RuleStep, WorkKind};
-use crate::id::{Eid, Iccid};
+use crate::id::Eid;
 use crate::wire::bcd;
 use crate::wire::rsp::iot::{DownloadTrigger, EuiccPackage, Psmo};
 
@@ -51,8 +51,8 @@ impl Rules {
 
 impl EuiccRecord {
     /// Begins the next step of the rule where nothing else is to be done.
-    pub(super) fn next_step(&mut self, downloaded: Option<&Iccid>) {
-        if !self.queue.is_empty() || self.out.is_some() {
+    pub(super) fn next_step(&mut self) {
+        if !self.queue.is_empty() || self.under_way().next().is_some() {
             return;
         }
         let Some(step) = self.steps.pop_front() else { return };
@@ -64,7 +64,7 @@ impl EuiccRecord {
             RuleStep::DownloadFromDefault => download(DownloadTrigger::DefaultSmdp, false),
             RuleStep::DownloadBySmds { address } => download(DownloadTrigger::Smds(address), false),
             RuleStep::Enable { rollback } => {
-                let Some(iccid) = downloaded else {
+                let Some(iccid) = &self.installed else {
                     // Nothing is known to enable: the rule ends, and says so.
                     self.steps.clear();
                     return;

@@ -200,6 +200,11 @@ impl Download {
         self.result.as_deref()
     }
 
+    /// Whether it goes through the eIM.
+    pub fn is_through_eim(&self) -> bool {
+        matches!(self.transport, Transport::Eim { .. })
+    }
+
     fn ended_where_failed(&mut self, step: Advance) -> Step<DownloadReport> {
         step.unwrap_or_else(|error| {
             self.state = State::Ended;

@@ -67,7 +67,7 @@ pub struct Opening<'a> {
     pub smdp: SmdpSettings,
     /// The address of the SM-DS: FQDN, with `:port` where that is not 443.
     pub smds_address: &'a str,
-    /// What the eIM is, where there is one with an identity.
+    /// What the eIM is, where there is one with an identity. The servers of the office are among its peers.
     pub eim: Option<EimSettings>,
     /// Who the servers are.
     pub identities: Identities,
@@ -96,7 +96,8 @@ impl Office<Smdp> {
         let of_smds = vec![(anchor.clone(), smds)];
         let smds = Smds::new(smds_address, of_smds, stream(Server::Smds), store(), records, tally)?;
         let eim = match (eim, eim_identity) {
-            (Some(settings), Some(identity)) => {
+            (Some(mut settings), Some(identity)) => {
+                settings.peers.extend([smdp_address.clone(), smds.address().to_owned()]);
                 let stream = stream(Server::Eim);
                 Some(Eim::new(settings, identity, vec![anchor], stream, store(), records, tally)?)
             }

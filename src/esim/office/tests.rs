@@ -2,14 +2,17 @@ use super::*;
 use crate::card::SimProfile;
 use crate::crypto::Tally;
 use crate::esim::JSON;
-use crate::esim::eim::EimSettings;
+use crate::esim::eim::{Action, EimSettings, WorkKind};
 use crate::esim::pki::Pki;
 use crate::esim::pki::lab::{EIM_ID, eim_identity};
 use crate::esim::smdp::{ConfirmOrder, DownloadOrder, Producer, SmdpSettings};
 use crate::esim::store::{Forgetful, Records};
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
 use crate::wire::rsp::EuiccInfo1;
-use crate::wire::rsp::iot::{EsipaRequest, EsipaResponse};
+use crate::wire::rsp::iot::{
+    DownloadTrigger, EimPackage, EimPackageResult, EsipaRequest, EsipaResponse, EuiccData, GetEimPackage,
+    IpaEuiccDataResponse, ProvideEimPackageResult,
+};
 
 const NOW: u64 = EPOCH_UNIX_S + 86_400;
 const SMDP: &str = "smdp.example:8443";
@@ -30,7 +33,12 @@ fn office() -> (Office, Pki) {
     let office = Office::open(Opening {
         smdp: SmdpSettings::new(SMDP),
         smds_address: SMDS,
-        eim: Some(EimSettings { id: EIM_ID.to_owned(), address: "eim.example".to_owned(), indirect: true }),
+        eim: Some(EimSettings {
+            id: EIM_ID.to_owned(),
+            address: "eim.example".to_owned(),
+            indirect: true,
+            peers: vec![ELSEWHERE.to_owned()],
+        }),
         identities: Identities::issue(&issue, Some(eim_identity(&pki, &rng).unwrap())).unwrap(),
         rng: &rng,
         store: &|| Box::new(Forgetful),
@@ -45,7 +53,7 @@ fn request(host: &str, path: &str, body: Vec<u8>) -> HttpRequest {
 }
 
 /// What an IPA asks the eIM that wants to download from `smdp`.
-fn initiate(pki: &Pki, smdp: &str) -> HttpRequest {
+fn initiate(pki: &Pki, smdp: &str, eim_transaction_id: Option<Vec<u8>>) -> HttpRequest {
     let ci = pki.ci.certificate.public().key_id().to_vec();
     let info1 =
         EuiccInfo1 { svn: [2, 3, 0], ci_for_verification: vec![ci.clone()], ci_for_signing: vec![ci] };
@@ -53,9 +61,52 @@ fn initiate(pki: &Pki, smdp: &str) -> HttpRequest {
         euicc_challenge: [1; 16],
         smdp_address: Some(smdp.to_owned()),
         euicc_info1: Some(info1.to_bytes()),
-        eim_transaction_id: None,
+        eim_transaction_id,
     };
     request("eim.example", ESIPA_PATH, message.to_bytes())
+}
+
+/// Has a download from `smdp` out for a device whose certificates the eIM knows; its transaction.
+fn trigger(office: &mut Office, pki: &Pki, smdp: &str) -> Option<Vec<u8>> {
+    let profile = SimProfile::parse(include_str!("../../../sim-profiles/lte-test.toml")).unwrap();
+    let eid = profile.personalise(0).unwrap().eid;
+    let (_, [euicc, eum]) = pki.euicc(&eid, &RngTree::new(3)).unwrap();
+    let code = DownloadTrigger::ActivationCode(format!("LPA:1${smdp}$M-1"));
+    let eim = office.eim_mut().unwrap();
+    eim.enqueue(&eid, WorkKind::Download { trigger: code, hidden: false }).unwrap();
+    let eid = crate::wire::bcd::eid(&eid);
+    let mut ask = |message: EsipaRequest| {
+        let Action::Answer(answer) = eim.handle(NOW, &request("eim.example", ESIPA_PATH, message.to_bytes()))
+        else {
+            panic!("it relays")
+        };
+        EsipaResponse::parse(&answer.response.body).unwrap()
+    };
+    let get = GetEimPackage { eid, notify_state_change: false, cause: None, plmn: None };
+    let mut transaction_id = None;
+    for _ in 0..2 {
+        let EsipaResponse::GetEimPackage(Ok(package)) = ask(EsipaRequest::GetEimPackage(get.clone())) else {
+            panic!("no package")
+        };
+        match *package {
+            EimPackage::Data(wanted) => {
+                let data = EuiccData {
+                    euicc_certificate: Some(euicc.der().to_vec()),
+                    eum_certificate: Some(eum.der().to_vec()),
+                    transaction_id: wanted.transaction_id,
+                    ..EuiccData::default()
+                };
+                let result = EimPackageResult::Data(IpaEuiccDataResponse::Ok(Box::new(data)));
+                ask(EsipaRequest::ProvideEimPackageResult(ProvideEimPackageResult {
+                    eid: Some(eid),
+                    result,
+                }));
+            }
+            EimPackage::Download(out) => transaction_id = out.transaction_id,
+            other => panic!("{other:?}"),
+        }
+    }
+    transaction_id
 }
 
 /// What was done, in short.
@@ -113,7 +164,8 @@ fn behind_one_door_path_and_host_say_who_is_asked() {
 fn the_eim_asks_a_server_of_the_office_at_once_and_waits_for_one_elsewhere() {
     let (mut office, pki) = office();
     let mut deeds = Vec::new();
-    let reply = office.handle(NOW, Server::Eim, &initiate(&pki, SMDP), &mut deeds);
+    let id = trigger(&mut office, &pki, SMDP);
+    let reply = office.handle(NOW, Server::Eim, &initiate(&pki, SMDP, id.clone()), &mut deeds);
     let Reply::Now(response) = reply else { panic!("{reply:?}") };
     let answer = EsipaResponse::parse(&response.body).unwrap();
     assert!(matches!(answer, EsipaResponse::InitiateAuthentication(Ok(_))), "{answer:?}");
@@ -128,7 +180,7 @@ fn the_eim_asks_a_server_of_the_office_at_once_and_waits_for_one_elsewhere() {
     );
 
     deeds.clear();
-    let reply = office.handle(NOW, Server::Eim, &initiate(&pki, ELSEWHERE), &mut deeds);
+    let reply = office.handle(NOW, Server::Eim, &initiate(&pki, ELSEWHERE, id), &mut deeds);
     let Reply::After(relay) = reply else { panic!("{reply:?}") };
     assert_eq!((relay.request.host.as_str(), deeds.len()), (ELSEWHERE, 0));
     let response = office.relayed(relay, Err("there is no way to it"), &mut deeds);
@@ -170,9 +222,9 @@ fn an_office_without_an_eim_says_so() {
     let (office, pki) = office();
     let mut office = Office { eim: None, ..office };
     let mut deeds = Vec::new();
-    assert_eq!(office.server_of(&initiate(&pki, SMDP)), Server::Smdp);
+    assert_eq!(office.server_of(&initiate(&pki, SMDP, None)), Server::Smdp);
     for server in [Server::Eim, Server::Smdp] {
-        let reply = office.handle(NOW, server, &initiate(&pki, SMDP), &mut deeds);
+        let reply = office.handle(NOW, server, &initiate(&pki, SMDP, None), &mut deeds);
         assert!(matches!(reply, Reply::Now(response) if response.status == 404));
     }
 }

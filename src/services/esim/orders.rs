@@ -153,6 +153,7 @@ pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Res
             id: EIM_ID.to_owned(),
             address: EIM.name.to_owned(),
             indirect: setup.indirect,
+            peers: Vec::new(),
         }),
         identities,
         rng,
