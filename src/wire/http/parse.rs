@@ -298,10 +298,15 @@ impl Message for Request {
             (0, _) => return Err(HttpFault::Malformed("there is no Host")),
             _ => return Err(HttpFault::Malformed("there is more than one Host")),
         }
+        let target = request.path.unwrap_or_default();
+        // Other characters are written as percent and digits (RFC 3986, clause 2.1).
+        if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(HttpFault::Malformed("the request target has a character that a URI has not"));
+        }
         let keep_alive = keeps_alive(&headers, request.version);
         Ok(Self {
             method: request.method.unwrap_or_default().to_owned(),
-            target: request.path.unwrap_or_default().to_owned(),
+            target: target.to_owned(),
             headers,
             body: Vec::new(),
             keep_alive,
@@ -510,6 +515,7 @@ mod tests {
             "GET / HTTP/1.1\r\nAccept: a\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
             "GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
+            "GET /\u{45d} HTTP/1.1\r\nHost: a\r\n\r\n",
         ] {
             assert!(matches!(fault(ambiguous), HttpFault::Malformed(_)), "{ambiguous:?}");
         }
