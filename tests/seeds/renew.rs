@@ -11,6 +11,7 @@ use cellbed::card::CardSlot;
 use cellbed::esim::HttpRequest;
 use cellbed::esim::ipa::IpaStep;
 use cellbed::esim::lpa::{Es10, Step};
+use cellbed::wire::gtpu;
 use serde_json::Value;
 
 use super::folder;
@@ -58,6 +59,16 @@ impl Seeds {
 fn frame(kind: u8, message: &[u8]) -> Vec<u8> {
     let message = &message[..message.len().min(usize::from(u16::MAX))];
     [&[kind][..], &(message.len() as u16).to_be_bytes(), message].concat()
+}
+
+/// Where each message ends.
+fn ends(frames: &[u8]) -> impl Iterator<Item = usize> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let length: [u8; 2] = frames.get(at + 1..at + 3)?.try_into().ok()?;
+        at += 3 + usize::from(u16::from_be_bytes(length));
+        Some(at)
+    })
 }
 
 fn kind(name: &str) -> u8 {
@@ -188,8 +199,13 @@ fn of_servers(seeds: &mut Seeds) {
         let response = one(&request, seeds, number);
         step = download.resume(&mut es10, &response);
     }
-    seeds.add("servers", "a-download", asked.clone());
+    seeds.add("servers", "a-download", asked);
     seeds.add("device", "a-download", answered.clone());
+    // Servers that fall silent after their first answers.
+    let ends: Vec<_> = ends(&answered).collect();
+    for (number, end) in ends.iter().enumerate().take(3) {
+        seeds.add("device", &format!("{}-answers", number + 1), answered[..*end].to_vec());
+    }
 
     let mut office = servers::office();
     let mut slot = CardSlot::new(Box::new(device::euicc()));
@@ -252,6 +268,15 @@ fn renew_the_seeds_of_runs() {
                 seeds.add("saip", &name, fs::read(package.path()).unwrap());
             }
         }
+    }
+    let (indication, _) = gtpu::error_indication(7, [10, 53, 2, 1].into()).unwrap();
+    let (answer, _) = gtpu::echo_response(1).unwrap();
+    let request = vec![0x32, 1, 0, 4, 0, 0, 0, 0, 0, 1, 0, 0];
+    for (name, bytes) in
+        [("error-indication", indication), ("echo-response", answer), ("echo-request", request)]
+    {
+        seeds.add("gtp_u", name, bytes.clone());
+        seeds.add("network", name, frame(kind("gtp-u"), &bytes));
     }
     for (name, text) in [
         ("activation-code", "LPA:1$smdp.example$M-1$1.3.6.1.4.1.31746$1"),

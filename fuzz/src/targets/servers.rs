@@ -76,7 +76,12 @@ pub fn office() -> Office {
     let mut office = Office::open(Opening {
         smdp: SmdpSettings::new(SMDP),
         smds_address: SMDS,
-        eim: Some(EimSettings { id: EIM_ID.to_owned(), address: EIM.to_owned(), indirect: true }),
+        eim: Some(EimSettings {
+            id: EIM_ID.to_owned(),
+            address: EIM.to_owned(),
+            indirect: true,
+            peers: Vec::new(),
+        }),
         identities: Identities::issue(&issue, Some(eim)).expect("servers"),
         rng: &rng,
         store: &|| Box::new(Forgetful),
