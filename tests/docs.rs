@@ -209,3 +209,25 @@ fn every_finding_names_a_test_or_a_scenario_that_exists() {
         assert!(proofs > 0, "{row}\nhas no proof");
     }
 }
+
+/// What was run says when, as a day; what was not says so.
+#[test]
+fn every_program_of_others_was_run_on_a_day_or_was_not_run() {
+    let text = fs::read_to_string(root().join("docs/interop.md")).unwrap();
+    let mut rows = 0;
+    for row in text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| peer")) {
+        let cells: Vec<_> =
+            row.replace("\\|", " ").trim_matches('|').split('|').map(|c| c.trim().to_owned()).collect();
+        assert_eq!(cells.len(), 6, "{row}");
+        assert!(cells.iter().all(|cell| !cell.is_empty()), "{row}\nhas an empty cell");
+        let date = cells[4].as_str();
+        let day = date.len() == 10
+            && date
+                .char_indices()
+                .all(|(at, c)| if at == 4 || at == 7 { c == '-' } else { c.is_ascii_digit() });
+        assert!(day || date == "not run", "{row}\n{date} is no day");
+        assert_eq!(date == "not run", cells[5] == "not run", "{row}\nis run, or it is not");
+        rows += 1;
+    }
+    assert!(rows > 15, "only {rows} programs");
+}

@@ -189,7 +189,7 @@ impl TestEuicc {
         let mut bsp = Bsp::new(&keys);
         let oid = self.server.as_ref().unwrap().registered_id().unwrap().contents().to_vec();
         let configure = opened(&mut bsp, 0x87, &package.configure_isdp);
-        assert_eq!(configure, configure_isdp(Some(&oid)));
+        assert_eq!(configure, ConfigureIsdp::of(&oid).to_bytes());
         let metadata: Vec<u8> =
             package.store_metadata.iter().flat_map(|s| bsp.verify(0x88, s).unwrap()).collect();
         let metadata = ProfileMetadata::parse(&metadata).unwrap();

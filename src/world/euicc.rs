@@ -124,6 +124,7 @@ fn metadata(card: &Personalisation) -> ProfileMetadata {
         notifications: Vec::<NotificationConfiguration>::new(),
         owner: Some(OperatorId { mcc_mnc: bcd::plmn(card.plmn), gid1: None, gid2: None }),
         rules: PolicyRules::default(),
+        further: Vec::new(),
     }
 }
 

@@ -10,10 +10,10 @@ use cellbed::esim::{Pki, PkiOptions, SmdpIdentity};
 use cellbed::id::Eid;
 use cellbed::kernel::RngTree;
 use cellbed::wire::rsp::{
-    AuthenticateServerRequest, AuthenticateServerResponse, BoundProfilePackage, CtxParams1, DeviceInfo,
-    EuiccSigned2, IccidBytes, InitialiseSecureChannel, NotificationConfiguration, NotificationEvents,
-    OperatorId, PolicyRules, PrepareDownloadRequest, PrepareDownloadResponse, ProfileClass, ProfileMetadata,
-    ReplaceSessionKeys, ServerSigned1, SmdpSigned2, challenge_request, configure_isdp,
+    AuthenticateServerRequest, AuthenticateServerResponse, BoundProfilePackage, ConfigureIsdp, CtxParams1,
+    DeviceInfo, EuiccSigned2, IccidBytes, InitialiseSecureChannel, NotificationConfiguration,
+    NotificationEvents, OperatorId, PolicyRules, PrepareDownloadRequest, PrepareDownloadResponse,
+    ProfileClass, ProfileMetadata, ReplaceSessionKeys, ServerSigned1, SmdpSigned2, challenge_request,
     parse_challenge_response,
 };
 use cellbed::wire::saip::Package;
@@ -106,6 +106,7 @@ pub fn metadata(iccid: IccidBytes, name: &str) -> ProfileMetadata {
         }],
         owner: Some(OperatorId { mcc_mnc: [0x00, 0xf1, 0x10], gid1: None, gid2: None }),
         rules: PolicyRules::default(),
+        further: Vec::new(),
     }
 }
 
@@ -252,7 +253,7 @@ impl Smdp {
         let (request, keys) = self.channel(otpk);
         let mut bsp = Bsp::new(&keys);
         let oid = self.identity.oid.contents();
-        let configure = vec![bsp.seal(0x87, &configure_isdp(Some(oid)))];
+        let configure = vec![bsp.seal(0x87, &ConfigureIsdp::of(oid).to_bytes())];
         let metadata = vec![bsp.sign(0x88, &self.metadata.to_bytes())];
         let own = ReplaceSessionKeys {
             initial_mac_chaining_value: [0x41; 16],

@@ -2,7 +2,7 @@
 
 use cellbed::card::{CardPort, Uicc};
 use cellbed::wire::rsp::{
-    EuiccInfo2, FinalResult, NotificationEvents, OperatorId, PolicyRules, ProfileClass, ProfileFilter,
+    EuiccInfo2, FinalResult, Icon, NotificationEvents, OperatorId, PolicyRules, ProfileClass, ProfileFilter,
     ProfileId, Switch, SwitchKind, parse_profile_list, parse_result,
 };
 use cellbed::wire::saip::Package;
@@ -48,6 +48,48 @@ fn what_sgp32_adds_to_the_information_may_be_left_out() {
     assert_eq!(hex::encode(further(card)), "900100b409a00504030102008200");
     card.leave_out_iot_info();
     assert!(further(card).is_empty());
+}
+
+/// A card with the profile of `smdp`, and what GetProfilesInfo says of it under each list of tags.
+fn information_of(change: impl Fn(&mut Smdp), lists: &[&[u8]]) -> Vec<String> {
+    let maker = Maker::default();
+    let card = &mut maker.card();
+    let mut smdp = Smdp::new(&maker.pki);
+    change(&mut smdp);
+    assert!(matches!(result(&smdp.download(card)), FinalResult::Success { .. }));
+    let mut ask = |tags: &&[u8]| {
+        let request = ProfileFilter { tags: tags.to_vec(), ..ProfileFilter::default() };
+        hex::encode(es10(card, &request.to_bytes()))
+    };
+    lists.iter().map(&mut ask).collect()
+}
+
+/// SGP.22 v2.5 annex H: the data of a vendor that the eUICC stores come back where their tag is asked for, those that it
+/// does not store never.
+#[test]
+fn service_specific_data_is_kept_and_returned() {
+    let stored = "bf22123010800767811201020100a1050403020105";
+    let not_stored = "bf23123010800767811201020100a1050403020105";
+    let further = hex::decode(format!("{stored}{not_stored}")).unwrap();
+    let answers = information_of(
+        |smdp| smdp.metadata.further = further.clone(),
+        &[&[0xbf, 0x22], &[0xbf, 0x23], &[0x95]],
+    );
+    assert_eq!(
+        answers,
+        [format!("bf2d19a017e315{stored}"), "bf2d04a002e300".to_owned(), "bf2d07a005e303950102".to_owned()]
+    );
+}
+
+#[test]
+fn an_icon_and_its_type_are_returned_one_by_one() {
+    let icon = Icon { kind: Some(1), image: Some(vec![1, 2, 3]) };
+    let answers =
+        information_of(|smdp| smdp.metadata.icon = Some(icon.clone()), &[&[0x93], &[0x94], &[0x93, 0x94]]);
+    assert_eq!(
+        answers,
+        ["bf2d07a005e303930101", "bf2d09a007e3059403010203", "bf2d0ca00ae3089301019403010203"]
+    );
 }
 
 #[test]

@@ -51,6 +51,7 @@ pub fn metadata(iccid: [u8; 10], name: &str, class: ProfileClass) -> ProfileMeta
         }],
         owner: None,
         rules: Default::default(),
+        further: Vec::new(),
     }
 }
 

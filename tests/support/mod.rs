@@ -35,7 +35,7 @@ const fn elsewhere(name: &'static str, remedy: &'static str) -> Need {
     Need { name, remedy, from_lab_test: false }
 }
 
-pub const NEEDS: [Need; 19] = [
+pub const NEEDS: [Need; 20] = [
     debian("tshark", "apt-get install tshark"),
     debian("openssl", "apt-get install openssl"),
     debian("curl", "apt-get install curl"),
@@ -55,6 +55,11 @@ pub const NEEDS: [Need; 19] = [
         "anvil",
         "apt-get install nodejs npm, then npm install what tests/ledger/package.json names into a folder, and name that \
          in ETHEREUMJS_DIR; or name the program in ANVIL",
+    ),
+    debian(
+        "pycrate",
+        "python3 -m venv FOLDER, then FOLDER/bin/pip install --no-deps -r tests/encodings/requirements.txt, and name its \
+         Python in ENCODINGS_PYTHON",
     ),
     debian("release", "cargo build --release, then name the program in CELLBED_RELEASE_BIN"),
     elsewhere("namespaces", "run as root with CAP_SYS_ADMIN (docker run --privileged)"),

@@ -11,8 +11,9 @@ use crate::crypto::bsp::{Bsp, BspError, SessionKeys};
 use crate::crypto::rsp_cert::RspKey;
 use crate::wire::StatusWord;
 use crate::wire::rsp::{
-    BppCommand, Fields, FinalResult, InitialiseSecureChannel, InstallError, NotificationEvents, PolicyRules,
-    ProfileClass, ProfileInstallationResultData, ProfileMetadata, ReplaceSessionKeys, RspError,
+    BppCommand, ConfigureIsdp, Fields, FinalResult, InitialiseSecureChannel, InstallError,
+    NotificationEvents, PolicyRules, ProfileClass, ProfileInstallationResultData, ProfileMetadata,
+    ReplaceSessionKeys, RspError,
 };
 use crate::wire::tlv;
 
@@ -274,20 +275,19 @@ impl Euicc {
 
     /// ES8+.ConfigureISDP (SGP.22 clause 5.5.2). Returns the fields of `dpProprietaryData`.
     fn configure_isdp(&self, plain: &[u8]) -> Result<Option<Vec<u8>>, EuiccRefusal> {
-        let mut request = Fields::open("ConfigureISDPRequest", 0xbf24, plain).map_err(malformed)?;
-        let Some(data) = request.optional(0xb8, "dpProprietaryData").map_err(malformed)? else {
+        let Some(data) = ConfigureIsdp::parse(plain).map_err(malformed)?.proprietary else {
             return Ok(None);
         };
-        let oid = Fields::of("ConfigureISDPRequest", data).take(0x06, "dpOid").map_err(malformed)?;
-        if self.memory.installing.as_ref().is_none_or(|installing| installing.smdp_oid != oid) {
+        if self.memory.installing.as_ref().is_none_or(|installing| installing.smdp_oid != data.dp_oid) {
             let text = "dpOid is not that of the SM-DP+ of the session";
             return Err(refusal(InstallError::IncorrectInputValues, "oid-mismatch", text));
         }
-        if data.len() > 126 {
-            let text = format!("dpProprietaryData has {} bytes, 126 are possible", data.len());
+        let fields = data.fields();
+        if fields.len() > 126 {
+            let text = format!("dpProprietaryData has {} bytes, 126 are possible", fields.len());
             return Err(refusal(InstallError::IncorrectInputValues, "data-too-long", text));
         }
-        Ok(Some(data.to_vec()))
+        Ok(Some(fields))
     }
 
     /// ES8+.StoreMetadata (SGP.22 clause 5.5.3).

@@ -7,9 +7,10 @@ use super::es10::Answer;
 use super::events::EuiccRefusal;
 use super::slots::{Aid, Slot, digits};
 use crate::wire::rsp::{
-    Fields, NotificationEvents, PolicyRules, ProfileClass, ProfileFilter, ProfileId, ProfileInfo,
+    Fields, Icon, NotificationEvents, PolicyRules, ProfileClass, ProfileFilter, ProfileId, ProfileInfo,
     ProfileState, Switch, SwitchKind, boolean, int, result_response, tlv,
 };
+use crate::wire::tlv as codec;
 
 const ENABLE: &str = "ES10c.EnableProfile";
 const DISABLE: &str = "ES10c.DisableProfile";
@@ -19,6 +20,9 @@ const RESET: &str = "ES10c.eUICCMemoryReset";
 /// What GetProfilesInfo returns where no tags are asked for: ICCID, AID, state, nickname, provider, name, icon with
 /// its type, and class (SGP.22 clause 5.7.15).
 const DEFAULT_TAGS: [u16; 9] = [0x5a, 0x4f, 0x9f70, 0x90, 0x91, 0x92, 0x93, 0x94, 0x95];
+
+/// Tag of `serviceSpecificDataStoredInEuicc`.
+const SERVICE_DATA: u16 = 0xbf22;
 
 const NOT_FOUND: u64 = 1;
 const WRONG_STATE: u64 = 2;
@@ -51,7 +55,10 @@ impl Euicc {
         let has = |tag| tags.contains(&tag);
         let enabled = self.memory.enabled == Some(slot.aid);
         let metadata = &slot.metadata;
-        let icon = metadata.icon.clone().filter(|_| has(0x93) || has(0x94));
+        let icon = metadata.icon.as_ref().map(|icon| Icon {
+            kind: icon.kind.filter(|_| has(0x93)),
+            image: icon.image.clone().filter(|_| has(0x94)),
+        });
         ProfileInfo {
             iccid: has(0x5a).then_some(metadata.iccid),
             aid: has(0x4f).then(|| slot.aid.to_vec()),
@@ -69,7 +76,7 @@ impl Euicc {
             owner: metadata.owner.clone().filter(|_| has(0xb7)),
             dp_proprietary: slot.proprietary.clone().filter(|_| has(0xb8)),
             rules: if has(0x99) { metadata.rules } else { PolicyRules::default() },
-            further: self.fallback_fields(slot, tags),
+            further: [service_data(slot, tags), self.fallback_fields(slot, tags)].concat(),
         }
     }
 
@@ -370,4 +377,12 @@ pub(super) fn tags(list: &[u8]) -> Option<Vec<u16>> {
         }
     }
     Some(out)
+}
+
+/// `serviceSpecificDataStoredInEuicc`, which came with the metadata.
+fn service_data(slot: &Slot, tags: &[u16]) -> Vec<u8> {
+    match codec::find(&slot.metadata.further, SERVICE_DATA) {
+        Ok(data) if tags.contains(&SERVICE_DATA) => tlv(SERVICE_DATA, &[data]),
+        _ => Vec::new(),
+    }
 }

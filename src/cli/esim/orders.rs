@@ -140,6 +140,7 @@ fn package(path: &Path, address: &str) -> Result<Profile, ServeError> {
         }],
         owner: None,
         rules: Default::default(),
+        further: Vec::new(),
     };
     Ok(Profile { iccid, profile_type: name, metadata, package: bytes })
 }

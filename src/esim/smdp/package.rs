@@ -12,8 +12,8 @@ use crate::crypto::{CryptoError, Tally};
 use crate::id::Eid;
 use crate::wire::bcd;
 use crate::wire::rsp::{
-    BoundProfilePackage, InitialiseSecureChannel, ProfileMetadata, ReplaceSessionKeys, Segments,
-    configure_isdp,
+    BoundProfilePackage, ConfigureIsdp, InitialiseSecureChannel, ProfileMetadata, ReplaceSessionKeys,
+    Segments,
 };
 
 /// The most payload of a segment that is not encrypted, so that its data object has at most 1,020 bytes.
@@ -133,7 +133,7 @@ impl Binder<'_> {
             &bcd::eid(eid),
         );
         let mut bsp = Bsp::new(&keys);
-        let configure_isdp = seal(&mut bsp, 0x87, &configure_isdp(Some(self.oid.contents())));
+        let configure_isdp = seal(&mut bsp, 0x87, &ConfigureIsdp::of(self.oid.contents()).to_bytes());
         let metadata = metadata.to_bytes();
         let store_metadata =
             metadata.chunks(CLEAR_PAYLOAD_MAX).map(|payload| bsp.sign(0x88, payload)).collect();

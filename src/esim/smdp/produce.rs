@@ -102,6 +102,7 @@ impl Producer {
             }],
             owner: Some(OperatorId { mcc_mnc: bcd::plmn(p.plmn), gid1: None, gid2: None }),
             rules: Default::default(),
+            further: Vec::new(),
         };
         let profile = Profile {
             iccid: p.iccid.clone(),

@@ -55,6 +55,7 @@ fn profile(n: u32) -> Profile {
         notifications: Vec::new(),
         owner: None,
         rules: Default::default(),
+        further: Vec::new(),
     };
     let package = (0..12_284u32).map(|i| (i * 7 + n) as u8).collect();
     Profile { iccid, profile_type: "lte".to_owned(), metadata, package }

@@ -82,10 +82,58 @@ impl InitialiseSecureChannel {
     }
 }
 
-/// ES8+.ConfigureISDP, `BF24`, with the OID of the SM-DP+ (the content of the OBJECT IDENTIFIER) where it says one.
-pub fn configure_isdp(dp_oid: Option<&[u8]>) -> Vec<u8> {
-    let data = dp_oid.map(|oid| tlv(0xb8, &[&tlv(0x06, &[oid])])).unwrap_or_default();
-    tlv(0xbf24, &[&data])
+/// ES8+.ConfigureISDP, `BF24`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConfigureIsdp {
+    /// `dpProprietaryData`, tag `B8`: what the SM-DP+ keeps on the eUICC.
+    pub proprietary: Option<DpProprietaryData>,
+}
+
+/// DpProprietaryData: what an SM-DP+ keeps of a profile on the eUICC. The module has AUTOMATIC TAGS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DpProprietaryData {
+    /// `dpOid`, tag `80`: the OID of the SM-DP+, the content of the OBJECT IDENTIFIER.
+    pub dp_oid: Vec<u8>,
+    /// Data objects of the SM-DP+'s own behind it, as they were received.
+    pub further: Vec<u8>,
+}
+
+impl ConfigureIsdp {
+    /// The request of the SM-DP+ with this OID (the content of the OBJECT IDENTIFIER).
+    pub fn of(dp_oid: &[u8]) -> Self {
+        Self { proprietary: Some(DpProprietaryData { dp_oid: dp_oid.to_vec(), further: Vec::new() }) }
+    }
+
+    /// # Errors
+    /// Where the bytes are no such message.
+    pub fn parse(bytes: &[u8]) -> Result<Self, RspError> {
+        let mut f = Fields::open("ConfigureISDPRequest", 0xbf24, bytes)?;
+        let proprietary = match f.peek() {
+            Some(0xb8) => {
+                let mut data = f.nested(0xb8, "dpProprietaryData")?;
+                let dp_oid = data.take(DP_OID, "dpOid")?.to_vec();
+                Some(DpProprietaryData { dp_oid, further: data.rest().to_vec() })
+            }
+            _ => None,
+        };
+        Ok(Self { proprietary })
+    }
+
+    /// The whole message, `BF24`.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let data = self.proprietary.as_ref().map(|data| tlv(0xb8, &[&data.fields()])).unwrap_or_default();
+        tlv(0xbf24, &[&data])
+    }
+}
+
+/// Tag of `dpOid`.
+const DP_OID: u16 = 0x80;
+
+impl DpProprietaryData {
+    /// The fields, as they stand under `B8` here and in a ProfileInfo.
+    pub fn fields(&self) -> Vec<u8> {
+        [tlv(DP_OID, &[&self.dp_oid]), self.further.clone()].concat()
+    }
 }
 
 /// ES8+.ReplaceSessionKeys, `BF26`: the keys that protect the profile itself.

@@ -22,7 +22,8 @@ pub use authentication::{
     ServerSigned1, challenge_request, challenge_response, parse_challenge_response,
 };
 pub use bound_package::{
-    BoundProfilePackage, InitialiseSecureChannel, ReplaceSessionKeys, Segments, configure_isdp,
+    BoundProfilePackage, ConfigureIsdp, DpProprietaryData, InitialiseSecureChannel, ReplaceSessionKeys,
+    Segments,
 };
 pub use download::{
     CancelSessionRequest, CancelSessionResponse, EuiccCancelSessionSigned, EuiccSigned2,

@@ -90,24 +90,26 @@ fn push_notifications(list: &[NotificationConfiguration]) -> Vec<u8> {
     }
 }
 
-/// The picture of a profile.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The picture of a profile. Each field may stand alone where only it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Icon {
-    /// jpg (0) or png (1).
-    pub kind: u64,
+    /// `iconType`, tag `93`: jpg (0) or png (1).
+    pub kind: Option<u64>,
     /// `icon`, tag `94`: the file of that kind, 64 by 64 pixels.
-    pub image: Vec<u8>,
+    pub image: Option<Vec<u8>>,
 }
 
 impl Icon {
     fn read(f: &mut Fields<'_>) -> Result<Option<Self>, RspError> {
         let kind = f.optional_integer(0x93, "iconType")?;
         let image = f.optional(0x94, "icon")?.map(<[u8]>::to_vec);
-        Ok(kind.map(|kind| Self { kind, image: image.unwrap_or_default() }))
+        Ok((kind.is_some() || image.is_some()).then_some(Self { kind, image }))
     }
 
     fn to_bytes(icon: Option<&Self>) -> Vec<u8> {
-        icon.map(|icon| [int(0x93, icon.kind), tlv(0x94, &[&icon.image])].concat()).unwrap_or_default()
+        let Some(icon) = icon else { return Vec::new() };
+        let kind = icon.kind.map(|kind| int(0x93, kind)).unwrap_or_default();
+        [kind, icon.image.as_ref().map(|image| tlv(0x94, &[image])).unwrap_or_default()].concat()
     }
 }
 
@@ -130,6 +132,9 @@ pub struct ProfileMetadata {
     pub owner: Option<OperatorId>,
     /// `profilePolicyRules`, tag `99`.
     pub rules: PolicyRules,
+    /// What follows behind: `serviceSpecificDataStoredInEuicc` (`BF22`), `serviceSpecificDataNotStoredInEuicc` (`BF23`),
+    /// and what SGP.32 adds, as it was received.
+    pub further: Vec<u8>,
 }
 
 impl ProfileMetadata {
@@ -158,10 +163,11 @@ impl ProfileMetadata {
                 _ => None,
             },
             rules: rules(&mut f)?,
+            further: f.rest().to_vec(),
         })
     }
 
-    /// The whole message, `BF25`.
+    /// The whole message, `BF25`. The class operational, which is the DEFAULT, is not written (X.690 clause 11.5).
     pub fn to_bytes(&self) -> Vec<u8> {
         tlv(
             0xbf25,
@@ -170,10 +176,14 @@ impl ProfileMetadata {
                 &tlv(0x91, &[self.service_provider.as_bytes()]),
                 &tlv(0x92, &[self.name.as_bytes()]),
                 &Icon::to_bytes(self.icon.as_ref()),
-                &int(0x95, self.class as u64),
+                &match self.class {
+                    ProfileClass::Operational => Vec::new(),
+                    class => int(0x95, class as u64),
+                },
                 &push_notifications(&self.notifications),
                 &self.owner.as_ref().map(|owner| owner.to_bytes(0xb7)).unwrap_or_default(),
                 &push_rules(self.rules),
+                &self.further,
             ],
         )
     }

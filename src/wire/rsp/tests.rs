@@ -133,7 +133,7 @@ fn profile_lists_read_back() {
         aid: Some(vec![0xa0; 16]),
         state: Some(ProfileState::Enabled),
         name: Some("operational".to_owned()),
-        icon: Some(Icon { kind: 1, image: vec![1, 2, 3] }),
+        icon: Some(Icon { kind: Some(1), image: Some(vec![1, 2, 3]) }),
         class: Some(ProfileClass::Operational),
         notifications: vec![NotificationConfiguration {
             events: NotificationEvents::ALL,
@@ -154,6 +154,7 @@ fn profile_lists_read_back() {
         notifications: list[0].notifications.clone(),
         owner: list[0].owner.clone(),
         rules: PolicyRules(0xe0),
+        further: Vec::new(),
     };
     assert_eq!(ProfileMetadata::parse(&metadata.to_bytes()), Ok(metadata));
 }

@@ -433,6 +433,8 @@ pub enum EsipaResponse {
     ProvideEimPackageResult(Result<Vec<u64>, u64>),
     /// What the eIM sends unasked.
     TransferEimPackage(Box<EimPackage>),
+    /// Acknowledged sequence numbers that the eIM sends unasked, `BF53` under `BF4E`.
+    TransferEimAcknowledgements(Vec<u64>),
 }
 
 impl EsipaResponse {
@@ -487,6 +489,10 @@ impl EsipaResponse {
             (0xbf50, _) => {
                 let code = f.integer(0x02, "provideEimPackageResultError")?;
                 Ok(Self::ProvideEimPackageResult(Err(code)))
+            }
+            (0xbf4e, Some(0xbf53)) => {
+                let raw = f.take_raw(0xbf53, "eimAcknowledgements")?;
+                parse_acknowledgements(raw).map(Self::TransferEimAcknowledgements)
             }
             (0xbf4e, _) => EimPackage::read(&mut f).map(|p| Self::TransferEimPackage(Box::new(p))),
             _ => Err(f.wrong("the message", "an eIM has no answer with this tag")),
@@ -567,6 +573,7 @@ impl EsipaResponse {
             Self::ProvideEimPackageResult(Ok(list)) => tlv(0xbf50, &[&acknowledgements(list)]),
             Self::ProvideEimPackageResult(Err(code)) => tlv(0xbf50, &[&int(0x02, *code)]),
             Self::TransferEimPackage(package) => tlv(0xbf4e, &[&package.to_bytes()]),
+            Self::TransferEimAcknowledgements(list) => tlv(0xbf4e, &[&acknowledgements(list)]),
         }
     }
 }
