@@ -19,6 +19,8 @@ LOADED = {}
 # Lengths that the text of the specifications sets and the modules do not: signatures (5F37) and public keys (5F49)
 # on a curve of 256 bits, and AES keys.
 FIXED_BY_TAG = {(1, 55): 64, (1, 73): 65}
+# INTEGERs of which the text gives negative values a meaning.
+SIGNED = {("EimConfigurationData", "associationToken")}
 FIXED = {"initialMacChainingValue": 16, "ppkEnc": 16, "ppkCmac": 16, "applicationPrivileges": 3}
 
 
@@ -105,6 +107,8 @@ class Values:
             numbers.append(low)
         if high is not None:
             numbers.append(high)
+        if (parent := getattr(obj, "_parent", None)) and (parent._name, obj._name) in SIGNED:
+            numbers += [-1, -128, -129]
         for number in dict.fromkeys(numbers):
             if (low is None or number >= low) and (high is None or number <= high):
                 yield str(number), number

@@ -52,6 +52,9 @@ fn messages() -> Vec<Message> {
     all
 }
 
+/// A type of an ASN.1 module, as module and name.
+type Kind = (&'static str, &'static str);
+
 /// A message of an ASN.1 module, as module, type and DER.
 type Typed = (&'static str, &'static str, Vec<u8>);
 
@@ -60,7 +63,7 @@ const SGP32: &str = "SGP32Definitions";
 
 /// Types of ES10 by tag: of the request, and of the response. SGP.32 has its own forms of some.
 #[rustfmt::skip]
-const ES10: &[(u16, (&str, &str), (&str, &str))] = &[
+const ES10: &[(u16, Kind, Kind)] = &[
     (0xbf20, (SGP22, "GetEuiccInfo1Request"), (SGP22, "EUICCInfo1")),
     (0xbf21, (SGP22, "PrepareDownloadRequest"), (SGP32, "PrepareDownloadResponse")),
     (0xbf22, (SGP22, "GetEuiccInfo2Request"), (SGP32, "EUICCInfo2")),

@@ -56,7 +56,7 @@ fn information_of(change: impl Fn(&mut Smdp), lists: &[&[u8]]) -> Vec<String> {
     let card = &mut maker.card();
     let mut smdp = Smdp::new(&maker.pki);
     change(&mut smdp);
-    assert!(matches!(result(&smdp.download(card)), FinalResult::Success { .. }));
+    assert!(matches!(result(&maker, &smdp.download(card)).result, FinalResult::Success { .. }));
     let mut ask = |tags: &&[u8]| {
         let request = ProfileFilter { tags: tags.to_vec(), ..ProfileFilter::default() };
         hex::encode(es10(card, &request.to_bytes()))
