@@ -17,8 +17,7 @@ pub fn main(args: &AuditArgs) -> ExitCode {
         }
     };
     if args.json {
-        // Numbers, words and sentences always serialise.
-        terminal::line(serde_json::to_string_pretty(&audit).unwrap_or_default());
+        terminal::json(&audit);
     } else {
         terminal::line(audit.told());
         for finding in &audit.findings {

@@ -9,15 +9,16 @@ use super::args::DoctorArgs;
 use super::exit::Exit;
 use super::terminal;
 use crate::io::doctor::{self, Finding};
+use crate::kernel::text::one_line;
 
 /// Prints what was looked for. An absence is no error: the virtual bench needs none of it.
 pub fn main(args: &DoctorArgs) -> ExitCode {
     let findings = doctor::examine();
     if args.json {
         let json = serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "findings": findings });
-        terminal::line(format_args!("{json:#}"));
+        terminal::json(&json);
     } else {
-        terminal::raw(&table(&findings, terminal::colours(&io::stdout())));
+        terminal::own(table(&findings, terminal::colours(&io::stdout())).as_bytes());
     }
     Exit::Pass.into()
 }
@@ -30,7 +31,7 @@ fn table(findings: &[Finding], colour: bool) -> String {
             if finding.found { ("found", Style::new().green()) } else { ("absent", Style::new().yellow()) };
         let word = format!("{word:>8}");
         let word = if colour { word.style(style).to_string() } else { word };
-        text += &format!("{word}  {:width$}  {}\n", finding.name, finding.detail);
+        text += &format!("{word}  {:width$}  {}\n", finding.name, one_line(&finding.detail));
         if !finding.found {
             let indent = " ".repeat(8 + 2 + width + 2);
             text +=

@@ -26,7 +26,7 @@ pub fn schemas(args: &super::args::SchemaArgs) -> ExitCode {
 pub fn completions(args: &CompletionsArgs) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "cellbed", &mut script);
-    terminal::raw(&String::from_utf8_lossy(&script));
+    terminal::own(&script);
     Exit::Pass.into()
 }
 

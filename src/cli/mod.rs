@@ -44,11 +44,15 @@ pub fn main(live: Option<Live>) -> ExitCode {
         Err(message) => {
             // Help and version are asked for, and not an error; clap knows which stream each belongs on.
             let code = if message.use_stderr() { Exit::SetUp } else { Exit::Pass };
-            let _ = message.print();
-            return code.into();
+            terminal::parser(&message);
+            return terminal::ended(code.into());
         }
     };
-    match &cli.verb {
+    terminal::ended(perform(&cli.verb, live))
+}
+
+fn perform(verb: &Verb, live: Option<Live>) -> ExitCode {
+    match verb {
         Verb::Run(args) => run::main(args),
         Verb::Node(args) => node::main(args),
         Verb::Check(args) => check::main(args),

@@ -17,7 +17,8 @@ use crate::esim::{EsimError, Pki};
 use crate::io::entropy::{self, EntropyError};
 use crate::io::pki_folder::{self, PkiFolderError};
 use crate::io::{clock, files};
-use crate::kernel::{EPOCH_UNIX_S, ServedRng};
+use crate::kernel::text::row;
+use crate::kernel::{EPOCH_UNIX_S, Page, ServedRng};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -85,14 +86,14 @@ fn new(args: &PkiNewArgs) -> Result<(), PkiCliError> {
              esim serve does not take it; leave --curve out for one that it takes",
         );
     }
-    terminal::raw(&table(&Material::read(&made.to_files())));
+    terminal::page(&table(&Material::read(&made.to_files())));
     Ok(())
 }
 
 fn show(path: &Path) -> Result<(), PkiCliError> {
     if files::is_folder(path) {
         let material = Material::read(&pki_folder::read(path)?);
-        terminal::raw(&table(&material));
+        terminal::page(&table(&material));
         return Ok(());
     }
     let bytes = pki_folder::read_file(path)?;
@@ -102,7 +103,7 @@ fn show(path: &Path) -> Result<(), PkiCliError> {
         (Err(_), Ok(crl)) => crl_text(&crl),
         (Err(cause), Err(_)) => return Err(wrong(cause)),
     };
-    terminal::raw(&text);
+    terminal::page(&text);
     Ok(())
 }
 
@@ -130,10 +131,10 @@ fn check(dir: &Path) -> ExitCode {
     }
     let wrong = checked.iter().filter(|file| file.problem.is_some()).count();
     if wrong == 0 {
-        terminal::line(format_args!("\n{} files are in order", checked.len()));
+        terminal::page(&(row!("") + row!("{} files are in order", checked.len())));
         return Exit::Pass.into();
     }
-    terminal::line(format_args!("\n{wrong} of {} files are not in order", checked.len()));
+    terminal::page(&(row!("") + row!("{wrong} of {} files are not in order", checked.len())));
     Exit::Failed.into()
 }
 
@@ -189,7 +190,7 @@ fn load(dir: &Path) -> Result<(Deployment, Vec<String>), PkiCliError> {
 }
 
 /// The chain as a table, issuers first.
-fn table(material: &Material) -> String {
+fn table(material: &Material) -> Page {
     let mut rows = vec![["ROLE", "OID OR EID", "KEY", "VALID UNTIL", "SUBJECT", "FILE"].map(str::to_owned)];
     let mut certificates: Vec<_> = material.certificates.iter().collect();
     certificates.sort_by_key(|(path, certificate)| (certificate.role().unwrap_or(Role::Eim), path));
@@ -222,25 +223,25 @@ fn table(material: &Material) -> String {
     let line = |row: &[String; 6]| {
         let cells: Vec<String> =
             row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        cells.join("  ").trim_end().to_owned() + "\n"
+        row!("{}", cells.join("  "))
     };
-    let mut text: String = rows.iter().map(line).collect();
+    let mut text: Page = rows.iter().map(line).collect();
     for (path, reason) in material.broken.iter().chain(&material.left_out) {
-        text += &format!("not read: {path}: {reason}\n");
+        text += row!("not read: {path}: {reason}");
     }
-    text += &format!("{} private keys\n", material.keys.len());
+    text += row!("{} private keys", material.keys.len());
     let lab = Pki::lab().ok().map(|lab| lab.ci.certificate);
     if lab.is_some_and(|lab| material.certificates.iter().any(|(_, known)| known.public() == lab.public())) {
-        text += "this is the lab's hierarchy: its private keys are public, and what it certifies proves nothing\n";
+        text += row!("this is the lab's hierarchy: its private keys are public, and what it certifies proves nothing");
     }
     text
 }
 
-fn certificate_text(certificate: &RspCertificate) -> String {
-    let mut text = format!("certificate of {}\n", role_text(certificate));
+fn certificate_text(certificate: &RspCertificate) -> Page {
+    let mut text = row!("certificate of {}", role_text(certificate));
     let mut field = |name: &str, value: String| {
         if !value.is_empty() {
-            text += &format!("  {name:<14}{value}\n");
+            text += row!("  {name:<14}{value}");
         }
     };
     field("subject", certificate.subject_text());
@@ -264,20 +265,16 @@ fn certificate_text(certificate: &RspCertificate) -> String {
     text
 }
 
-fn crl_text(crl: &Crl) -> String {
-    let mut text = format!(
-        "revocation list {} of {}\n  issued        {}\n",
-        crl.number(),
-        crl.issuer(),
-        day(crl.this_update_unix_s())
-    );
+fn crl_text(crl: &Crl) -> Page {
+    let mut text = row!("revocation list {} of {}", crl.number(), crl.issuer());
+    text += row!("  issued        {}", day(crl.this_update_unix_s()));
     if let Some(next) = crl.next_update_unix_s() {
-        text += &format!("  next          {}\n", day(next));
+        text += row!("  next          {}", day(next));
     }
     for (serial, revocation) in crl.revoked() {
         let reason = revocation.reason.map_or_else(|| "no reason".to_owned(), |reason| format!("{reason:?}"));
-        text += &format!(
-            "  revoked       {} on {}, {reason}\n",
+        text += row!(
+            "  revoked       {} on {}, {reason}",
             hex::encode(serial),
             day(revocation.since_unix_s)
         );

@@ -1,11 +1,12 @@
 //! `cellbed run`: a scenario on a bench.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use super::args::RunArgs;
 use super::exit::Exit;
 use super::{interrupt, terminal};
+use crate::kernel::text::row;
 use crate::lab::{LabError, Run, Screen};
 use crate::report::Style;
 
@@ -24,7 +25,9 @@ pub fn main(args: &RunArgs) -> ExitCode {
         terminal::line(format_args!("{} {}", verdict.name(), finished.folder.display()));
     } else {
         let folder = finished.folder.display();
-        terminal::line(format_args!("\nreport    {folder}/report.html\ncapture   {folder}/trace.pcapng"));
+        terminal::page(
+            &(row!("") + row!("report    {folder}/report.html") + row!("capture   {folder}/trace.pcapng")),
+        );
     }
     Exit::from(verdict).into()
 }
@@ -41,31 +44,12 @@ fn set_up(args: &RunArgs) -> Result<Run, LabError> {
         run.bench.capture.key_log = Some(args.key_log);
     }
     let stop = interrupt::flag().map_err(LabError::Signals)?;
-    Ok(run.with_join_socket(args.join_socket.clone()).with_stop(stop))
+    Ok(run.with_join_socket(args.join_socket.clone()).with_stop(stop).with_tell(|line| terminal::note(line)))
 }
 
 fn screen(args: &RunArgs) -> Option<Screen> {
     let stdout = io::stdout();
     let live = stdout.is_terminal();
     let style = Style { colour: terminal::colours(&stdout), live, width: terminal::width().unwrap_or(WIDTH) };
-    (!args.quiet).then(|| Screen { out: Box::new(Lenient(stdout)), style })
-}
-
-/// Standard output whose reader may go away: the run goes on, and its folder is complete.
-struct Lenient<W>(W);
-
-impl<W: Write> Write for Lenient<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.0.write(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
-            other => other,
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self.0.flush() {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other,
-        }
-    }
+    (!args.quiet).then(|| Screen { out: Box::new(terminal::output()), style })
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 
+use crate::kernel::text::{in_place, one_line};
+
 /// One problem in one file, with the place that it stands at.
 #[derive(Debug, Clone)]
 pub struct Diagnostic {
@@ -31,7 +33,9 @@ impl Diagnostic {
     ) -> Self {
         let end = source.inner().len();
         let span = span.start.min(end)..span.end.min(end);
-        Self { message: message.into(), label: label.into(), span, help, source: Arc::clone(source) }
+        let line = |text: String| one_line(&text).into_owned();
+        let (message, label, help) = (line(message.into()), line(label.into()), help.map(line));
+        Self { message, label, span, help, source: Arc::clone(source) }
     }
 
     /// The name of the file.
@@ -41,12 +45,15 @@ impl Diagnostic {
 
     /// The problem with its lines of the source drawn around it, ready to print.
     pub fn render(&self, colour: bool, width: usize) -> String {
+        // What is drawn around the problem are lines of a file, and its name.
+        let source = NamedSource::new(one_line(self.source.name()), in_place(self.source.inner()).into_owned());
+        let safe = Self { source: Arc::new(source.with_language("TOML")), ..self.clone() };
         let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_links(false);
         let mut text = String::new();
-        match handler.render_report(&mut text, self) {
+        match handler.render_report(&mut text, &safe) {
             Ok(()) => text,
-            Err(fmt::Error) => format!("{}: {}\n", self.file(), self.message),
+            Err(fmt::Error) => format!("{}: {}\n", one_line(self.file()), self.message),
         }
     }
 }

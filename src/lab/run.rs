@@ -96,6 +96,8 @@ pub struct Run {
     stop: Arc<AtomicBool>,
     /// The command that does the same again.
     rerun: String,
+    /// Is told what a run waits for.
+    tell: fn(&str),
 }
 
 /// Where the live view of a run goes.
@@ -146,7 +148,7 @@ impl Run {
         let package = package.map(|name| catalogue::package(&folder.join(name))).transpose()?;
         let join_socket = PathBuf::from(JOIN_SOCKET);
         let stop = Arc::default();
-        Ok(Self { scenario, bench, profiles, package, join_socket, stop, rerun })
+        Ok(Self { scenario, bench, profiles, package, join_socket, stop, rerun, tell: |_| () })
     }
 
     /// The same with another number of devices.
@@ -180,6 +182,12 @@ impl Run {
     /// The same, to be interrupted by raising `stop`: the run ends between two events, and its views are finished.
     pub fn with_stop(mut self, stop: Arc<AtomicBool>) -> Self {
         self.stop = stop;
+        self
+    }
+
+    /// The same, with somebody who is told what it waits for.
+    pub fn with_tell(mut self, tell: fn(&str)) -> Self {
+        self.tell = tell;
         self
     }
 
@@ -329,7 +337,7 @@ impl Run {
             outside => {
                 let socket = self.join_socket.clone();
                 let driving = Driving { limit, outside, socket, join_within: JOIN_WITHIN };
-                drive(&mut world, &driving, &stop, &mut sink, &mut |line| eprintln!("{line}"))
+                drive(&mut world, &driving, &stop, &mut sink, &mut |line| (self.tell)(&line))
             }
         };
         match ended {

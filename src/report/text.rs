@@ -5,22 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-/// `text` on one line: whatever could move a cursor, break a line or turn the reading order is escaped.
-pub(super) fn one_line(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_disruptive) {
-        return Cow::Borrowed(text);
-    }
-    let mut line = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if is_disruptive(c) { line.extend(c.escape_default()) } else { line.push(c) }
-    }
-    Cow::Owned(line)
-}
-
-fn is_disruptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
+pub(super) use crate::kernel::text::one_line;
 
 /// `text` with each long hexadecimal number (32 digits or more: keys, digests, identities, serial numbers) as
 /// its first eight digits and an ellipsis. A number without any letter is left alone: an EID is one.
@@ -171,12 +156,6 @@ pub(super) fn count(n: u64, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_leaves_its_line() {
-        assert_eq!(one_line("plain · text"), "plain · text");
-        assert_eq!(one_line("a\r\n\x1b[31mb\u{202e}c"), "a\\r\\n\\u{1b}[31mb\\u{202e}c");
-    }
 
     #[test]
     fn a_field_reads_back_without_doubt() {

@@ -4,6 +4,8 @@ use super::{Done, Inserted, insert};
 use crate::cli::args::{CardAuthArgs, SecurityContext};
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
+use crate::kernel::Page;
+use crate::kernel::text::row;
 use crate::reader::Terminal;
 use crate::reader::authenticate::{
     Diagnosis, Operator, Outcome, Reading, authenticate, diagnose, select_usim, separation_bit,
@@ -18,62 +20,67 @@ pub(super) fn main(args: &CardAuthArgs) -> Done {
     let outcome = authenticate(terminal, rand, autn)?;
     let mut text = of_outcome(&outcome, args.show_identifiers);
     if args.context == SecurityContext::Eps && !separation_bit(autn) {
-        text += "AUTN          the separation bit of AMF is not set: an LTE modem refuses this challenge with \
-                 EMM cause 26, whatever the card says (TS 33.401 clause 6.1.1)\n";
+        text += row!(
+            "AUTN          the separation bit of AMF is not set: an LTE modem refuses this challenge with EMM cause 26, \
+             whatever the card says (TS 33.401 clause 6.1.1)"
+        );
     }
     let mut agrees = true;
     let operator = args.opc.map(|opc| Operator::Opc(opc.0)).or(args.op.map(|op| Operator::Op(op.0)));
     if let (Some(k), Some(operator)) = (args.k, operator) {
         let diagnosis = diagnose(terminal, (rand, autn), &outcome, &k.0, operator)?;
         agrees = diagnosis.fields.iter().all(|(_, agrees)| *agrees);
-        text += &of_diagnosis(&diagnosis, operator);
+        text += of_diagnosis(&diagnosis, operator);
     }
-    terminal::raw(&text);
+    terminal::page(&text);
     let success = matches!(outcome, Outcome::Success { .. });
     Ok(if success && agrees { Exit::Pass } else { Exit::Failed })
 }
 
-fn of_outcome(outcome: &Outcome, show: bool) -> String {
+fn of_outcome(outcome: &Outcome, show: bool) -> Page {
     match outcome {
         Outcome::Success { res, ck, ik, kc } => {
             let value = |name: &str, bytes: &[u8]| {
                 let shown = if show { hex::encode(bytes) } else { format!("{} bytes", bytes.len()) };
-                format!("{name:<14}{shown}\n")
+                row!("{name:<14}{shown}")
             };
-            let mut text = "outcome       success: the challenge is authentic and fresh\n".to_owned();
-            text += &(value("RES", res) + &value("CK", ck.as_octets()) + &value("IK", ik.as_octets()));
+            let mut text = row!("outcome       success: the challenge is authentic and fresh");
+            text += value("RES", res) + value("CK", ck.as_octets()) + value("IK", ik.as_octets());
             if *kc {
-                text += "Kc            given too, for GSM (service 27)\n";
+                text += row!("Kc            given too, for GSM (service 27)");
             }
             text
         }
-        Outcome::SynchronisationFailure { auts } => format!(
-            "outcome       synchronisation failure: the challenge is authentic, its sequence number is not fresh\n\
-             AUTS          {}\n\
-             what to do    give RAND and AUTS to the home network; it resets its sequence number and asks again\n",
-            hex::encode(auts)
-        ),
+        Outcome::SynchronisationFailure { auts } => {
+            row!(
+                "outcome       synchronisation failure: the challenge is authentic, its sequence number is not fresh"
+            ) + row!("AUTS          {}", hex::encode(auts))
+                + row!(
+                    "what to do    give RAND and AUTS to the home network; it resets its sequence number and asks again"
+                )
+        }
         Outcome::MacFailure => {
-            "outcome       MAC failure (9862): the challenge is not from this card's home network\n\
-             why           K or OP/OPc differ between card and network, or RAND or AUTN were changed on the way\n"
-                .to_owned()
+            row!("outcome       MAC failure (9862): the challenge is not from this card's home network")
+                + row!(
+                    "why           K or OP/OPc differ between card and network, or RAND or AUTN were changed on the way"
+                )
         }
     }
 }
 
-fn of_diagnosis(diagnosis: &Diagnosis, operator: Operator) -> String {
-    let mut text = String::new();
-    text += &format!("challenge     {}\n", made_with("made", diagnosis.challenge, operator));
-    text += &format!("card          {}\n", made_with("computes", diagnosis.card, operator));
+fn of_diagnosis(diagnosis: &Diagnosis, operator: Operator) -> Page {
+    let mut text = Page::new();
+    text += row!("challenge     {}", made_with("made", diagnosis.challenge, operator));
+    text += row!("card          {}", made_with("computes", diagnosis.card, operator));
     for (name, agrees) in &diagnosis.fields {
         let how = if *agrees { "agrees with" } else { "differs from" };
-        text += &format!("{name:<14}{how} Milenage as computed here\n");
+        text += row!("{name:<14}{how} Milenage as computed here");
     }
     if let Some(sqn) = diagnosis.sqn_challenge {
-        text += &format!("SQN           {sqn:#014x} in the challenge\n");
+        text += row!("SQN           {sqn:#014x} in the challenge");
     }
     if let Some(sqn) = diagnosis.sqn_card {
-        text += &format!("SQN           {sqn:#014x} is the highest that the card has accepted\n");
+        text += row!("SQN           {sqn:#014x} is the highest that the card has accepted");
     }
     if let (Some(challenge), Some(card)) = (diagnosis.sqn_challenge, diagnosis.sqn_card) {
         let how = if challenge > card {
@@ -81,7 +88,7 @@ fn of_diagnosis(diagnosis: &Diagnosis, operator: Operator) -> String {
         } else {
             "not ahead of the card: the home network lost count, or the challenge is an old one"
         };
-        text += &format!("              the challenge is {how}\n");
+        text += row!("              the challenge is {how}");
     }
     text
 }
@@ -121,7 +128,7 @@ mod tests {
     #[test]
     fn failures_say_what_to_do() {
         let text = of_outcome(&Outcome::SynchronisationFailure { auts: [0x11; 14] }, false)
-            + &of_outcome(&Outcome::MacFailure, false);
+            + of_outcome(&Outcome::MacFailure, false);
         insta::assert_snapshot!(text, @r"
     outcome       synchronisation failure: the challenge is authentic, its sequence number is not fresh
     AUTS          1111111111111111111111111111

@@ -6,6 +6,8 @@ use super::{Done, Inserted, insert};
 use crate::cli::args::CardDumpArgs;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
+use crate::kernel::Page;
+use crate::kernel::text::row;
 use crate::reader::{Content, Entry, Holds, Structure, Terminal, meaning, walk};
 
 /// What may be printed.
@@ -32,15 +34,15 @@ pub(super) fn main(args: &CardDumpArgs) -> Done {
     let entries = walk(&mut Terminal::new(&mut slot))?;
     let shown = Shown { identifiers: args.show_identifiers, keys: args.show_keys };
     if args.json {
-        terminal::line(format_args!("{:#}", json(&atr, &entries, shown)));
+        terminal::json(&json(&atr, &entries, shown));
     } else {
-        terminal::raw(&text(&entries, shown));
+        terminal::page(&text(&entries, shown));
     }
     Ok(if entries.is_empty() { Exit::Failed } else { Exit::Pass })
 }
 
-fn text(entries: &[Entry], shown: Shown) -> String {
-    let mut text = format!("{:<28}{:<6}{:<22}{:>6}  access\n", "file", "id", "structure", "bytes");
+fn text(entries: &[Entry], shown: Shown) -> Page {
+    let mut text = row!("{:<28}{:<6}{:<22}{:>6}  access", "file", "id", "structure", "bytes");
     for entry in entries {
         let depth = entry.path.len().saturating_sub(1);
         let name = format!("{}{}", "  ".repeat(depth), entry.path.last().map_or("", String::as_str));
@@ -50,15 +52,13 @@ fn text(entries: &[Entry], shown: Shown) -> String {
             Structure::Directory | Structure::Unknown => String::new(),
             _ => entry.size.to_string(),
         };
-        let line = format!("{name:<28}{id:<6}{structure:<22}{size:>6}  {:<8}", entry.access);
-        text += line.trim_end();
-        text.push('\n');
+        text += row!("{name:<28}{id:<6}{structure:<22}{size:>6}  {:<8}", entry.access);
         for line in contents(entry, shown) {
-            text += &format!("{}{line}\n", "  ".repeat(depth + 2));
+            text += row!("{}{line}", "  ".repeat(depth + 2));
         }
     }
     if entries.is_empty() {
-        text += "the card has none of the files that a UICC has\n";
+        text += row!("the card has none of the files that a UICC has");
     }
     text
 }

@@ -6,6 +6,7 @@ use super::{Done, Inserted, insert};
 use crate::cli::args::CardInfoArgs;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
+use crate::kernel::Page;
 use crate::reader::identity::mask;
 use crate::reader::{CardInfo, Pin, Subscriber, Terminal, Told, Tries, examine, meaning, services};
 
@@ -13,38 +14,38 @@ use crate::reader::{CardInfo, Pin, Subscriber, Terminal, Told, Tries, examine, m
 pub(super) fn main(args: &CardInfoArgs) -> Done {
     let Inserted { mut slot, atr } = insert(&args.card)?;
     let info = examine(&mut Terminal::new(&mut slot), atr)?;
-    terminal::raw(&text(&info, args.show_identifiers));
+    terminal::page(&text(&info, args.show_identifiers));
     Ok(Exit::Pass)
 }
 
-fn text(info: &CardInfo, show_identifiers: bool) -> String {
+fn text(info: &CardInfo, show_identifiers: bool) -> Page {
     let identifier = |digits: &str| if show_identifiers { digits.to_owned() } else { mask(digits) };
     let mut text = atr(info);
     if let Some(status) = info.no_uicc {
-        text += &line("card", format!("no UICC: SELECT MF gave {status}; a SIM of GSM alone is not read"));
+        text += line("card", format!("no UICC: SELECT MF gave {status}; a SIM of GSM alone is not read"));
     }
-    text += &line("ICCID", told(&info.iccid, |digits| identifier(digits)));
+    text += line("ICCID", told(&info.iccid, |digits| identifier(digits)));
     for (n, application) in info.applications.iter().enumerate() {
         let label = if application.label == application.name() { "" } else { &application.label };
         let name = [application.name(), label].join("  ");
         let title = if n == 0 { "applications" } else { "" };
-        text += &line(title, format!("{:<32}  {}", hex::encode_upper(&application.aid), name.trim()));
+        text += line(title, format!("{:<32}  {}", hex::encode_upper(&application.aid), name.trim()));
     }
     match &info.subscriber {
-        Some(subscriber) => text += &of_subscriber(subscriber, &identifier),
-        None => text += &line("USIM", "none answers"),
+        Some(subscriber) => text += of_subscriber(subscriber, &identifier),
+        None => text += line("USIM", "none answers"),
     }
     for pin in &info.pins {
-        text += &line(Pin::name(pin.reference), pin_state(pin));
+        text += line(Pin::name(pin.reference), pin_state(pin));
     }
-    text += &line(
+    text += line(
         "IoT SAFE",
         match &info.iot_safe[..] {
             [] => "none answers".to_owned(),
             names => format!("answers to the AIDs of {}", names.join(", ")),
         },
     );
-    text += &line(
+    text += line(
         "eUICC",
         match &info.euicc {
             None => "no".to_owned(),
@@ -58,25 +59,25 @@ fn text(info: &CardInfo, show_identifiers: bool) -> String {
 pub(super) const LAB_KEYS: &str = "lab keys: they follow from a seed, are public and prove nothing";
 
 /// A title and what stands beside it; further lines have no title.
-fn line(title: &str, value: impl Display) -> String {
-    format!("{title:<14}{value}").trim_end().to_owned() + "\n"
+fn line(title: &str, value: impl Display) -> Page {
+    Page::titled(14, title, value)
 }
 
-fn atr(info: &CardInfo) -> String {
+fn atr(info: &CardInfo) -> Page {
     let mut text = line("ATR", hex::encode_upper(&info.atr));
     match info.decoded_atr() {
-        Err(cause) => text += &line("", format!("not as ISO/IEC 7816-3 has it: {cause}")),
+        Err(cause) => text += line("", format!("not as ISO/IEC 7816-3 has it: {cause}")),
         Ok(atr) => {
             let convention = if atr.initial == 0x3b { "direct" } else { "inverse" };
             let (ts, t0) = (atr.initial, atr.format);
             let protocols = atr.protocol_names();
-            text += &line("", format!("TS {ts:02X} {convention} convention, T0 {t0:02X}, {protocols}"));
-            text += &line("", format!("historical bytes {}", hex::encode_upper(&atr.historical)));
+            text += line("", format!("TS {ts:02X} {convention} convention, T0 {t0:02X}, {protocols}"));
+            text += line("", format!("historical bytes {}", hex::encode_upper(&atr.historical)));
             for meaning in atr.historical_meaning() {
-                text += &line("", format!("  {meaning}"));
+                text += line("", format!("  {meaning}"));
             }
             if atr.has_lab_keys() {
-                text += &line("keys", LAB_KEYS);
+                text += line("keys", LAB_KEYS);
             }
         }
     }
@@ -91,7 +92,7 @@ fn told<T>(told: &Told<T>, show: impl FnOnce(&T) -> String) -> String {
     }
 }
 
-fn of_subscriber(subscriber: &Subscriber, identifier: &dyn Fn(&str) -> String) -> String {
+fn of_subscriber(subscriber: &Subscriber, identifier: &dyn Fn(&str) -> String) -> Page {
     let mut text = line("IMSI", told(&subscriber.imsi, |imsi| identifier(imsi.as_str())));
     let network = match (&subscriber.imsi, &subscriber.mnc_digits) {
         (Told::Value(imsi), Told::Value(digits)) => {
@@ -100,16 +101,16 @@ fn of_subscriber(subscriber: &Subscriber, identifier: &dyn Fn(&str) -> String) -
         }
         (_, digits) => told(digits, |digits| format!("an MNC of {digits} digits")),
     };
-    text += &line("network", network);
+    text += line("network", network);
     match &subscriber.services {
-        Told::Value(numbers) if numbers.is_empty() => text += &line("services", "none"),
+        Told::Value(numbers) if numbers.is_empty() => text += line("services", "none"),
         Told::Value(numbers) => {
             for (n, number) in numbers.iter().enumerate() {
                 let name = services::name(*number).unwrap_or("reserved, or newer than this program");
-                text += &line(if n == 0 { "services" } else { "" }, format!("{number:>3} {name}"));
+                text += line(if n == 0 { "services" } else { "" }, format!("{number:>3} {name}"));
             }
         }
-        other => text += &line("services", told(other, |_| String::new())),
+        other => text += line("services", told(other, |_| String::new())),
     }
     text
 }
@@ -136,7 +137,7 @@ mod tests {
     use super::*;
     use crate::cli::card::test_card;
 
-    fn printed(enabled: bool, show_identifiers: bool) -> String {
+    fn printed(enabled: bool, show_identifiers: bool) -> Page {
         let mut slot = test_card(|p| p.pin.enabled = enabled);
         let atr = slot.reset().unwrap();
         text(&examine(&mut Terminal::new(&mut slot), atr).unwrap(), show_identifiers)

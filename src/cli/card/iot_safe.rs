@@ -4,6 +4,8 @@ use super::{Done, Inserted, insert};
 use crate::cli::args::CardIotSafeArgs;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
+use crate::kernel::Page;
+use crate::kernel::text::row;
 use crate::reader::Terminal;
 use crate::reader::iot_safe::{Dialect, Kind, Object, Report, Verdict, self_test};
 
@@ -11,24 +13,24 @@ use crate::reader::iot_safe::{Dialect, Kind, Object, Report, Verdict, self_test}
 pub(super) fn main(args: &CardIotSafeArgs) -> Done {
     let Inserted { mut slot, .. } = insert(&args.card)?;
     let report = self_test(&mut Terminal::new(&mut slot), args.write)?;
-    terminal::raw(&text(&report));
+    terminal::page(&text(&report));
     Ok(if report.passed() { Exit::Pass } else { Exit::Failed })
 }
 
-fn text(report: &Report) -> String {
+fn text(report: &Report) -> Page {
     if report.answers_to.is_empty() {
-        return "no IoT SAFE applet answers, by the AID of GSMA, Thales or CIRA\n".to_owned();
+        return row!("no IoT SAFE applet answers, by the AID of GSMA, Thales or CIRA");
     }
-    let mut text = format!("applet        answers to the AIDs of {}\n", report.answers_to.join(", "));
+    let mut text = row!("applet        answers to the AIDs of {}", report.answers_to.join(", "));
     if let Some(name) = &report.name {
-        text += &format!("name          {name}\n");
+        text += row!("name          {name}");
     }
-    text += &dialect(&report.dialect);
-    text += "\nobjects\n";
+    text += dialect(&report.dialect);
+    text += row!("") + row!("objects");
     for object in &report.objects {
-        text += &line(object);
+        text += line(object);
     }
-    text += "\nchecks\n";
+    text += row!("") + row!("checks");
     for check in &report.checks {
         let verdict = match check.verdict {
             Verdict::Pass => "pass",
@@ -36,11 +38,12 @@ fn text(report: &Report) -> String {
             Verdict::Absent => "absent",
             Verdict::Skipped => "skipped",
         };
-        text += &format!("{verdict:>9}  {:<20}{}\n", check.name, check.detail);
+        text += row!("{verdict:>9}  {:<20}{}", check.name, check.detail);
     }
     let count = |verdict| report.checks.iter().filter(|check| check.verdict == verdict).count();
-    text += &format!(
-        "\n{} passed, {} failed, {} absent, {} skipped\n",
+    text += row!("");
+    text += row!(
+        "{} passed, {} failed, {} absent, {} skipped",
         count(Verdict::Pass),
         count(Verdict::Fail),
         count(Verdict::Absent),
@@ -49,28 +52,28 @@ fn text(report: &Report) -> String {
     text
 }
 
-fn dialect(dialect: &Dialect) -> String {
+fn dialect(dialect: &Dialect) -> Page {
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join(", ");
-    let mut text = format!("class bytes   {}\n", hex(&dialect.classes));
+    let mut text = row!("class bytes   {}", hex(&dialect.classes));
     for (class, bytes) in &dialect.signature_length {
         let plural = if *bytes == 1 { "" } else { "s" };
-        text += &format!("tag 33        length on {bytes} byte{plural} with class {class:02X}\n");
+        text += row!("tag 33        length on {bytes} byte{plural} with class {class:02X}");
     }
     let without_le = match dialect.announces {
         Some(true) => "announces data with 61xx",
         Some(false) => "gives data at once",
         None => "gives nothing",
     };
-    text += &format!("without Le    {without_le}\n");
+    text += row!("without Le    {without_le}");
     if !dialect.sessions.is_empty() {
         let sessions: Vec<String> = dialect.sessions.iter().map(u8::to_string).collect();
-        text += &format!("sessions      {}\n", sessions.join(", "));
+        text += row!("sessions      {}", sessions.join(", "));
     }
     let opens = if dialect.opens_channel_by_select { "opens" } else { "does not open" };
-    text + &format!("channel 1     {opens} by SELECT alone\n")
+    text + row!("channel 1     {opens} by SELECT alone")
 }
 
-fn line(object: &Object) -> String {
+fn line(object: &Object) -> Page {
     let kind = match object.kind {
         Kind::PrivateKey => "private key",
         Kind::PublicKey => "public key",
@@ -101,7 +104,7 @@ fn line(object: &Object) -> String {
     }
     words.retain(|word| !word.is_empty());
     let id = hex::encode_upper(&object.id);
-    format!("  {kind:<12}{id:<4}{:<12}{}\n", object.label, words.join(", "))
+    row!("  {kind:<12}{id:<4}{:<12}{}", object.label, words.join(", "))
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use super::{CardToolError, Done};
 use crate::card::CardSlot;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
+use crate::kernel::Page;
+use crate::kernel::text::row;
 use crate::io::pcsc::{self, PcscError, Reader};
 use crate::reader::{Atr, Terminal, guess};
 
@@ -15,7 +17,7 @@ pub(super) fn main() -> Done {
         return Err(PcscError::NoReader.into());
     }
     for (number, reader) in readers.iter().enumerate() {
-        terminal::raw(&text(number, reader, &contents(number, reader)));
+        terminal::page(&text(number, reader, &contents(number, reader)));
     }
     Ok(Exit::Pass)
 }
@@ -32,13 +34,13 @@ fn contents(number: usize, reader: &Reader) -> String {
     looked().unwrap_or_else(|cause| cause.to_string())
 }
 
-fn text(number: usize, reader: &Reader, contents: &str) -> String {
-    let mut text = format!("{number:>3}  {}\n     {contents}\n", reader.name);
+fn text(number: usize, reader: &Reader, contents: &str) -> Page {
+    let mut text = row!("{number:>3}  {}", reader.name) + row!("     {contents}");
     if Atr::parse(&reader.atr).is_ok_and(|atr| atr.has_lab_keys()) {
-        text += &format!("     {LAB_KEYS}\n");
+        text += row!("     {LAB_KEYS}");
     }
     if !reader.atr.is_empty() {
-        text += &format!("     ATR {}\n", hex::encode_upper(&reader.atr));
+        text += row!("     ATR {}", hex::encode_upper(&reader.atr));
     }
     text
 }
@@ -51,7 +53,7 @@ mod tests {
     fn a_reader_has_its_number_and_its_card() {
         let card = Reader { name: "ACME 38 00 00".to_owned(), card_present: true, atr: vec![0x3b, 0x00] };
         let empty = Reader { name: "Virtual PCD 00 00".to_owned(), card_present: false, atr: Vec::new() };
-        let text = text(0, &card, "UICC with USIM") + &text(1, &empty, &contents(1, &empty));
+        let text = text(0, &card, "UICC with USIM") + text(1, &empty, &contents(1, &empty));
         insta::assert_snapshot!(text, @r"
       0  ACME 38 00 00
          UICC with USIM

@@ -1,6 +1,6 @@
 //! `cellbed card ota`: a secured packet to a card, and what its answer says.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 
 use rustix::termios::{self, LocalModes, OptionalActions};
@@ -10,6 +10,8 @@ use super::{CardToolError, Done, Inserted, insert, profile};
 use crate::cli::args::{CardOtaArgs, OtaAlgorithm};
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
+use crate::kernel::Page;
+use crate::kernel::text::row;
 use crate::io::files;
 use crate::reader::ota::{Carried, carry};
 use crate::reader::{Holds, Terminal, holds};
@@ -43,7 +45,7 @@ pub(super) fn main(args: &CardOtaArgs) -> Done {
     let [.., reference] = counter.to_bytes();
     let carried = carry(&mut Terminal::new(&mut slot), &packet, reference)?;
     let (text, done) = told(&command, &keys, packet.len(), &carried, withheld(args));
-    terminal::raw(&text);
+    terminal::page(&text);
     Ok(if done { Exit::Pass } else { Exit::Failed })
 }
 
@@ -102,7 +104,7 @@ fn asked_for(name: &str) -> io::Result<String> {
     let stdin = io::stdin();
     let shown = if stdin.is_terminal() { Some(termios::tcgetattr(&stdin)?) } else { None };
     if let Some(shown) = &shown {
-        write!(io::stderr(), "{name}: ")?;
+        terminal::ask(format_args!("{name}: "));
         let mut hidden = shown.clone();
         hidden.local_modes.remove(LocalModes::ECHO);
         termios::tcsetattr(&stdin, OptionalActions::Flush, &hidden)?;
@@ -111,7 +113,7 @@ fn asked_for(name: &str) -> io::Result<String> {
     let read = stdin.lock().read_line(&mut line);
     if let Some(shown) = &shown {
         termios::tcsetattr(&stdin, OptionalActions::Flush, shown)?;
-        writeln!(io::stderr())?;
+        terminal::note("");
     }
     read.map(|_| line)
 }
@@ -123,10 +125,10 @@ fn told(
     octets: usize,
     carried: &Carried,
     withheld: Option<&str>,
-) -> (String, bool) {
+) -> (Page, bool) {
     let Command { header, counter, .. } = command;
-    let mut text = format!(
-        "packet        for {}, SPI {}, keys of version {}, counter {}: {octets} bytes in {} {}\n",
+    let mut text = row!(
+        "packet        for {}, SPI {}, keys of version {}, counter {}: {octets} bytes in {} {}",
         hex::encode_upper(header.tar),
         hex::encode_upper(header.spi.0),
         keys.version(),
@@ -140,53 +142,52 @@ fn told(
         let opened = ResponsePacket::read(packet).and_then(|p| p.open(header, *counter, Some(keys)));
         match opened {
             Ok(response) => {
-                text += &format!("answer        {}, {how}\n", response.status);
+                text += row!("answer        {}, {how}", response.status);
                 let (lines, ended_well) = of_script(command, &response, withheld);
-                text += &lines;
+                text += lines;
                 done = response.status == Status::OK && ended_well;
             }
-            Err(error) => text += &unproved(packet, how, &error),
+            Err(error) => text += unproved(packet, how, &error),
         }
     }
     if carried.report.is_none() && carried.sent.is_none() {
-        text += &format!("answer        none; ENVELOPE ended with {}\n", carried.status);
-        text += "              a card may be silent where it does not know the application, the keys or the protection\n";
+        text += row!("answer        none; ENVELOPE ended with {}", carried.status);
+        text += row!("              a card may be silent where it does not know the application, the keys or the protection");
     }
     (text, done)
 }
 
 /// An answer that does not prove where it comes from.
-fn unproved(packet: &[u8], how: &str, error: &OtaError) -> String {
+fn unproved(packet: &[u8], how: &str, error: &OtaError) -> Page {
     let said = ResponsePacket::read(packet).ok().and_then(|packet| packet.unproved());
     let said = said.map(|response| format!("; in clear it says {}", response.status)).unwrap_or_default();
-    format!("answer        not proved, {how}: {error}{said}\n")
+    row!("answer        not proved, {how}: {error}{said}")
 }
 
-fn of_script(command: &Command, response: &Response, withheld: Option<&str>) -> (String, bool) {
+fn of_script(command: &Command, response: &Response, withheld: Option<&str>) -> (Page, bool) {
     if response.data.is_empty() {
-        return (String::new(), true);
+        return (Page::new(), true);
     }
     let shown = |data: &[u8]| match withheld {
-        Some(option) => format!("data          not shown without {option}\n"),
-        None => format!("data          {}\n", hex::encode(data)),
+        Some(option) => row!("data          not shown without {option}"),
+        None => row!("data          {}", hex::encode(data)),
     };
     let unreadable = || (shown(&response.data), false);
     let good = |status: u16| matches!(status >> 8, 0x90 | 0x91 | 0x61 | 0x9f);
     if !is_expanded(&command.data) {
         let Ok(answer) = CompactAnswer::parse(&response.data) else { return unreadable() };
-        let text = format!("commands      {} executed, the last one: {}\n", answer.executed, answer.status);
-        let data = if answer.data.is_empty() { String::new() } else { shown(&answer.data) };
-        return (text + &data, good(answer.status.0));
+        let text = row!("commands      {} executed, the last one: {}", answer.executed, answer.status);
+        let data = if answer.data.is_empty() { Page::new() } else { shown(&answer.data) };
+        return (text + data, good(answer.status.0));
     }
     let Ok(answer) = ExpandedAnswer::parse(&response.data) else { return unreadable() };
-    let mut text = format!("commands      {} executed\n", answer.answers.len());
+    let mut text = row!("commands      {} executed", answer.answers.len());
     for (number, answered) in (1..).zip(&answer.answers) {
-        text += &format!("{number:>4}  {}  {}", answered.status, hex::encode(&answered.data));
-        text = format!("{}\n", text.trim_end());
-        text += &listed(&answered.data);
+        text += row!("{number:>4}  {}  {}", answered.status, hex::encode(&answered.data));
+        text += listed(&answered.data);
     }
     if let Some(trouble) = answer.trouble {
-        text += &format!("trouble       {trouble:?}\n");
+        text += row!("trouble       {trouble:?}");
     }
     // The list of further applications ends where there are none.
     let listing = command.data == Expanded::of(LIST).encode();
@@ -195,21 +196,21 @@ fn of_script(command: &Command, response: &Response, withheld: Option<&str>) -> 
 }
 
 /// Entries of the registry, and of the key information template.
-fn listed(data: &[u8]) -> String {
-    let mut text = String::new();
+fn listed(data: &[u8]) -> Page {
+    let mut text = Page::new();
     for object in Reader::new(data).map_while(Result::ok) {
         match object.tag {
             0xe3 => {
                 let aid = tlv::find(object.value, 0x4f).map(hex::encode_upper).unwrap_or_default();
                 let state = tlv::find(object.value, 0x9f70).map(hex::encode_upper).unwrap_or_default();
-                text += &format!("      application {aid}, life cycle state {state}\n");
+                text += row!("      application {aid}, life cycle state {state}");
             }
             0xe0 => {
                 for key in Reader::new(object.value).map_while(Result::ok) {
                     if let &[identifier, version, kind, octets] = key.value {
                         let kind = if kind == 0x88 { "AES" } else { "triple DES" };
-                        text += &format!(
-                            "      key {identifier} of version {version}: {kind}, {} bits\n",
+                        text += row!(
+                            "      key {identifier} of version {version}: {kind}, {} bits",
                             u32::from(octets) * 8
                         );
                     }
@@ -229,7 +230,7 @@ mod tests {
     use crate::cli::args::{CardArgs, CardVerb, Cli, Verb};
     use crate::cli::card::{test_card, virtual_profile};
 
-    fn printed(tar: Tar, spi: [u8; 2], script: &[u8], withheld: Option<&str>) -> (String, bool) {
+    fn printed(tar: Tar, spi: [u8; 2], script: &[u8], withheld: Option<&str>) -> (Page, bool) {
         let keys = virtual_profile(Path::new("sim-profiles/lte-test.toml")).unwrap().ota.unwrap().set;
         let counter = Counter::new(1).unwrap();
         let command = Command { header: keys.header(Spi(spi), tar), counter, data: script.to_vec() };

@@ -4,6 +4,8 @@ use super::{CardToolError, Done, Inserted, insert, profile};
 use crate::cli::args::CardProgramArgs;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
+use crate::kernel::Page;
+use crate::kernel::text::row;
 use crate::reader::identity;
 use crate::reader::program::{NOT_WRITTEN, Planned, Written, apply, plan};
 use crate::reader::{Terminal, meaning};
@@ -15,19 +17,19 @@ pub(super) fn main(args: &CardProgramArgs) -> Done {
     let Inserted { mut slot, .. } = insert(&args.card)?;
     let terminal = &mut Terminal::new(&mut slot);
     let planned = plan(terminal, &subscriber)?;
-    terminal::raw(&of_plan(&planned));
-    terminal::raw(&not_written());
+    terminal::page(&of_plan(&planned));
+    terminal::page(&not_written());
     let Some(adm) = args.adm.filter(|_| !args.dry_run) else {
-        terminal::line("\ndry run: nothing was written");
+        terminal::page(&(row!("") + row!("dry run: nothing was written")));
         return Ok(Exit::Pass);
     };
     let written = apply(terminal, &planned, &adm.0, args.card.force)?;
-    terminal::raw(&of_results(&planned, &written));
+    terminal::page(&of_results(&planned, &written));
     Ok(if succeeded(&planned, &written) { Exit::Pass } else { Exit::Failed })
 }
 
-fn of_plan(planned: &[Planned]) -> String {
-    let mut text = "to write\n".to_owned();
+fn of_plan(planned: &[Planned]) -> Page {
+    let mut text = row!("to write");
     for file in planned {
         let from = match &file.present {
             Ok(content) => shown(file, content),
@@ -38,7 +40,7 @@ fn of_plan(planned: &[Planned]) -> String {
         } else {
             format!("{from} -> {}", shown(file, &file.wanted))
         };
-        text += &format!("  {:<14}{what}\n", file.name);
+        text += row!("  {:<14}{what}", file.name);
     }
     text
 }
@@ -57,16 +59,16 @@ fn shown(file: &Planned, content: &[u8]) -> String {
     }
 }
 
-fn not_written() -> String {
-    let mut text = "not written\n".to_owned();
+fn not_written() -> Page {
+    let mut text = row!("not written");
     for (what, why) in NOT_WRITTEN {
-        text += &format!("  {what:<18}{why}\n");
+        text += row!("  {what:<18}{why}");
     }
     text
 }
 
-fn of_results(planned: &[Planned], written: &[Written]) -> String {
-    let mut text = "\nwritten\n".to_owned();
+fn of_results(planned: &[Planned], written: &[Written]) -> Page {
+    let mut text = row!("") + row!("written");
     for (file, written) in planned.iter().zip(written) {
         let result = match written {
             Written::Done => "written and read back".to_owned(),
@@ -77,7 +79,7 @@ fn of_results(planned: &[Planned], written: &[Written]) -> String {
             }
             Written::Different => "DIFFERS from what was written".to_owned(),
         };
-        text += &format!("  {:<14}{result}\n", file.name);
+        text += row!("  {:<14}{result}", file.name);
     }
     text
 }
@@ -104,11 +106,11 @@ mod tests {
         let mut slot = test_card(|_| ());
         let terminal = &mut Terminal::new(&mut slot);
         let planned = plan(terminal, &other).unwrap();
-        let text = of_plan(&planned) + &not_written();
+        let text = of_plan(&planned) + not_written();
         assert!(!text.contains("00101000000000"), "{text}");
         let written = apply(terminal, &planned, b"88888888", false).unwrap();
         assert!(succeeded(&planned, &written));
-        insta::assert_snapshot!(text + &of_results(&planned, &written));
+        insta::assert_snapshot!(text + of_results(&planned, &written));
     }
 
     #[test]

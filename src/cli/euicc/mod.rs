@@ -10,6 +10,7 @@ mod virtual_card;
 use std::process::ExitCode;
 
 use self::args::{AddEimArgs, EuiccArgs, EuiccVerb, LocalArgs};
+use self::show::Printed;
 use super::card::serve::ServeError;
 use super::card::{CardToolError, Inserted, insert_port};
 use super::exit::Exit;
@@ -110,10 +111,10 @@ fn insert(local: &LocalArgs) -> Result<Inserted, EuiccToolError> {
 }
 
 /// Does something with the eUICC, and prints what it gives.
-fn with_euicc(local: &LocalArgs, act: impl FnOnce(&mut Es10<'_>) -> Result<String, EuiccToolError>) -> Done {
+fn with_euicc(local: &LocalArgs, act: impl FnOnce(&mut Es10<'_>) -> Result<Printed, EuiccToolError>) -> Done {
     let Inserted { mut slot, .. } = insert(local)?;
     let mut es10 = Es10::open(&mut slot)?.with_block(local.block);
-    terminal::raw(&act(&mut es10)?);
+    act(&mut es10)?.show();
     es10.close()?;
     Ok(Exit::Pass)
 }

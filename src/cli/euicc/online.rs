@@ -7,7 +7,6 @@ use super::args::{DiscoverArgs, DownloadArgs, NotificationsArgs, PollArgs};
 use super::show::{self, How};
 use super::{Done, EuiccToolError, Inserted, insert, with_euicc};
 use crate::cli::exit::Exit;
-use crate::cli::terminal;
 use crate::esim::ipa::{Ipa, IpaOptions, IpaStep};
 use crate::esim::lpa::{
     ActivationCode, Delivery, Discovery, Download, DownloadOptions, Es10, LpaError, Source, Step, Transport,
@@ -124,10 +123,11 @@ pub(super) fn poll(args: &PollArgs, how: How) -> Done {
             IpaStep::Failed(error) => return Err(error.into()),
         };
     };
-    terminal::raw(&show::polled(&report, how));
+    show::polled(&report, how).show();
     Ok(match &report.not_downloaded {
         _ if !report.refused.is_empty() => Exit::Failed,
-        Some(error) => EuiccToolError::from(error.clone()).exit(),
+        Some(LpaError::Network { .. }) => Exit::SetUp,
+        Some(_) => Exit::Failed,
         None => Exit::Pass,
     })
 }

@@ -16,6 +16,7 @@ use super::args::{LedgerVerb, LedgerVerifyArgs, LedgerWitnessArgs};
 use super::exit::Exit;
 use super::terminal;
 use crate::io::files::FileError;
+use crate::kernel::Page;
 use crate::ledger::{LedgerError, StoreError};
 
 pub use export::export;
@@ -81,7 +82,7 @@ pub fn main(verb: &LedgerVerb) -> ExitCode {
         }
         LedgerVerb::Erase { .. } => Ok(Exit::Pass),
     };
-    terminal::raw(&String::from_utf8_lossy(&text));
+    terminal::page(&Page::lines(&String::from_utf8_lossy(&text)));
     match result {
         Ok(exit) => exit.into(),
         Err((error, exit)) => {

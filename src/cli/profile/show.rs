@@ -9,6 +9,8 @@ use crate::cli::args::ProfileShowArgs;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
 use crate::io::files;
+use crate::kernel::Page;
+use crate::kernel::text::row;
 use crate::reader::identity;
 use crate::wire::saip::{Element, FileKind, Image, ImageFile, Package, PackageError, PinImage, PukImage};
 
@@ -27,9 +29,9 @@ pub(super) fn main(args: &ProfileShowArgs) -> Done {
     let image = package.image();
     let shown = Shown { identifiers: args.show_identifiers, keys: args.show_keys };
     if args.json {
-        terminal::line(format_args!("{:#}", json(&package, bytes.len(), image.as_ref(), shown)));
+        terminal::json(&json(&package, bytes.len(), image.as_ref(), shown));
     } else {
-        terminal::raw(&text(&package, bytes.len(), image.as_ref(), shown));
+        terminal::page(&text(&package, bytes.len(), image.as_ref(), shown));
     }
     match image {
         Ok(_) => Ok(Exit::Pass),
@@ -41,25 +43,25 @@ pub(super) fn main(args: &ProfileShowArgs) -> Done {
 }
 
 /// A title and what stands beside it; further lines have no title.
-fn line(title: &str, value: impl Display) -> String {
-    format!("{title:<14}{value}").trim_end().to_owned() + "\n"
+fn line(title: &str, value: impl Display) -> Page {
+    Page::titled(14, title, value)
 }
 
-fn text(package: &Package, bytes: usize, image: Result<&Image, &PackageError>, shown: Shown) -> String {
+fn text(package: &Package, bytes: usize, image: Result<&Image, &PackageError>, shown: Shown) -> Page {
     let mut text = line("package", format!("{bytes} bytes, {} elements", package.elements.len()));
     if let Some(header) = package.header() {
-        text += &line("version", format!("{}.{}", header.major_version, header.minor_version));
-        text += &line("type", header.profile_type.as_deref().unwrap_or("not given"));
-        text += &line("ICCID", iccid(&header.iccid.map(|byte| byte.rotate_left(4)), shown));
+        text += line("version", format!("{}.{}", header.major_version, header.minor_version));
+        text += line("type", header.profile_type.as_deref().unwrap_or("not given"));
+        text += line("ICCID", iccid(&header.iccid.map(|byte| byte.rotate_left(4)), shown));
         let services: Vec<&str> = header.mandatory_services.names().collect();
-        text += &line("needs", services.join(", "));
+        text += line("needs", services.join(", "));
     }
     for (place, element) in package.numbered() {
         let title = if place.index == 0 { "elements" } else { "" };
-        text += &line(title, format!("{:>3} {}", place.index, of_element(element)));
+        text += line(title, format!("{:>3} {}", place.index, of_element(element)));
     }
     if let Ok(image) = image {
-        text += &of_image(image, shown);
+        text += of_image(image, shown);
     }
     text
 }
@@ -75,9 +77,10 @@ fn of_element(element: &Element) -> String {
     said
 }
 
-fn of_image(image: &Image, shown: Shown) -> String {
-    let mut text =
-        format!("\n{:<34}{:<18}{:>6}  {:<4}{:<8}content\n", "file", "structure", "bytes", "sfi", "rule");
+fn of_image(image: &Image, shown: Shown) -> Page {
+    let mut text = row!("");
+    text +=
+        row!("{:<34}{:<18}{:>6}  {:<4}{:<8}content", "file", "structure", "bytes", "sfi", "rule");
     for (place, file) in image.files.iter().enumerate() {
         let depth = image.path(place).len() - 1;
         let name = format!("{}{:04X} {}", "  ".repeat(depth), file.id, file.name);
@@ -89,16 +92,14 @@ fn of_image(image: &Image, shown: Shown) -> String {
         let sfi = file.sfi.map_or_else(String::new, |sfi| format!("{sfi:02X}"));
         let rule = hex::encode(file.security);
         let content = content(image, place, shown);
-        let line = format!("{name:<34}{:<18}{size:>6}  {sfi:<4}{rule:<8}{content}", structure(&file.kind));
-        text += line.trim_end();
-        text.push('\n');
+        text += row!("{name:<34}{:<18}{size:>6}  {sfi:<4}{rule:<8}{content}", structure(&file.kind));
     }
-    text.push('\n');
+    text += row!("");
     for (n, pin) in image.pins.iter().enumerate() {
-        text += &line(if n == 0 { "codes" } else { "" }, of_pin(image, pin, shown));
+        text += line(if n == 0 { "codes" } else { "" }, of_pin(image, pin, shown));
     }
     for puk in &image.puks {
-        text += &line("", of_puk(puk, shown));
+        text += line("", of_puk(puk, shown));
     }
     for (n, subscription) in image.subscriptions.iter().enumerate() {
         let adf = path(image, subscription.adf);
@@ -108,15 +109,14 @@ fn of_image(image: &Image, shown: Shown) -> String {
         };
         let keys = format!("{:?}, K {}", subscription.algorithm, secret(&subscription.key, shown));
         let opc = format!("OPc {}", secret(&subscription.opc, shown));
-        text += &line(if n == 0 { "keys" } else { "" }, format!("{adf} {keys}, {opc}{from}"));
+        text += line(if n == 0 { "keys" } else { "" }, format!("{adf} {keys}, {opc}{from}"));
     }
     let applications = applications(image);
     for (n, (what, aid)) in applications.iter().enumerate() {
-        text +=
-            &line(if n == 0 { "applications" } else { "" }, format!("{:<34}{what}", hex::encode_upper(aid)));
+        text += line(if n == 0 { "applications" } else { "" }, format!("{:<34}{what}", hex::encode_upper(aid)));
     }
     for left_out in &image.left_out {
-        text += &line("left out", left_out);
+        text += line("left out", left_out);
     }
     text
 }
@@ -397,7 +397,7 @@ mod tests {
         card::package(&SimProfile::parse(toml).unwrap().personalise(0).unwrap())
     }
 
-    fn printed(package: &Package, shown: Shown) -> String {
+    fn printed(package: &Package, shown: Shown) -> Page {
         text(package, package.encode().len(), package.image().as_ref(), shown)
     }
 
@@ -418,7 +418,7 @@ mod tests {
         let (k, imsi, pin) = ("465b5ce8b199b49faa5f0a2ee238a6bc", "080910100000000010", "30303030ffffffff");
         for json_too in [false, true] {
             let all = |shown: Shown| match json_too {
-                false => printed(&package, shown),
+                false => printed(&package, shown).to_string(),
                 true => json(&package, 0, package.image().as_ref(), shown).to_string(),
             };
             let hidden = all(HIDDEN);
