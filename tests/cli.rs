@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cellbed::lab::schema;
 
@@ -63,6 +63,49 @@ fn a_broken_file_is_a_set_up_error_that_names_every_problem() {
     let told = stderr(&output);
     assert!(told.contains("did you mean `seed`?") && told.contains("did you mean `profile`?"), "{told}");
     assert!(!told.contains('\u{1b}'), "no colour where no person looks");
+}
+
+/// A lab with one scenario and the SIM profile that it names, and `more` among the profiles.
+fn lab(more: &[(&str, &str)]) -> tempfile::TempDir {
+    let lab = tempfile::tempdir().unwrap();
+    for folder in ["lab/scenarios", "lab/benches", "sim-profiles"] {
+        fs::create_dir_all(lab.path().join(folder)).unwrap();
+    }
+    for file in ["lab/scenarios/plain-card.toml", "lab/benches/virtual.toml", "sim-profiles/lte-test.toml"] {
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(file), lab.path().join(file)).unwrap();
+    }
+    for (name, text) in more {
+        fs::write(lab.path().join("sim-profiles").join(name), text).unwrap();
+    }
+    lab
+}
+
+#[test]
+fn a_broken_profile_matters_only_to_who_names_it() {
+    let notes = "# Not a SIM profile: notes of a colleague.\nimsi = \"to be decided\"\n";
+    let place = |lab: &tempfile::TempDir, name: &str| lab.path().join(name).to_str().unwrap().to_owned();
+    let beside = lab(&[("notes.toml", notes)]);
+    let scenario = place(&beside, "lab/scenarios/plain-card.toml");
+    let output = cellbed(&["check", &scenario]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let named = lab(&[("lte-test.toml", notes)]);
+    let scenario = place(&named, "lab/scenarios/plain-card.toml");
+    let profile = place(&named, "sim-profiles/lte-test.toml");
+    for args in [
+        &["check", scenario.as_str()][..],
+        &["run", &scenario, "--runs", &place(&named, "runs")],
+        &["check", &profile],
+    ] {
+        let output = cellbed(args);
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(96), "{told}");
+        assert!(
+            told.contains("IMSI takes decimal digits only") && told.contains("lte-test.toml:2:"),
+            "{told}"
+        );
+    }
+    let output = cellbed(&["check", "sim-profiles/lte-test.toml"]);
+    assert!(stdout(&output).ends_with("a SIM profile, in order\n"), "{}", stderr(&output));
 }
 
 #[test]
@@ -150,7 +193,9 @@ fn an_interrupted_run_leaves_a_whole_folder_and_says_so() {
         let folder = fs::read_dir(runs.path()).unwrap().find_map(|entry| Some(entry.ok()?.path()))?;
         fs::metadata(folder.join("events.jsonl")).ok().filter(|log| log.len() > 0).map(|_| ())
     };
+    let deadline = Instant::now() + Duration::from_secs(120);
     while begun().is_none() {
+        assert!(Instant::now() < deadline, "it has written nothing");
         assert!(child.try_wait().unwrap().is_none(), "it ended before it was interrupted");
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -372,6 +372,26 @@ fn no_source_file_is_too_long() {
     assert!(long.is_empty(), "over {LINES_MAX} lines: {long:?}");
 }
 
+/// Standard output and standard error are written in one file, in which text from outside is escaped; what goes past that
+/// is made of nothing from outside.
+#[test]
+fn what_is_printed_goes_through_the_one_place_that_escapes_it() {
+    let prints = ["println!(", "print!(", "eprintln!(", "eprint!(", "dbg!(", "::stdout()", "::stderr()"];
+    let mut past = Vec::new();
+    for file in rust_sources() {
+        let name = file.strip_prefix(root()).unwrap().display().to_string();
+        let code = shipped_code(&fs::read_to_string(&file).unwrap());
+        let printed = prints.iter().filter(|print| code.contains(**print));
+        let own = code.contains("terminal::own(");
+        if name != "src/cli/terminal.rs" && !name.contains("tests") {
+            past.extend(printed.map(|print| format!("{name}: {print}")));
+            let known = ["src/cli/doctor.rs", "src/cli/generate.rs"];
+            past.extend((own && !known.contains(&name.as_str())).then(|| format!("{name}: terminal::own")));
+        }
+    }
+    assert!(past.is_empty(), "printed past src/cli/terminal.rs: {past:#?}");
+}
+
 /// What git tracks, or everything where this is no checkout.
 #[test]
 fn every_reason_of_a_refusal_is_given_by_somebody() {

@@ -42,8 +42,8 @@ pub use modem::Modem;
 pub use ota_profile::OtaKeys;
 pub use package::{impersonate, package};
 pub use profile::{
-    Algorithm, Authentication, IotSafeContent, OperatorKey, Personalisation, PinCode, PinCodes, Secret,
-    SimProfile, Suci, SuciScheme,
+    AdmCode, Algorithm, Authentication, IotSafeContent, OperatorKey, Personalisation, PinCode, PinCodes,
+    Secret, SimProfile, Suci, SuciScheme,
 };
 pub use slot::{CardDiary, CardHandle, CardPort, CardSlot, CardUser, Exchange, PortError, SharedDiary};
 pub use timing::{CardModel, StoreDataChain};

@@ -1,5 +1,6 @@
 //! The AT command front of a modem, as far as a client of the card needs it (3GPP TS 27.007 clauses 8.17 and 8.43 to
-//! 8.46; ITU-T V.250): generic access to the card with +CSIM, and logical channels with +CCHO, +CGLA and +CCHC.
+//! 8.46; ITU-T V.250): generic access to the card with +CSIM, logical channels with +CCHO, +CGLA and +CCHC, and what hosts
+//! ask of a subscriber before anything else (`subscriber`).
 
 use std::collections::BTreeSet;
 
@@ -8,6 +9,8 @@ use crate::wire::at::{
     AtCommand, EquipmentError, ErrorStyle, FinalResult, Form, LineBuffer, Parameter, Style, commands,
 };
 use crate::wire::{Command, StatusWord};
+
+mod subscriber;
 
 /// A modem without a radio: characters come in from its terminal, characters go out.
 #[derive(Debug, Clone)]
@@ -74,7 +77,12 @@ impl Modem {
             }
             ("I", Form::Do(0)) => Ok(vec!["cellbed modem".to_owned()]),
             ("+CMEE", form) => self.error_style(form),
-            ("+CSIM", Form::Test) | ("+CCHO" | "+CCHC" | "+CGLA", Form::Test) => OK,
+            ("+CSIM" | "+CCHO" | "+CCHC" | "+CGLA" | "+CPIN" | "+CIMI" | "+CCID" | "+CRSM", Form::Test) => OK,
+            ("+CPIN", Form::Read) => Ok(vec![format!("+CPIN: {}", subscriber::pin_state(card)?)]),
+            ("+CIMI", Form::Do(0)) => Ok(vec![subscriber::imsi(card)?]),
+            // TS 27.007 has no such command; modems give the ICCID so.
+            ("+CCID", Form::Do(0) | Form::Read) => Ok(vec![format!("+CCID: {}", subscriber::iccid(card)?)]),
+            ("+CRSM", Form::Set(parameters)) => Ok(vec![subscriber::restricted(parameters, card)?]),
             ("+CSIM", Form::Set(parameters)) => {
                 let [length, apdu] = exactly(parameters)?;
                 let response = transmit(card, &apdu_of(length, apdu)?)?;

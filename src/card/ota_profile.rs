@@ -147,10 +147,10 @@ impl TryFrom<OtaToml> for OtaKeys {
 struct Octets(zeroize::Zeroizing<Vec<u8>>);
 
 impl TryFrom<String> for Octets {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        let octets = hex::decode(&text).map_err(|error| format!("takes hexadecimal digits: {error}"))?;
-        Ok(Self(zeroize::Zeroizing::new(octets)))
+    type Error = crate::wire::digits::DigitsError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let text = zeroize::Zeroizing::new(text);
+        crate::wire::digits::octets(&text).map(Self)
     }
 }
 
@@ -165,7 +165,7 @@ impl schemars::JsonSchema for Octets {
         "HexKey".into()
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^([0-9a-fA-F]{2})+$" })
+        schemars::json_schema!({ "type": "string", "pattern": crate::wire::digits::pattern(None) })
     }
 }
 

@@ -13,6 +13,7 @@ pub use super::suci_profile::{Suci, SuciScheme};
 use super::tuak::Tuak;
 use crate::crypto::milenage::{K, Op, Opc, hmac_sha256};
 use crate::id::{Eid, Iccid, Imsi, Plmn};
+use crate::wire::digits::{self, DigitsError};
 
 /// A SIM profile.
 #[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
@@ -256,7 +257,10 @@ pub struct PinCodes {
     pub pin2: PinCode,
     /// What unblocks PIN2, 8 digits.
     pub puk2: PinCode,
-    /// The administrative code, 8 digits.
+    /// The administrative code ADM1: up to 8 characters of ASCII, as they are printed with a card, or 16 hexadecimal
+    /// digits.
+    #[serde(deserialize_with = "administrative")]
+    #[schemars(with = "AdmCode")]
     pub adm1: PinCode,
 }
 
@@ -297,6 +301,40 @@ impl TryFrom<String> for PinCode {
     }
 }
 
+/// The administrative code ADM1 as a card takes it (TS 102 221 clause 9.5.1): characters of ASCII filled up with `FF` to 8
+/// bytes, or any 8 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub struct AdmCode(pub [u8; 8]);
+
+impl TryFrom<String> for AdmCode {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let text = zeroize::Zeroizing::new(text);
+        let mut code = [0xff; 8];
+        match code.get_mut(..text.len()) {
+            Some(start) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()) => {
+                start.copy_from_slice(text.as_bytes());
+                Ok(Self(code))
+            }
+            _ => digits::array(&text).map(Self).map_err(|_| {
+                "an administrative code has 1 to 8 characters of ASCII without blanks, or 16 hexadecimal digits".to_owned()
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for AdmCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AdmCode(..)")
+    }
+}
+
+fn administrative<'de, D: serde::Deserializer<'de>>(from: D) -> Result<PinCode, D::Error> {
+    AdmCode::deserialize(from).map(|code| PinCode(code.0))
+}
+
 impl fmt::Debug for PinCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PinCode(..)")
@@ -315,12 +353,10 @@ impl<const N: usize> Default for Secret<N> {
 }
 
 impl<const N: usize> TryFrom<String> for Secret<N> {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        let mut bytes = [0; N];
-        hex::decode_to_slice(&text, &mut bytes)
-            .map_err(|error| format!("takes {} hexadecimal digits: {error}", 2 * N))?;
-        Ok(Self(bytes))
+    type Error = DigitsError;
+    fn try_from(text: String) -> Result<Self, DigitsError> {
+        let text = zeroize::Zeroizing::new(text);
+        digits::array(&text).map(Self)
     }
 }
 
@@ -335,7 +371,7 @@ impl<const N: usize> schemars::JsonSchema for Secret<N> {
         format!("Hex{N}").into()
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": format!("^[0-9a-fA-F]{{{}}}$", 2 * N) })
+        schemars::json_schema!({ "type": "string", "pattern": digits::pattern(Some(N)) })
     }
 }
 
@@ -388,6 +424,35 @@ mod tests {
         let foreign =
             SimProfile::parse(&LTE_TEST.replace("plmn = \"001-01\"", "plmn = \"310-410\"")).unwrap();
         assert!(matches!(foreign.personalise(0), Err(CardError::ForeignImsi { .. })));
+    }
+
+    #[test]
+    fn keys_are_read_as_other_tools_print_them() {
+        let key = "465b5ce8b199b49faa5f0a2ee238a6bc";
+        for notation in [
+            "465B5CE8 B199B49F AA5F0A2E E238A6BC",
+            "46:5b:5c:e8:b1:99:b4:9f:aa:5f:0a:2e:e2:38:a6:bc",
+            "0x465b5ce8b199b49faa5f0a2ee238a6bc",
+        ] {
+            let profile = SimProfile::parse(&LTE_TEST.replace(key, notation)).unwrap();
+            assert_eq!(hex::encode(profile.authentication.k.0), key, "{notation}");
+        }
+        let wrong = SimProfile::parse(&LTE_TEST.replace(key, &key.replace('f', "g"))).unwrap_err();
+        assert!(wrong.message().contains("found 'g' at position 16"), "{wrong}");
+    }
+
+    #[test]
+    fn an_administrative_code_is_text_or_octets() {
+        let code = |text: &str| AdmCode::try_from(text.to_owned()).map(|code| code.0);
+        assert_eq!(code("TESTADM1"), Ok(*b"TESTADM1"));
+        assert_eq!(code("adm1"), Ok(*b"adm1\xff\xff\xff\xff"));
+        assert_eq!(code("0102030405060708"), Ok([1, 2, 3, 4, 5, 6, 7, 8]));
+        assert_eq!(code("01 02 03 04 05 06 07 08"), Ok([1, 2, 3, 4, 5, 6, 7, 8]));
+        for wrong in ["", "nine char", "a b", "größe", "0102030405060708ff"] {
+            assert!(code(wrong).is_err(), "{wrong}");
+        }
+        let profile = LTE_TEST.replace("adm1 = \"88888888\"", "adm1 = \"TESTADM1\"");
+        assert_eq!(SimProfile::parse(&profile).unwrap().pin.adm1, PinCode(*b"TESTADM1"));
     }
 
     #[test]

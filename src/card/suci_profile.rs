@@ -4,6 +4,8 @@
 use p256::PublicKey;
 use serde::Deserialize;
 
+use crate::wire::digits;
+
 /// How the SUCI is made.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "SuciToml")]
@@ -77,7 +79,9 @@ impl TryFrom<SuciToml> for Suci {
             (SchemeName::Null, None) => Vec::new(),
             (SchemeName::Null, Some(_)) => return Err("the null scheme has no `public_key`".to_owned()),
             (_, None) => return Err("schemes a and b need the home network's `public_key`".to_owned()),
-            (_, Some(text)) => hex::decode(text).map_err(|error| format!("`public_key`: {error}"))?,
+            (_, Some(text)) => {
+                digits::octets(text).map_err(|error| format!("`public_key`: {error}"))?.to_vec()
+            }
         };
         let wrong = |digits| format!("the `public_key` of this scheme has {digits} hexadecimal digits");
         let scheme = match toml.scheme {

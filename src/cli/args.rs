@@ -62,7 +62,7 @@ pub enum Verb {
     /// Play one node of a run that another process drives
     #[command(after_long_help = exit::help())]
     Node(NodeArgs),
-    /// Check scenario and bench files without running them
+    /// Check scenarios, benches and SIM profiles without running them
     #[command(after_long_help = exit::help())]
     Check(CheckArgs),
     /// Show or verify the ledger of a run, or erase whose a record on it is
@@ -103,7 +103,7 @@ pub enum Verb {
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Scenario and bench files
+    /// Scenarios, benches and SIM profiles
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
 }
@@ -307,10 +307,12 @@ mod tests {
     }
 
     #[test]
-    fn an_administrative_key_is_digits_or_hexadecimal() {
+    fn an_administrative_key_is_text_or_hexadecimal() {
         assert_eq!("88888888".parse::<AdmKey>().unwrap().0, *b"88888888");
         assert_eq!("3838383838383838".parse::<AdmKey>().unwrap().0, *b"88888888");
-        assert!("8888888".parse::<AdmKey>().is_err());
+        assert_eq!("TESTADM1".parse::<AdmKey>().unwrap().0, *b"TESTADM1");
+        assert_eq!("ADM1".parse::<AdmKey>().unwrap().0, *b"ADM1\xff\xff\xff\xff");
+        assert!("123456789".parse::<AdmKey>().is_err());
         assert!(!format!("{:?}", AdmKey(*b"12345678")).contains('1'));
     }
 }

@@ -1,6 +1,5 @@
 //! `cellbed doctor`: what this machine has for a lab, and what each absence costs.
 
-use std::io;
 use std::process::ExitCode;
 
 use owo_colors::{OwoColorize, Style};
@@ -18,7 +17,7 @@ pub fn main(args: &DoctorArgs) -> ExitCode {
         let json = serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "findings": findings });
         terminal::json(&json);
     } else {
-        terminal::own(table(&findings, terminal::colours(&io::stdout())).as_bytes());
+        terminal::own(table(&findings, terminal::colours_output()).as_bytes());
     }
     Exit::Pass.into()
 }

@@ -149,7 +149,7 @@ fn revoke(args: &PkiRevokeArgs) -> Result<(), PkiCliError> {
     pki_folder::replace(&args.dir, &files)?;
     terminal::line(format_args!(
         "revoked {}, serial number {}",
-        certificate.subject(),
+        name(&certificate.subject_text()),
         hex::encode(certificate.serial())
     ));
     Ok(())
@@ -200,7 +200,7 @@ fn table(material: &Material) -> Page {
             who(certificate),
             hex::encode(certificate.key_id()).chars().take(16).collect(),
             day(certificate.not_after_unix_s()),
-            certificate.subject_text(),
+            name(&certificate.subject_text()),
             path.clone(),
         ]);
     }
@@ -210,7 +210,7 @@ fn table(material: &Material) -> Page {
             format!("number {}, {} revoked", crl.number(), crl.revoked().len()),
             crl.authority_key_id().map(hex::encode).unwrap_or_default().chars().take(16).collect(),
             crl.next_update_unix_s().map(day).unwrap_or_default(),
-            crl.issuer().to_string(),
+            name(&crl.issuer().to_string()),
             path.clone(),
         ]);
     }
@@ -232,7 +232,9 @@ fn table(material: &Material) -> Page {
     text += row!("{} private keys", material.keys.len());
     let lab = Pki::lab().ok().map(|lab| lab.ci.certificate);
     if lab.is_some_and(|lab| material.certificates.iter().any(|(_, known)| known.public() == lab.public())) {
-        text += row!("this is the lab's hierarchy: its private keys are public, and what it certifies proves nothing");
+        text += row!(
+            "this is the lab's hierarchy: its private keys are public, and what it certifies proves nothing"
+        );
     }
     text
 }
@@ -244,8 +246,8 @@ fn certificate_text(certificate: &RspCertificate) -> Page {
             text += row!("  {name:<14}{value}");
         }
     };
-    field("subject", certificate.subject_text());
-    field("issuer", certificate.issuer().to_string());
+    field("subject", name(&certificate.subject_text()));
+    field("issuer", name(&certificate.issuer().to_string()));
     field("serial", hex::encode(certificate.serial()));
     field("valid from", day(certificate.not_before_unix_s()));
     field("valid until", day(certificate.not_after_unix_s()));
@@ -266,26 +268,28 @@ fn certificate_text(certificate: &RspCertificate) -> Page {
 }
 
 fn crl_text(crl: &Crl) -> Page {
-    let mut text = row!("revocation list {} of {}", crl.number(), crl.issuer());
+    let mut text = row!("revocation list {} of {}", crl.number(), name(&crl.issuer().to_string()));
     text += row!("  issued        {}", day(crl.this_update_unix_s()));
     if let Some(next) = crl.next_update_unix_s() {
         text += row!("  next          {}", day(next));
     }
     for (serial, revocation) in crl.revoked() {
         let reason = revocation.reason.map_or_else(|| "no reason".to_owned(), |reason| format!("{reason:?}"));
-        text += row!(
-            "  revoked       {} on {}, {reason}",
-            hex::encode(serial),
-            day(revocation.since_unix_s)
-        );
+        text += row!("  revoked       {} on {}, {reason}", hex::encode(serial), day(revocation.since_unix_s));
     }
     text
 }
 
+/// A distinguished name for people: RFC 4514 puts a backslash before each plus, and SM-DP+ has one.
+fn name(text: &str) -> String {
+    text.replace("\\+", "+")
+}
+
+/// What its policies say that it is for (SGP.22 annex H); those of an eIM say nothing.
 fn role_text(certificate: &RspCertificate) -> String {
     match certificate.role() {
         Some(role) => role.to_string(),
-        None => "eIM or other".to_owned(),
+        None => "none named".to_owned(),
     }
 }
 

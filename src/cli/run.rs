@@ -1,6 +1,5 @@
 //! `cellbed run`: a scenario on a bench.
 
-use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use super::args::RunArgs;
@@ -48,8 +47,7 @@ fn set_up(args: &RunArgs) -> Result<Run, LabError> {
 }
 
 fn screen(args: &RunArgs) -> Option<Screen> {
-    let stdout = io::stdout();
-    let live = stdout.is_terminal();
-    let style = Style { colour: terminal::colours(&stdout), live, width: terminal::width().unwrap_or(WIDTH) };
+    let (colour, live) = (terminal::colours_output(), terminal::is_looked_at());
+    let style = Style { colour, live, width: terminal::width().unwrap_or(WIDTH) };
     (!args.quiet).then(|| Screen { out: Box::new(terminal::output()), style })
 }

@@ -20,8 +20,18 @@ const WIDTH: usize = 100;
 /// Why standard output was not written. As standard output itself, there is one in a process.
 static LOST: OnceLock<String> = OnceLock::new();
 
+/// Whether a person looks at standard output.
+pub fn is_looked_at() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Whether to colour what goes to standard output.
+pub fn colours_output() -> bool {
+    colours(&io::stdout())
+}
+
 /// Whether to colour what goes to `stream`: it is a terminal, and `NO_COLOR` (no-color.org) is not set.
-pub fn colours(stream: &impl IsTerminal) -> bool {
+fn colours(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 

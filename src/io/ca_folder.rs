@@ -45,9 +45,9 @@ const COARSE: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum CaFolderError {
-    #[error("cannot read {}: {cause}; is it a folder of cellbed ca new?", path.display())]
+    #[error("cannot read {}: {}; `cellbed ca new` makes such a folder", path.display(), super::files::told(cause))]
     Read { path: PathBuf, cause: io::Error },
-    #[error("cannot write {}: {cause}; nothing was changed", path.display())]
+    #[error("cannot write {}: {}; nothing was changed", path.display(), super::files::told(cause))]
     Write { path: PathBuf, cause: io::Error },
     #[error("{} is already there; remove it, or choose another folder", path.display())]
     Exists { path: PathBuf },

@@ -20,7 +20,7 @@ const LOCK: &str = "lock";
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum CardStateError {
-    #[error("cannot use {}: {cause}", path.display())]
+    #[error("cannot use {}: {}", path.display(), super::files::told(cause))]
     Io { path: PathBuf, cause: io::Error },
     #[error("another process serves the cards of {}; end it, or use another directory", path.display())]
     Locked { path: PathBuf },

@@ -30,11 +30,11 @@ const KEY_BYTES: usize = 32;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum EsimStoreError {
-    #[error("cannot use {}: {cause}", path.display())]
+    #[error("cannot use {}: {}", path.display(), super::files::told(cause))]
     Io { path: PathBuf, cause: std::io::Error },
     #[error("another process serves from {}; end it, or use another folder", path.display())]
     Locked { path: PathBuf },
-    #[error("{} is no key of 32 bytes", path.display())]
+    #[error("{} is no key of 32 bytes; name another file, or one that is not there, in which a new key is kept", path.display())]
     Key { path: PathBuf },
     #[error("{} is damaged, or was written with another key; remove it to forget it", path.display())]
     Damaged { path: PathBuf },

@@ -1,7 +1,7 @@
 //! Reading and writing whole files, with errors that name the file, the cause and the way out.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,22 +16,75 @@ const TEXT_BYTES_MAX: u64 = 64 << 20;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum FileError {
-    #[error("cannot read {}: {cause}", path.display())]
+    #[error("cannot read {}: {}", path.display(), told(cause))]
     Read { path: PathBuf, cause: io::Error },
-    #[error("cannot write {}: {cause}", path.display())]
+    #[error("cannot write {}: {}", path.display(), told(cause))]
     Write { path: PathBuf, cause: io::Error },
-    #[error("{} holds {bytes} bytes, more than the {TEXT_BYTES_MAX} that a text file of the lab may", path.display())]
-    TooLong { path: PathBuf, bytes: u64 },
+    #[error("{} holds {bytes} bytes, more than the {max} that such a file may; name another", path.display())]
+    TooLong { path: PathBuf, bytes: u64, max: u64 },
+    #[error(
+        "{} is no text in UTF-8: line {line}, column {column} has the byte {byte:#04X}; convert it, as with iconv -t UTF-8, or \
+         name a text file",
+        path.display()
+    )]
+    NotText { path: PathBuf, line: usize, column: usize, byte: u8 },
+}
+
+/// What the system says and what to do about it, in the words of this program.
+pub fn told(cause: &io::Error) -> String {
+    let (what, way_out) = match cause.kind() {
+        io::ErrorKind::NotFound => (
+            "there is nothing of that name",
+            "look at the path, which begins in the folder that the command runs in",
+        ),
+        io::ErrorKind::PermissionDenied => {
+            ("permission denied", "change who may use it, with chmod or chown, or name another place")
+        }
+        io::ErrorKind::IsADirectory => ("it is a folder", "name a file"),
+        io::ErrorKind::NotADirectory => {
+            ("a part of the path is a file, and no folder", "name another place, or remove that file")
+        }
+        io::ErrorKind::AlreadyExists => ("it is there already", "remove it, or name another place"),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            ("the disk is full", "free some space, or name a place on another disk")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => ("its file system is read-only", "name another place"),
+        io::ErrorKind::InvalidFilename => {
+            ("the name is too long, or none that a file can have", "name another")
+        }
+        io::ErrorKind::ResourceBusy => ("something else uses it", "end that first, or name another place"),
+        _ => {
+            let said = cause.to_string();
+            let words = said.split(" (os error").next().unwrap_or_default();
+            return format!("{words}; look whether the place can be used, or name another");
+        }
+    };
+    format!("{what}; {way_out}")
 }
 
 /// The text of the file at `path`.
 pub fn read_text(path: &Path) -> Result<String, FileError> {
+    let bytes = read_limited(path, TEXT_BYTES_MAX)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let (valid, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
+        let before = String::from_utf8_lossy(&bytes[..valid]);
+        let (line, column) =
+            (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
+        FileError::NotText { path: path.to_owned(), line, column, byte: bytes[valid] }
+    })
+}
+
+/// What is in the file at `path`, up to `max` bytes: what has no length of its own, as a pipe or a device, is read so far.
+fn read_limited(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
     let error = |cause| FileError::Read { path: path.to_owned(), cause };
-    let bytes = std::fs::metadata(path).map_err(error)?.len();
-    if bytes > TEXT_BYTES_MAX {
-        return Err(FileError::TooLong { path: path.to_owned(), bytes });
+    let file = std::fs::File::open(path).map_err(error)?;
+    let mut bytes = Vec::new();
+    file.take(max + 1).read_to_end(&mut bytes).map_err(error)?;
+    if bytes.len() as u64 > max {
+        let length = std::fs::metadata(path).map_or(0, |about| about.len());
+        return Err(FileError::TooLong { path: path.to_owned(), bytes: length.max(max + 1), max });
     }
-    std::fs::read_to_string(path).map_err(error)
+    Ok(bytes)
 }
 
 /// The file at `path`, to be read piece by piece: it may be of any length.
@@ -47,14 +100,7 @@ const BYTES_MAX: u64 = 16 << 20;
 
 /// The bytes of the file at `path`.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
-    let error = |cause| FileError::Read { path: path.to_owned(), cause };
-    let bytes = std::fs::metadata(path).map_err(error)?.len();
-    if bytes > BYTES_MAX {
-        return Err(error(io::Error::other(format!(
-            "{bytes} bytes, more than the {BYTES_MAX} that it may hold"
-        ))));
-    }
-    std::fs::read(path).map_err(error)
+    read_limited(path, BYTES_MAX)
 }
 
 /// Who may read a file that anybody may, before the process' own mask.
@@ -337,6 +383,38 @@ mod tests {
             std::fs::canonicalize(file.parent().unwrap()).unwrap()
         );
         let missing = read_text(&folder.path().join("none")).unwrap_err().to_string();
-        assert!(missing.starts_with("cannot read ") && missing.contains("none: "), "{missing}");
+        assert!(
+            missing.starts_with("cannot read ") && missing.contains("none: there is nothing"),
+            "{missing}"
+        );
+    }
+
+    #[test]
+    fn what_is_no_text_is_told_with_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("latin-1.toml");
+        fs::write(&file, b"# one\n# gr\xfc\xdf\n").unwrap();
+        let error = read_text(&file).unwrap_err().to_string();
+        assert!(
+            error.contains("latin-1.toml is no text in UTF-8: line 2, column 5 has the byte 0xFC"),
+            "{error}"
+        );
+        let error = read_text(folder.path()).unwrap_err().to_string();
+        assert!(error.ends_with("it is a folder; name a file"), "{error}");
+    }
+
+    #[test]
+    fn what_the_system_says_is_told_with_a_way_out() {
+        use io::ErrorKind as Kind;
+        for kind in
+            [Kind::NotFound, Kind::PermissionDenied, Kind::StorageFull, Kind::NotADirectory, Kind::Other]
+        {
+            let told = told(&kind.into());
+            assert!(told.contains("; ") && !told.contains("os error"), "{told}");
+        }
+        for number in [5, 28, 40] {
+            let told = told(&io::Error::from_raw_os_error(number));
+            assert!(told.contains("; ") && !told.contains("os error"), "{told}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 
-use super::files::{Durable, OWNER_ONLY_FOLDER};
+use super::files::{self, Durable, OWNER_ONLY_FOLDER};
 use crate::ledger::StoreError;
 
 /// Makes the folder where it is missing, and holds it until what is returned is dropped. `held` says what another
@@ -28,5 +28,5 @@ pub(super) fn hold(folder: &Path, durable: &Durable, held: &str) -> Result<File,
 
 /// What the operating system refused, and where.
 pub(super) fn io_error(path: &Path, cause: &io::Error) -> StoreError {
-    StoreError::Io { place: path.display().to_string(), cause: cause.to_string() }
+    StoreError::Io { place: path.display().to_string(), cause: files::told(cause) }
 }

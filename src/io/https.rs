@@ -72,7 +72,7 @@ impl ResolvesServerCert for ByName {
     }
 }
 
-/// TLS 1.2 and 1.3 with randomness of the system, for a server that has these identities.
+/// TLS 1.3, which is the only version that is built in, with randomness of the system, for a server that has these identities.
 ///
 /// # Errors
 /// [`HttpsError::Tls`] where a key is not on a curve of TLS, or not the certificate's.

@@ -22,9 +22,9 @@ const DEPTH_MAX: usize = 4;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum PkiFolderError {
-    #[error("cannot read {}: {cause}", path.display())]
+    #[error("cannot read {}: {}", path.display(), super::files::told(cause))]
     Read { path: PathBuf, cause: io::Error },
-    #[error("cannot write {}: {cause}", path.display())]
+    #[error("cannot write {}: {}", path.display(), super::files::told(cause))]
     Write { path: PathBuf, cause: io::Error },
     #[error("{} is already there; remove it, or choose another folder", path.display())]
     Exists { path: PathBuf },

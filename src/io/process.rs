@@ -14,7 +14,7 @@ const OUTPUT_BYTES_MAX: u64 = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum ProcessError {
-    #[error("cannot start {}: {cause}", program.display())]
+    #[error("cannot start {}: {}", program.display(), super::files::told(cause))]
     Start { program: PathBuf, cause: io::Error },
     #[error("{} did not end within {} s and was killed", program.display(), limit.as_secs_f32())]
     TimedOut { program: PathBuf, limit: Duration },

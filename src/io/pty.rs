@@ -21,7 +21,7 @@ pub enum PtyError {
     Open(#[source] io::Error),
     #[error("{} is there already and is no link to a pseudo terminal; choose another place", .0.display())]
     Occupied(PathBuf),
-    #[error("the link {} cannot be made: {cause}", path.display())]
+    #[error("the link {} cannot be made: {}", path.display(), super::files::told(cause))]
     Link { path: PathBuf, cause: io::Error },
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{LabError, file_stem};
+use super::{LabError, file_stem, sim_profile};
 use crate::card::SimProfile;
 use crate::id::Imsi;
 use crate::io::files;
@@ -25,18 +25,39 @@ pub fn folder_of(scenario: &Path) -> PathBuf {
     files::folder_above(scenario, FOLDER).unwrap_or_else(|| PathBuf::from(FOLDER))
 }
 
-/// The profiles in `folder`, by name. A folder that is not there holds none.
-pub fn read(folder: &Path) -> Result<BTreeMap<String, ProfileInfo>, LabError> {
-    let mut profiles = BTreeMap::new();
+/// The SIM profiles of a folder.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    /// Those that can be used, by name.
+    pub profiles: BTreeMap<String, ProfileInfo>,
+    /// Why the others cannot, by name: of no matter to a scenario that does not name them.
+    pub unusable: BTreeMap<String, LabError>,
+}
+
+impl Catalogue {
+    /// Takes out why one of `names` cannot be used, where that is so.
+    pub fn fault_of<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) -> Option<LabError> {
+        names.into_iter().find_map(|name| self.unusable.remove(name))
+    }
+}
+
+/// The profiles in `folder`. A folder that is not there holds none.
+///
+/// # Errors
+/// Where the folder cannot be read. A file that cannot is among the unusable.
+pub fn read(folder: &Path) -> Result<Catalogue, LabError> {
+    let mut found = Catalogue::default();
     if !files::is_folder(folder) {
-        return Ok(profiles);
+        return Ok(found);
     }
     for path in files::list(folder, "toml")? {
-        let profile = profile(&path)?;
         let name = file_stem(&path.to_string_lossy()).to_owned();
-        profiles.insert(name, ProfileInfo { base_imsi: profile.imsi });
+        match profile(&path) {
+            Ok(profile) => drop(found.profiles.insert(name, ProfileInfo { base_imsi: profile.imsi })),
+            Err(error) => drop(found.unusable.insert(name, error)),
+        }
     }
-    Ok(profiles)
+    Ok(found)
 }
 
 /// The profile in the file at `path`.
@@ -45,8 +66,7 @@ pub fn read(folder: &Path) -> Result<BTreeMap<String, ProfileInfo>, LabError> {
 /// Where it cannot be read, or is no SIM profile.
 pub fn profile(path: &Path) -> Result<SimProfile, LabError> {
     let text = files::read_text(path)?;
-    SimProfile::parse(&text)
-        .map_err(|cause| LabError::Profile { path: path.to_owned(), cause: cause.message().to_owned() })
+    sim_profile::read(&text, &path.to_string_lossy()).map_err(LabError::Invalid)
 }
 
 /// The profile package in the file at `path`, whose profile must be one that a card can install.

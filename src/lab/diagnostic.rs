@@ -46,7 +46,8 @@ impl Diagnostic {
     /// The problem with its lines of the source drawn around it, ready to print.
     pub fn render(&self, colour: bool, width: usize) -> String {
         // What is drawn around the problem are lines of a file, and its name.
-        let source = NamedSource::new(one_line(self.source.name()), in_place(self.source.inner()).into_owned());
+        let source =
+            NamedSource::new(one_line(self.source.name()), in_place(self.source.inner()).into_owned());
         let safe = Self { source: Arc::new(source.with_language("TOML")), ..self.clone() };
         let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_links(false);

@@ -25,7 +25,7 @@ pub(super) struct Document<'a> {
 impl<'a> Document<'a> {
     /// Parses `text`, the content of the file called `name`.
     pub(super) fn parse(text: &'a str, name: &str) -> Self {
-        let source = Arc::new(NamedSource::new(name, text.to_owned()).with_language("TOML"));
+        let source = Arc::new(NamedSource::new(name, without_secrets(text)).with_language("TOML"));
         let (table, errors) = DeTable::parse_recoverable(text);
         let problems = errors
             .iter()
@@ -41,7 +41,10 @@ impl<'a> Document<'a> {
         if has(&["roles", "capture", "link", "base_station"]) {
             Some(FileKind::Bench)
         } else {
-            has(&["device", "steps", "expect", "fault", "network"]).then_some(FileKind::Scenario)
+            let of_profile =
+                || has(&["imsi", "iccid", "eid", "authentication"]).then_some(FileKind::SimProfile);
+            let of_scenario = has(&["device", "steps", "expect", "fault", "network"]);
+            of_scenario.then_some(FileKind::Scenario).or_else(of_profile)
         }
     }
 
@@ -110,6 +113,54 @@ impl<'a> Document<'a> {
     }
 }
 
+/// The keys of files of the lab whose values no diagnostic draws.
+const SECRETS: [&str; 17] = [
+    "k",
+    "op",
+    "opc",
+    "top",
+    "topc",
+    "ki",
+    "kic",
+    "kid",
+    "dek",
+    "pre_shared_key",
+    "pin1",
+    "pin2",
+    "puk1",
+    "puk2",
+    "adm1",
+    "adm",
+    "password",
+];
+
+/// `text` with letters and digits of the values of [`SECRETS`] as asterisks, so that every place in it stays where it is.
+fn without_secrets(text: &str) -> String {
+    let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let mut hidden = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let mut secret = false;
+        let mut word = String::new();
+        // Up to the end of the line: a value that is not well written does not end where it should.
+        for c in line.chars() {
+            match c {
+                _ if secret && c.is_alphanumeric() => hidden.extend(std::iter::repeat_n('*', c.len_utf8())),
+                '=' => {
+                    secret |= SECRETS.contains(&word.to_ascii_lowercase().as_str());
+                    hidden.push(c);
+                }
+                c => hidden.push(c),
+            }
+            if is_key(c) {
+                word.push(c);
+            } else if !matches!(c, ' ' | '\t' | '"' | '\'') {
+                word.clear();
+            }
+        }
+    }
+    hidden
+}
+
 /// A place in a file. Where a key or item is absent, the place of what should hold it.
 #[derive(Clone)]
 pub(super) struct Place<'d, 'a> {
@@ -148,5 +199,29 @@ impl<'d, 'a> Place<'d, 'a> {
     /// The bytes of the source that this place covers.
     pub(super) fn span(self) -> Range<usize> {
         self.span
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_secrets;
+
+    #[test]
+    fn values_of_secrets_are_asterisks_and_nothing_moves() {
+        for (text, hidden) in [
+            ("k = \"46 5b\"\nimsi = \"001\"\n", "k = \"** **\"\nimsi = \"001\"\n"),
+            ("a = { apn = \"x\", opc = \"cd63\" }", "a = { apn = \"x\", opc = \"****\" }"),
+            ("\"adm1\"=TEST", "\"adm1\"=****"),
+            ("kind = \"a\"\r\npin1 = 0000", "kind = \"a\"\r\npin1 = ****"),
+        ] {
+            assert_eq!(without_secrets(text), hidden);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_keeps_its_length(text: String) {
+            proptest::prop_assert_eq!(without_secrets(&text).len(), text.len());
+        }
     }
 }

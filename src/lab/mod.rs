@@ -13,6 +13,7 @@ pub mod run;
 pub mod scenario;
 pub mod schema;
 mod selection;
+pub mod sim_profile;
 pub mod verdict;
 
 use crate::io::drive::DriveError;
@@ -36,8 +37,8 @@ pub enum LabError {
     /// A file could not be read.
     #[error(transparent)]
     File(#[from] crate::io::files::FileError),
-    /// A SIM profile is not one.
-    #[error("{} is not a SIM profile: {cause}", path.display())]
+    /// A profile package is not one.
+    #[error("{} is no profile package that a card takes: {cause}; `cellbed profile check` says more", path.display())]
     Profile { path: std::path::PathBuf, cause: String },
     /// The number of devices of this scenario is not one number.
     #[error("{0}")]
@@ -99,6 +100,8 @@ pub enum FileKind {
     Scenario,
     /// A bench.
     Bench,
+    /// A SIM profile.
+    SimProfile,
 }
 
 impl FileKind {
@@ -111,6 +114,7 @@ impl FileKind {
         match self {
             Self::Scenario => "scenario",
             Self::Bench => "bench",
+            Self::SimProfile => "SIM profile",
         }
     }
 }
@@ -129,6 +133,7 @@ mod tests {
     fn a_file_is_what_its_tables_say() {
         assert_eq!(FileKind::of("[roles]\ncard = 5"), Some(FileKind::Bench));
         assert_eq!(FileKind::of("summary = \"x\"\n[[device]]"), Some(FileKind::Scenario));
+        assert_eq!(FileKind::of("imsi = 1"), Some(FileKind::SimProfile));
         assert_eq!(FileKind::of("summary = \"x\""), None);
         assert_eq!(FileKind::of("= = ["), None);
     }

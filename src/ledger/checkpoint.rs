@@ -5,6 +5,8 @@
 //! witness has signed too, makes the rewriting visible.
 
 use alloy_primitives::B256;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
@@ -112,6 +114,17 @@ impl MerkleLog {
 pub struct TreeHead {
     pub size: u64,
     pub root: [u8; 32],
+}
+
+/// Whether `text` has the form of a signed checkpoint (C2SP tlog-checkpoint): name, size and root on a line each, and
+/// behind an empty line the signatures. Nothing is said of what it vouches for.
+pub fn looks_like_checkpoint(text: &str) -> bool {
+    let Some((body, signatures)) = text.split_once("\n\n") else { return false };
+    let mut lines = body.lines();
+    let name = lines.next().is_some_and(|name| !name.is_empty());
+    let size = lines.next().is_some_and(|size| size.parse::<u64>().is_ok());
+    let root = lines.next().is_some_and(|root| STANDARD.decode(root).is_ok_and(|root| root.len() == 32));
+    name && size && root && signatures.starts_with("\u{2014} ")
 }
 
 /// Reads a checkpoint and checks the ledger's own signature on it. Signatures of witnesses may follow.

@@ -40,7 +40,9 @@ mod witness;
 
 pub use account::{Account, Operators};
 pub use alloy_primitives::Address;
-pub use checkpoint::{CheckpointKey, TreeHead, origin, verifier_key, verify as verify_checkpoint};
+pub use checkpoint::{
+    CheckpointKey, TreeHead, looks_like_checkpoint, origin, verifier_key, verify as verify_checkpoint,
+};
 
 pub use count::LedgerOp;
 pub use engine::Engine;

@@ -184,6 +184,10 @@ pub enum EquipmentError {
     NotAllowed = 3,
     /// SIM not inserted: the card has no power or is not there.
     SimNotInserted = 10,
+    /// SIM PIN required: PIN1 is to be verified first.
+    SimPinRequired = 11,
+    /// SIM PUK required: PIN1 is blocked.
+    SimPukRequired = 12,
     /// SIM failure: the card does not answer as it should.
     SimFailure = 13,
     /// Invalid index: there is no such record, session or channel.
@@ -199,6 +203,8 @@ impl fmt::Display for EquipmentError {
         f.write_str(match self {
             Self::NotAllowed => "operation not allowed",
             Self::SimNotInserted => "SIM not inserted",
+            Self::SimPinRequired => "SIM PIN required",
+            Self::SimPukRequired => "SIM PUK required",
             Self::SimFailure => "SIM failure",
             Self::InvalidIndex => "invalid index",
             Self::NotFound => "not found",

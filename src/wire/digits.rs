@@ -103,7 +103,9 @@ mod tests {
 
     #[test]
     fn every_notation_is_read() {
-        for text in ["465B5CE8 B199B49F", "46:5b:5c:e8:b1:99:b4:9f", "0x465b5ce8b199b49f", " 465b-5ce8\nb199b49f\n"] {
+        for text in
+            ["465B5CE8 B199B49F", "46:5b:5c:e8:b1:99:b4:9f", "0x465b5ce8b199b49f", " 465b-5ce8\nb199b49f\n"]
+        {
             assert_eq!(array(text), Ok([0x46, 0x5b, 0x5c, 0xe8, 0xb1, 0x99, 0xb4, 0x9f]), "{text}");
         }
     }

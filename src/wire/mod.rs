@@ -7,6 +7,7 @@ pub mod bcd;
 pub(crate) mod byte_queue;
 pub mod cbor;
 pub mod cose;
+pub mod digits;
 pub mod gtpu;
 pub mod http;
 mod label;

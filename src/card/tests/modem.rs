@@ -109,3 +109,51 @@ proptest! {
         prop_assert!(modem.receive(b"AT\r", card).ends_with(b"OK\r\n"));
     }
 }
+
+#[test]
+fn what_hosts_ask_first_is_answered() {
+    let (modem, card) = (&mut quiet(), &mut card());
+    // A host has something selected on the basic channel, which stays so.
+    assert_eq!(talk(modem, card, "AT+CSIM=14,\"00A4000C022FE2\"\r"), "|+CSIM: 4,\"9000\"|OK|");
+    assert_eq!(talk(modem, card, "AT+CPIN?\r"), "|+CPIN: READY|OK|");
+    assert_eq!(talk(modem, card, "AT+CIMI\r"), "|001010000000001|OK|");
+    assert_eq!(talk(modem, card, "AT+CCID\r"), "|+CCID: 8988211000000000011|OK|");
+    assert_eq!(talk(modem, card, "AT+CRSM=176,28589,0,0,4\r"), "|+CRSM: 144,0,\"00000002\"|OK|");
+    let access_technology = talk(modem, card, "AT+CRSM=176,28514,0,0,10\r");
+    assert!(access_technology.starts_with("|+CRSM: 144,0,\""), "{access_technology}");
+    // EF.ICCID below the MF, all of it; the FCP; a record of EF.DIR; a path.
+    assert_eq!(talk(modem, card, "AT+CRSM=176,12258,0,0,0\r"), "|+CRSM: 144,0,\"988812010000000010F1\"|OK|");
+    assert!(talk(modem, card, "AT+CRSM=192,28589\r").starts_with("|+CRSM: 144,0,\"62"));
+    assert!(talk(modem, card, "AT+CRSM=242\r").starts_with("|+CRSM: 144,0,\"62"));
+    assert!(talk(modem, card, "AT+CRSM=178,12032,1,4,0\r").starts_with("|+CRSM: 144,0,\"61"));
+    assert_eq!(
+        talk(modem, card, "AT+CRSM=176,28423,0,0,9,,\"3F007FFF\"\r"),
+        "|+CRSM: 144,0,\"080910100000000010\"|OK|"
+    );
+    // What the card refuses is told, and what is no such command.
+    assert_eq!(talk(modem, card, "AT+CRSM=176,28671,0,0,4\r"), "|+CRSM: 106,130|OK|");
+    assert_eq!(talk(modem, card, "AT+CRSM=214,28423,0,0,1,\"00\"\r"), "|+CRSM: 105,130|OK|");
+    for wrong in
+        ["176", "176,x", "176,70000,0,0,1", "177,28589,0,0,1", "214,28589,0,0,2,\"00\"", "176,28589,256"]
+    {
+        assert_eq!(talk(modem, card, &format!("AT+CRSM={wrong}\r")), "|ERROR|", "{wrong}");
+    }
+    assert_eq!(
+        talk(modem, card, "AT+CSIM=10,\"00B000000A\"\r"),
+        "|+CSIM: 24,\"988812010000000010F19000\"|OK|"
+    );
+    assert_eq!(talk(modem, card, "AT+CCHO=\"A0000000871002\"\r"), "|+CCHO: 1|OK|");
+}
+
+#[test]
+fn a_pin_is_asked_for_and_a_blocked_one_told() {
+    let modem = &mut quiet();
+    let card = &mut subscriber::profile(|text| text.replace("enabled = false", "enabled = true"));
+    assert_eq!(talk(modem, card, "AT+CMEE=2;+CPIN?\r"), "|+CPIN: SIM PIN|OK|");
+    assert_eq!(talk(modem, card, "AT+CIMI\r"), "|+CME ERROR: SIM PIN required|");
+    assert_eq!(talk(modem, card, "AT+CCID\r"), "|+CCID: 8988211000000000011|OK|");
+    for _ in 0..3 {
+        talk(modem, card, "AT+CSIM=26,\"002000010839393939FFFFFFFF\"\r");
+    }
+    assert_eq!(talk(modem, card, "AT+CPIN?\r"), "|+CPIN: SIM PUK|OK|");
+}

@@ -4,7 +4,7 @@ use super::super::aka::Aka;
 use super::super::tuak::{Tuak, USIM_LENGTHS};
 use super::*;
 
-fn profile(change: impl FnOnce(String) -> String) -> Uicc {
+pub(super) fn profile(change: impl FnOnce(String) -> String) -> Uicc {
     let text = change(include_str!("../../../sim-profiles/lte-test.toml").to_owned());
     let p = SimProfile::parse(&text).unwrap().personalise(0).unwrap();
     Uicc::new(&p, RngTree::new(7).branch("card1"), &trust_anchor()).unwrap()

@@ -7,10 +7,11 @@ use std::str::FromStr;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
 use super::ota::CardOtaArgs;
-use crate::card::PinCode;
+use crate::card::{AdmCode, PinCode};
 use crate::cli::exit;
 use crate::io::vpcd::Address;
 use crate::lab::scenario::DEVICES_MAX;
+use crate::wire::digits::{self, DigitsError};
 
 #[derive(Debug, Args)]
 pub struct CardArgs {
@@ -155,7 +156,7 @@ pub struct CardProgramArgs {
     #[command(flatten)]
     pub card: WhichCard,
 
-    /// The administrative key ADM1 of the card, 16 hexadecimal digits, or 8 decimal ones
+    /// The administrative key ADM1 of the card: up to 8 characters as they are printed with it, or 16 hexadecimal digits
     #[arg(long, value_name = "KEY", required_unless_present = "dry_run")]
     pub adm: Option<AdmKey>,
 
@@ -242,12 +243,9 @@ pub struct CardModemArgs {
 pub struct Hex<const N: usize>(pub [u8; N]);
 
 impl<const N: usize> FromStr for Hex<N> {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut bytes = [0; N];
-        hex::decode_to_slice(text, &mut bytes)
-            .map_err(|cause| format!("takes {} hexadecimal digits: {cause}", 2 * N))?;
-        Ok(Self(bytes))
+    type Err = DigitsError;
+    fn from_str(text: &str) -> Result<Self, DigitsError> {
+        digits::array(text).map(Self)
     }
 }
 
@@ -281,13 +279,7 @@ pub struct AdmKey(pub [u8; 8]);
 impl FromStr for AdmKey {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let digits = <[u8; 8]>::try_from(text.as_bytes());
-        match digits {
-            Ok(digits) if digits.iter().all(u8::is_ascii_digit) => Ok(Self(digits)),
-            _ => text.parse::<Hex<8>>().map(|Hex(key)| Self(key)).map_err(|_| {
-                "takes 16 hexadecimal digits, or the 8 decimal digits printed with the card".to_owned()
-            }),
-        }
+        AdmCode::try_from(text.to_owned()).map(|code| Self(code.0))
     }
 }
 

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
 use super::{Hex, WhichCard};
+use crate::wire::digits::{self, DigitsError};
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").required(true))]
@@ -85,9 +86,9 @@ pub enum OtaAlgorithm {
 pub struct Script(pub Vec<u8>);
 
 impl FromStr for Script {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        hex::decode(text).map(Self).map_err(|cause| format!("takes hexadecimal digits: {cause}"))
+    type Err = DigitsError;
+    fn from_str(text: &str) -> Result<Self, DigitsError> {
+        digits::octets(text).map(|octets| Self(octets.to_vec()))
     }
 }
 

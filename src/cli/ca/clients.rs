@@ -70,13 +70,10 @@ fn client(entry: Entry) -> Result<Client, String> {
     };
     let certificate_sha256 = match certificate_sha256 {
         None => None,
-        Some(digits) => {
-            let mut digest = [0; 32];
-            match hex::decode_to_slice(digits.replace(':', ""), &mut digest) {
-                Ok(()) => Some(digest),
-                Err(_) => return wrong("certificate_sha256 has 64 hexadecimal digits"),
-            }
-        }
+        Some(digits) => match crate::wire::digits::array(&digits) {
+            Ok(digest) => Some(digest),
+            Err(cause) => return wrong(&format!("certificate_sha256: {cause}")),
+        },
     };
     let subject =
         Subject::named(&name, &hosts).map_err(|error: CaError| format!("client {name:?}: {error}"))?;
@@ -107,7 +104,10 @@ mod tests {
             ("[[client]]\nname = \"a\"\nuser = \"u\"\npassword = \"\"", "its password is empty"),
             ("[[client]]\nname = \"\"", "1 to 64 characters"),
             ("[[client]]\nname = \"a\"\nhosts = [\"no host\"]", "not a DNS name"),
-            ("[[client]]\nname = \"a\"\ncertificate_sha256 = \"12\"", "64 hexadecimal digits"),
+            (
+                "[[client]]\nname = \"a\"\ncertificate_sha256 = \"12\"",
+                "64 hexadecimal digits are expected: found 2",
+            ),
             ("[[client]]\nname = \"a\"\npassword = \"secret\" x", "line 3: "),
         ] {
             let error = roster(text).unwrap_err();

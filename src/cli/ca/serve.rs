@@ -43,7 +43,7 @@ enum ServeError {
     Https(#[from] HttpsError),
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{}: it is no certificate: {cause}", path.display())]
+    #[error("{}: {cause}; give certificates in PEM or DER", path.display())]
     Root { path: PathBuf, cause: String },
     #[error("{address} is beyond loopback: that takes --outside, and --clients with those who may enrol")]
     Outside { address: SocketAddr },
@@ -152,8 +152,8 @@ fn open(args: &CaServeArgs, url: &str) -> Result<(Authority, Vec<Vec<u8>>), Serv
     let CaFolder { key, root_der, index, list_number } = ca_folder::read(&args.dir)?;
     let mut roots = vec![root_der.clone()];
     for path in &args.client_ca {
-        let wrong = |cause: &str| ServeError::Root { path: path.clone(), cause: cause.to_owned() };
-        roots.push(pem::der_of(&files::read_bytes(path)?, pem::CERTIFICATE).map_err(wrong)?.to_vec());
+        let wrong = |cause| ServeError::Root { path: path.clone(), cause };
+        roots.extend(pem::certificates(&files::read_bytes(path)?).map_err(wrong)?);
     }
     let rng = entropy::fresh()?;
     let authority = Authority::open(key, root_der, rng.tree(), &Tally::new(), index, list_number)

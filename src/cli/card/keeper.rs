@@ -162,9 +162,12 @@ impl Euiccs {
 
 /// The certificate in a file, PEM or DER.
 fn certificate(path: &Path) -> Result<Vec<u8>, ServeError> {
-    let der = pem::der_of(&pki_folder::read_file(path)?, pem::CERTIFICATE);
-    let der = der.map_err(|cause| ServeError::TrustAnchor { path: path.to_owned(), cause })?;
-    Ok(der.to_vec())
+    let wrong = |cause| ServeError::TrustAnchor { path: path.to_owned(), cause };
+    let mut found = pem::certificates(&pki_folder::read_file(path)?).map_err(wrong)?;
+    match found.len() {
+        1 => Ok(found.swap_remove(0)),
+        several => Err(wrong(format!("it holds {several} certificates, and an applet trusts one"))),
+    }
 }
 
 /// The first `count` cards of a profile.

@@ -5,9 +5,9 @@ use super::{CardToolError, Done};
 use crate::card::CardSlot;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
+use crate::io::pcsc::{self, PcscError, Reader};
 use crate::kernel::Page;
 use crate::kernel::text::row;
-use crate::io::pcsc::{self, PcscError, Reader};
 use crate::reader::{Atr, Terminal, guess};
 
 /// Prints a line for each reader.

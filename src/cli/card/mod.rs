@@ -24,8 +24,9 @@ use super::exit::Exit;
 use super::terminal;
 use crate::card::{CardError, CardPort, CardSlot, Personalisation, PortError, SimProfile};
 use crate::io::entropy::{self, EntropyError};
-use crate::io::files::{self, FileError};
+use crate::io::files::FileError;
 use crate::io::pcsc::{self, PcscError};
+use crate::lab::{LabError, catalogue};
 use crate::reader::{ExploreError, PIN1, Target, Terminal};
 use crate::world::WorldError;
 use crate::world::served::ServedCard;
@@ -43,14 +44,16 @@ pub(super) enum CardToolError {
     File(#[from] FileError),
     #[error("{} has no [ota] table: name another profile, or the files of the keys", path.display())]
     NoOtaKeys { path: PathBuf },
-    #[error("{name}: {cause}; give 32, 48 or 64 hexadecimal digits, as the algorithm takes them")]
-    OtaKey { name: &'static str, cause: String },
+    #[error(
+        "{name}, from {from}: {cause}; give 32, 48 or 64 hexadecimal digits, as the algorithm takes them"
+    )]
+    OtaKey { name: &'static str, from: String, cause: String },
     #[error("a counter has five bytes: give at most 1099511627775")]
     OtaCounter,
     #[error("the packet cannot be made: {0}")]
     OtaPacket(crate::wire::ota::OtaError),
-    #[error("{} is not a SIM profile: {cause}", path.display())]
-    Profile { path: PathBuf, cause: String },
+    #[error(transparent)]
+    Lab(#[from] LabError),
     #[error("{}: {source}", path.display())]
     Personalise { path: PathBuf, source: CardError },
     #[error(transparent)]
@@ -86,12 +89,17 @@ pub fn main(verb: &CardVerb) -> ExitCode {
     };
     match done {
         Ok(exit) => exit.into(),
-        Err(cause) => {
-            let exit = cause.exit();
-            terminal::failure(cause);
-            exit.into()
-        }
+        Err(cause) => failed(&cause),
     }
+}
+
+/// Says why a command could not be done.
+pub(super) fn failed(cause: &CardToolError) -> ExitCode {
+    if let CardToolError::Lab(error) = cause {
+        return terminal::lab_error(error);
+    }
+    terminal::failure(cause);
+    cause.exit().into()
 }
 
 /// How a command ended.
@@ -137,9 +145,7 @@ fn virtual_card(path: &Path) -> Result<ServedCard, CardToolError> {
 }
 
 fn profile(path: &Path) -> Result<SimProfile, CardToolError> {
-    let text = files::read_text(path)?;
-    let error = |cause: String| CardToolError::Profile { path: path.to_owned(), cause };
-    SimProfile::parse(&text).map_err(|cause| error(cause.to_string()))
+    Ok(catalogue::profile(path)?)
 }
 
 /// The card of the test profile, for the tests of what is printed.

@@ -10,11 +10,12 @@ use super::{CardToolError, Done, Inserted, insert, profile};
 use crate::cli::args::{CardOtaArgs, OtaAlgorithm};
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
+use crate::io::files;
 use crate::kernel::Page;
 use crate::kernel::text::row;
-use crate::io::files;
 use crate::reader::ota::{Carried, carry};
 use crate::reader::{Holds, Terminal, holds};
+use crate::wire::digits;
 use crate::wire::ota::{
     Command, CompactAnswer, Counter, Expanded, ExpandedAnswer, Key, KeyError, KeySet, OtaError, Response,
     ResponsePacket, Spi, Status, Tar, is_expanded,
@@ -79,24 +80,31 @@ fn keys(args: &CardOtaArgs) -> Result<KeySet, CardToolError> {
     }
     let key = |name, file: &Option<_>| -> Result<Key, CardToolError> {
         let octets = octets(name, file.as_deref())?;
+        let from = place(file.as_deref());
         let made = match args.algorithm {
             OtaAlgorithm::Aes => Key::aes(&octets),
             OtaAlgorithm::TripleDes => Key::triple_des(&octets),
         };
-        made.map_err(|cause: KeyError| CardToolError::OtaKey { name, cause: cause.to_string() })
+        made.map_err(|cause: KeyError| CardToolError::OtaKey { name, from, cause: cause.to_string() })
     };
     let (kic, kid) = (key("KIc", &args.kic)?, key("KID", &args.kid)?);
     let set = KeySet::new(args.key_version, kic, kid, args.checksum_bytes);
-    set.map_err(|cause| CardToolError::OtaKey { name: "KIc", cause: cause.to_string() })
+    let from = place(args.kic.as_deref());
+    set.map_err(|cause| CardToolError::OtaKey { name: "KIc", from, cause: cause.to_string() })
 }
 
 fn octets(name: &'static str, file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, CardToolError> {
+    let wrong = |cause: String| CardToolError::OtaKey { name, from: place(file), cause };
     let text = Zeroizing::new(match file {
         Some(path) => files::read_text(path)?,
-        None => asked_for(name).map_err(|cause| CardToolError::OtaKey { name, cause: cause.to_string() })?,
+        None => asked_for(name).map_err(|cause| wrong(files::told(&cause)))?,
     });
-    let octets = hex::decode(text.trim());
-    octets.map(Zeroizing::new).map_err(|cause| CardToolError::OtaKey { name, cause: cause.to_string() })
+    digits::octets(&text).map_err(|cause| wrong(cause.to_string()))
+}
+
+/// Where a key comes from, in words.
+fn place(file: Option<&Path>) -> String {
+    file.map_or_else(|| "standard input".to_owned(), |path| path.display().to_string())
 }
 
 /// A line of standard input; a terminal does not show it.
@@ -152,7 +160,9 @@ fn told(
     }
     if carried.report.is_none() && carried.sent.is_none() {
         text += row!("answer        none; ENVELOPE ended with {}", carried.status);
-        text += row!("              a card may be silent where it does not know the application, the keys or the protection");
+        text += row!(
+            "              a card may be silent where it does not know the application, the keys or the protection"
+        );
     }
     (text, done)
 }

@@ -44,7 +44,7 @@ pub enum ServeError {
     #[error(transparent)]
     Entropy(#[from] EntropyError),
     #[error("{}: {cause}; give the root certificate that the applets are to trust, in PEM or DER", path.display())]
-    TrustAnchor { path: PathBuf, cause: &'static str },
+    TrustAnchor { path: PathBuf, cause: String },
     #[error(transparent)]
     Pki(#[from] PkiFolderError),
     #[error("the eUICCs cannot be certified: {0}")]

@@ -8,7 +8,8 @@ use clap::{Args, Subcommand, ValueHint};
 
 use crate::esim::lpa::ActivationCode;
 use crate::esim::pki::lab::EIM_ID;
-use crate::id::Eid;
+use crate::id::{Eid, Plmn};
+use crate::wire::rsp::{PolicyRules, ProfileClass};
 
 #[derive(Debug, Args)]
 pub struct EsimArgs {
@@ -24,6 +25,7 @@ Examples:
   cellbed esim serve --order sim-profiles/lte-test.toml
   cellbed esim serve --order sim-profiles/lte-test.toml:TOKEN-1 --state esim-state --subscribers hss.jsonl
   cellbed esim serve --pki my-pki --order profile.der::89049032123451234512345678901235 --announce
+  cellbed esim serve --order sim-profiles/lte-test.toml:TOKEN-1,cc=4711,ppr2,class=test
   cellbed esim serve --order sim-profiles/lte-test.toml:TOKEN-1 --eim-download TOKEN-1")]
     Serve(EsimServeArgs),
 }
@@ -59,8 +61,9 @@ pub struct EsimServeArgs {
     pub state_key: Option<PathBuf>,
 
     /// Have a profile ready: a fresh subscriber like that of a SIM profile (TOML), or a profile package (DER); for a
-    /// matching identifier, or for an eUICC, where they are given
-    #[arg(long = "order", value_name = "PROFILE[:MATCHING_ID][:EID]")]
+    /// matching identifier, or for an eUICC, where they are given. Options behind commas: cc=CODE, a confirmation code;
+    /// ppr1 and ppr2, policy rules; class=test, provisioning or operational; owner=MCC-MNC
+    #[arg(long = "order", value_name = "PROFILE[:MATCHING_ID][:EID][,OPTION...]")]
     pub orders: Vec<OrderArg>,
 
     /// Tell the SM-DS of each order that names an EID
@@ -100,18 +103,72 @@ pub struct EsimServeArgs {
     pub root: Option<PathBuf>,
 }
 
-/// `PROFILE[:MATCHING_ID][:EID]`.
+/// `PROFILE[:MATCHING_ID][:EID][,OPTION...]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderArg {
     pub profile: PathBuf,
     pub matching_id: Option<String>,
     pub eid: Option<Eid>,
+    /// What the user has to type.
+    pub confirmation_code: Option<String>,
+    pub rules: PolicyRules,
+    pub class: Option<ProfileClass>,
+    /// The network that owns the profile.
+    pub owner: Option<Plmn>,
+}
+
+impl OrderArg {
+    /// Takes what stands behind a comma: `cc=CODE`, `ppr1`, `ppr2`, `class=CLASS` or `owner=PLMN`.
+    fn take(&mut self, option: &str) -> Result<(), String> {
+        match option.split_once('=').unwrap_or((option, "")) {
+            ("cc", code) if !code.is_empty() && code.len() <= 255 => {
+                self.confirmation_code = Some(code.to_owned())
+            }
+            ("cc", _) => return Err("cc= takes the confirmation code, of 1 to 255 characters".to_owned()),
+            ("ppr1", "") => self.rules.0 |= PolicyRules::PPR1.0,
+            ("ppr2", "") => self.rules.0 |= PolicyRules::PPR2.0,
+            ("class", "test") => self.class = Some(ProfileClass::Test),
+            ("class", "provisioning") => self.class = Some(ProfileClass::Provisioning),
+            ("class", "operational") => self.class = Some(ProfileClass::Operational),
+            ("class", _) => return Err("class= takes test, provisioning or operational".to_owned()),
+            ("owner", plmn) => {
+                self.owner = Some(plmn.parse().map_err(|error| format!("owner= takes MCC-MNC: {error}"))?)
+            }
+            _ => {
+                return Err(format!(
+                    "{option:?} is none of cc=CODE, ppr1, ppr2, class=CLASS and owner=MCC-MNC"
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl FromStr for OrderArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        // A name of a file may have commas: the options are behind the last ones that lead options.
+        let is_option = |part: &str| {
+            ["cc=", "class=", "owner="].iter().any(|key| part.starts_with(key))
+                || part == "ppr1"
+                || part == "ppr2"
+        };
+        let mut rest = text;
+        let mut options = Vec::new();
+        while let Some((before, option)) = rest.rsplit_once(',').filter(|(_, option)| is_option(option)) {
+            options.push(option);
+            rest = before;
+        }
+        let mut order = Self::without_options(rest)?;
+        options.iter().rev().try_for_each(|option| order.take(option))?;
+        Ok(order)
+    }
+}
+
+impl OrderArg {
+    /// PROFILE[:MATCHING_ID][:EID].
+    fn without_options(text: &str) -> Result<Self, String> {
         let mut parts: Vec<&str> = text.split(':').collect();
         let digits = |part: &&str| part.len() == 32 && part.bytes().all(|b| b.is_ascii_digit());
         let eid = match parts.last().filter(|_| parts.len() > 1).filter(|part| digits(part)) {
@@ -121,15 +178,26 @@ impl FromStr for OrderArg {
         if eid.is_some() {
             parts.pop();
         }
-        match parts[..] {
-            [""] | ["", _] => Err("it names no profile".to_owned()),
-            [profile] => Ok(Self { profile: profile.into(), matching_id: None, eid }),
-            [profile, id] => {
-                let matching_id = (!id.is_empty()).then(|| id.to_owned());
-                Ok(Self { profile: profile.into(), matching_id, eid })
+        let (profile, id) = match parts[..] {
+            [""] | ["", _] => return Err("it names no profile".to_owned()),
+            [profile] => (profile, ""),
+            [profile, id] => (profile, id),
+            _ => {
+                return Err(
+                    "it has the form PROFILE[:MATCHING_ID][:EID][,OPTION...], and an EID has 32 digits"
+                        .to_owned(),
+                );
             }
-            _ => Err("it has the form PROFILE[:MATCHING_ID][:EID], and an EID has 32 digits".to_owned()),
-        }
+        };
+        Ok(Self {
+            profile: profile.into(),
+            matching_id: (!id.is_empty()).then(|| id.to_owned()),
+            eid,
+            confirmation_code: None,
+            rules: PolicyRules::default(),
+            class: None,
+            owner: None,
+        })
     }
 }
 
@@ -206,7 +274,22 @@ mod tests {
             profile: "a.toml".into(),
             matching_id: matching_id.map(str::to_owned),
             eid: eid.map(|eid| eid.parse().unwrap()),
+            confirmation_code: None,
+            rules: PolicyRules::default(),
+            class: None,
+            owner: None,
         };
+        let options =
+            read(&format!("a,b.toml:T-1:{eid},cc=4711,ppr1,ppr2,class=test,owner=310-410")).unwrap();
+        assert_eq!(
+            (options.profile.to_str(), options.confirmation_code.as_deref()),
+            (Some("a,b.toml"), Some("4711"))
+        );
+        assert!(options.rules.contains(PolicyRules::PPR1) && options.rules.contains(PolicyRules::PPR2));
+        assert_eq!((options.class, options.owner), (Some(ProfileClass::Test), "310-410".parse().ok()));
+        for wrong in ["a.toml,cc=", "a.toml,class=none", "a.toml,owner=1"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
         assert_eq!(read("a.toml"), Ok(order(None, None)));
         assert_eq!(read("a.toml:T-1"), Ok(order(Some("T-1"), None)));
         assert_eq!(read(&format!("a.toml:{eid}")), Ok(order(None, Some(eid))));

@@ -17,7 +17,9 @@ use crate::io::{entropy, pki_folder};
 use crate::kernel::RngTree;
 use crate::lab::catalogue;
 use crate::wire::bcd;
-use crate::wire::rsp::{NotificationConfiguration, NotificationEvents, ProfileClass, ProfileMetadata};
+use crate::wire::rsp::{
+    NotificationConfiguration, NotificationEvents, OperatorId, ProfileClass, ProfileMetadata,
+};
 use crate::wire::saip::Package;
 
 /// The number of the first fresh subscriber: before it are the cards that are served with the same SIM profile.
@@ -53,7 +55,20 @@ fn place_one(
 ) -> Result<Iccid, ServeError> {
     let rng = entropy::fresh()?.tree().clone();
     let source = ProfileSource::open(&order.profile, smdp.address(), rng)?;
-    let (profile, subscriber) = source.profile(FIRST_SUBSCRIBER + number)?;
+    let (mut profile, subscriber) = source.profile(FIRST_SUBSCRIBER + number)?;
+    profile.metadata.rules.0 |= order.rules.0;
+    if let Some(class) = order.class {
+        profile.metadata.class = class;
+    }
+    if let Some(plmn) = order.owner {
+        profile.metadata.owner = Some(OperatorId { mcc_mnc: bcd::plmn(plmn), gid1: None, gid2: None });
+    }
+    if !profile.metadata.rules.is_empty() && profile.metadata.owner.is_none() {
+        let cause =
+            "policy rules are those of an owner, and a package names none; give owner=MCC-MNC as well"
+                .to_owned();
+        return Err(ServeError::Profile { path: order.profile.clone(), cause });
+    }
     let iccid = profile.iccid.clone();
     let refused = |cause| ServeError::Order { profile: order.profile.clone(), cause };
     if smdp.order(&iccid).is_none() {
@@ -74,7 +89,7 @@ fn place_one(
             iccid: iccid.clone(),
             eid: order.eid.clone(),
             matching_id: order.matching_id.clone(),
-            confirmation_code: None,
+            confirmation_code: order.confirmation_code.clone(),
             smds: placing.smds.filter(|_| order.eid.is_some()).map(str::to_owned),
             release: true,
         };

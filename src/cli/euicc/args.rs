@@ -1,10 +1,13 @@
 //! What `cellbed euicc` can be asked for.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueHint};
 
 use crate::cli::args::WhichCard;
+use crate::esim::lpa::check_token;
+use crate::wire::digits;
 
 #[derive(Debug, Args)]
 pub struct EuiccArgs {
@@ -27,9 +30,9 @@ pub enum EuiccVerb {
     /// List the profiles
     List(LocalArgs),
     /// Enable a profile
-    Enable(ProfileChoice),
+    Enable(SwitchArgs),
     /// Disable a profile
-    Disable(ProfileChoice),
+    Disable(SwitchArgs),
     /// Delete a profile
     Delete(ProfileChoice),
     /// Give a profile a nickname, or take it away
@@ -64,6 +67,10 @@ pub struct LocalArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "virtual")]
     pub state: Option<PathBuf>,
 
+    /// The AID of the ISD-R, 5 to 16 bytes, where it is another than that of SGP.22: removable eUICCs have their own
+    #[arg(long, value_name = "AID")]
+    pub isd_r: Option<Aid>,
+
     /// The most bytes in one command; some readers do not pass the longest
     #[arg(long, value_name = "BYTES", default_value_t = 255, value_parser = clap::value_parser!(u8).range(1..))]
     pub block: u8,
@@ -71,12 +78,37 @@ pub struct LocalArgs {
 
 #[derive(Debug, Args)]
 pub struct ProfileChoice {
-    /// The profile: its ICCID, or its number in `cellbed euicc list`
-    #[arg(value_name = "ICCID|NUMBER")]
+    /// The profile: its ICCID, the AID of its ISD-P, or its number in `cellbed euicc list`
+    #[arg(value_name = "ICCID|AID|NUMBER")]
     pub profile: String,
 
     #[command(flatten)]
     pub local: LocalArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct SwitchArgs {
+    #[command(flatten)]
+    pub choice: ProfileChoice,
+
+    /// Ask for no REFRESH (refreshFlag); the card has to be reset before the change is seen
+    #[arg(long)]
+    pub no_refresh: bool,
+}
+
+/// An application identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aid(pub Vec<u8>);
+
+impl FromStr for Aid {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let octets = digits::octets(text).map_err(|error| error.to_string())?;
+        match octets.len() {
+            5..=16 => Ok(Self(octets.to_vec())),
+            found => Err(format!("an AID has 5 to 16 bytes (ISO/IEC 7816-4), this one has {found}")),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -107,7 +139,7 @@ pub struct AddEimArgs {
 /// Who is trusted on the network.
 #[derive(Debug, Args)]
 pub struct Network {
-    /// A certificate (PEM or DER) under which servers are trusted; may be given several times
+    /// Certificates under which servers are trusted: one in DER, or any number in PEM; may be given several times
     #[arg(long = "ca", value_name = "FILE", value_hint = ValueHint::FilePath, required = true)]
     pub ca: Vec<PathBuf>,
 
@@ -125,7 +157,7 @@ pub struct NotificationsArgs {
     #[arg(long, requires = "ca")]
     pub send: bool,
 
-    /// A certificate (PEM or DER) under which servers are trusted; may be given several times
+    /// Certificates under which servers are trusted: one in DER, or any number in PEM; may be given several times
     #[arg(long = "ca", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub ca: Vec<PathBuf>,
 }
@@ -151,7 +183,7 @@ pub struct DownloadArgs {
     pub smdp: Option<String>,
 
     /// The matching identifier at that SM-DP+
-    #[arg(long, value_name = "ID", requires = "smdp")]
+    #[arg(long, value_name = "ID", requires = "smdp", value_parser = matching_id)]
     pub matching_id: Option<String>,
 
     /// The confirmation code of the order
@@ -193,4 +225,9 @@ pub struct PollArgs {
 
     #[command(flatten)]
     pub network: Network,
+}
+
+/// The same as what may stand in an activation code.
+fn matching_id(text: &str) -> Result<String, String> {
+    check_token(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
 }

@@ -9,13 +9,13 @@ mod virtual_card;
 
 use std::process::ExitCode;
 
-use self::args::{AddEimArgs, EuiccArgs, EuiccVerb, LocalArgs};
+use self::args::{AddEimArgs, Aid, EuiccArgs, EuiccVerb, LocalArgs, ProfileChoice};
 use self::show::Printed;
 use super::card::serve::ServeError;
 use super::card::{CardToolError, Inserted, insert_port};
 use super::exit::Exit;
 use super::terminal;
-use crate::card::CardPort;
+use crate::card::{CardPort, CardSlot};
 use crate::esim::lpa::{Es10, LpaError, ResetOptions};
 use crate::io::files::{self, FileError};
 use crate::io::https_client::HttpsClientError;
@@ -37,13 +37,15 @@ enum EuiccToolError {
     Lpa(#[from] LpaError),
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{path}: {problem}")]
+    #[error("{path}: {problem}; give certificates in PEM or DER")]
     Root { path: String, problem: String },
     #[error(transparent)]
     Https(#[from] HttpsClientError),
-    #[error("{asked:?} is neither an ICCID nor the number of one of the {profiles} profiles")]
+    #[error(
+        "{asked:?} is neither an ICCID, nor the AID of an ISD-P, nor the number of one of the {profiles} profiles"
+    )]
     NoProfile { asked: String, profiles: usize },
-    #[error("{path} holds no eIM configuration: {problem}")]
+    #[error("{path} holds no eIM configuration: {problem}; `cellbed esim serve` writes one")]
     Configuration { path: String, problem: String },
 }
 
@@ -56,6 +58,8 @@ impl EuiccToolError {
                 | LpaError::NoEuicc { .. }
                 | LpaError::NoChannel { .. }
                 | LpaError::Network { .. }
+                | LpaError::NoSmdp
+                | LpaError::CodeNeeded
                 | LpaError::ActivationCode(_),
             ) => Exit::SetUp,
             Self::Lpa(_) => Exit::Failed,
@@ -73,11 +77,11 @@ pub fn main(args: &EuiccArgs) -> ExitCode {
     let done = match &args.verb {
         EuiccVerb::Info(local) => with_euicc(local, |es10| Ok(show::info(&show::Info::read(es10)?, how))),
         EuiccVerb::List(local) => with_euicc(local, |es10| Ok(show::profiles(&listed(es10)?, how))),
-        EuiccVerb::Enable(choice) => switch(&choice.local, &choice.profile, SwitchKind::Enable, how),
-        EuiccVerb::Disable(choice) => switch(&choice.local, &choice.profile, SwitchKind::Disable, how),
-        EuiccVerb::Delete(choice) => switch(&choice.local, &choice.profile, SwitchKind::Delete, how),
+        EuiccVerb::Enable(args) => switch(&args.choice, SwitchKind::Enable, !args.no_refresh, how),
+        EuiccVerb::Disable(args) => switch(&args.choice, SwitchKind::Disable, !args.no_refresh, how),
+        EuiccVerb::Delete(choice) => switch(choice, SwitchKind::Delete, false, how),
         EuiccVerb::Nickname(nickname) => with_euicc(&nickname.local, |es10| {
-            let iccid = chosen(es10, &nickname.profile)?;
+            let iccid = with_iccid(es10, &nickname.profile)?;
             es10.set_nickname(&iccid, &nickname.name)?;
             Ok(show::done("the nickname is set", how))
         }),
@@ -94,6 +98,8 @@ pub fn main(args: &EuiccArgs) -> ExitCode {
     };
     match done {
         Ok(exit) => exit.into(),
+        Err(EuiccToolError::Card(cause)) => super::card::failed(&cause),
+        Err(EuiccToolError::Virtual(ServeError::Lab(cause))) => terminal::lab_error(&cause),
         Err(cause) => {
             terminal::failure(&cause);
             cause.exit().into()
@@ -110,13 +116,31 @@ fn insert(local: &LocalArgs) -> Result<Inserted, EuiccToolError> {
     Ok(insert_port(port, &local.card)?)
 }
 
+/// The ISD-R of the card in `slot`.
+fn open<'a>(slot: &'a mut CardSlot, local: &LocalArgs) -> Result<Es10<'a>, EuiccToolError> {
+    let es10 = match &local.isd_r {
+        Some(aid) => Es10::open_at(slot, &aid.0)?,
+        None => Es10::open(slot)?,
+    };
+    Ok(es10.with_block(local.block))
+}
+
 /// Does something with the eUICC, and prints what it gives.
 fn with_euicc(local: &LocalArgs, act: impl FnOnce(&mut Es10<'_>) -> Result<Printed, EuiccToolError>) -> Done {
+    with_outcome(local, |es10| Ok((act(es10)?, Exit::Pass)))
+}
+
+/// The same where what it gives may be a finding.
+fn with_outcome(
+    local: &LocalArgs,
+    act: impl FnOnce(&mut Es10<'_>) -> Result<(Printed, Exit), EuiccToolError>,
+) -> Done {
     let Inserted { mut slot, .. } = insert(local)?;
-    let mut es10 = Es10::open(&mut slot)?.with_block(local.block);
-    act(&mut es10)?.show();
+    let mut es10 = open(&mut slot, local)?;
+    let (printed, exit) = act(&mut es10)?;
+    printed.show();
     es10.close()?;
-    Ok(Exit::Pass)
+    Ok(exit)
 }
 
 fn listed(es10: &mut Es10<'_>) -> Result<Vec<ProfileInfo>, EuiccToolError> {
@@ -124,22 +148,44 @@ fn listed(es10: &mut Es10<'_>) -> Result<Vec<ProfileInfo>, EuiccToolError> {
 }
 
 /// The profile that is meant.
-fn chosen(es10: &mut Es10<'_>, asked: &str) -> Result<IccidBytes, EuiccToolError> {
+fn chosen(es10: &mut Es10<'_>, asked: &str) -> Result<ProfileId, EuiccToolError> {
+    // An AID has a registered application provider in front, which no ICCID has.
+    if let Some(Aid(aid)) = asked.parse().ok().filter(|Aid(aid)| aid[0] == 0xa0 && aid.len() == 16) {
+        return Ok(ProfileId::Aid(aid));
+    }
     let profiles = listed(es10)?;
     let by_number = asked.parse::<usize>().ok().filter(|number| (1..=profiles.len()).contains(number));
-    if let Some(iccid) = by_number.and_then(|number| profiles[number - 1].iccid) {
-        return Ok(iccid);
+    if let Some(profile) = by_number.and_then(|number| profiles.get(number - 1)) {
+        let by_aid = || profile.aid.clone().map(ProfileId::Aid);
+        if let Some(id) = profile.iccid.map(ProfileId::Iccid).or_else(by_aid) {
+            return Ok(id);
+        }
     }
     asked
         .parse()
-        .map(|iccid| bcd::iccid(&iccid))
+        .map(|iccid| ProfileId::Iccid(bcd::iccid(&iccid)))
         .map_err(|_| EuiccToolError::NoProfile { asked: asked.to_owned(), profiles: profiles.len() })
 }
 
-fn switch(local: &LocalArgs, asked: &str, kind: SwitchKind, how: show::How) -> Done {
-    with_euicc(local, |es10| {
-        let profile = ProfileId::Iccid(chosen(es10, asked)?);
-        es10.switch(&Switch { kind, profile, refresh: kind != SwitchKind::Delete })?;
+/// The ICCID of the profile that is meant: a nickname is given by it alone (SGP.22 clause 5.7.21).
+fn with_iccid(es10: &mut Es10<'_>, asked: &str) -> Result<IccidBytes, EuiccToolError> {
+    match chosen(es10, asked)? {
+        ProfileId::Iccid(iccid) => Ok(iccid),
+        ProfileId::Aid(aid) => {
+            let profiles = listed(es10)?;
+            let of_aid = profiles.iter().find(|profile| profile.aid.as_ref() == Some(&aid));
+            of_aid.and_then(|profile| profile.iccid).ok_or_else(|| EuiccToolError::NoProfile {
+                asked: asked.to_owned(),
+                profiles: profiles.len(),
+            })
+        }
+    }
+}
+
+fn switch(choice: &ProfileChoice, kind: SwitchKind, refresh: bool, how: show::How) -> Done {
+    with_euicc(&choice.local, |es10| {
+        let profile = chosen(es10, &choice.profile)?;
+        es10.switch(&Switch { kind, profile, refresh })?;
         let done = match kind {
             SwitchKind::Enable => "the profile is enabled; it is seen after a refresh or reset of the card",
             SwitchKind::Disable => "the profile is disabled; it is seen after a refresh or reset of the card",

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use super::args::{DiscoverArgs, DownloadArgs, NotificationsArgs, PollArgs};
 use super::show::{self, How};
-use super::{Done, EuiccToolError, Inserted, insert, with_euicc};
+use super::{Done, EuiccToolError, Inserted, insert, open, with_euicc, with_outcome};
 use crate::cli::exit::Exit;
+use crate::cli::terminal;
+use crate::crypto::rsp_cert::pem;
 use crate::esim::ipa::{Ipa, IpaOptions, IpaStep};
 use crate::esim::lpa::{
     ActivationCode, Delivery, Discovery, Download, DownloadOptions, Es10, LpaError, Source, Step, Transport,
+    is_standard_token,
 };
 use crate::esim::{HttpRequest, HttpResponse, UserAgent};
 use crate::io::files;
@@ -27,6 +30,12 @@ pub(super) fn download(args: &DownloadArgs, how: How) -> Done {
         }
         (None, None) => Source::DefaultSmdp,
     };
+    let token = match &source {
+        Source::ActivationCode(code) => Some(code.token.clone()),
+        Source::Smdp { matching_id, .. } => matching_id.clone(),
+        _ => None,
+    };
+    let unusual = token.filter(|token| !is_standard_token(token));
     let mut client = client(&args.network.ca, args.network.timeout)?;
     with_euicc(&args.local, |es10| {
         let mut options = DownloadOptions::accepting(DeviceInfo::lte(TAC));
@@ -40,7 +49,15 @@ pub(super) fn download(args: &DownloadArgs, how: How) -> Done {
                     Err(problem) => download.failed(&problem.to_string()),
                 },
                 Step::Done(report) => break report,
-                Step::Failed(error) => return Err(error.into()),
+                Step::Failed(error) => {
+                    if let (LpaError::Server(_), Some(token)) = (&error, unusual) {
+                        terminal::note(format_args!(
+                            "the matching identifier {token:?} was sent as it is; SGP.22 clause 4.1 has capital letters, \
+                             digits and hyphens: look at its spelling"
+                        ));
+                    }
+                    return Err(error.into());
+                }
             };
         };
         Ok(show::downloaded(&report, how))
@@ -71,20 +88,29 @@ pub(super) fn notifications(args: &NotificationsArgs, how: How) -> Done {
         return with_euicc(&args.local, |es10| Ok(show::notifications(&es10.notifications()?, how)));
     }
     let mut client = client(&args.ca, 30)?;
-    with_euicc(&args.local, |es10| {
+    with_outcome(&args.local, |es10| {
+        let mut unreachable = false;
         let mut delivery = Delivery::new(Transport::Direct);
         let mut step = delivery.start(es10);
         let delivered = loop {
             step = match step {
                 Step::Send(request) => match client.send(&request) {
                     Ok(response) => delivery.resume(es10, &response),
-                    Err(problem) => delivery.failed(es10, &problem.to_string()),
+                    Err(problem) => {
+                        unreachable = true;
+                        delivery.failed(es10, &problem.to_string())
+                    }
                 },
                 Step::Done(delivered) => break delivered,
                 Step::Failed(error) => return Err(error.into()),
             };
         };
-        Ok(show::delivered(&delivered, how))
+        let exit = match (delivered.kept.is_empty(), unreachable) {
+            (true, _) => Exit::Pass,
+            (false, true) => Exit::SetUp,
+            (false, false) => Exit::Failed,
+        };
+        Ok((show::delivered(&delivered, how), exit))
     })
 }
 
@@ -100,7 +126,7 @@ pub(super) fn poll(args: &PollArgs, how: How) -> Done {
         immediate_enable: false,
         plmn: None,
     });
-    let mut es10 = Es10::open(&mut slot)?.with_block(args.local.block);
+    let mut es10 = open(&mut slot, &args.local)?;
     let mut step = ipa.start(&mut es10);
     let mut channel = es10.channel();
     let report = loop {
@@ -115,7 +141,7 @@ pub(super) fn poll(args: &PollArgs, how: How) -> Done {
             }
             IpaStep::ProfileChanged => {
                 slot.reset().map_err(|source| LpaError::Port { function: "reset", source })?;
-                let mut es10 = Es10::open(&mut slot)?.with_block(args.local.block);
+                let mut es10 = open(&mut slot, &args.local)?;
                 channel = es10.channel();
                 ipa.resume_after_refresh(&mut es10, true)
             }
@@ -139,20 +165,8 @@ fn send(client: &mut HttpsClient, request: &HttpRequest) -> Result<HttpResponse,
 fn client(ca: &[PathBuf], timeout_s: u64) -> Result<HttpsClient, EuiccToolError> {
     let mut roots = Vec::new();
     for path in ca {
-        let bytes = files::read_bytes(path)?;
-        roots.push(
-            certificate(&bytes)
-                .map_err(|problem| EuiccToolError::Root { path: path.display().to_string(), problem })?,
-        );
+        let wrong = |problem| EuiccToolError::Root { path: path.display().to_string(), problem };
+        roots.extend(pem::certificates(&files::read_bytes(path)?).map_err(wrong)?);
     }
     Ok(HttpsClient::new(&roots, Duration::from_secs(timeout_s))?)
-}
-
-/// The certificate in a file, in DER.
-fn certificate(bytes: &[u8]) -> Result<Vec<u8>, String> {
-    if bytes.first() == Some(&0x30) {
-        return Ok(bytes.to_vec());
-    }
-    let (label, der) = der::pem::decode_vec(bytes).map_err(|error| error.to_string())?;
-    if label == "CERTIFICATE" { Ok(der) } else { Err(format!("a {label} is no certificate")) }
 }

@@ -170,6 +170,7 @@ pub(super) fn profiles(list: &[ProfileInfo], how: How) -> Printed {
     let one = |info: &ProfileInfo| {
         json!({
             "iccid": how.iccid(info.iccid.as_ref()),
+            "isdp_aid": info.aid.as_ref().map(hex::encode),
             "state": state(info),
             "class": class(info),
             "name": info.name,

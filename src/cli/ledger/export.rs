@@ -11,7 +11,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::LedgerCliError;
-use crate::io::files::{write_bytes, write_text};
+use crate::io::files::{self, write_bytes, write_text};
 use crate::io::ledger_store::FileStore;
 use crate::ledger::{self, Certificate, Part, StoreError};
 
@@ -20,8 +20,10 @@ use crate::ledger::{self, Certificate, Part, StoreError};
 /// # Errors
 /// [`LedgerCliError`] that names the place of the first damage, or what cannot be written.
 pub fn export(dir: &Path, to: &Path, out: &mut dyn Write) -> Result<(), LedgerCliError> {
-    let failed =
-        |cause: std::io::Error| StoreError::Io { place: to.display().to_string(), cause: cause.to_string() };
+    let failed = |cause: std::io::Error| StoreError::Io {
+        place: to.display().to_string(),
+        cause: files::told(&cause),
+    };
     fs::create_dir_all(to).map_err(failed)?;
     let file = |name: &str| File::create(to.join(name)).map(BufWriter::new).map_err(failed);
     let (mut blocks, mut seals) = (file("blocks.rlp")?, file("seals.jsonl")?);

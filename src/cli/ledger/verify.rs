@@ -9,6 +9,7 @@ use crate::io::clock;
 use crate::io::files::read_text;
 use crate::io::ledger_store::FileStore;
 use crate::ledger::{self, Anchors, Depth, Standing, Verified};
+use crate::wire::digits;
 
 /// What is asked for, and what was brought from elsewhere.
 #[derive(Debug, Clone, Default)]
@@ -45,12 +46,19 @@ impl Brought {
             )));
         }
         for path in &self.checkpoints {
-            anchors.checkpoints.push(read_text(path)?);
+            let text = read_text(path)?;
+            if !ledger::looks_like_checkpoint(&text) {
+                return Err(LedgerCliError::Argument(format!(
+                    "{} is no checkpoint: give the file `checkpoint` of `cellbed ledger export`, or what `cellbed ledger \
+                     witness` wrote",
+                    path.display()
+                )));
+            }
+            anchors.checkpoints.push(text);
         }
         for head in &self.heads {
-            let mut hash = [0; 32];
-            hex::decode_to_slice(head.strip_prefix("0x").unwrap_or(head), &mut hash).map_err(|_| {
-                LedgerCliError::Argument(format!("{head:?} is not the hash of a block, which has 64 digits"))
+            let hash = digits::array(head).map_err(|cause| {
+                LedgerCliError::Argument(format!("--head {head:?} is not the hash of a block: {cause}"))
             })?;
             anchors.heads.push(hash);
         }

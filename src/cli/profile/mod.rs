@@ -11,8 +11,9 @@ use std::process::ExitCode;
 use super::args::{ProfileBuildArgs, ProfileVerb};
 use super::exit::Exit;
 use super::terminal;
-use crate::card::{self, CardError, Personalisation, SimProfile};
+use crate::card::{self, CardError, Personalisation};
 use crate::io::files::{self, FileError};
+use crate::lab::{LabError, catalogue};
 use crate::wire::saip::{self, Package, PackageError};
 
 /// Why a command could not be done.
@@ -20,11 +21,17 @@ use crate::wire::saip::{self, Package, PackageError};
 enum ProfileError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{} is not a SIM profile: {cause}", path.display())]
-    Profile { path: PathBuf, cause: String },
+    #[error(transparent)]
+    Lab(#[from] LabError),
     #[error("{}: {source}", path.display())]
     Personalise { path: PathBuf, source: CardError },
-    #[error("{}: {source}", path.display())]
+    #[error(
+        "{} is text, and no profile package, which is DER; `cellbed check` checks SIM profiles, and `cellbed profile build` \
+         makes a package of one",
+        path.display()
+    )]
+    Text { path: PathBuf },
+    #[error("{}: {source}; a package is DER, as `cellbed profile build` writes it", path.display())]
     Package { path: PathBuf, source: PackageError },
     #[error("{} has no USIM with keys of its own whose identity could be changed", path.display())]
     NoSubscriber { path: PathBuf },
@@ -46,6 +53,7 @@ pub fn main(verb: &ProfileVerb) -> ExitCode {
     };
     match done {
         Ok(exit) => exit.into(),
+        Err(ProfileError::Lab(error)) => terminal::lab_error(&error),
         Err(cause) => {
             terminal::failure(cause);
             Exit::SetUp.into()
@@ -78,11 +86,16 @@ fn build(args: &ProfileBuildArgs) -> Done {
     Ok(Exit::Pass)
 }
 
+/// Whether the bytes are text, which no package is: its first octet is a tag of the context-specific class.
+pub(super) fn is_text(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes)
+        .is_ok_and(|text| !text.trim().is_empty() && text.starts_with(|c: char| c.is_ascii()))
+}
+
 fn personalisation(path: &Path, index: u32) -> Result<Personalisation, ProfileError> {
-    let text = files::read_text(path)?;
-    let profile = SimProfile::parse(&text)
-        .map_err(|cause| ProfileError::Profile { path: path.to_owned(), cause: cause.to_string() })?;
-    profile.personalise(index).map_err(|source| ProfileError::Personalise { path: path.to_owned(), source })
+    catalogue::profile(path)?
+        .personalise(index)
+        .map_err(|source| ProfileError::Personalise { path: path.to_owned(), source })
 }
 
 /// Checks every package, and says of each what it is, or what is wrong with it.
@@ -90,6 +103,9 @@ fn check(paths: &[PathBuf]) -> Done {
     let mut worst = Exit::Pass;
     for path in paths {
         let bytes = files::read_bytes(path)?;
+        if is_text(&bytes) {
+            return Err(ProfileError::Text { path: path.clone() });
+        }
         match verdict(&bytes) {
             Ok((what, remarks)) => {
                 terminal::line(format_args!("{}: {what}", path.display()));
@@ -122,6 +138,7 @@ fn verdict(bytes: &[u8]) -> Result<(String, Vec<String>), PackageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::card::SimProfile;
 
     const TS_48: &[u8] = include_bytes!("../../../sim-profiles/ts48/ts48-v7.0-bertlv-suci.der");
     const PROFILE: &str = include_str!("../../../sim-profiles/lte-test.toml");

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use serde_json::{Value, json};
 
-use super::{Done, ProfileError};
+use super::{Done, ProfileError, is_text};
 use crate::cli::args::ProfileShowArgs;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
@@ -24,6 +24,9 @@ struct Shown {
 /// Prints the package. One that a card could not install is shown as far as it goes.
 pub(super) fn main(args: &ProfileShowArgs) -> Done {
     let bytes = files::read_bytes(&args.file)?;
+    if is_text(&bytes) {
+        return Err(ProfileError::Text { path: args.file.clone() });
+    }
     let package = Package::decode(&bytes)
         .map_err(|source| ProfileError::Package { path: args.file.clone(), source })?;
     let image = package.image();
@@ -79,8 +82,7 @@ fn of_element(element: &Element) -> String {
 
 fn of_image(image: &Image, shown: Shown) -> Page {
     let mut text = row!("");
-    text +=
-        row!("{:<34}{:<18}{:>6}  {:<4}{:<8}content", "file", "structure", "bytes", "sfi", "rule");
+    text += row!("{:<34}{:<18}{:>6}  {:<4}{:<8}content", "file", "structure", "bytes", "sfi", "rule");
     for (place, file) in image.files.iter().enumerate() {
         let depth = image.path(place).len() - 1;
         let name = format!("{}{:04X} {}", "  ".repeat(depth), file.id, file.name);
@@ -113,7 +115,8 @@ fn of_image(image: &Image, shown: Shown) -> Page {
     }
     let applications = applications(image);
     for (n, (what, aid)) in applications.iter().enumerate() {
-        text += line(if n == 0 { "applications" } else { "" }, format!("{:<34}{what}", hex::encode_upper(aid)));
+        text +=
+            line(if n == 0 { "applications" } else { "" }, format!("{:<34}{what}", hex::encode_upper(aid)));
     }
     for left_out in &image.left_out {
         text += line("left out", left_out);

@@ -529,5 +529,5 @@ pub(super) fn check_algorithms(
 
 /// Names what was being read when DER failed.
 pub(super) fn der_error(what: &'static str) -> impl Fn(der::Error) -> RspCertError {
-    move |error| RspCertError::Der { what, reason: error.to_string() }
+    move |error| RspCertError::Der { what, reason: pem::told(error) }
 }

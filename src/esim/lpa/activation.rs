@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::kernel::Blame;
+use crate::kernel::text::is_disruptive;
 
 /// Why text is no activation code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +18,9 @@ pub enum ActivationCodeError {
     Parts { found: usize },
     #[error("{found:?} is no address of an SM-DP+: a host name with no scheme and no path is expected")]
     Address { found: String },
-    #[error("{found:?} is no matching identifier: letters, digits and hyphens are expected")]
+    #[error(
+        "{found:?} is no matching identifier: it has a dollar sign or a control character, or more than 255 bytes"
+    )]
     Token { found: String },
     #[error("{found:?} is no object identifier: numbers and dots are expected")]
     Oid { found: String },
@@ -55,6 +58,23 @@ pub(super) fn check_address(text: &str) -> Result<(), ActivationCodeError> {
     }
 }
 
+/// Checks that text can be sent as a matching identifier. SGP.22 clause 4.1 has capital letters, digits and hyphens; servers
+/// have others, and what is no identifier of theirs they refuse.
+///
+/// # Errors
+/// [`ActivationCodeError::Token`] for what no activation code can hold.
+pub fn check_token(text: &str) -> Result<(), ActivationCodeError> {
+    match text.len() > 255 || text.contains(|c| c == '$' || is_disruptive(c)) {
+        true => Err(ActivationCodeError::Token { found: text.to_owned() }),
+        false => Ok(()),
+    }
+}
+
+/// Whether text is a matching identifier as SGP.22 clause 4.1 has them.
+pub fn is_standard_token(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-')
+}
+
 impl FromStr for ActivationCode {
     type Err = ActivationCodeError;
 
@@ -76,9 +96,7 @@ impl FromStr for ActivationCode {
         }
         let (address, token, oid, flag) = (part(0), part(1), part(2), part(3));
         check_address(address)?;
-        if !token.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
-            return Err(ActivationCodeError::Token { found: token.to_owned() });
-        }
+        check_token(token)?;
         if !oid.chars().all(|c| c.is_ascii_digit() || c == '.') {
             return Err(ActivationCodeError::Oid { found: oid.to_owned() });
         }
@@ -136,12 +154,20 @@ mod tests {
     }
 
     #[test]
+    fn a_matching_identifier_is_the_servers_business() {
+        let code: ActivationCode = "LPA:1$HOST$TS48v5_SAIP2.3_BERTLV_SUCI".parse().unwrap();
+        assert_eq!(code.token, "TS48v5_SAIP2.3_BERTLV_SUCI");
+        assert!(!is_standard_token(&code.token) && is_standard_token("TOKEN-1"));
+        assert!(check_token("a$b").is_err() && check_token("Größe 1").is_ok());
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         let said = |text: &str| text.parse::<ActivationCode>().unwrap_err().to_string();
         assert!(said("2$a$b").contains("begins with \"2\""));
         assert!(said("LPA:1$a").contains("this has 2"));
         assert!(said("LPA:1$https://a/$b").contains("no scheme"));
-        assert!(said("LPA:1$a$b c").contains("matching identifier"));
+        assert!(said("LPA:1$a$b\u{1b}c").contains("matching identifier"));
         assert!(said("LPA:1$a$b$x$1").contains("object identifier"));
         assert!(said("LPA:1$a$b$$yes").contains("\"yes\""));
         assert!(said(&format!("LPA:1$a${}", "b".repeat(250))).contains("at most 255"));

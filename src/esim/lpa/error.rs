@@ -39,7 +39,7 @@ pub enum LpaError {
     OtherOid { expected: String, found: String },
     #[error("the answer is for another session")]
     OtherSession,
-    #[error("the order needs a confirmation code; give it")]
+    #[error("the order needs a confirmation code; --confirmation-code gives it")]
     CodeNeeded,
     #[error("the profile was refused: {0}")]
     Refused(&'static str),

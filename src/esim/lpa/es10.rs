@@ -67,6 +67,14 @@ impl<'a> Es10<'a> {
     /// # Errors
     /// [`LpaError::NoChannel`], [`LpaError::NoEuicc`], [`LpaError::Port`].
     pub fn open(slot: &'a mut CardSlot) -> Result<Self, LpaError> {
+        Self::open_at(slot, &ISD_R)
+    }
+
+    /// The same where the ISD-R has another AID, as removable eUICCs have.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_at(slot: &'a mut CardSlot, isd_r: &[u8]) -> Result<Self, LpaError> {
         // A card that does not know the command is none the worse for it.
         exchange(
             slot,
@@ -80,7 +88,7 @@ impl<'a> Es10<'a> {
             _ => return Err(LpaError::NoChannel { status }),
         };
         let class = Command::class_on(0x00, number);
-        let (_, status) = exchange(slot, "SELECT", Command::new(class, 0xa4, 4, 0).with_data(&ISD_R))?;
+        let (_, status) = exchange(slot, "SELECT", Command::new(class, 0xa4, 4, 0).with_data(isd_r))?;
         if !done(status) {
             // What was opened is closed; that the card has no ISD-R is what matters.
             let _ = exchange(slot, "MANAGE CHANNEL", Command::new(0x00, 0x70, 0x80, number));

@@ -15,7 +15,7 @@ mod notifications;
 mod policy;
 mod transport;
 
-pub use activation::{ActivationCode, ActivationCodeError};
+pub use activation::{ActivationCode, ActivationCodeError, check_token, is_standard_token};
 pub use discovery::Discovery;
 pub use download::{CancelReason, Decision, Download, DownloadOptions, DownloadReport, Offer, Source};
 pub use error::LpaError;

@@ -18,7 +18,7 @@ use crate::world::{Input, Node, Output, WorldError};
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum JoinError {
-    #[error("{}: no world to join there: {cause}", path.display())]
+    #[error("{}: no world to join there: {}", path.display(), super::super::files::told(cause))]
     Connect { path: PathBuf, cause: io::Error },
     #[error("the world does not take {actor} in: {cause}")]
     Refused { actor: Actor, cause: String },

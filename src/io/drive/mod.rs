@@ -54,7 +54,7 @@ pub struct Driving {
 pub enum DriveError {
     #[error(transparent)]
     World(#[from] WorldError),
-    #[error("{}: no node can join there: {cause}", path.display())]
+    #[error("{}: no node can join there: {}", path.display(), super::files::told(cause))]
     Socket { path: PathBuf, cause: io::Error },
     #[error("{}: something listens there already; another run, or what is left of one", path.display())]
     InUse { path: PathBuf },

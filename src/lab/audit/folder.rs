@@ -31,7 +31,7 @@ const DEVICE_MAX: u32 = 10_000_000;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what it is")]
 pub enum AuditError {
-    #[error("{} cannot be read: {cause}; a run leaves it in its folder when it ends", path.display())]
+    #[error("{} cannot be read: {}; a run leaves it in its folder when it ends", path.display(), files::told(cause))]
     File { path: PathBuf, cause: io::Error },
     #[error("{}, line {line}: it is no fact: {cause}; the run is to be done again", path.display())]
     Line { path: PathBuf, line: usize, cause: String },

@@ -388,9 +388,21 @@ pub struct Device {
 impl Scenario {
     /// Reads and checks the scenario at `path`, against the SIM profiles that lie beside it.
     pub fn load(path: &Path) -> Result<Self, LabError> {
-        let profiles = catalogue::read(&catalogue::folder_of(path))?;
         let text = files::read_text(path)?;
-        check(&text, &path.to_string_lossy(), &profiles).map_err(LabError::Invalid)
+        let mut catalogue = catalogue::read(&catalogue::folder_of(path))?;
+        let name = path.to_string_lossy();
+        check(&text, &name, &catalogue.profiles).map_err(|problems| {
+            // A profile that is named and wrong is not unknown: what is wrong with it is told, in its own file.
+            let named = Document::parse(&text, &name).read::<Self>();
+            let named = named.as_ref().map(Self::profiles_named).unwrap_or_default();
+            catalogue.fault_of(named).unwrap_or(LabError::Invalid(problems))
+        })
+    }
+
+    /// The SIM profiles that it names.
+    fn profiles_named(&self) -> Vec<&str> {
+        let of_devices = self.device.iter().filter_map(|group| group.profile.as_deref());
+        of_devices.chain(self.esim.iter().map(|plan| plan.profile.as_str())).collect()
     }
 
     /// The devices, in the order of their numbers.
