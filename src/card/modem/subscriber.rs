@@ -169,7 +169,7 @@ pub(super) fn restricted(parameters: &[Parameter], card: &mut dyn CardPort) -> R
         None => Ok(None),
         Some(parameter) => parameter.number().map(Some).ok_or(INCORRECT),
     };
-    let byte = |at: usize| Ok(u8::try_from(number(at)?.unwrap_or(0)).map_err(|_| INCORRECT)?);
+    let byte = |at: usize| u8::try_from(number(at)?.unwrap_or(0)).map_err(|_| INCORRECT);
     let (command, file) = (number(0)?.ok_or(INCORRECT)?, number(1)?);
     let file = file.map(u16::try_from).transpose().map_err(|_| INCORRECT)?;
     let (p, p3) = ([byte(2)?, byte(3)?], byte(4)?);
@@ -179,7 +179,7 @@ pub(super) fn restricted(parameters: &[Parameter], card: &mut dyn CardPort) -> R
         return Err(INCORRECT);
     }
     let updates = matches!(command, UPDATE_BINARY | UPDATE_RECORD);
-    if updates != !data.is_empty() || updates && usize::from(p3) != data.len() {
+    if updates == data.is_empty() || updates && usize::from(p3) != data.len() {
         return Err(INCORRECT);
     }
     // P3 of 0 asks for all that there is.
