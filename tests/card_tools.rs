@@ -85,7 +85,7 @@ fn a_packet_over_the_air_has_a_key_made() {
 #[test]
 fn what_cannot_be_reached_is_said() {
     assert!(ended(96, &["info", "--virtual", "no-such-profile.toml"]).contains("no-such-profile.toml"));
-    assert!(ended(96, &["info", "--virtual", "Cargo.toml"]).contains("is not a SIM profile"));
+    assert!(ended(96, &["info", "--virtual", "Cargo.toml"]).contains("the file lacks `imsi`"));
     // Whatever this machine lacks, or has: no reader is called this.
     let text = ended(96, &["info", "--reader", "no such reader"]);
     assert!(text.starts_with("error: "), "{text}");

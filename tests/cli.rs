@@ -88,7 +88,10 @@ fn a_broken_profile_matters_only_to_who_names_it() {
     let scenario = place(&beside, "lab/scenarios/plain-card.toml");
     let output = cellbed(&["check", &scenario]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let named = lab(&[("lte-test.toml", notes)]);
+    let profile =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("sim-profiles/lte-test.toml")).unwrap();
+    let wrong = profile.replace("imsi = \"001010000000001\"", "imsi = \"to be decided\"");
+    let named = lab(&[("lte-test.toml", &wrong)]);
     let scenario = place(&named, "lab/scenarios/plain-card.toml");
     let profile = place(&named, "sim-profiles/lte-test.toml");
     for args in [
@@ -100,7 +103,7 @@ fn a_broken_profile_matters_only_to_who_names_it() {
         let told = stderr(&output);
         assert_eq!(output.status.code(), Some(96), "{told}");
         assert!(
-            told.contains("IMSI takes decimal digits only") && told.contains("lte-test.toml:2:"),
+            told.contains("IMSI takes decimal digits only") && told.contains("lte-test.toml:7:"),
             "{told}"
         );
     }
