@@ -14,18 +14,13 @@ use der::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
 use sha2::{Digest, Sha256};
 use x509_cert::certificate::{Certificate, TbsCertificate, Version};
-use x509_cert::ext::pkix::crl::dp::DistributionPoint;
-use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
-use x509_cert::ext::pkix::{
-    AccessDescription, AuthorityInfoAccessSyntax, BasicConstraints, CrlDistributionPoints, ExtendedKeyUsage,
-    KeyUsage, KeyUsages, SubjectAltName,
-};
-use x509_cert::ext::{Extension, Extensions};
+use x509_cert::ext::Extensions;
 use x509_cert::name::Name;
 use x509_cert::time::Validity;
 
 use super::crl::{self, LIST_LIFETIME_S};
 use super::csr::Csr;
+use super::extensions::{self, Leaf};
 use super::index::{Index, IndexStore, Record, Status, Unkept};
 use super::ocsp;
 use super::publication::Publication;
@@ -47,11 +42,6 @@ pub const ROOT_LIFETIME_S: u64 = 3_650 * DAY_S;
 pub const SERVER_LIFETIME_S: u64 = 90 * DAY_S;
 /// How long a client certificate is valid, in seconds: one year.
 pub const CLIENT_LIFETIME_S: u64 = 365 * DAY_S;
-
-/// id-ad-ocsp and id-ad-caIssuers (RFC 5280 section 4.2.2.1).
-const AD_OCSP: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1");
-/// See [`AD_OCSP`].
-const AD_CA_ISSUERS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.2");
 
 const WHAT: &str = "certificate";
 
@@ -83,6 +73,7 @@ pub struct Authority {
     serials: ChaCha20Rng,
     tally: Tally,
     publication: Option<Publication>,
+    client_lifetime_s: u64,
     index: Index,
     store: Box<dyn IndexStore>,
     /// The last list, with its number and when it was signed.
@@ -128,13 +119,14 @@ impl Authority {
             serials: rng.stream("ca-serial"),
             tally: tally.clone(),
             publication: None,
+            client_lifetime_s: CLIENT_LIFETIME_S,
             index: Index::default(),
             store: Box::new(Unkept),
             list: None,
             list_number: 0,
         };
         let subject = Subject::of(name, None);
-        let extensions = root_extensions(&public)?;
+        let extensions = extensions::of_root(&public)?;
         let terms = Terms { subject: &subject, public, lifetime_s: ROOT_LIFETIME_S, extensions };
         let serial = Serial::draw(&mut authority.serials);
         let tbs = authority.tbs(serial, terms, now_unix_s)?;
@@ -168,6 +160,7 @@ impl Authority {
             serials: rng.stream("ca-serial"),
             tally: tally.clone(),
             publication: None,
+            client_lifetime_s: CLIENT_LIFETIME_S,
             index,
             store: Box::new(Unkept),
             list: None,
@@ -178,6 +171,13 @@ impl Authority {
     /// The same, whose certificates say where to ask for their status.
     pub fn published(mut self, publication: Publication) -> Self {
         self.publication = Some(publication);
+        self
+    }
+
+    /// The same, whose certificates for clients are valid for so many seconds, in the place of
+    /// [`CLIENT_LIFETIME_S`].
+    pub fn for_clients_s(mut self, lifetime_s: u64) -> Self {
+        self.client_lifetime_s = lifetime_s;
         self
     }
 
@@ -216,7 +216,7 @@ impl Authority {
     /// [`CaError::Crypto`] where the request is not signed with its own key, [`CaError::Time`].
     pub fn prepare(&mut self, csr: &Csr, subject: &Subject, now_unix_s: u64) -> Result<Prepared, CaError> {
         csr.verify(&self.tally)?;
-        self.prepared(subject, csr.public(), CLIENT_AUTH, CLIENT_LIFETIME_S, now_unix_s)
+        self.prepared(subject, csr.public(), CLIENT_AUTH, self.client_lifetime_s, now_unix_s)
     }
 
     /// Signs what was prepared. The index has it before anybody else does. Returns DER.
@@ -324,7 +324,14 @@ impl Authority {
         lifetime_s: u64,
         now_unix_s: u64,
     ) -> Result<Prepared, CaError> {
-        let extensions = self.leaf_extensions(public, purpose, subject.alternatives())?;
+        let leaf = Leaf {
+            public,
+            purpose,
+            alternatives: subject.alternatives(),
+            issuer: &self.key.public(),
+            publication: self.publication.as_ref(),
+        };
+        let extensions = leaf.extensions()?;
         let terms = Terms { subject, public: *public, lifetime_s, extensions };
         let serial = Serial::draw(&mut self.serials);
         let tbs = self.tbs(serial, terms, now_unix_s)?;
@@ -359,27 +366,6 @@ impl Authority {
             extensions: Some(terms.extensions),
         })
     }
-
-    fn leaf_extensions(
-        &self,
-        public: &[u8; 64],
-        purpose: ObjectIdentifier,
-        alternatives: &[GeneralName],
-    ) -> Result<Extensions, CaError> {
-        let mut extensions = vec![
-            basic_constraints(false, None)?,
-            x509::extension(true, &KeyUsage(KeyUsages::DigitalSignature.into()))?,
-            x509::extension(false, &ExtendedKeyUsage(vec![purpose]))?,
-        ];
-        if !alternatives.is_empty() {
-            extensions.push(x509::extension(false, &SubjectAltName(alternatives.to_vec()))?);
-        }
-        extensions.extend([x509::subject_key_id(public)?, x509::authority_key_id(&self.key.public())?]);
-        if let Some(publication) = &self.publication {
-            extensions.extend(where_to_ask(publication)?);
-        }
-        Ok(extensions)
-    }
 }
 
 impl fmt::Debug for Authority {
@@ -387,40 +373,6 @@ impl fmt::Debug for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Authority({:?})", self.key)
     }
-}
-
-fn root_extensions(public: &[u8; 64]) -> Result<Extensions, CaError> {
-    Ok(vec![
-        basic_constraints(true, Some(0))?,
-        x509::extension(
-            true,
-            &KeyUsage(KeyUsages::KeyCertSign | KeyUsages::CRLSign | KeyUsages::DigitalSignature),
-        )?,
-        x509::subject_key_id(public)?,
-        x509::authority_key_id(public)?,
-    ])
-}
-
-fn basic_constraints(ca: bool, path_len_constraint: Option<u8>) -> Result<Extension, CaError> {
-    x509::extension(true, &BasicConstraints { ca, path_len_constraint })
-}
-
-/// cRLDistributionPoints and authorityInfoAccess.
-fn where_to_ask(publication: &Publication) -> Result<[Extension; 2], CaError> {
-    let uri = |text: &str| Ok::<_, CaError>(GeneralName::UniformResourceIdentifier(x509::ia5(text)?));
-    let point = DistributionPoint {
-        distribution_point: Some(DistributionPointName::FullName(vec![uri(&publication.list)?])),
-        reasons: None,
-        crl_issuer: None,
-    };
-    let access = |access_method, text| {
-        Ok::<_, CaError>(AccessDescription { access_method, access_location: uri(text)? })
-    };
-    let descriptions = vec![access(AD_OCSP, &publication.ocsp)?, access(AD_CA_ISSUERS, &publication.issuer)?];
-    Ok([
-        x509::extension(false, &CrlDistributionPoints(vec![point]))?,
-        x509::extension(false, &AuthorityInfoAccessSyntax(descriptions))?,
-    ])
 }
 
 #[cfg(test)]

@@ -132,6 +132,12 @@ impl ClientCertificate {
     pub fn not_after_unix_s(&self) -> u64 {
         self.not_after_unix_s
     }
+
+    /// Whether at `now_unix_s` less than a third of its life is left, or nothing: time to renew it.
+    pub fn nears_its_end(&self, now_unix_s: u64) -> bool {
+        let life = self.not_after_unix_s.saturating_sub(self.not_before_unix_s);
+        self.not_after_unix_s.saturating_sub(now_unix_s) < life / 3
+    }
 }
 
 /// Only digitalSignature and client authentication, and no authority (RFC 5280 sections 4.2.1.3, 4.2.1.9, 4.2.1.12).

@@ -226,8 +226,8 @@ pub enum Refusal {
     TooLarge { limit: usize },
     /// The body is said to be something else.
     MediaType { found: String },
-    /// Whoever asks has given wrong credentials too often: not before `after_s` seconds are over.
-    TooOften { after_s: u64 },
+    /// Whoever asks has asked, or has given wrong credentials, too often: not before `after_s` seconds are over.
+    TooOften { reason: Reason, detail: String, after_s: u64 },
 }
 
 impl Refusal {
@@ -251,15 +251,13 @@ impl Refusal {
         match self {
             Self::BadRequest { reason, detail }
             | Self::NotAuthenticated { reason, detail, .. }
-            | Self::Forbidden { reason, detail } => format!("{reason}: {detail}"),
+            | Self::Forbidden { reason, detail }
+            | Self::TooOften { reason, detail, .. } => format!("{reason}: {detail}"),
             Self::NotFound => "no such EST operation".to_owned(),
             Self::NotOffered => "this server makes no keys for others and speaks no full CMC".to_owned(),
             Self::Method { allowed } => format!("the operation takes {allowed}"),
             Self::TooLarge { limit } => format!("the body is over {limit} bytes"),
             Self::MediaType { found } => format!("content type {found:?}, {PKCS10} is expected"),
-            Self::TooOften { after_s } => {
-                format!("{}: wrong credentials too often, come again in {after_s} s", Reason::TooManyFailures)
-            }
         }
     }
 
@@ -271,7 +269,7 @@ impl Refusal {
                 headers.push(("WWW-Authenticate", (*challenge).to_owned()))
             }
             Self::Method { allowed } => headers.push(("Allow", (*allowed).to_owned())),
-            Self::TooOften { after_s } => headers.push(("Retry-After", after_s.to_string())),
+            Self::TooOften { after_s, .. } => headers.push(("Retry-After", after_s.to_string())),
             _ => {}
         }
         let body = format!("{}\n", self.reason()).into_bytes();

@@ -7,6 +7,7 @@ mod certificate;
 mod crl;
 pub mod csr;
 pub mod est;
+mod extensions;
 pub mod index;
 pub mod ocsp;
 mod publication;

@@ -253,7 +253,8 @@ impl Served {
         let wait = |who: &str| self.failures.wait_s(who, now_unix_s);
         let after_s = wait(&user).max(wait(&address));
         if after_s > 0 {
-            return Err(Refusal::TooOften { after_s });
+            let detail = format!("wrong credentials too often, come again in {after_s} s");
+            return Err(Refusal::TooOften { reason: Reason::TooManyFailures, detail, after_s });
         }
         let client = self.roster.by_user(&given.user);
         let login = client.and_then(|client| client.login.as_ref());

@@ -132,7 +132,11 @@ impl Procedure {
     pub fn deadline(&self) -> Option<Instant> {
         let lasts = match self.act()? {
             _ if self.fresh => Duration::ZERO,
-            Act::Step(_) => STEP_TIME_LIMIT,
+            Act::Step(_) => {
+                let task = self.task.as_ref().and_then(|(_, task)| task.deadline());
+                let given_up = self.started + STEP_TIME_LIMIT;
+                return (!self.over).then(|| task.map_or(given_up, |at| at.min(given_up)));
+            }
             Act::Wait(time) => time,
             Act::PowerCut => Duration::ZERO,
             Act::Until(_) => return None,
@@ -313,7 +317,7 @@ impl Procedure {
         mut host: Option<&mut Host>,
         out: &mut Vec<DeviceOutput>,
     ) -> Result<Turn, DeviceError> {
-        let forgotten = self.forgotten_before(step);
+        let forgotten = self.forgotten_before(step, now);
         let (kind, running) = self.task.get_or_insert_with(|| {
             let kind = forgotten.unwrap_or(step);
             (kind, task(kind))
@@ -324,6 +328,7 @@ impl Procedure {
             application: &mut self.application,
             assistant: self.assistant.as_mut(),
             host: host.as_deref_mut(),
+            until: self.started + STEP_TIME_LIMIT,
             recalling,
         };
         let flow = running.poll(&mut cx, out);
@@ -362,11 +367,15 @@ impl Procedure {
         }
     }
 
-    /// The first of the steps that `step` needs, was done before, and is not in memory any more.
-    fn forgotten_before(&self, step: Step) -> Option<Step> {
+    /// The first of the steps that `step` needs, was done before, and is not in memory any more or is to be done again:
+    /// a certificate that nears its end is renewed before it is used.
+    fn forgotten_before(&self, step: Step, now: Instant) -> Option<Step> {
         let before = self.plan.get(..self.position)?;
         let done = |needed: &Step| before.iter().any(|act| act.step().is_some_and(|id| id.step == *needed));
-        needed_for(step).iter().copied().find(|needed| done(needed) && !self.known.contains(needed))
+        let certificate = self.application.identity.certificate.as_ref();
+        let nears_its_end = certificate.is_some_and(|one| one.nears_its_end(now.unix_s()));
+        let known = |needed: &Step| self.known.contains(needed) && !(nears_its_end && *needed == Step::Enrol);
+        needed_for(step).iter().copied().find(|needed| done(needed) && !known(needed))
     }
 
     /// Gives the running step up when its time is over.
@@ -412,7 +421,7 @@ impl Procedure {
         match self.act() {
             Some(Act::Step(id)) => {
                 out.push(DeviceOutput::StepStarted(id));
-                let forgotten = self.forgotten_before(id.step);
+                let forgotten = self.forgotten_before(id.step, now);
                 self.task = forgotten.is_none().then(|| (id.step, task(id.step)));
             }
             Some(Act::Until(condition)) => out.push(DeviceOutput::Awaits(condition)),

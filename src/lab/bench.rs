@@ -31,6 +31,10 @@ pub struct Bench {
     /// What it takes to have a key put on the ledger.
     #[serde(default)]
     pub registration: RegistrationPolicy,
+    /// How long the certificate of a device is valid, in seconds: at most a year, which it is where nothing is said. A
+    /// device renews it in the last third of that time.
+    #[schemars(range(min = 60, max = 31_536_000))]
+    pub certificate_validity_s: Option<u32>,
     /// The base stations. Where there is none, one that every device hears.
     #[serde(default)]
     pub base_station: Vec<BaseStation>,

@@ -112,9 +112,10 @@ impl Chain {
         proposal: &Proposal<'_>,
     ) -> Result<Admission, Problem> {
         self.rate.take(now, device).map_err(|wait| {
-            let detail =
-                format!("this device has asked for too much; it may ask again in {} s", wait.as_secs() + 1);
-            Problem::new(429, Reason::TooManyRequests, detail)
+            // Never too early for whoever counts in whole seconds.
+            let after_s = wait.as_secs() + 1;
+            let detail = format!("this device has asked for too much; it may ask again in {after_s} s");
+            Problem::new(429, Reason::TooManyRequests, detail).for_s(after_s)
         })?;
         let Proposal::Registration(registration) = proposal else { return Ok(Admission::New) };
         match self.engine.examine(registration) {

@@ -62,10 +62,8 @@ impl Enrolment {
         cx: &mut Context<'_>,
     ) -> Result<Answer, ServiceError> {
         let identified = self.identify(who, request, again, cx).and_then(|identified| {
-            let admitted = cx.chain.admit(cx.now, who.device, &Proposal::Certificate);
-            admitted
-                .map(|_| identified)
-                .map_err(|problem| Refusal::Forbidden { reason: problem.reason, detail: problem.detail })
+            cx.chain.admit(cx.now, who.device, &Proposal::Certificate).map_err(refusal)?;
+            Ok(identified)
         });
         let prepared = match identified {
             Ok(identified) => self.prepare(identified, cx)?,
@@ -113,13 +111,11 @@ impl Enrolment {
         again: bool,
         cx: &Context<'_>,
     ) -> Result<Identified, Refusal> {
-        let forbidden =
-            |problem: Problem| Refusal::Forbidden { reason: problem.reason, detail: problem.detail };
         let certificate = match again {
             true => Some(est::certificate_of(&self.authority, who.certificate, cx.now.unix_s())?),
             false => None,
         };
-        let entry = cx.device_of(who).map_err(forbidden)?;
+        let entry = cx.device_of(who).map_err(refusal)?;
         let named =
             |error: CaError| Refusal::Forbidden { reason: Reason::NameMismatch, detail: error.to_string() };
         let subject = Subject::device(&entry.name).map_err(named)?;
@@ -130,7 +126,7 @@ impl Enrolment {
         let binding = who.channel_binding.as_ref();
         let wanted = Wanted { subject: &subject, in_full: again, linking: LINKING, binding };
         let csr = est::request(request.headers.get("content-type"), &request.body, wanted)?;
-        let id = agree(entry, &csr, cx).map_err(forbidden)?;
+        let id = agree(entry, &csr, cx).map_err(refusal)?;
         Ok(Identified { csr, id, name: entry.name })
     }
 }
@@ -173,6 +169,15 @@ impl Office for Enrolment {
         };
         cx.answers.push((sealed.ticket, Response::Http(response.to_http())));
         Ok(())
+    }
+}
+
+/// A problem in the words of EST.
+fn refusal(problem: Problem) -> Refusal {
+    let Problem { reason, detail, retry_after_s, .. } = problem;
+    match retry_after_s {
+        Some(after_s) => Refusal::TooOften { reason, detail, after_s },
+        None => Refusal::Forbidden { reason, detail },
     }
 }
 

@@ -286,6 +286,14 @@ mod tests {
         let low = report(&command, &keys(1), Status::COUNTER_LOW, vec![]);
         let told = |reports| server.told_key(&iccid(0), &sent, &[reports]);
         assert_eq!(told(low), Err(OtaRefusal::Status(Status::COUNTER_LOW)));
+        // A proof that comes by SEND SHORT MESSAGE is not asked for, and no device carries it: it is refused by its name.
+        let by_submit = told(report(&command, &keys(1), Status::BY_SUBMIT, vec![])).unwrap_err().problem();
+        assert_eq!(by_submit.reason, Reason::CardReportsError);
+        assert!(
+            by_submit.detail.contains("the answer comes in a message of its own"),
+            "{}",
+            by_submit.detail
+        );
         let empty = Answered { data: vec![], status: StatusWord::CONDITIONS_NOT_SATISFIED };
         let refused = told(report(&command, &keys(1), Status::OK, vec![empty])).unwrap_err();
         assert_eq!(refused.problem().reason, Reason::CardReportsError);

@@ -12,7 +12,7 @@ use rand_core::RngCore;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::chain::{Proposal, Ticket};
+use super::chain::{Admission, Proposal, Ticket};
 use super::office::{Answer, Caller, Context, Notice, Office, Request, Response};
 use super::ota::{OtaRefusal, OtaServer, Sent, ToldKey};
 use super::{ServiceError, short};
@@ -25,7 +25,7 @@ use crate::kernel::Instant;
 use crate::ledger::{Account, CardKey, Model, Registration, device_id};
 use crate::wire::Reason;
 use crate::wire::registration::{
-    Claim, FIRST_KEY, Offer, Problem, REGISTRATION_PATH, Registered, octets, session_context,
+    Claim, FIRST_KEY, Offer, Problem, REGISTRATION_PATH, Registered, Written, octets, session_context,
 };
 use crate::wire::{Label, Proto, http};
 
@@ -91,7 +91,8 @@ impl Registrar {
                 503,
                 Reason::Busy,
                 "too many registrations are under way; come again later",
-            ));
+            )
+            .for_s(OFFER_STANDS.as_secs()));
         }
         let iccid = &who.attestation.iccid;
         let (asked, envelopes) = match (self.ota.ask_for_key(iccid, cx.now.unix_s()), self.policy) {
@@ -117,14 +118,19 @@ impl Registrar {
     /// `POST /registration`: puts the card's key on the ledger.
     fn claim(&mut self, who: &Caller<'_>, body: &[u8], cx: &mut Context<'_>) -> Result<Answer, ServiceError> {
         let checked = self.check_claim(who, body, cx).and_then(|claim| {
-            cx.chain.admit(cx.now, who.device, &Proposal::Registration(&claim))?;
-            Ok(claim)
+            let admission = cx.chain.admit(cx.now, who.device, &Proposal::Registration(&claim))?;
+            Ok((claim, admission))
         });
-        let claim = match checked {
-            Ok(claim) => claim,
+        let (claim, admission) = match checked {
+            Ok(checked) => checked,
             Err(problem) => return Ok(refused(&problem, cx).into()),
         };
         let id = claim.id;
+        if admission == Admission::Repeated {
+            // Whoever has lost the answer asks again: it stands there, and costs no block.
+            cx.note(Actor::REGISTRAR, "key stands on the ledger already", vec![("id", short(&id))]);
+            return Ok(json(200, &Registered { id: hex::encode(id), written: None }).into());
+        }
         let raw = self.account.register_device(cx.chain.ledger().contract(), &claim);
         let label =
             Label::new(Proto::Evm, "registerDevice").with("id", short(&id)).with("model", claim.model.name());
@@ -238,7 +244,8 @@ impl Office for Registrar {
             Some((reason, detail)) => Problem::new(409, Reason::of(reason), detail).response(),
             None => {
                 let transaction = hex::encode(sealed.receipt.tx_hash);
-                json(201, &Registered { id: hex::encode(id), block: sealed.block, transaction })
+                let written = Some(Written { block: sealed.block, transaction });
+                json(201, &Registered { id: hex::encode(id), written })
             }
         };
         cx.answers.push((sealed.ticket, Response::Http(response)));

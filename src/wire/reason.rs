@@ -89,7 +89,7 @@ reasons! {
     MalformedOffer = "malformed-offer", [Device], "The registrar's offer is not what it should be.";
     MalformedAnswer = "malformed-answer", [Device], "A service's answer cannot be read.";
     TrustAnchorMismatch = "trust-anchor-mismatch", [Device], "EST's CA certificates lack the trust anchor of the card.";
-    EnrolmentPending = "enrolment-pending", [Device], "EST asks to come again later, which the device does not do.";
+    EnrolmentPending = "enrolment-pending", [Device], "EST asks to come again later, and the step has no time for that.";
     BadEstResponse = "bad-est-response", [Device], "EST's answer cannot be used.";
     RolledBack = "rolled-back", [Device], "The new profile failed, and the card has enabled the profile before.";
     NoEimPackage = "no-eim-package", [Device], "The eIM has nothing for this card.";

@@ -55,11 +55,20 @@ pub struct Claim {
     pub signature: String,
 }
 
-/// Where the registration stands on the ledger.
+/// Where the registration stands on the ledger: answered with 201 where it is new, with 200 where the same stood there
+/// already and nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registered {
     /// The identifier of the device, 32 octets in hex.
     pub id: String,
+    /// The transaction that has written it; none where nothing was written.
+    #[serde(flatten)]
+    pub written: Option<Written>,
+}
+
+/// What has written something onto the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
     /// The number of the block that the transaction is in.
     pub block: u64,
     /// The transaction, 32 octets in hex.
@@ -75,6 +84,10 @@ pub struct Problem {
     pub reason: Reason,
     /// A sentence for people.
     pub detail: String,
+    /// After how many seconds it may be asked again. It stands in the header field Retry-After (RFC 9110 section 10.2.3)
+    /// and not in the document.
+    #[serde(skip)]
+    pub retry_after_s: Option<u64>,
 }
 
 impl Problem {
@@ -83,14 +96,24 @@ impl Problem {
 
     /// A refusal with an HTTP status.
     pub fn new(status: u16, reason: Reason, detail: impl Into<String>) -> Self {
-        Self { status, reason, detail: detail.into() }
+        Self { status, reason, detail: detail.into(), retry_after_s: None }
+    }
+
+    /// The same, which stands for so many seconds only.
+    pub fn for_s(self, seconds: u64) -> Self {
+        Self { retry_after_s: Some(seconds), ..self }
     }
 
     /// The HTTP response that carries it.
     pub fn response(&self) -> Response {
         // Three plain members always serialise.
         let body = serde_json::to_vec(self).unwrap_or_default();
-        Response::new(self.status).body(Self::MEDIA_TYPE, body)
+        let base = Response::new(self.status);
+        let base = match self.retry_after_s {
+            Some(seconds) => base.header("Retry-After", &seconds.to_string()),
+            None => base,
+        };
+        base.body(Self::MEDIA_TYPE, body)
     }
 }
 

@@ -128,6 +128,8 @@ pub struct Setup {
     pub certificates: Option<Box<dyn IndexStore>>,
     /// What it takes to have a key put on the ledger.
     pub registration: RegistrationPolicy,
+    /// How long the certificate of a device is valid, in seconds, where that is not for the authority to say.
+    pub certificate_validity_s: Option<u32>,
     /// Packets to cards count from here, where the cards' own counters are lower: a card that outlives the run has
     /// counted the packets of others.
     pub ota_counter: Counter,
@@ -159,6 +161,9 @@ impl World {
         let mut authority = authority(&rng, &tally)?;
         if let Some(store) = setup.certificates.take() {
             authority = authority.kept(store);
+        }
+        if let Some(seconds) = setup.certificate_validity_s {
+            authority = authority.for_clients_s(seconds.into());
         }
         let mut servers = Servers::new(&mut authority, &rng, &tally, &clock, setup.key_log.as_ref())?;
         let (ledger, operators) = ledger(&setup.name, &rng, &tally, place.into())?;

@@ -1,6 +1,7 @@
 //! Onboarding as its parties see it: what the offices decide, what their sessions bear, and whole runs.
 #![allow(clippy::disallowed_methods, reason = "a test reads files")]
 
+mod again;
 mod attested;
 mod certificates;
 mod decisions;

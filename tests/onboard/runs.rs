@@ -65,6 +65,7 @@ pub fn setup(devices: u32) -> Setup {
         card: None,
         certificates: None,
         registration: RegistrationPolicy::CardProof,
+        certificate_validity_s: None,
         ota_counter: Counter::default(),
     }
 }

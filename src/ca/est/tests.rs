@@ -105,7 +105,8 @@ fn refusals_have_the_status_that_names_them() {
             reason: "key-not-on-ledger: nobody has registered it".to_owned()
         })
     );
-    let often = Refusal::TooOften { after_s: 30 }.response();
+    let often =
+        Refusal::TooOften { reason: Reason::TooManyRequests, detail: "wait".into(), after_s: 30 }.response();
     assert_eq!((often.status, header(&often.headers, "Retry-After")), (429, Some("30")));
 }
 

@@ -1,14 +1,17 @@
 //! The `enrol` step: the CA issues a certificate for the card's key (RFC 7030), and the card keeps it.
 //!
-//! A certificate that is on the card and still valid is enough. One that was issued and got lost on its way to the
-//! card is asked for again: the ledger takes the newest for the one that counts.
+//! A certificate that is on the card and has a third of its life left is enough. One with less is renewed over mutual TLS
+//! (simplereenroll). One that has expired, or was issued and got lost on its way to the card, is asked for as the first one
+//! was: the ledger takes the newest for the one that counts. Where the authority asks to come again later (202 or 429 with
+//! Retry-After), the device does, as long as the step has time.
 
-use super::{Conversation, DeviceContext, Flow, Task};
+use super::{Conversation, DeviceContext, Flow, Task, when_again};
 use crate::ca::est::{self, Enrolment, EstRequest};
-use crate::ca::{CsrBuilder, DeviceCertificate};
+use crate::ca::{CsrBuilder, DeviceCertificate, Subject};
 use crate::device::application::{Application, Identity};
 use crate::device::link::Link;
 use crate::device::{DeviceError, DeviceOutput};
+use crate::kernel::Instant;
 use crate::net::Host;
 use crate::net::endpoint::EST;
 use crate::wire::Reason;
@@ -29,12 +32,15 @@ enum Stage {
 
 impl Task for Enrol {
     fn poll(&mut self, cx: &mut DeviceContext<'_>, out: &mut Vec<DeviceOutput>) -> Result<Flow, DeviceError> {
-        if let Some(kept) = &cx.application.identity.certificate
-            && cx.now.unix_s() <= kept.not_after_unix_s()
-        {
+        let now_unix_s = cx.now.unix_s();
+        let kept = cx.application.identity.certificate.as_ref();
+        let renewed = kept.filter(|kept| now_unix_s <= kept.not_after_unix_s());
+        if let Some(kept) = renewed.filter(|kept| !kept.nears_its_end(now_unix_s)) {
             return Ok(Flow::Done(format!("certificate {} is in the card already", kept.serial())));
         }
-        let Some(link) = self.conversation.link(EST, false, cx, out)? else { return Ok(Flow::Waiting) };
+        let subject = renewed.map(|kept| kept.subject().clone());
+        let mutual = subject.is_some();
+        let Some(link) = self.conversation.link(EST, mutual, cx, out)? else { return Ok(Flow::Waiting) };
         let flow = match self.stage {
             Stage::Begin => {
                 link.request(&EstRequest::cacerts().to_http(EST.name), out)?;
@@ -49,8 +55,12 @@ impl Task for Enrol {
                         let detail = "EST's CA certificates lack the trust anchor of the card";
                         return Err(DeviceError::refused(Reason::TrustAnchorMismatch, detail));
                     }
-                    let csr = csr(cx.application, link)?;
-                    link.request(&EstRequest::simple_enroll(&csr).to_http(EST.name), out)?;
+                    let csr = csr(cx.application, subject.as_ref(), link)?;
+                    let request = match mutual {
+                        true => EstRequest::simple_reenroll(&csr),
+                        false => EstRequest::simple_enroll(&csr),
+                    };
+                    link.request(&request.to_http(EST.name), out)?;
                     self.stage = Stage::CsrSent;
                     Flow::Progress
                 }
@@ -58,6 +68,10 @@ impl Task for Enrol {
             },
             Stage::CsrSent => match link.response()? {
                 Some(response) => {
+                    if let Some(at) = when_again(&response, cx) {
+                        self.stage = Stage::Begin;
+                        return Ok(self.conversation.put_off(at, cx));
+                    }
                     let (kind, retry) =
                         (response.headers.get("content-type"), response.headers.get("retry-after"));
                     match est::read_enroll_response(response.status, kind, retry, &response.body)
@@ -67,8 +81,7 @@ impl Task for Enrol {
                             keep(cx.application, &certificate, cx.now.unix_s())?
                         }
                         Enrolment::Retry { .. } => {
-                            let detail =
-                                "the service asks to come again later, which this device does not do";
+                            let detail = "the service asks to come again, not within the time of a step";
                             return Err(DeviceError::refused(Reason::EnrolmentPending, detail));
                         }
                         Enrolment::Refused { status, reason } => return Err(refused_by_est(status, &reason)),
@@ -80,22 +93,26 @@ impl Task for Enrol {
         self.conversation.settle(flow, cx.host.as_deref_mut())
     }
 
+    fn deadline(&self) -> Option<Instant> {
+        self.conversation.deadline()
+    }
+
     fn hang_up(&mut self, host: &mut Host) {
         self.conversation.hang_up(host);
     }
 }
 
 /// A CSR for the card's key, signed by the card, bound to this TLS session (RFC 7030 clause 3.5). The device leaves it to
-/// the authority how it is called.
-fn csr(application: &mut Application, link: &Link) -> Result<Vec<u8>, DeviceError> {
+/// the authority how it is called, but for a renewal, which repeats the name (clause 4.2.2).
+fn csr(application: &mut Application, named: Option<&Subject>, link: &Link) -> Result<Vec<u8>, DeviceError> {
     let binding = link.channel_binding()?;
-    let builder = CsrBuilder::new(None, &application.public_key()?, Some(&binding))?;
+    let builder = CsrBuilder::new(named, &application.public_key()?, Some(&binding))?;
     let signature = application.sign(builder.tbs())?;
     Ok(builder.finish(&signature)?)
 }
 
-/// Checks all of the certificate and puts it into the applet's file. One that was there before has expired, and its name
-/// is the device's for good.
+/// Checks all of the certificate and puts it into the applet's file. The name of one that was
+/// there before is the device's for good.
 fn keep(application: &mut Application, certificate: &[u8], now_unix_s: u64) -> Result<Flow, DeviceError> {
     let public = application.public_key()?;
     let Identity { trust_anchor, certificate: before, .. } = &application.identity;

@@ -18,12 +18,16 @@ use super::application::Application;
 use super::ipa::Assistant;
 use super::link::Link;
 use super::{DeviceError, DeviceOutput};
+use crate::ca::est::RetryAfter;
 use crate::event::Step;
-use crate::kernel::Instant;
+use crate::kernel::{Duration, Instant};
 use crate::net::{Host, ServiceAddress};
 use crate::wire::Reason;
 use crate::wire::http::Response;
 use crate::wire::registration::Problem;
+
+/// How long a device leaves a service alone that has put it off, at least.
+const AGAIN_AFTER_MIN: Duration = Duration::from_secs(1);
 
 /// What a task has at hand while it works.
 pub struct DeviceContext<'a> {
@@ -35,6 +39,8 @@ pub struct DeviceContext<'a> {
     pub assistant: Option<&'a mut Assistant>,
     /// The IP stack, while the modem has a session.
     pub host: Option<&'a mut Host>,
+    /// When the step that runs is given up.
+    pub until: Instant,
     /// Whether the task is not the step that runs, but an earlier one that the device goes through once more to learn
     /// what it has forgotten.
     pub recalling: bool,
@@ -55,6 +61,11 @@ pub trait Task: Send {
 
     /// The modem has left the network; what the step proves where that was all it wanted.
     fn detached(&mut self) -> Option<String> {
+        None
+    }
+
+    /// When the task has something to do without anything coming in.
+    fn deadline(&self) -> Option<Instant> {
         None
     }
 
@@ -90,6 +101,8 @@ pub fn needed_for(step: Step) -> &'static [Step] {
 #[derive(Default)]
 struct Conversation {
     link: Option<Link>,
+    /// Before which moment the service does not want to be asked again.
+    not_before: Option<Instant>,
 }
 
 impl Conversation {
@@ -102,6 +115,10 @@ impl Conversation {
         cx: &mut DeviceContext<'_>,
         out: &mut Vec<DeviceOutput>,
     ) -> Result<Option<&mut Link>, DeviceError> {
+        if self.not_before.is_some_and(|at| cx.now < at) {
+            return Ok(None);
+        }
+        self.not_before = None;
         let Some(host) = cx.host.as_deref_mut() else { return Ok(None) };
         if self.link.is_none() {
             let config = cx.application.tls_client(mutual)?;
@@ -110,6 +127,20 @@ impl Conversation {
         cx.application.clock.set(cx.now.unix_s());
         let Some(link) = &mut self.link else { return Ok(None) };
         Ok(link.pump(host, out)?.then_some(link))
+    }
+
+    /// Puts the conversation off until `at`: it begins anew then, over another connection.
+    fn put_off(&mut self, at: Instant, cx: &mut DeviceContext<'_>) -> Flow {
+        if let Some(host) = cx.host.as_deref_mut() {
+            self.hang_up(host);
+        }
+        self.not_before = Some(at);
+        Flow::Progress
+    }
+
+    /// When the conversation goes on by itself.
+    fn deadline(&self) -> Option<Instant> {
+        self.not_before
     }
 
     /// What `flow` means for the connection: it is ended, or what was written is sent. A peer that has ended it and
@@ -132,6 +163,19 @@ impl Conversation {
             link.close(host);
         }
     }
+}
+
+/// When the service wants to be asked again, where it says so (RFC 9110 section 10.2.3) and the step is not over by then:
+/// not at once, whatever it says.
+fn when_again(response: &Response, cx: &DeviceContext<'_>) -> Option<Instant> {
+    if !matches!(response.status, 202 | 429 | 503) {
+        return None;
+    }
+    let asked = match RetryAfter::parse(response.headers.get("retry-after")?)? {
+        RetryAfter::Delay(seconds) => cx.now + Duration::from_secs(seconds.into()),
+        RetryAfter::At(unix_s) => Instant::from_unix_s(unix_s),
+    };
+    Some(asked.max(cx.now + AGAIN_AFTER_MIN)).filter(|at| *at < cx.until)
 }
 
 /// A JSON answer, or the refusal that it carries.

@@ -5,13 +5,15 @@
 //! was in this conversation.
 //!
 //! The card does not remember that it was registered. A device that has forgotten asks again: the same key for the
-//! same identity is answered as the first time, and nothing changes on the ledger.
+//! same identity is answered, and nothing is written to the ledger. Where the registrar asks to come again later, the device
+//! does.
 
-use super::{Conversation, DeviceContext, Flow, Task, accepted};
+use super::{Conversation, DeviceContext, Flow, Task, accepted, when_again};
 use crate::ca::csr::ChannelBinding;
 use crate::crypto::key::halves;
 use crate::device::application::Application;
 use crate::device::{DeviceError, DeviceOutput};
+use crate::kernel::Instant;
 use crate::ledger::{CardKey, Contract, Model, registration_message};
 use crate::net::Host;
 use crate::net::endpoint::REGISTRAR;
@@ -54,6 +56,10 @@ impl Task for Register {
             }
             Stage::OfferAsked => match link.response()? {
                 Some(response) => {
+                    if let Some(at) = when_again(&response, cx) {
+                        self.stage = Stage::Begin;
+                        return Ok(self.conversation.put_off(at, cx));
+                    }
                     let claim = claim(cx.application, &accepted(&response)?, &link.channel_binding()?)?;
                     let body = serde_json::to_vec(&claim).unwrap_or_default();
                     let request = Request::new("POST", REGISTRATION_PATH, REGISTRAR.name)
@@ -66,17 +72,26 @@ impl Task for Register {
             },
             Stage::ClaimSent => match link.response()? {
                 Some(response) => {
+                    if let Some(at) = when_again(&response, cx) {
+                        self.stage = Stage::Begin;
+                        return Ok(self.conversation.put_off(at, cx));
+                    }
                     let registered: Registered = accepted(&response)?;
-                    Flow::Done(format!(
-                        "key on the ledger as {}…, block {}, the card proved it",
-                        registered.id.get(..8).unwrap_or_default(),
-                        registered.block
-                    ))
+                    let place = match registered.written {
+                        Some(written) => format!("block {}", written.block),
+                        None => "where it stood already".to_owned(),
+                    };
+                    let id = registered.id.get(..8).unwrap_or_default();
+                    Flow::Done(format!("key on the ledger as {id}…, {place}, the card proved it"))
                 }
                 None => Flow::Waiting,
             },
         };
         self.conversation.settle(flow, cx.host.as_deref_mut())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.conversation.deadline()
     }
 
     fn hang_up(&mut self, host: &mut Host) {
