@@ -27,6 +27,7 @@ pub(super) const STREAM: u16 = 0xa7;
 pub(super) const AUTHENTICATIONS: u16 = 0xa8;
 pub(super) const GENERATION: u16 = 0xa9;
 pub(super) const OTA_COUNTER: u16 = 0xaa;
+pub(super) const OTA_GUESSES: u16 = 0xab;
 
 /// A state being written.
 pub(super) struct Writer {
@@ -279,6 +280,7 @@ mod tests {
             objects in proptest::collection::vec(
                 (prop::sample::select(vec![
                     ICCID, PIN, SEQUENCE, FILE, APPLET_KEY, APPLET_FILE, STREAM, AUTHENTICATIONS, GENERATION, OTA_COUNTER,
+                    OTA_GUESSES,
                 ]),
                  proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..6)), 0..8),
         ) {

@@ -4,7 +4,7 @@
 use super::super::fs::{Index, Tree};
 use super::super::iot_safe::{AID_GSMA, AID_THALES};
 use super::super::pin::AccessDomain;
-use super::super::state::{OTA_COUNTER, Stored, Writer, damaged, exactly};
+use super::super::state::{OTA_COUNTER, OTA_GUESSES, Stored, Writer, damaged, exactly};
 use super::super::{CardError, OtaKeys};
 use crate::wire::ota::{Counter, Key, KeySet, TAR_IOT_SAFE, Tar, tar_of_aid};
 use crate::wire::saip::{AppletInstance, ElementRef, Image, RfmImage, SecurityDomainImage};
@@ -36,10 +36,26 @@ const SECURED: u8 = 0x0f;
 /// Key versions of SCP80 (GlobalPlatform UICC Configuration).
 const VERSIONS: std::ops::RangeInclusive<u8> = 0x01..=0x0f;
 
-/// A key set, and how far packets under it have counted.
+/// How many wrong checksums a key set takes whose own have fewer than eight octets, one after another. Of four octets one
+/// guess in 2^32 is right: who may try no more has found one with a probability of 2^-22.
+pub(in crate::card) const GUESSES_MAX: u32 = 1_000;
+
+/// A key set, how far packets under it have counted, and how many wrong checksums have come since the last right one.
 struct Counted {
     set: KeySet,
     counter: Counter,
+    guesses: u32,
+}
+
+impl Counted {
+    fn new(set: KeySet, counter: Counter) -> Self {
+        Self { set, counter, guesses: 0 }
+    }
+
+    /// Whether checksums of the set can be found by trying.
+    fn can_be_guessed(&self) -> bool {
+        self.set.checksum_octets() < 8
+    }
 }
 
 /// A security domain.
@@ -101,7 +117,7 @@ pub(in crate::card) struct Administration {
 impl Administration {
     /// That of a personalised card, whose issuer's domain has `keys`.
     pub(in crate::card) fn personalised(keys: &OtaKeys, tree: &Tree) -> Self {
-        let counted = Counted { set: keys.set.clone(), counter: keys.counter };
+        let counted = Counted::new(keys.set.clone(), keys.counter);
         let domain = Domain { aid: ISSUER_AID.to_vec(), keys: vec![counted] };
         let mut made = Self { domains: vec![domain], ..Self::default() };
         let mut add = |tar, floor, purpose| {
@@ -261,8 +277,29 @@ impl Administration {
 
     /// The counter of packets under a key set.
     pub(super) fn counter(&mut self, target: &Target, version: u8) -> Option<&mut Counter> {
+        self.counted(target, version).map(|counted| &mut counted.counter)
+    }
+
+    fn counted(&mut self, target: &Target, version: u8) -> Option<&mut Counted> {
         let keys = &mut self.domains.get_mut(target.domain)?.keys;
-        keys.iter_mut().find(|counted| counted.set.version() == version).map(|counted| &mut counted.counter)
+        keys.iter_mut().find(|counted| counted.set.version() == version)
+    }
+
+    /// Whether checksums under a key set are looked at: not any more where too many were wrong.
+    pub(super) fn takes_checksums(&mut self, target: &Target, version: u8) -> bool {
+        self.counted(target, version)
+            .is_some_and(|counted| !counted.can_be_guessed() || counted.guesses < GUESSES_MAX)
+    }
+
+    /// Notes that the checksum of a packet was right or wrong.
+    pub(super) fn note_checksum(&mut self, target: &Target, version: u8, right: bool) {
+        let Some(counted) = self.counted(target, version).filter(|counted| counted.can_be_guessed()) else {
+            return;
+        };
+        let guesses = if right { 0 } else { counted.guesses.saturating_add(1) };
+        if std::mem::replace(&mut counted.guesses, guesses) != guesses {
+            self.changed();
+        }
     }
 
     pub(super) fn changed(&mut self) {
@@ -294,31 +331,48 @@ impl Administration {
     /// Writes down the counters. Keys are what the profile was made with, as K is.
     pub(in crate::card) fn save(&self, out: &mut Writer) {
         for domain in &self.domains {
-            for Counted { set, counter } in &domain.keys {
+            for Counted { set, counter, guesses } in &domain.keys {
                 out.put_parts(OTA_COUNTER, &[&domain.aid, &[set.version()], &counter.to_bytes()]);
+                if *guesses > 0 {
+                    out.put_parts(OTA_GUESSES, &[&domain.aid, &[set.version()], &guesses.to_be_bytes()]);
+                }
             }
         }
     }
 
     /// The counters as they were stored, for [`assume`](Self::assume). None goes back.
     pub(in crate::card) fn restored(&self, stored: Stored<'_>) -> Result<Counters, CardError> {
+        let of = |keys: &Counted| (keys.counter, keys.guesses);
         let mut counters: Counters =
-            self.domains.iter().map(|domain| domain.keys.iter().map(|keys| keys.counter).collect()).collect();
+            self.domains.iter().map(|domain| domain.keys.iter().map(of).collect()).collect();
         for parts in stored.all_parts::<3>(OTA_COUNTER) {
             let [aid, version, counter] = parts?;
-            let unknown = damaged("it counts packets under keys that this card does not have");
-            let at = self.domains.iter().position(|domain| domain.aid == aid).ok_or(unknown.clone())?;
-            let same = |keys: &Counted| version == [keys.set.version()];
-            let key = self.domains[at].keys.iter().position(same).ok_or(unknown)?;
-            counters[at][key] = counters[at][key].max(Counter::from_bytes(exactly(counter)?));
+            let (at, key) = self.place_of(aid, version)?;
+            let held = &mut counters[at][key].0;
+            *held = (*held).max(Counter::from_bytes(exactly(counter)?));
+        }
+        for parts in stored.all_parts::<3>(OTA_GUESSES) {
+            let [aid, version, guesses] = parts?;
+            let (at, key) = self.place_of(aid, version)?;
+            let held = &mut counters[at][key].1;
+            *held = (*held).max(u32::from_be_bytes(exactly(guesses)?));
         }
         Ok(counters)
     }
 
+    /// The places of a domain and of its key set.
+    fn place_of(&self, aid: &[u8], version: &[u8]) -> Result<(usize, usize), CardError> {
+        let unknown = damaged("it counts packets under keys that this card does not have");
+        let at = self.domains.iter().position(|domain| domain.aid == aid).ok_or(unknown.clone())?;
+        let same = |keys: &Counted| version == [keys.set.version()];
+        let key = self.domains[at].keys.iter().position(same).ok_or(unknown)?;
+        Ok((at, key))
+    }
+
     pub(in crate::card) fn assume(&mut self, counters: Counters) {
         for (domain, counters) in self.domains.iter_mut().zip(counters) {
-            for (keys, counter) in domain.keys.iter_mut().zip(counters) {
-                keys.counter = counter;
+            for (keys, counted) in domain.keys.iter_mut().zip(counters) {
+                (keys.counter, keys.guesses) = counted;
             }
         }
     }
@@ -331,8 +385,8 @@ impl Administration {
     }
 }
 
-/// Counters by domain and key set.
-pub(in crate::card) type Counters = Vec<Vec<Counter>>;
+/// Counters, and how many wrong checksums have come, by domain and key set.
+pub(in crate::card) type Counters = Vec<Vec<(Counter, u32)>>;
 
 /// Key types (GlobalPlatform Card Specification table 11-16).
 const DES: u8 = 0x80;
@@ -357,7 +411,7 @@ fn key_sets(domain: &SecurityDomainImage) -> Vec<Counted> {
         let (kic, _, counted) = key(version, KIC)?;
         let (kid, checksum_octets, counter) = key(version, KID)?;
         let set = KeySet::new(version, kic, kid, checksum_octets).ok()?;
-        Some(Counted { set, counter: counter.max(counted) })
+        Some(Counted::new(set, counter.max(counted)))
     };
     VERSIONS.filter_map(set).collect()
 }

@@ -15,6 +15,9 @@ pub(super) use domains::{
     Administration, IOT_SAFE_MINIMUM, ISSUER_AID, ISSUER_TAR, MNO_TAR, UICC_FILES, USIM_FILES,
 };
 
+#[cfg(test)]
+pub(super) use domains::GUESSES_MAX;
+
 use self::receive::Admitted;
 use super::Reply;
 use super::installed::InstalledProfile;

@@ -4,7 +4,7 @@
 //! the keys.
 
 use super::domains::{Administration, Target};
-use crate::wire::ota::{Check, Command, CommandPacket, Counter, CounterMode, KeySet, Status};
+use crate::wire::ota::{Check, Command, CommandPacket, Counter, CounterMode, KeySet, OtaError, Status};
 
 /// A packet of somebody who has the keys.
 pub(super) struct Admitted {
@@ -26,7 +26,17 @@ impl Administration {
             return None;
         }
         let keys = self.keys(&target, header.key_version().ok()?)?.clone();
-        let command = packet.open(Some(&keys)).ok()?;
+        if !self.takes_checksums(&target, keys.version()) {
+            return None;
+        }
+        let opened = packet.open(Some(&keys));
+        match &opened {
+            Ok(_) => self.note_checksum(&target, keys.version(), true),
+            Err(OtaError::Checksum) => self.note_checksum(&target, keys.version(), false),
+            // What is no packet under these keys has tried no checksum.
+            Err(_) => {}
+        }
+        let command = opened.ok()?;
         let status = match header.spi.meets(target.minimum) {
             false => Status::SECURITY_LEVEL,
             true => {

@@ -2,6 +2,7 @@
 //! keeps old messages.
 
 use super::*;
+use crate::card::ota::GUESSES_MAX;
 
 const GENERATE: &str = "aa0b 2209 80b90000038401 0100";
 
@@ -56,6 +57,56 @@ fn a_counter_that_is_used_up_stays_so() {
     let low = Server { counter: 0, ..server.clone() };
     let (command, packet) = generating(&mut low.clone());
     assert_eq!(server.open(&command, &delivered(card, &packet)).status, Status::COUNTER_BLOCKED);
+}
+
+#[test]
+fn guesses_at_a_short_checksum_are_counted_and_end() {
+    let with_octets = |octets: usize| {
+        let mut personal = personalisation();
+        let ota = personal.ota.as_mut().unwrap();
+        ota.set = KeySet::new(1, ota.set.kic().clone(), ota.set.kid().clone(), octets).unwrap();
+        let server = Server::of(ota);
+        let mut card = Uicc::new(&personal, RngTree::new(7).branch("card1"), &trust_anchor()).unwrap();
+        send(&mut card, ABLE);
+        (card, server)
+    };
+    // Not ciphered, so that who guesses can choose the checksum: it stands behind header and counters.
+    let guess = |server: &Server| {
+        let mut open = server.with(0x1219);
+        open.counter += 1_000;
+        let mut packet = open.seal(&open.clone().command(TAR_IOT_SAFE, &octets(GENERATE)));
+        *packet.last_mut().unwrap() ^= 1;
+        packet
+    };
+    let (mut card, mut server) = with_octets(4);
+    let wrong = guess(&server);
+    let guesses = |card: &mut Uicc, count: u32| {
+        (0..count).for_each(|_| assert!(delivered(card, &wrong).is_empty()));
+    };
+    // A right one begins the count anew.
+    guesses(&mut card, GUESSES_MAX - 1);
+    let (command, packet) = generating(&mut server);
+    assert_eq!(server.open(&command, &delivered(&mut card, &packet)).status, Status::OK);
+    guesses(&mut card, GUESSES_MAX - 1);
+    let (_, packet) = generating(&mut server);
+    assert!(!delivered(&mut card, &packet).is_empty());
+    guesses(&mut card, GUESSES_MAX);
+    let state = card.save();
+    // Nothing is looked at, and nothing is counted any more; neither does the power bring it back.
+    let (_, right) = generating(&mut server);
+    let mut restored = with_octets(4).0;
+    restored.restore(&state).unwrap();
+    send(&mut restored, ABLE);
+    for card in [&mut card, &mut restored] {
+        assert!(delivered(card, &right).is_empty());
+        assert_eq!(card.save(), state);
+    }
+    // Of eight octets nobody finds one.
+    let (mut card, mut server) = with_octets(8);
+    let wrong = guess(&server);
+    (0..=GUESSES_MAX).for_each(|_| assert!(delivered(&mut card, &wrong).is_empty()));
+    let (command, packet) = generating(&mut server);
+    assert_eq!(server.open(&command, &delivered(&mut card, &packet)).status, Status::OK);
 }
 
 #[test]
