@@ -24,7 +24,10 @@ impl FileSignerState {
     /// # Errors
     /// [`StoreError::Locked`] if another process signs with it; [`StoreError::Io`] with the path.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let durable = Durable::default();
+        Self::open_on(Durable::default(), folder)
+    }
+
+    fn open_on(durable: Durable, folder: &Path) -> Result<Self, StoreError> {
         let held = "another process signs with this key; wait until it has ended";
         let lock = hold(folder, &durable, held)?;
         Ok(Self { signed: folder.join("signed"), durable, _lock: lock })
@@ -53,7 +56,34 @@ impl SignerState for FileSignerState {
 
 #[cfg(test)]
 mod tests {
+    use super::super::disk::power::{FaultyDisk, Trial};
     use super::*;
+
+    const BEFORE: &str = "block 7\n";
+    const NOW: &str = "block 8\n";
+
+    /// A signature leaves when [`SignerState::keep`] has returned. From then on the key must never believe that it has
+    /// signed less, and it must never be without a memory: that would be a fresh start.
+    #[test]
+    fn what_was_signed_is_remembered_whatever_fails() {
+        let keep = |root: &Path, disk: FaultyDisk| {
+            let state = FileSignerState::open_on(Durable::on(disk), &root.join("signer"));
+            state.and_then(|mut state| state.keep(NOW)).is_ok()
+        };
+        let remembered = |root: &Path| FileSignerState::open(&root.join("signer")).unwrap().load().unwrap();
+        let told = |kept: Option<String>, older: Option<&str>, done: bool| match kept.as_deref() {
+            Some(NOW) => Ok(()),
+            kept if kept == older && !done => Ok(()),
+            other => Err(format!("it remembers {other:?}")),
+        };
+        let check = |root: &Path, done: bool| told(remembered(root), Some(BEFORE), done);
+        let prepare =
+            |root: &Path| FileSignerState::open(&root.join("signer")).unwrap().keep(BEFORE).unwrap();
+        Trial { prepare: &prepare, work: &keep, check: &check }.run();
+        // The first signature of a key as well, with the folder that it makes.
+        let check = |root: &Path, done: bool| told(remembered(root), None, done);
+        Trial { prepare: &|_| {}, work: &keep, check: &check }.run();
+    }
 
     #[test]
     fn one_process_remembers_and_the_next_one_finds_it() {

@@ -2,8 +2,8 @@
 
 use cellbed::kernel::RngTree;
 use cellbed::ledger::{
-    Account, Address, Genesis, Ledger, MemorySignerState, MemoryStore, Operators, Reason, Release, Roles,
-    Rotation, TxOutcome,
+    Account, Address, Anchors, Depth, Genesis, Ledger, MemorySignerState, MemoryStore, Operators, Reason,
+    Release, Roles, Rotation, TxOutcome,
 };
 
 use crate::firmware::{component, model};
@@ -187,7 +187,7 @@ fn a_proposal_ends_with_the_office_of_who_made_it() {
 
 #[test]
 fn validators_can_be_enumerated() {
-    let (mut lab, _) = Lab::in_memory();
+    let (mut lab, mut store) = Lab::in_memory();
     let contract = lab.contract();
     let first = lab.operators.validator.address();
     let mut names = vec![first];
@@ -205,5 +205,9 @@ fn validators_can_be_enumerated() {
     assert_eq!(lab.outcome(&raw), TxOutcome::Done);
     names.retain(|name| *name != first);
     assert_eq!(lab.ledger.validators(), names);
+    // Who seals is the set of the first block all the same, and a reader hears of both.
+    assert!(lab.seal().receipts.is_empty());
+    let verified = cellbed::ledger::verify(&mut store, Depth::Full, &Anchors::default(), &None).unwrap();
+    assert_eq!((verified.validators, verified.named_validators), (vec![first], names));
     assert_eq!(operators().validator.address(), first);
 }

@@ -6,9 +6,11 @@ mod show;
 mod verify;
 mod witness;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::process::ExitCode;
 
+use alloy_primitives::Address;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -107,6 +109,15 @@ fn asked(args: &LedgerWitnessArgs) -> Asked {
 }
 
 /// What is said of a ledger whose keys are those of a run.
+/// Says so where the registry names others as validators than those who seal.
+fn write_named(seal: &[Address], named: &[Address], out: &mut dyn io::Write) -> io::Result<()> {
+    if named.is_empty() || seal.iter().collect::<BTreeSet<_>>() == named.iter().collect() {
+        return Ok(());
+    }
+    let named: Vec<String> = named.iter().map(Address::to_string).collect();
+    writeln!(out, "  registry    names other validators, whom nobody follows: {}", named.join(", "))
+}
+
 fn lab_mark() -> &'static str {
     "LAB KEYS: the keys follow from the seed of a run, and prove nothing to anybody who knows it"
 }

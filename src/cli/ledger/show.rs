@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{LedgerCliError, lab_mark, time_text, time_text_ms};
+use super::{LedgerCliError, lab_mark, time_text, time_text_ms, write_named};
 use crate::io::ledger_store::FileStore;
 use crate::ledger::{self, DeviceHistory, Entry, History, Reason, RegistryEvent};
 
@@ -36,6 +36,7 @@ fn write_head(history: &History, out: &mut dyn Write) -> io::Result<()> {
     for validator in &history.validators {
         writeln!(out, "  sealed      by {validator} up to the head, at {}", time_text_ms(history.sealed_ms))?;
     }
+    write_named(&history.validators, &history.named_validators, out)?;
     if let Some(number) = history.unsealed {
         writeln!(out, "  not sealed  block {number}, which is not shown")?;
     }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{LedgerCliError, lab_mark, time_text_ms};
+use super::{LedgerCliError, lab_mark, time_text_ms, write_named};
 use crate::cli::exit::Exit;
 use crate::io::clock;
 use crate::io::files::read_text;
@@ -98,6 +98,7 @@ fn write(verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
             time_text_ms(verified.sealed_ms)
         )?;
     }
+    write_named(&verified.validators, &verified.named_validators, out)?;
     if let Some((number, hash)) = verified.unsealed {
         let hash = hex::encode(hash);
         writeln!(

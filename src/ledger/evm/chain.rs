@@ -337,7 +337,7 @@ impl Ledger {
         self.store.append(&stored.encode_record())?;
         self.store.sync()?;
         let keys = self.keys.as_mut().ok_or(LedgerError::ReadOnly)?;
-        let validators = self.genesis.validators_of(number).hash();
+        let validators = self.genesis.validators.hash();
         let precommit = Precommit {
             height: number,
             round: 0,

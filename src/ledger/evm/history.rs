@@ -31,6 +31,8 @@ pub struct History {
     /// The checkpoint's verifier key in the text form of signed-note.
     pub verifier_key: String,
     pub validators: Vec<Address>,
+    /// Who has the role VALIDATOR in the registry, which nobody follows yet.
+    pub named_validators: Vec<Address>,
     /// The number of a block that has no seal.
     pub unsealed: Option<u64>,
     /// The devices by identity.
@@ -81,6 +83,7 @@ pub fn read_history(store: &mut dyn Store) -> Result<History, LedgerError> {
         covered: replayed.covered.size,
         verifier_key: checkpoint::verifier_key(&origin(&collected.genesis), &genesis.checkpoint_key)?,
         validators: genesis.validators.validators().iter().map(|one| one.address).collect(),
+        named_validators: slots::validators(|at| replayed.world.slot(replayed.contract.address, at)),
         unsealed: replayed.unsealed.map(|block| block.number),
         devices,
     })

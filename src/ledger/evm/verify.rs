@@ -12,6 +12,7 @@ use crate::ledger::checkpoint::{self, MerkleLog, TreeHead, origin};
 use crate::ledger::count::Counter;
 use crate::ledger::error::LedgerError;
 use crate::ledger::receipt::Head;
+use crate::ledger::slots;
 use crate::ledger::store::Store;
 use crate::ledger::witness;
 
@@ -70,6 +71,8 @@ pub struct Verified {
     /// The checkpoint's verifier key in the text form of signed-note.
     pub verifier_key: String,
     pub validators: Vec<Address>,
+    /// Who has the role VALIDATOR in the registry, which nobody follows yet.
+    pub named_validators: Vec<Address>,
     /// The number and hash of a block behind the last one that has no seal: its writer was interrupted, and nobody was
     /// told of it. Nothing is said of it.
     pub unsealed: Option<(u64, [u8; 32])>,
@@ -122,6 +125,7 @@ pub fn verify(
         verifier_key: checkpoint::verifier_key(&compared.origin, &genesis.checkpoint_key)?,
         origin: compared.origin,
         validators: genesis.validators.validators().iter().map(|one| one.address).collect(),
+        named_validators: slots::validators(|at| replayed.world.slot(replayed.contract.address, at)),
         unsealed,
         torn: replayed.torn.map(|torn| format!("{}: {} bytes, {}", torn.place, torn.bytes, torn.cause)),
         known,
