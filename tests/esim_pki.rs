@@ -225,6 +225,22 @@ fn a_seed_gives_the_same_folder_and_no_folder_is_written_over() {
 }
 
 #[test]
+fn a_folder_whose_keys_follow_from_a_seed_says_so_for_good() {
+    let place = TempDir::new().unwrap();
+    let at = place.path();
+    for (name, more, marked) in [("lab", &["--seed", "7"][..], true), ("own", &[], false)] {
+        passes(at, &[&["new", name], more].concat());
+        let mark = format!("LAB KEYS: the private keys of {name} are public");
+        // Whoever loads it for some purpose says it, as `renew` does, and the mark outlives that.
+        for verb in ["show", "renew", "check"] {
+            let (_, text) = pki(at, &[verb, name]);
+            assert_eq!(text.contains(&mark), marked, "{verb}: {text}");
+        }
+        assert_eq!(at.join(name).join("LAB-KEYS.txt").exists(), marked);
+    }
+}
+
+#[test]
 fn show_prints_the_chain_and_single_files() {
     let place = made(&[]);
     let text = passes(place.path(), &["show", "pki"]);

@@ -79,7 +79,9 @@ fn new(args: &PkiNewArgs) -> Result<(), PkiCliError> {
         let (key, [certificate, _]) = made.pki.euicc(eid, &rng.branch("euicc").branch(eid))?;
         made.euicc.push(Identity { key, certificate });
     }
-    pki_folder::create(&args.dir, &made.to_files())?;
+    let mut written = made.to_files();
+    written.extend(args.seed.map(pki_folder::lab_mark));
+    pki_folder::create(&args.dir, &written)?;
     if made.pki.curve() == Curve::BrainpoolP256r1 {
         terminal::warning(
             "TLS has no certificates on brainpoolP256r1: this folder is for eUICCs (card serve --euicc --pki), and \
@@ -94,6 +96,7 @@ fn show(path: &Path) -> Result<(), PkiCliError> {
     if files::is_folder(path) {
         let material = Material::read(&pki_folder::read(path)?);
         terminal::page(&table(&material));
+        pki_folder::said_of_keys(path).iter().for_each(terminal::line);
         return Ok(());
     }
     let bytes = pki_folder::read_file(path)?;
@@ -129,6 +132,7 @@ fn check(dir: &Path) -> ExitCode {
     for (path, what) in &material.left_out {
         terminal::line(format_args!("skipped  {path:width$}  {what}"));
     }
+    pki_folder::said_of_keys(dir).iter().for_each(terminal::line);
     let wrong = checked.iter().filter(|file| file.problem.is_some()).count();
     if wrong == 0 {
         terminal::page(&(row!("") + row!("{} files are in order", checked.len())));

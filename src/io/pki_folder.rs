@@ -18,6 +18,25 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 const FILES_MAX: usize = 100_000;
 const DEPTH_MAX: usize = 4;
 
+/// The file that marks a folder whose private keys follow from a seed, so that anybody can make them. It goes where the
+/// folder goes, and stays where files in it are replaced.
+const LAB_KEYS: &str = "LAB-KEYS.txt";
+
+/// What marks the folder as one whose keys follow from `seed`.
+pub fn lab_mark(seed: u64) -> PkiFile {
+    let text = format!(
+        "LAB KEYS: the private keys in this folder follow from seed {seed}, so that they are public\n"
+    );
+    PkiFile { path: LAB_KEYS.to_owned(), bytes: text.into_bytes() }
+}
+
+/// What is to be said of the folder at `dir` where it is marked as one with public keys.
+pub fn said_of_keys(dir: &Path) -> Option<String> {
+    let mark = dir.join(LAB_KEYS);
+    let marked = fs::symlink_metadata(&mark).is_ok();
+    marked.then(|| format!("LAB KEYS: the private keys of {} are public ({})", dir.display(), mark.display()))
+}
+
 /// Why a folder could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what it is")]
@@ -85,7 +104,7 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, PkiFolderError> {
 }
 
 /// Loads the hierarchy in the folder at `dir`: one of this program, or test material of SGP.26. Without a curve, that
-/// on P-256 where there is one. Also says what was left out, and why.
+/// on P-256 where there is one. Also says what was left out, and why, and that the keys are public where they are.
 ///
 /// # Errors
 /// As [`read`], and [`PkiFolderError::Content`].
@@ -95,6 +114,7 @@ pub fn load(dir: &Path, curve: Option<Curve>) -> Result<(Deployment, Vec<String>
         .deployment(curve)
         .map_err(|cause| PkiFolderError::Content { path: dir.to_owned(), cause })?;
     notes.extend(material.broken.iter().map(|(path, reason)| format!("{path} is left out: {reason}")));
+    notes.extend(said_of_keys(dir));
     Ok((deployment, notes))
 }
 

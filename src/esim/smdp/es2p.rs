@@ -24,7 +24,7 @@ pub struct DownloadOrder {
 }
 
 /// ES2+.ConfirmOrder: gives a reserved profile its matching identifier.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfirmOrder {
     /// The profile that was reserved.
     pub iccid: Iccid,
@@ -38,6 +38,19 @@ pub struct ConfirmOrder {
     pub smds: Option<String>,
     /// Whether it may be downloaded from now on.
     pub release: bool,
+}
+
+impl std::fmt::Debug for ConfirmOrder {
+    /// Not what the user has to type.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConfirmOrder")
+            .field("iccid", &self.iccid)
+            .field("eid", &self.eid)
+            .field("matching_id", &self.matching_id)
+            .field("smds", &self.smds)
+            .field("release", &self.release)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What ES2+.ConfirmOrder returns.
