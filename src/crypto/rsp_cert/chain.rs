@@ -144,10 +144,9 @@ impl TrustAnchor {
         certificate: &RspCertificate,
         issuer: &RspCertificate,
     ) -> Result<(), RspCertError> {
-        let subject = certificate.subject_text();
         let Some(found) = certificate.authority_key_id() else {
             return Err(RspCertError::Missing {
-                subject,
+                subject: certificate.subject_text(),
                 extension: ExtensionName::AuthorityKeyIdentifier.as_str(),
             });
         };
@@ -157,10 +156,12 @@ impl TrustAnchor {
                 return Err(RspCertError::UnknownCi { found, trusted: hex::encode(self.key_id()) });
             }
             let (issuer, expected) = (issuer.subject_text(), hex::encode(issuer.key_id()));
+            let subject = certificate.subject_text();
             return Err(RspCertError::OtherIssuerKey { subject, issuer, found, expected });
         }
         if certificate.issuer() != issuer.subject() {
             let (issuer, found) = (issuer.subject_text(), certificate.issuer().to_string());
+            let subject = certificate.subject_text();
             return Err(RspCertError::OtherIssuer { subject, issuer, found });
         }
         Ok(())
@@ -214,7 +215,7 @@ pub fn check_same_oid(first: &RspCertificate, second: &RspCertificate) -> Result
         certificate
             .registered_id()
             .cloned()
-            .ok_or(RspCertError::NoOid { subject: certificate.subject_text() })
+            .ok_or_else(|| RspCertError::NoOid { subject: certificate.subject_text() })
     };
     let (expected, found) = (oid(first)?, oid(second)?);
     if expected == found {
