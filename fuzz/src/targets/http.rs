@@ -53,6 +53,7 @@ pub fn run(bytes: &[u8]) {
     let bytes = &bytes[..bytes.len().min(BYTES_MAX)];
     let whole = requests(&mut std::iter::once(bytes));
     assert_eq!(whole, requests(&mut bytes.chunks(1)), "the pieces of a stream mean nothing");
+    assert!(whole.0.iter().all(|request| request.body.len() <= LIMITS.body), "a body has a bound");
     // HTTP/1.0 has requests without a host; what is written is HTTP/1.1.
     for request in whole.0.iter().filter(|request| request.headers.get("host").is_some()) {
         let (again, fault) = requests(&mut std::iter::once(&request.encode()[..]));

@@ -24,7 +24,8 @@ pub struct Written {
     pub contents: Contents,
     anchors: Anchors,
     log_key: String,
-    heads: Vec<[u8; 32]>,
+    /// Hash of each block, and when it was sealed.
+    heads: Vec<([u8; 32], u64)>,
 }
 
 /// A ledger of three blocks.
@@ -40,10 +41,12 @@ pub static WRITTEN: LazyLock<Written> = LazyLock::new(|| {
     let store = MemoryStore::new();
     let mut ledger =
         Ledger::create(&genesis, &mut operators, keys(), Box::new(store.clone())).expect("a ledger");
-    let mut heads = vec![genesis.hash(), ledger.head().hash];
+    const BEGIN_MS: u64 = 1_700_000_000_000;
+    let mut heads = vec![(genesis.hash(), BEGIN_MS), (ledger.head().hash, BEGIN_MS + 1000)];
     for second in 2..4 {
-        ledger.seal((1_700_000_000 + second) * 1000).expect("a block");
-        heads.push(ledger.head().hash);
+        let sealed_ms = BEGIN_MS + second * 1000;
+        ledger.seal(sealed_ms).expect("a block");
+        heads.push((ledger.head().hash, sealed_ms));
     }
     let log_key = cellbed::ledger::verifier_key(&ledger.origin(), &checkpoint().public()).expect("a key");
     let anchors = Anchors {
@@ -75,7 +78,8 @@ pub fn run(bytes: &[u8]) {
     let verified = verify(&mut MemoryStore::with(contents), Depth::Light, &written.anchors, &None);
     if let Ok(verified) = verified {
         if verified.standing == Standing::Proved {
-            assert!(written.heads.contains(&verified.head.hash), "{verified:?} was never written");
+            let head = (verified.head.hash, verified.sealed_ms);
+            assert!(written.heads.contains(&head), "{verified:?} was never written");
         }
         assert!(!unchanged || verified.blocks == written.heads.len() as u64, "{verified:?}");
     }
