@@ -12,7 +12,7 @@ use super::ota_profile::OtaKeys;
 pub use super::suci_profile::{Suci, SuciScheme};
 use super::tuak::Tuak;
 use crate::crypto::milenage::{K, Op, Opc, hmac_sha256};
-use crate::id::{Eid, Iccid, Imsi, Plmn};
+use crate::id::{Apn, Eid, Iccid, Imsi, Plmn};
 use crate::wire::digits::{self, DigitsError};
 
 /// A SIM profile.
@@ -31,8 +31,11 @@ pub struct SimProfile {
     /// The home network, MCC-MNC. The length of the MNC goes into EF.AD.
     #[schemars(with = "String")]
     pub plmn: Plmn,
-    /// The access point name that the device asks for.
-    pub apn: String,
+    /// The access point name that the device asks for (TS 23.003 clause 9.1). Empty or left out: it asks for none and gets
+    /// its subscription's default.
+    #[serde(default, deserialize_with = "apn_or_none")]
+    #[schemars(with = "Option<String>")]
+    pub apn: Option<Apn>,
     /// What card and home network share.
     #[schemars(with = "AuthenticationToml")]
     pub authentication: Authentication,
@@ -118,6 +121,15 @@ struct AuthenticationToml {
     sqn: Secret<6>,
 }
 
+/// An access point name, or none where the text is empty.
+fn apn_or_none<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Apn>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match text.is_empty() {
+        true => Ok(None),
+        false => text.parse().map(Some).map_err(serde::de::Error::custom),
+    }
+}
+
 fn separation_bit() -> Secret<2> {
     Secret([0x80, 0x00])
 }
@@ -141,6 +153,13 @@ impl TryFrom<AuthenticationToml> for Authentication {
         let mut sqn = [0; 8];
         sqn[2..].copy_from_slice(&toml.sqn.0);
         Ok(Self { k: toml.k, operator, amf: toml.amf.0, sqn: u64::from_be_bytes(sqn) })
+    }
+}
+
+impl OperatorKey {
+    /// Whether the keys are those of Milenage.
+    pub fn is_milenage(&self) -> bool {
+        matches!(self, Self::Op(_) | Self::Opc(_))
     }
 }
 
@@ -219,8 +238,8 @@ pub struct Personalisation {
     pub sqn: u64,
     /// The home network.
     pub plmn: Plmn,
-    /// The access point name that the device asks for.
-    pub apn: String,
+    /// The access point name that the device asks for, where it asks for one.
+    pub apn: Option<Apn>,
     /// How the identity is concealed in 5G, where it is.
     pub suci: Option<Suci>,
     /// The secret of the IoT SAFE applet.
@@ -453,6 +472,18 @@ mod tests {
         }
         let profile = LTE_TEST.replace("adm1 = \"88888888\"", "adm1 = \"TESTADM1\"");
         assert_eq!(SimProfile::parse(&profile).unwrap().pin.adm1, PinCode(*b"TESTADM1"));
+    }
+
+    #[test]
+    fn an_access_point_name_is_checked_when_it_is_read() {
+        let with = |apn: &str| SimProfile::parse(&LTE_TEST.replace("apn = \"internet\"", apn));
+        assert_eq!(with("apn = \"\"").unwrap().apn, None);
+        assert_eq!(with("").unwrap().apn, None);
+        assert_eq!(with("apn = \"internet\"").unwrap().apn.unwrap().as_str(), "internet");
+        let error = with("apn = \"my_apn\"").unwrap_err().to_string();
+        assert!(error.contains("line 14") && error.contains("the character '_'"), "{error}");
+        let error = with(&format!("apn = \"{}\"", "a".repeat(64))).unwrap_err().to_string();
+        assert!(error.contains("a label of 64 characters"), "{error}");
     }
 
     #[test]

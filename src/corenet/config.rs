@@ -4,9 +4,11 @@ use std::net::Ipv4Addr;
 
 use super::gateway::AddressPool;
 use super::hss::HssFault;
+use super::mme::PendingLimits;
 use super::session::RatType;
 use crate::crypto::Tally;
 use crate::id::Plmn;
+use crate::kernel::Duration;
 
 /// What a core network is.
 #[derive(Debug, Clone)]
@@ -19,7 +21,8 @@ pub struct EpcConfig {
     pub rat: RatType,
     /// The access point name of subscribers that have none of their own.
     pub apn: String,
-    /// NAS integrity algorithms by number, best first.
+    /// NAS integrity algorithms by number, best first. EIA0 is none of them: it is for emergency calls (TS 33.401 clause
+    /// 5.1.4.1), of which there are none here.
     pub eia: Vec<u8>,
     /// NAS ciphering algorithms by number, best first.
     pub eea: Vec<u8>,
@@ -33,6 +36,11 @@ pub struct EpcConfig {
     pub mme_group: u16,
     /// MME Code of its GUTIs.
     pub mme_code: u8,
+    /// How long a UE without a connection is silent before it updates its tracking area (T3412, TS 24.301 clause 5.3.5);
+    /// zero: it is never heard of, and stays registered for ever. At most 31 times 6 minutes.
+    pub t3412: Duration,
+    /// How many connections of UEs that have proved nothing there may be.
+    pub pending: PendingLimits,
     /// What is wrong with the HSS, on purpose.
     pub hss_fault: HssFault,
     /// Counts what the network computes with its own key.
@@ -54,6 +62,8 @@ impl EpcConfig {
             mtu: 1400,
             mme_group: 1,
             mme_code: 1,
+            t3412: Duration::from_secs(54 * 60),
+            pending: PendingLimits::default(),
             hss_fault: HssFault::None,
             tally: Tally::new(),
         }

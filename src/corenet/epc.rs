@@ -34,6 +34,9 @@ pub enum EpcInput<'a> {
     Timer,
 }
 
+/// The longest T3412 that an ATTACH ACCEPT can tell (TS 24.008 clause 10.5.7.3).
+const T3412_S_MAX: u64 = 31 * 360;
+
 /// A core network.
 pub struct Epc {
     mme: Mme,
@@ -42,13 +45,21 @@ pub struct Epc {
 }
 
 impl Epc {
-    /// A core network without subscribers. Fails on algorithms that there are not.
+    /// A core network without subscribers. Fails on algorithms that there are not, on EIA0, and on a T3412 that cannot be
+    /// sent.
     pub fn new(config: EpcConfig, rng: RngTree) -> Result<Self, CorenetError> {
         if let Some(&eia) = config.eia.iter().find(|&&number| !algorithm_exists(number)) {
             return Err(CorenetError::Algorithm { eia, eea: 0 });
         }
         if let Some(&eea) = config.eea.iter().find(|&&number| !algorithm_exists(number)) {
             return Err(CorenetError::Algorithm { eia: 0, eea });
+        }
+        if config.eia.contains(&0) {
+            return Err(CorenetError::NullIntegrity);
+        }
+        let seconds = config.t3412.as_secs();
+        if seconds > T3412_S_MAX {
+            return Err(CorenetError::T3412 { seconds });
         }
         let key = SoftKey::from_stream(&mut rng.branch(Actor::GATEWAY).stream("attestation"));
         Ok(Self {
@@ -117,6 +128,16 @@ impl Epc {
         gone("HSS");
         drop(gateway);
         gone("gateway");
+    }
+
+    /// How many NAS messages the MME has dropped: without protection where that is needed, not authentic, or malformed.
+    pub fn messages_dropped(&self) -> u64 {
+        self.mme.dropped
+    }
+
+    /// How many connections the MME has given up because there were too many without proof of who they are.
+    pub fn connections_given_up(&self) -> u64 {
+        self.mme.given_up
     }
 
     /// How many UEs the MME has a context of.

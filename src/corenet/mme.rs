@@ -1,31 +1,43 @@
 //! The Mobility Management Entity: S1AP towards base stations (TS 36.413), NAS towards UEs (TS 24.301), and
 //! the orders to HSS and gateway.
 //!
-//! Every attach runs authentication, whatever context the UE claims to have. Not built: tracking area update
-//! and service request (rejected), paging, handover.
+//! A UE whose initial message is authentic under the context of its last authentication needs no other. Not built:
+//! service request (rejected, so that the UE attaches), tracking area update with bearers, paging, handover.
 
 mod attach;
 mod authentication;
+mod challenges;
 mod context;
 mod detach;
+mod initial;
 mod nas;
+mod pending;
 mod s1;
+mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand_chacha::ChaCha20Rng;
-use rand_core::RngCore;
 
+use self::challenges::Challenges;
 use self::context::{Phase, Timer, UeContext};
+use self::pending::Pending;
+use self::stored::{Gutis, Native};
 use super::gateway::Gateway;
 use super::hss::Hss;
 use super::{CorenetError, EpcConfig, EpcOutput};
 use crate::event::{Actor, SessionKey};
 use crate::id::Imsi;
-use crate::kernel::{Instant, RngTree};
+use crate::kernel::{Duration, Instant, RngTree};
 use crate::wire::nas::EsmCause;
-use crate::wire::s1ap::{self, Pdu};
+use crate::wire::s1ap::{self, Cause, Pdu};
 use crate::wire::{Fields, Label, Proto};
+
+pub use self::pending::PendingLimits;
+
+/// How much longer than T3412 the MME waits for a sign of a UE without a connection, and again before it takes the UE for
+/// gone (TS 24.301 clause 5.3.5 and table 10.2.2: the mobile reachable timer and the implicit detach timer).
+const GRACE: Duration = Duration::from_secs(4 * 60);
 
 /// What the MME works with while it takes one input.
 pub(super) struct Core<'a> {
@@ -63,11 +75,17 @@ pub(super) struct Mme {
     by_enb: BTreeMap<(u32, u32), u32>,
     /// The context that holds the registration of an IMSI.
     registered: BTreeMap<Imsi, u32>,
-    /// M-TMSIs that were given out, and whose they are.
-    tmsis: BTreeMap<u32, Imsi>,
-    tmsi_of: BTreeMap<Imsi, u32>,
+    /// The security context of each subscriber that has authenticated.
+    natives: BTreeMap<Imsi, Box<Native>>,
+    gutis: Gutis,
+    challenges: Challenges,
+    pending: Pending,
     timers: BTreeSet<(Instant, u32)>,
     next_id: u32,
+    /// How many NAS messages were dropped.
+    pub(super) dropped: u64,
+    /// How many connections were given up because there were too many.
+    pub(super) given_up: u64,
 }
 
 impl Mme {
@@ -79,10 +97,14 @@ impl Mme {
             ues: BTreeMap::new(),
             by_enb: BTreeMap::new(),
             registered: BTreeMap::new(),
-            tmsis: BTreeMap::new(),
-            tmsi_of: BTreeMap::new(),
+            natives: BTreeMap::new(),
+            gutis: Gutis::default(),
+            challenges: Challenges::default(),
+            pending: Pending::default(),
             timers: BTreeSet::new(),
             next_id: 1,
+            dropped: 0,
+            given_up: 0,
         }
     }
 
@@ -101,6 +123,7 @@ impl Mme {
     /// The association is gone, and with it the connections that ran over it (TS 23.007 clause 15).
     pub(super) fn lost(&mut self, enb: u32, core: &mut Core<'_>) {
         self.enbs.remove(&enb);
+        self.pending.forget_enb(enb);
         self.connections_lost(enb, core);
     }
 
@@ -117,14 +140,20 @@ impl Mme {
         let result = step(self, &mut ue);
         if ue.phase == Phase::Ended {
             self.forget(&mut ue);
-        } else {
-            self.ues.insert(id, ue);
+            return Some(result);
         }
+        if ue.enb_id.is_some() && !ue.exchanged {
+            self.pending.record(id, ue.enb, ue.imsi.as_ref(), self.config.pending);
+        } else {
+            self.pending.remove(id);
+        }
+        self.ues.insert(id, ue);
         Some(result)
     }
 
     fn forget(&mut self, ue: &mut UeContext) {
         self.stop_timer(ue);
+        self.pending.remove(ue.mme_id);
         if let Some(enb_id) = ue.enb_id.take() {
             self.by_enb.remove(&(ue.enb, enb_id));
         }
@@ -144,25 +173,9 @@ impl Mme {
         id
     }
 
-    /// The M-TMSI of a subscriber: 32 bits of which the first two are set, as a P-TMSI's are (TS 23.003 clause
-    /// 2.4), never given to another.
-    fn new_tmsi(&mut self, imsi: &Imsi) -> u32 {
-        let tmsi = loop {
-            let candidate = self.tmsi_stream.next_u32() | 0xc000_0000;
-            if !self.tmsis.contains_key(&candidate) {
-                break candidate;
-            }
-        };
-        if let Some(old) = self.tmsi_of.insert(imsi.clone(), tmsi) {
-            self.tmsis.remove(&old);
-        }
-        self.tmsis.insert(tmsi, imsi.clone());
-        tmsi
-    }
-
     fn start_timer(&mut self, ue: &mut UeContext, timer: Timer, now: Instant) {
         self.stop_timer(ue);
-        let at = now + timer.duration();
+        let at = now + timer.duration(self.config.t3412);
         ue.timer = Some((at, timer));
         self.timers.insert((at, ue.mme_id));
     }
@@ -182,7 +195,16 @@ impl Mme {
             });
             expired.unwrap_or(Ok(()))?;
         }
-        Ok(())
+        self.relieve(core)
+    }
+
+    /// A UE without a connection is to be heard of in time, where it has been told when.
+    fn await_update(&mut self, ue: &mut UeContext, now: Instant) {
+        if self.config.t3412.is_zero() {
+            self.stop_timer(ue);
+        } else {
+            self.start_timer(ue, Timer::MobileReachable, now);
+        }
     }
 
     /// A guard expired: the same message again, or the end of the procedure.
@@ -192,9 +214,23 @@ impl Mme {
             self.start_timer(ue, timer, core.now);
             return self.resend(ue, timer, core);
         }
-        if timer == Timer::Release {
-            self.connection_lost(ue, core);
-            return Ok(());
+        match timer {
+            Timer::Release => {
+                self.connection_lost(ue, core);
+                return Ok(());
+            }
+            // The base station has not answered, and the registration is none the worse for it.
+            Timer::ContextSetup => return self.release(ue, Cause::RADIO_PROCEDURE_FAILURE, core),
+            Timer::MobileReachable => {
+                self.start_timer(ue, Timer::ImplicitDetach, core.now);
+                return Ok(());
+            }
+            Timer::ImplicitDetach => {
+                let fields = vec![("mme-ue-id", ue.mme_id.to_string())];
+                core.state(ue, "", "the UE was not heard of and is detached", fields);
+                return self.abort(ue, core);
+            }
+            _ => {}
         }
         let fields = vec![("timer", timer.name().to_owned()), ("mme-ue-id", ue.mme_id.to_string())];
         core.state(ue, "", "the UE does not answer", fields);

@@ -12,6 +12,7 @@ pub use config::EpcConfig;
 pub use epc::{Epc, EpcInput};
 pub use gateway::{AddressPool, Policy};
 pub use hss::{HssFault, Subscriber};
+pub use mme::PendingLimits;
 pub use output::EpcOutput;
 pub use session::{Attestation, PdnAddress, RatType, SessionChange, SessionId, Statement, StatementError};
 
@@ -30,6 +31,12 @@ pub enum CorenetError {
     Pool { prefix: u8 },
     #[error("MME: no algorithm EIA{eia} or EEA{eea}; the numbers are 0 to 3")]
     Algorithm { eia: u8, eea: u8 },
+    #[error(
+        "MME: EIA0 protects nothing, and TS 33.401 clause 5.1.4.1 permits it in emergency calls alone; allow EIA1, EIA2 or EIA3"
+    )]
+    NullIntegrity,
+    #[error("MME: T3412 is at most 11160 s (31 times 6 minutes), not {seconds} s")]
+    T3412 { seconds: u64 },
     #[error("{place}: cannot encode {what}: {cause}")]
     Encode { place: &'static str, what: &'static str, cause: String },
 }
@@ -38,9 +45,12 @@ impl CorenetError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Duplicate { .. } | Self::Sqn { .. } | Self::Pool { .. } | Self::Algorithm { .. } => {
-                Blame::Bench
-            }
+            Self::Duplicate { .. }
+            | Self::Sqn { .. }
+            | Self::Pool { .. }
+            | Self::Algorithm { .. }
+            | Self::NullIntegrity
+            | Self::T3412 { .. } => Blame::Bench,
             Self::Encode { .. } => Blame::Ours,
         }
     }

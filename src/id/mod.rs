@@ -1,5 +1,6 @@
 //! Identifiers. Each has one constructor that parses; a value of the type is valid by construction.
 
+mod apn;
 mod device_name;
 
 use std::fmt;
@@ -7,6 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use apn::{Apn, ApnError};
 pub use device_name::DeviceName;
 
 /// Why a text is not the identifier that it should be.

@@ -17,6 +17,8 @@ pub const FOLDER: &str = "sim-profiles";
 pub struct ProfileInfo {
     /// The IMSI of its first card.
     pub base_imsi: Imsi,
+    /// Whether its keys are those of Milenage, which is what the embedded home network knows.
+    pub milenage: bool,
 }
 
 /// The folder of the profiles that `scenario` names: in the folder of the scenario or the nearest one above
@@ -51,11 +53,18 @@ pub fn read(folder: &Path) -> Result<Catalogue, LabError> {
         return Ok(found);
     }
     for path in files::list(folder, "toml")? {
+<<<<<<< HEAD
         let name = file_stem(&path.to_string_lossy()).to_owned();
         match profile(&path) {
             Ok(profile) => drop(found.profiles.insert(name, ProfileInfo { base_imsi: profile.imsi })),
             Err(error) => drop(found.unusable.insert(name, error)),
         }
+=======
+        let profile = profile(&path)?;
+        let milenage = profile.authentication.operator.is_milenage();
+        let name = file_stem(&path.to_string_lossy()).to_owned();
+        profiles.insert(name, ProfileInfo { base_imsi: profile.imsi, milenage });
+>>>>>>> eee7de2 (The MME survives its peers: proofs, bounds, timers and causes for what it is asked)
     }
     Ok(found)
 }

@@ -42,7 +42,8 @@ impl<'s> Checker<'s> {
         let schema = self.resolve(schema, value.get_ref());
         let span = value.span();
         if let Some(known) = constants(schema) {
-            return self.constant(value.get_ref(), span, &known, what);
+            let refused = &schema["x-refused"];
+            return self.constant(value.get_ref(), span, (&known, refused), what);
         }
         let expected = expected_type(schema);
         match (value.get_mut(), expected) {
@@ -119,12 +120,22 @@ impl<'s> Checker<'s> {
         }
     }
 
-    fn constant(&mut self, found: &DeValue<'_>, span: Range<usize>, known: &[&str], what: &str) {
+    /// `refused` says why some values that one might look for are not there.
+    fn constant(
+        &mut self,
+        found: &DeValue<'_>,
+        span: Range<usize>,
+        (known, refused): (&[&str], &Value),
+        what: &str,
+    ) {
         match found {
             DeValue::String(text) if known.contains(&text.as_ref()) => {}
             DeValue::String(text) => {
                 let message = format!("{what} cannot be \"{text}\"");
-                self.wrong(span, message, "unknown value", suggest(text, known.iter().copied()));
+                match refused[text.to_lowercase()].as_str() {
+                    Some(why) => self.wrong(span, message, "not permitted", Some(why.to_owned())),
+                    None => self.wrong(span, message, "unknown value", suggest(text, known.iter().copied())),
+                }
             }
             other => {
                 let message = format!("{what} takes a string, not {}", value_name(other));

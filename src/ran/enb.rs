@@ -12,7 +12,6 @@ use crate::event::Actor;
 use crate::id::Plmn;
 use crate::kernel::{Duration, Instant};
 use crate::wire::gtpu::{self, Datagram, Endpoint};
-use crate::wire::nas::Kenb;
 use crate::wire::s1ap::{self, Cause, ContextReleaseRequest, InitialUeMessage, Location, Pdu, UeIds};
 use crate::wire::{Fields, Label};
 
@@ -21,6 +20,10 @@ pub const S1_SETUP_RETRY: Duration = Duration::from_secs(10);
 /// How long the base station waits for a UE to complete the connection that it has asked for: as long as the largest
 /// T300 (TS 36.331 clause 6.3.6), after which no UE waits either.
 pub const CONNECTION_SETUP_WAIT: Duration = Duration::from_secs(2);
+
+/// How long the base station waits for a sign of the MME about a UE that it has told of: longer than a UE waits for any
+/// answer (TS 24.301 table 10.2.1).
+pub const MME_WAIT: Duration = Duration::from_secs(30);
 
 /// What a base station is.
 #[derive(Debug, Clone)]
@@ -107,7 +110,8 @@ struct Context {
     ue: Option<u32>,
     mme_id: Option<u32>,
     stage: Stage,
-    kenb: Option<Kenb>,
+    /// Security of the radio has begun.
+    secured: bool,
     bearer: Option<Bearer>,
     /// The NAS message that travels with the next reconfiguration.
     nas: Option<Vec<u8>>,
@@ -130,9 +134,13 @@ pub struct Enb {
     by_ue: BTreeMap<u32, u32>,
     /// Until when a connection that was asked for may be completed, by eNB UE S1AP ID, the oldest first.
     awaited: VecDeque<(Instant, u32)>,
+    /// Until when the MME may say something of a connection that it was told of, the oldest first.
+    unanswered: VecDeque<(Instant, u32)>,
     /// The tunnels of the contexts, by eNB UE S1AP ID.
     tunnels: Endpoint<u32>,
     next_id: u32,
+    /// The MME has too much to do: nobody is let in (TS 36.413 clause 8.7.6).
+    overloaded: bool,
 }
 
 impl Enb {
@@ -146,8 +154,10 @@ impl Enb {
             contexts: BTreeMap::new(),
             by_ue: BTreeMap::new(),
             awaited: VecDeque::new(),
+            unanswered: VecDeque::new(),
             tunnels: Endpoint::new(address),
             next_id: 1,
+            overloaded: false,
         }
     }
 
@@ -174,13 +184,14 @@ impl Enb {
             },
         };
         self.give_up_connecting(now);
+        self.give_up_unanswered(now, out);
         handled
     }
 
     /// When the next timer expires.
     pub fn deadline(&self) -> Option<Instant> {
-        let awaited = self.awaited.front().map(|(until, _)| *until);
-        self.setup_at.into_iter().chain(awaited).min()
+        let first = |queue: &VecDeque<(Instant, u32)>| queue.front().map(|(until, _)| *until);
+        [self.setup_at, first(&self.awaited), first(&self.unanswered)].into_iter().flatten().min()
     }
 
     /// How many UEs have a connection, or one that the MME has not released yet.
@@ -190,6 +201,7 @@ impl Enb {
 
     fn set_up(&mut self, now: Instant, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
         self.s1 = S1State::SettingUp;
+        self.overloaded = false;
         self.setup_at = Some(now + S1_SETUP_RETRY);
         let EnbConfig { number, plmn, tac, .. } = self.config;
         let name = Some(format!("enb-{number}"));
@@ -225,6 +237,20 @@ impl Enb {
         }
     }
 
+    /// Releases the connections that the MME was told of and has said nothing about.
+    fn give_up_unanswered(&mut self, now: Instant, out: &mut Vec<EnbOutput>) {
+        while let Some(&(until, id)) = self.unanswered.front() {
+            let is_waiting = self.contexts.get(&id).is_some_and(|context| context.mme_id.is_none());
+            if is_waiting && until > now {
+                break;
+            }
+            self.unanswered.pop_front();
+            if is_waiting {
+                self.release(id, ReleaseCause::Network, out);
+            }
+        }
+    }
+
     fn air(
         &mut self,
         now: Instant,
@@ -240,6 +266,7 @@ impl Enb {
         match (message, context.stage) {
             (Uplink::ConnectionSetupComplete { nas }, Stage::Connecting) => {
                 context.stage = Stage::Connected;
+                self.unanswered.push_back((now + MME_WAIT, id));
                 let message = InitialUeMessage { enb: id, nas, location: Some(self.location()) };
                 self.send_s1("InitialUEMessage", message.build(), out)
             }
@@ -277,7 +304,8 @@ impl Enb {
         ue: u32,
         out: &mut Vec<EnbOutput>,
     ) -> Result<(), RanError> {
-        if self.s1 != S1State::Ready {
+        // A UE asks for a connection to signal.
+        if self.s1 != S1State::Ready || self.overloaded {
             out.push(EnbOutput::Air { ue, message: Downlink::ConnectionReject });
             return Ok(());
         }
@@ -292,7 +320,7 @@ impl Enb {
             ue: Some(ue),
             mme_id: None,
             stage: Stage::Connecting,
-            kenb: None,
+            secured: false,
             bearer: None,
             nas: None,
         };

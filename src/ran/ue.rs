@@ -1,14 +1,19 @@
 //! The protocol UE: EPS mobility and session management (TS 24.301) above the modelled radio, with the real
 //! card behind it.
 //!
-//! It attaches with a PDN connection, keeps it, and detaches. Not built: tracking area update, service request
-//! (a UE that lost its connection and has something to send attaches again), paging, dedicated bearers.
+//! It attaches with a PDN connection, keeps it, and detaches; without a connection it updates its tracking area from time
+//! to time. Not built: tracking area update for another reason, service request (a UE that lost its connection and has
+//! something to send attaches again), paging, dedicated bearers.
 
 mod attach;
 mod authentication;
 mod detach;
 mod nas;
+mod refusals;
 mod session;
+mod update;
+
+pub use refusals::{FORGIVEN_MAX, T3247};
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -23,7 +28,7 @@ use crate::event::Actor;
 use crate::id::{Imei, Imsi, Plmn};
 use crate::kernel::{Duration, Instant, RngTree};
 use crate::wire::Reason;
-use crate::wire::nas::{AlgorithmSet, Guti, Identity, Kenb, Message, NetworkCapability};
+use crate::wire::nas::{AlgorithmSet, AttachType, Guti, Identity, Kenb, Message, NetworkCapability, PdnType};
 use crate::wire::{Fields, Label};
 
 /// Guards the attach procedure (TS 24.301 table 10.2.1).
@@ -40,6 +45,8 @@ pub const T3418: Duration = Duration::from_secs(20);
 pub const T3420: Duration = Duration::from_secs(15);
 /// Time to the next detach request.
 pub const T3421: Duration = Duration::from_secs(15);
+/// How long the network has to answer a tracking area update.
+pub const T3430: Duration = Duration::from_secs(15);
 /// How long a cell stays barred whose network failed authentication (TS 36.304 clause 5.3.1).
 pub const BARRED: Duration = Duration::from_secs(300);
 /// The key set identifier that says there is no key (TS 24.301 clause 9.9.3.21).
@@ -60,6 +67,10 @@ pub struct UeConfig {
     pub eea: AlgorithmSet,
     /// The access point name to ask for, sent ciphered; `None` leaves the choice to the subscription.
     pub apn: Option<String>,
+    /// The addresses to ask for. It can use IPv4.
+    pub pdn_type: PdnType,
+    /// What to be attached for.
+    pub attach_type: AttachType,
 }
 
 impl UeConfig {
@@ -71,6 +82,8 @@ impl UeConfig {
             eia: AlgorithmSet::PROTECTING,
             eea: AlgorithmSet::ALL,
             apn: None,
+            pdn_type: PdnType::Ipv4,
+            attach_type: AttachType::Eps,
         }
     }
 }
@@ -113,7 +126,8 @@ pub enum UeOutput {
     Attached { ip: Ipv4Addr, dns: Option<Ipv4Addr>, mtu: u16, apn: String },
     /// An IP packet for the device.
     ReceiveIp(Vec<u8>),
-    /// An attempt to attach failed. `retry` says whether the UE tries again by itself.
+    /// An attempt to attach failed. `retry` says whether the UE tries again by itself; after a refusal without proof it does
+    /// so anyhow, when T3247 has expired.
     AttachFailed { reason: Reason, detail: String, retry: bool },
     /// Not registered any more, by its own wish or the network's.
     Detached,
@@ -126,6 +140,7 @@ enum Emm {
     Deregistered(Substate),
     RegisteredInitiated,
     Registered,
+    UpdatingInitiated,
     DeregisteredInitiated,
 }
 
@@ -149,6 +164,7 @@ impl Emm {
             Self::Deregistered(Substate::NoImsi) => "DEREGISTERED.NO_IMSI",
             Self::RegisteredInitiated => "REGISTERED_INITIATED",
             Self::Registered => "REGISTERED",
+            Self::UpdatingInitiated => "TRACKING_AREA_UPDATING_INITIATED",
             Self::DeregisteredInitiated => "DEREGISTERED_INITIATED",
         }
     }
@@ -171,6 +187,9 @@ enum Timer {
     T3420,
     T3421,
     T3346,
+    T3412,
+    T3430,
+    T3247,
     Barred,
 }
 
@@ -191,6 +210,10 @@ pub struct Ue {
     kenb: Option<Kenb>,
     authentication: authentication::Progress,
     session: session::Session,
+    forgiven: refusals::Forgiven,
+    /// How long the UE may be without a connection before it shows itself; zero: for ever.
+    t3412: Duration,
+    rng: RngTree,
     /// The PLMN of the serving cell.
     plmn: Option<Plmn>,
 }
@@ -213,6 +236,9 @@ impl Ue {
             kenb: None,
             authentication: authentication::Progress::default(),
             session: session::Session::new(first_pti),
+            forgiven: refusals::Forgiven::default(),
+            t3412: Duration::ZERO,
+            rng,
             plmn: None,
         }
     }
@@ -224,6 +250,7 @@ impl Ue {
             UeInput::PowerOn => self.power_on(now, out),
             UeInput::Attach => match self.emm {
                 Emm::Deregistered(Substate::NoImsi) | Emm::Off => Ok(()),
+                Emm::Deregistered(_) if self.forgiven.waits() => Ok(()),
                 Emm::Deregistered(_) if self.rrc == Rrc::Idle => self.start_attach(now, out),
                 // The network has yet to release the connection of the registration before.
                 Emm::Deregistered(_) => {
@@ -279,6 +306,7 @@ impl Ue {
         self.guti = None;
         self.attempts = 0;
         self.timers.clear();
+        self.forgiven = refusals::Forgiven::default();
         self.nas = nas::Security::default();
         self.authentication = authentication::Progress::default();
         self.enter(Emm::Deregistered(Substate::NormalService), out);
@@ -327,6 +355,7 @@ impl Ue {
             return Ok(());
         }
         self.rrc = Rrc::Connected;
+        self.timers.remove(&Timer::T3412);
         self.plmn = Some(plmn);
         let Some(message) = self.pending.take() else { return Ok(()) };
         let nas = self.protect_initial(&message, out)?;
@@ -360,6 +389,14 @@ impl Ue {
                 self.detached(out);
                 Ok(())
             }
+            Emm::UpdatingInitiated => {
+                self.update_failed(now, why, out);
+                Ok(())
+            }
+            Emm::Registered => {
+                self.idle(now);
+                Ok(())
+            }
             _ if self.session.reattach => {
                 self.session.reattach = false;
                 self.start_attach(now, out)
@@ -391,12 +428,25 @@ impl Ue {
                     self.leave_connection();
                     self.attach_failed(now, &Reason::TimeoutT3410, "the network did not answer in 15 s", out);
                 }
+                Timer::T3402 | Timer::T3411 if self.emm == Emm::Registered => self.start_update(now, out)?,
                 Timer::T3402 | Timer::T3411 | Timer::T3346 | Timer::Barred => self.start_attach(now, out)?,
+                Timer::T3412 => self.start_update(now, out)?,
+                Timer::T3430 => self.update_failed(now, "the network did not answer in 15 s", out),
+                Timer::T3247 => {
+                    if self.forgives() {
+                        self.start_attach(now, out)?;
+                    }
+                }
                 Timer::T3418 | Timer::T3420 => self.network_failed_authentication(now, out),
                 Timer::T3421 => self.retry_detach(now, out)?,
             }
         }
         Ok(())
+    }
+
+    /// Stops every timer but the one that runs whatever the UE does.
+    fn stop_timers(&mut self) {
+        self.timers.retain(|timer, _| *timer == Timer::T3247);
     }
 
     /// Forgets the radio connection and what lives and dies with it.

@@ -127,7 +127,7 @@ impl Factory {
         };
         let card = CardSlot::shared(port, diary);
         // A device whose subscriber will change asks for no access point: the subscription says it.
-        let apn = self.esim.is_none().then(|| personalisation.apn.clone());
+        let apn = self.esim.is_none().then(|| personalisation.apn.clone()).flatten().map(String::from);
         let modem = (UeConfig { apn, ..UeConfig::new(number) }, self.rng.branch(Actor::ue(number)));
         let assistant = self.esim.as_ref().map(|issue| {
             let ci = issue.pki.ci.certificate.der().to_vec();

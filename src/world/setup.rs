@@ -342,7 +342,7 @@ fn subscriber(card: &Personalisation, policy: Policy, fault: HssFault) -> Subscr
         opc: card.opc,
         amf: card.amf,
         sqn: card.sqn,
-        apn: Some(card.apn.clone()),
+        apn: card.apn.clone().map(String::from),
         policy,
         fault,
     }

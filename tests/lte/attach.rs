@@ -1,6 +1,7 @@
 //! Attach, data, detach, and how they fail when everybody keeps to the rules.
 
-use cellbed::corenet::{EpcInput, HssFault};
+use cellbed::corenet::{Epc, EpcInput, HssFault};
+use cellbed::kernel::{Duration, RngTree};
 use cellbed::ran::{EnbInput, UeInput, Uplink};
 use cellbed::wire::nas::AlgorithmSet;
 
@@ -80,21 +81,33 @@ fn a_run_repeats_byte_for_byte() {
 }
 
 #[test]
-fn null_integrity_is_refused_by_the_ue() {
+fn null_integrity_is_refused_in_the_configuration() {
+    for eia in [vec![0], vec![2, 0]] {
+        let mut config = config();
+        config.eia = eia;
+        let error = Epc::new(config, RngTree::new(7)).err().unwrap();
+        assert!(error.to_string().contains("TS 33.401 clause 5.1.4.1 permits it in emergency calls alone"));
+    }
+}
+
+#[test]
+fn a_t3412_that_cannot_be_told_is_refused_in_the_configuration() {
     let mut config = config();
-    config.eia = vec![0];
-    let bench = attached(config);
-    assert_eq!(bench.ip_of(1), None);
-    assert_eq!(bench.sent("Security Mode Reject cause=24"), 1);
-    assert_eq!(bench.failure(1), Some(("security-mode-reject", true)));
+    config.t3412 = Duration::from_secs(11_161);
+    assert!(Epc::new(config, RngTree::new(7)).err().unwrap().to_string().contains("T3412"));
 }
 
 #[test]
 fn no_common_integrity_is_refused_by_the_network() {
     let mut bench = Bench::with(config(), 1, |ue| ue.eia = AlgorithmSet::of(&[]));
     bench.power_on(1, 100);
+    let other = bench.add_ue(0, |_| {});
     bench.run(5);
     assert_eq!(bench.failure(1), Some(("emm-cause-23", true)));
+    // The MME goes on.
+    bench.ue(other, UeInput::PowerOn);
+    bench.run(10);
+    assert!(bench.ip_of(other).is_some());
 }
 
 #[test]
@@ -202,7 +215,7 @@ fn wrong_keys_and_wrong_macs_end_the_attempt() {
         let mut config = config();
         config.hss_fault = fault;
         let mut bench = attached(config);
-        bench.run(2_000);
+        bench.run(1_700);
         assert_eq!(bench.failure(1), Some(("mac-failure", false)));
         assert_eq!(bench.sent("Authentication Failure cause=20"), 2);
         assert_eq!(bench.sent("Authentication Reject"), 1);
@@ -216,7 +229,7 @@ fn an_unknown_subscriber_is_refused_for_good() {
     let mut bench = Bench::new(config(), 1);
     let stranger = bench.add_ue(99, |_| {});
     bench.ue(stranger, UeInput::PowerOn);
-    bench.run(2_000);
+    bench.run(1_700);
     assert_eq!(bench.failure(stranger), Some(("emm-cause-8", false)));
     assert_eq!(bench.sent("result=USER_UNKNOWN"), 1);
     assert_eq!(bench.sent("Attach Reject cause=8"), 1);

@@ -25,9 +25,9 @@ pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 20);
 /// Nobody is in a cell of these devices: they are numbered from 1.
 pub const NOBODY: RangeInclusive<u32> = 0..=0;
 pub const EVERYBODY: RangeInclusive<u32> = 1..=u32::MAX;
-const K: [u8; 16] = [0x46; 16];
-const OPC: [u8; 16] = [0xcd; 16];
-const SQN: u64 = 1_000 << 5;
+pub const K: [u8; 16] = [0x46; 16];
+pub const OPC: [u8; 16] = [0xcd; 16];
+pub const SQN: u64 = 1_000 << 5;
 
 pub struct Bench {
     world: World,
@@ -59,7 +59,7 @@ pub fn at(ms: u64) -> Instant {
 }
 
 /// The core network of `config`, with the first `subscribers`.
-fn epc(config: EpcConfig, subscribers: u32) -> Epc {
+pub fn epc(config: EpcConfig, subscribers: u32) -> Epc {
     let mut epc = Epc::new(config, RngTree::new(7)).unwrap();
     let iccid: Iccid = "8988211000000000011".parse().unwrap();
     for n in 0..subscribers {

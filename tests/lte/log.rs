@@ -129,9 +129,7 @@ fn check_nas(bytes: &[u8]) {
 }
 
 fn check_clean(message: &NasEpsMessage) {
-    let mut findings = message.validate();
-    // One test has a network choose EIA0, to see it refused.
-    findings.retain(|finding| !finding.message.starts_with("EIA0 is only used for"));
+    let findings = message.validate();
     assert!(findings.is_empty(), "{message}: {findings:?}");
 }
 

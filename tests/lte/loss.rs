@@ -14,7 +14,8 @@ fn run(lost: &[u32]) -> (Bench, u32) {
     bench.run(200);
     let messages = bench.carried();
     bench.ue(1, UeInput::Detach);
-    bench.run(400);
+    // Where every sign of the UE is lost, the network takes it for gone when its timers have expired.
+    bench.run(400 + 54 * 60 + 8 * 60);
     (bench, messages)
 }
 

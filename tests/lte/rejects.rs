@@ -1,53 +1,15 @@
-//! What each cause of an ATTACH REJECT does to the UE (TS 24.301 clause 5.5.1.2.5).
+//! What messages that nothing protects do to a UE that attaches, where they do not refuse it (see `forged`).
 
-use cellbed::event::Actor;
 use cellbed::kernel::{Duration, Instant};
 use cellbed::ran::{Downlink, UeInput};
-use cellbed::world::{Iface, Port};
 
-use crate::bench::{Bench, config};
-use crate::log::Fact;
-
-/// A UE that has sent its ATTACH REQUEST to a network that says nothing.
-fn waiting() -> Bench {
-    let mut bench = Bench::new(config(), 1);
-    bench.run(1);
-    bench.lose_if(|_, to, _| to == Port::new(Actor::MME, Iface::S1Mme));
-    bench.ue(1, UeInput::PowerOn);
-    bench.run(2);
-    assert_eq!(bench.sent("ue1 > Attach Request"), 1);
-    bench
-}
+use crate::bench::Bench;
+use crate::forged::waiting;
 
 fn rejected(nas: &str) -> Bench {
     let mut bench = waiting();
     bench.ue(1, UeInput::Air(Downlink::Information { nas: hex::decode(nas).unwrap() }));
     bench
-}
-
-#[test]
-fn causes_that_hold() {
-    let cases = [
-        (3, "NO_IMSI"),
-        (6, "NO_IMSI"),
-        (7, "NO_IMSI"),
-        (8, "NO_IMSI"),
-        (11, "PLMN_SEARCH"),
-        (12, "LIMITED_SERVICE"),
-        (13, "PLMN_SEARCH"),
-        (14, "PLMN_SEARCH"),
-        (15, "LIMITED_SERVICE"),
-        (35, "PLMN_SEARCH"),
-    ];
-    for (cause, state) in cases {
-        let mut bench = rejected(&format!("0744{cause:02x}"));
-        assert_eq!(bench.failure(1), Some((format!("emm-cause-{cause}").as_str(), false)));
-        let change = format!("ue1.emm REGISTERED_INITIATED -> DEREGISTERED.{state}");
-        assert!(bench.facts.contains(&Fact::State(change)), "#{cause}: {:?}", bench.facts);
-        assert_eq!(bench.deadline(1), None);
-        bench.run(5_000);
-        assert_eq!(bench.sent("ue1 > Attach Request"), 1, "#{cause}");
-    }
 }
 
 #[test]
@@ -61,27 +23,10 @@ fn causes_that_pass() {
 }
 
 #[test]
-fn congestion_waits_as_long_as_it_is_told() {
-    // T3346 of ten minutes; then none.
-    let bench = rejected("0744165f012a");
-    assert_eq!(bench.failure(1), Some(("emm-cause-22", true)));
-    assert_eq!(bench.deadline(1), Some(bench.now() + Duration::from_secs(600)));
-    let bench = rejected("074416");
-    assert_eq!(bench.deadline(1), Some(bench.now() + Duration::from_secs(10)));
-}
-
-#[test]
 fn a_closed_group_needs_proof() {
     // #25 is not taken without integrity protection (clause 4.4.4.2).
     let bench = rejected("074419");
     assert_eq!(bench.failure(1), None);
-}
-
-#[test]
-fn an_authentication_reject_holds() {
-    let bench = rejected("0754");
-    assert_eq!(bench.failure(1), Some(("authentication-reject", false)));
-    assert_eq!(bench.deadline(1), None);
 }
 
 #[test]

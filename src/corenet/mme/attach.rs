@@ -3,13 +3,13 @@
 use std::net::Ipv4Addr;
 
 use super::context::{AttachRequest as Request, Phase, Timer, UeContext};
-use super::{Core, Mme, nas};
+use super::{Core, Mme};
 use crate::corenet::gateway::CreateSession;
 use crate::corenet::{CorenetError, EpcConfig};
 use crate::id::Imsi;
 use crate::wire::nas::{
-    AttachAccept, AttachReject, AttachRequest, DefaultBearer, Emm, EmmCause, Esm, EsmCause, EsmMessage,
-    EsmProcedure, Guti, Identity, Message, SecurityHeader,
+    AttachAccept, AttachReject, AttachRequest, AttachType, Count, DefaultBearer, Emm, EmmCause, Esm,
+    EsmCause, EsmMessage, EsmProcedure, Guti, Identity, Message, PdnType, SecurityHeader,
 };
 use crate::wire::s1ap::{Cause, ContextSetupRequest, SecurityCapabilities, Tunnel, UeIds};
 
@@ -21,43 +21,104 @@ const DEFAULT_QCI: u8 = 9;
 const UE_AMBR_BPS: (u64, u64) = (100_000_000, 50_000_000);
 
 impl Mme {
+    /// ATTACH REQUEST. `octets` are those of the plain message; `proof` is its uplink NAS COUNT where it is authentic under
+    /// the context of the subscriber that it names.
     pub(super) fn attach_requested(
         &mut self,
         ue: &mut UeContext,
         request: &AttachRequest,
+        octets: &[u8],
+        proof: Option<Count>,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
+        if ue.request.as_ref().is_some_and(|before| before.octets == octets) {
+            return self.attach_requested_again(ue, core);
+        }
+        let imsi = self.named(&request.identity);
+        // On a secured connection there is one subscriber. A radio connection whose security has begun takes no other
+        // key: the UE begins anew on another one (clause 5.5.1.2.7, cases d and f).
+        if ue.set_up || ue.exchanged && imsi != ue.imsi {
+            self.deregister(ue, core);
+            return self.release(ue, Cause::NAS_NORMAL_RELEASE, core);
+        }
         self.stop_timer(ue);
-        let Some((pti, information)) = connectivity_request(request) else {
-            return self.reject(ue, EmmCause::INVALID_MANDATORY_INFORMATION, core);
+        // Who is challenged next has nothing to do with the attempt before (case e).
+        (ue.commanded, ue.vector, ue.guarded) = (None, None, None);
+        if !self.adopt(ue, request, octets, proof.is_some(), core)? {
+            return Ok(());
+        }
+        (ue.mac_failures, ue.synchronised, ue.identified) = (0, false, false);
+        // The key set identifier of the new context must not be that of the UE's old one (clause 5.4.2.4).
+        ue.ksi = if request.ksi < 7 { request.ksi } else { 6 };
+        let Some(imsi) = imsi else { return self.identify(ue, core) };
+        let native = self.natives.get(&imsi).filter(|native| native.capability == request.capability);
+        if let (Some(count), Some(native)) = (proof, native) {
+            ue.kenb = Some(native.kasme.kenb(count));
+            self.prove(ue, &imsi);
+            self.register(ue, &imsi, core)?;
+            return self.connect(ue, core);
+        }
+        ue.imsi = Some(imsi);
+        self.authenticate(ue, false, core)
+    }
+
+    /// The same ATTACH REQUEST once more: its answer is sent once more where there is one, and else it is on its way
+    /// (clause 5.5.1.2.7, cases d and e).
+    fn attach_requested_again(
+        &mut self,
+        ue: &mut UeContext,
+        core: &mut Core<'_>,
+    ) -> Result<(), CorenetError> {
+        if ue.phase != Phase::ContextSetup {
+            return Ok(());
+        }
+        self.start_timer(ue, Timer::T3450, core.now);
+        self.resend(ue, Timer::T3450, core)
+    }
+
+    /// Takes an ATTACH REQUEST for the one that this connection is about; `false` where it was rejected for what it says.
+    pub(super) fn adopt(
+        &mut self,
+        ue: &mut UeContext,
+        request: &AttachRequest,
+        octets: &[u8],
+        verified: bool,
+        core: &mut Core<'_>,
+    ) -> Result<bool, CorenetError> {
+        let Some(Connectivity { pti, information, pdn_type }) = connectivity_request(request) else {
+            self.reject(ue, EmmCause::INVALID_MANDATORY_INFORMATION, core)?;
+            return Ok(false);
+        };
+        let tmsi = match &request.identity {
+            Identity::Guti(guti) => Some(guti.tmsi),
+            _ => None,
         };
         ue.request = Some(Request {
+            octets: octets.to_vec(),
+            verified,
+            kind: request.kind,
             capability: request.capability.clone(),
             pti,
             information,
             apn: None,
-            by_guti: matches!(request.identity, Identity::Guti(_)),
+            pdn_type,
+            tmsi,
         });
-        (ue.mac_failures, ue.synchronised, ue.identified) = (0, false, false);
-        // The key set identifier of the new context must not be that of the UE's old one (clause 5.4.2.4).
-        ue.ksi = if request.ksi < 7 { request.ksi } else { 6 };
-        let imsi = match &request.identity {
-            Identity::Imsi(digits) => digits.parse().ok(),
-            Identity::Guti(guti) => self.subscriber_of(guti).cloned(),
-            // An IMEI identifies a UE in emergency attach only.
-            _ => return self.reject(ue, EmmCause::IMEI_NOT_ACCEPTED, core),
-        };
-        match imsi {
-            Some(imsi) => {
-                ue.imsi = Some(imsi);
-                self.authenticate(ue, false, core)
+        match (&request.identity, request.kind, pti) {
+            // An IMEI identifies a UE in emergency attach only, which there is not (annex A.2: #5 is for that).
+            (Identity::Imei(_), ..) => self.reject(ue, EmmCause::IMEI_NOT_ACCEPTED, core)?,
+            (_, AttachType::Emergency, _) => {
+                self.refuse_session(ue, EsmCause::SERVICE_OPTION_NOT_SUPPORTED, core)?;
             }
-            None => self.identify(ue, core),
+            // Unassigned and reserved (clause 7.3.1).
+            (_, _, 0 | 255) => self.refuse_session(ue, EsmCause::INVALID_PTI_VALUE, core)?,
+            _ => return Ok(true),
         }
+        Ok(false)
     }
 
-    fn subscriber_of(&self, guti: &Guti) -> Option<&Imsi> {
-        self.tmsis.get(&guti.tmsi).filter(|_| *guti == self.guti(guti.tmsi))
+    pub(super) fn subscriber_of(&self, guti: &Guti) -> Option<&Imsi> {
+        self.gutis.subscriber(guti.tmsi).filter(|_| *guti == self.guti(guti.tmsi))
     }
 
     /// The GUTI under which this MME gave out `tmsi`.
@@ -114,8 +175,18 @@ impl Mme {
         let Ok(subscription) = subscription else {
             return self.reject(ue, EmmCause::EPS_AND_NON_EPS_SERVICES_NOT_ALLOWED, core);
         };
+        let (cause, refused) = match request.pdn_type {
+            PdnType::Ipv4 => (None, None),
+            PdnType::Ipv4v6 => (Some(EsmCause::PDN_TYPE_IPV4_ONLY_ALLOWED), None),
+            PdnType::Reserved => (None, Some(EsmCause::UNKNOWN_PDN_TYPE)),
+            // Clause 6.5.1.4.
+            _ => (None, Some(EsmCause::PDN_TYPE_IPV4_ONLY_ALLOWED)),
+        };
+        if let Some(refused) = refused {
+            return self.refuse_session(ue, refused, core);
+        }
         let apn = subscription.apn.unwrap_or_else(|| self.config.apn.clone());
-        if request.apn.is_some_and(|asked| !asked.eq_ignore_ascii_case(&apn)) {
+        if request.apn.as_ref().is_some_and(|asked| !asked.eq_ignore_ascii_case(&apn)) {
             return self.refuse_session(ue, EsmCause::MISSING_OR_UNKNOWN_APN, core);
         }
         let session = CreateSession {
@@ -131,8 +202,8 @@ impl Mme {
         };
         ue.session = Some(created.teid);
         ue.phase = Phase::ContextSetup;
-        let tmsi = self.new_tmsi(&imsi);
-        let accept = self.attach_accept(tmsi, request.pti, created.ip, apn);
+        let tmsi = self.gutis.offer(&imsi, request.tmsi, &mut self.tmsi_stream);
+        let accept = self.attach_accept(tmsi, &request, created.ip, apn, cause);
         ue.retransmissions = 0;
         self.start_timer(ue, Timer::T3450, core.now);
         self.set_up_context(ue, &accept, core)?;
@@ -140,29 +211,40 @@ impl Mme {
         Ok(())
     }
 
-    fn attach_accept(&self, tmsi: u32, pti: u8, ip: Ipv4Addr, apn: String) -> Message {
+    fn attach_accept(
+        &self,
+        tmsi: u32,
+        request: &Request,
+        ip: Ipv4Addr,
+        apn: String,
+        cause: Option<EsmCause>,
+    ) -> Message {
         let bearer = DefaultBearer {
             qci: DEFAULT_QCI,
             apn,
             ip: Some(ip),
             dns: self.config.dns,
             mtu: Some(self.config.mtu),
+            cause,
         };
+        let combined = request.kind == AttachType::Combined;
         Message::Emm(Emm::AttachAccept(AttachAccept {
+            t3412_s: self.config.t3412.as_secs(),
+            cause: combined.then_some(EmmCause::CS_DOMAIN_NOT_AVAILABLE),
             guti: Some(self.guti(tmsi)),
             areas: vec![(self.config.plmn, self.config.tac)],
-            esm: Some(EsmMessage::new(DEFAULT_BEARER, pti, Esm::DefaultBearerRequest(bearer))),
+            esm: Some(EsmMessage::new(DEFAULT_BEARER, request.pti, Esm::DefaultBearerRequest(bearer))),
         }))
     }
 
     /// INITIAL CONTEXT SETUP REQUEST with the ATTACH ACCEPT in it.
-    pub(super) fn set_up_context(
+    fn set_up_context(
         &mut self,
         ue: &mut UeContext,
         accept: &Message,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
-        let nas = nas::encode(ue, accept, SecurityHeader::Ciphered)?;
+        let nas = self.encode(ue, accept, SecurityHeader::Ciphered)?;
         let (Some(enb), Some(teid), Some(kenb), Some(request)) =
             (ue.enb_id, ue.session, &ue.kenb, &ue.request)
         else {
@@ -182,6 +264,7 @@ impl Mme {
             tunnel: Tunnel::new(core.gateway.address(), teid),
             nas: Some(nas),
         };
+        ue.set_up = true;
         self.send_s1(ue.enb, "InitialContextSetupRequest", setup.build(), core)
     }
 
@@ -196,6 +279,9 @@ impl Mme {
             return Ok(());
         };
         ue.bearer_up = true;
+        if ue.timer.is_some_and(|(_, timer)| timer == Timer::ContextSetup) {
+            self.stop_timer(ue);
+        }
         core.gateway.modify(teid, remote, core.out)
     }
 
@@ -214,8 +300,14 @@ impl Mme {
             return self.abort(ue, core);
         }
         self.stop_timer(ue);
-        ue.guarded = None;
+        (ue.guarded, ue.request, ue.kenb) = (None, None, None);
         ue.phase = Phase::Registered;
+        if let Some(imsi) = &ue.imsi {
+            self.gutis.confirm(imsi);
+        }
+        if !ue.bearer_up {
+            self.start_timer(ue, Timer::ContextSetup, core.now);
+        }
         let imsi = ue.imsi.as_ref().map(ToString::to_string).unwrap_or_default();
         core.state(ue, "emm", "DEREGISTERED -> REGISTERED", vec![("imsi", imsi)]);
         Ok(())
@@ -247,12 +339,19 @@ impl Mme {
     }
 }
 
-/// The transaction of the PDN CONNECTIVITY REQUEST, and whether more is to be asked for; `None` where the
-/// container has none.
-fn connectivity_request(request: &AttachRequest) -> Option<(u8, bool)> {
+/// What a PDN CONNECTIVITY REQUEST asks for.
+struct Connectivity {
+    pti: u8,
+    /// Whether more is to be asked for.
+    information: bool,
+    pdn_type: PdnType,
+}
+
+/// The PDN CONNECTIVITY REQUEST of an ATTACH REQUEST; `None` where the container has none.
+fn connectivity_request(request: &AttachRequest) -> Option<Connectivity> {
     match request.esm.as_ref()? {
-        &EsmMessage { pti, body: Esm::PdnConnectivityRequest { information }, .. } => {
-            Some((pti, information))
+        &EsmMessage { pti, body: Esm::PdnConnectivityRequest { pdn_type, information }, .. } => {
+            Some(Connectivity { pti, information, pdn_type })
         }
         _ => None,
     }

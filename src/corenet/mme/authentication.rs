@@ -1,15 +1,25 @@
 //! Identification, authentication and security mode (TS 24.301 clauses 5.4.2 to 5.4.4).
 
+use std::sync::Arc;
+
 use super::context::{Phase, Timer, UeContext};
+use super::stored::Native;
 use super::{Core, Mme, fault};
 use crate::corenet::CorenetError;
 use crate::corenet::hss::{S6aError, Vector};
-use crate::id::Imei;
+use crate::id::{Imei, Imsi};
 use crate::wire::nas::{
-    Count, Emm, EmmCause, Identity, IdentityKind, Kasme, Message, ReplayedCapability, SecurityContext,
-    SecurityHeader, SecurityModeCommand,
+    Count, Direction, Emm, EmmCause, Identity, IdentityKind, Kasme, Message, Received, ReplayedCapability,
+    SecurityContext, SecurityHeader, SecurityModeCommand, hash_mme,
 };
 use crate::wire::s1ap::Cause;
+
+/// Why there is no challenge.
+enum NoVector {
+    Refused(S6aError),
+    /// Too many were not answered.
+    TooMany,
+}
 
 /// How many challenges with a wrong MAC a UE gets.
 const CHALLENGES: u8 = 2;
@@ -42,51 +52,62 @@ impl Mme {
         self.authenticate(ue, false, core)
     }
 
-    /// A fresh challenge; after a synchronisation failure with what the card answered to the last.
+    /// A challenge; after a failure a fresh one.
     pub(super) fn authenticate(
         &mut self,
         ue: &mut UeContext,
         again: bool,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
-        let vector = self.fetch_vector(ue, None, core);
+        let vector = self.vector_for(ue, None, again, core);
         self.challenge(ue, vector, again, core)
     }
 
-    fn fetch_vector(
+    /// The vector of a challenge: one of the HSS, which learns what the card answered to the last where it was out of step;
+    /// or where there were too many, one that waits for its answer.
+    fn vector_for(
         &mut self,
         ue: &mut UeContext,
         auts: Option<&[u8; 14]>,
+        again: bool,
         core: &mut Core<'_>,
-    ) -> Result<Vector, S6aError> {
-        let imsi = ue.imsi.clone().ok_or(S6aError::UserUnknown)?;
+    ) -> Result<Arc<Vector>, NoVector> {
+        let imsi = ue.imsi.clone().ok_or(NoVector::Refused(S6aError::UserUnknown))?;
         let last = ue.vector.take();
+        if !self.challenges.permits(&imsi, auts.is_some(), core.now) {
+            let waiting = self.challenges.waiting(&imsi, core.now).filter(|_| !again);
+            return waiting.ok_or(NoVector::TooMany);
+        }
         let resynchronisation = auts.zip(last.as_ref()).map(|(auts, last)| (last.values.rand(), auts));
         let vector = core.hss.authentication_information(&imsi, resynchronisation);
         let result = vector.as_ref().map_or_else(|error| error.name(), |_| "SUCCESS");
         core.s6a("Authentication-Information-Request", "Authentication-Information-Answer", &imsi, result);
-        vector
+        let vector = vector.map_err(NoVector::Refused)?;
+        Ok(self.challenges.drawn(&imsi, vector, core.now))
     }
 
     fn challenge(
         &mut self,
         ue: &mut UeContext,
-        vector: Result<Vector, S6aError>,
+        vector: Result<Arc<Vector>, NoVector>,
         again: bool,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
         let vector = match vector {
             Ok(vector) => vector,
             // TS 29.272 annex A: USER_UNKNOWN is cause #8.
-            Err(S6aError::UserUnknown) => {
+            Err(NoVector::Refused(S6aError::UserUnknown)) => {
                 return self.reject(ue, EmmCause::EPS_AND_NON_EPS_SERVICES_NOT_ALLOWED, core);
             }
-            Err(S6aError::AuthenticationDataUnavailable) if again => {
+            Err(NoVector::Refused(S6aError::AuthenticationDataUnavailable)) if again => {
                 return self.reject_authentication(ue, core);
             }
-            Err(S6aError::AuthenticationDataUnavailable) => {
+            Err(NoVector::Refused(S6aError::AuthenticationDataUnavailable)) => {
                 return self.reject(ue, EmmCause::NETWORK_FAILURE, core);
             }
+            // Without T3346: nothing protects the message, and a UE would take it for a quarter of an hour at least,
+            // which whoever claims its IMSI could bring about.
+            Err(NoVector::TooMany) => return self.reject(ue, EmmCause::CONGESTION, core),
         };
         ue.phase = Phase::Authentication;
         ue.ksi = (ue.ksi + 1) % 7;
@@ -111,8 +132,12 @@ impl Mme {
         let Some(vector) = ue.vector.take() else { return Ok(()) };
         if !vector.accepts(res) {
             // A GUTI may have named the wrong subscriber (clause 5.4.2.5).
-            let doubtful = ue.request.as_ref().is_some_and(|request| request.by_guti) && !ue.identified;
+            let doubtful =
+                ue.request.as_ref().is_some_and(|request| request.tmsi.is_some()) && !ue.identified;
             return if doubtful { self.identify(ue, core) } else { self.reject_authentication(ue, core) };
+        }
+        if let Some(imsi) = &ue.imsi {
+            self.challenges.answered(imsi);
         }
         let values = &vector.values;
         let autn = vector.autn.as_octets();
@@ -136,12 +161,12 @@ impl Mme {
         match (cause, auts) {
             (EmmCause::SYNCH_FAILURE, Some(auts)) if !ue.synchronised => {
                 ue.synchronised = true;
-                let vector = self.fetch_vector(ue, Some(auts), core);
+                let vector = self.vector_for(ue, Some(auts), true, core);
                 self.challenge(ue, vector, true, core)
             }
             (EmmCause::MAC_FAILURE | EmmCause::NON_EPS_AUTHENTICATION_UNACCEPTABLE, _) => {
                 ue.mac_failures += 1;
-                let by_guti = ue.request.as_ref().is_some_and(|request| request.by_guti);
+                let by_guti = ue.request.as_ref().is_some_and(|request| request.tmsi.is_some());
                 if ue.mac_failures >= CHALLENGES {
                     self.reject_authentication(ue, core)
                 } else if by_guti && !ue.identified {
@@ -159,58 +184,80 @@ impl Mme {
         self.refuse(ue, &reject, Cause::NAS_AUTHENTICATION_FAILURE, core)
     }
 
-    /// SECURITY MODE COMMAND (clause 5.4.3.2) with the best algorithms that the UE has too.
+    /// SECURITY MODE COMMAND (clause 5.4.3.2) with the best algorithms that the UE has too, and with the hash of the
+    /// request where nobody could verify that.
     fn command_security_mode(&mut self, ue: &mut UeContext, core: &mut Core<'_>) -> Result<(), CorenetError> {
-        let (Some(request), Some(kasme)) = (&ue.request, &ue.kasme) else { return Ok(()) };
+        let (Some(request), Some(kasme)) = (&ue.request, ue.kasme.take()) else { return Ok(()) };
         let capability = request.capability.clone();
-        let eia = self.config.eia.iter().copied().find(|&n| n == 0 || capability.eia(n));
-        // Null integrity goes with null ciphering alone (TS 33.401 clause 5.1.4.1); a UE refuses it anyhow.
-        let eea = match eia {
-            Some(0) => Some(0),
-            _ => self.config.eea.iter().copied().find(|&n| capability.eea(n)),
-        };
+        let eia = self.config.eia.iter().copied().find(|&n| capability.eia(n));
+        let eea = self.config.eea.iter().copied().find(|&n| capability.eea(n));
         let (Some(eia), Some(eea)) = (eia, eea) else {
             return self.reject(ue, EmmCause::UE_SECURITY_CAPABILITIES_MISMATCH, core);
         };
-        let security =
-            SecurityContext::new(kasme, eia, eea).map_err(|e| fault("SECURITY MODE COMMAND", &e))?;
-        ue.security = Some(security);
-        ue.exchanged = false;
-        ue.phase = Phase::SecurityMode;
         let command = Message::Emm(Emm::SecurityModeCommand(SecurityModeCommand {
             eia,
             eea,
             ksi: ue.ksi,
             replayed: ReplayedCapability::of(&capability),
             imeisv_requested: true,
+            hash_mme: (!request.verified).then(|| hash_mme(&request.octets)),
         }));
+        let nas = SecurityContext::new(&kasme, eia, eea).map_err(|e| fault("SECURITY MODE COMMAND", &e))?;
+        ue.commanded = Some(Box::new(Native { kasme, nas, capability, imei: None }));
+        ue.phase = Phase::SecurityMode;
         self.send_guarded_as(ue, command, SecurityHeader::IntegrityNew, Timer::T3460, core)
     }
 
-    /// `count` is the uplink NAS COUNT of the message, from which KeNB comes (TS 33.401 annex A.3).
+    /// `count` is the uplink NAS COUNT of the message, from which KeNB comes (TS 33.401 annex A.3). `replayed` is what the
+    /// UE had really sent, where another request has reached the network: that one counts (clause 5.4.3.4).
     pub(super) fn security_mode_completed(
         &mut self,
         ue: &mut UeContext,
         imeisv: Option<&Identity>,
+        replayed: Option<&[u8]>,
         count: Count,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
         if ue.phase != Phase::SecurityMode {
             return Ok(());
         }
+        let (Some(mut native), Some(imsi)) = (ue.commanded.take(), ue.imsi.clone()) else { return Ok(()) };
         self.stop_timer(ue);
-        ue.exchanged = true;
-        ue.kenb = ue.kasme.as_ref().map(|kasme| kasme.kenb(count));
-        ue.imei = match imeisv {
+        ue.kenb = Some(native.kasme.kenb(count));
+        native.imei = match imeisv {
             Some(Identity::Imeisv(digits)) => imei_of(digits),
             _ => None,
         };
-        let Some(imsi) = ue.imsi.clone() else { return Ok(()) };
-        self.end_session(ue, core);
-        if let Some(old) = self.registered.insert(imsi, ue.mme_id).filter(|old| *old != ue.mme_id) {
-            self.detach_implicitly(old, core)?;
+        self.natives.insert(imsi.clone(), native);
+        self.challenges.succeeded(&imsi);
+        self.prove(ue, &imsi);
+        if let Some(octets) = replayed {
+            let Ok(Received { message: Message::Emm(Emm::AttachRequest(request)), .. }) =
+                Message::decode(octets, Direction::Uplink)
+            else {
+                return self.reject(ue, EmmCause::INVALID_MANDATORY_INFORMATION, core);
+            };
+            core.state(ue, "", "another request than the UE's was received", Vec::new());
+            if !self.adopt(ue, &request, octets, true, core)? {
+                return Ok(());
+            }
         }
+        self.register(ue, &imsi, core)?;
         self.connect(ue, core)
+    }
+
+    /// The UE of `imsi`, which has proved itself, is here and nowhere else; what it had before ends.
+    pub(super) fn register(
+        &mut self,
+        ue: &mut UeContext,
+        imsi: &Imsi,
+        core: &mut Core<'_>,
+    ) -> Result<(), CorenetError> {
+        self.end_session(ue, core);
+        match self.registered.insert(imsi.clone(), ue.mme_id).filter(|old| *old != ue.mme_id) {
+            Some(old) => self.detach_implicitly(old, imsi, core),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn security_mode_rejected(
@@ -224,6 +271,7 @@ impl Mme {
         }
         let fields = vec![("mme-ue-id", ue.mme_id.to_string()), ("cause", cause.0.to_string())];
         core.state(ue, "", "the UE rejects the security mode", fields);
+        ue.commanded = None;
         self.abort(ue, core)
     }
 }

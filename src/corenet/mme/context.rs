@@ -1,10 +1,14 @@
 //! What the MME knows of one UE.
 
+use std::sync::Arc;
+
+use super::GRACE;
+use super::stored::Native;
 use crate::corenet::hss::Vector;
 use crate::event::SessionKey;
 use crate::id::{Imei, Imsi};
 use crate::kernel::{Duration, Instant};
-use crate::wire::nas::{Kasme, Kenb, Message, NetworkCapability, SecurityContext, SecurityHeader};
+use crate::wire::nas::{AttachType, Kasme, Kenb, Message, NetworkCapability, PdnType, SecurityHeader};
 use crate::wire::s1ap::Cause;
 
 /// How far a UE has come.
@@ -47,13 +51,22 @@ pub(super) enum Timer {
     T3489,
     /// The base station's answer to a UE CONTEXT RELEASE COMMAND; ours, not the specification's.
     Release,
+    /// The base station's answer to an INITIAL CONTEXT SETUP REQUEST whose NAS message was answered already; ours.
+    ContextSetup,
+    /// A sign of a UE without a connection.
+    MobileReachable,
+    /// The same, once it is overdue.
+    ImplicitDetach,
 }
 
 impl Timer {
-    pub(super) fn duration(self) -> Duration {
+    /// How long it runs in a network with this T3412.
+    pub(super) fn duration(self, t3412: Duration) -> Duration {
         match self {
+            Self::MobileReachable => t3412 + GRACE,
+            Self::ImplicitDetach => GRACE,
             Self::T3489 => Duration::from_secs(4),
-            Self::Release => Duration::from_secs(5),
+            Self::Release | Self::ContextSetup => Duration::from_secs(5),
             _ => Duration::from_secs(6),
         }
     }
@@ -62,6 +75,7 @@ impl Timer {
     pub(super) fn retransmissions(self) -> u8 {
         match self {
             Self::T3489 | Self::Release => 2,
+            Self::ContextSetup | Self::MobileReachable | Self::ImplicitDetach => 0,
             _ => 4,
         }
     }
@@ -74,6 +88,9 @@ impl Timer {
             Self::T3470 => "T3470",
             Self::T3489 => "T3489",
             Self::Release => "release",
+            Self::ContextSetup => "context-setup",
+            Self::MobileReachable => "mobile-reachable",
+            Self::ImplicitDetach => "implicit-detach",
         }
     }
 }
@@ -81,14 +98,20 @@ impl Timer {
 /// What the ATTACH REQUEST asked for.
 #[derive(Debug, Clone)]
 pub(super) struct AttachRequest {
+    /// The whole plain message, as far as it was not ciphered.
+    pub octets: Vec<u8>,
+    /// Whether the message was authentic under the context of its subscriber.
+    pub verified: bool,
+    pub kind: AttachType,
     pub capability: NetworkCapability,
     /// The transaction of the PDN CONNECTIVITY REQUEST.
     pub pti: u8,
     /// Whether an ESM INFORMATION REQUEST is wanted.
     pub information: bool,
     pub apn: Option<String>,
-    /// Whether the UE named itself by a GUTI.
-    pub by_guti: bool,
+    pub pdn_type: PdnType,
+    /// The M-TMSI of the GUTI by which the UE named itself.
+    pub tmsi: Option<u32>,
 }
 
 pub(super) struct UeContext {
@@ -101,12 +124,16 @@ pub(super) struct UeContext {
     pub imei: Option<Imei>,
     pub request: Option<AttachRequest>,
     /// The challenge that waits for its answer.
-    pub vector: Option<Vector>,
+    pub vector: Option<Arc<Vector>>,
     pub ksi: u8,
     pub kasme: Option<Kasme>,
-    pub security: Option<SecurityContext>,
-    /// Secure exchange of NAS messages is established.
+    /// The context that a SECURITY MODE COMMAND takes into use, until the UE has said that it does.
+    pub commanded: Option<Box<Native>>,
+    /// Secure exchange of NAS messages is established on this connection, and stays so as long as it lasts.
     pub exchanged: bool,
+    /// An INITIAL CONTEXT SETUP REQUEST was sent on this connection: there is no second one (TS 36.331 clause 5.3.1.2: the
+    /// security of the radio begins once).
+    pub set_up: bool,
     pub kenb: Option<Kenb>,
     pub mac_failures: u8,
     pub synchronised: bool,
@@ -141,8 +168,9 @@ impl UeContext {
             vector: None,
             ksi: 6,
             kasme: None,
-            security: None,
+            commanded: None,
             exchanged: false,
+            set_up: false,
             kenb: None,
             mac_failures: 0,
             synchronised: false,

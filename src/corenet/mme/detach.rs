@@ -57,8 +57,16 @@ impl Mme {
     }
 
     /// A UE whose identity was proved on another connection has left this one (clause 5.5.1.2.7, case f).
-    pub(super) fn detach_implicitly(&mut self, id: u32, core: &mut Core<'_>) -> Result<(), CorenetError> {
+    pub(super) fn detach_implicitly(
+        &mut self,
+        id: u32,
+        imsi: &Imsi,
+        core: &mut Core<'_>,
+    ) -> Result<(), CorenetError> {
         let detached = self.with(id, |mme, ue| {
+            if ue.imsi.as_ref() != Some(imsi) {
+                return Ok(());
+            }
             let imsi = ue.imsi.as_ref().map(ToString::to_string).unwrap_or_default();
             core.state(
                 ue,
@@ -134,12 +142,14 @@ impl Mme {
         if let Some(enb_id) = ue.enb_id.take() {
             self.by_enb.remove(&(ue.enb, enb_id));
         }
-        ue.exchanged = false;
+        (ue.exchanged, ue.set_up) = (false, false);
+        (ue.commanded, ue.kasme, ue.vector) = (None, None, None);
         if ue.phase == Phase::Registered {
             if let Some(teid) = ue.session {
                 core.gateway.release_access(teid);
             }
             ue.bearer_up = false;
+            self.await_update(ue, core.now);
             return;
         }
         self.end_session(ue, core);

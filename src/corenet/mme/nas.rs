@@ -4,44 +4,15 @@
 use super::context::{Phase, Timer, UeContext};
 use super::{Core, Mme, fault};
 use crate::corenet::CorenetError;
-use crate::wire::nas::{AttachReject, Count, Direction, Emm, EmmCause, Error, Message, SecurityHeader};
+use crate::wire::nas::{
+    AttachReject, Count, Direction, Emm, EmmCause, Error, Message, SecurityHeader, Verified, plain_of,
+};
 use crate::wire::s1ap::{Cause, DownlinkNasTransport, UeIds};
 
 /// The message type of ATTACH REQUEST (TS 24.301 table 9.8.1).
 const ATTACH_REQUEST: u8 = 0x41;
 
 impl Mme {
-    /// The first NAS message of a connection. What the UE protects with an old context is read without it: a
-    /// new authentication follows whatever it says.
-    pub(super) fn receive_initial(
-        &mut self,
-        ue: &mut UeContext,
-        nas: &[u8],
-        core: &mut Core<'_>,
-    ) -> Result<(), CorenetError> {
-        let message = match Message::decode(nas, Direction::Uplink) {
-            Ok(received) => received.message,
-            Err(error) => {
-                self.answer_malformed(ue, nas, error, core)?;
-                return self.abort(ue, core);
-            }
-        };
-        let cause = EmmCause::UE_IDENTITY_CANNOT_BE_DERIVED;
-        let refusal = match message {
-            Message::Emm(Emm::AttachRequest(request)) => return self.attach_requested(ue, &request, core),
-            Message::Emm(Emm::DetachRequest { switch_off, .. }) => {
-                return self.detach_requested(ue, switch_off, core);
-            }
-            Message::Emm(Emm::TrackingAreaUpdateRequest) => Some(Emm::TrackingAreaUpdateReject { cause }),
-            Message::ServiceRequest | Message::Emm(Emm::ServiceRequest) => Some(Emm::ServiceReject { cause }),
-            _ => None,
-        };
-        if let Some(refusal) = refusal {
-            self.send_nas(ue, &Message::Emm(refusal), core)?;
-        }
-        self.abort(ue, core)
-    }
-
     pub(super) fn receive_nas(
         &mut self,
         ue: &mut UeContext,
@@ -49,21 +20,37 @@ impl Mme {
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
         let protected = nas.first().is_some_and(|octet| octet & 0x0f == 0x07 && octet >> 4 != 0);
-        match (&mut ue.security, protected) {
-            (Some(security), true) => match security.unprotect(nas, Direction::Uplink) {
-                Ok(verified) => self.dispatch(ue, verified.message, Some(verified.count), core),
-                Err(error @ Error::Malformed { .. }) => self.answer_malformed(ue, nas, error, core),
-                Err(_) if ue.exchanged => {
-                    self.dropped(ue, "integrity check failed", core);
-                    Ok(())
-                }
-                // Before secure exchange, some messages are taken whose check fails (clause 4.4.4.3).
-                Err(_) => self.receive_unverified(ue, nas, core),
-            },
-            (Some(_), false) if ue.exchanged => {
+        if !protected {
+            if ue.exchanged {
                 self.dropped(ue, "no integrity protection", core);
+                return Ok(());
+            }
+            return self.receive_unverified(ue, nas, core);
+        }
+        let commanded = ue.commanded.as_mut().map(|native| native.nas.unprotect(nas, Direction::Uplink));
+        let (verified, new) = match commanded {
+            Some(verified @ (Ok(_) | Err(Error::Malformed { .. }))) => (Some(verified), true),
+            _ => {
+                let native = ue.imsi.as_ref().and_then(|imsi| self.natives.get_mut(imsi));
+                (native.map(|native| native.nas.unprotect(nas, Direction::Uplink)), false)
+            }
+        };
+        match verified {
+            Some(Ok(Verified { message, count, .. })) => {
+                let proof = if new { Proof::Commanded(count) } else { Proof::Current(count) };
+                // What may be taken without proof may be taken with one (clause 4.4.4.3).
+                if ue.exchanged || new || processed_unprotected(&message) {
+                    return self.dispatch(ue, message, plain_of(nas), proof, core);
+                }
+                self.dropped(ue, "before secure exchange", core);
                 Ok(())
             }
+            Some(Err(error @ Error::Malformed { .. })) => self.answer_malformed(ue, nas, error, core),
+            _ if ue.exchanged => {
+                self.dropped(ue, "integrity check failed", core);
+                Ok(())
+            }
+            // Before secure exchange, some messages are taken whose check fails (clause 4.4.4.3).
             _ => self.receive_unverified(ue, nas, core),
         }
     }
@@ -79,18 +66,19 @@ impl Mme {
             Err(error) => return self.answer_malformed(ue, nas, error, core),
         };
         if processed_unprotected(&message) {
-            return self.dispatch(ue, message, None, core);
+            return self.dispatch(ue, message, plain_of(nas), Proof::None, core);
         }
         self.dropped(ue, "no integrity protection", core);
         Ok(())
     }
 
-    /// `count` is the uplink NAS COUNT of a message that was verified.
+    /// `octets` are those of the message without its security header.
     fn dispatch(
         &mut self,
         ue: &mut UeContext,
         message: Message,
-        count: Option<Count>,
+        octets: &[u8],
+        proof: Proof,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
         if matches!(ue.phase, Phase::Releasing | Phase::Ended) {
@@ -102,20 +90,27 @@ impl Mme {
             Message::ServiceRequest | Message::Other => return Ok(()),
         };
         match message {
-            Emm::AttachRequest(request) => self.attach_requested(ue, &request, core),
+            Emm::AttachRequest(request) => {
+                self.attach_requested(ue, &request, octets, proof.of_current(), core)
+            }
             Emm::IdentityResponse { identity } => self.identity_received(ue, &identity, core),
             Emm::AuthenticationResponse { res } => self.authentication_received(ue, &res, core),
             Emm::AuthenticationFailure { cause, auts } => {
                 self.authentication_failed(ue, cause, auts.as_ref(), core)
             }
-            Emm::SecurityModeComplete { imeisv } => match count {
-                Some(count) => self.security_mode_completed(ue, imeisv.as_ref(), count, core),
-                None => Ok(()),
+            Emm::SecurityModeComplete { imeisv, replayed } => match proof {
+                Proof::Commanded(count) => {
+                    self.security_mode_completed(ue, imeisv.as_ref(), replayed.as_deref(), count, core)
+                }
+                _ => Ok(()),
             },
             Emm::SecurityModeReject { cause } => self.security_mode_rejected(ue, cause, core),
             Emm::AttachComplete { esm } => self.attach_completed(ue, esm.as_ref(), core),
             Emm::DetachRequest { switch_off, .. } => self.detach_requested(ue, switch_off, core),
             Emm::DetachAccept => self.detach_accepted(ue, core),
+            Emm::TrackingAreaUpdateRequest(_) if ue.exchanged && ue.phase == Phase::Registered => {
+                self.accept_update(ue, core)
+            }
             Emm::Status { .. } => Ok(()),
             _ => {
                 let cause = EmmCause::MESSAGE_TYPE_NOT_COMPATIBLE_WITH_STATE;
@@ -126,7 +121,7 @@ impl Mme {
 
     /// The answer that clause 7 has for octets that are no message; an ATTACH REQUEST is rejected (clause
     /// 5.5.1.2.7, case b).
-    fn answer_malformed(
+    pub(super) fn answer_malformed(
         &mut self,
         ue: &mut UeContext,
         nas: &[u8],
@@ -135,18 +130,15 @@ impl Mme {
     ) -> Result<(), CorenetError> {
         self.dropped(ue, "malformed", core);
         let Error::Malformed { answer: Some(answer), .. } = error else { return Ok(()) };
-        let plain = match nas.first() {
-            Some(octet) if octet >> 4 != 0 => nas.get(6..).unwrap_or_default(),
-            _ => nas,
-        };
-        if plain.get(1) == Some(&ATTACH_REQUEST) && ue.attaching() {
+        if plain_of(nas).get(1) == Some(&ATTACH_REQUEST) && ue.attaching() {
             let reject = AttachReject::new(EmmCause::INVALID_MANDATORY_INFORMATION);
             return self.send_nas(ue, &Message::Emm(Emm::AttachReject(reject)), core);
         }
         self.send_nas(ue, &answer, core)
     }
 
-    fn dropped(&self, ue: &UeContext, why: &str, core: &mut Core<'_>) {
+    pub(super) fn dropped(&mut self, ue: &UeContext, why: &str, core: &mut Core<'_>) {
+        self.dropped += 1;
         let fields = vec![("mme-ue-id", ue.mme_id.to_string()), ("why", why.to_owned())];
         core.state(ue, "", "NAS message dropped", fields);
     }
@@ -169,7 +161,7 @@ impl Mme {
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
         let Some(enb) = ue.enb_id else { return Ok(()) };
-        let nas = encode(ue, message, header)?;
+        let nas = self.encode(ue, message, header)?;
         let message = DownlinkNasTransport { ids: UeIds { mme: ue.mme_id, enb }, nas };
         self.send_s1(ue.enb, "DownlinkNASTransport", message.build(), core)
     }
@@ -200,7 +192,8 @@ impl Mme {
         Ok(())
     }
 
-    /// The guarded message once more, under the next NAS COUNT.
+    /// The guarded message once more, under the next NAS COUNT. Of an ATTACH ACCEPT it is the NAS message alone (clause
+    /// 5.5.1.2.7, case c): the context of the base station is set up once.
     pub(super) fn resend(
         &mut self,
         ue: &mut UeContext,
@@ -211,11 +204,7 @@ impl Mme {
             return self.command_release(ue, core);
         }
         let Some((message, header)) = ue.guarded.take() else { return Ok(()) };
-        let sent = if timer == Timer::T3450 && !ue.bearer_up {
-            self.set_up_context(ue, &message, core)
-        } else {
-            self.send_nas_as(ue, &message, header, core)
-        };
+        let sent = self.send_nas_as(ue, &message, header, core);
         ue.guarded = Some((message, header));
         sent
     }
@@ -233,24 +222,47 @@ impl Mme {
         self.deregister(ue, core);
         self.release(ue, cause, core)
     }
+
+    /// The octets of a message: protected where the header says that a context is taken into use, or where secure
+    /// exchange is established.
+    pub(super) fn encode(
+        &mut self,
+        ue: &mut UeContext,
+        message: &Message,
+        header: SecurityHeader,
+    ) -> Result<Vec<u8>, CorenetError> {
+        let native = match header {
+            SecurityHeader::IntegrityNew => ue.commanded.as_mut(),
+            _ if ue.exchanged => ue.imsi.as_ref().and_then(|imsi| self.natives.get_mut(imsi)),
+            _ => None,
+        };
+        match native {
+            Some(native) => native.nas.protect(message, header, Direction::Downlink),
+            None => message.encode(),
+        }
+        .map(|encoded| encoded.octets)
+        .map_err(|e| fault("NAS message", &e))
+    }
 }
 
-/// The octets of a message: protected where the header says that a context is taken into use, or where secure
-/// exchange is established.
-pub(super) fn encode(
-    ue: &mut UeContext,
-    message: &Message,
-    header: SecurityHeader,
-) -> Result<Vec<u8>, CorenetError> {
-    let new_context = header == SecurityHeader::IntegrityNew;
-    match &mut ue.security {
-        Some(security) if ue.exchanged || new_context => {
-            security.protect(message, header, Direction::Downlink)
+/// How a message was proved to be of its UE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// Not at all.
+    None,
+    /// Under the context in use, with this uplink NAS COUNT.
+    Current(Count),
+    /// Under the context that the UE was commanded to take into use.
+    Commanded(Count),
+}
+
+impl Proof {
+    fn of_current(self) -> Option<Count> {
+        match self {
+            Self::Current(count) => Some(count),
+            _ => None,
         }
-        _ => message.encode(),
     }
-    .map(|encoded| encoded.octets)
-    .map_err(|e| fault("NAS message", &e))
 }
 
 /// The messages that an MME takes without integrity protection before secure exchange is established

@@ -25,30 +25,41 @@ impl Mme {
             let error = ErrorIndication::transfer_syntax_error();
             return self.send_s1(enb, "ErrorIndication", error.build(), core);
         };
+        self.receive_pdu(enb, ready, &pdu, core)?;
+        self.relieve(core)
+    }
+
+    fn receive_pdu(
+        &mut self,
+        enb: u32,
+        ready: bool,
+        pdu: &Pdu<'_>,
+        core: &mut Core<'_>,
+    ) -> Result<(), CorenetError> {
         match pdu.kind() {
-            Kind::S1SetupRequest => self.set_up(enb, &pdu, core),
+            Kind::S1SetupRequest => self.set_up(enb, pdu, core),
             // Nothing else passes before S1 is set up (clause 8.7.3.1).
             _ if !ready => Ok(()),
-            Kind::InitialUeMessage => match InitialUeMessage::read(&pdu) {
+            Kind::InitialUeMessage => match InitialUeMessage::read(pdu) {
                 Ok(message) => self.initial_ue_message(enb, message, core),
-                Err(_) => self.not_understood(enb, &pdu, core),
+                Err(_) => self.not_understood(enb, pdu, core),
             },
-            Kind::UplinkNasTransport => match UplinkNasTransport::read(&pdu) {
+            Kind::UplinkNasTransport => match UplinkNasTransport::read(pdu) {
                 Ok(UplinkNasTransport { ids, nas, .. }) => {
                     self.for_ue(enb, ids, core, |mme, ue, core| mme.receive_nas(ue, &nas, core))
                 }
-                Err(_) => self.not_understood(enb, &pdu, core),
+                Err(_) => self.not_understood(enb, pdu, core),
             },
-            Kind::Reset => match Reset::read(&pdu) {
+            Kind::Reset => match Reset::read(pdu) {
                 Ok(reset) => self.reset(enb, reset, core),
-                Err(_) => self.not_understood(enb, &pdu, core),
+                Err(_) => self.not_understood(enb, pdu, core),
             },
             Kind::ErrorIndication => {
-                self.error_indicated(enb, &ErrorIndication::read(&pdu), core);
+                self.error_indicated(enb, &ErrorIndication::read(pdu), core);
                 Ok(())
             }
             Kind::ResetAcknowledge | Kind::ErabReleaseResponse | Kind::UeCapabilityInfoIndication => Ok(()),
-            _ => self.receive_for_ue(enb, &pdu, core),
+            _ => self.receive_for_ue(enb, pdu, core),
         }
     }
 
@@ -79,6 +90,8 @@ impl Mme {
                 Err(_) => self.not_understood(enb, pdu, core),
             },
             Kind::UeContextReleaseComplete => match ContextReleaseComplete::read(pdu) {
+                // The last message of a procedure is not answered, whatever it names (clause 10.6).
+                Ok(complete) if !self.is_of(enb, complete.ids) => Ok(()),
                 Ok(complete) => self.for_ue(enb, complete.ids, core, |mme, ue, core| {
                     mme.connection_lost(ue, core);
                     Ok(())
@@ -106,7 +119,7 @@ impl Mme {
         step: impl FnOnce(&mut Self, &mut UeContext, &mut Core<'_>) -> Result<(), CorenetError>,
     ) -> Result<(), CorenetError> {
         let cause = match self.ues.get(&ids.mme) {
-            Some(ue) if ue.enb == enb && ue.enb_id == Some(ids.enb) => {
+            Some(_) if self.is_of(enb, ids) => {
                 return self.with(ids.mme, |mme, ue| step(mme, ue, core)).unwrap_or(Ok(()));
             }
             Some(_) => Cause::UNKNOWN_PAIR,
@@ -114,6 +127,10 @@ impl Mme {
         };
         let answer = ErrorIndication::unknown_ue(ids.mme, ids.enb, cause);
         self.send_s1(enb, "ErrorIndication", answer.build(), core)
+    }
+
+    fn is_of(&self, enb: u32, ids: UeIds) -> bool {
+        self.ues.get(&ids.mme).is_some_and(|ue| ue.enb == enb && ue.enb_id == Some(ids.enb))
     }
 
     fn set_up(&mut self, enb: u32, pdu: &Pdu<'_>, core: &mut Core<'_>) -> Result<(), CorenetError> {
@@ -133,6 +150,7 @@ impl Mme {
         }
         // Setting up S1 erases what was there before (clause 8.7.3.1).
         self.connections_lost(enb, core);
+        self.pending.forget_enb(enb);
         self.enbs.insert(enb, true);
         let config = &self.config;
         let served = Gummei { plmn: config.plmn, group: config.mme_group, code: config.mme_code };
@@ -151,8 +169,10 @@ impl Mme {
         if let Some(&old) = self.by_enb.get(&(enb, message.enb)) {
             self.with(old, |mme, ue| mme.connection_lost(ue, core));
         }
+        let area = message.location.map(|location| (location.plmn, location.tac));
+        let served = area == Some((self.config.plmn, self.config.tac));
         let id = self.new_context(enb, message.enb);
-        self.with(id, |mme, ue| mme.receive_initial(ue, &message.nas, core)).unwrap_or(Ok(()))
+        self.with(id, |mme, ue| mme.receive_initial(ue, &message.nas, served, core)).unwrap_or(Ok(()))
     }
 
     fn reset(&mut self, enb: u32, reset: Reset, core: &mut Core<'_>) -> Result<(), CorenetError> {

@@ -193,6 +193,9 @@ pub enum EsimDownload {
 /// An EPS integrity algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(extend("x-refused" = {
+    "eia0": "EIA0 protects nothing: it is for emergency calls alone (TS 33.401 clause 5.1.4.1), of which there are none here"
+}))]
 pub enum Integrity {
     /// SNOW 3G.
     Eia1,

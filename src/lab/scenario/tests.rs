@@ -42,7 +42,9 @@ seen = "EMM Authentication Failure"
 fn profiles() -> BTreeMap<String, ProfileInfo> {
     [("lte-test", "001010000000001"), ("nb-test", "001010000000006"), ("full", "001019999999999")]
         .into_iter()
-        .map(|(name, imsi)| (name.to_owned(), ProfileInfo { base_imsi: imsi.parse().unwrap() }))
+        .map(|(name, imsi)| {
+            (name.to_owned(), ProfileInfo { base_imsi: imsi.parse().unwrap(), milenage: true })
+        })
         .collect()
 }
 
@@ -59,6 +61,31 @@ fn told(source: &str) -> String {
 /// The messages alone.
 fn messages(source: &str) -> Vec<String> {
     read(source).err().unwrap_or_default().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn null_integrity_is_refused_with_its_reason() {
+    let text = told(&VALID.replace("\"eia1\"", "\"eia0\""));
+    assert!(text.contains("TS 33.401 clause 5.1.4.1"), "{text}");
+    assert!(!text.contains("did you mean"), "{text}");
+    // Another word is still answered with the nearest.
+    assert!(told(&VALID.replace("\"eia1\"", "\"eia9\"")).contains("did you mean"));
+}
+
+#[test]
+fn a_tuak_card_is_refused_where_the_home_network_knows_milenage_only() {
+    let mut profiles = profiles();
+    profiles.get_mut("lte-test").unwrap().milenage = false;
+    for source in [
+        "summary = \"x\"\n[[device]]\nprofile = \"lte-test\"",
+        "summary = \"x\"\n[esim]\nprofile = \"lte-test\"\n[[device]]\nprofile = \"nb-test\"",
+    ] {
+        let problems = check(source, "lab/scenarios/trial.toml", &profiles).unwrap_err();
+        assert_eq!(
+            problems[0].message,
+            "the embedded core network knows Milenage only; `lte-test` is a TUAK card"
+        );
+    }
 }
 
 #[test]

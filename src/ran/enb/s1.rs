@@ -7,7 +7,8 @@ use crate::wire::gtpu::FarEnd;
 use crate::wire::s1ap::{
     Cause, ContextReleaseCommand, ContextReleaseComplete, ContextSetupFailure, ContextSetupRequest,
     ContextSetupResponse, DownlinkNasTransport, ErabReleaseCommand, ErabReleaseResponse, ErrorIndication,
-    Kind, Pdu, Reset, ResetAcknowledge, S1SetupFailure, SecurityCapabilities, Tunnel, UeIds,
+    Kind, OverloadAction, OverloadStart, Pdu, Reset, ResetAcknowledge, S1SetupFailure, SecurityCapabilities,
+    Tunnel, UeIds,
 };
 
 /// How long to wait after a refused S1 SETUP REQUEST where the MME does not say.
@@ -60,8 +61,28 @@ impl Enb {
                 self.error_indicated(&ErrorIndication::read(&pdu), out);
                 Ok(())
             }
+            Kind::OverloadStart => match OverloadStart::read(&pdu) {
+                Ok(OverloadStart { action }) => {
+                    self.overload(action == OverloadAction::RejectSignalling, out);
+                    Ok(())
+                }
+                Err(_) => self.not_understood(&pdu, out),
+            },
+            Kind::OverloadStop => {
+                self.overload(false, out);
+                Ok(())
+            }
             Kind::ResetAcknowledge | Kind::Paging => Ok(()),
             _ => self.not_understood(&pdu, out),
+        }
+    }
+
+    /// Whether connections are rejected from now on, since the MME has too much to do.
+    fn overload(&mut self, overloaded: bool, out: &mut Vec<EnbOutput>) {
+        if self.overloaded != overloaded {
+            self.overloaded = overloaded;
+            let change = if overloaded { "connections are rejected" } else { "connections are taken again" };
+            Self::note("s1", change, out);
         }
     }
 
@@ -135,6 +156,11 @@ impl Enb {
         let Some(ue) = ue else {
             return self.fail_context_setup(enb_id, Cause::RADIO_CONNECTION_LOST, out);
         };
+        // Security of the radio begins once in a connection (TS 36.331 clause 5.3.1.2): beginning again would send other
+        // messages under the same key and COUNT 0. What is there stays.
+        if self.contexts.get(&enb_id).is_some_and(|context| context.secured) {
+            return self.refuse_context_setup(enb_id, Cause::NOT_COMPATIBLE_WITH_STATE, out);
+        }
         let Some(gateway) = setup.tunnel.address.ipv4() else {
             return self.fail_context_setup(enb_id, Cause::TRANSPORT_UNAVAILABLE, out);
         };
@@ -146,7 +172,7 @@ impl Enb {
         let teid = self.tunnels.open(enb_id);
         self.tunnels.connect(teid, FarEnd { address: gateway, teid: setup.tunnel.teid });
         if let Some(context) = self.contexts.get_mut(&enb_id) {
-            context.kenb = Some(setup.kenb);
+            context.secured = true;
             context.nas = setup.nas;
             context.bearer = Some(Bearer { erab: setup.erab, teid });
             context.stage = Stage::Securing;
@@ -181,6 +207,16 @@ impl Enb {
         out: &mut Vec<EnbOutput>,
     ) -> Result<(), RanError> {
         self.drop_bearer(enb_id);
+        self.refuse_context_setup(enb_id, cause, out)
+    }
+
+    /// INITIAL CONTEXT SETUP FAILURE, which changes nothing of what stands.
+    fn refuse_context_setup(
+        &mut self,
+        enb_id: u32,
+        cause: Cause,
+        out: &mut Vec<EnbOutput>,
+    ) -> Result<(), RanError> {
         let Some(mme) = self.contexts.get(&enb_id).and_then(|context| context.mme_id) else {
             return Ok(());
         };

@@ -1,5 +1,6 @@
 //! Attach (TS 24.301 clause 5.5.1.2): request, acceptance, and every way it fails.
 
+use super::refusals::{Refused, T3346};
 use super::{ATTACH_ATTEMPTS, BARRED, Emm, NO_KEY, Rrc, Substate, T3402, T3410, T3411, Timer, Ue, UeOutput};
 use crate::kernel::{Duration, Instant};
 use crate::ran::{RanError, Uplink};
@@ -11,7 +12,7 @@ use crate::wire::nas::{
 
 impl Ue {
     pub(super) fn start_attach(&mut self, now: Instant, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
-        for timer in [Timer::T3402, Timer::T3411, Timer::T3346, Timer::Barred] {
+        for timer in [Timer::T3402, Timer::T3411, Timer::T3346, Timer::Barred, Timer::T3412, Timer::T3430] {
             self.timers.remove(&timer);
         }
         self.authentication.begin();
@@ -32,8 +33,9 @@ impl Ue {
 
     fn attach_request(&mut self) -> Result<Message, RanError> {
         let identity = self.identity("ATTACH REQUEST")?;
-        let esm = self.session.connectivity_request(self.config.apn.is_some());
+        let esm = self.session.connectivity_request(self.config.pdn_type, self.config.apn.is_some());
         Ok(Message::Emm(Mobility::AttachRequest(AttachRequest {
+            kind: self.config.attach_type,
             identity,
             ksi: self.nas.ksi().unwrap_or(NO_KEY),
             capability: self.capability(),
@@ -69,6 +71,8 @@ impl Ue {
         };
         self.timers.remove(&Timer::T3410);
         self.attempts = 0;
+        self.forgiven.reset();
+        self.take_t3412(accept.t3412_s);
         if let Some(guti) = accept.guti {
             self.guti = Some(guti);
         }
@@ -86,31 +90,26 @@ impl Ue {
         self.send(&Message::Emm(Mobility::AttachComplete { esm: Some(esm) }), out)
     }
 
-    /// ATTACH REJECT (clause 5.5.1.2.5): what each cause does to the UE.
-    pub(super) fn attach_rejected(&mut self, now: Instant, reject: &AttachReject, out: &mut Vec<UeOutput>) {
+    /// ATTACH REJECT (clause 5.5.1.2.5): what each cause does to the UE. `proved`: the message was authentic.
+    pub(super) fn attach_rejected(
+        &mut self,
+        now: Instant,
+        reject: &AttachReject,
+        proved: bool,
+        out: &mut Vec<UeOutput>,
+    ) {
         if self.emm != Emm::RegisteredInitiated {
             return;
         }
         let reason = Reason::EmmCause(reject.cause.0);
         let detail = format!("ATTACH REJECT: {}", reject.cause.description());
         use EmmCause as C;
-        match reject.cause.as_received() {
-            C::ILLEGAL_UE
-            | C::ILLEGAL_ME
-            | C::EPS_SERVICES_NOT_ALLOWED
-            | C::EPS_AND_NON_EPS_SERVICES_NOT_ALLOWED => {
-                self.refused(Substate::NoImsi, &reason, &detail, out);
-            }
-            C::PLMN_NOT_ALLOWED
-            | C::SERVICE_OPTION_NOT_AUTHORIZED_IN_PLMN
-            | C::ROAMING_NOT_ALLOWED_IN_TRACKING_AREA
-            | C::EPS_SERVICES_NOT_ALLOWED_IN_PLMN => {
-                self.refused(Substate::PlmnSearch, &reason, &detail, out);
-            }
-            C::TRACKING_AREA_NOT_ALLOWED | C::NO_SUITABLE_CELLS_IN_TRACKING_AREA => {
-                self.refused(Substate::LimitedService, &reason, &detail, out);
-            }
-            C::CONGESTION => self.congested(now, reject, &reason, &detail, out),
+        let cause = reject.cause.as_received();
+        if let Some(what) = Refused::by(cause) {
+            return self.refused(now, (what, proved), &reason, &detail, out);
+        }
+        match cause {
+            C::CONGESTION => self.congested(now, (reject, proved), &reason, &detail, out),
             C::ESM_FAILURE => self.session_refused(now, reject, &detail, out),
             C::SEMANTICALLY_INCORRECT_MESSAGE
             | C::INVALID_MANDATORY_INFORMATION
@@ -124,11 +123,12 @@ impl Ue {
         }
     }
 
-    /// #22: back off for T3346 where the network gives one (clause 5.5.1.2.5).
+    /// #22: back off for T3346 where the network gives one, and as long as it says where that is proved (clause
+    /// 5.5.1.2.5).
     fn congested(
         &mut self,
         now: Instant,
-        reject: &AttachReject,
+        (reject, proved): (&AttachReject, bool),
         reason: &Reason,
         detail: &str,
         out: &mut Vec<UeOutput>,
@@ -136,10 +136,11 @@ impl Ue {
         let Some(seconds) = reject.back_off_s.filter(|&s| s > 0) else {
             return self.attach_failed(now, reason, detail, out);
         };
-        self.timers.clear();
+        let wait = if proved { Duration::from_secs(seconds) } else { self.draw(T3346) };
+        self.stop_timers();
         self.attempts = 0;
-        self.timers.insert(Timer::T3346, now + Duration::from_secs(seconds));
-        let fields = vec![("T3346", format!("{seconds}s"))];
+        self.timers.insert(Timer::T3346, now + wait);
+        let fields = vec![("T3346", format!("{}s", wait.as_secs()))];
         self.enter_with(Emm::Deregistered(Substate::AttemptingToAttach), fields, out);
         out.push(UeOutput::AttachFailed { reason: reason.clone(), detail: detail.into(), retry: true });
     }
@@ -164,6 +165,7 @@ impl Ue {
             C::OPERATOR_DETERMINED_BARRING
             | C::MISSING_OR_UNKNOWN_APN
             | C::UNKNOWN_PDN_TYPE
+            | C::PDN_TYPE_IPV4_ONLY_ALLOWED
             | C::USER_AUTHENTICATION_FAILED
             | C::SERVICE_OPTION_NOT_SUPPORTED
             | C::SERVICE_OPTION_NOT_SUBSCRIBED => {
@@ -174,16 +176,8 @@ impl Ue {
         }
     }
 
-    /// A refusal that holds: nothing of the registration is kept (EU3, ROAMING NOT ALLOWED).
-    pub(super) fn refused(&mut self, next: Substate, reason: &Reason, detail: &str, out: &mut Vec<UeOutput>) {
-        self.guti = None;
-        self.nas.forget();
-        self.end_attach(next, out);
-        out.push(UeOutput::AttachFailed { reason: reason.clone(), detail: detail.into(), retry: false });
-    }
-
-    fn end_attach(&mut self, next: Substate, out: &mut Vec<UeOutput>) {
-        self.timers.clear();
+    pub(super) fn end_attach(&mut self, next: Substate, out: &mut Vec<UeOutput>) {
+        self.stop_timers();
         self.attempts = 0;
         self.session.clear();
         self.enter(Emm::Deregistered(next), out);
@@ -197,7 +191,7 @@ impl Ue {
         detail: &str,
         out: &mut Vec<UeOutput>,
     ) {
-        self.timers.clear();
+        self.stop_timers();
         self.session.clear();
         self.attempts = (self.attempts + 1).min(ATTACH_ATTEMPTS);
         let (timer, name, wait) = if self.attempts < ATTACH_ATTEMPTS {

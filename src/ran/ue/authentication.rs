@@ -1,6 +1,7 @@
 //! EPS authentication and key agreement (TS 24.301 clause 5.4.2, TS 33.401 clause 6.1), computed by the card.
 
-use super::{Emm, Substate, T3410, T3416, T3418, T3420, Timer, Ue, UeOutput, fault};
+use super::refusals::Refused;
+use super::{Emm, T3410, T3416, T3418, T3420, Timer, Ue, UeOutput, fault};
 use crate::kernel::Instant;
 use crate::ran::RanError;
 use crate::ran::usim;
@@ -107,11 +108,16 @@ impl Ue {
         Ok(())
     }
 
-    /// AUTHENTICATION REJECT (clause 5.4.2.5): the USIM is invalid until the device is switched off. The UE's
-    /// maximum of forgiven rejects without integrity protection (clause 5.3.7b) is zero.
-    pub(super) fn authentication_rejected(&mut self, out: &mut Vec<UeOutput>) {
+    /// AUTHENTICATION REJECT (clause 5.4.2.5). One without proof counts only while the UE waits for what the network says
+    /// of its last answer (T3416, T3418 or T3420 runs), and is forgiven later (clause 5.3.7b).
+    pub(super) fn authentication_rejected(&mut self, now: Instant, proved: bool, out: &mut Vec<UeOutput>) {
+        let awaited = self.authentication.answered.as_ref().is_some_and(|(_, _, until)| now < *until)
+            || [Timer::T3418, Timer::T3420].iter().any(|timer| self.timers.contains_key(timer));
         if self.emm != Emm::RegisteredInitiated {
             return;
+        }
+        if !proved && !awaited {
+            return Self::note("emm", "authentication reject that nothing has led to", out);
         }
         let reason = self.authentication.last_failure().unwrap_or(Reason::AuthenticationReject);
         let detail = match reason {
@@ -123,6 +129,6 @@ impl Ue {
             }
             _ => "AUTHENTICATION REJECT: the network did not accept the card's answer",
         };
-        self.refused(Substate::NoImsi, &reason, detail, out);
+        self.refused(now, (Refused::Usim, proved), &reason, detail, out);
     }
 }

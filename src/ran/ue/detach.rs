@@ -2,7 +2,7 @@
 
 use super::{Emm, NO_KEY, Rrc, Substate, T3421, Timer, Ue, UeOutput};
 use crate::kernel::Instant;
-use crate::ran::RanError;
+use crate::ran::{RanError, Uplink};
 use crate::wire::Reason;
 use crate::wire::nas::{Emm as Mobility, Message, NetworkDetach};
 
@@ -11,17 +11,16 @@ const ATTEMPTS: u8 = 5;
 
 impl Ue {
     pub(super) fn detach(&mut self, now: Instant, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
-        match (self.emm, self.rrc) {
-            (Emm::Registered, Rrc::Connected) => {
+        match self.emm {
+            Emm::Registered | Emm::UpdatingInitiated => {
+                self.stop_timers();
                 self.attempts = 0;
                 self.enter(Emm::DeregisteredInitiated, out);
                 self.request_detach(now, out)
             }
-            (Emm::DeregisteredInitiated | Emm::Off, _) => Ok(()),
-            // Without a connection there is nobody to tell without a service request; the network learns of it
-            // at the next attach.
+            Emm::DeregisteredInitiated | Emm::Off => Ok(()),
             _ => {
-                self.timers.clear();
+                self.stop_timers();
                 self.leave_connection();
                 self.detached(out);
                 Ok(())
@@ -33,7 +32,15 @@ impl Ue {
         let identity = self.identity("DETACH REQUEST")?;
         let ksi = self.nas.ksi().unwrap_or(NO_KEY);
         self.timers.insert(Timer::T3421, now + T3421);
-        self.send(&Message::Emm(Mobility::DetachRequest { switch_off: false, ksi, identity }), out)
+        let request = Message::Emm(Mobility::DetachRequest { switch_off: false, ksi, identity });
+        if self.rrc == Rrc::Connected {
+            return self.send(&request, out);
+        }
+        // The request is the first message of a connection of its own.
+        self.pending = Some(request);
+        self.rrc = Rrc::Connecting;
+        out.push(UeOutput::Air(Uplink::ConnectionRequest));
+        Ok(())
     }
 
     pub(super) fn retry_detach(&mut self, now: Instant, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
@@ -82,7 +89,7 @@ impl Ue {
 
     /// Not registered any more. The GUTI and the security context stay for the next attach.
     pub(super) fn detached(&mut self, out: &mut Vec<UeOutput>) {
-        self.timers.clear();
+        self.stop_timers();
         self.attempts = 0;
         self.session.clear();
         self.enter(Emm::Deregistered(Substate::NormalService), out);

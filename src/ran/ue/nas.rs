@@ -7,7 +7,7 @@ use crate::ran::{RanError, Uplink};
 use crate::wire::Reason;
 use crate::wire::nas::{
     Count, Direction, Emm, EmmCause, Encoded, Error, Identity, IdentityKind, Kasme, Message, SecurityContext,
-    SecurityHeader, SecurityModeCommand, undecoded,
+    SecurityHeader, SecurityModeCommand, hash_mme, undecoded,
 };
 
 /// The EPS security contexts of the UE.
@@ -17,6 +17,8 @@ pub(super) struct Security {
     current: Option<Context>,
     /// The key of an authentication that no SECURITY MODE COMMAND has taken into use yet.
     partial: Option<(u8, Kasme)>,
+    /// The plain initial message of this connection, whose hash a SECURITY MODE COMMAND may bring.
+    initial: Vec<u8>,
     /// Whether secure exchange of NAS messages is established on this connection: from then on, only what is
     /// authentic is taken (clause 4.4.4.2).
     exchanged: bool,
@@ -47,20 +49,27 @@ impl Security {
 
     pub(super) fn connection_ended(&mut self) {
         self.exchanged = false;
+        self.initial.clear();
     }
 }
 
 impl Ue {
-    /// The octets of the initial message: integrity protected where there is a context (clause 4.4.5).
+    /// The octets of the initial message: integrity protected where there is a context (clause 4.4.5). KeNB comes from the
+    /// NAS COUNT of this message, unless a security mode is commanded (TS 33.401 annex A.3).
     pub(super) fn protect_initial(
         &mut self,
         message: &Message,
         out: &mut Vec<UeOutput>,
     ) -> Result<Vec<u8>, RanError> {
+        let plain = message.encode().map_err(|e| fault("initial NAS message", &e))?;
         let encoded = match &mut self.nas.current {
-            Some(context) => context.nas.protect(message, SecurityHeader::Integrity, Direction::Uplink),
-            None => message.encode(),
+            Some(context) => {
+                self.kenb = context.nas.uplink_count().map(|count| context.kasme.kenb(count));
+                context.nas.protect(message, SecurityHeader::Integrity, Direction::Uplink)
+            }
+            None => Ok(plain.clone()),
         };
+        self.nas.initial = plain.octets;
         let Encoded { octets, label } = encoded.map_err(|e| fault("initial NAS message", &e))?;
         out.push(UeOutput::Nas { to_network: true, label, bytes: octets.clone() });
         Ok(octets)
@@ -113,7 +122,7 @@ impl Ue {
         match Message::decode(bytes, Direction::Downlink) {
             Ok(received) if processed_unprotected(&received.message) => {
                 out.push(UeOutput::Nas { to_network: false, label: received.label, bytes: bytes.to_vec() });
-                self.dispatch(now, received.message, out)
+                self.dispatch(now, received.message, false, out)
             }
             Ok(_) => self.drop_message(bytes, "no integrity protection", out),
             Err(error) => self.refuse_malformed(bytes, error, out),
@@ -133,7 +142,7 @@ impl Ue {
             Ok(verified) => {
                 self.nas.exchanged = true;
                 out.push(UeOutput::Nas { to_network: false, label: verified.label, bytes: bytes.to_vec() });
-                self.dispatch(now, verified.message, out)
+                self.dispatch(now, verified.message, true, out)
             }
             Err(error @ Error::Malformed { .. }) => {
                 self.nas.exchanged = true;
@@ -226,14 +235,26 @@ impl Ue {
             change: "secure exchange established".into(),
             fields: vec![("eia", command.eia.to_string()), ("eea", command.eea.to_string())],
         });
-        let complete = Message::Emm(Emm::SecurityModeComplete { imeisv });
+        let received = command.hash_mme.is_none_or(|hash| hash == hash_mme(&self.nas.initial));
+        let replayed = (!received).then(|| self.nas.initial.clone());
+        if replayed.is_some() {
+            Self::note("emm", "another request than this UE's has reached the network", out);
+        }
+        let complete = Message::Emm(Emm::SecurityModeComplete { imeisv, replayed });
         self.send_as(&complete, SecurityHeader::CipheredNew, out)
     }
 
-    fn dispatch(&mut self, now: Instant, message: Message, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
+    /// `proved`: the message was authentic.
+    fn dispatch(
+        &mut self,
+        now: Instant,
+        message: Message,
+        proved: bool,
+        out: &mut Vec<UeOutput>,
+    ) -> Result<(), RanError> {
         match message {
             Message::Esm(message) => self.session_message(message, out),
-            Message::Emm(message) => self.mobility_message(now, message, out),
+            Message::Emm(message) => self.mobility_message(now, message, proved, out),
             Message::ServiceRequest | Message::Other => Ok(()),
         }
     }
@@ -242,18 +263,22 @@ impl Ue {
         &mut self,
         now: Instant,
         message: Emm,
+        proved: bool,
         out: &mut Vec<UeOutput>,
     ) -> Result<(), RanError> {
         match message {
             Emm::AuthenticationRequest { ksi, rand, autn } => {
                 self.authentication_requested(now, ksi, (rand, autn), out)?;
             }
-            Emm::AuthenticationReject => self.authentication_rejected(out),
+            Emm::AuthenticationReject => self.authentication_rejected(now, proved, out),
             Emm::IdentityRequest { kind } => self.identity_requested(kind, out)?,
             Emm::AttachAccept(accept) => self.attach_accepted(now, accept, out)?,
-            Emm::AttachReject(reject) => self.attach_rejected(now, &reject, out),
+            Emm::AttachReject(reject) => self.attach_rejected(now, &reject, proved, out),
             Emm::DetachAccept => self.detach_accepted(out),
             Emm::NetworkDetachRequest { kind } => self.detach_requested(now, kind, out)?,
+            Emm::TrackingAreaUpdateAccept { t3412_s } => self.update_accepted(t3412_s, out),
+            Emm::TrackingAreaUpdateReject { cause } => self.update_rejected(now, cause, proved, out),
+            Emm::GutiReallocationCommand { guti } => self.guti_reallocated(guti, out)?,
             Emm::Information | Emm::Status { .. } => {}
             _ => {
                 let cause = EmmCause::MESSAGE_TYPE_NOT_COMPATIBLE_WITH_STATE;

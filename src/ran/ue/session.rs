@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::{Ue, UeOutput};
 use crate::ran::RanError;
-use crate::wire::nas::{DefaultBearer, Esm, EsmCause, EsmMessage, Message};
+use crate::wire::nas::{DefaultBearer, Esm, EsmCause, EsmMessage, Message, PdnType};
 
 /// The MTU of a link that does not say (RFC 791's successor for hosts, TS 23.060 clause 9.3).
 const DEFAULT_MTU: u16 = 1358;
@@ -44,9 +44,9 @@ impl Session {
 
     /// PDN CONNECTIVITY REQUEST under the next transaction identity. An access point name travels ciphered
     /// later, which the transfer flag announces (clause 6.5.1.2).
-    pub(super) fn connectivity_request(&mut self, information: bool) -> EsmMessage {
+    pub(super) fn connectivity_request(&mut self, pdn_type: PdnType, information: bool) -> EsmMessage {
         self.pti = self.pti % 254 + 1;
-        EsmMessage::new(0, self.pti, Esm::PdnConnectivityRequest { information })
+        EsmMessage::new(0, self.pti, Esm::PdnConnectivityRequest { pdn_type, information })
     }
 
     /// Takes the default bearer of an ATTACH ACCEPT and returns the answer to it; `None` where it is not for

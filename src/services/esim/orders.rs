@@ -225,7 +225,7 @@ impl Orders {
                     opc,
                     amf: made.amf,
                     sqn: made.sqn,
-                    apn: Some(setup.profile.apn.clone()),
+                    apn: setup.profile.apn.clone().map(String::from),
                     policy: Policy::Unrestricted,
                     fault: HssFault::None,
                 };

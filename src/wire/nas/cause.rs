@@ -30,8 +30,12 @@ impl EmmCause {
     pub const EPS_SERVICES_NOT_ALLOWED_IN_PLMN: Self = Self(14);
     /// The subscription may not use this tracking area; the UE looks for another one in the same network.
     pub const NO_SUITABLE_CELLS_IN_TRACKING_AREA: Self = Self(15);
+    /// The network has ended the registration by itself; the UE attaches anew.
+    pub const IMPLICITLY_DETACHED: Self = Self(10);
     /// The network cannot serve the request for reasons of its own.
     pub const NETWORK_FAILURE: Self = Self(17);
+    /// The network has no circuit-switched domain for the UE (clause 5.5.1.3.4.3).
+    pub const CS_DOMAIN_NOT_AVAILABLE: Self = Self(18);
     /// The ESM message that came along has failed; its own cause stands in the container.
     pub const ESM_FAILURE: Self = Self(19);
     /// Of the UE: the MAC of AUTN is wrong (clause 5.4.2.6).
@@ -103,6 +107,8 @@ impl EsmCause {
     pub const SERVICE_OPTION_NOT_SUBSCRIBED: Self = Self(33);
     /// The bearer identity is reserved, or names no bearer (clause 7.3.2).
     pub const INVALID_EPS_BEARER_IDENTITY: Self = Self(43);
+    /// The network gives IPv4 only, whatever else was asked for (clause 6.5.1.3).
+    pub const PDN_TYPE_IPV4_ONLY_ALLOWED: Self = Self(50);
     /// ESM INFORMATION REQUEST was not answered (clause 6.6.1.2.6).
     pub const ESM_INFORMATION_NOT_RECEIVED: Self = Self(53);
     /// The procedure transaction identity is reserved, or names no transaction (clause 7.3.1).

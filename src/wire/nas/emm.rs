@@ -1,16 +1,18 @@
 //! The messages of mobility management (TS 24.301 clause 8.2).
 
 use oxirush_nas::nas_eps::{
-    AttachResult, AttachType, GprsTimerUnit, KeySetIdentifier, NasAttachAccept, NasAttachComplete,
+    self as codec, AttachResult, GprsTimerUnit, KeySetIdentifier, NasAttachAccept, NasAttachComplete,
     NasAttachReject, NasAttachRequest, NasAuthenticationFailure, NasAuthenticationFailureParameter,
     NasAuthenticationParameterAutn, NasAuthenticationParameterRand, NasAuthenticationReject,
     NasAuthenticationRequest, NasAuthenticationResponse, NasAuthenticationResponseParameter, NasDetachAccept,
     NasDetachRequestUeOriginating, NasDetachRequestUeTerminated, NasDetachType, NasEmmMessage, NasEmmStatus,
-    NasEpsAttachResult, NasEpsAttachType, NasEpsMessage, NasEpsMobileIdentity, NasGutiType,
+    NasEpsAttachResult, NasEpsAttachType, NasEpsMessage, NasEpsMobileIdentity, NasEpsUpdateResult,
+    NasEpsUpdateType, NasGutiReallocationCommand, NasGutiReallocationComplete, NasGutiType, NasHashMme,
     NasIdentityRequest, NasIdentityResponse, NasIdentityType2, NasImeisvRequest, NasKeySetIdentifier,
-    NasSecurityAlgorithms, NasSecurityModeCommand, NasSecurityModeComplete, NasSecurityModeReject,
-    NasServiceReject, NasT3412Value, NasTrackingAreaIdentityList, NasTrackingAreaUpdateReject,
-    NetworkDetachKind, UeDetachKind, ValueError,
+    NasReplayedNasMessageContainer, NasSecurityAlgorithms, NasSecurityModeCommand, NasSecurityModeComplete,
+    NasSecurityModeReject, NasServiceReject, NasT3412Value, NasTrackingAreaIdentityList,
+    NasTrackingAreaUpdateAccept, NasTrackingAreaUpdateReject, NasTrackingAreaUpdateRequest,
+    NetworkDetachKind, UeDetachKind, UpdateResult, UpdateType, ValueError,
 };
 
 use super::identity::codec_plmn;
@@ -75,6 +77,9 @@ pub enum Emm {
     SecurityModeComplete {
         /// The IMEISV, where the command has asked for it.
         imeisv: Option<Identity>,
+        /// The replayed NAS message container (clause 9.9.3.51): the whole plain request that the UE had sent, where
+        /// the HASHMME of the command is not that request's.
+        replayed: Option<Vec<u8>>,
     },
     /// SECURITY MODE REJECT (clause 8.2.22).
     SecurityModeReject {
@@ -97,13 +102,26 @@ pub enum Emm {
     },
     /// DETACH ACCEPT (clause 8.2.10), from either end.
     DetachAccept,
-    /// TRACKING AREA UPDATE REQUEST; it is only read.
-    TrackingAreaUpdateRequest,
+    /// TRACKING AREA UPDATE REQUEST (clause 8.2.29).
+    TrackingAreaUpdateRequest(TrackingAreaUpdateRequest),
+    /// TRACKING AREA UPDATE ACCEPT (clause 8.2.26): the area is updated, and nothing else has changed.
+    TrackingAreaUpdateAccept {
+        /// The value of T3412 in seconds, which is rounded up to what its field can hold; `Some(0)`: no periodic
+        /// update, `None`: the value stays as it was.
+        t3412_s: Option<u64>,
+    },
     /// TRACKING AREA UPDATE REJECT (clause 8.2.28).
     TrackingAreaUpdateReject {
         /// Why the network does not take the update.
         cause: EmmCause,
     },
+    /// GUTI REALLOCATION COMMAND (clause 8.2.16).
+    GutiReallocationCommand {
+        /// The new temporary identity; `None` where it is not one.
+        guti: Option<Guti>,
+    },
+    /// GUTI REALLOCATION COMPLETE (clause 8.2.17).
+    GutiReallocationComplete,
     /// EXTENDED or CONTROL PLANE SERVICE REQUEST; it is only read.
     ServiceRequest,
     /// SERVICE REJECT (clause 8.2.24).
@@ -122,9 +140,41 @@ pub enum Emm {
     Other,
 }
 
-/// ATTACH REQUEST (clause 8.2.4) for EPS services.
+/// What a UE wants to be attached for (clause 9.9.3.11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AttachType {
+    /// EPS services. A network reads every value that it has no use for as this one.
+    #[default]
+    Eps,
+    /// EPS services and those of the circuit-switched domain.
+    Combined,
+    /// Emergency bearer services.
+    Emergency,
+}
+
+impl AttachType {
+    fn of(kind: codec::AttachType) -> Self {
+        match kind {
+            codec::AttachType::CombinedEpsImsiAttach => Self::Combined,
+            codec::AttachType::EpsEmergencyAttach => Self::Emergency,
+            _ => Self::Eps,
+        }
+    }
+
+    fn codec(self) -> codec::AttachType {
+        match self {
+            Self::Eps => codec::AttachType::EpsAttach,
+            Self::Combined => codec::AttachType::CombinedEpsImsiAttach,
+            Self::Emergency => codec::AttachType::EpsEmergencyAttach,
+        }
+    }
+}
+
+/// ATTACH REQUEST (clause 8.2.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttachRequest {
+    /// The EPS attach type.
+    pub kind: AttachType,
     /// The EPS mobile identity: GUTI, IMSI or IMEI (clause 9.9.3.12).
     pub identity: Identity,
     /// The key set identifier of the context in use; 7 where there is none.
@@ -135,9 +185,13 @@ pub struct AttachRequest {
     pub esm: Option<EsmMessage>,
 }
 
-/// ATTACH ACCEPT (clause 8.2.1) for EPS services, without a periodic update.
+/// ATTACH ACCEPT (clause 8.2.1) for EPS services only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttachAccept {
+    /// The value of T3412 in seconds, which is rounded up to what its field can hold; 0: no periodic update.
+    pub t3412_s: u64,
+    /// Why the UE is attached for EPS services only where it has asked for more (clause 5.5.1.3.4.3).
+    pub cause: Option<EmmCause>,
     /// The new temporary identity, if the network gives one.
     pub guti: Option<Guti>,
     /// The tracking areas that the UE may move in without an update, all of one network.
@@ -177,6 +231,20 @@ pub struct SecurityModeCommand {
     pub replayed: ReplayedCapability,
     /// Whether the UE is to send its IMEISV (clause 9.9.3.18).
     pub imeisv_requested: bool,
+    /// HASHMME (clause 9.9.3.50): what reached the network of the request that it could not verify, see
+    /// [`hash_mme`](super::hash_mme).
+    pub hash_mme: Option<[u8; 8]>,
+}
+
+/// TRACKING AREA UPDATE REQUEST (clause 8.2.29) for EPS services.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackingAreaUpdateRequest {
+    /// Whether it is the periodic update (clause 9.9.3.14).
+    pub periodic: bool,
+    /// The key set identifier of the context in use; 7 where there is none.
+    pub ksi: u8,
+    /// The old GUTI; [`Identity::None`] where it cannot be read.
+    pub identity: Identity,
 }
 
 /// What the network wants of a UE that it detaches (clause 9.9.3.7).
@@ -222,10 +290,14 @@ impl Emm {
             }
             Self::IdentityResponse { identity } => NasIdentityResponse::new(identity.mobile_codec()?).into(),
             Self::SecurityModeCommand(command) => command.codec()?.into(),
-            Self::SecurityModeComplete { imeisv } => {
+            Self::SecurityModeComplete { imeisv, replayed } => {
                 let mut complete = NasSecurityModeComplete::new();
                 if let Some(imeisv) = imeisv {
                     complete.set_imeisv(imeisv.mobile_codec()?);
+                }
+                if let Some(request) = replayed {
+                    let container = NasReplayedNasMessageContainer::new(request.clone());
+                    complete.set_replayed_nas_message_container(container);
                 }
                 complete.into()
             }
@@ -241,14 +313,26 @@ impl Emm {
                 NasDetachRequestUeTerminated::new(kind).into()
             }
             Self::DetachAccept => NasDetachAccept::new().into(),
+            Self::TrackingAreaUpdateRequest(request) => request.codec()?.into(),
+            Self::TrackingAreaUpdateAccept { t3412_s } => {
+                let result = NasEpsUpdateResult::from_update_result(UpdateResult::TaUpdated);
+                let mut accept = NasTrackingAreaUpdateAccept::new(result);
+                if let Some(seconds) = t3412_s {
+                    accept.set_t3412_value(t3412(*seconds)?);
+                }
+                accept.into()
+            }
             Self::TrackingAreaUpdateReject { cause } => {
                 NasTrackingAreaUpdateReject::new(cause.codec()).into()
             }
+            Self::GutiReallocationCommand { guti } => {
+                let guti = guti.ok_or_else(|| Error::Value("a GUTI reallocation has a GUTI".to_owned()))?;
+                NasGutiReallocationCommand::new(NasEpsMobileIdentity::from_guti(guti.codec()?)).into()
+            }
+            Self::GutiReallocationComplete => NasGutiReallocationComplete::new().into(),
             Self::ServiceReject { cause } => NasServiceReject::new(cause.codec()).into(),
             Self::Status { cause } => NasEmmStatus::new(cause.codec()).into(),
-            Self::TrackingAreaUpdateRequest | Self::ServiceRequest | Self::Information | Self::Other => {
-                return Err(unbuilt());
-            }
+            Self::ServiceRequest | Self::Information | Self::Other => return Err(unbuilt()),
         };
         Ok(NasEpsMessage::new_emm(message))
     }
@@ -257,6 +341,7 @@ impl Emm {
         use NasEmmMessage as M;
         match message {
             M::AttachRequest(m) => Self::AttachRequest(AttachRequest {
+                kind: AttachType::of(m.eps_attach_type.attach_type()),
                 identity: Identity::of_eps(&m.eps_mobile_identity),
                 ksi: m.nas_key_set_identifier.ksi(),
                 capability: NetworkCapability(m.ue_network_capability.value.as_slice().to_vec()),
@@ -300,10 +385,15 @@ impl Emm {
                 ksi: m.nas_key_set_identifier.ksi(),
                 replayed: ReplayedCapability(m.replayed_ue_security_capabilities.value.as_slice().to_vec()),
                 imeisv_requested: m.imeisv_request.as_ref().is_some_and(|request| request.is_requested()),
+                hash_mme: m.hash_mme.as_ref().and_then(|hash| hash.hash_mme()),
             }),
-            M::SecurityModeComplete(m) => {
-                Self::SecurityModeComplete { imeisv: m.imeisv.as_ref().map(Identity::of_mobile) }
-            }
+            M::SecurityModeComplete(m) => Self::SecurityModeComplete {
+                imeisv: m.imeisv.as_ref().map(Identity::of_mobile),
+                replayed: m
+                    .replayed_nas_message_container
+                    .as_ref()
+                    .map(|container| container.value.as_slice().to_vec()),
+            },
             M::SecurityModeReject(m) => Self::SecurityModeReject { cause: EmmCause::of(&m.emm_cause) },
             M::DetachRequestUeOriginating(m) => Self::DetachRequest {
                 switch_off: m.detach_type.is_switch_off(),
@@ -314,7 +404,18 @@ impl Emm {
                 Self::NetworkDetachRequest { kind: NetworkDetach::of(m.detach_type.network_detach_kind()) }
             }
             M::DetachAccept(_) => Self::DetachAccept,
-            M::TrackingAreaUpdateRequest(_) => Self::TrackingAreaUpdateRequest,
+            M::TrackingAreaUpdateRequest(m) => Self::TrackingAreaUpdateRequest(TrackingAreaUpdateRequest {
+                periodic: m.eps_update_type.update_type() == Some(UpdateType::PeriodicUpdating),
+                ksi: m.nas_key_set_identifier.ksi(),
+                identity: Identity::of_eps(&m.old_guti),
+            }),
+            M::TrackingAreaUpdateAccept(m) => Self::TrackingAreaUpdateAccept {
+                t3412_s: m.t3412_value.as_ref().map(|timer| timer.to_seconds().unwrap_or(0)),
+            },
+            M::GutiReallocationCommand(m) => {
+                Self::GutiReallocationCommand { guti: m.guti.as_guti().as_ref().and_then(Guti::of) }
+            }
+            M::GutiReallocationComplete(_) => Self::GutiReallocationComplete,
             M::TrackingAreaUpdateReject(m) => {
                 Self::TrackingAreaUpdateReject { cause: EmmCause::of(&m.emm_cause) }
             }
@@ -330,7 +431,7 @@ impl Emm {
 impl AttachRequest {
     fn codec(&self) -> Result<NasAttachRequest, Error> {
         let mut request = NasAttachRequest::new(
-            NasEpsAttachType::from_attach_type(AttachType::EpsAttach),
+            NasEpsAttachType::from_attach_type(self.kind.codec()),
             key_set(self.ksi)?,
             self.identity.eps_codec()?,
             self.capability.codec(),
@@ -353,13 +454,16 @@ impl AttachAccept {
         let tacs: Vec<u16> = self.areas.iter().map(|(_, tac)| *tac).collect();
         let areas =
             NasTrackingAreaIdentityList::from_plmn_tacs(&codec_plmn(plmn)?, &tacs).map_err(refused)?;
-        let t3412 = NasT3412Value::from_unit_value(GprsTimerUnit::Deactivated, 0).map_err(refused)?;
         let result = NasEpsAttachResult::from_attach_result(AttachResult::EpsOnly);
-        let accept = NasAttachAccept::new(result, t3412, areas, present(&self.esm)?.container()?);
-        Ok(match &self.guti {
-            Some(guti) => accept.with_guti(NasEpsMobileIdentity::from_guti(guti.codec()?)),
-            None => accept,
-        })
+        let esm = present(&self.esm)?.container()?;
+        let mut accept = NasAttachAccept::new(result, t3412(self.t3412_s)?, areas, esm);
+        if let Some(guti) = &self.guti {
+            accept.set_guti(NasEpsMobileIdentity::from_guti(guti.codec()?));
+        }
+        if let Some(cause) = self.cause {
+            accept.set_emm_cause(cause.codec());
+        }
+        Ok(accept)
     }
 
     fn of(accept: &NasAttachAccept) -> Self {
@@ -368,6 +472,8 @@ impl AttachAccept {
             Some((plmn, tai.tac()))
         });
         Self {
+            t3412_s: accept.t3412_value.to_seconds().unwrap_or(0),
+            cause: accept.emm_cause.as_ref().map(EmmCause::of),
             guti: accept.guti.as_ref().and_then(|guti| guti.as_guti()).as_ref().and_then(Guti::of),
             areas: areas.collect(),
             esm: EsmMessage::of_container(&accept.esm_message_container),
@@ -398,12 +504,43 @@ impl SecurityModeCommand {
             key_set(self.ksi)?,
             self.replayed.codec(),
         );
-        Ok(if self.imeisv_requested {
-            command.with_imeisv_request(NasImeisvRequest::from_requested(true))
-        } else {
-            command
-        })
+        let mut command = command;
+        if self.imeisv_requested {
+            command.set_imeisv_request(NasImeisvRequest::from_requested(true));
+        }
+        if let Some(hash) = self.hash_mme {
+            command.set_hash_mme(NasHashMme::from_hash_mme(hash));
+        }
+        Ok(command)
     }
+}
+
+impl TrackingAreaUpdateRequest {
+    fn codec(&self) -> Result<NasTrackingAreaUpdateRequest, Error> {
+        let kind = if self.periodic { UpdateType::PeriodicUpdating } else { UpdateType::TaUpdating };
+        let mut request = NasTrackingAreaUpdateRequest::new(
+            NasEpsUpdateType::from_update_type(kind),
+            key_set(self.ksi)?,
+            self.identity.eps_codec()?,
+        );
+        request.set_old_guti_type(NasGutiType::from_mapped(false));
+        Ok(request)
+    }
+}
+
+/// The value of T3412 in the finest unit that can hold it, rounded up; 0 deactivates the timer (TS 24.008 clause
+/// 10.5.7.3). The longest is 31 times 6 minutes.
+fn t3412(seconds: u64) -> Result<NasT3412Value, Error> {
+    use GprsTimerUnit as U;
+    let fits = |length: u64| seconds <= 31 * length;
+    let (unit, length) = match seconds {
+        0 => return NasT3412Value::from_unit_value(U::Deactivated, 0).map_err(refused),
+        _ if fits(2) => (U::TwoSeconds, 2),
+        _ if fits(60) => (U::OneMinute, 60),
+        _ if fits(360) => (U::SixMinutes, 360),
+        _ => return Err(Error::Value(format!("T3412 is at most 11160 s, not {seconds} s"))),
+    };
+    NasT3412Value::from_unit_value(unit, seconds.div_ceil(length) as u8).map_err(refused)
 }
 
 impl NetworkDetach {
@@ -438,126 +575,4 @@ fn refused(error: ValueError) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use super::super::{AlgorithmSet, DefaultBearer, Direction, Esm, EsmCause, EsmProcedure, Message};
-    use super::*;
-
-    fn survives(message: Emm, direction: Direction) {
-        let octets = Message::Emm(message.clone()).encode().unwrap().octets;
-        let read = Message::decode(&octets, direction).unwrap().message;
-        assert_eq!(read, Message::Emm(message), "{}", hex::encode(octets));
-    }
-
-    fn guti() -> Guti {
-        Guti { plmn: Plmn::test(), mme_group: 1, mme_code: 1, tmsi: 0xc123_4567 }
-    }
-
-    #[test]
-    fn attach_survives() {
-        let capability = NetworkCapability::new(AlgorithmSet::ALL, AlgorithmSet::PROTECTING);
-        let esm = Some(EsmMessage::new(0, 3, Esm::PdnConnectivityRequest { information: true }));
-        for (identity, ksi) in [(Identity::Imsi("001010000000001".into()), 7), (Identity::Guti(guti()), 3)] {
-            let request = AttachRequest { identity, ksi, capability: capability.clone(), esm: esm.clone() };
-            survives(Emm::AttachRequest(request), Direction::Uplink);
-        }
-        let bearer = DefaultBearer {
-            qci: 9,
-            apn: "internet".into(),
-            ip: Some(Ipv4Addr::new(10, 45, 0, 2)),
-            dns: None,
-            mtu: Some(1400),
-        };
-        let esm = Some(EsmMessage::new(5, 3, Esm::DefaultBearerRequest(bearer)));
-        let accept = AttachAccept { guti: Some(guti()), areas: vec![(Plmn::test(), 7)], esm };
-        survives(Emm::AttachAccept(accept), Direction::Downlink);
-        let esm = Some(EsmMessage::new(5, 0, Esm::DefaultBearerAccept));
-        survives(Emm::AttachComplete { esm }, Direction::Uplink);
-        let reject =
-            Esm::Reject { procedure: EsmProcedure::PdnConnectivity, cause: EsmCause::MISSING_OR_UNKNOWN_APN };
-        for (esm, back_off_s) in [(None, Some(60)), (Some(EsmMessage::new(0, 3, reject)), None)] {
-            let reject = AttachReject { cause: EmmCause::ESM_FAILURE, esm, back_off_s };
-            survives(Emm::AttachReject(reject), Direction::Downlink);
-        }
-    }
-
-    #[test]
-    fn an_attach_request_is_the_one_of_another_encoder() {
-        let octets = hex::decode("07410108298039000000001002e0e000040201d031").unwrap();
-        let Message::Emm(Emm::AttachRequest(request)) =
-            Message::decode(&octets, Direction::Uplink).unwrap().message
-        else {
-            panic!("another message")
-        };
-        assert_eq!(request.identity, Identity::Imsi("208930000000001".into()));
-        assert_eq!(
-            (request.ksi, request.capability.eea_octet(), request.capability.eia_octet()),
-            (0, 0xe0, 0xe0)
-        );
-        assert!(request.capability.eea(0) && request.capability.eia(2) && !request.capability.eia(3));
-        let esm = request.esm.unwrap();
-        assert_eq!((esm.bearer, esm.pti), (0, 1));
-        assert_eq!(esm.body, Esm::PdnConnectivityRequest { information: false });
-    }
-
-    #[test]
-    fn authentication_survives() {
-        let request = Emm::AuthenticationRequest { ksi: 1, rand: [0x23; 16], autn: [0x55; 16] };
-        survives(request, Direction::Downlink);
-        survives(Emm::AuthenticationReject, Direction::Downlink);
-        survives(Emm::AuthenticationResponse { res: vec![1; 8] }, Direction::Uplink);
-        for auts in [None, Some([7; 14])] {
-            survives(Emm::AuthenticationFailure { cause: EmmCause::SYNCH_FAILURE, auts }, Direction::Uplink);
-        }
-        assert!(Message::Emm(Emm::AuthenticationResponse { res: vec![1; 3] }).encode().is_err());
-        // RAND of 16 octets and AUTN of 15: no request that is read.
-        let short = [&[0x07, 0x52, 0x00][..], &[1; 16], &[15], &[2; 15]].concat();
-        assert!(Message::decode(&short, Direction::Downlink).is_err());
-    }
-
-    #[test]
-    fn security_mode_survives() {
-        let capability = NetworkCapability::new(AlgorithmSet::ALL, AlgorithmSet::PROTECTING);
-        let replayed = ReplayedCapability::of(&capability);
-        assert!(replayed.matches(&capability));
-        let fewer = NetworkCapability::new(AlgorithmSet::of(&[0]), AlgorithmSet::PROTECTING);
-        assert!(!replayed.matches(&fewer));
-        for imeisv_requested in [false, true] {
-            let command =
-                SecurityModeCommand { eia: 2, eea: 0, ksi: 1, replayed: replayed.clone(), imeisv_requested };
-            survives(Emm::SecurityModeCommand(command), Direction::Downlink);
-        }
-        for imeisv in [None, Some(Identity::Imeisv("4901542032375101".into()))] {
-            survives(Emm::SecurityModeComplete { imeisv }, Direction::Uplink);
-        }
-        survives(Emm::SecurityModeReject { cause: EmmCause::SECURITY_MODE_REJECTED }, Direction::Uplink);
-    }
-
-    #[test]
-    fn identification_and_detach_survive() {
-        for kind in [IdentityKind::Imsi, IdentityKind::Imei, IdentityKind::Imeisv, IdentityKind::Tmsi] {
-            survives(Emm::IdentityRequest { kind }, Direction::Downlink);
-        }
-        survives(Emm::IdentityResponse { identity: Identity::None }, Direction::Uplink);
-        for switch_off in [false, true] {
-            let identity = Identity::Guti(guti());
-            survives(Emm::DetachRequest { switch_off, ksi: 7, identity }, Direction::Uplink);
-        }
-        for kind in [NetworkDetach::ReattachRequired, NetworkDetach::ReattachNotRequired, NetworkDetach::Imsi]
-        {
-            survives(Emm::NetworkDetachRequest { kind }, Direction::Downlink);
-        }
-        survives(Emm::DetachAccept, Direction::Uplink);
-        survives(Emm::DetachAccept, Direction::Downlink);
-    }
-
-    #[test]
-    fn refusals_survive() {
-        let cause = EmmCause::UE_IDENTITY_CANNOT_BE_DERIVED;
-        survives(Emm::TrackingAreaUpdateReject { cause }, Direction::Downlink);
-        survives(Emm::ServiceReject { cause }, Direction::Downlink);
-        survives(Emm::Status { cause }, Direction::Uplink);
-        assert!(Message::Emm(Emm::Other).encode().is_err());
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use oxirush_nas::nas_eps::{
-    EpsQos, NasAccessPointName, NasActivateDedicatedEpsBearerContextReject,
+    self as codec, EpsQos, NasAccessPointName, NasActivateDedicatedEpsBearerContextReject,
     NasActivateDefaultEpsBearerContextAccept, NasActivateDefaultEpsBearerContextReject,
     NasActivateDefaultEpsBearerContextRequest, NasBearerResourceAllocationReject,
     NasBearerResourceModificationReject, NasDeactivateEpsBearerContextAccept, NasEpsMessage,
@@ -11,7 +11,7 @@ use oxirush_nas::nas_eps::{
     NasEsmInformationTransferFlag, NasEsmMessage, NasEsmMessageContainer, NasEsmStatus,
     NasModifyEpsBearerContextReject, NasPdnAddress, NasPdnConnectivityReject, NasPdnConnectivityRequest,
     NasPdnDisconnectReject, NasPdnType, NasProtocolConfigurationOptions, NasRequestType, Pco, PcoDirection,
-    PcoEntry, PdnType, RequestTypeValue, ValueError,
+    PcoEntry, RequestTypeValue, ValueError,
 };
 
 use super::{Error, EsmCause, Message, unbuilt};
@@ -34,9 +34,11 @@ pub struct EsmMessage {
 /// What a message of session management says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Esm {
-    /// PDN CONNECTIVITY REQUEST for IPv4 that asks for DNS server and MTU. `information`: an access point name is held
-    /// back until it can be sent ciphered (TS 24.301 clause 6.5.1.2).
+    /// PDN CONNECTIVITY REQUEST that asks for DNS server and MTU. `information`: an access point name is held back until
+    /// it can be sent ciphered (TS 24.301 clause 6.5.1.2).
     PdnConnectivityRequest {
+        /// The addresses that the UE wants.
+        pdn_type: PdnType,
         /// The ESM information transfer flag (clause 9.9.4.5).
         information: bool,
     },
@@ -90,6 +92,48 @@ pub enum EsmProcedure {
     ModifyBearer,
 }
 
+/// What a PDN connection carries (clause 9.9.4.10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PdnType {
+    /// IPv4.
+    #[default]
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+    /// Both.
+    Ipv4v6,
+    /// Anything but IP.
+    NonIp,
+    /// Ethernet frames.
+    Ethernet,
+    /// A value that the specification does not have.
+    Reserved,
+}
+
+impl PdnType {
+    fn of(kind: Option<codec::PdnType>) -> Self {
+        match kind {
+            Some(codec::PdnType::Ipv4) => Self::Ipv4,
+            Some(codec::PdnType::Ipv6) => Self::Ipv6,
+            Some(codec::PdnType::Ipv4v6) => Self::Ipv4v6,
+            Some(codec::PdnType::NonIp) => Self::NonIp,
+            Some(codec::PdnType::Ethernet) => Self::Ethernet,
+            _ => Self::Reserved,
+        }
+    }
+
+    fn codec(self) -> Result<codec::PdnType, Error> {
+        match self {
+            Self::Ipv4 => Ok(codec::PdnType::Ipv4),
+            Self::Ipv6 => Ok(codec::PdnType::Ipv6),
+            Self::Ipv4v6 => Ok(codec::PdnType::Ipv4v6),
+            Self::NonIp => Ok(codec::PdnType::NonIp),
+            Self::Ethernet => Ok(codec::PdnType::Ethernet),
+            Self::Reserved => Err(Error::Value("a reserved PDN type is not sent".to_owned())),
+        }
+    }
+}
+
 /// The bearer that an attach brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefaultBearer {
@@ -103,6 +147,8 @@ pub struct DefaultBearer {
     pub dns: Option<Ipv4Addr>,
     /// In bytes.
     pub mtu: Option<u16>,
+    /// Why the UE gets another PDN type than it has asked for (clause 6.5.1.3).
+    pub cause: Option<EsmCause>,
 }
 
 impl DefaultBearer {
@@ -127,6 +173,9 @@ impl DefaultBearer {
             let options = NasProtocolConfigurationOptions::from_pco(&options, PcoDirection::Downlink);
             request = request.with_protocol_configuration_options(options.map_err(refused)?);
         }
+        if let Some(cause) = self.cause {
+            request.set_esm_cause(cause.codec());
+        }
         Ok(request)
     }
 
@@ -142,6 +191,7 @@ impl DefaultBearer {
             ip: request.pdn_address.ipv4().map(Ipv4Addr::from),
             dns: dns.map(Ipv4Addr::from),
             mtu: mtu.map(u16::from_be_bytes),
+            cause: request.esm_cause.as_ref().map(EsmCause::of),
         }
     }
 }
@@ -154,7 +204,9 @@ impl EsmMessage {
 
     pub(super) fn codec(&self) -> Result<NasEpsMessage, Error> {
         let body: NasEsmMessage = match &self.body {
-            Esm::PdnConnectivityRequest { information } => connectivity_request(*information)?.into(),
+            Esm::PdnConnectivityRequest { pdn_type, information } => {
+                connectivity_request(*pdn_type, *information)?.into()
+            }
             Esm::DefaultBearerRequest(bearer) => bearer.codec()?.into(),
             Esm::DefaultBearerAccept => NasActivateDefaultEpsBearerContextAccept::new().into(),
             Esm::DeactivateBearerAccept => NasDeactivateEpsBearerContextAccept::new().into(),
@@ -180,7 +232,10 @@ impl EsmMessage {
         let body = match message {
             M::PdnConnectivityRequest(m) => {
                 let flag = m.esm_information_transfer_flag.as_ref();
-                Esm::PdnConnectivityRequest { information: flag.is_some_and(|flag| flag.is_required()) }
+                Esm::PdnConnectivityRequest {
+                    pdn_type: PdnType::of(m.pdn_type.pdn_type()),
+                    information: flag.is_some_and(|flag| flag.is_required()),
+                }
             }
             M::ActivateDefaultEpsBearerContextRequest(m) => Esm::DefaultBearerRequest(DefaultBearer::of(m)),
             M::ActivateDefaultEpsBearerContextAccept(_) => Esm::DefaultBearerAccept,
@@ -221,13 +276,13 @@ impl EsmMessage {
     }
 }
 
-fn connectivity_request(information: bool) -> Result<NasPdnConnectivityRequest, Error> {
+fn connectivity_request(pdn_type: PdnType, information: bool) -> Result<NasPdnConnectivityRequest, Error> {
     let asked = [PCO_DNS, PCO_MTU].map(|identifier| PcoEntry { identifier, contents: Vec::new() });
     let options =
         NasProtocolConfigurationOptions::from_pco(&Pco::new(0, asked.to_vec()), PcoDirection::Uplink);
     let mut request = NasPdnConnectivityRequest::new(
         NasRequestType::from_request_type(RequestTypeValue::Initial),
-        NasPdnType::from_pdn_type(PdnType::Ipv4),
+        NasPdnType::from_pdn_type(pdn_type.codec()?),
     )
     .with_protocol_configuration_options(options.map_err(refused)?);
     if information {
@@ -273,15 +328,19 @@ mod tests {
             ip: Some(Ipv4Addr::new(10, 45, 0, 2)),
             dns: Some(Ipv4Addr::new(10, 99, 0, 10)),
             mtu: Some(1400),
+            cause: Some(EsmCause::PDN_TYPE_IPV4_ONLY_ALLOWED),
         };
-        let bare = DefaultBearer { dns: None, mtu: None, ..bearer.clone() };
+        let bare = DefaultBearer { dns: None, mtu: None, cause: None, ..bearer.clone() };
         for bearer in [bearer, bare] {
             survives(&EsmMessage::new(5, 1, Esm::DefaultBearerRequest(bearer)), Direction::Downlink);
         }
         survives(&EsmMessage::new(0, 9, Esm::InformationRequest), Direction::Downlink);
         for body in [
-            Esm::PdnConnectivityRequest { information: true },
-            Esm::PdnConnectivityRequest { information: false },
+            Esm::PdnConnectivityRequest { pdn_type: PdnType::Ipv4, information: true },
+            Esm::PdnConnectivityRequest { pdn_type: PdnType::Ipv6, information: false },
+            Esm::PdnConnectivityRequest { pdn_type: PdnType::Ipv4v6, information: false },
+            Esm::PdnConnectivityRequest { pdn_type: PdnType::NonIp, information: false },
+            Esm::PdnConnectivityRequest { pdn_type: PdnType::Ethernet, information: false },
             Esm::InformationResponse { apn: None },
             Esm::InformationResponse { apn: Some("iot".into()) },
         ] {

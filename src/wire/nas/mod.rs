@@ -18,13 +18,27 @@ use crate::wire::Label;
 
 pub use capability::{NetworkCapability, ReplayedCapability};
 pub use cause::{EmmCause, EsmCause};
-pub use emm::{AttachAccept, AttachReject, AttachRequest, Emm, NetworkDetach, SecurityModeCommand};
-pub use esm::{DefaultBearer, Esm, EsmMessage, EsmProcedure};
+pub use emm::{
+    AttachAccept, AttachReject, AttachRequest, AttachType, Emm, NetworkDetach, SecurityModeCommand,
+    TrackingAreaUpdateRequest,
+};
+pub use esm::{DefaultBearer, Esm, EsmMessage, EsmProcedure, PdnType};
 pub use identity::{Guti, Identity, IdentityKind};
 pub use label::undecoded;
 pub use security::{
     AlgorithmSet, Ck, Count, Ik, Kasme, Kenb, SecurityContext, SecurityHeader, Verified, algorithm_exists,
+    hash_mme,
 };
+
+/// The plain message behind a security header that does not cipher, or the octets themselves where they have none
+/// (TS 24.301 clause 9.1).
+pub fn plain_of(octets: &[u8]) -> &[u8] {
+    const HEADER_LEN: usize = 6;
+    match octets.first() {
+        Some(first) if first >> 4 != 0 => octets.get(HEADER_LEN..).unwrap_or_default(),
+        _ => octets,
+    }
+}
 
 /// Which way a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use oxirush_nas::nas_eps::{
     CipheringAlgorithm, IntegrityAlgorithm, NasCount, NasEpsSecurityHeaderType, NasError, NasSecurityContext,
 };
-use oxirush_security::nas_eps::{KAsme, KEnb, derive_kasme, derive_kenb, derive_krrc_int};
+use oxirush_security::nas_eps::{KAsme, KEnb, compute_hash_mme, derive_kasme, derive_kenb, derive_krrc_int};
 use oxirush_security::{Autn, Bearer, nia_mac};
 
 use super::identity::codec_plmn;
@@ -13,6 +13,12 @@ use crate::id::Plmn;
 use crate::wire::Label;
 
 pub use oxirush_security::{Ck, Ik};
+
+/// HASHMME: the hash of a whole plain ATTACH REQUEST or TRACKING AREA UPDATE REQUEST (TS 33.401 annex I.2), by which a
+/// UE sees in the SECURITY MODE COMMAND what has reached the network of a message that nothing protected.
+pub fn hash_mme(plain: &[u8]) -> [u8; 8] {
+    compute_hash_mme(plain)
+}
 
 /// A set of EPS algorithms (EEA0 to EEA3, or EIA0 to EIA3), as the UE network capability codes it: bit 8 is
 /// algorithm 0 (TS 24.301 clause 9.9.3.34).

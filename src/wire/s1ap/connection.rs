@@ -11,7 +11,7 @@ pub struct InitialUeMessage {
     pub enb: u32,
     /// The NAS-PDU (clause 9.2.3.5).
     pub nas: Vec<u8>,
-    /// `None` where the sender's cannot be read.
+    /// `None` where the digits of its network are none.
     pub location: Option<Location>,
 }
 
@@ -32,14 +32,17 @@ impl InitialUeMessage {
         Ok(Pdu(pdu?))
     }
 
-    /// Reads the message. Fails where an identifier or the NAS-PDU is missing or does not decode.
+    /// Reads the message. Fails where an identifier, the NAS-PDU or the TAI, which have the criticality reject, is missing
+    /// or does not decode.
     pub fn read(pdu: &Pdu<'_>) -> Result<Self, Error> {
         let location = Location::of(pdu);
         let pdu = &pdu.0;
         extract_s1ap_ies!(pdu, InitialUEMessage,
             req enb: u32 = eNB_UE_S1AP_ID(id),
             req nas: Vec<u8> = NAS_PDU(nas) => nas.0.to_vec(),
+            req tai: TAI = TAI(tai) => tai,
         );
+        let _ = tai;
         Ok(Self { enb, nas, location })
     }
 }

@@ -8,6 +8,7 @@
 mod connection;
 mod context;
 mod interface;
+mod overload;
 mod values;
 
 use oxirush_s1ap::{ErrorKind, S1apPduKind, ie, s1ap::*};
@@ -22,6 +23,7 @@ pub use context::{
 pub use interface::{
     ErrorIndication, Gummei, Reset, ResetAcknowledge, S1SetupFailure, S1SetupRequest, S1SetupResponse,
 };
+pub use overload::{OverloadAction, OverloadStart, OverloadStop};
 pub use values::{
     Cause, Connection, Diagnostics, Location, SecurityCapabilities, TransportAddress, Tunnel, UeIds,
 };
@@ -87,6 +89,10 @@ pub enum Kind {
     ResetAcknowledge,
     /// [`ErrorIndication`].
     ErrorIndication,
+    /// [`OverloadStart`].
+    OverloadStart,
+    /// [`OverloadStop`].
+    OverloadStop,
     /// PAGING (clause 9.1.6); nobody here reads it.
     Paging,
     /// UE CAPABILITY INFO INDICATION (clause 9.1.10); nobody here reads it.
@@ -131,6 +137,8 @@ impl<'a> Pdu<'a> {
             K::Initiating_Reset => Kind::Reset,
             K::Successful_Reset => Kind::ResetAcknowledge,
             K::Initiating_ErrorIndication => Kind::ErrorIndication,
+            K::Initiating_OverloadStart => Kind::OverloadStart,
+            K::Initiating_OverloadStop => Kind::OverloadStop,
             K::Initiating_Paging => Kind::Paging,
             K::Initiating_UECapabilityInfoIndication => Kind::UeCapabilityInfoIndication,
             _ => Kind::Other,
@@ -201,6 +209,8 @@ impl<'a> Pdu<'a> {
             Kind::Reset => "Reset",
             Kind::ResetAcknowledge => "ResetAcknowledge",
             Kind::ErrorIndication => "ErrorIndication",
+            Kind::OverloadStart => "OverloadStart",
+            Kind::OverloadStop => "OverloadStop",
             Kind::Paging | Kind::UeCapabilityInfoIndication | Kind::Other => {
                 return self.0.procedure_name().to_owned();
             }

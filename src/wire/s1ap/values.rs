@@ -84,6 +84,10 @@ causes! {
     NAS_UNSPECIFIED = nas(CauseNas::unspecified),
     /// Octets that are no PDU (clause 10.2).
     TRANSFER_SYNTAX_ERROR = protocol(CauseProtocol::transfer_syntax_error),
+    /// A message that the state of its connection does not allow (clause 10.4).
+    NOT_COMPATIBLE_WITH_STATE = protocol(CauseProtocol::message_not_compatible_with_receiver_state),
+    /// There is too much to do.
+    OVERLOAD = misc(CauseMisc::control_processing_overload),
     /// The MME serves none of the networks of the base station.
     UNKNOWN_PLMN = misc(CauseMisc::unknown_PLMN),
     /// A cause that belongs to no group.
@@ -142,10 +146,12 @@ impl Location {
         Ok(eutran_cgi(network(self.plmn), EnbKind::Macro, self.enb, self.cell.into())?)
     }
 
-    /// `None` where TAI or cell identity is missing or no network's.
+    /// `None` where the TAI is missing or no network's. A missing cell identity, which a receiver ignores, is base station
+    /// and cell 0.
     pub(super) fn of(pdu: &Pdu<'_>) -> Option<Self> {
         let tai = pdu.0.ie::<ie::TAI>()?.ok()?;
-        let cell = pdu.0.ie::<ie::EUTRAN_CGI>()?.ok()?.cell_id.0.value() as u32;
+        let cgi = pdu.0.ie::<ie::EUTRAN_CGI>().and_then(Result::ok);
+        let cell = cgi.map_or(0, |cgi| cgi.cell_id.0.value() as u32);
         Some(Self {
             plmn: plmn_of(&tai.plmn_identity)?,
             tac: u16::from_be_bytes(tai.tac.0),

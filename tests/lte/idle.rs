@@ -1,0 +1,173 @@
+//! UEs without a connection: they show that they are there, leave, or are taken for gone.
+
+use cellbed::corenet::EpcInput;
+use cellbed::kernel::Duration;
+use cellbed::ran::{Downlink, ReleaseCause, UeInput};
+use cellbed::wire::nas::{Emm, Guti, Identity, SecurityHeader};
+use oxirush_s1ap::{build_s1ap, s1ap::*};
+
+use crate::bench::{Bench, SERVER, config, packet};
+use crate::log::Fact;
+use crate::raw::{Phone, Raw, attach_request, octets};
+
+/// A UE that is registered in a network with this T3412, and whose connection was released.
+fn idle(t3412_s: u64) -> Bench {
+    let mut config = config();
+    config.t3412 = Duration::from_secs(t3412_s);
+    let mut bench = Bench::new(config, 1);
+    bench.power_on(1, 100);
+    bench.run(5);
+    assert!(bench.ip_of(1).is_some());
+    let cause = Cause::radioNetwork(CauseRadioNetwork::user_inactivity);
+    let request = build_s1ap!(
+        InitiatingMessage,
+        UEContextReleaseRequest,
+        UEContextReleaseRequest,
+        MME_UE_S1AP_ID(1u32),
+        eNB_UE_S1AP_ID(1u32),
+        Cause(cause)
+    );
+    bench.core(EpcInput::S1 { enb: 1, bytes: &request.unwrap().encode().unwrap() });
+    bench.run(6);
+    assert_eq!((bench.contexts(), bench.connections(1)), (1, 0));
+    bench
+}
+
+#[test]
+fn a_ue_without_connection_detaches_on_one_of_its_own() {
+    let mut bench = idle(3_240);
+    let ip = bench.ip_of(1).unwrap();
+    bench.ue(1, UeInput::Detach);
+    bench.run(10);
+    assert!(bench.facts.contains(&Fact::Detached { ue: 1 }));
+    assert!(bench.facts.contains(&Fact::SessionDown(ip)));
+    assert_eq!((bench.contexts(), bench.connections(1), bench.attestation(ip)), (0, 0, None));
+    assert_eq!((bench.sent("ue1 > Detach Request"), bench.sent("ue1 < Detach Accept")), (1, 1));
+}
+
+#[test]
+fn a_living_ue_updates_its_area_and_stays() {
+    let mut bench = idle(120);
+    let ip = bench.ip_of(1).unwrap();
+    bench.run(3_600);
+    // Every two minutes and the time on the air.
+    let updates = bench.sent("ue1 > Tracking Area Update Request");
+    assert!((28..=30).contains(&updates), "{updates}");
+    assert_eq!(bench.sent("ue1 < Tracking Area Update Accept"), updates);
+    assert_eq!((bench.contexts(), bench.connections(1)), (1, 0));
+    assert!(bench.attestation(ip).is_some());
+    // It has kept its session, and comes back with a proof when it has something to send.
+    bench.ue(1, UeInput::SendIp(packet(ip, SERVER, b"still here")));
+    bench.run(3_610);
+    assert_eq!(bench.sent("Authentication-Information-Request"), 1);
+    assert!(bench.ip_of(1).is_some());
+}
+
+#[test]
+fn a_ue_that_is_gone_is_detached_and_its_attestation_ends() {
+    let mut bench = idle(120);
+    let ip = bench.ip_of(1).unwrap();
+    // Nobody hears it any more.
+    bench.lose_if(|_, _, frame| matches!(frame, cellbed::world::Payload::Up(_)));
+    // T3412, and four minutes twice.
+    bench.run(120 + 480);
+    assert!(bench.attestation(ip).is_some());
+    bench.run(120 + 480 + 10);
+    assert_eq!((bench.attestation(ip), bench.contexts()), (None, 0));
+    assert!(bench.facts.contains(&Fact::SessionDown(ip)));
+    // It is heard again, and told to attach.
+    bench.lose_if(|_, _, _| false);
+    bench.run(1_600);
+    assert_eq!(bench.sent("ue1 < Tracking Area Update Reject cause=10"), 1);
+    assert!(bench.attestation(bench.ip_of(1).unwrap()).is_some());
+}
+
+#[test]
+fn without_t3412_nobody_is_taken_for_gone() {
+    let mut bench = idle(0);
+    bench.run(100_000);
+    assert_eq!((bench.contexts(), bench.sent("Tracking Area Update")), (1, 0));
+}
+
+#[test]
+fn an_update_is_tried_five_times_and_then_rarely() {
+    let mut bench = idle(60);
+    bench.lose_if(|_, _, frame| matches!(frame, cellbed::world::Payload::Down(_)));
+    bench.run(60 + 10 + 5 * 25);
+    let tries = || {
+        bench
+            .facts
+            .iter()
+            .filter(|f| **f == Fact::State("ue1.emm REGISTERED -> TRACKING_AREA_UPDATING_INITIATED".into()))
+            .count()
+    };
+    assert_eq!(tries(), 5);
+    bench.lose_if(|_, _, _| false);
+    bench.run(1_000);
+    // The network had given it up meanwhile.
+    assert!(bench.attestation(bench.ip_of(1).unwrap()).is_some());
+}
+
+#[test]
+fn a_detach_without_proof_leaves_everybody_where_they_are() {
+    let mut bench = idle(3_240);
+    let ip = bench.ip_of(1).unwrap();
+    for switch_off in [false, true] {
+        let identity = Identity::Imsi("001010000000001".into());
+        let nas = octets(Emm::DetachRequest { switch_off, ksi: 7, identity });
+        bench.enb(1, cellbed::ran::EnbInput::Air { ue: 9, message: cellbed::ran::Uplink::ConnectionRequest });
+        let message = cellbed::ran::Uplink::ConnectionSetupComplete { nas };
+        bench.enb(1, cellbed::ran::EnbInput::Air { ue: 9, message });
+        let end = bench.now() + Duration::from_secs(20);
+        bench.run_until(end);
+    }
+    assert!(bench.attestation(ip).is_some());
+    assert_eq!((bench.contexts(), bench.connections(1)), (1, 0));
+    let dropped = format!("{:?}", bench.facts).matches("NAS message dropped").count();
+    assert_eq!(dropped, 2);
+}
+
+#[test]
+fn a_detach_of_nobody_is_accepted() {
+    let mut raw = Raw::new(config(), 1);
+    let identity = Identity::Imsi("001010000000001".into());
+    raw.initial(1, 1, octets(Emm::DetachRequest { switch_off: false, ksi: 7, identity }));
+    assert!(matches!(raw.nas(1).pop().unwrap().1, cellbed::wire::nas::Message::Emm(Emm::DetachAccept)));
+    raw.wait(20);
+    assert_eq!(raw.epc.contexts(), 0);
+}
+
+#[test]
+fn both_temporary_identities_hold_until_the_new_one_is_confirmed() {
+    let (mut raw, mut phone) = (Raw::new(config(), 1), Phone::new());
+    let first = phone.attach(&mut raw, 1, attach_request(0)).guti.unwrap();
+    let come = |raw: &mut Raw, phone: &mut Phone, id: u32, guti: Guti| {
+        let mut request = attach_request(0);
+        (request.identity, request.ksi) = (Identity::Guti(guti), 0);
+        let nas = phone.protect(Emm::AttachRequest(request).into(), SecurityHeader::Integrity);
+        raw.out.clear();
+        raw.initial(1, id, nas);
+    };
+    // The ATTACH ACCEPT with the second GUTI is lost: the UE comes with the first, and the IMSI is not asked for.
+    come(&mut raw, &mut phone, 2, first);
+    let Some(cellbed::wire::nas::Message::Emm(Emm::AttachAccept(second))) = phone.received(&raw) else {
+        panic!("{:?}", raw.out)
+    };
+    come(&mut raw, &mut phone, 3, first);
+    let Some(cellbed::wire::nas::Message::Emm(Emm::AttachAccept(third))) = phone.received(&raw) else {
+        panic!("{:?}", raw.out)
+    };
+    assert_ne!(second.guti, third.guti);
+    // The ATTACH COMPLETE was lost: it comes with the third.
+    come(&mut raw, &mut phone, 4, third.guti.unwrap());
+    assert!(matches!(phone.received(&raw), Some(cellbed::wire::nas::Message::Emm(Emm::AttachAccept(_)))));
+    assert_eq!(raw.challenges(), 1);
+}
+
+#[test]
+fn a_release_while_it_is_idle_changes_nothing() {
+    let mut bench = idle(120);
+    bench.ue(1, UeInput::Air(Downlink::Release { cause: ReleaseCause::Network }));
+    bench.run(600);
+    assert!(bench.sent("ue1 < Tracking Area Update Accept") >= 3);
+}
