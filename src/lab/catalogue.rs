@@ -53,18 +53,14 @@ pub fn read(folder: &Path) -> Result<Catalogue, LabError> {
         return Ok(found);
     }
     for path in files::list(folder, "toml")? {
-<<<<<<< HEAD
         let name = file_stem(&path.to_string_lossy()).to_owned();
         match profile(&path) {
-            Ok(profile) => drop(found.profiles.insert(name, ProfileInfo { base_imsi: profile.imsi })),
+            Ok(profile) => {
+                let milenage = profile.authentication.operator.is_milenage();
+                found.profiles.insert(name, ProfileInfo { base_imsi: profile.imsi, milenage });
+            }
             Err(error) => drop(found.unusable.insert(name, error)),
         }
-=======
-        let profile = profile(&path)?;
-        let milenage = profile.authentication.operator.is_milenage();
-        let name = file_stem(&path.to_string_lossy()).to_owned();
-        profiles.insert(name, ProfileInfo { base_imsi: profile.imsi, milenage });
->>>>>>> eee7de2 (The MME survives its peers: proofs, bounds, timers and causes for what it is asked)
     }
     Ok(found)
 }
