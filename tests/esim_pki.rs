@@ -244,7 +244,7 @@ fn a_folder_whose_keys_follow_from_a_seed_says_so_for_good() {
 fn show_prints_the_chain_and_single_files() {
     let place = made(&[]);
     let text = passes(place.path(), &["show", "pki"]);
-    for part in ["CI ", "EUM ", "DPauth ", "DStls ", EID, "2.999.10", "9 private keys"] {
+    for part in ["CI ", "EUM ", "DPauth ", "DStls ", EID, "2.999.10", "2.999.20", "10 private keys"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains("PRIVATE KEY"));

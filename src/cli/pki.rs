@@ -172,6 +172,13 @@ fn renew(args: &PkiRenewArgs) -> Result<(), PkiCliError> {
         *smds = made.pki.renew_smds(smds, now, &rng)?;
         renewed.push(format!("SM-DS {}", smds.oid));
     }
+    for operator in &mut made.operator {
+        let Some(oid) = operator.certificate.registered_id().cloned().filter(|oid| meant(oid)) else {
+            continue;
+        };
+        *operator = made.pki.renew_operator(operator, now, &rng)?;
+        renewed.push(format!("operator {oid}"));
+    }
     if renewed.is_empty() {
         let what = args.oid.as_ref().map_or_else(|| "server".to_owned(), |oid| format!("server {oid}"));
         return Err(PkiCliError::NothingToRenew { dir: args.dir.display().to_string(), what });

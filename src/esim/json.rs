@@ -17,10 +17,8 @@ impl Body {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, FunctionRefusal> {
         match serde_json::from_slice(bytes) {
             Ok(Value::Object(fields)) => Ok(Self(fields)),
-            Ok(_) => Err(FunctionRefusal::new(Reason::Malformed, "The body is no JSON object.")),
-            Err(error) => {
-                Err(FunctionRefusal::new(Reason::Malformed, format!("The body is no JSON: {error}.")))
-            }
+            Ok(_) => Err(Reason::NotJson.into()),
+            Err(error) => Err(FunctionRefusal::new(Reason::NotJson, format!("It is no JSON: {error}."))),
         }
     }
 
@@ -46,6 +44,20 @@ impl Body {
             return Err(FunctionRefusal::new(Reason::Malformed, problem));
         }
         Ok(text)
+    }
+
+    /// The identifier of who asks, in the header of ES2+ and ES12 (SGP.22 clause 6.5.1.3).
+    pub(super) fn requester(&self) -> Result<&str, FunctionRefusal> {
+        let missing =
+            |name: &str| FunctionRefusal::new(Reason::FieldMissing, format!("{name} is not there."));
+        let Some(Value::Object(header)) = self.0.get("header") else { return Err(missing("header")) };
+        let text = |name: &str| match header.get(name) {
+            Some(Value::String(text)) if (1..=TEXT_MAX).contains(&text.len()) => Ok(text.as_str()),
+            None | Some(Value::Null) => Err(missing(name)),
+            Some(_) => Err(FunctionRefusal::new(Reason::Malformed, format!("{name} is no string."))),
+        };
+        text("functionCallIdentifier")?;
+        text("functionRequesterIdentifier")
     }
 
     /// A field of text as what it stands for.
@@ -125,7 +137,8 @@ pub(super) fn refused(refusal: &FunctionRefusal, transaction: Option<&[u8]>) -> 
         fields.insert("transactionId".to_owned(), transaction_id(id));
     }
     let http = match refusal.reason {
-        Reason::Malformed => 400,
+        Reason::NotJson => 400,
+        Reason::NotAuthenticated => 403,
         Reason::UnknownFunction => 404,
         _ => 200,
     };
@@ -152,7 +165,7 @@ mod tests {
         assert!(body.flag("f").unwrap() && !body.flag("g").unwrap());
         assert_eq!(body.text("b").unwrap_err().to_string(), "The request is malformed. b is no string.");
         assert_eq!(body.text("d").unwrap_err().reason, Reason::FieldMissing);
-        assert_eq!(Body::parse(b"[]").unwrap_err().reason, Reason::Malformed);
+        assert_eq!(Body::parse(b"[]").unwrap_err().reason, Reason::NotJson);
     }
 
     #[test]
@@ -175,7 +188,7 @@ mod tests {
             let object = matches!(serde_json::from_slice(&bytes), Ok(Value::Object(_)));
             match Body::parse(&bytes) {
                 Ok(_) => prop_assert!(object),
-                Err(refusal) => prop_assert!(!object && refusal.reason == Reason::Malformed),
+                Err(refusal) => prop_assert!(!object && refusal.reason == Reason::NotJson),
             }
         }
 

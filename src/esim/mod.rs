@@ -4,6 +4,8 @@
 //! Neither sees a socket, TLS or a clock: the time comes in as Unix seconds.
 
 mod authenticate;
+mod caller;
+mod clients;
 pub mod eim;
 pub mod es9p;
 mod http;
@@ -21,6 +23,8 @@ pub mod store;
 #[cfg(test)]
 mod test_euicc;
 
+pub use caller::{Caller, Client, ClientName};
+pub use clients::Clients;
 pub use http::{ASN1, ESIPA_PATH, HttpRequest, HttpResponse, JSON, UserAgent};
 pub use pki::{Deployment, Identity, Issuer, Pki, PkiOptions, SmdpIdentity, SmdsIdentity};
 pub use served::Served;

@@ -40,6 +40,9 @@ macro_rules! reasons {
 
 reasons! {
     Malformed = "malformed", "1.3.1", "2.1", "The request is malformed.";
+    NotJson = "not-json", "1.3.1", "2.1", "The body is no JSON object.";
+    NotAuthenticated = "not-authenticated", "1.1", "1.1", "The requester has not shown who it is.";
+    NotTheOwner = "not-the-owner", "1.1", "1.2", "It belongs to another requester.";
     FieldMissing = "field-missing", "1.3.1", "2.2", "A mandatory field of the request is missing.";
     UnknownFunction = "unknown-function", "1.6", "3.1", "The function is not offered here.";
     NotKept = "not-kept", "1.2", "4.2", "The server could not keep its state; nothing was changed.";
@@ -80,6 +83,7 @@ reasons! {
     SmdsNoSigningCi = "smds-no-signing-ci", "8.9.2", "3.1", "This SM-DS trusts no CI under which the eUICC signs.";
     SmdsVersion = "smds-version", "8.9.3", "3.1", "This SM-DS does not support the eUICC's version of SGP.22.";
     SmdsNoCertificate = "smds-no-certificate", "8.9.4", "3.7", "This SM-DS has no valid certificate from a CI that the eUICC verifies.";
+    SmdsNotAllowed = "smds-not-allowed", "8.9", "3.8", "This SM-DP+ tells no such SM-DS.";
     EventUnknown = "event-unknown", "8.9.5", "3.9", "There is no such event for this EID.";
     EventInUse = "event-in-use", "8.9.5", "3.3", "The event identifier is in use.";
     TransactionUnknown = "transaction-unknown", "8.10.1", "3.9", "There is no such session, or it is in another step.";

@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, Stream};
@@ -72,30 +74,63 @@ impl ResolvesServerCert for ByName {
     }
 }
 
-/// TLS 1.3, which is the only version that is built in, with randomness of the system, for a server that has these identities.
+/// TLS 1.3, which is the only version that is built in, with randomness of the system, for a server that has these
+/// identities. Where there are `roots` (DER), clients are asked for a certificate under one of them, and may have none.
 ///
 /// # Errors
-/// [`HttpsError::Tls`] where a key is not on a curve of TLS, or not the certificate's.
-pub fn tls_config(identities: &[Identity]) -> Result<Arc<ServerConfig>, HttpsError> {
+/// [`HttpsError::Tls`] where a key is not on a curve of TLS, or not the certificate's, or a root is none.
+pub fn tls_config(
+    identities: &[Identity],
+    roots: Option<&[Vec<u8>]>,
+) -> Result<Arc<ServerConfig>, HttpsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let wrong = |error: rustls::Error| HttpsError::Tls(error.to_string());
     let mut named = Vec::new();
     for identity in identities {
-        let soft = identity.key.soft().ok_or_else(|| {
-            HttpsError::Tls(format!("{} is not on P-256", identity.certificate.subject_text()))
-        })?;
-        let key = signing_key(soft.sign_fn(), soft.public());
-        let certified =
-            CertifiedKey::new(vec![CertificateDer::from(identity.certificate.der().to_vec())], key);
-        certified.keys_match().map_err(wrong)?;
-        named.push((identity.certificate.hosts().to_vec(), Arc::new(certified)));
+        named.push((identity.certificate.hosts().to_vec(), certified(identity)?));
     }
+    let verifier = match roots {
+        Some(roots) => optional_clients(roots, &provider)?,
+        None => WebPkiClientVerifier::no_client_auth(),
+    };
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(wrong)?
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(ByName(named)));
     Ok(Arc::new(config))
+}
+
+/// The certificate and key of an identity, for TLS.
+///
+/// # Errors
+/// [`HttpsError::Tls`].
+pub fn certified(identity: &Identity) -> Result<Arc<CertifiedKey>, HttpsError> {
+    let soft = identity
+        .key
+        .soft()
+        .ok_or_else(|| HttpsError::Tls(format!("{} is not on P-256", identity.certificate.subject_text())))?;
+    let key = signing_key(soft.sign_fn(), soft.public());
+    let chain = vec![CertificateDer::from(identity.certificate.der().to_vec())];
+    let certified = CertifiedKey::new(chain, key);
+    certified.keys_match().map_err(|error| HttpsError::Tls(error.to_string()))?;
+    Ok(Arc::new(certified))
+}
+
+/// Who may show a certificate under one of `roots` (DER), and need not.
+fn optional_clients(
+    roots: &[Vec<u8>],
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, HttpsError> {
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        let added = store.add(CertificateDer::from_slice(root));
+        added.map_err(|error| HttpsError::Tls(error.to_string()))?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider.clone())
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| HttpsError::Tls(error.to_string()))
 }
 
 /// TLS 1.3 with randomness of the system, for one certificate chain (DER, its own certificate first). Clients are asked
@@ -110,14 +145,7 @@ pub fn tls_config_asking(
 ) -> Result<Arc<ServerConfig>, HttpsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let wrong = |error: rustls::Error| HttpsError::Tls(error.to_string());
-    let mut store = RootCertStore::empty();
-    for root in roots {
-        store.add(CertificateDer::from_slice(root)).map_err(wrong)?;
-    }
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider.clone())
-        .allow_unauthenticated()
-        .build()
-        .map_err(|error| HttpsError::Tls(error.to_string()))?;
+    let verifier = optional_clients(roots, &provider)?;
     let chain = chain.into_iter().map(CertificateDer::from).collect();
     let certified = CertifiedKey::new(chain, signing_key(key.sign_fn(), key.public()));
     certified.keys_match().map_err(wrong)?;
@@ -161,7 +189,8 @@ impl Peer {
 pub struct HttpsServer {
     listener: TcpListener,
     address: SocketAddr,
-    config: Option<Arc<ServerConfig>>,
+    /// Replaced while it serves; a connection goes on with what it began with.
+    config: Option<RwLock<Arc<ServerConfig>>>,
     limits: HttpsLimits,
     state: Arc<Ending>,
 }
@@ -215,12 +244,19 @@ impl HttpsServer {
         let failed = |cause| HttpsError::Listen { address, cause };
         let listener = TcpListener::bind(address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, config, limits, state: Arc::default() })
+        Ok(Self { listener, address, config: config.map(RwLock::new), limits, state: Arc::default() })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Takes another configuration of TLS for the connections that come from now on; a server without TLS stays so.
+    pub fn renew(&self, config: Arc<ServerConfig>) {
+        if let Some(held) = &self.config {
+            *held.write().unwrap_or_else(PoisonError::into_inner) = config;
+        }
     }
 
     /// What ends the server from another thread.
@@ -288,7 +324,8 @@ impl HttpsServer {
             Line { tls: None, timed: Timed { stream, deadline: Instant::now() + self.limits.exchange } };
         let mut peer = Peer::default();
         if let Some(config) = &self.config {
-            let mut tls = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
+            let config = config.read().unwrap_or_else(PoisonError::into_inner).clone();
+            let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
             while tls.is_handshaking() {
                 tls.complete_io(&mut line.timed)?;
             }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::esim::{HttpRequest, HttpResponse, UserAgent};
@@ -50,6 +51,18 @@ impl HttpsClient {
     /// # Errors
     /// [`HttpsClientError::Root`].
     pub fn new(roots: &[Vec<u8>], timeout: Duration) -> Result<Self, HttpsClientError> {
+        Self::with_certificate(roots, None, timeout)
+    }
+
+    /// The same for a client that shows a certificate where it is asked for one.
+    ///
+    /// # Errors
+    /// [`HttpsClientError::Root`].
+    pub fn with_certificate(
+        roots: &[Vec<u8>],
+        certificate: Option<Arc<CertifiedKey>>,
+        timeout: Duration,
+    ) -> Result<Self, HttpsClientError> {
         let mut store = RootCertStore::empty();
         for root in roots {
             let root = CertificateDer::from_slice(root);
@@ -59,8 +72,11 @@ impl HttpsClient {
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| HttpsClientError::Root(error.to_string()))?
-            .with_root_certificates(store)
-            .with_no_client_auth();
+            .with_root_certificates(store);
+        let config = match certificate {
+            Some(key) => config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key))),
+            None => config.with_no_client_auth(),
+        };
         let user_agent = UserAgent::Lpa.as_str();
         Ok(Self { config: Arc::new(config), timeout, user_agent, kept: BTreeMap::new() })
     }

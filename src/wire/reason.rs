@@ -120,7 +120,7 @@ reasons! {
     CertificateNotOurs = "certificate-not-ours", [Service], "The client's certificate is none that this authority has issued.";
     CertificateRevoked = "certificate-revoked", [Service], "The client's certificate is revoked.";
     CertificateExpired = "certificate-expired", [Service], "The client's certificate has expired, or is not valid yet.";
-    NotAuthenticated = "not-authenticated", [Service], "The client has not shown who it is.";
+    NotAuthenticated = "not-authenticated", [Service, EsimServer], "The client has not shown who it is.";
     TooManyFailures = "too-many-failures", [Service], "Wrong credentials were given too often.";
     KeyNotOnLedger = "key-not-on-ledger", [Service], "Nobody has registered the key that signed the CSR.";
     NotOnAllowList = "not-on-allow-list", [Service], "The owner does not expect this device.";
@@ -183,6 +183,9 @@ reasons! {
     SmdsNoSigningCi = "smds-no-signing-ci", [EsimServer], "This SM-DS trusts no CI under which the eUICC signs.";
     SmdsVersion = "smds-version", [EsimServer], "This SM-DS does not support the eUICC's version of SGP.22.";
     SmdsNoCertificate = "smds-no-certificate", [EsimServer], "This SM-DS has no valid certificate from a CI that the eUICC verifies.";
+    NotJson = "not-json", [EsimServer], "The body of the request is no JSON object.";
+    NotTheOwner = "not-the-owner", [EsimServer], "The order or event belongs to another requester.";
+    SmdsNotAllowed = "smds-not-allowed", [EsimServer], "The SM-DP+ does not tell this SM-DS.";
     EventUnknown = "event-unknown", [EsimServer], "There is no such event for this EID.";
     EventInUse = "event-in-use", [EsimServer], "The event identifier is in use.";
     TransactionUnknown = "transaction-unknown", [EsimServer], "There is no such session, or it is in another step.";

@@ -29,8 +29,9 @@ fn functions_are_served_over_tls() {
     assert_eq!((status, codes(&answer)), (200, (Some("8.8.1"), Some("3.8"))), "{answer}");
     let (status, answer) = serving.post(&mut client, "es11/initiateAuthentication", &body);
     assert_eq!((status, codes(&answer)), (200, (Some("8.9.1"), Some("3.8"))), "{answer}");
-    let (status, answer) =
-        serving.post(&mut client, "es2plus/downloadOrder", &json!({"profileType": "none"}));
+    let header = json!({"functionRequesterIdentifier": "2.999.20", "functionCallIdentifier": "1"});
+    let order = json!({"header": header, "profileType": "none"});
+    let (status, answer) = serving.post(&mut client, "es2plus/downloadOrder", &order);
     assert_eq!((status, codes(&answer)), (200, (Some("8.2.5"), Some("3.9"))), "{answer}");
     let (status, answer) = serving.post(&mut client, "es9plus/unheardOf", &json!({}));
     assert_eq!((status, codes(&answer)), (404, (Some("1.6"), Some("3.1"))), "{answer}");
@@ -65,9 +66,21 @@ fn curl_is_served() {
             .unwrap();
         (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
-    let json = ["-H", "Content-Type: application/json", "-d", r#"{"pendingNotification": "AAAA"}"#];
+    let protocol = "X-Admin-Protocol: gsma/rsp/v2.2.0";
+    let json =
+        ["-H", protocol, "-H", "Content-Type: application/json", "-d", r#"{"pendingNotification": "AAAA"}"#];
     let (done, out) = curl(&serving.root, &json);
-    assert!(done && out.contains("\n400 gsma/rsp/v2.5.0"), "{out}");
+    assert!(done && out.contains("\n200 gsma/rsp/v2.5.0") && out.contains("malformed"), "{out}");
+    // No JSON, no protocol, another content.
+    let content = "Content-Type: application/json";
+    for (args, status) in [
+        (["-H", protocol, "-H", content, "-d", "no"], 400),
+        (["-H", "Accept: */*", "-H", content, "-d", "{}"], 400),
+        (["-H", protocol, "-H", "Content-Type: a/b", "-d", "{}"], 415),
+    ] {
+        let (done, out) = curl(&serving.root, &args);
+        assert!(done && out.contains(&format!("\n{status} ")), "{args:?}: {out}");
+    }
     let (done, out) = curl(&serving.root, &[]);
     assert!(done && out.contains("\n405 "), "{out}");
     // A client that does not know the root does not go on.

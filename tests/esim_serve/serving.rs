@@ -65,6 +65,14 @@ impl Serving {
         HttpsClient::new(&[root.to_vec()], Duration::from_secs(20)).unwrap()
     }
 
+    /// A client that shows this certificate.
+    pub fn client_as(&self, identity: &cellbed::esim::Identity) -> HttpsClient {
+        let pem = std::fs::read_to_string(&self.root).unwrap();
+        let root = cellbed::crypto::rsp_cert::pem::block(&pem, "CERTIFICATE").unwrap().unwrap();
+        let key = cellbed::io::https::certified(identity).unwrap();
+        HttpsClient::with_certificate(&[root.to_vec()], Some(key), Duration::from_secs(20)).unwrap()
+    }
+
     pub fn post(&self, client: &mut HttpsClient, path: &str, body: &Value) -> (u16, Value) {
         let response = client
             .send(&HttpRequest {

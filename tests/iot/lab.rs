@@ -171,7 +171,9 @@ impl Lab {
 
     /// Tells the SM-DS of the order.
     pub fn announce(&mut self, eid: &Eid, event_id: &str) {
-        let body = format!(r#"{{"eid":"{eid}","eventId":"{event_id}","rspServerAddress":"{SMDP}"}}"#);
+        let body = format!(
+            r#"{{"header":{{"functionRequesterIdentifier":"2.999.10","functionCallIdentifier":"1"}},"eid":"{eid}","eventId":"{event_id}","rspServerAddress":"{SMDP}"}}"#
+        );
         let path = "/gsma/rsp2/es12/registerEvent".to_owned();
         let request = HttpRequest {
             host: SMDS.to_owned(),

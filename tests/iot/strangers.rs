@@ -9,7 +9,8 @@ use cellbed::esim::{ASN1, HttpRequest};
 use cellbed::wire::bcd;
 use cellbed::wire::rsp::iot::{
     DownloadTrigger, EimPackage, EimPackageResult, EsipaRequest, EsipaResponse, EuiccPackageResult,
-    EuiccPackageSigned, GetEimPackage, IpaEuiccDataResponse, ProvideEimPackageResult, StateChangeCause,
+    EuiccPackageSigned, GetEimPackage, IpaEuiccDataResponse, ProfileDownloadTriggerResult,
+    ProvideEimPackageResult, StateChangeCause, TriggerOutcome,
 };
 
 use crate::lab::*;
@@ -154,6 +155,43 @@ fn state_changes_are_one_list_and_one_write() {
     let (writes, longest) = *counting.0.lock().unwrap();
     assert!(writes <= 2 && longest <= first, "{writes} writes of up to {longest} bytes");
     assert!(lab.eim.euicc(&eid(1)).unwrap().queue.is_empty());
+}
+
+#[test]
+fn what_nobody_has_signed_makes_no_record_long() {
+    let (mut lab, _) = known();
+    let length = |lab: &Lab| lab.store.records().values().map(Vec::len).max().unwrap();
+    let before = length(&lab);
+    for _ in 0..80 {
+        let trigger = DownloadTrigger::DefaultSmdp;
+        lab.eim.enqueue(&eid(1), WorkKind::Download { trigger, hidden: false }).unwrap();
+        let out = EsipaResponse::parse(&lab.esipa(&get(1, false)).body).unwrap();
+        let EsipaResponse::GetEimPackage(Ok(package)) = out else { panic!("{out:?}") };
+        let EimPackage::Download(trigger) = *package else { panic!("{package:?}") };
+        let outcome = TriggerOutcome::Error { reason: Some(127), response: Some(vec![b'x'; 100_000]) };
+        let result = ProfileDownloadTriggerResult { transaction_id: trigger.transaction_id, outcome };
+        let result = EimPackageResult::Download(result);
+        let provide = ProvideEimPackageResult { eid: Some(bcd::eid(&eid(1))), result };
+        lab.esipa(&EsipaRequest::ProvideEimPackageResult(provide));
+    }
+    lab.eim.enqueue(&eid(1), WorkKind::introduction()).unwrap();
+    let mut record_grew = length(&lab);
+    assert!(record_grew < before + 100_000, "{before} to {record_grew} bytes");
+    for _ in 0..200 {
+        let out = EsipaResponse::parse(&lab.esipa(&get(1, false)).body).unwrap();
+        let EsipaResponse::GetEimPackage(Ok(package)) = out else { break };
+        let EimPackage::Data(request) = *package else { break };
+        let data = cellbed::wire::rsp::iot::EuiccData {
+            default_smdp: Some("x".repeat(100_000)),
+            transaction_id: request.transaction_id,
+            ..Default::default()
+        };
+        let result = EimPackageResult::Data(IpaEuiccDataResponse::Ok(Box::new(data)));
+        let provide = ProvideEimPackageResult { eid: Some(bcd::eid(&eid(1))), result };
+        lab.esipa(&EsipaRequest::ProvideEimPackageResult(provide));
+        record_grew = record_grew.max(length(&lab));
+    }
+    assert!(record_grew < before + 100_000, "{before} to {record_grew} bytes");
 }
 
 #[test]

@@ -138,9 +138,27 @@ fn a_server_that_takes_nothing_is_left_alone_for_a_while() {
     while let Some(forward) = lab.eim.next_forward(NOW) {
         waiting.push(forward);
     }
-    assert!(!waiting.is_empty());
-    assert_eq!(lab.eim.deadline_unix_s(), Some(NOW + 60));
+    // One at a time for each server.
+    assert_eq!((waiting.len(), lab.eim.deadline_unix_s()), (1, None));
+    lab.eim.not_forwarded(&waiting[0]);
+    let deadline = lab.eim.deadline_unix_s();
+    while let Some(forward) = lab.eim.next_forward(NOW) {
+        lab.eim.not_forwarded(&forward);
+        waiting.push(forward);
+    }
+    assert!(deadline <= Some(NOW + 60) && lab.eim.deadline_unix_s() == Some(NOW + 60));
     assert_eq!(lab.eim.next_forward(NOW + 59), None);
     lab.eim.forwarded(&waiting[0]).unwrap();
     assert_eq!(lab.eim.next_forward(NOW + 60).as_ref(), waiting.get(1));
+}
+
+#[test]
+fn a_notification_that_nobody_takes_is_forgotten_after_a_week() {
+    let mut lab = crowded(0);
+    download(&mut lab, false);
+    let week_s = 7 * 86_400;
+    let forward = lab.eim.next_forward(NOW + week_s).unwrap();
+    lab.eim.not_forwarded(&forward);
+    assert_eq!(lab.eim.next_forward(NOW + week_s + 61), None);
+    assert_eq!(lab.eim.deadline_unix_s(), None);
 }

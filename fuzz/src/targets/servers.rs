@@ -11,7 +11,7 @@ use cellbed::esim::office::{Identities, Issue, Office, Opening, Reply};
 use cellbed::esim::pki::lab::{EIM_ID, eim_identity};
 use cellbed::esim::smdp::{ConfirmOrder, DownloadOrder, Producer, SmdpSettings};
 use cellbed::esim::store::{Forgetful, Records};
-use cellbed::esim::{ASN1, ESIPA_PATH, HttpRequest, HttpResponse, JSON, Pki};
+use cellbed::esim::{ASN1, Caller, Client, ESIPA_PATH, HttpRequest, HttpResponse, JSON, Pki};
 use cellbed::kernel::{EPOCH_UNIX_S, RngTree};
 
 use super::frames::frames;
@@ -128,7 +128,8 @@ pub fn ask(office: &mut Office, number: u8, body: &[u8]) -> HttpResponse {
     };
     let mut deeds = Vec::new();
     let server = office.server_of(&request);
-    match office.handle(NOW, server, &request, &mut deeds) {
+    let caller = Caller::Peer { address: "192.0.2.1".to_owned(), client: Client::NotAsked };
+    match office.handle(NOW, &caller, server, &request, &mut deeds) {
         Reply::Now(response) => response,
         Reply::After(relay) => office.relayed(relay, Err("there is no way to it"), &mut deeds),
     }

@@ -18,7 +18,7 @@ pub struct PkiArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum PkiVerb {
-    /// Make a folder: a CI, an EUM, an SM-DP+, an SM-DS, an eIM and their keys
+    /// Make a folder: a CI, an EUM, an SM-DP+, an SM-DS, an eIM, an operator and their keys
     New(PkiNewArgs),
     /// Print the certificates of a folder as a table, or one certificate or revocation list in full
     Show {

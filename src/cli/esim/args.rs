@@ -84,6 +84,20 @@ pub struct EsimServeArgs {
     #[arg(long, requires = "eim_downloads")]
     pub eim_indirect: bool,
 
+    /// Serve devices alone: ES2+, where operators order, and ES12, where SM-DP+s register events, are for nobody
+    #[arg(long)]
+    pub devices_only: bool,
+
+    /// A certificate (PEM or DER) under which operators are trusted as clients of ES2+, beside the CI of `--pki`; may be
+    /// given several times
+    #[arg(long = "client-ca", value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "devices_only")]
+    pub client_ca: Vec<PathBuf>,
+
+    /// Have profiles that operators may order over ES2+: fresh subscribers like that of a SIM profile (TOML), how many, or
+    /// a profile package (DER). Their type is the name of the file
+    #[arg(long = "stock", value_name = "PROFILE[:NUMBER]")]
+    pub stock: Vec<StockArg>,
+
     /// Another server that these may connect to: an SM-DP+ from which devices download through the eIM, or an SM-DS that
     /// ES2+.ConfirmOrder may name; may be given several times. Those of `--eim-download` are
     #[arg(long = "peer", value_name = "HOST[:PORT]")]
@@ -201,6 +215,31 @@ impl OrderArg {
     }
 }
 
+/// `PROFILE[:NUMBER]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StockArg {
+    pub profile: PathBuf,
+    pub number: u32,
+}
+
+impl FromStr for StockArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (profile, number) = match text.rsplit_once(':') {
+            Some((profile, number)) => {
+                (profile, number.parse().map_err(|_| format!("{number:?} is no number"))?)
+            }
+            None => (text, 1),
+        };
+        match (profile, number) {
+            ("", _) => Err("it names no profile".to_owned()),
+            (_, 1..=10_000) => Ok(Self { profile: profile.into(), number }),
+            _ => Err("1 to 10000 profiles are expected".to_owned()),
+        }
+    }
+}
+
 /// `[EID=]WHAT`: what the eIM does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EimDownloadArg {
@@ -296,6 +335,17 @@ mod tests {
         assert_eq!(read(&format!("a.toml::{eid}")), Ok(order(None, Some(eid))));
         assert_eq!(read(&format!("a.toml:T-1:{eid}")), Ok(order(Some("T-1"), Some(eid))));
         for wrong in ["", ":T-1", "a:b:c", "a:b:c:d", "a.toml:T-1:89049032123451234512345678901236"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn stock_is_read() {
+        let read = |text: &str| text.parse::<StockArg>();
+        let stock = |number| Ok(StockArg { profile: "a.toml".into(), number });
+        assert_eq!(read("a.toml"), stock(1));
+        assert_eq!(read("a.toml:20"), stock(20));
+        for wrong in ["", ":1", "a.toml:", "a.toml:x", "a.toml:0", "a.toml:10001"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

@@ -21,7 +21,7 @@ use crate::esim::lpa::{Download, DownloadOptions, Es10, LpaError, Source, Step, 
 use crate::esim::office::{Identities, Issue, Office, Opening, Reply, Server};
 use crate::esim::smdp::{ConfirmOrder, DownloadOrder, OrderState, SmdpSettings};
 use crate::esim::store::{Forgetful, Records};
-use crate::esim::{FunctionRefusal, Pki};
+use crate::esim::{Caller, FunctionRefusal, Pki};
 use crate::id::{Eid, Iccid};
 use crate::io::clock::{Stopwatch, thread_cpu_time};
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
@@ -193,7 +193,7 @@ fn download(
     loop {
         match step {
             Step::Send(request) => {
-                let response = match office.handle(NOW, Server::Smdp, &request, &mut deeds) {
+                let response = match office.handle(NOW, &Caller::House, Server::Smdp, &request, &mut deeds) {
                     Reply::Now(response) => response,
                     Reply::After(relay) => office.relayed(relay, Err("nobody else is here"), &mut deeds),
                 };

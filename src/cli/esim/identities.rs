@@ -2,29 +2,38 @@
 
 use std::path::Path;
 
-use super::super::terminal;
 use super::args::EsimServeArgs;
 use super::serve::ServeError;
 use crate::crypto::Tally;
-use crate::crypto::rsp_cert::Curve;
+use crate::crypto::rsp_cert::{Curve, Role};
 use crate::esim::Pki;
 use crate::esim::office::{Identities, Issue};
 use crate::esim::pki::lab::{self, eim_identity};
 use crate::io::pki_folder;
 use crate::kernel::ServedRng;
 
-/// The identities that `args` ask for.
-pub fn of(args: &EsimServeArgs, now_unix_s: u64, rng: &ServedRng) -> Result<Identities, ServeError> {
+/// The identities that `args` ask for. What is to be said of them goes to `tell`.
+pub fn of(
+    args: &EsimServeArgs,
+    now_unix_s: u64,
+    rng: &ServedRng,
+    tell: impl Fn(&str),
+) -> Result<Identities, ServeError> {
     match &args.pki {
-        Some(dir) => of_folder(dir, now_unix_s),
-        None => of_lab(args, now_unix_s, rng),
+        Some(dir) => of_folder(dir, now_unix_s, tell),
+        None => of_lab(args, now_unix_s, rng, tell),
     }
 }
 
 /// Servers in the lab's hierarchy, with keys of their own.
-fn of_lab(args: &EsimServeArgs, now_unix_s: u64, rng: &ServedRng) -> Result<Identities, ServeError> {
+fn of_lab(
+    args: &EsimServeArgs,
+    now_unix_s: u64,
+    rng: &ServedRng,
+    tell: impl Fn(&str),
+) -> Result<Identities, ServeError> {
     let pki = Pki::lab()?;
-    terminal::warning(
+    tell(
         "these servers are certified in the lab's hierarchy, whose private keys, that of the eIM among them, are \
          public: anybody can be them; make one of your own with `cellbed pki new` and give it with --pki",
     );
@@ -49,20 +58,25 @@ fn of_lab(args: &EsimServeArgs, now_unix_s: u64, rng: &ServedRng) -> Result<Iden
     Ok(Identities::issue(&issue, Some(eim))?)
 }
 
-fn of_folder(dir: &Path, now_unix_s: u64) -> Result<Identities, ServeError> {
+fn of_folder(dir: &Path, now_unix_s: u64, tell: impl Fn(&str)) -> Result<Identities, ServeError> {
     let tally = Tally::new();
     let (deployment, notes) = pki_folder::load(dir, None)?;
-    notes.iter().for_each(terminal::warning);
+    notes.iter().for_each(|note| tell(note));
     if deployment.pki.curve() == Curve::BrainpoolP256r1 {
         return Err(ServeError::Brainpool { dir: dir.to_owned() });
     }
     let missing = |what| ServeError::Missing { dir: dir.to_owned(), what };
     let anchor = deployment.pki.anchor(Some(now_unix_s), &tally)?;
     let smdp = deployment.smdp.into_iter().next().ok_or_else(|| missing("SM-DP+"))?;
-    let smds = deployment.smds.into_iter().next().ok_or_else(|| missing("SM-DS"))?;
+    let (smds, eim) = (deployment.smds.into_iter().next(), deployment.eim.into_iter().next());
     smdp.check(&anchor, Some(now_unix_s), &tally)?;
-    smds.check(&anchor, Some(now_unix_s), &tally)?;
-    Ok(Identities { anchor, smdp, smds, eim: deployment.eim.into_iter().next() })
+    if let Some(smds) = &smds {
+        smds.check(&anchor, Some(now_unix_s), &tally)?;
+    }
+    if let Some(eim) = &eim {
+        anchor.verify_chain(&[&eim.certificate], Role::Eim, Some(now_unix_s), &tally)?;
+    }
+    Ok(Identities { anchor, smdp, smds, eim })
 }
 
 fn host_of(name: &str) -> &str {

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::args::OrderArg;
+use super::args::{OrderArg, StockArg};
 use super::serve::ServeError;
 use crate::card::CardError;
+use crate::esim::FunctionRefusal;
 use crate::esim::smdp::{
-    ConfirmOrder, DownloadOrder, OperatorConstant, OrderState, Producer, Profile, Smdp, Subscriber,
+    ConfirmOrder, DownloadOrder, OperatorConstant, Order, OrderState, Producer, Profile, Smdp, Subscriber,
 };
 use crate::id::Iccid;
 use crate::io::files::{self, FileError, OWNER_ONLY};
@@ -24,6 +25,8 @@ use crate::wire::saip::Package;
 
 /// The number of the first fresh subscriber: before it are the cards that are served with the same SIM profile.
 const FIRST_SUBSCRIBER: u32 = 100_000;
+/// The number of the first that operators may order.
+const FIRST_IN_STOCK: u32 = 200_000;
 
 /// How orders are placed.
 pub struct Placing<'a> {
@@ -34,28 +37,31 @@ pub struct Placing<'a> {
     pub subscribers: Option<&'a Path>,
 }
 
-/// Places the orders that are not there yet. Returns the ICCID of each.
-pub fn place(smdp: &mut Smdp, orders: &[OrderArg], placing: &Placing<'_>) -> Result<Vec<Iccid>, ServeError> {
+/// Places the orders that are not there yet. An ICCID is one profile: two orders never share one.
+pub fn place(smdp: &mut Smdp, orders: &[OrderArg], placing: &Placing<'_>) -> Result<(), ServeError> {
+    let mut placed = Placed::new();
     let mut seen: BTreeMap<&Path, u32> = BTreeMap::new();
-    orders
-        .iter()
-        .map(|order| {
-            let number = seen.entry(&order.profile).or_default();
-            *number += 1;
-            place_one(smdp, order, *number - 1, placing)
-        })
-        .collect()
+    for order in orders {
+        let number = seen.entry(&order.profile).or_default();
+        place_one(smdp, order, *number, placing, &mut placed)?;
+        *number += 1;
+    }
+    Ok(())
 }
+
+/// What was ordered on this command line, by the ICCID.
+type Placed = BTreeMap<Iccid, PathBuf>;
 
 fn place_one(
     smdp: &mut Smdp,
     order: &OrderArg,
     number: u32,
     placing: &Placing<'_>,
-) -> Result<Iccid, ServeError> {
+    placed: &mut Placed,
+) -> Result<(), ServeError> {
     let rng = entropy::fresh()?.tree().clone();
     let source = ProfileSource::open(&order.profile, smdp.address(), rng)?;
-    let (mut profile, subscriber) = source.profile(FIRST_SUBSCRIBER + number)?;
+    let (mut profile, subscriber) = free_profile(smdp, &source, order, FIRST_SUBSCRIBER + number, placed)?;
     profile.metadata.rules.0 |= order.rules.0;
     if let Some(class) = order.class {
         profile.metadata.class = class;
@@ -70,14 +76,12 @@ fn place_one(
         return Err(ServeError::Profile { path: order.profile.clone(), cause });
     }
     let iccid = profile.iccid.clone();
+    placed.insert(iccid.clone(), order.profile.clone());
     let refused = |cause| ServeError::Order { profile: order.profile.clone(), cause };
-    if smdp.order(&iccid).is_none() {
-        // First what the home network needs: a profile whose keys nobody knows is of no use.
-        if let (Some(path), Some(subscriber)) = (placing.subscribers, &subscriber) {
-            append(path, &iccid, subscriber).map_err(ServeError::Subscribers)?;
-        }
-        smdp.add_profile(profile).map_err(refused)?;
-    }
+    add(smdp, profile, subscriber.as_ref(), placing).map_err(|error| match error {
+        AddError::Refused(cause) => refused(cause),
+        AddError::Subscribers(error) => ServeError::Subscribers(error),
+    })?;
     let state = |smdp: &Smdp| smdp.order(&iccid).map(|order| order.state());
     if state(smdp) == Some(OrderState::Available) {
         let eid = order.eid.clone();
@@ -95,7 +99,80 @@ fn place_one(
         };
         smdp.confirm_order(placing.now_unix_s, &confirm).map_err(refused)?;
     }
-    Ok(iccid)
+    Ok(())
+}
+
+/// The profile of an order: of fresh subscribers the first whose ICCID is free, or is that of this very order.
+fn free_profile(
+    smdp: &Smdp,
+    source: &ProfileSource,
+    order: &OrderArg,
+    mut number: u32,
+    placed: &Placed,
+) -> Result<(Profile, Option<Subscriber>), ServeError> {
+    loop {
+        let (profile, subscriber) = source.profile(number)?;
+        let known = smdp.order(&profile.iccid);
+        let same = |known: &Order| {
+            let id = order.matching_id.as_deref();
+            known.profile_type() == profile.profile_type && (id.is_none() || id == known.matching_id())
+        };
+        let other = match (placed.get(&profile.iccid), known) {
+            (Some(path), _) => path.display().to_string(),
+            (None, Some(known)) if !same(known) => known.profile_type().to_owned(),
+            (None, _) => return Ok((profile, subscriber)),
+        };
+        if subscriber.is_none() {
+            let (path, iccid) = (order.profile.clone(), profile.iccid);
+            return Err(ServeError::SameIccid { path, iccid, other });
+        }
+        number += 1;
+    }
+}
+
+/// Has the profiles that operators may order, where they are not there yet.
+pub fn stock(smdp: &mut Smdp, stock: &[StockArg], placing: &Placing<'_>) -> Result<(), ServeError> {
+    for wanted in stock {
+        let path = &wanted.profile;
+        let source = ProfileSource::open(path, smdp.address(), entropy::fresh()?.tree().clone())?;
+        let numbers = if source.is_package() { 0..1 } else { 0..wanted.number };
+        for number in numbers {
+            let (profile, subscriber) = source.profile(FIRST_IN_STOCK + number)?;
+            if let Some(known) = smdp.order(&profile.iccid)
+                && known.profile_type() != profile.profile_type
+            {
+                let other = known.profile_type().to_owned();
+                return Err(ServeError::SameIccid { path: path.clone(), iccid: profile.iccid, other });
+            }
+            add(smdp, profile, subscriber.as_ref(), placing).map_err(|error| match error {
+                AddError::Refused(cause) => ServeError::Order { profile: path.clone(), cause },
+                AddError::Subscribers(error) => ServeError::Subscribers(error),
+            })?;
+        }
+    }
+    Ok(())
+}
+
+enum AddError {
+    Refused(FunctionRefusal),
+    Subscribers(FileError),
+}
+
+/// Takes a profile into the inventory, where it is not there. First goes what the home network needs: a profile whose keys
+/// nobody knows is of no use.
+fn add(
+    smdp: &mut Smdp,
+    profile: Profile,
+    subscriber: Option<&Subscriber>,
+    placing: &Placing<'_>,
+) -> Result<(), AddError> {
+    if smdp.order(&profile.iccid).is_some() {
+        return Ok(());
+    }
+    if let (Some(path), Some(subscriber)) = (placing.subscribers, subscriber) {
+        append(path, &profile.iccid, subscriber).map_err(AddError::Subscribers)?;
+    }
+    smdp.add_profile(profile).map_err(AddError::Refused)
 }
 
 /// Where the profile of an order comes from.
@@ -117,6 +194,11 @@ impl ProfileSource {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let producer = Box::new(Producer::new(profile, &name, address, rng));
         Ok(Self::Fresh { producer, path: path.to_owned() })
+    }
+
+    /// Whether it is one profile and no more.
+    fn is_package(&self) -> bool {
+        matches!(self, Self::Package(_))
     }
 
     /// Profile number `number`, and where it is a fresh one, what the home network needs.

@@ -1,45 +1,49 @@
 //! `cellbed esim serve`: SM-DP+, SM-DS and eIM on one port, told apart by the path and by the name that the device
-//! asks for.
+//! asks for. Who orders or registers events shows a certificate, but where only this computer reaches the port.
+
+mod http;
+mod servers;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use rustls::ServerConfig;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use self::servers::{Access, Servers, Trust};
 use super::super::exit::Exit;
 use super::super::terminal;
-use super::args::EsimServeArgs;
+use super::args::{Download, EsimServeArgs};
 use super::eim::{Addresses, rules};
 use super::identities;
 use super::orders::{self, Placing};
 use crate::crypto::Tally;
-use crate::crypto::rsp_cert::{RspCertError, pem};
+use crate::crypto::rsp_cert::{RspCertError, TrustAnchor, pem};
 use crate::esim::eim::{Eim, EimSettings};
-use crate::esim::office::{Deed, Identities, Office, Opening, Reply};
-use crate::esim::smdp::SmdpSettings;
+use crate::esim::office::{Identities, Office, Opening};
+use crate::esim::smdp::{OrderState, SmdpSettings};
 use crate::esim::store::{Forgetful, Records, StoreError};
-use crate::esim::{EsimError, FunctionRefusal, HttpRequest, HttpResponse};
+use crate::esim::{Clients, EsimError, FunctionRefusal, Identity};
+use crate::id::Iccid;
 use crate::io::clock;
 use crate::io::entropy::{self, EntropyError};
 use crate::io::esim_store::{EsimStoreError, FolderStore};
 use crate::io::files::{self, FileError};
-use crate::io::https::{HttpsError, HttpsLimits, HttpsServer, tls_config};
-use crate::io::https_client::HttpsClient;
-use crate::io::pki_folder::PkiFolderError;
+use crate::io::https::{HttpsError, HttpsLimits, HttpsServer, certified, tls_config};
+use crate::io::pki_folder::{self, PkiFolderError};
 use crate::kernel::ServedRng;
 use crate::lab::LabError;
-use crate::wire::http::{Request, Response};
 
 /// How often it is looked whether another server has to be told something.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long a server elsewhere may take to answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// After how long a folder of certificates and revocation lists is read again.
+const RELOAD: Duration = Duration::from_secs(600);
 
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +77,19 @@ pub enum ServeError {
     Order { profile: PathBuf, cause: FunctionRefusal },
     #[error("{}: {cause}", path.display())]
     Profile { path: PathBuf, cause: String },
+    #[error(
+        "{} has the ICCID {iccid}, which an order for {other} has already: an ICCID is one profile; leave one of them out",
+        path.display()
+    )]
+    SameIccid { path: PathBuf, iccid: Iccid, other: String },
+    #[error(
+        "{listen} is reached from elsewhere, and without certificates everybody there could order profiles (ES2+) and \
+         register events (ES12): give --pki DIR of `cellbed pki new`, or --client-ca FILE, or --devices-only, or listen on \
+         127.0.0.1"
+    )]
+    Open { listen: SocketAddr },
+    #[error("{}: it is no certificate: {cause}", path.display())]
+    ClientCa { path: PathBuf, cause: String },
     #[error("the subscribers' keys are not kept: {0}")]
     Subscribers(FileError),
     #[error("the signals that end this program cannot be received: {0}")]
@@ -91,82 +108,33 @@ pub fn main(args: &EsimServeArgs) -> ExitCode {
     }
 }
 
-/// The servers behind the port.
-struct Servers {
-    office: Mutex<Office>,
-    /// Under which servers elsewhere are trusted.
-    roots: Vec<Vec<u8>>,
-}
-
-impl Servers {
-    /// Hands a request to whom it is for, and says on the terminal what came of it.
-    fn handle(&self, request: &HttpRequest) -> HttpResponse {
-        let now = clock::unix_s();
-        let reply = self.work(|office, deeds| {
-            let server = office.server_of(request);
-            office.handle(now, server, request, deeds)
-        });
-        match reply {
-            Reply::Now(response) => response,
-            Reply::After(relay) => {
-                let answered = self.ask(&relay.request);
-                let answered = answered.as_ref().map_err(String::as_str);
-                self.work(|office, deeds| office.relayed(relay, answered, deeds))
-            }
-        }
-    }
-
-    /// Asks a server elsewhere. The office answers others meanwhile.
-    fn ask(&self, request: &HttpRequest) -> Result<HttpResponse, String> {
-        HttpsClient::new(&self.roots, TIMEOUT)
-            .and_then(|mut client| client.send(request))
-            .map_err(|error| error.to_string())
-    }
-
-    /// Tells other servers what there is to tell: the SM-DS of orders, an SM-DP+ of what its profiles have become.
-    fn tell(&self) {
-        let poll = || self.work(|office, deeds| office.poll(clock::unix_s(), deeds));
-        while let Some(errand) = poll() {
-            let answered = self.ask(&errand.request);
-            let answered = answered.as_ref().map_err(String::as_str);
-            self.work(|office, deeds| office.done(clock::unix_s(), &errand, answered, deeds));
-        }
-    }
-
-    /// Lets the office work, and says what it has done.
-    fn work<T>(&self, work: impl FnOnce(&mut Office, &mut Vec<Deed>) -> T) -> T {
-        let mut deeds = Vec::new();
-        let done = work(&mut self.office(), &mut deeds);
-        deeds.into_iter().for_each(say);
-        done
-    }
-
-    fn office(&self) -> MutexGuard<'_, Office> {
-        self.office.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn say(deed: Deed) {
-    match deed {
-        Deed::Served { function, note, refusal, .. } => {
-            let refused = refusal.map(|reason| format!("refused, {reason}: ")).unwrap_or_default();
-            terminal::line(format_args!("{function:28} {refused}{note}"));
-        }
-        Deed::Failed { what, cause, .. } => terminal::warning(format_args!("{what}: {cause}")),
-        // What was asked and learned is in the lines of those who served it.
-        Deed::Asked { .. } | Deed::Answered { .. } | Deed::Learned(_) => {}
-    }
-}
-
 fn serve(args: &EsimServeArgs) -> Result<(), ServeError> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(ServeError::Signals)?;
+    let door = Door::of(args)?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(ServeError::Signals)?;
     let state =
         args.state.as_deref().map(|dir| FolderStore::open(dir, args.state_key.as_deref())).transpose()?;
     let rng = entropy::fresh()?;
-    let of_state = state.as_ref().map_or(&rng, |(store, _)| store.randomness());
-    let identities = identities::of(args, clock::unix_s(), of_state)?;
-    let tls = tls_config(&[identities.smdp.tls.clone(), identities.smds.tls.clone()])?;
-    let server = HttpsServer::bind(args.listen, Some(tls), HttpsLimits::default())?;
+    let of_state = state.as_ref().map_or_else(|| rng.clone(), |(store, _)| store.randomness().clone());
+    let tally = Tally::new();
+    let load = |tell: &dyn Fn(&str)| -> Result<Loaded, ServeError> {
+        let identities = identities::of(args, clock::unix_s(), &of_state, tell)?;
+        let tls: Vec<Identity> = [Some(&identities.smdp.tls), identities.smds.as_ref().map(|smds| &smds.tls)]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
+        let root = identities.anchor.ci().der().to_vec();
+        let ci = args.pki.as_ref().map(|_| identities.anchor.clone());
+        let trust = Trust {
+            access: door.access(ci.clone(), &tally),
+            roots: vec![root],
+            certificate: Some(certified(&identities.smdp.tls)?),
+        };
+        let clients = door.roots(ci.as_ref());
+        Ok(Loaded { config: tls_config(&tls, clients.as_deref())?, trust, identities })
+    };
+    let Loaded { config, trust, identities } = load(&|note| terminal::warning(note))?;
+    let server = HttpsServer::bind(args.listen, Some(config), HttpsLimits::default())?;
     let port = server.address().port();
     let root_der = identities.anchor.ci().der().to_vec();
     let office = office(args, identities, server.address(), state, &rng)?;
@@ -176,27 +144,116 @@ fn serve(args: &EsimServeArgs) -> Result<(), ServeError> {
         None => None,
     };
     greet(&office, &root.path, configuration.as_ref());
-    let servers = Servers { office: Mutex::new(office), roots: vec![root_der] };
+    terminal::line(door.describe());
+    let servers = Servers::new(office, trust);
+    let reload = |tell: &dyn Fn(&str)| match load(tell) {
+        Ok(Loaded { config, trust, identities }) => {
+            server.renew(config);
+            servers.renew(identities, trust, &tally);
+            true
+        }
+        Err(error) => {
+            terminal::warning(format_args!("the certificates stay as they were: {error}"));
+            false
+        }
+    };
 
     let (stopper, handle) = (server.stopper(), signals.handle());
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            server.serve(&|asked| over_http(asked.request, |request| servers.handle(request)));
+            server.serve(&|asked| {
+                http::answer(asked, |caller, request| servers.handle(caller, request), &servers)
+            });
             over.store(true, Ordering::Relaxed);
             handle.close();
         });
         scope.spawn(|| {
+            let mut loaded = Instant::now();
             while !over.load(Ordering::Relaxed) {
-                servers.tell();
+                servers.tell(scope);
+                if args.pki.is_some() && loaded.elapsed() >= RELOAD {
+                    reload(&|_| ());
+                    loaded = Instant::now();
+                }
                 thread::sleep(LOOK);
             }
         });
-        signals.forever().next();
+        for signal in signals.forever() {
+            if signal != SIGHUP {
+                break;
+            }
+            if reload(&|note| terminal::warning(note)) {
+                terminal::line("certificates and revocation lists are loaded again");
+            }
+        }
         stopper.stop();
     });
     terminal::line("no longer serving");
     Ok(())
+}
+
+/// What is loaded at the start, and again while it serves.
+struct Loaded {
+    config: Arc<ServerConfig>,
+    trust: Trust,
+    identities: Identities,
+}
+
+/// For whom ES2+ and ES12 are.
+enum Door {
+    /// For whoever reaches a port of this computer alone.
+    Open,
+    /// For nobody.
+    Closed,
+    /// For who shows a certificate under the CI of the folder, or under one of these (DER).
+    Certified(Vec<Vec<u8>>),
+}
+
+impl Door {
+    fn of(args: &EsimServeArgs) -> Result<Self, ServeError> {
+        if args.devices_only {
+            return Ok(Self::Closed);
+        }
+        let read = |path: &PathBuf| -> Result<Vec<u8>, ServeError> {
+            let bytes = pki_folder::read_file(path)?;
+            let wrong = |cause: &str| ServeError::ClientCa { path: path.clone(), cause: cause.to_owned() };
+            Ok(pem::der_of(&bytes, pem::CERTIFICATE).map_err(wrong)?.to_vec())
+        };
+        if args.pki.is_some() || !args.client_ca.is_empty() {
+            let roots = args.client_ca.iter().map(read).collect::<Result<_, _>>()?;
+            return Ok(Self::Certified(roots));
+        }
+        match args.listen.ip().is_loopback() {
+            true => Ok(Self::Open),
+            false => Err(ServeError::Open { listen: args.listen }),
+        }
+    }
+
+    fn access(&self, ci: Option<TrustAnchor>, tally: &Tally) -> Access {
+        match self {
+            Self::Open => Access::Open,
+            Self::Closed => Access::Closed,
+            Self::Certified(others) => {
+                Access::Certified(Box::new(Clients::new(ci, !others.is_empty(), tally)))
+            }
+        }
+    }
+
+    /// Under what clients may show a certificate (DER); none where they are not asked.
+    fn roots(&self, ci: Option<&TrustAnchor>) -> Option<Vec<Vec<u8>>> {
+        let Self::Certified(others) = self else { return None };
+        let own = ci.map(|ci| ci.ci().der().to_vec());
+        Some(own.into_iter().chain(others.iter().cloned()).collect())
+    }
+
+    fn describe(&self) -> &'static str {
+        match self {
+            Self::Open => "ES2+ and ES12 are for everybody on this computer",
+            Self::Closed => "ES2+ and ES12 are for nobody",
+            Self::Certified(_) => "ES2+ and ES12 are for who shows a client certificate",
+        }
+    }
 }
 
 /// The office at `listening`, as it was when it was served last, with the orders placed.
@@ -211,13 +268,17 @@ fn office(
     let smds_address =
         args.smds_name.clone().unwrap_or_else(|| format!("smds.localhost:{}", listening.port()));
     let eim_address = args.eim_name.clone().unwrap_or_else(|| address.clone());
+    let missing = |what| ServeError::Missing { dir: args.pki.clone().unwrap_or_default(), what };
     if identities.eim.is_none() && !args.eim_downloads.is_empty() {
-        let dir = args.pki.clone().unwrap_or_default();
-        return Err(ServeError::Missing { dir, what: "eIM" });
+        return Err(missing("eIM"));
+    }
+    let by_smds = args.eim_downloads.iter().any(|download| download.what == Download::Smds);
+    if identities.smds.is_none() && (args.announce || by_smds) {
+        return Err(missing("SM-DS"));
     }
     let (store, records) = state.map_or((None, Records::new()), |(store, records)| (Some(store), records));
     let mut office = Office::open(Opening {
-        smdp: SmdpSettings::new(&address),
+        smdp: SmdpSettings { smds: args.peers.clone(), ..SmdpSettings::new(&address) },
         smds_address: &smds_address,
         eim: Some(EimSettings {
             id: args.eim_id.clone(),
@@ -244,38 +305,24 @@ fn office(
         subscribers: args.subscribers.as_deref(),
     };
     orders::place(office.smdp_mut(), &args.orders, &placing)?;
+    orders::stock(office.smdp_mut(), &args.stock, &placing)?;
     Ok(office)
-}
-
-/// The response to a request of remote SIM provisioning, all of which are POST (SGP.22 clause 6.5.1).
-fn over_http(request: &Request, handle: impl Fn(&HttpRequest) -> HttpResponse) -> Response {
-    if request.method != "POST" {
-        return Response::new(405).header("Allow", "POST");
-    }
-    let given = handle(&HttpRequest {
-        host: request.headers.get("host").unwrap_or_default().to_owned(),
-        path: request.path().to_owned(),
-        content_type: request.headers.get("content-type").unwrap_or_default().to_owned(),
-        body: request.body.clone(),
-    });
-    let response = Response::new(given.status).header("X-Admin-Protocol", "gsma/rsp/v2.5.0");
-    match given.content_type.is_empty() {
-        true => response,
-        false => response.body(&given.content_type, given.body),
-    }
 }
 
 /// Says what there is.
 fn greet(office: &Office, root: &Path, configuration: Option<&Written>) {
     let smdp = office.smdp();
     terminal::line(format_args!("SM-DP+ {}", smdp.address()));
-    terminal::line(format_args!("SM-DS  {}", office.smds().address()));
+    match office.smds() {
+        Some(smds) => terminal::line(format_args!("SM-DS  {}", smds.address())),
+        None => terminal::line("SM-DS  none: the folder has no certificates of one"),
+    }
     if let (Some(eim), Some(written)) = (office.eim(), configuration) {
         terminal::line(format_args!("eIM    {}", eim.settings().address));
         terminal::line(format_args!("eUICCs are told of the eIM with {}", written.path.display()));
     }
     terminal::line(format_args!("TLS clients have to trust {}", root.display()));
-    for order in smdp.orders() {
+    for order in smdp.orders().filter(|order| order.state() != OrderState::Available) {
         let code = smdp.activation_code(order).unwrap_or_else(|| "no activation code".to_owned());
         let eid = order.eid().map(|eid| format!(", for EID {eid}")).unwrap_or_default();
         terminal::line(format_args!(

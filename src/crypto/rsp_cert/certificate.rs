@@ -26,6 +26,8 @@ const SERIAL_NUMBER: [u8; 3] = [0x55, 0x04, 0x05];
 const ORGANIZATION: [u8; 3] = [0x55, 0x04, 0x0a];
 /// id-kp-serverAuth (RFC 5280 section 4.2.1.12), content octets.
 const SERVER_AUTH: [u8; 8] = [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01];
+/// id-kp-clientAuth, content octets.
+const CLIENT_AUTH: [u8; 8] = [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02];
 
 /// What a key may be used for: the bits of keyUsage that SGP.22 asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -365,6 +367,11 @@ impl RspCertificate {
         self.purposes.iter().any(|purpose| purpose.contents() == SERVER_AUTH)
     }
 
+    /// Whether extKeyUsage names TLS clients.
+    pub fn may_be_tls_client(&self) -> bool {
+        self.purposes.iter().any(|purpose| purpose.contents() == CLIENT_AUTH)
+    }
+
     /// Whether basicConstraints make it a certificate of an issuer.
     pub fn is_issuer(&self) -> bool {
         self.basic.as_ref().is_some_and(|basic| basic.ca)
@@ -382,7 +389,9 @@ impl RspCertificate {
 
     /// The role that the policies name; none of an eIM's certificate and of certificates from elsewhere.
     pub fn role(&self) -> Option<Role> {
-        self.policies.iter().find_map(Role::of_policy)
+        let is_client_alone = self.may_be_tls_client() && !self.may_serve_tls();
+        let by_policy = self.policies.iter().find_map(Role::of_policy);
+        by_policy.or(is_client_alone.then_some(Role::Operator))
     }
 
     /// The object identifier of the SM-DP+, SM-DS, EUM or CI: registeredID in subjectAltName.

@@ -1,6 +1,6 @@
 //! Verifying chains of certificates (SGP.22 clauses 4.5.2.1 and 4.5.2.2; RFC 5280 section 6).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{CryptoError, Tally, key};
 use super::{Crl, ExtensionName, KeyUse, Role, RspCertError, RspCertificate, RspPublicKey, Subtree};
@@ -10,7 +10,8 @@ use crate::id::Eid;
 #[derive(Debug, Clone)]
 pub struct TrustAnchor {
     ci: RspCertificate,
-    crl: Option<KeptCrl>,
+    /// By what they are for: one for everything, and such for some certificates or reasons alone.
+    crls: BTreeMap<Vec<u8>, KeptCrl>,
 }
 
 #[derive(Debug, Clone)]
@@ -32,7 +33,7 @@ impl TrustAnchor {
         check_issuer(&ci, 0)?;
         check_key_id(&ci)?;
         check_signature(&ci, &ci, tally)?;
-        Ok(Self { ci, crl: None })
+        Ok(Self { ci, crls: BTreeMap::new() })
     }
 
     /// The certificate of the issuer.
@@ -45,7 +46,8 @@ impl TrustAnchor {
         self.ci.key_id()
     }
 
-    /// Takes a revocation list, where it is newer than the one that is held.
+    /// Takes a revocation list, where it is newer than the one that is held for the same. One for some certificates or
+    /// reasons alone (issuingDistributionPoint, RFC 5280 section 5.2.5) stands beside that for all.
     ///
     /// # Errors
     /// [`RspCertError::CrlIssuer`], [`RspCertError::CrlSignature`], [`RspCertError::CrlStale`] (only with a clock),
@@ -69,8 +71,9 @@ impl TrustAnchor {
             revoked: crl.revoked().keys().cloned().collect(),
         };
         self.check_fresh(&kept, now_unix_s)?;
-        if self.crl.as_ref().is_none_or(|held| held.number <= kept.number) {
-            self.crl = Some(kept);
+        let held = self.crls.get(crl.scope());
+        if held.is_none_or(|held| held.number <= kept.number) {
+            self.crls.insert(crl.scope().to_vec(), kept);
         }
         Ok(())
     }
@@ -186,12 +189,11 @@ impl TrustAnchor {
         certificate: &RspCertificate,
         now_unix_s: Option<u64>,
     ) -> Result<(), RspCertError> {
-        let Some(crl) = &self.crl else { return Ok(()) };
-        if crl.revoked.contains(certificate.serial()) {
+        if self.crls.values().any(|crl| crl.revoked.contains(certificate.serial())) {
             let (subject, serial) = (certificate.subject_text(), hex::encode(certificate.serial()));
             return Err(RspCertError::Revoked { subject, serial });
         }
-        self.check_fresh(crl, now_unix_s)
+        self.crls.values().try_for_each(|crl| self.check_fresh(crl, now_unix_s))
     }
 
     fn check_fresh(&self, crl: &KeptCrl, now_unix_s: Option<u64>) -> Result<(), RspCertError> {
@@ -248,6 +250,7 @@ fn check_understood(certificate: &RspCertificate) -> Result<(), RspCertError> {
 fn check_role(certificate: &RspCertificate, expected: Role) -> Result<(), RspCertError> {
     let named = match expected.policy_oid() {
         Some(policy) => certificate.policies().contains(&policy),
+        None if expected == Role::Operator => certificate.role() == Some(Role::Operator),
         None => certificate.role().is_none(),
     };
     if named {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use der::Decode;
 use der::asn1::Uint;
 use x509_cert::crl::CertificateList;
+use x509_cert::ext::pkix::crl::IssuingDistributionPoint;
 use x509_cert::ext::pkix::{AuthorityKeyIdentifier, CrlReason};
 use x509_cert::name::Name;
 
@@ -30,6 +31,7 @@ pub struct Crl {
     this_update_unix_s: u64,
     next_update_unix_s: Option<u64>,
     revoked: BTreeMap<Vec<u8>, Revocation>,
+    scope: Vec<u8>,
 }
 
 /// When and why a certificate was revoked.
@@ -73,6 +75,7 @@ impl Crl {
             this_update_unix_s: seconds(content.this_update),
             next_update_unix_s: content.next_update.map(seconds),
             revoked: BTreeMap::new(),
+            scope: Vec::new(),
         };
         for entry in content.revoked_certificates.unwrap_or_default() {
             let mut reason = None;
@@ -101,9 +104,21 @@ impl Crl {
                     let id = AuthorityKeyIdentifier::from_der(value).map_err(&wrong)?;
                     read.authority_key_id = id.key_identifier.map(|id| id.as_bytes().to_vec());
                 }
-                // SGP.22 has it say where the list was found; a list that holds only some certificates still
-                // revokes those.
-                [0x55, 0x1d, ISSUING_DISTRIBUTION_POINT] => {}
+                // SGP.22 has it say where the list was found; a list that holds only some certificates revokes those,
+                // and says nothing of others.
+                [0x55, 0x1d, ISSUING_DISTRIBUTION_POINT] => {
+                    let point = IssuingDistributionPoint::from_der(value).map_err(&wrong)?;
+                    if point.indirect_crl {
+                        return Err(not_understood(&[0x55, 0x1d, ISSUING_DISTRIBUTION_POINT]));
+                    }
+                    let partial = point.only_contains_user_certs
+                        || point.only_contains_ca_certs
+                        || point.only_contains_attribute_certs
+                        || point.only_some_reasons.is_some();
+                    if partial {
+                        read.scope = value.to_vec();
+                    }
+                }
                 other if extension.critical => return Err(not_understood(other)),
                 _ => {}
             }
@@ -147,6 +162,11 @@ impl Crl {
     /// By when the next one is issued, in Unix seconds.
     pub fn next_update_unix_s(&self) -> Option<u64> {
         self.next_update_unix_s
+    }
+
+    /// What it is for, where that is not everything: issuingDistributionPoint. Empty for a list of everything.
+    pub fn scope(&self) -> &[u8] {
+        &self.scope
     }
 
     /// What is revoked, by serial number as content octets.

@@ -45,11 +45,13 @@ pub enum Role {
     DsTls,
     /// An eIM that signs its packages (SGP.32). No role identifier is assigned to it.
     Eim,
+    /// An operator as a TLS client of ES2+. No role identifier is assigned to it: it is known by its purpose.
+    Operator,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Ci,
         Self::Eum,
         Self::Euicc,
@@ -59,6 +61,7 @@ impl Role {
         Self::DsAuth,
         Self::DsTls,
         Self::Eim,
+        Self::Operator,
     ];
 
     /// The policy that stands for the role, as content octets of its object identifier.
@@ -72,13 +75,13 @@ impl Role {
             Self::DpPb => 5,
             Self::DsTls => 6,
             Self::DsAuth => 7,
-            Self::Eim => return None,
+            Self::Eim | Self::Operator => return None,
         };
         // 2.23.146.1.2.1.number
         Some([0x67, 0x81, 0x12, 0x01, 0x02, 0x01, number])
     }
 
-    /// The policy that stands for the role; none for an eIM.
+    /// The policy that stands for the role; none for an eIM and for an operator.
     pub fn policy_oid(self) -> Option<Oid> {
         self.policy().and_then(|contents| Oid::from_contents(&contents).ok())
     }
@@ -100,6 +103,7 @@ impl Role {
             Self::DsAuth => "DSauth",
             Self::DsTls => "DStls",
             Self::Eim => "eIM",
+            Self::Operator => "operator",
         }
     }
 

@@ -2,10 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use der::asn1::{BitString, ObjectIdentifier, OctetString};
+use der::{Decode, Encode};
 use proptest::prelude::*;
+use x509_cert::crl::CertificateList;
+use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::CrlReason;
+use x509_cert::ext::pkix::crl::IssuingDistributionPoint;
 
 use super::*;
+use crate::crypto::key::signature_to_der;
 use crate::crypto::{CryptoError, Op, Tally};
 use crate::esim::pki::{Pki, PkiOptions};
 use crate::id::Eid;
@@ -218,6 +224,59 @@ fn revoked_servers_are_refused_and_lists_are_checked() {
     assert!(matches!(refused, Err(RspCertError::CrlIssuer { .. })));
     let revoked: BTreeSet<_> = pki.crl.unwrap().revoked().keys().cloned().collect();
     assert_eq!(revoked.len(), 2);
+}
+
+/// The list with an issuingDistributionPoint, signed again by the CI.
+fn with_distribution_point(pki: &Pki, crl: &Crl, point: &IssuingDistributionPoint) -> Crl {
+    let mut list = CertificateList::from_der(crl.der()).unwrap();
+    let extension = Extension {
+        extn_id: ObjectIdentifier::new_unwrap("2.5.29.28"),
+        critical: true,
+        extn_value: OctetString::new(point.to_der().unwrap()).unwrap(),
+    };
+    list.tbs_cert_list.crl_extensions.as_mut().unwrap().push(extension);
+    let raw = pki.ci.key.as_ref().unwrap().sign(&list.tbs_cert_list.to_der().unwrap());
+    list.signature = BitString::from_bytes(&signature_to_der(&raw).unwrap()).unwrap();
+    Crl::parse(&list.to_der().unwrap()).unwrap()
+}
+
+#[test]
+fn a_list_for_some_certificates_stands_beside_that_for_all() {
+    let mut pki = make(Curve::P256, 7);
+    let smdp = pki.smdp(&oid("2.999.10"), &hosts(), EPOCH_UNIX_S, &rng()).unwrap();
+    pki.revoke(&smdp.auth.certificate, CrlReason::KeyCompromise, NOW).unwrap();
+    let full = pki.crl.clone().unwrap();
+    // The next list is for issuers alone, and names nobody else.
+    let mut other = pki.clone();
+    other.crl = None;
+    for _ in 0..5 {
+        other.renew_crl(NOW).unwrap();
+    }
+    let point = IssuingDistributionPoint { only_contains_ca_certs: true, ..no_point() };
+    let partial = with_distribution_point(&pki, other.crl.as_ref().unwrap(), &point);
+    assert!(partial.number() > full.number() && partial.revoked().is_empty());
+    for order in [[&full, &partial], [&partial, &full]] {
+        let mut anchor = anchor(&make(Curve::P256, 7));
+        for crl in order {
+            anchor.take_crl(crl, Some(NOW), &Tally::new()).unwrap();
+        }
+        let checked = anchor.verify_chain(&[&smdp.auth.certificate], Role::DpAuth, Some(NOW), &Tally::new());
+        assert!(matches!(checked, Err(RspCertError::Revoked { .. })), "{checked:?}");
+    }
+    // One that says only where it was found is for everything.
+    let everywhere = with_distribution_point(&pki, &full, &no_point());
+    assert!(everywhere.scope().is_empty());
+}
+
+fn no_point() -> IssuingDistributionPoint {
+    IssuingDistributionPoint {
+        distribution_point: None,
+        only_contains_user_certs: false,
+        only_contains_ca_certs: false,
+        only_some_reasons: None,
+        indirect_crl: false,
+        only_contains_attribute_certs: false,
+    }
 }
 
 #[test]

@@ -9,6 +9,8 @@ use crate::wire::bcd;
 use crate::wire::rsp::iot::{ProfileDownloadTriggerResult, TriggerOutcome};
 use crate::wire::rsp::{FinalResult, ProfileInstallationResult, ProfileInstallationResultData};
 
+/// How much is kept of what an IPA says of a download that failed, in characters.
+const SAID_MAX: usize = 255;
 /// How many installations are remembered.
 const REMEMBERED: usize = 64;
 
@@ -33,6 +35,7 @@ impl Eim {
             TriggerOutcome::Installation(raw) => raw,
             TriggerOutcome::Error { response, .. } => {
                 let said = response.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+                let said: String = said.chars().take(SAID_MAX).collect();
                 let id = result.transaction_id.as_deref();
                 return Err(reported(record, id, Out::is_download, EimRefusal::DownloadFailed, said));
             }

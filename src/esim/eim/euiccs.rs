@@ -26,9 +26,12 @@ pub(super) struct Euiccs {
     by_transaction: BTreeMap<Vec<u8>, Eid>,
     /// By the key that it signs with. Where two certificates have one key, the first stands.
     by_key: BTreeMap<RspPublicKey, Eid>,
-    /// When each notification is to be forwarded, Unix seconds; 0 is as soon as may be.
-    due_of: BTreeMap<Waiting, u64>,
-    due: BTreeSet<(u64, Waiting)>,
+    /// Where and when each notification is to be forwarded, Unix seconds; 0 is as soon as may be.
+    due_of: BTreeMap<Waiting, (String, u64)>,
+    /// By the server: one that does not answer holds nobody else up.
+    due: BTreeMap<String, BTreeSet<(u64, Waiting)>>,
+    /// Servers that something is under way to.
+    busy: BTreeSet<String>,
     /// How many downloads are out, by the server of their activation code in small letters; empty where the eUICC or an
     /// SM-DS says the server.
     downloads: BTreeMap<String, usize>,
@@ -57,19 +60,31 @@ impl Euiccs {
 
     /// When the first notification is to be forwarded, Unix seconds.
     pub(super) fn due_unix_s(&self) -> Option<u64> {
-        self.due.first().map(|(due_unix_s, _)| *due_unix_s)
+        let idle = self.due.iter().filter(|(server, _)| !self.busy.contains(*server));
+        idle.filter_map(|(_, due)| due.first()).map(|(due_unix_s, _)| *due_unix_s).min()
     }
 
     /// The first notification that is due, not to be forwarded again before `again_unix_s`; with when it came, Unix
     /// seconds.
     pub(super) fn next_forward(&mut self, now_unix_s: u64, again_unix_s: u64) -> Option<(Forward, u64)> {
-        let (_, waiting) = self.due.first().filter(|(due_unix_s, _)| *due_unix_s <= now_unix_s)?.clone();
-        self.schedule(waiting.clone(), again_unix_s);
+        let idle = self.due.iter().filter(|(server, _)| !self.busy.contains(*server));
+        let (first, server) = idle.filter_map(|(server, due)| Some((due.first()?, server))).min()?;
+        if first.0 > now_unix_s {
+            return None;
+        }
+        let (waiting, server) = (first.1.clone(), server.clone());
+        self.schedule(waiting.clone(), server.clone(), again_unix_s);
+        self.busy.insert(server);
         let (eid, number) = waiting;
         let notification = self.records.get(&eid)?.outbox.get(&number)?;
         let request = es9p::handle_notification(&notification.address, &notification.notification);
         let since_unix_s = notification.since_unix_s;
         Some((Forward { eid, number, request }, since_unix_s))
+    }
+
+    /// A server has answered to what was forwarded, or has not.
+    pub(super) fn is_free(&mut self, server: &str) {
+        self.busy.remove(server);
     }
 
     /// Puts a record in the place of the one before.
@@ -103,8 +118,10 @@ impl Euiccs {
         for number in before.outbox.keys().filter(|number| !record.outbox.contains_key(number)) {
             self.unschedule(&(eid.clone(), *number));
         }
-        for number in record.outbox.keys().filter(|number| !before.outbox.contains_key(number)) {
-            self.schedule((eid.clone(), *number), 0);
+        for (number, waiting) in
+            record.outbox.iter().filter(|(number, _)| !before.outbox.contains_key(number))
+        {
+            self.schedule((eid.clone(), *number), waiting.address.clone(), 0);
         }
         match (before.stranger, record.stranger) {
             (false, true) => self.strangers.push_back(eid.clone()),
@@ -134,15 +151,19 @@ impl Euiccs {
         }
     }
 
-    fn schedule(&mut self, waiting: Waiting, due_unix_s: u64) {
+    fn schedule(&mut self, waiting: Waiting, server: String, due_unix_s: u64) {
         self.unschedule(&waiting);
-        self.due_of.insert(waiting.clone(), due_unix_s);
-        self.due.insert((due_unix_s, waiting));
+        self.due.entry(server.clone()).or_default().insert((due_unix_s, waiting.clone()));
+        self.due_of.insert(waiting, (server, due_unix_s));
     }
 
     fn unschedule(&mut self, waiting: &Waiting) {
-        if let Some(due_unix_s) = self.due_of.remove(waiting) {
-            self.due.remove(&(due_unix_s, waiting.clone()));
+        let Some((server, due_unix_s)) = self.due_of.remove(waiting) else { return };
+        if let Some(of_server) = self.due.get_mut(&server) {
+            of_server.remove(&(due_unix_s, waiting.clone()));
+            if of_server.is_empty() {
+                self.due.remove(&server);
+            }
         }
     }
 }

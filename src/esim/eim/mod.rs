@@ -240,6 +240,12 @@ impl Eim {
         })
     }
 
+    /// Takes another certificate, and other anchors with their revocation lists, while it serves.
+    pub fn renew(&mut self, identity: Identity, anchors: Vec<TrustAnchor>) {
+        self.identity = identity;
+        self.anchors = anchors;
+    }
+
     /// Its settings.
     pub fn settings(&self) -> &EimSettings {
         &self.settings
@@ -334,7 +340,8 @@ impl Eim {
         }
     }
 
-    /// The next notification that is due to be forwarded to its server. One that is not forgotten with
+    /// The next notification that is due to be forwarded to its server, one at a time for each; what comes of it goes to
+    /// [`Eim::forwarded`] or [`Eim::not_forwarded`]. One that is not forgotten with
     /// [`Eim::forwarded`] is due again after [`FORWARD_AGAIN_S`].
     pub fn next_forward(&mut self, now_unix_s: u64) -> Option<Forward> {
         loop {
@@ -361,9 +368,15 @@ impl Eim {
     /// # Errors
     /// [`StoreError`].
     pub fn forwarded(&mut self, forward: &Forward) -> Result<(), StoreError> {
+        self.not_forwarded(forward);
         let Some(mut record) = self.euiccs.get(&forward.eid).cloned() else { return Ok(()) };
         record.outbox.remove(&forward.number);
         self.keep(record)
+    }
+
+    /// Leaves a notification where it is that its server has not taken.
+    pub fn not_forwarded(&mut self, forward: &Forward) {
+        self.euiccs.is_free(&forward.request.host);
     }
 
     /// Keeps what has changed. Of whoever nobody has ordered anything for by name nothing is written before its

@@ -14,6 +14,9 @@ use crate::wire::rsp::{ProfileState, RspError, Signature, parse_profile_list};
 
 const EID_NOT_FOUND: u64 = 2;
 const UNDEFINED: u64 = 127;
+/// The longest EUICCInfo1 and address that are kept, in bytes.
+const INFO1_MAX: usize = 1_024;
+const ADDRESS_MAX: usize = 255;
 /// `euiccPackageErrorCode`: the counter was used before.
 const REPLAY: u64 = 4;
 
@@ -165,12 +168,14 @@ impl Eim {
     }
 
     fn learn_data(&self, now_unix_s: u64, record: &mut EuiccRecord, data: EuiccData) -> Vec<u64> {
-        record.info1 = data.euicc_info1.or(record.info1.take());
+        // Nobody has signed any of this: no more of it is kept than there can be in earnest.
+        record.info1 = data.euicc_info1.filter(|info| info.len() <= INFO1_MAX).or(record.info1.take());
         if let Some(token) = data.association_token {
             record.hear_token(token);
         }
         record.ipa_features = data.capabilities.map_or(record.ipa_features, |said| said.features);
-        record.default_smdp = data.default_smdp.or(record.default_smdp.take());
+        let address = data.default_smdp.filter(|address| address.len() <= ADDRESS_MAX);
+        record.default_smdp = address.or(record.default_smdp.take());
         for raw in data.notifications.iter().flatten() {
             let _ = self.take_notification(now_unix_s, record, raw);
         }

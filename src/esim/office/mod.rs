@@ -17,7 +17,7 @@ pub use setup::{Identities, Issue, Opening};
 use super::eim::{Action, Eim, EimAnswer, EimRefusal, FORWARD_AGAIN_S, Forward, RelayToken};
 use super::smdp::{ProfileNotice, Smdp};
 use super::smds::Smds;
-use super::{ESIPA_PATH, HttpRequest, HttpResponse, Reason, Served};
+use super::{Caller, ESIPA_PATH, HttpRequest, HttpResponse, Reason, Served};
 use crate::kernel::Gone;
 
 /// A server of the office.
@@ -108,8 +108,8 @@ enum Purpose {
 
 /// An SM-DP+, or what stands in its place.
 pub trait SmdpDesk {
-    /// As [`Smdp::handle`].
-    fn handle(&mut self, now_unix_s: u64, request: &HttpRequest) -> Served;
+    /// As [`Smdp::handle_for`].
+    fn handle(&mut self, now_unix_s: u64, caller: &Caller, request: &HttpRequest) -> Served;
 
     /// As [`Smdp::poll`].
     fn poll(&mut self, now_unix_s: u64) -> Option<HttpRequest>;
@@ -118,23 +118,23 @@ pub trait SmdpDesk {
     ///
     /// # Errors
     /// A sentence for people.
-    fn resume(&mut self, now_unix_s: u64, response: Option<&HttpResponse>) -> Result<(), String>;
+    fn resume(&mut self, now_unix_s: u64, smds: &str, response: Option<&HttpResponse>) -> Result<(), String>;
 
     /// As [`Smdp::deadline_unix_s`].
     fn deadline_unix_s(&self) -> Option<u64>;
 }
 
 impl SmdpDesk for Smdp {
-    fn handle(&mut self, now_unix_s: u64, request: &HttpRequest) -> Served {
-        self.handle(now_unix_s, request)
+    fn handle(&mut self, now_unix_s: u64, caller: &Caller, request: &HttpRequest) -> Served {
+        self.handle_for(now_unix_s, caller, request)
     }
 
     fn poll(&mut self, now_unix_s: u64) -> Option<HttpRequest> {
         self.poll(now_unix_s)
     }
 
-    fn resume(&mut self, now_unix_s: u64, response: Option<&HttpResponse>) -> Result<(), String> {
-        self.resume(now_unix_s, response)
+    fn resume(&mut self, now_unix_s: u64, smds: &str, response: Option<&HttpResponse>) -> Result<(), String> {
+        self.resume(now_unix_s, smds, response)
     }
 
     fn deadline_unix_s(&self) -> Option<u64> {
@@ -146,21 +146,24 @@ impl SmdpDesk for Smdp {
 struct Desks<P> {
     smdp: P,
     smdp_address: String,
-    smds: Smds,
+    smds: Option<Smds>,
 }
 
 impl<P: SmdpDesk> Desks<P> {
     fn serve(
         &mut self,
         now_unix_s: u64,
+        caller: &Caller,
         server: Server,
         request: &HttpRequest,
         out: &mut Vec<Deed>,
     ) -> HttpResponse {
-        let served = match server {
-            Server::Smds => self.smds.handle(now_unix_s, request),
-            Server::Smdp => self.smdp.handle(now_unix_s, request),
-            Server::Eim => Served::refused(&request.path, &Reason::UnknownFunction.into(), None),
+        let served = match (server, &mut self.smds) {
+            (Server::Smds, Some(smds)) => smds.handle_for(now_unix_s, caller, request),
+            (Server::Smdp, _) => self.smdp.handle(now_unix_s, caller, request),
+            (Server::Smds | Server::Eim, _) => {
+                Served::refused(&request.path, &Reason::UnknownFunction.into(), None)
+            }
         };
         let Served { response, function, note, refusal, notice } = served;
         out.push(Deed::Served { server, function, note, refusal: refusal.map(Reason::word) });
@@ -172,18 +175,19 @@ impl<P: SmdpDesk> Desks<P> {
     fn ask(
         &mut self,
         now_unix_s: u64,
+        caller: &Caller,
         from: Server,
         request: &HttpRequest,
         out: &mut Vec<Deed>,
     ) -> Option<HttpResponse> {
         let is = |address: &str| request.host.eq_ignore_ascii_case(address);
-        let to = match (is(self.smds.address()), is(&self.smdp_address)) {
+        let to = match (self.smds.as_ref().is_some_and(|smds| is(smds.address())), is(&self.smdp_address)) {
             (true, _) => Server::Smds,
             (false, true) => Server::Smdp,
             (false, false) => return None,
         };
         out.push(Deed::Asked { from, to, request: request.clone() });
-        let response = self.serve(now_unix_s, to, request, out);
+        let response = self.serve(now_unix_s, caller, to, request, out);
         out.push(Deed::Answered { from, to, request: request.clone(), response: response.clone() });
         Some(response)
     }
@@ -223,9 +227,9 @@ impl<P: SmdpDesk> Office<P> {
         &mut self.desks.smdp
     }
 
-    /// The SM-DS.
-    pub fn smds(&self) -> &Smds {
-        &self.desks.smds
+    /// The SM-DS, where there is one.
+    pub fn smds(&self) -> Option<&Smds> {
+        self.desks.smds.as_ref()
     }
 
     /// The eIM, where there is one.
@@ -245,27 +249,29 @@ impl<P: SmdpDesk> Office<P> {
             return Server::Eim;
         }
         let of_smds = ["/gsma/rsp2/es11/", "/gsma/rsp2/es12/"];
-        let to_smds = request.host.eq_ignore_ascii_case(self.desks.smds.address())
+        let smds = self.desks.smds.as_ref().map(Smds::address);
+        let to_smds = smds.is_some_and(|address| request.host.eq_ignore_ascii_case(address))
             || of_smds.iter().any(|path| request.path.starts_with(path));
         if to_smds { Server::Smds } else { Server::Smdp }
     }
 
-    /// Answers a request to `server`.
+    /// Answers a request of `caller` to `server`.
     pub fn handle(
         &mut self,
         now_unix_s: u64,
+        caller: &Caller,
         server: Server,
         request: &HttpRequest,
         out: &mut Vec<Deed>,
     ) -> Reply {
         let eim = match (server, &mut self.eim) {
             (Server::Eim, Some(eim)) => eim,
-            _ => return Reply::Now(self.desks.serve(now_unix_s, server, request, out)),
+            _ => return Reply::Now(self.desks.serve(now_unix_s, caller, server, request, out)),
         };
         match eim.handle(now_unix_s, request) {
             Action::Answer(answer) => Reply::Now(told(answer, out)),
             Action::Relay { request, token } => {
-                match self.desks.ask(now_unix_s, Server::Eim, &request, out) {
+                match self.desks.ask(now_unix_s, caller, Server::Eim, &request, out) {
                     Some(response) => Reply::Now(told(eim.relayed(token, Ok(&response)), out)),
                     None => Reply::After(Relay { request, token }),
                 }
@@ -298,7 +304,8 @@ impl<P: SmdpDesk> Office<P> {
         let forward = match &errand.purpose {
             Purpose::Forward(forward) => forward,
             Purpose::Event => {
-                if let Err(problem) = self.desks.smdp.resume(now_unix_s, response.ok()) {
+                if let Err(problem) = self.desks.smdp.resume(now_unix_s, &errand.request.host, response.ok())
+                {
                     let cause = match response {
                         Ok(_) => problem,
                         Err(why) => format!("{problem}: {why}"),
@@ -310,6 +317,7 @@ impl<P: SmdpDesk> Office<P> {
         };
         let Some(eim) = &mut self.eim else { return };
         // What is not taken stays with the eIM for later.
+        eim.not_forwarded(forward);
         let (what, cause) = match response {
             Ok(response) if response.status == 204 => match eim.forwarded(forward) {
                 Ok(()) => return,
@@ -321,7 +329,8 @@ impl<P: SmdpDesk> Office<P> {
         out.push(Deed::Failed { server: Server::Eim, what, cause });
     }
 
-    /// Does what is due within the office, and returns the first errand that goes elsewhere.
+    /// Does what is due within the office, and returns the first errand that goes elsewhere; none to a server that has
+    /// not answered to the one before.
     pub fn poll(&mut self, now_unix_s: u64, out: &mut Vec<Deed>) -> Option<Errand> {
         loop {
             let errand = self.next_errand(now_unix_s)?;
@@ -329,7 +338,7 @@ impl<P: SmdpDesk> Office<P> {
                 Purpose::Forward(_) => Server::Eim,
                 Purpose::Event => Server::Smdp,
             };
-            match self.desks.ask(now_unix_s, from, &errand.request, out) {
+            match self.desks.ask(now_unix_s, &Caller::House, from, &errand.request, out) {
                 Some(response) => self.done(now_unix_s, &errand, Ok(&response), out),
                 None => return Some(errand),
             }

@@ -22,8 +22,8 @@ pub struct Identities {
     pub anchor: TrustAnchor,
     /// The SM-DP+.
     pub smdp: SmdpIdentity,
-    /// The SM-DS.
-    pub smds: SmdsIdentity,
+    /// Absent where there is no SM-DS.
+    pub smds: Option<SmdsIdentity>,
     /// Absent where there is no eIM.
     pub eim: Option<Identity>,
 }
@@ -57,13 +57,13 @@ impl Identities {
         let smdp = pki.smdp(&SMDP_OID.parse()?, smdp_hosts, *from_unix_s, &rng.branch(Server::Smdp))?;
         let smds = pki.smds(&SMDS_OID.parse()?, smds_hosts, *from_unix_s, &rng.branch(Server::Smds))?;
         let smdp = SmdpIdentity { auth: smdp.auth.counted(tally), pb: smdp.pb.counted(tally), ..smdp };
-        Ok(Self { anchor, smdp, smds, eim })
+        Ok(Self { anchor, smdp, smds: Some(smds), eim })
     }
 }
 
 /// What an office is opened with.
 pub struct Opening<'a> {
-    /// What the SM-DP+ is.
+    /// What the SM-DP+ is. It tells the SM-DS of the office.
     pub smdp: SmdpSettings,
     /// The address of the SM-DS: FQDN, with `:port` where that is not 443.
     pub smds_address: &'a str,
@@ -82,22 +82,44 @@ pub struct Opening<'a> {
 }
 
 impl Office<Smdp> {
+    /// Takes other certificates and revocation lists, while it serves. A server that has none among them keeps its own.
+    pub fn renew(&mut self, identities: Identities, tally: &Tally) {
+        let Identities { anchor, smdp, smds, eim } = identities;
+        self.desks.smdp.renew(vec![(anchor.clone(), smdp)]);
+        if let (Some(desk), Some(identity)) = (&mut self.desks.smds, smds) {
+            desk.renew(vec![(anchor.clone(), identity)], tally);
+        }
+        if let (Some(desk), Some(identity)) = (&mut self.eim, eim) {
+            desk.renew(identity, vec![anchor]);
+        }
+    }
+
     /// Opens an office, with what `records` say of it from before.
     ///
     /// # Errors
     /// [`StoreError`] where a record is not one of these servers.
     pub fn open(opening: Opening<'_>) -> Result<Self, StoreError> {
-        let Opening { smdp: settings, smds_address, eim, identities, rng, store, records, tally } = opening;
+        let Opening { smdp: mut settings, smds_address, eim, identities, rng, store, records, tally } =
+            opening;
         let Identities { anchor, smdp, smds, eim: eim_identity } = identities;
         let stream = |server: Server| -> ChaCha20Rng { rng.branch(server).stream(server.as_str()) };
         let smdp_address = settings.address.clone();
+        if smds.is_some() {
+            settings.smds.push(smds_address.to_owned());
+        }
         let of_smdp = vec![(anchor.clone(), smdp)];
         let smdp = Smdp::new(settings, of_smdp, stream(Server::Smdp), store(), records, tally)?;
-        let of_smds = vec![(anchor.clone(), smds)];
-        let smds = Smds::new(smds_address, of_smds, stream(Server::Smds), store(), records, tally)?;
+        let smds = match smds {
+            Some(smds) => {
+                let of_smds = vec![(anchor.clone(), smds)];
+                Some(Smds::new(smds_address, of_smds, stream(Server::Smds), store(), records, tally)?)
+            }
+            None => None,
+        };
         let eim = match (eim, eim_identity) {
             (Some(mut settings), Some(identity)) => {
-                settings.peers.extend([smdp_address.clone(), smds.address().to_owned()]);
+                settings.peers.push(smdp_address.clone());
+                settings.peers.extend(smds.as_ref().map(|smds| smds.address().to_owned()));
                 let stream = stream(Server::Eim);
                 Some(Eim::new(settings, identity, vec![anchor], stream, store(), records, tally)?)
             }

@@ -65,6 +65,11 @@ impl Deployment {
         for (number, eim) in (1..).zip(&self.eim) {
             files.identity("eIM", &format!("EIM{}_ECDSA", Number(number)), eim);
         }
+        for (number, operator) in (1..).zip(&self.operator) {
+            let number = Number(number);
+            files.identity("Operator", &format!("OPERATOR{number}_TLS"), operator);
+            files.certificate_pem("Operator", &format!("OPERATOR{number}_TLS"), &operator.certificate);
+        }
         for euicc in &self.euicc {
             let eid = euicc.certificate.eid().unwrap_or_default();
             files.identity("eUICC", &format!("EUICC_{eid}_ECDSA"), euicc);

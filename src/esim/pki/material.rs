@@ -165,16 +165,18 @@ impl Material {
         });
         let mut notes = Vec::new();
         let ci = self.ci(curve)?;
-        let crl = self.crls.iter().map(|(_, crl)| crl).filter(|crl| {
+        let crls = self.crls.iter().map(|(_, crl)| crl).filter(|crl| {
             crl.issuer() == ci.subject() && crl.authority_key_id().is_none_or(|id| id == ci.key_id())
         });
-        let crl = crl.max_by_key(|crl| crl.number()).cloned();
+        let (full, partial): (Vec<&Crl>, Vec<&Crl>) = crls.partition(|crl| crl.scope().is_empty());
+        let crl = full.into_iter().max_by_key(|crl| crl.number()).cloned();
+        let partial_crls = partial.into_iter().cloned().collect();
         let eum = self.newest(Role::Eum, None, ci.key_id(), &mut notes).cloned();
         let issuer = |certificate: &RspCertificate| Issuer {
             certificate: certificate.clone(),
             key: self.key_of(certificate.public()).cloned(),
         };
-        let pki = Pki { ci: issuer(ci), eum: eum.as_ref().map(issuer), crl };
+        let pki = Pki { ci: issuer(ci), eum: eum.as_ref().map(issuer), crl, partial_crls };
 
         let (mut smdp, mut smds) = (Vec::new(), Vec::new());
         for oid in self.oids(&[Role::DpAuth, Role::DpPb, Role::DpTls], ci) {
@@ -193,8 +195,9 @@ impl Material {
             }
         }
         let eim = self.with_keys(Role::Eim, ci.key_id(), &mut notes);
+        let operator = self.with_keys(Role::Operator, ci.key_id(), &mut notes);
         let euicc = eum.as_ref().map(|eum| self.with_keys(Role::Euicc, eum.key_id(), &mut notes));
-        Ok((Deployment { pki, smdp, smds, eim, euicc: euicc.unwrap_or_default() }, notes))
+        Ok((Deployment { pki, smdp, smds, eim, operator, euicc: euicc.unwrap_or_default() }, notes))
     }
 
     fn ci(&self, curve: Curve) -> Result<&RspCertificate, EsimError> {
@@ -316,6 +319,9 @@ impl Deployment {
         }
         for eim in &self.eim {
             verify(&[&eim.certificate], Role::Eim)?;
+        }
+        for operator in &self.operator {
+            verify(&[&operator.certificate], Role::Operator)?;
         }
         if let Some(eum) = &self.pki.eum {
             verify(&[&eum.certificate], Role::Eum)?;

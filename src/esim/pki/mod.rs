@@ -130,8 +130,10 @@ pub struct Pki {
     pub ci: Issuer,
     /// None in material without one, which certifies servers only.
     pub eum: Option<Issuer>,
-    /// What the CI has revoked, where it has a list.
+    /// What the CI has revoked, where it has a list of everything.
     pub crl: Option<Crl>,
+    /// Lists of the CI for some certificates or reasons alone.
+    pub partial_crls: Vec<Crl>,
 }
 
 impl Pki {
@@ -181,6 +183,7 @@ impl Pki {
             ci: Issuer { certificate: ci, key: Some(ci_key) },
             eum: Some(Issuer { certificate: eum, key: Some(eum_key) }),
             crl: None,
+            partial_crls: Vec::new(),
         })
     }
 
@@ -195,7 +198,7 @@ impl Pki {
     /// [`EsimError::Certificate`] where the CI's certificate or list is not in order.
     pub fn anchor(&self, now_unix_s: Option<u64>, tally: &Tally) -> Result<TrustAnchor, EsimError> {
         let mut anchor = TrustAnchor::new(self.ci.certificate.clone(), tally)?;
-        if let Some(crl) = &self.crl {
+        for crl in self.crl.iter().chain(&self.partial_crls) {
             anchor.take_crl(crl, now_unix_s, tally)?;
         }
         Ok(anchor)
@@ -286,6 +289,14 @@ impl Pki {
         self.server(Role::Eim, None, id, &[], now_unix_s, rng)
     }
 
+    /// Certifies an operator as a TLS client of ES2+. Its object identifier says whose orders are whose.
+    ///
+    /// # Errors
+    /// [`EsimError::NoIssuerKey`].
+    pub fn operator(&self, oid: &Oid, now_unix_s: u64, rng: &RngTree) -> Result<Identity, EsimError> {
+        self.server(Role::Operator, Some(oid), "operator", &[], now_unix_s, rng)
+    }
+
     /// Certifies the same SM-DP+ anew: new keys, the same object identifier and hosts.
     ///
     /// # Errors
@@ -312,6 +323,23 @@ impl Pki {
     ) -> Result<SmdsIdentity, EsimError> {
         let rng = rng.branch("renew").branch(hex::encode(smds.auth.certificate.serial()));
         self.smds(&smds.oid, &hosts_of(&smds.tls.certificate), now_unix_s, &rng)
+    }
+
+    /// Certifies the same operator anew: a new key, the same object identifier.
+    ///
+    /// # Errors
+    /// As [`Pki::operator`]; [`EsimError::Certificate`] where it has no object identifier.
+    pub fn renew_operator(
+        &self,
+        operator: &Identity,
+        now_unix_s: u64,
+        rng: &RngTree,
+    ) -> Result<Identity, EsimError> {
+        let certificate = &operator.certificate;
+        let rng = rng.branch("renew").branch(hex::encode(certificate.serial()));
+        let oid = certificate.registered_id();
+        let oid = oid.ok_or_else(|| RspCertError::NoOid { subject: certificate.subject_text() })?;
+        self.operator(oid, now_unix_s, &rng)
     }
 
     /// Revokes a certificate that the CI issued, and signs the next revocation list.
@@ -374,7 +402,8 @@ impl Pki {
         rng: &RngTree,
     ) -> Result<Identity, EsimError> {
         let ci_key = self.ci_key()?;
-        let lifetime_s = if role.is_tls() { TLS_LIFETIME_S } else { SERVER_LIFETIME_S };
+        let lifetime_s =
+            if role.is_tls() || role == Role::Operator { TLS_LIFETIME_S } else { SERVER_LIFETIME_S };
         let common_name = match (role.is_tls(), hosts.first()) {
             (true, None) => return Err(EsimError::NoHost),
             (true, Some(host)) => host.chars().take(64).collect(),

@@ -103,6 +103,9 @@ fn extensions(terms: &Terms<'_>, issuer: Option<&RspCertificate>) -> Result<Exte
     if terms.role.is_tls() {
         list.push(extension(true, &ExtendedKeyUsage(vec![SERVER_AUTH, CLIENT_AUTH]))?);
     }
+    if terms.role == Role::Operator {
+        list.push(extension(true, &ExtendedKeyUsage(vec![CLIENT_AUTH]))?);
+    }
     if let Some(policy) = terms.role.policy_oid() {
         let policy_identifier =
             ObjectIdentifier::from_bytes(policy.contents()).map_err(|_| not_writable("policy"))?;

@@ -4,8 +4,9 @@ use rand_core::RngCore;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::super::caller::check_requester;
 use super::super::json::{self as binding, Body};
-use super::super::{FunctionRefusal, HttpResponse, Reason, Served};
+use super::super::{Caller, Client, FunctionRefusal, HttpResponse, Reason, Served};
 use super::{Order, OrderState, Outcome, Smdp, done, served};
 use crate::id::{Eid, Iccid};
 
@@ -63,7 +64,7 @@ pub struct Confirmed {
 }
 
 impl Smdp {
-    pub(super) fn es2p(&mut self, now_unix_s: u64, function: &str, body: &[u8]) -> Served {
+    pub(super) fn es2p(&mut self, now_unix_s: u64, caller: &Caller, function: &str, body: &[u8]) -> Served {
         let name = match function {
             "downloadOrder" => "DownloadOrder",
             "confirmOrder" => "ConfirmOrder",
@@ -72,30 +73,55 @@ impl Smdp {
             _ => return Served::refused(function, &Reason::UnknownFunction.into(), None),
         };
         let outcome: Outcome =
-            self.es2p_function(now_unix_s, function, body).map_err(|refusal| (refusal, None));
+            self.es2p_function(now_unix_s, caller, function, body).map_err(|refusal| (refusal, None));
         served(format!("ES2+.{name}"), outcome)
     }
 
     fn es2p_function(
         &mut self,
         now_unix_s: u64,
+        caller: &Caller,
         function: &str,
         body: &[u8],
     ) -> Result<(HttpResponse, String), FunctionRefusal> {
+        let owner = match caller {
+            Caller::House | Caller::Peer { client: Client::NotAsked, .. } => None,
+            Caller::Peer { client: Client::Operator(name), .. } => Some(name),
+            Caller::Peer { client: Client::Smdp(name), .. } => {
+                let detail = format!("The certificate of {} is not an operator's.", name.name);
+                return Err(FunctionRefusal::new(Reason::NotAuthenticated, detail));
+            }
+            Caller::Peer { client: Client::Nobody(why), .. } => {
+                return Err(FunctionRefusal::new(Reason::NotAuthenticated, why));
+            }
+        };
         let body = Body::parse(body)?;
+        check_requester(&body, owner)?;
+        let owner = owner.map(|name| name.name.as_str());
         let iccid: Option<Iccid> = body.parsed("iccid")?;
         let eid: Option<Eid> = body.parsed("eid")?;
         let text = |name| body.optional_text(name).map(|text| text.map(str::to_owned));
         if function == "downloadOrder" {
             let order = DownloadOrder { eid, iccid, profile_type: text("profileType")? };
-            let iccid = self.download_order(&order)?;
+            let iccid = self.download_order_of(owner, &order)?;
             let note = format!("profile {iccid}");
             return Ok((binding::executed(vec![("iccid", Value::String(iccid.into()))]), note));
         }
         let iccid = iccid.ok_or_else(|| FunctionRefusal::new(Reason::FieldMissing, "iccid is not there."))?;
         let note = format!("profile {iccid}");
+        if let (Some(owner), Some(order)) = (owner, self.orders.get(&iccid))
+            && order.owner.as_deref() != Some(owner)
+        {
+            return Err(Reason::NotTheOwner.into());
+        }
         match function {
             "confirmOrder" => {
+                let smds = text("smdsAddress")?.filter(|address| !address.is_empty());
+                let told =
+                    |smds: &String| self.settings.smds.iter().any(|own| own.eq_ignore_ascii_case(smds));
+                if let Some(smds) = smds.as_ref().filter(|smds| !told(smds)) {
+                    return Err(FunctionRefusal::new(Reason::SmdsNotAllowed, format!("It is {smds}.")));
+                }
                 let confirmed = self.confirm_order(
                     now_unix_s,
                     &ConfirmOrder {
@@ -103,7 +129,7 @@ impl Smdp {
                         eid,
                         matching_id: text("matchingId")?,
                         confirmation_code: text("confirmationCode")?,
-                        smds: text("smdsAddress")?.filter(|address| !address.is_empty()),
+                        smds,
                         release: body.flag("releaseFlag")?,
                     },
                 )?;
@@ -139,6 +165,15 @@ impl Smdp {
     /// [`Reason::IccidUnknown`], [`Reason::IccidInUse`], [`Reason::TypeMismatch`], [`Reason::TypeUnknown`],
     /// [`Reason::TypeExhausted`], [`Reason::FieldMissing`] where neither ICCID nor type is given.
     pub fn download_order(&mut self, request: &DownloadOrder) -> Result<Iccid, FunctionRefusal> {
+        self.download_order_of(None, request)
+    }
+
+    /// The same for an operator.
+    fn download_order_of(
+        &mut self,
+        owner: Option<&str>,
+        request: &DownloadOrder,
+    ) -> Result<Iccid, FunctionRefusal> {
         let order = match (&request.iccid, &request.profile_type) {
             (Some(iccid), wanted) => {
                 let order = self.orders.get(iccid).ok_or(Reason::IccidUnknown)?;
@@ -165,6 +200,7 @@ impl Smdp {
         let mut order = order.clone();
         order.state = if request.eid.is_some() { OrderState::Linked } else { OrderState::Allocated };
         order.eid.clone_from(&request.eid);
+        order.owner = owner.map(str::to_owned);
         let iccid = order.iccid.clone();
         self.keep(order)?;
         Ok(iccid)
@@ -256,7 +292,8 @@ impl Smdp {
         if matches!(order.state, OrderState::Available | OrderState::Installed) || available && handed_out {
             return Err(wrong_state(&order));
         }
-        self.forget_event(&order);
+        self.forget_event(&mut order);
+        order.owner = if available { None } else { order.owner };
         order.state = if available { OrderState::Available } else { OrderState::Unavailable };
         order.eid = if available { None } else { order.eid };
         order.matching_id = None;

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::authenticate::{Authenticated, malformed, object, signature_object};
 use super::super::json::{self, Body};
-use super::super::{FunctionRefusal, HttpResponse, Reason, Served};
+use super::super::{Caller, FunctionRefusal, HttpResponse, Reason, Served};
 use super::session::{Download, Session, Step};
 use super::{Order, OrderState, Outcome, Smdp, done, served};
 use crate::id::Iccid;
@@ -20,7 +20,7 @@ const MAY_COME_BACK: [u64; 2] = [1, 2];
 const FREE_NON_VOLATILE: u16 = 0x82;
 
 impl Smdp {
-    pub(super) fn es9p(&mut self, now_unix_s: u64, function: &str, body: &[u8]) -> Served {
+    pub(super) fn es9p(&mut self, now_unix_s: u64, caller: &Caller, function: &str, body: &[u8]) -> Served {
         if function == "handleNotification" {
             return self.handle_notification(now_unix_s, body);
         }
@@ -31,17 +31,17 @@ impl Smdp {
             "cancelSession" => "CancelSession",
             _ => return Served::refused(function, &Reason::UnknownFunction.into(), None),
         };
-        served(format!("ES9+.{name}"), self.es9p_function(now_unix_s, function, body))
+        served(format!("ES9+.{name}"), self.es9p_function(now_unix_s, caller, function, body))
     }
 
-    fn es9p_function(&mut self, now_unix_s: u64, function: &str, body: &[u8]) -> Outcome {
+    fn es9p_function(&mut self, now_unix_s: u64, caller: &Caller, function: &str, body: &[u8]) -> Outcome {
         let body = Body::parse(body).map_err(|refusal| (refusal, None))?;
         if function == "initiateAuthentication" {
-            return self.initiate(now_unix_s, &body).map_err(|refusal| (refusal, None));
+            return self.initiate(now_unix_s, caller, &body).map_err(|refusal| (refusal, None));
         }
         let id = body.transaction_id().map_err(|refusal| (refusal, None))?;
         let mut inner = || {
-            let session = self.sessions.get(&id).cloned().ok_or(Reason::TransactionUnknown)?;
+            let session = self.session(&id)?;
             match function {
                 "authenticateClient" => self.authenticate_client(now_unix_s, &body, session),
                 "getBoundProfilePackage" => self.get_bound_profile_package(now_unix_s, &body, session),
@@ -52,16 +52,26 @@ impl Smdp {
     }
 
     /// Clause 5.6.1.
-    fn initiate(&mut self, now_unix_s: u64, body: &Body) -> Result<(HttpResponse, String), FunctionRefusal> {
-        if self.sessions.len() >= self.settings.sessions_max {
-            return Err(Reason::Busy.into());
-        }
+    ///
+    /// Anybody can ask for this, so that nothing is written, and the oldest session makes room for the next.
+    fn initiate(
+        &mut self,
+        now_unix_s: u64,
+        caller: &Caller,
+        body: &Body,
+    ) -> Result<(HttpResponse, String), FunctionRefusal> {
         let transaction_id = self.draw::<16>().to_vec();
         let (challenge, response) =
             self.authenticator.initiate(body, &transaction_id, &mut self.rng, now_unix_s)?;
         let note = format!("session {}", hex::encode_upper(&transaction_id[..4]));
         let expires_unix_s = now_unix_s.saturating_add(self.settings.session_s);
-        self.keep_session(Session { transaction_id, challenge, expires_unix_s, step: Step::Initiated })?;
+        let session = Session {
+            transaction_id: transaction_id.clone(),
+            challenge,
+            expires_unix_s,
+            step: Step::Initiated,
+        };
+        self.initiated.insert(transaction_id, expires_unix_s, caller.address(), session);
         Ok((response, note))
     }
 
@@ -72,7 +82,7 @@ impl Smdp {
         body: &Body,
         mut session: Session,
     ) -> Result<(HttpResponse, String), FunctionRefusal> {
-        if !matches!(session.step, Step::Initiated) {
+        if !matches!(session.step, Step::Initiated | Step::Proved { .. }) {
             return Err(Reason::TransactionUnknown.into());
         }
         let id = session.transaction_id.clone();
@@ -81,6 +91,10 @@ impl Smdp {
             self.end_session(&id);
         }
         let euicc = verified?;
+        // It may end the session now, whether or not there is something for it.
+        if let Some(open) = self.initiated.get_mut(&id) {
+            open.step = Step::Proved { eid: euicc.eid.clone(), euicc_key: euicc.public };
+        }
         let iccid = self.order_for(&euicc, now_unix_s)?;
         let order = self.orders.get(&iccid).ok_or(Reason::MatchingIdRefused)?;
         check_eligible(order, &euicc)?;
@@ -278,8 +292,15 @@ impl Smdp {
         session: &Session,
     ) -> Result<(HttpResponse, String), FunctionRefusal> {
         let response = body.binary("cancelSessionResponse")?;
-        let (Step::Authenticated(download) | Step::Delivered(download, _)) = &session.step else {
-            return Err(FunctionRefusal::new(Reason::EuiccSignature, "The eUICC has not proved itself yet."));
+        let (eid, key, iccid) = match &session.step {
+            Step::Authenticated(download) | Step::Delivered(download, _) => {
+                (&download.eid, &download.euicc_key, Some(&download.iccid))
+            }
+            Step::Proved { eid, euicc_key } => (eid, euicc_key, None),
+            Step::Initiated => {
+                let detail = "The eUICC has not proved itself yet.";
+                return Err(FunctionRefusal::new(Reason::EuiccSignature, detail));
+            }
         };
         let (raw, signature) = match CancelSessionResponse::parse(&response).map_err(malformed)? {
             CancelSessionResponse::Ok { signed, signature } => (signed, signature),
@@ -288,7 +309,7 @@ impl Smdp {
                 return Err(FunctionRefusal::new(Reason::EuiccReportsError, detail));
             }
         };
-        download.euicc_key.verify(&raw, &signature, &self.tally).map_err(|_| Reason::EuiccSignature)?;
+        key.verify(&raw, &signature, &self.tally).map_err(|_| Reason::EuiccSignature)?;
         let signed = EuiccCancelSessionSigned::parse(&raw).map_err(malformed)?;
         if signed.transaction_id != session.transaction_id {
             return Err(FunctionRefusal::new(
@@ -300,11 +321,19 @@ impl Smdp {
             return Err(Reason::SmdpOid.into());
         }
         let word = cancel_reason(signed.reason);
-        if !MAY_COME_BACK.contains(&signed.reason) {
-            self.fail(download.iccid.clone(), &format!("the session was cancelled: {word}"))?;
+        // Another eUICC may have been faster: its order is none of this one's business.
+        let held = |order: &Order| order.eid.as_ref().is_none_or(|holder| holder == eid);
+        let order = iccid.and_then(|iccid| self.orders.get(iccid)).filter(|order| held(order));
+        let note = match (order, iccid) {
+            (Some(order), _) => format!("profile {}, {word}", order.iccid),
+            (None, Some(iccid)) => format!("profile {iccid} is another eUICC's, {word}"),
+            (None, None) => format!("EID {eid}, {word}"),
+        };
+        if let Some(order) = order.filter(|_| !MAY_COME_BACK.contains(&signed.reason)) {
+            self.fail(order.iccid.clone(), &format!("the session was cancelled: {word}"))?;
         }
         self.end_session(&session.transaction_id);
-        Ok((done(), format!("profile {}, {word}", download.iccid)))
+        Ok((done(), note))
     }
 
     /// Ends a waiting order.
@@ -313,7 +342,7 @@ impl Smdp {
             return Ok(());
         };
         order.fail(problem.to_owned());
-        self.forget_event(&order);
+        self.forget_event(&mut order);
         self.keep(order)
     }
 }

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::super::{HttpRequest, HttpResponse, JSON};
+use super::order::Event;
 use super::{Order, OrderState, Smdp};
-use crate::id::Eid;
+use crate::id::{Eid, Iccid};
 
 /// After how long an SM-DS that did not answer is asked again, in seconds.
 const RETRY_S: u64 = 60;
@@ -24,6 +25,8 @@ struct PendingEvent {
     number: u64,
     due_unix_s: u64,
     failures: u32,
+    /// The order that has ended with the event; none where the event is registered.
+    ended: Option<Iccid>,
     request: HttpRequest,
 }
 
@@ -32,48 +35,60 @@ struct PendingEvent {
 #[derive(Debug, Default)]
 pub(super) struct PendingEvents {
     pending: BTreeMap<EventName, PendingEvent>,
-    due: BTreeSet<(u64, u64, EventName)>,
-    /// What was handed out and no answer has come to yet.
-    under_way: Option<(EventName, u64)>,
+    /// By the SM-DS: one that does not answer holds nobody else up.
+    due: BTreeMap<String, BTreeSet<(u64, u64, EventName)>>,
+    /// What was handed out and no answer has come to yet, one for each SM-DS.
+    under_way: BTreeMap<String, (EventName, u64)>,
     numbers: u64,
 }
 
 impl PendingEvents {
     /// When the first is due, Unix seconds.
     pub(super) fn due_unix_s(&self) -> Option<u64> {
-        self.due.first().map(|(due_unix_s, ..)| *due_unix_s)
+        let idle = self.due.iter().filter(|(smds, _)| !self.under_way.contains_key(*smds));
+        idle.filter_map(|(_, due)| due.first()).map(|(due_unix_s, ..)| *due_unix_s).min()
     }
 
-    fn push(&mut self, name: EventName, due_unix_s: u64, request: HttpRequest) {
+    fn push(&mut self, event: Event, due_unix_s: u64, ended: Option<Iccid>, request: HttpRequest) {
         self.numbers += 1;
-        self.insert(name, PendingEvent { number: self.numbers, due_unix_s, failures: 0, request });
+        let name = (event.smds, event.eid, event.id);
+        self.insert(name, PendingEvent { number: self.numbers, due_unix_s, failures: 0, ended, request });
     }
 
     fn insert(&mut self, name: EventName, event: PendingEvent) {
         self.remove(&name);
-        self.due.insert((event.due_unix_s, event.number, name.clone()));
+        let of_smds = self.due.entry(name.0.clone()).or_default();
+        of_smds.insert((event.due_unix_s, event.number, name.clone()));
         self.pending.insert(name, event);
     }
 
     fn remove(&mut self, name: &EventName) -> Option<PendingEvent> {
         let event = self.pending.remove(name)?;
-        self.due.remove(&(event.due_unix_s, event.number, name.clone()));
+        if let Some(of_smds) = self.due.get_mut(&name.0) {
+            of_smds.remove(&(event.due_unix_s, event.number, name.clone()));
+            if of_smds.is_empty() {
+                self.due.remove(&name.0);
+            }
+        }
         Some(event)
     }
 
     fn next(&mut self, now_unix_s: u64) -> Option<HttpRequest> {
-        if self.under_way.is_some() {
+        let idle = self.due.iter().filter(|(smds, _)| !self.under_way.contains_key(*smds));
+        let firsts = idle.filter_map(|(_, due)| due.first());
+        let (due_unix_s, number, name) = firsts.min()?.clone();
+        if due_unix_s > now_unix_s {
             return None;
         }
-        let (_, number, name) = self.due.first().filter(|(due_unix_s, ..)| *due_unix_s <= now_unix_s)?;
-        let request = self.pending.get(name)?.request.clone();
-        self.under_way = Some((name.clone(), *number));
+        let request = self.pending.get(&name)?.request.clone();
+        self.under_way.insert(name.0.clone(), (name, number));
         Some(request)
     }
 
-    /// What was under way, no longer pending; `None` where nothing was, or something else is to be told by now.
-    fn take_under_way(&mut self) -> Option<(EventName, PendingEvent)> {
-        let (name, number) = self.under_way.take()?;
+    /// What was under way to an SM-DS, no longer pending; `None` where nothing was, or something else is to be told by
+    /// now.
+    fn take_under_way(&mut self, smds: &str) -> Option<(EventName, PendingEvent)> {
+        let (name, number) = self.under_way.remove(smds)?;
         self.pending.get(&name).filter(|event| event.number == number)?;
         let event = self.remove(&name)?;
         Some((name, event))
@@ -81,19 +96,25 @@ impl PendingEvents {
 }
 
 impl Smdp {
-    /// The next request to an SM-DS that is due. Its answer goes to [`Smdp::resume`].
+    /// The next request to an SM-DS that is due, one at a time for each. Its answer goes to [`Smdp::resume`].
     pub fn poll(&mut self, now_unix_s: u64) -> Option<HttpRequest> {
         self.events.next(now_unix_s)
     }
 
-    /// Takes the answer to the request of [`Smdp::poll`]; `None` where none came. Says what went wrong.
+    /// Takes the answer of the SM-DS at `smds` to the request of [`Smdp::poll`]; `None` where none came. Says what went
+    /// wrong.
     ///
     /// # Errors
     /// A sentence for people; the request is made again later.
-    pub fn resume(&mut self, now_unix_s: u64, response: Option<&HttpResponse>) -> Result<(), String> {
-        let Some((name, mut event)) = self.events.take_under_way() else { return Ok(()) };
+    pub fn resume(
+        &mut self,
+        now_unix_s: u64,
+        smds: &str,
+        response: Option<&HttpResponse>,
+    ) -> Result<(), String> {
+        let Some((name, mut event)) = self.events.take_under_way(smds) else { return Ok(()) };
         let problem = match response.map(executed) {
-            Some(Ok(())) => return Ok(()),
+            Some(Ok(())) => return self.event_is_gone(&name, event.ended.as_ref()),
             Some(Err(problem)) => problem,
             None => "there was no answer".to_owned(),
         };
@@ -106,39 +127,68 @@ impl Smdp {
         Err(text)
     }
 
+    /// The SM-DS has forgotten the event of an order that has ended.
+    fn event_is_gone(&mut self, (smds, eid, id): &EventName, ended: Option<&Iccid>) -> Result<(), String> {
+        let Some(mut order) = ended.and_then(|iccid| self.orders.get(iccid)).cloned() else { return Ok(()) };
+        let before = order.ended_events.len();
+        order.ended_events.retain(|event| (&event.smds, &event.eid, &event.id) != (smds, eid, id));
+        if order.ended_events.len() == before {
+            return Ok(());
+        }
+        // Else it is told once more after the next start.
+        self.keep(order).map_err(|refusal| refusal.to_string())
+    }
+
     /// Registers the event of a released order, where it names an SM-DS.
     pub(super) fn announce(&mut self, order: &Order, now_unix_s: u64) {
         if order.state != OrderState::Released {
             return;
         }
-        if let (Some(smds), Some(eid), Some(id)) = (&order.smds, &order.eid, &order.matching_id) {
+        if let Some(event) = order.event() {
             let body = json!({
-                "header": header(&self.settings.address, id),
-                "eid": eid,
+                "header": header(&self.requester(), &event.id),
+                "eid": event.eid,
                 "rspServerAddress": self.settings.address,
-                "eventId": id,
+                "eventId": event.id,
                 "forwardingIndicator": false,
             });
-            let name = (smds.clone(), eid.clone(), id.clone());
-            self.events.push(name, now_unix_s, request(smds, "registerEvent", &body));
+            let request = request(&event.smds, "registerEvent", &body);
+            self.events.push(event, now_unix_s, None, request);
         }
     }
 
-    /// Deletes the event of an order, where it has one.
-    pub(super) fn forget_event(&mut self, order: &Order) {
-        if let (Some(smds), Some(eid), Some(id)) = (&order.smds, &order.eid, &order.matching_id) {
-            let body = json!({"header": header(&self.settings.address, id), "eid": eid, "eventId": id});
-            let name = (smds.clone(), eid.clone(), id.clone());
-            self.events.push(name, 0, request(smds, "deleteEvent", &body));
+    /// Deletes the event of an order, where it has one, and has the order remember that until the SM-DS has.
+    pub(super) fn forget_event(&mut self, order: &mut Order) {
+        if let Some(event) = order.event() {
+            if !order.ended_events.contains(&event) {
+                order.ended_events.push(event.clone());
+            }
+            self.delete_event(order.iccid.clone(), event);
         }
+    }
+
+    /// What an SM-DS knows this SM-DP+ by: the object identifier of its certificates.
+    fn requester(&self) -> String {
+        let oid = self.identities.values().next().map(|identity| identity.oid.to_string());
+        oid.unwrap_or_else(|| self.settings.address.clone())
+    }
+
+    fn delete_event(&mut self, iccid: Iccid, event: Event) {
+        let header = header(&self.requester(), &event.id);
+        let body = json!({"header": header, "eid": event.eid, "eventId": event.id});
+        let request = request(&event.smds, "deleteEvent", &body);
+        self.events.push(event, 0, Some(iccid), request);
     }
 
     /// After a start: whether an SM-DS has heard of an order is not kept, so it is told again. It knows what it has
     /// been told before.
     pub(super) fn remember_events(&mut self) {
-        let waiting: Vec<Order> =
-            self.orders.values().filter(|order| order.smds.is_some()).cloned().collect();
-        for order in waiting {
+        let told = |order: &&Order| order.smds.is_some() || !order.ended_events.is_empty();
+        let orders: Vec<Order> = self.orders.values().filter(told).cloned().collect();
+        for order in orders {
+            for event in order.ended_events.clone() {
+                self.delete_event(order.iccid.clone(), event);
+            }
             self.announce(&order, 0);
         }
     }

@@ -34,7 +34,7 @@ use super::authenticate::{Authenticator, Credential, Kind as ServerKind};
 use super::pki::SmdpIdentity;
 use super::sessions::Sessions;
 use super::store::{self, Kind, Records, Store, StoreError};
-use super::{FunctionRefusal, HttpRequest, Reason, Served, json};
+use super::{Caller, FunctionRefusal, HttpRequest, Reason, Served, json};
 use crate::crypto::Tally;
 use crate::crypto::rsp_cert::TrustAnchor;
 use crate::id::{Eid, Iccid};
@@ -49,8 +49,14 @@ pub struct SmdpSettings {
     pub protect: bool,
     /// For how long a session waits for the next request, in seconds.
     pub session_s: u64,
-    /// How many sessions may be open at once.
+    /// How many sessions may be open at once, of eUICCs that have not proved themselves, and as many of those that have.
     pub sessions_max: usize,
+    /// How many of the first from one peer: the oldest goes.
+    pub sessions_per_peer: usize,
+    /// How many of the second of one eUICC: the oldest goes.
+    pub sessions_per_euicc: usize,
+    /// The SM-DSs that ES2+ may name: FQDN, with `:port` where that is not 443.
+    pub smds: Vec<String>,
     /// How often a package of one order may be handed out.
     pub downloads_max: u32,
     /// How often a wrong confirmation code may be given.
@@ -67,6 +73,9 @@ impl SmdpSettings {
             protect: true,
             session_s: 300,
             sessions_max: 10_000,
+            sessions_per_peer: 1_000,
+            sessions_per_euicc: 8,
+            smds: Vec::new(),
             downloads_max: 10,
             code_failures_max: 3,
             order_s: None,
@@ -86,6 +95,8 @@ pub struct Smdp {
     /// The profiles of each type that nothing was ordered of; a type of which none is left stays.
     available: BTreeMap<String, BTreeSet<Iccid>>,
     by_transaction: BTreeMap<Vec<u8>, Iccid>,
+    /// Of eUICCs that have not proved themselves: in memory alone.
+    initiated: Sessions<Session>,
     sessions: Sessions<Session>,
     notifications: BTreeMap<String, NotificationRecord>,
     events: PendingEvents,
@@ -109,10 +120,9 @@ impl Smdp {
         records: &Records,
         tally: &Tally,
     ) -> Result<Self, StoreError> {
-        let credentials = identities
-            .iter()
-            .map(|(anchor, identity)| Credential { anchor: anchor.clone(), auth: identity.auth.clone() })
-            .collect();
+        let credentials = credentials(&identities);
+        let initiated = Sessions::new(settings.sessions_max, settings.sessions_per_peer);
+        let sessions = Sessions::new(settings.sessions_max, settings.sessions_per_euicc);
         let mut smdp = Self {
             authenticator: Authenticator::new(ServerKind::Smdp, &settings.address, credentials, tally),
             settings,
@@ -122,7 +132,8 @@ impl Smdp {
             by_eid: BTreeMap::new(),
             available: BTreeMap::new(),
             by_transaction: BTreeMap::new(),
-            sessions: Sessions::new(),
+            initiated,
+            sessions,
             notifications: BTreeMap::new(),
             events: PendingEvents::default(),
             released: 0,
@@ -135,7 +146,7 @@ impl Smdp {
                 Kind::Order => smdp.index(store::read::<Order>(*kind, key, bytes)?),
                 Kind::Session => {
                     let session: Session = store::read(*kind, key, bytes)?;
-                    smdp.sessions.insert(session.transaction_id.clone(), session.expires_unix_s, session);
+                    smdp.remember_session(session);
                 }
                 Kind::Notification => {
                     smdp.notifications.insert(key.clone(), store::read(*kind, key, bytes)?);
@@ -145,6 +156,14 @@ impl Smdp {
         }
         smdp.remember_events();
         Ok(smdp)
+    }
+
+    /// Takes other certificates and revocation lists, while it serves.
+    pub fn renew(&mut self, identities: Vec<(TrustAnchor, SmdpIdentity)>) {
+        let credentials = credentials(&identities);
+        self.authenticator =
+            Authenticator::new(ServerKind::Smdp, &self.settings.address, credentials, &self.tally);
+        self.identities = identities.into_iter().map(|(anchor, i)| (anchor.key_id().to_vec(), i)).collect();
     }
 
     /// Its address.
@@ -200,9 +219,11 @@ impl Smdp {
             iccid: profile.iccid,
             profile_type: profile.profile_type,
             state: OrderState::Available,
+            owner: None,
             eid: None,
             matching_id: None,
             smds: None,
+            ended_events: Vec::new(),
             code_hash: None,
             code_failures: 0,
             downloads: 0,
@@ -227,13 +248,18 @@ impl Smdp {
         Ok(())
     }
 
-    /// Answers a request of ES9+ or ES2+.
+    /// Answers a request of ES9+ or ES2+ of who runs the servers.
     pub fn handle(&mut self, now_unix_s: u64, request: &HttpRequest) -> Served {
+        self.handle_for(now_unix_s, &Caller::House, request)
+    }
+
+    /// Answers a request of ES9+ or ES2+.
+    pub fn handle_for(&mut self, now_unix_s: u64, caller: &Caller, request: &HttpRequest) -> Served {
         self.forget_sessions(now_unix_s);
         match request.path.strip_prefix("/gsma/rsp2/es9plus/") {
-            Some(function) => self.es9p(now_unix_s, function, &request.body),
+            Some(function) => self.es9p(now_unix_s, caller, function, &request.body),
             None => match request.path.strip_prefix("/gsma/rsp2/es2plus/") {
-                Some(function) => self.es2p(now_unix_s, function, &request.body),
+                Some(function) => self.es2p(now_unix_s, caller, function, &request.body),
                 None => Served::refused(&request.path, &Reason::UnknownFunction.into(), None),
             },
         }
@@ -292,14 +318,32 @@ impl Smdp {
         self.orders.insert(order.iccid.clone(), order);
     }
 
+    /// The session, whether or not its eUICC has proved itself.
+    fn session(&self, transaction_id: &[u8]) -> Result<Session, FunctionRefusal> {
+        let session = self.sessions.get(transaction_id).or_else(|| self.initiated.get(transaction_id));
+        session.cloned().ok_or_else(|| Reason::TransactionUnknown.into())
+    }
+
+    /// Keeps the session of an eUICC that has proved itself.
     fn keep_session(&mut self, session: Session) -> Result<(), FunctionRefusal> {
         let key = hex::encode(&session.transaction_id);
         self.store.put(Kind::Session, &key, &mut || store::record(&session)).map_err(not_kept)?;
-        self.sessions.insert(session.transaction_id.clone(), session.expires_unix_s, session);
+        self.remember_session(session);
         Ok(())
     }
 
+    fn remember_session(&mut self, session: Session) {
+        // Of an earlier version, which kept what nobody had proved anything in.
+        let Some(eid) = session.step.eid().cloned() else { return };
+        self.initiated.remove(&session.transaction_id);
+        let (id, end) = (session.transaction_id.clone(), session.expires_unix_s);
+        for gone in self.sessions.insert(id, end, Some(eid.as_str()), session) {
+            let _ = self.store.remove(Kind::Session, &hex::encode(gone));
+        }
+    }
+
     fn end_session(&mut self, transaction_id: &[u8]) {
+        self.initiated.remove(transaction_id);
         if self.sessions.remove(transaction_id).is_some() {
             // One that stays in the store runs out there.
             let _ = self.store.remove(Kind::Session, &hex::encode(transaction_id));
@@ -307,7 +351,11 @@ impl Smdp {
     }
 
     fn forget_sessions(&mut self, now_unix_s: u64) {
-        while let Some(transaction_id) = self.sessions.over(now_unix_s).map(<[u8]>::to_vec) {
+        let over = |smdp: &Self| {
+            let over = smdp.sessions.over(now_unix_s).or_else(|| smdp.initiated.over(now_unix_s));
+            over.map(<[u8]>::to_vec)
+        };
+        while let Some(transaction_id) = over(self) {
             self.end_session(&transaction_id);
         }
     }
@@ -317,6 +365,14 @@ impl Smdp {
         self.rng.fill_bytes(&mut bytes);
         bytes
     }
+}
+
+fn credentials(identities: &[(TrustAnchor, SmdpIdentity)]) -> Vec<Credential> {
+    let one = |(anchor, identity): &(TrustAnchor, SmdpIdentity)| Credential {
+        anchor: anchor.clone(),
+        auth: identity.auth.clone(),
+    };
+    identities.iter().map(one).collect()
 }
 
 fn not_kept(error: StoreError) -> FunctionRefusal {

@@ -24,6 +24,9 @@ use crate::wire::rsp::{
 /// made free (10), and what was interrupted (11) is begun again.
 const MAY_BE_REPEATED: [u64; 2] = [10, 11];
 
+/// How many notifications of one eUICC are kept.
+const NOTIFICATIONS_EACH: usize = 256;
+
 /// A notification that was verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotificationRecord {
@@ -128,7 +131,7 @@ impl Smdp {
                 FinalResult::Error { .. } => order.fail(told.to_owned()),
             }
             if !order.waits() {
-                self.forget_event(&order);
+                self.forget_event(&mut order);
             }
             self.keep(order)?;
         }
@@ -173,8 +176,24 @@ impl Smdp {
             error,
         };
         self.store.put(Kind::Notification, &key, &mut || store::record(&record)).map_err(not_kept)?;
+        self.make_room(&record.eid);
         self.notifications.insert(key, record);
         Ok(())
+    }
+
+    /// Forgets the oldest notification of an eUICC that has sent as many as are kept.
+    fn make_room(&mut self, eid: &Eid) {
+        let prefix = format!("{eid}-");
+        let own = self.notifications.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix));
+        let own: Vec<(u64, &String)> = own.map(|(key, record)| (record.received_unix_s, key)).collect();
+        if own.len() >= NOTIFICATIONS_EACH
+            && let Some((_, oldest)) = own.into_iter().min()
+        {
+            let oldest = oldest.clone();
+            self.notifications.remove(&oldest);
+            // One that stays in the store is forgotten with the next one after a start.
+            let _ = self.store.remove(Kind::Notification, &oldest);
+        }
     }
 }
 

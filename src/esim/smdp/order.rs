@@ -69,15 +69,29 @@ pub struct Profile {
     pub package: Vec<u8>,
 }
 
+/// What an SM-DS was told of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Event {
+    pub(super) smds: String,
+    pub(super) eid: Eid,
+    pub(super) id: String,
+}
+
 /// A profile with its order.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Order {
     pub(super) iccid: Iccid,
     pub(super) profile_type: String,
     pub(super) state: OrderState,
+    /// The operator that has ordered it over ES2+; none where it was who runs the server.
+    #[serde(default)]
+    pub(super) owner: Option<String>,
     pub(super) eid: Option<Eid>,
     pub(super) matching_id: Option<String>,
     pub(super) smds: Option<String>,
+    /// Events that have ended and that an SM-DS has not forgotten yet, as far as it has said.
+    #[serde(default)]
+    pub(super) ended_events: Vec<Event>,
     /// SHA-256 of the confirmation code.
     #[serde(with = "store")]
     pub(super) code_hash: Option<[u8; 32]>,
@@ -141,11 +155,19 @@ impl Order {
         matches!(self.state, OrderState::Released | OrderState::Downloaded)
     }
 
-    /// Ends it: nothing more is tried.
+    /// The event that the SM-DS was told of, or is going to be.
+    pub(super) fn event(&self) -> Option<Event> {
+        let (smds, eid) = (self.smds.clone()?, self.eid.clone()?);
+        Some(Event { smds, eid, id: self.matching_id.clone()? })
+    }
+
+    /// Ends it: nothing more is tried. Who has its package may still say what became of it.
     pub(super) fn fail(&mut self, problem: String) {
         self.state = OrderState::Error;
         self.problem = Some(problem);
-        self.binding = None;
+        if let Some(binding) = &mut self.binding {
+            binding.forget_segments();
+        }
     }
 }
 

@@ -22,10 +22,26 @@ pub(super) struct Session {
 pub(super) enum Step {
     /// The server has signed the eUICC's challenge.
     Initiated,
+    /// The eUICC has proved itself, and there is nothing for it. It may ask for something else, or end the session.
+    Proved {
+        eid: Eid,
+        #[serde(with = "store")]
+        euicc_key: RspPublicKey,
+    },
     /// The eUICC has proved itself and an order was found.
     Authenticated(Download),
     /// The package was handed out, for this PrepareDownloadResponse.
     Delivered(Download, #[serde(with = "store")] Vec<u8>),
+}
+
+impl Step {
+    /// The eUICC that an order was found for.
+    pub(super) fn eid(&self) -> Option<&Eid> {
+        match self {
+            Self::Initiated | Self::Proved { .. } => None,
+            Self::Authenticated(download) | Self::Delivered(download, _) => Some(&download.eid),
+        }
+    }
 }
 
 /// Who downloads what.

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::crypto::rsp_cert::Role;
-use crate::esim::JSON;
 use crate::esim::pki::{Pki, PkiOptions};
 use crate::esim::store::{Forgetful, MemoryStore};
 use crate::esim::test_euicc::{Installed, NOW, TestEuicc};
+use crate::esim::{Client, ClientName, JSON};
 use crate::kernel::RngTree;
 use crate::wire::bcd;
 use crate::wire::rsp::{FinalResult, NotificationEvents, ProfileMetadata};
@@ -266,7 +266,10 @@ fn a_server_that_was_killed_goes_on_where_it_was() {
         bench.smdp = smdp_with(&bench.pki, settings, store, &records, seed);
     };
     let request = bench.authentication(Some("M-1"));
-    restart(&mut bench);
+    assert!(
+        !memory.records().keys().any(|(kind, _)| *kind == Kind::Session),
+        "nobody has proved anything yet"
+    );
     let answer = bench.executed("authenticateClient", &request);
     restart(&mut bench);
     let request = bench.preparation(&answer, None, false);
@@ -308,12 +311,14 @@ fn what_cannot_be_kept_does_not_happen() {
     bench.release(0, "M-1", None, None);
     let installed = bench.download(Some("M-1"), false);
     let result = bench.card.result(&installed.metadata, success());
+    bench.smdp.add_profile(profile(1)).unwrap();
+    bench.release(1, "M-2", None, None);
+    let request = bench.authentication(Some("M-2"));
     bench.smdp.store = Box::new(Full);
     let served = bench.notify(&result);
     assert_eq!((served.response.status, served.refusal), (503, Some(Reason::NotKept)));
     assert_eq!(bench.state(0), OrderState::Downloaded);
-    let request = bench.card.initiate(ADDRESS);
-    assert_eq!(bench.call("initiateAuthentication", &request).refusal, Some(Reason::NotKept));
+    assert_eq!(bench.call("authenticateClient", &request).refusal, Some(Reason::NotKept));
 }
 
 #[test]
@@ -327,6 +332,20 @@ fn a_notification_of_a_state_is_recorded() {
     let recorded: Vec<_> =
         bench.smdp.notifications().map(|r| (r.sequence_number, r.event.as_str(), r.iccid.clone())).collect();
     assert_eq!(recorded, [(1, "enable", Some(iccid(0))), (2, "delete", Some(iccid(0)))]);
+}
+
+#[test]
+fn an_euicc_leaves_so_many_notifications_and_no_more() {
+    let memory = MemoryStore::default();
+    let mut bench = Bench::with(SmdpSettings::new(ADDRESS), Box::new(memory.clone()));
+    let iccid_bytes = profile(0).metadata.iccid;
+    for _ in 0..300 {
+        let notification = bench.card.notification(NotificationEvents::ENABLE, iccid_bytes);
+        assert_eq!(bench.notify(&notification).refusal, None);
+    }
+    assert_eq!(bench.smdp.notifications().count(), 256);
+    let kept = memory.records().keys().filter(|(kind, _)| *kind == Kind::Notification).count();
+    assert_eq!(kept, 256);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::esim::office::SmdpDesk;
 use crate::esim::smdp::Smdp;
-use crate::esim::{HttpRequest, HttpResponse, Served};
+use crate::esim::{Caller, HttpRequest, HttpResponse, Served};
 use crate::wire::rsp::BoundProfilePackage;
 
 /// What the SM-DP+ of a device gets wrong on purpose.
@@ -32,18 +32,20 @@ pub(super) struct FaultySmdp {
 }
 
 impl SmdpDesk for FaultySmdp {
-    fn handle(&mut self, now_unix_s: u64, request: &HttpRequest) -> Served {
+    fn handle(&mut self, now_unix_s: u64, caller: &Caller, request: &HttpRequest) -> Served {
         let smdp = match (&mut self.rogue, self.fault) {
             (Some(rogue), Some(SmdpFault::RogueSmdp)) => rogue,
             _ => &mut self.honest,
         };
         match self.fault {
-            Some(SmdpFault::ReplayedChallenge) => smdp.handle(now_unix_s, &of_an_earlier_session(request)),
+            Some(SmdpFault::ReplayedChallenge) => {
+                smdp.handle_for(now_unix_s, caller, &of_an_earlier_session(request))
+            }
             Some(SmdpFault::TamperedSegment) => {
-                let served = smdp.handle(now_unix_s, request);
+                let served = smdp.handle_for(now_unix_s, caller, request);
                 Served { response: tampered(served.response), ..served }
             }
-            _ => smdp.handle(now_unix_s, request),
+            _ => smdp.handle_for(now_unix_s, caller, request),
         }
     }
 
@@ -51,8 +53,8 @@ impl SmdpDesk for FaultySmdp {
         self.honest.poll(now_unix_s)
     }
 
-    fn resume(&mut self, now_unix_s: u64, response: Option<&HttpResponse>) -> Result<(), String> {
-        self.honest.resume(now_unix_s, response)
+    fn resume(&mut self, now_unix_s: u64, smds: &str, response: Option<&HttpResponse>) -> Result<(), String> {
+        self.honest.resume(now_unix_s, smds, response)
     }
 
     fn deadline_unix_s(&self) -> Option<u64> {

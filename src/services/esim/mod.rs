@@ -19,7 +19,7 @@ use crate::crypto::{CryptoError, Tally};
 use crate::esim::office::{Deed, Office, Reply, Server};
 use crate::esim::pki::Identity;
 use crate::esim::smdp::ProfileNotice;
-use crate::esim::{EsimError, HttpRequest, HttpResponse};
+use crate::esim::{Caller, Client, EsimError, HttpRequest, HttpResponse};
 use crate::event::{Actor, Body, Message};
 use crate::kernel::{Gone, Instant, RngTree};
 use crate::net::ServiceAddress;
@@ -97,7 +97,10 @@ impl EsimServices {
         self.orders.place_for(now_unix_s, device, request, &mut self.office, deeds);
         // What the office has to say to others is said before anybody asks.
         self.say(now_unix_s, deeds);
-        let response = match self.office.handle(now_unix_s, server, request, deeds) {
+        // A device is nobody that ES2+ or ES12 would be for.
+        let client = Client::Nobody("ES2+ and ES12 are not for devices".to_owned());
+        let caller = Caller::Peer { address: device.to_string(), client };
+        let response = match self.office.handle(now_unix_s, &caller, server, request, deeds) {
             Reply::Now(response) => response,
             Reply::After(relay) => self.office.relayed(relay, Err(NOBODY_THERE), deeds),
         };

@@ -137,11 +137,11 @@ pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Res
         .map_err(fault)?
         .tls;
     let server = |identity: &Identity, endpoint| tls_server(identity, endpoint, rng, tally, clock, *key_log);
-    let tls = vec![
-        server(&identities.smdp.tls, SMDP)?,
-        server(&identities.smds.tls, SMDS)?,
-        server(&eim_tls, EIM)?,
-    ];
+    let mut tls = vec![server(&identities.smdp.tls, SMDP)?];
+    if let Some(smds) = &identities.smds {
+        tls.push(server(&smds.tls, SMDS)?);
+    }
+    tls.push(server(&eim_tls, EIM)?);
     let rogue = match ordered.iter().any(|device| device.fault == Some(SmdpFault::RogueSmdp)) {
         true => Some(rogue(rng, &identities, tally)?),
         false => None,

@@ -335,14 +335,115 @@ fn orders_and_sessions_end_with_time_and_tries() {
 }
 
 #[test]
-fn there_are_only_so_many_sessions() {
-    let settings = SmdpSettings { sessions_max: 2, ..SmdpSettings::new(ADDRESS) };
-    let mut bench = Bench::with(settings, Box::new(Forgetful));
-    bench.initiate();
-    bench.initiate();
-    let body = bench.card.initiate(ADDRESS);
-    refused(&mut bench, "initiateAuthentication", &body, Reason::Busy);
-    assert_eq!(call(&mut bench.smdp, NOW + 300, "initiateAuthentication", &body).refusal, None);
+fn strangers_put_nobody_out_of_service_and_nothing_on_the_disk() {
+    let memory = MemoryStore::default();
+    let settings = SmdpSettings { sessions_max: 200, sessions_per_peer: 50, ..SmdpSettings::new(ADDRESS) };
+    let mut bench = Bench::with(settings, Box::new(memory.clone()));
+    bench.release(0, "M-1", None, None);
+    let before = memory.records();
+    let caller = |address: String| Caller::Peer { address, client: Client::NotAsked };
+    let body = bench.card.initiate(ADDRESS).to_string().into_bytes();
+    let initiate = HttpRequest {
+        host: ADDRESS.to_owned(),
+        path: "/gsma/rsp2/es9plus/initiateAuthentication".to_owned(),
+        content_type: JSON.to_owned(),
+        body,
+    };
+    let flood = |smdp: &mut Smdp, times: u32, from: &str| {
+        for _ in 0..times {
+            assert_eq!(smdp.handle_for(NOW, &caller(from.to_owned()), &initiate).refusal, None);
+        }
+    };
+    // A flood of one peer takes its own sessions away, and no others.
+    let request = bench.authentication(Some("M-1"));
+    flood(&mut bench.smdp, 2_000, "192.0.2.1");
+    assert_eq!(memory.records(), before, "nothing is written");
+    assert_eq!(bench.smdp.initiated.len(), 51);
+    // One of many peers takes the oldest away, never one whose eUICC has proved itself.
+    let answer = bench.executed("authenticateClient", &request);
+    for peer in 0..300 {
+        flood(&mut bench.smdp, 1, &format!("192.0.2.{peer}"));
+    }
+    assert_eq!(bench.smdp.initiated.len(), 200);
+    let request = bench.preparation(&answer, None, false);
+    bench.executed("getBoundProfilePackage", &request);
+    assert_eq!(bench.state(0), OrderState::Downloaded);
+    // One eUICC has so many sessions and no more, on the disk either.
+    for _ in 0..20 {
+        bench.authenticate(Some("M-1"));
+    }
+    assert_eq!(bench.smdp.sessions.len(), 8);
+    let kept = memory.records().keys().filter(|(kind, _)| *kind == Kind::Session).count();
+    assert_eq!(kept, 8);
+}
+
+#[test]
+fn an_euicc_that_lost_the_race_ends_its_session_and_not_the_order() {
+    let mut bench = Bench::new();
+    bench.release(0, "M-1", None, None);
+    // The first stops at the question, the second has the same order.
+    let first = bench.authenticate(Some("M-1"));
+    let other = EID.parse::<Eid>().unwrap().plus(1).unwrap();
+    let second = TestEuicc::new(&bench.pki, &other);
+    let slow = std::mem::replace(&mut bench.card, second);
+    let installed = bench.download(Some("M-1"), false);
+    let holder = std::mem::replace(&mut bench.card, slow);
+    bench.preparation(&first, None, false);
+    let cancelled = json!({
+        "transactionId": first["transactionId"],
+        "cancelSessionResponse": STANDARD.encode(bench.card.cancel(0)),
+    });
+    bench.executed("cancelSession", &cancelled);
+    assert_eq!(bench.state(0), OrderState::Downloaded);
+    bench.card = holder;
+    let result = bench.card.result(&installed.metadata, success());
+    assert_eq!(bench.notify(&result).refusal, None);
+    assert_eq!(bench.state(0), OrderState::Installed);
+    assert_eq!(bench.smdp.notifications().count(), 1);
+}
+
+#[test]
+fn a_result_that_comes_after_the_order_has_ended_is_kept() {
+    let mut bench = Bench::new();
+    bench.release(0, "M-1", None, None);
+    let installed = bench.download(Some("M-1"), false);
+    bench.smdp.fail(iccid(0), "given up").unwrap();
+    let result = bench.card.result(&installed.metadata, success());
+    assert_eq!(bench.notify(&result).refusal, None);
+    assert_eq!(bench.smdp.notifications().count(), 1);
+    assert_eq!(bench.state(0), OrderState::Error, "it moves nothing");
+}
+
+#[test]
+fn a_session_without_an_order_can_be_ended() {
+    let mut bench = Bench::new();
+    let request = bench.authentication(Some("NOPE"));
+    refused(&mut bench, "authenticateClient", &request, Reason::MatchingIdRefused);
+    let base = json!({"transactionId": request["transactionId"]});
+    let good = bench.card.cancel(127);
+    let mut flipped = good.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    let body = with(&base, "cancelSessionResponse", &flipped);
+    refused(&mut bench, "cancelSession", &body, Reason::EuiccSignature);
+    let body = with(&base, "cancelSessionResponse", &good);
+    bench.executed("cancelSession", &body);
+    refused(&mut bench, "cancelSession", &body, Reason::TransactionUnknown);
+}
+
+#[test]
+fn asn_1_that_does_not_read_is_a_status_of_the_function() {
+    let mut bench = Bench::new();
+    let request = json!({"pendingNotification": "AAAA"});
+    let served = bench.call("handleNotification", &request);
+    assert_eq!((served.response.status, served.refusal), (200, Some(Reason::Malformed)));
+    let plain = HttpRequest {
+        host: ADDRESS.to_owned(),
+        path: "/gsma/rsp2/es9plus/handleNotification".to_owned(),
+        content_type: JSON.to_owned(),
+        body: b"no JSON".to_vec(),
+    };
+    let served = bench.smdp.handle(NOW, &plain);
+    assert_eq!((served.response.status, served.refusal), (400, Some(Reason::NotJson)));
 }
 
 #[test]
@@ -400,7 +501,7 @@ fn a_notification_that_does_not_verify_changes_nothing() {
             assert_eq!(snapshot(&bench), before, "byte {at}");
         }
     }
-    assert_eq!(bench.notify(b"no notification").response.status, 400);
+    assert_eq!(bench.notify(b"no notification").refusal, Some(Reason::Malformed));
     assert_eq!(bench.notify(&result).refusal, None);
     assert_eq!(bench.state(0), OrderState::Installed);
 }

@@ -4,13 +4,20 @@ use super::*;
 use crate::esim::smds::Smds;
 
 fn es2p(smdp: &mut Smdp, function: &str, body: &Value) -> (Option<Reason>, Value) {
+    es2p_of(smdp, &Caller::House, function, body)
+}
+
+/// The same in the name of somebody; a header is put in where there is none.
+fn es2p_of(smdp: &mut Smdp, caller: &Caller, function: &str, body: &Value) -> (Option<Reason>, Value) {
+    let mut body = body.clone();
+    body.as_object_mut().unwrap().entry("header").or_insert_with(header);
     let request = HttpRequest {
         host: ADDRESS.to_owned(),
         path: format!("/gsma/rsp2/es2plus/{function}"),
         content_type: JSON.to_owned(),
         body: body.to_string().into_bytes(),
     };
-    let served = smdp.handle(NOW, &request);
+    let served = smdp.handle_for(NOW, caller, &request);
     (served.refusal, serde_json::from_slice(&served.response.body).unwrap())
 }
 
@@ -40,7 +47,8 @@ fn an_order_goes_its_way_over_es2p() {
 
 #[test]
 fn es2p_refuses() {
-    let mut bench = Bench::new();
+    let settings = SmdpSettings { smds: vec!["smds.example".to_owned()], ..SmdpSettings::new(ADDRESS) };
+    let mut bench = Bench::with(settings, Box::new(Forgetful));
     let smdp = &mut bench.smdp;
     let other = EID.parse::<Eid>().unwrap().plus(1).unwrap();
     let mut refused = |function: &str, body: Value, expected: Reason| {
@@ -121,7 +129,7 @@ fn deliver(bench: &mut Bench, smds: &mut Smds) {
     while let Some(request) = bench.smdp.poll(NOW) {
         assert_eq!(request.host, "smds.example");
         let served = smds.handle(NOW, &request);
-        bench.smdp.resume(NOW, Some(&served.response)).unwrap();
+        bench.smdp.resume(NOW, "smds.example", Some(&served.response)).unwrap();
     }
 }
 
@@ -143,11 +151,11 @@ fn an_euicc_finds_its_profile_through_the_smds() {
     // Nobody answers; the event is told later.
     assert!(bench.smdp.poll(NOW).is_some());
     assert!(bench.smdp.poll(NOW).is_none());
-    assert!(bench.smdp.resume(NOW, None).is_err());
+    assert!(bench.smdp.resume(NOW, "smds.example", None).is_err());
     assert_eq!(bench.smdp.deadline_unix_s(), Some(NOW + 60));
     let request = bench.smdp.poll(NOW + 60).unwrap();
     let served = smds.handle(NOW, &request);
-    bench.smdp.resume(NOW, Some(&served.response)).unwrap();
+    bench.smdp.resume(NOW, "smds.example", Some(&served.response)).unwrap();
     assert_eq!(smds.handle(NOW, &request).refusal, None, "told twice");
 
     let ask = |bench: &mut Bench, smds: &mut Smds, matching_id: Option<&str>| {
@@ -213,7 +221,7 @@ fn of_an_event_only_the_last_word_counts() {
     order(&mut bench, "E-2");
     assert!(bench.smdp.poll(NOW).is_some());
     bench.smdp.cancel_order(&iccid(0), None, None, true).unwrap();
-    bench.smdp.resume(NOW, None).unwrap();
+    bench.smdp.resume(NOW, "smds.example", None).unwrap();
     deliver(&mut bench, &mut smds);
     assert_eq!((smds.events().count(), bench.smdp.deadline_unix_s()), (0, None));
 }
@@ -233,4 +241,158 @@ fn the_next_profile_of_a_type_is_the_first_that_is_left() {
     assert_eq!(reason(&mut bench, "no such type"), Reason::TypeUnknown);
     bench.smdp.cancel_order(&all[0], None, None, true).unwrap();
     assert_eq!(bench.smdp.download_order(&wanted(&kind)).as_ref(), Ok(&all[0]));
+}
+
+fn peer(client: Client) -> Caller {
+    Caller::Peer { address: "192.0.2.1".to_owned(), client }
+}
+
+fn operator(oid: &str) -> Caller {
+    peer(Client::Operator(ClientName { name: oid.to_owned(), oid: Some(oid.to_owned()) }))
+}
+
+#[test]
+fn es2p_is_for_operators_and_each_touches_its_own_orders() {
+    let mut bench = Bench::new();
+    let smdp = &mut bench.smdp;
+    let order = json!({"profileType": "lte"});
+    let name = || ClientName { name: "2.999.10".to_owned(), oid: None };
+    for (caller, expected) in [
+        (peer(Client::Nobody("no certificate".to_owned())), Some(Reason::NotAuthenticated)),
+        (peer(Client::Smdp(name())), Some(Reason::NotAuthenticated)),
+        // The header names another requester than the certificate.
+        (operator("2.999.77"), Some(Reason::NotAuthenticated)),
+        (operator("2.999.1"), None),
+    ] {
+        assert_eq!(es2p_of(smdp, &caller, "downloadOrder", &order).0, expected, "{caller:?}");
+    }
+    let other = json!({"functionRequesterIdentifier": "2.999.2", "functionCallIdentifier": "1"});
+    let cancel = json!({"iccid": ICCID, "finalProfileStatusIndicator": "Available"});
+    let mut of_other = cancel.clone();
+    of_other["header"] = other.clone();
+    for (function, body) in [
+        ("cancelOrder", of_other),
+        ("confirmOrder", json!({"iccid": ICCID, "header": other})),
+        ("releaseProfile", json!({"iccid": ICCID, "header": other})),
+    ] {
+        let (refusal, answer) = es2p_of(smdp, &operator("2.999.2"), function, &body);
+        assert_eq!(refusal, Some(Reason::NotTheOwner), "{answer}");
+    }
+    let own = operator("2.999.1");
+    let elsewhere = json!({"iccid": ICCID, "eid": EID, "smdsAddress": "127.0.0.1:9"});
+    assert_eq!(es2p_of(smdp, &own, "confirmOrder", &elsewhere).0, Some(Reason::SmdsNotAllowed));
+    assert_eq!(es2p_of(smdp, &own, "cancelOrder", &cancel).0, None);
+    // What the house has ordered is the house's.
+    assert_eq!(es2p(smdp, "downloadOrder", &order).0, None);
+    assert_eq!(es2p_of(smdp, &own, "cancelOrder", &cancel).0, Some(Reason::NotTheOwner));
+    assert_eq!(es2p(smdp, "cancelOrder", &cancel).0, None);
+}
+
+#[test]
+fn the_header_of_es2p_is_checked() {
+    let mut bench = Bench::new();
+    for (header, expected) in [
+        (json!(null), Reason::FieldMissing),
+        (json!({}), Reason::FieldMissing),
+        (json!({"functionRequesterIdentifier": "2.999.1"}), Reason::FieldMissing),
+        (json!({"functionCallIdentifier": "1"}), Reason::FieldMissing),
+        (json!({"functionRequesterIdentifier": "", "functionCallIdentifier": "1"}), Reason::Malformed),
+        (json!({"functionRequesterIdentifier": 7, "functionCallIdentifier": "1"}), Reason::Malformed),
+    ] {
+        let body = json!({"header": header, "profileType": "lte"});
+        assert_eq!(es2p(&mut bench.smdp, "downloadOrder", &body).0, Some(expected), "{body}");
+    }
+}
+
+#[test]
+fn events_are_for_the_smdp_that_has_registered_them() {
+    let mut smds = smds(&pki());
+    let smdp = |oid: &str| peer(Client::Smdp(ClientName { name: oid.to_owned(), oid: Some(oid.to_owned()) }));
+    let mut call = |caller: &Caller, requester: &str, function: &str, event: &str| {
+        let header = json!({"functionRequesterIdentifier": requester, "functionCallIdentifier": "1"});
+        let body = json!({"header": header, "eid": EID, "eventId": event, "rspServerAddress": "a.example"});
+        let request = HttpRequest {
+            host: "smds.example".to_owned(),
+            path: format!("/gsma/rsp2/es12/{function}"),
+            content_type: JSON.to_owned(),
+            body: body.to_string().into_bytes(),
+        };
+        smds.handle_for(NOW, caller, &request).refusal
+    };
+    let nobody = peer(Client::Nobody("no certificate".to_owned()));
+    for caller in [&nobody, &operator("2.999.1")] {
+        for function in ["registerEvent", "deleteEvent"] {
+            assert_eq!(call(caller, "2.999.1", function, "E1"), Some(Reason::NotAuthenticated));
+        }
+    }
+    let (one, two) = (smdp("2.999.10"), smdp("2.999.12"));
+    assert_eq!(call(&one, "2.999.10", "registerEvent", "E1"), None);
+    assert_eq!(call(&two, "2.999.10", "registerEvent", "E2"), Some(Reason::NotAuthenticated));
+    assert_eq!(call(&two, "2.999.12", "registerEvent", "E1"), Some(Reason::EventInUse));
+    assert_eq!(call(&two, "2.999.12", "deleteEvent", "E1"), Some(Reason::NotTheOwner));
+    assert_eq!(call(&one, "2.999.10", "deleteEvent", "E1"), None);
+    // One SM-DP+ does not lock an EID out for the others.
+    let refused = (0..100).filter(|n| call(&two, "2.999.12", "registerEvent", &format!("J{n}")).is_some());
+    assert!(refused.count() > 0);
+    assert_eq!(call(&one, "2.999.10", "registerEvent", "E1"), None);
+    assert_eq!(call(&Caller::House, "2.999.10", "registerEvent", "E9"), None);
+}
+
+#[test]
+fn an_event_that_is_to_be_deleted_is_deleted_after_a_restart() {
+    let memory = MemoryStore::default();
+    let mut bench = Bench::with(SmdpSettings::new(ADDRESS), Box::new(memory.clone()));
+    let mut smds = smds(&bench.pki);
+    let eid: Eid = EID.parse().unwrap();
+    let order = DownloadOrder { eid: Some(eid), iccid: Some(iccid(0)), profile_type: None };
+    bench.smdp.download_order(&order).unwrap();
+    let confirm = ConfirmOrder {
+        iccid: iccid(0),
+        eid: None,
+        matching_id: Some("E-1".to_owned()),
+        confirmation_code: None,
+        smds: Some("smds.example".to_owned()),
+        release: true,
+    };
+    bench.smdp.confirm_order(NOW, &confirm).unwrap();
+    deliver(&mut bench, &mut smds);
+    assert_eq!(smds.events().count(), 1);
+    let restart = |bench: &mut Bench, seed: u64| {
+        let (settings, store) = (SmdpSettings::new(ADDRESS), Box::new(memory.clone()));
+        bench.smdp = smdp_with(&bench.pki, settings, store, &memory.records(), seed);
+    };
+    bench.smdp.cancel_order(&iccid(0), None, None, true).unwrap();
+    restart(&mut bench, 50);
+    deliver(&mut bench, &mut smds);
+    assert_eq!(smds.events().count(), 0);
+    // Once is enough.
+    restart(&mut bench, 51);
+    assert_eq!(bench.smdp.deadline_unix_s(), None);
+}
+
+#[test]
+fn an_smds_that_does_not_answer_holds_no_other_up() {
+    let mut bench = Bench::new();
+    let eid: Eid = EID.parse().unwrap();
+    for (n, smds) in [(0, "dead.example"), (1, "dead.example"), (2, "smds.example")] {
+        if n > 0 {
+            bench.smdp.add_profile(profile(n)).unwrap();
+        }
+        let order = DownloadOrder { eid: Some(eid.clone()), iccid: Some(iccid(n)), profile_type: None };
+        bench.smdp.download_order(&order).unwrap();
+        let confirm = ConfirmOrder {
+            iccid: iccid(n),
+            eid: None,
+            matching_id: Some(format!("E-{n}")),
+            confirmation_code: None,
+            smds: Some(smds.to_owned()),
+            release: true,
+        };
+        bench.smdp.confirm_order(NOW, &confirm).unwrap();
+    }
+    let asked: Vec<String> =
+        std::iter::from_fn(|| bench.smdp.poll(NOW)).map(|request| request.host).collect();
+    assert_eq!(asked, ["dead.example", "smds.example"]);
+    assert!(bench.smdp.resume(NOW, "dead.example", None).is_err());
+    assert_eq!(bench.smdp.poll(NOW).unwrap().host, "dead.example", "the other event");
 }
