@@ -195,6 +195,10 @@ fn openssl_takes_the_revocation_list() {
         to_pem(at, "DPpb/CERT_S_SM_DPpb_ECDSA_NIST.der"),
     );
     let list = "crl -inform DER -in pki/CertificateIssuer/CRL_CI_ECDSA_NIST.crl";
+    let extensions = openssl_passes(at, &format!("{list} -noout -text"));
+    for part in ["X509v3 Issuing Distribution Point: critical", "URI:http://ci.cellbed.test/ci.crl"] {
+        assert!(extensions.contains(part), "{extensions}");
+    }
     openssl_passes(at, &format!("{list} -out list.pem"));
     let text = openssl_passes(at, &format!("{list} -noout -text -CAfile {ci}"));
     assert!(text.contains("verify OK") && text.contains("Superseded"), "{text}");

@@ -114,13 +114,12 @@ impl InstalledProfile {
         self.subscribers.authenticate(adf, self.files.application_code(adf) == Some(ISIM), c)
     }
 
-    /// Refuses what the PIN of an application guards. An application without one is open.
+    /// Refuses what the PIN of an application guards. An application that names none is open; one whose PIN has no code
+    /// is closed, since nobody can give it.
     pub(super) fn application_pin(&self, at: &Position, adf: Index) -> Result<(), StatusWord> {
         let scope = self.files.scope(at);
         match self.files.application_pin(adf) {
-            Some(pin) if self.pins.enabled(pin, &scope) == Some(true) && !self.pins.granted(pin, &scope) => {
-                Err(StatusWord::SECURITY_STATUS)
-            }
+            Some(pin) if !self.pins.granted(pin, &scope) => Err(StatusWord::SECURITY_STATUS),
             _ => Ok(()),
         }
     }
@@ -146,6 +145,14 @@ impl InstalledProfile {
         let mut out = Vec::with_capacity(suci.len() + 2);
         tlv::push(&mut out, 0xa1, &suci);
         Ok(out)
+    }
+
+    /// Whether a USIM leaves the SUCI to the card, which can make none of what its files say.
+    pub(super) fn lacks_suci(&self) -> bool {
+        let usims = self.files.tree().applications().map(|(_, adf)| adf);
+        usims.filter(|adf| self.files.application_code(*adf) == Some(USIM)).any(|adf| {
+            Concealer::is_wanted(&self.files, adf) && Concealer::of_files(&self.files, adf).is_none()
+        })
     }
 
     fn read(
@@ -176,7 +183,7 @@ impl InstalledProfile {
     }
 }
 
-/// TERMINAL RESPONSE. A change of profile that REFRESH announced happens now.
+/// TERMINAL RESPONSE. A change of profile that REFRESH announced happens now, where the terminal has done it.
 fn terminal_response(card: &mut Uicc, c: &Command<'_>) -> Reply {
     let data = card.toolkit.terminal_response(c)?;
     card.refreshed();

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::aka::Aka;
+use super::capabilities;
 use super::fs::{FileSystem, Index, Tree};
 use super::installed::{AppletInstance, InstalledProfile};
 use super::iot_safe::{self, Applet};
@@ -42,6 +43,7 @@ impl InstalledProfile {
     /// may be one. Applications with a load block in the package are stored and [listed](Self::stored_applications),
     /// not run; security domains and remote file management are reached over the air. The AIDs of none of these select.
     pub fn install(image: &Image, rng: &RngTree, trust_anchor: &[u8]) -> Result<Self, PackageError> {
+        capabilities::check(image)?;
         let tree = Tree::of_image(image)?;
         let pins = Pins::of_image(image)?;
         let subscribers = subscribers(image, &tree)?;

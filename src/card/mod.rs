@@ -6,10 +6,12 @@
 mod aka;
 mod answer;
 mod atr;
+mod capabilities;
 mod commands;
 mod euicc;
 mod fs;
 mod gsm;
+mod impersonate;
 mod install;
 mod installed;
 pub mod iot_safe;
@@ -36,11 +38,15 @@ mod uicc;
 mod usim;
 
 pub use atr::LAB_KEYS;
-pub use euicc::{Delivered, EuiccConfig, EuiccEvent, EuiccIdentity, InstalledInfo, OnEuiccEvent, RatRule};
+pub use euicc::{
+    Delivered, EuiccConfig, EuiccEvent, EuiccIdentity, Installable, InstalledInfo, OnEuiccEvent, RatRule,
+    try_package,
+};
+pub use impersonate::impersonate;
 pub use installed::InstalledProfile;
 pub use modem::Modem;
 pub use ota_profile::OtaKeys;
-pub use package::{impersonate, package};
+pub use package::package;
 pub use profile::{
     AdmCode, Algorithm, Authentication, IotSafeContent, OperatorKey, Personalisation, PinCode, PinCodes,
     Secret, SimProfile, Suci, SuciScheme,

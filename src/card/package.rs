@@ -1,5 +1,6 @@
 //! A SIM profile as a profile package: what an eUICC has to install to be the card that the profile makes.
 
+use super::capabilities::DOMAIN_CODE;
 use super::fs::blueprint::{self, USIM};
 use super::fs::personal;
 use super::ota::{IOT_SAFE_MINIMUM, ISSUER_AID, ISSUER_TAR, MNO_TAR, UICC_FILES, USIM_FILES};
@@ -88,8 +89,7 @@ pub fn package(p: &Personalisation) -> Package {
     draft.finish()
 }
 
-/// Classes of a security domain and of its code on the card (GlobalPlatform UICC Configuration annex A).
-const DOMAIN_CODE: [u8; 7] = [0xa0, 0, 0, 1, 0x51, 0x53, 0x50];
+/// Class of a security domain (GlobalPlatform UICC Configuration annex A).
 const DOMAIN_CLASS: [u8; 8] = [0xa0, 0, 0, 1, 0x51, 0x53, 0x50, 0x41];
 /// A security domain that manages applications for the issuer.
 const ISSUER_PRIVILEGES: [u8; 3] = [0x82, 0xdc, 0x00];
@@ -156,7 +156,7 @@ fn toolkit(minimum_security_level: u8, tars: &[[u8; 3]]) -> UiccParameters {
 
 /// KIc, KID and DEK with their usage (GlobalPlatform Card Specification table 11-17): for ciphering, for checksums, for
 /// keys.
-fn key_list(keys: &OtaKeys) -> Vec<application::Key> {
+pub(super) fn key_list(keys: &OtaKeys) -> Vec<application::Key> {
     let set = &keys.set;
     let all = [(1, 0x18, Some(set.kic())), (2, 0x14, Some(set.kid())), (3, 0x48, keys.dek.as_ref())];
     let key = |(identifier, usage, key): (u8, u8, Option<&Key>)| {
@@ -179,27 +179,7 @@ fn key_list(keys: &OtaKeys) -> Vec<application::Key> {
     all.into_iter().filter_map(key).collect()
 }
 
-/// Gives `package`, whoever made it, the keys and identifiers of `p`: IMSI, ICCID, algorithm, K and OPc, and in its
-/// first security domain the keys for packets over the air in the place of all that it had for these. Returns whether
-/// it has a USIM with keys of its own; if not, it is left as it is.
-pub fn impersonate(package: &mut Package, p: &Personalisation) -> bool {
-    let Some(imsi) = personal::imsi(p) else { return false };
-    let has_keys = package.elements.iter().any(
-        |element| matches!(element, Element::AkaParameter(aka) if matches!(aka.source, AkaSource::Own(_))),
-    );
-    if !has_keys || !package.replace_content("usim", "ef-imsi", &imsi) {
-        return false;
-    }
-    package.replace_content("usim", "ef-acc", &personal::access_class(p).unwrap_or_default());
-    package.replace_keys(&algorithm(p));
-    if let Some(keys) = &p.ota {
-        package.replace_ota_keys(key_list(keys));
-    }
-    package.replace_iccid(iccid(p));
-    true
-}
-
-fn iccid(p: &Personalisation) -> [u8; 10] {
+pub(super) fn iccid(p: &Personalisation) -> [u8; 10] {
     let mut iccid = [0xff; 10];
     iccid.copy_from_slice(&personal::iccid(p).unwrap_or_else(|| vec![0xff; 10]));
     iccid
@@ -268,7 +248,7 @@ fn puks(p: &Personalisation) -> Vec<Puk> {
     vec![puk(PIN1, p.pin.puk1.0), puk(PIN2, p.pin.puk2.0)]
 }
 
-fn algorithm(p: &Personalisation) -> aka::Algorithm {
+pub(super) fn algorithm(p: &Personalisation) -> aka::Algorithm {
     let (id, opc) = match &p.algorithm {
         Algorithm::Milenage => (aka::MILENAGE, p.opc.to_vec()),
         Algorithm::Tuak { topc } => (aka::TUAK, topc.0.to_vec()),
@@ -326,7 +306,6 @@ mod tests {
         include_str!("../../sim-profiles/lte-test-op.toml"),
         include_str!("../../sim-profiles/lte-5g-test.toml"),
     ];
-    const TS_48: &[u8] = include_bytes!("../../sim-profiles/ts48/ts48-v7.0-bertlv-suci.der");
 
     fn card(profile: &str, index: u32) -> Personalisation {
         SimProfile::parse(profile).unwrap().personalise(index).unwrap()
@@ -410,7 +389,7 @@ mod tests {
         let image = image(&package(&p));
         assert_eq!(image.subscriptions[0].sqn.initial, [p.sqn >> 5; 32]);
         let by_card = p.suci.as_ref().is_some_and(|suci| suci.by_card);
-        assert!(by_card && image.mandatory_services.contains(&"get-identity"));
+        assert!(by_card && image.mandatory_services.contains("get-identity"));
         let concealed = &image.files[image.find(&[USIM, 0x5fd0, 0x4f01]).unwrap()].content;
         assert!(hex::encode(concealed).starts_with("a002"), "schemes come first");
         assert_eq!(image.find(&[USIM, 0x5fc0, 0x4f07]), None, "what only the card reads is not shown");
@@ -423,25 +402,7 @@ mod tests {
         let image = image(&package(&p));
         let usim = &image.subscriptions[0];
         assert_eq!((usim.algorithm, &usim.opc[..], usim.keccak), (AkaAlgorithm::Tuak, &[7; 32][..], 1));
-        assert!(image.mandatory_services.contains(&"tuak128"));
-    }
-
-    #[test]
-    fn a_public_package_takes_the_identity_of_a_card() {
-        let p = card(PROFILES[0], 1);
-        let mut package = Package::decode(TS_48).unwrap();
-        assert!(impersonate(&mut package, &p));
-        let image = image(&package);
-        assert_eq!(image.files[image.find(&[USIM, 0x6f07]).unwrap()].content, personal::imsi(&p).unwrap());
-        assert_eq!(&image.iccid[..], personal::iccid(&p).unwrap());
-        assert!(image.subscriptions.iter().all(|s| s.algorithm == AkaAlgorithm::Milenage && s.key == p.k));
-        assert!(image.mandatory_services.contains(&"milenage"));
-        assert!(!image.mandatory_services.contains(&"usim-test-algorithm"));
-
-        let without_keys = Package { elements: vec![Package::decode(TS_48).unwrap().elements.remove(0)] };
-        let mut unchanged = without_keys.clone();
-        assert!(!impersonate(&mut unchanged, &p));
-        assert!(unchanged == without_keys);
+        assert!(image.mandatory_services.contains("tuak128"));
     }
 
     #[test]

@@ -279,6 +279,7 @@ impl Pins {
                 return Err(StatusWord::INVALIDATED);
             }
             let (old, new) = exactly(command.data, 16)?.split_at(8);
+            check_new(pin.reference, new)?;
             pin.verify(old)?;
             pin.value.copy_from_slice(new);
             pin.verified = true;
@@ -319,6 +320,7 @@ impl Pins {
                 return Err(refusal(puk.tries));
             }
             let (code, new) = exactly(command.data, 16)?.split_at(8);
+            check_new(pin.reference, new)?;
             if code != puk.value {
                 puk.tries -= 1;
                 return Err(refusal(puk.tries));
@@ -399,6 +401,17 @@ impl Pins {
 
 fn named(key_reference: u8) -> String {
     format!("key reference {key_reference:02X}")
+}
+
+/// Refuses what no holder could give as a PIN: it has 4 to 8 digits in the alphabet of ITU-T T.50, filled up with `FF`
+/// (3GPP TS 51.011 clause 9.3). An administrative code may be anything.
+fn check_new(reference: u8, value: &[u8]) -> Result<(), StatusWord> {
+    let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let filled = value.iter().skip(digits).all(|byte| *byte == 0xff);
+    match reference & !LOCAL {
+        0x01..=0x08 if digits < 4 || !filled => Err(StatusWord::INCORRECT_DATA),
+        _ => Ok(()),
+    }
 }
 
 fn check_attempts(attempts: Attempts) -> Result<(), &'static str> {

@@ -160,7 +160,9 @@ mod tests {
         send(&mut old, "00d6000003 00f110");
         send(&mut old, SELECT_APPLET);
         let key = send(&mut old, "00b90000038401 0100");
-        send(&mut old, "00d6000009 830101 5304 11223344");
+        let certificate =
+            crate::card::tests::applet::certificate(&key["84010185010134454943864104".len()..][..128], 0);
+        assert_eq!(send(&mut old, &format!("00d600004b 830101 5346 {certificate}")), "9000");
         assert!(old.dirty());
         let state = old.save();
         assert!(!old.dirty());
@@ -176,7 +178,7 @@ mod tests {
         send(&mut new, SELECT_APPLET);
         let read = send(&mut new, "00cd0000038501 0100");
         assert!(key.ends_with(&read), "the same public key");
-        assert_eq!(send(&mut new, "00b00000038301 0100"), "112233449000");
+        assert_eq!(send(&mut new, "00b00000038301 0100"), format!("{certificate}9000"));
         // Reading has nothing to write down.
         assert!(!new.dirty());
     }

@@ -41,14 +41,12 @@ impl Concealer {
 
     /// The concealer of a package, as the files of its USIM at `adf` say: services 124 and 125 of EF.UST leave the
     /// calculation to the card, which finds schemes and keys in EF.SUCI_Calc_Info_USIM of DF.SAIP, coded as TS
-    /// 31.102 clause 4.4.11.8 has it. The first scheme counts.
+    /// 31.102 clause 4.4.11.8 has it. Of the schemes the first counts that the card knows, with a key that is one.
     pub(super) fn of_files(files: &FileSystem, adf: Index) -> Option<Self> {
-        let read = |path: &[u16]| files.content_below(adf, path);
-        let services = read(&[0x6f38])?;
-        let offered = |service: usize| services.get(service / 8).is_some_and(|b| b >> (service % 8) & 1 == 1);
-        if !offered(124 - 1) || !offered(125 - 1) {
+        if !Self::is_wanted(files, adf) {
             return None;
         }
+        let read = |path: &[u16]| files.content_below(adf, path);
         let digits = imsi_digits(read(&[0x6f07])?)?;
         let mnc_digits = read(&[0x6fad])?.get(3).map_or(2, |length| usize::from(length & 0x0f));
         let (mcc, mnc) = (digits.get(..3)?, digits.get(3..3 + mnc_digits)?);
@@ -59,8 +57,18 @@ impl Concealer {
             head[4..].copy_from_slice(&[*a, *b]);
         }
         let msin = bcd::packed(&digits[3 + mnc_digits..]);
-        let (scheme, key_id) = first_scheme(read(&[0x5fd0, 0x4f01])?)?;
+        let (scheme, key_id) = scheme(read(&[0x5fd0, 0x4f01])?)?;
         Some(Self { head, msin, scheme, key_id })
+    }
+
+    /// Whether the USIM at `adf` leaves the calculation to the card.
+    pub(super) fn is_wanted(files: &FileSystem, adf: Index) -> bool {
+        let services = files.content_below(adf, &[0x6f38]).unwrap_or_default();
+        let offered = |service: usize| {
+            let at = service - 1;
+            services.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1)
+        };
+        offered(124) && offered(125)
     }
 
     /// The SUCI as the mobile identity of TS 24.501 clause 9.11.3.4 has it, without identifier and length.
@@ -87,22 +95,26 @@ fn imsi_digits(content: &[u8]) -> Option<String> {
     Some(digits.map(|digit| char::from(b'0' + digit)).collect())
 }
 
-/// The scheme of highest priority in EF.SUCI_Calc_Info, with the identifier of its key.
-fn first_scheme(info: &[u8]) -> Option<(SuciScheme, u8)> {
-    let &[scheme, number, ..] = tlv::find(info, 0xa0).ok()? else { return None };
-    if scheme == 0 {
-        return Some((SuciScheme::Null, 0));
-    }
-    let keys = tlv::find(info, 0xa1).ok()?;
+/// The scheme of highest priority in EF.SUCI_Calc_Info that can be used, with the identifier of its key: one that the
+/// card does not know, or whose key is missing or none of its curve, is passed over (TS 31.102 clause 4.4.11.8).
+fn scheme(info: &[u8]) -> Option<(SuciScheme, u8)> {
+    let schemes = tlv::find(info, 0xa0).ok()?;
+    let keys = tlv::find(info, 0xa1).unwrap_or_default();
     let of = |tag| tlv::Reader::new(keys).flatten().filter(move |object| object.tag == tag);
-    let at = usize::from(number).checked_sub(1)?;
-    let (id, key) = (of(0x80).nth(at)?.value, of(0x81).nth(at)?.value);
-    let scheme = match scheme {
-        1 => SuciScheme::ProfileA(key.try_into().ok()?),
-        2 => SuciScheme::ProfileB(key.try_into().ok()?),
-        _ => return None,
+    let usable = |scheme: u8, number: u8| {
+        if scheme == 0 {
+            return Some((SuciScheme::Null, 0));
+        }
+        let at = usize::from(number).checked_sub(1)?;
+        let (id, key) = (of(0x80).nth(at)?.value, of(0x81).nth(at)?.value);
+        let scheme = match scheme {
+            1 => SuciScheme::ProfileA(key.try_into().ok()?),
+            2 => SuciScheme::profile_b(key)?,
+            _ => return None,
+        };
+        Some((scheme, *id.first()?))
     };
-    Some((scheme, *id.first()?))
+    schemes.chunks_exact(2).find_map(|pair| usable(pair[0], pair[1]))
 }
 
 /// Profile A: X25519 with the ephemeral private key `seed`.
@@ -174,5 +186,36 @@ mod tests {
             hex::encode(output),
             "039aab8376597021e855679a9778ea0b67396e68c66df32c0f41e9acca2da9b9d146a33fc2716ac7dae96aa30a4d"
         );
+    }
+
+    #[test]
+    fn the_first_scheme_that_can_be_used_counts() {
+        let a = "5a8d38864820197c3394b92613b20b91633cbd897119273bf8e4a6f4eec0a650";
+        let b = "0272da71976234ce833a6907425867b82e074d44ef907dfb4b3e21c1c2256ebcd1";
+        let point = PublicKey::from_sec1_bytes(&octets::<33>(b)).unwrap();
+        let long = hex::encode(point.to_encoded_point(false));
+        let info = |schemes: &str, keys: &[&str]| {
+            let mut list = Vec::new();
+            for (id, key) in (27u8..).zip(keys) {
+                tlv::push(&mut list, 0x80, &[id]);
+                tlv::push(&mut list, 0x81, &hex::decode(key).unwrap());
+            }
+            let mut info = Vec::new();
+            tlv::push(&mut info, 0xa0, &hex::decode(schemes).unwrap());
+            tlv::push(&mut info, 0xa1, &list);
+            info
+        };
+        let (a_27, b_27) = (SuciScheme::ProfileA(octets(a)), SuciScheme::ProfileB(octets(b)));
+        for (what, schemes, keys, expected) in [
+            ("the first", "02010102", vec![b, a], Some((b_27.clone(), 27))),
+            ("both forms of a point", "0201", vec![&long], Some((b_27, 27))),
+            ("an unknown scheme", "03010101", vec![a], Some((a_27.clone(), 27))),
+            ("a key that is no point", "02010102", vec!["0011", a], Some((a_27.clone(), 28))),
+            ("a key that is not there", "02030101", vec![a], Some((a_27, 27))),
+            ("the null scheme behind", "0301020300 00", vec![a], Some((SuciScheme::Null, 0))),
+            ("none", "0301", vec![a], None),
+        ] {
+            assert_eq!(scheme(&info(&schemes.replace(' ', ""), &keys)), expected, "{what}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! 6.12.2, TS 31.102 clauses 4.4.11.8 and 4.4.11.11).
 
 use p256::PublicKey;
+use p256::elliptic_curve::sec1::ToEncodedPoint;
 use serde::Deserialize;
 
 use crate::wire::digits;
@@ -29,6 +30,17 @@ pub enum SuciScheme {
     ProfileA([u8; 32]),
     /// ECIES on P-256; the key is a compressed point.
     ProfileB([u8; 33]),
+}
+
+impl SuciScheme {
+    /// ECIES on P-256 with a point in either form, compressed or not (SEC 1 clause 2.3.3); none where it is no point.
+    pub(super) fn profile_b(key: &[u8]) -> Option<Self> {
+        if !matches!((key.first(), key.len()), (Some(0x02 | 0x03), 33) | (Some(0x04), 65)) {
+            return None;
+        }
+        let point = PublicKey::from_sec1_bytes(key).ok()?.to_encoded_point(true);
+        Some(Self::ProfileB(point.as_bytes().try_into().ok()?))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
@@ -60,7 +72,7 @@ pub(super) struct SuciToml {
     /// Identifier of the home network's public key. Default: 0, which the null scheme has.
     #[serde(default)]
     key_id: u8,
-    /// The home network's public key in hexadecimal digits: 64 for scheme a, 66 (a compressed point) for b.
+    /// The home network's public key in hexadecimal digits: 64 for scheme a; for b a point, 66 compressed or 130 not.
     public_key: Option<String>,
 }
 
@@ -83,17 +95,14 @@ impl TryFrom<SuciToml> for Suci {
                 digits::octets(text).map_err(|error| format!("`public_key`: {error}"))?.to_vec()
             }
         };
-        let wrong = |digits| format!("the `public_key` of this scheme has {digits} hexadecimal digits");
+        let wrong = |digits: &str| format!("the `public_key` of this scheme has {digits} hexadecimal digits");
         let scheme = match toml.scheme {
             SchemeName::Null => SuciScheme::Null,
-            SchemeName::A => SuciScheme::ProfileA(key.try_into().map_err(|_| wrong(64))?),
-            SchemeName::B => SuciScheme::ProfileB(key.try_into().map_err(|_| wrong(66))?),
+            SchemeName::A => SuciScheme::ProfileA(key.try_into().map_err(|_| wrong("64"))?),
+            SchemeName::B if !matches!(key.len(), 33 | 65) => return Err(wrong("66 or 130")),
+            SchemeName::B => SuciScheme::profile_b(&key)
+                .ok_or("`public_key` is no point of P-256: 02 or 03 and X, or 04, X and Y")?,
         };
-        if let SuciScheme::ProfileB(key) = &scheme
-            && (!matches!(key[0], 0x02 | 0x03) || PublicKey::from_sec1_bytes(key).is_err())
-        {
-            return Err("`public_key` is no point of P-256; give it compressed, 02 or 03 in front".to_owned());
-        }
         let by_card = toml.calculated_by == Calculator::Card;
         Ok(Self { by_card, routing_indicator: toml.routing_indicator, scheme, key_id: toml.key_id })
     }
@@ -124,8 +133,11 @@ mod tests {
         let a = format!("calculated_by = 'card'\nscheme = 'a'\nkey_id = 27\npublic_key = '{KEY_A}'");
         let suci = parse(&a).unwrap();
         assert!(suci.by_card && suci.key_id == 27 && matches!(suci.scheme, SuciScheme::ProfileA(_)));
-        assert!(parse(&a.replace("'a'", "'b'")).unwrap_err().contains("66 hexadecimal digits"));
+        assert!(parse(&a.replace("'a'", "'b'")).unwrap_err().contains("66 or 130 hexadecimal digits"));
         assert!(parse(&a.replace(KEY_A, KEY_B).replace("'a'", "'b'")).is_ok());
+        let long = PublicKey::from_sec1_bytes(&hex::decode(KEY_B).unwrap()).unwrap().to_encoded_point(false);
+        let both = [KEY_B, &hex::encode(long)].map(|key| parse(&a.replace(KEY_A, key).replace("'a'", "'b'")));
+        assert_eq!(both[0].as_ref().unwrap().scheme, both[1].as_ref().unwrap().scheme);
         let no_point = KEY_B.replace("0272", "0572");
         let message = parse(&a.replace(KEY_A, &no_point).replace("'a'", "'b'")).unwrap_err();
         assert!(message.contains("no point"), "{message}");

@@ -6,7 +6,7 @@ use super::*;
 use crate::crypto::milenage::{Amf, K, Milenage, Opc, Rand, Sqn};
 use crate::kernel::{Origin, RngTree};
 
-mod applet;
+pub(super) mod applet;
 mod files;
 mod gsm;
 mod image;

@@ -46,6 +46,8 @@ pub(super) struct Toolkit {
     /// The first one is announced, or fetched.
     waiting: VecDeque<Proactive>,
     fetched: bool,
+    /// The terminal has done REFRESH, and nobody has asked yet.
+    refreshed: bool,
 }
 
 impl Toolkit {
@@ -86,6 +88,11 @@ impl Toolkit {
         !self.waiting.is_empty()
     }
 
+    /// Whether the terminal has done REFRESH since this was asked last.
+    pub(super) fn take_refreshed(&mut self) -> bool {
+        std::mem::take(&mut self.refreshed)
+    }
+
     /// How long the proactive command is that `91xx` has to announce.
     pub(super) fn announces(&self) -> Option<u8> {
         let waiting = self.waiting.front().filter(|_| self.is_reachable() && !self.fetched)?;
@@ -113,7 +120,7 @@ impl Toolkit {
     }
 
     /// TERMINAL RESPONSE. A terminal that is busy for now (general results `2x`) is asked again; where it cannot send
-    /// one short message (`3x`), the others of the same answer are of no use.
+    /// one short message (`3x`), the others of the same answer are of no use. A REFRESH that it cannot do is not done.
     pub(super) fn terminal_response(&mut self, c: &Command<'_>) -> Reply {
         if !std::mem::take(&mut self.fetched) {
             return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
@@ -123,10 +130,14 @@ impl Toolkit {
         match result.map_err(|_| StatusWord::INCORRECT_DATA)? {
             [0x20..=0x2f, ..] => {}
             [0x30..=0xff, ..] => {
-                self.waiting.pop_front();
-                self.waiting.retain(|waiting| !matches!(waiting, Proactive::SendShortMessage(_)));
+                let failed = self.waiting.pop_front();
+                if matches!(failed, Some(Proactive::SendShortMessage(_))) {
+                    self.waiting.retain(|waiting| !matches!(waiting, Proactive::SendShortMessage(_)));
+                }
             }
-            _ => drop(self.waiting.pop_front()),
+            _ => {
+                self.refreshed |= matches!(self.waiting.pop_front(), Some(Proactive::Refresh(_)));
+            }
         }
         Ok(Vec::new())
     }

@@ -209,6 +209,8 @@ impl Uicc {
                 let data = self.manage_channel(number, c)?;
                 return self.deliver(number, c, data);
             }
+            // SELECT and MANAGE CHANNEL are of class 00 alone, whatever is selected (TS 102 221 table 10.5).
+            0xa4 | 0x70 => return Err(StatusWord::CLASS_NOT_SUPPORTED),
             _ => {}
         }
         let mut selection = self.channel(number)?;
@@ -490,7 +492,8 @@ impl CardPort for Uicc {
 
 /// The channel of a class byte, and the class without it.
 fn channel_of(class: u8) -> Result<(usize, u8), StatusWord> {
-    let (channel, class) = Command::channel(class).ok_or(StatusWord::CHANNEL_NOT_SUPPORTED)?;
+    // FF is no class (ISO/IEC 7816-4 clause 5.4.1).
+    let (channel, class) = Command::channel(class).ok_or(StatusWord::CLASS_NOT_SUPPORTED)?;
     match class {
         0x00 | 0x80 => Ok((usize::from(channel), class)),
         0x10 | 0x90 => Err(StatusWord::CHAINING_NOT_SUPPORTED),

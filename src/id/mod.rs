@@ -146,7 +146,13 @@ text_id!(Iccid);
 
 impl FromStr for Iccid {
     type Err = IdError;
+    /// Digits, with or without the filler `F` that makes 20 characters of them (SGP.22 clause 6.5.2; modems and cards
+    /// print it). It is no part of the number: an [`Iccid`] is written without.
     fn from_str(text: &str) -> Result<Self, IdError> {
+        let text = match text.len() {
+            20 => text.trim_end_matches(['F', 'f']),
+            _ => text,
+        };
         digits("ICCID", text, 18..=20, "18 to 20")?;
         if text.len() >= 19 {
             let (head, found) = text.split_at(text.len() - 1);
@@ -311,6 +317,25 @@ mod tests {
         assert!("490154203237517".parse::<Imei>().is_err());
         assert!("8988211000000000011".parse::<Iccid>().is_ok());
         assert!("8988211000000000016".parse::<Iccid>().is_err());
+    }
+
+    #[test]
+    fn the_filler_of_an_iccid_is_no_part_of_it() {
+        let number: Iccid = "8988211000000000011".parse().unwrap();
+        for filled in ["8988211000000000011F", "8988211000000000011f"] {
+            assert_eq!(filled.parse::<Iccid>(), Ok(number.clone()));
+        }
+        assert_eq!(number.as_str(), "8988211000000000011");
+        assert_eq!("898821100000000001FF".parse::<Iccid>().unwrap().as_str(), "898821100000000001");
+        for wrong in [
+            "8988211000000000011FF",
+            "89882110000000F00011",
+            "8988211000000000016F",
+            "F",
+            "FFFFFFFFFFFFFFFFFFFF",
+        ] {
+            assert!(wrong.parse::<Iccid>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

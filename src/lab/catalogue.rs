@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{LabError, file_stem, sim_profile};
-use crate::card::SimProfile;
+use crate::card::{self, SimProfile};
 use crate::id::Imsi;
 use crate::io::files;
 use crate::wire::saip::Package;
@@ -81,7 +81,5 @@ pub fn profile(path: &Path) -> Result<SimProfile, LabError> {
 pub fn package(path: &Path) -> Result<Package, LabError> {
     let wrong = |cause: String| LabError::Profile { path: path.to_owned(), cause };
     let bytes = files::read_bytes(path)?;
-    let package = Package::decode(&bytes).map_err(|error| wrong(error.to_string()))?;
-    package.image().map_err(|error| wrong(error.to_string()))?;
-    Ok(package)
+    card::try_package(&bytes).map(|tried| tried.package).map_err(|error| wrong(error.to_string()))
 }

@@ -205,6 +205,7 @@ reasons! {
     NoSmdp = "no-smdp", [Assistant], "No SM-DP+ is named, and the eUICC has no default one.";
     OtherServer = "other-server", [Assistant], "Another server than the one that was asked has signed the answer.";
     OtherSmdpOid = "other-smdp-oid", [Assistant], "The certificate is of another SM-DP+ than the activation code names.";
+    OtherMetadata = "other-metadata", [Assistant], "The bound package has other metadata than the profile that was accepted.";
     OtherSession = "other-session", [Assistant], "The answer is for another session.";
     ConfirmationCodeNeeded = "confirmation-code-needed", [Assistant], "The order needs a confirmation code, and none was given.";
     ProfileRefused = "profile-refused", [Assistant], "The user, or the policy of the device, refused the profile.";

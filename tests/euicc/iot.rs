@@ -15,7 +15,7 @@ use cellbed::wire::rsp::{ProfileFilter, RetrieveNotifications, parse_profile_lis
 
 use super::lab::*;
 
-struct Eim {
+pub struct Eim {
     id: &'static str,
     key: RspKey,
     token: Option<u64>,
@@ -23,7 +23,7 @@ struct Eim {
 }
 
 impl Eim {
-    fn new(id: &'static str) -> Self {
+    pub fn new(id: &'static str) -> Self {
         Self {
             id,
             key: RspKey::from_stream(Curve::P256, &mut RngTree::new(6).stream(id)),
@@ -32,7 +32,7 @@ impl Eim {
         }
     }
 
-    fn configuration(&self, token: Option<i64>) -> EimConfigurationData {
+    pub fn configuration(&self, token: Option<i64>) -> EimConfigurationData {
         EimConfigurationData {
             eim_id: self.id.to_owned(),
             fqdn: Some("eim.example".to_owned()),
@@ -76,7 +76,7 @@ impl Eim {
         EuiccPackageResultData::parse(&data).unwrap()
     }
 
-    fn psmo(&mut self, maker: &Maker, card: &mut Uicc, list: Vec<Psmo>) -> Vec<EuiccResultData> {
+    pub fn psmo(&mut self, maker: &Maker, card: &mut Uicc, list: Vec<Psmo>) -> Vec<EuiccResultData> {
         self.order(maker, card, EuiccPackage::Psmo(list))
     }
 }
@@ -307,11 +307,14 @@ fn eims_add_update_and_delete_each_other() {
     assert_eq!(results[2], EuiccResultData::AddEim(AddEimResult::Code(7)));
     assert_eq!(results[3], EuiccResultData::Code(Operation::UpdateEim, 0));
     assert_eq!(results[4], EuiccResultData::Code(Operation::UpdateEim, 1));
-    assert!(matches!(&results[5], EuiccResultData::ListEim(ListEimResult::Ok(list)) if list.len() == 2));
+    let EuiccResultData::ListEim(ListEimResult::Ok(list)) = &results[5] else { panic!("{:?}", results[5]) };
+    let types: Vec<_> = list.iter().map(|eim| eim.id_type).collect();
+    assert_eq!(types, [None, None], "what is proprietary is not told");
     assert_eq!(results[6], EuiccResultData::Code(Operation::DeleteEim, 1));
     let list = es10(card, &configuration_request(Some("eim-2")));
     let list = parse_configuration_response(&list).unwrap();
     assert_eq!((list.len(), list[0].fqdn.as_deref()), (1, Some("other.example")));
+    assert_eq!(list[0].counter, None, "how far it has counted is told nobody");
     // The second one orders now, and the first one goes.
     let results = second.order(&maker, card, eco(vec![Eco::Delete("eim-1".to_owned())]));
     assert_eq!(results, [EuiccResultData::Code(Operation::DeleteEim, 0)]);

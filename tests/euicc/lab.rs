@@ -45,12 +45,15 @@ pub type Events = Arc<Mutex<Vec<EuiccEvent>>>;
 pub struct Maker {
     pub pki: Pki,
     pub bootstrap: bool,
+    /// Rules of the profile that it is delivered with.
+    pub bootstrap_rules: PolicyRules,
     pub config: fn(EuiccConfig) -> EuiccConfig,
 }
 
 impl Default for Maker {
     fn default() -> Self {
-        Self { pki: pki(1, Curve::P256), bootstrap: false, config: |config| config }
+        let bootstrap_rules = PolicyRules::default();
+        Self { pki: pki(1, Curve::P256), bootstrap: false, bootstrap_rules, config: |config| config }
     }
 }
 
@@ -68,6 +71,7 @@ impl Maker {
             let personalisation = Box::new(profile.personalise(0).unwrap());
             let metadata = ProfileMetadata {
                 class: ProfileClass::Provisioning,
+                rules: self.bootstrap_rules,
                 ..metadata(bcd(personalisation.iccid.as_str()), "bootstrap")
             };
             delivered.push(Delivered::Personalised { personalisation, trust_anchor: vec![7; 400], metadata });

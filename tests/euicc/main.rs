@@ -6,4 +6,6 @@ mod iot;
 mod lab;
 mod management;
 mod negative;
+mod packages;
+mod policy;
 mod power;

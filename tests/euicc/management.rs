@@ -148,6 +148,33 @@ fn refresh_is_announced_and_the_change_follows_it() {
 }
 
 #[test]
+fn a_refresh_that_the_terminal_cannot_do_changes_nothing_before_the_reset() {
+    let maker = Maker { bootstrap: true, ..Maker::default() };
+    let card = &mut maker.card();
+    Smdp::new(&maker.pki).download(card);
+    assert_eq!(send(card, "80100000 02 ffff"), "9000");
+    let fail = |card: &mut Uicc| {
+        assert_eq!(switch(card, SwitchKind::Enable, ts48_iccid(), true), 0);
+        send(card, "801200000b");
+        assert_eq!(send(card, "8014000003 830130"), "9000", "beyond the capabilities of the terminal");
+        assert!(card.installed_profiles()[0].enabled, "REFRESH was not done");
+    };
+    fail(card);
+    // It is not busy for ever: the same may be asked again, and is done when the terminal can.
+    assert_eq!(switch(card, SwitchKind::Enable, ts48_iccid(), true), 0);
+    send(card, "801200000b");
+    assert_eq!(send(card, "8014000003 830100"), "9000");
+    assert!(card.installed_profiles()[1].enabled);
+    // A reset does what REFRESH would have asked for.
+    let card = &mut maker.card();
+    Smdp::new(&maker.pki).download(card);
+    send(card, "80100000 02 ffff");
+    fail(card);
+    card.reset().unwrap();
+    assert!(card.installed_profiles()[1].enabled);
+}
+
+#[test]
 fn channels_of_the_profile_are_closed_and_others_stay() {
     let maker = Maker { bootstrap: true, ..Maker::default() };
     let card = &mut maker.card();

@@ -6,7 +6,7 @@ use cellbed::esim::lpa::{
     Es10, LpaError, Source, Transport,
 };
 use cellbed::esim::smdp::OrderState;
-use cellbed::wire::rsp::{ProfileFilter, ProfileId, Switch, SwitchKind};
+use cellbed::wire::rsp::{ProfileFilter, ProfileId, ProfileMetadata, Switch, SwitchKind};
 
 use crate::lab::*;
 
@@ -220,6 +220,34 @@ fn a_changed_answer_is_noticed_by_the_euicc_or_before_it() {
         let mut es10 = Es10::open(&mut device.slot).unwrap();
         assert_eq!(es10.profiles(&ProfileFilter::default()).unwrap().len(), 1, "{name}");
     }
+}
+
+#[test]
+fn a_bound_package_with_other_metadata_than_were_accepted_is_cancelled() {
+    let mut lab = Lab::new();
+    lab.order("M-1", None, None);
+    let mut device = lab.device(1, false);
+    // The user is shown another name than the package has.
+    lab.between = Box::new(|request, mut response| {
+        if request.path.ends_with("authenticateClient") {
+            use base64::Engine;
+            let engine = base64::engine::general_purpose::STANDARD;
+            let mut body: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
+            let bytes = engine.decode(body["profileMetadata"].as_str().unwrap()).unwrap();
+            let mut metadata = ProfileMetadata::parse(&bytes).unwrap();
+            metadata.name = "harmless".to_owned();
+            body["profileMetadata"] = engine.encode(metadata.to_bytes()).into();
+            response.body = body.to_string().into_bytes();
+        }
+        Some(response)
+    });
+    let mut download = Download::new(code("LPA:1$smdp.example$M-1"), Transport::Direct, options());
+    let error = run(&mut lab, &mut device, &mut download).unwrap_err();
+    assert_eq!((error.word(), error), ("other-metadata", LpaError::OtherMetadata));
+    assert!(lab.log.last().unwrap().contains("metadataMismatch"), "{:#?}", lab.log);
+    let mut es10 = Es10::open(&mut device.slot).unwrap();
+    assert_eq!(es10.profiles(&ProfileFilter::default()).unwrap().len(), 1);
+    assert_eq!(es10.notifications().unwrap(), [], "nothing was loaded");
 }
 
 #[test]

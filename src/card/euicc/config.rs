@@ -1,6 +1,6 @@
 //! What an eUICC is made with.
 
-use super::super::{CardError, Personalisation};
+use super::super::{CardError, Personalisation, capabilities};
 use crate::crypto::rsp_cert::{RspCertificate, RspKey, TrustAnchor};
 use crate::id::Eid;
 use crate::wire::bcd;
@@ -76,7 +76,7 @@ impl EuiccConfig {
             anchors,
             default_smdp: None,
             root_smds: "lpa.ds.gsma.com".to_owned(),
-            memory_bytes: 512 * 1024,
+            memory_bytes: capabilities::MEMORY_BYTES,
             forbidden_rules: PolicyRules::default(),
             eims: Vec::new(),
             trust_anchor: Vec::new(),

@@ -129,11 +129,12 @@ impl Euicc {
         added
     }
 
-    /// ES10b.GetEimConfigurationData.
+    /// ES10b.GetEimConfigurationData. How far an eIM has counted it tells nobody (SGP.32 clause 5.9.18).
     pub(super) fn eim_configuration(&mut self, bytes: &[u8]) -> Answer {
         let wanted = parse_configuration_request(bytes)?;
         let matches = |eim: &&EimConfigurationData| wanted.as_ref().is_none_or(|id| eim.eim_id == *id);
-        Ok(configuration_response(&self.memory.eims.iter().filter(matches).cloned().collect::<Vec<_>>()))
+        let told = |eim: &EimConfigurationData| EimConfigurationData { counter: None, ..eim.clone() };
+        Ok(configuration_response(&self.memory.eims.iter().filter(matches).map(told).collect::<Vec<_>>()))
     }
 
     /// ES10b.GetCerts.
@@ -182,7 +183,7 @@ impl Euicc {
             Eco::List => {
                 let info = |eim: &EimConfigurationData| EimIdInfo {
                     eim_id: eim.eim_id.clone(),
-                    id_type: eim.id_type,
+                    id_type: eim.id_type.filter(|kind| *kind != EimIdType::Proprietary),
                 };
                 let list = self.memory.eims.iter().map(info).collect();
                 EuiccResultData::ListEim(ListEimResult::Ok(list))

@@ -4,6 +4,7 @@
 use super::Euicc;
 use super::es10::Answer;
 use super::events::EuiccRefusal;
+use crate::card::capabilities;
 use crate::crypto::rsp_cert::{Crl, RspCertError};
 use crate::wire::rsp::{
     ConfiguredAddresses, EuiccInfo1, EuiccInfo2, Fields, PolicyRules, Version, bits, int, result_response,
@@ -14,9 +15,6 @@ use crate::wire::rsp::{
 pub(super) const SVN: Version = [2, 5, 0];
 /// The version of the profile package specification.
 const PROFILE_VERSION: Version = [3, 3, 1];
-/// USIM, ISIM, Milenage, TUAK with short and long keys, linked directories, GET IDENTITY with both profiles of
-/// TS 33.501: a BIT STRING.
-const UICC_CAPABILITY: [u8; 5] = [7, 0x6b, 0x00, 0x0b, 0x80];
 /// Further profiles, revocation lists, test profiles: a BIT STRING. Fields of the device information that are not
 /// known are not handed on.
 const RSP_CAPABILITY: [u8; 2] = [4, 0xd0];
@@ -47,7 +45,7 @@ impl Euicc {
                 int(0x83, RAM_BYTES),
             ]
             .concat(),
-            uicc_capability: UICC_CAPABILITY.to_vec(),
+            uicc_capability: capabilities::services().capability(),
             ts102241_version: None,
             globalplatform_version: Some([2, 3, 0]),
             rsp_capability: RSP_CAPABILITY.to_vec(),

@@ -6,6 +6,7 @@ use super::Euicc;
 use super::eim::{COUNTER_MAX, public_key};
 use super::es10::Answer;
 use super::events::EuiccRefusal;
+use super::management::{ROLLBACK_NOT_AVAILABLE, UNDEFINED, WRONG_REENABLING};
 use super::memory::Rollback;
 use super::slots::Aid;
 use crate::wire::rsp::iot::{
@@ -29,7 +30,6 @@ const REPLAY: u64 = 4;
 const OUT_OF_RANGE: u64 = 6;
 /// processingTerminated: unknownOrDamagedCommand.
 const UNKNOWN_COMMAND: u64 = 2;
-const ROLLBACK_NOT_AVAILABLE: u64 = 20;
 const FALLBACK_NOT_AVAILABLE: u64 = 6;
 
 impl Euicc {
@@ -187,7 +187,11 @@ impl Euicc {
         };
         let code = match done {
             Ok(()) => 0,
-            Err(refusal) => self.refuse(PACKAGE, refusal),
+            Err(refusal) => match self.refuse(PACKAGE, refusal) {
+                // SGP.22 alone has it.
+                WRONG_REENABLING if operation == Operation::Enable => UNDEFINED,
+                code => code,
+            },
         };
         EuiccResultData::Code(operation, code)
     }
@@ -223,8 +227,10 @@ impl Euicc {
             let refusal = EuiccRefusal::new(1, "rollback-not-allowed", "no eIM has granted a rollback");
             return Ok(ProfileRollback { code: self.refuse(ROLLBACK, refusal), result: None }.to_bytes());
         };
-        if let Err(refusal) = self.check_free(card) {
-            return Ok(ProfileRollback { code: self.refuse(ROLLBACK, refusal), result: None }.to_bytes());
+        let changeable = self.check_change(rollback.previous).and_then(|()| self.check_free(card));
+        if let Err(refusal) = changeable {
+            let code = self.without_order(ROLLBACK, refusal);
+            return Ok(ProfileRollback { code, result: None }.to_bytes());
         }
         self.change_now(card, Some(rollback.previous), refresh);
         let eim = self.memory.eims.iter().find(|eim| eim.eim_id == rollback.eim_id);
@@ -234,6 +240,14 @@ impl Euicc {
             self.sign_result(&rollback.eim_id, token, rollback.counter, rollback.transaction_id, results);
         self.tell(ROLLBACK, "profile-rolled-back", "the profile before is enabled again".to_owned());
         Ok(ProfileRollback { code: 0, result: Some(result) }.to_bytes())
+    }
+
+    /// What is answered where a mechanism that enables a profile without an order is refused: policy rules and the order of
+    /// test profiles have no code there.
+    fn without_order(&mut self, function: &'static str, refusal: EuiccRefusal) -> u64 {
+        let policy = ["policy-rule", "wrong-profile"].contains(&refusal.name);
+        let code = self.refuse(function, refusal);
+        if policy { UNDEFINED } else { code }
     }
 
     /// Changes the profile at once and has the terminal read the card again.
@@ -269,7 +283,7 @@ impl Euicc {
         let refresh = iot::parse_refresh_request(iot::IMMEDIATE_ENABLE, bytes)?;
         let code = match self.immediately_enabled(card, refresh) {
             Ok(()) => 0,
-            Err(refusal) => self.refuse(IMMEDIATE, refusal),
+            Err(refusal) => self.without_order(IMMEDIATE, refusal),
         };
         Ok(result_response(iot::IMMEDIATE_ENABLE, code))
     }
@@ -285,6 +299,7 @@ impl Euicc {
             let text = "immediate enabling is not configured for this SM-DP+";
             return Err(EuiccRefusal::new(1, "immediate-enable-not-available", text));
         }
+        self.check_change(aid)?;
         self.check_free(card)?;
         self.just_installed = None;
         self.change_to(card, Some(aid), refresh);
@@ -332,7 +347,7 @@ impl Euicc {
         let refresh = iot::parse_refresh_request(iot::FALLBACK, bytes)?;
         let code = match self.fallen_back(card, refresh) {
             Ok(()) => 0,
-            Err(refusal) => self.refuse(FALLBACK, refusal),
+            Err(refusal) => self.without_order(FALLBACK, refusal),
         };
         Ok(result_response(iot::FALLBACK, code))
     }
@@ -345,6 +360,7 @@ impl Euicc {
         if self.memory.enabled == Some(aid) {
             return Err(EuiccRefusal::new(2, "profile-enabled", "the fallback profile is enabled already"));
         }
+        self.check_change(aid)?;
         self.check_free(card)?;
         let before = self.memory.enabled;
         self.change_to(card, Some(aid), refresh);
@@ -361,13 +377,13 @@ impl Euicc {
                 let text = "the eUICC has not fallen back, or the profile before is gone";
                 Err(EuiccRefusal::new(FALLBACK_NOT_AVAILABLE, "no-fallback", text))
             }
-            Some(aid) => self.check_free(card).map(|()| {
+            Some(aid) => self.check_change(aid).and_then(|()| self.check_free(card)).map(|()| {
                 self.change_to(card, Some(aid), refresh);
             }),
         };
         let code = match returned {
             Ok(()) => 0,
-            Err(refusal) => self.refuse(RETURN, refusal),
+            Err(refusal) => self.without_order(RETURN, refusal),
         };
         Ok(result_response(iot::RETURN_FROM_FALLBACK, code))
     }

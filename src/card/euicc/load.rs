@@ -344,6 +344,7 @@ impl Euicc {
             );
             return Err(fail(refusal(InstallError::IccidMismatch, "iccid-mismatch", text)));
         }
+        made.identity.check(metadata.rules, metadata.owner.as_ref()).map_err(&fail)?;
         if metadata.class == ProfileClass::Test && !made.test_keys {
             let text = "a test profile may authenticate with the test algorithm or published test keys only";
             return Err(fail(refusal(InstallError::TestProfileInvalidNaaKey, "test-key-invalid", text)));

@@ -27,9 +27,12 @@ const SERVICE_DATA: u16 = 0xbf22;
 const NOT_FOUND: u64 = 1;
 const WRONG_STATE: u64 = 2;
 const DISALLOWED: u64 = 3;
-const WRONG_REENABLING: u64 = 4;
+pub(super) const WRONG_REENABLING: u64 = 4;
 const CAT_BUSY: u64 = 5;
-const UNDEFINED: u64 = 127;
+pub(super) const UNDEFINED: u64 = 127;
+/// Codes of EnableProfileResult and DeleteProfileResult of SGP.32.
+pub(super) const ROLLBACK_NOT_AVAILABLE: u64 = 20;
+const RETURN_FALLBACK_PROFILE: u64 = 21;
 
 impl Euicc {
     /// ES10c.GetProfilesInfo.
@@ -103,7 +106,11 @@ impl Euicc {
         };
         let code = match done {
             Ok(()) => 0,
-            Err(refusal) => self.refuse(name, refusal),
+            Err(refusal) => match self.refuse(name, refusal) {
+                // Codes of SGP.32 that SGP.22 does not have.
+                ROLLBACK_NOT_AVAILABLE | RETURN_FALLBACK_PROFILE => UNDEFINED,
+                code => code,
+            },
         };
         Ok(Switch::response(switch.kind, code))
     }
@@ -125,7 +132,7 @@ impl Euicc {
         refresh: bool,
     ) -> Result<(), EuiccRefusal> {
         let slot = self.find(id)?;
-        let (target, class) = (slot.aid, slot.metadata.class);
+        let target = slot.aid;
         if let Some(unusable) = &slot.unusable {
             let text = format!("this program cannot use the profile: {}", unusable.cause);
             return Err(EuiccRefusal::new(UNDEFINED, "profile-unusable", text));
@@ -133,20 +140,28 @@ impl Euicc {
         if self.memory.enabled == Some(target) {
             return Err(EuiccRefusal::new(WRONG_STATE, "profile-enabled", "the profile is enabled already"));
         }
-        if let Some(enabled) = self.memory.enabled.and_then(|aid| self.memory.slot(&aid)) {
-            // A test profile takes the place of the other for a while only: PPR1 does not hinder it.
-            if class != ProfileClass::Test && enabled.metadata.rules.contains(PolicyRules::PPR1) {
-                let text = "PPR1 of the enabled profile does not let it be disabled";
-                return Err(EuiccRefusal::new(DISALLOWED, "policy-rule", text));
-            }
-            let back = self.memory.before_test.filter(|aid| *aid != target);
-            if enabled.metadata.class == ProfileClass::Test && class != ProfileClass::Test && back.is_some() {
-                let text = "after a test profile, only what was enabled before it may be enabled";
-                return Err(EuiccRefusal::new(WRONG_REENABLING, "wrong-profile", text));
-            }
-        }
+        self.check_change(target)?;
         self.check_free(card)?;
         self.change_to(card, Some(target), refresh);
+        Ok(())
+    }
+
+    /// Whether `target` may take the place of what is enabled, whoever asks for it: the eUICC with LPA and IPA, an eIM,
+    /// and the mechanisms of SGP.32 that enable a profile without an order of its own.
+    pub(super) fn check_change(&self, target: Aid) -> Result<(), EuiccRefusal> {
+        let slot = |aid: Aid| self.memory.slot(&aid);
+        let Some(enabled) = self.memory.enabled.and_then(slot) else { return Ok(()) };
+        let test = slot(target).is_some_and(|slot| slot.metadata.class == ProfileClass::Test);
+        // A test profile takes the place of the other for a while only: PPR1 does not hinder it.
+        if !test && enabled.metadata.rules.contains(PolicyRules::PPR1) {
+            let text = "PPR1 of the enabled profile does not let it be disabled";
+            return Err(EuiccRefusal::new(DISALLOWED, "policy-rule", text));
+        }
+        let back = self.memory.before_test.filter(|aid| *aid != target);
+        if enabled.metadata.class == ProfileClass::Test && !test && back.is_some() {
+            let text = "after a test profile, only what was enabled before it may be enabled";
+            return Err(EuiccRefusal::new(WRONG_REENABLING, "wrong-profile", text));
+        }
         Ok(())
     }
 
@@ -189,6 +204,15 @@ impl Euicc {
             let text = "PPR2 of the profile does not let it be deleted";
             return Err(EuiccRefusal::new(DISALLOWED, "policy-rule", text));
         }
+        // What an eIM has granted, and the way back from the fallback profile, need it (SGP.32 clause 3.4.3).
+        if self.memory.rollback.as_ref().is_some_and(|rollback| rollback.previous == aid) {
+            let text = "an eIM has granted a rollback to the profile";
+            return Err(EuiccRefusal::new(ROLLBACK_NOT_AVAILABLE, "rollback-profile", text));
+        }
+        if self.memory.before_fallback == Some(aid) && self.memory.enabled == self.memory.fallback {
+            let text = "the eUICC has fallen back, and the profile is the one that it returns to";
+            return Err(EuiccRefusal::new(RETURN_FALLBACK_PROFILE, "return-profile", text));
+        }
         self.remove(&aid);
         Ok(())
     }
@@ -202,14 +226,16 @@ impl Euicc {
             pointer.take_if(|pointer| pointer == aid);
         }
         memory.rollback.take_if(|rollback| rollback.previous == *aid);
+        memory.waiting.take_if(|waiting| *waiting == Some(*aid));
         self.notify(&slot.metadata, NotificationEvents::DELETE, None);
         self.changed();
         self.tell(DELETE, "profile-deleted", format!("{:?} is deleted", slot.metadata.name));
     }
 
-    /// A change of profile cannot begin while the terminal is busy with a proactive command.
+    /// A change of profile cannot begin while the terminal is busy with a proactive command. One that waits for a REFRESH
+    /// which the terminal could not do gives way to another.
     pub(super) fn check_free(&self, card: &Uicc) -> Result<(), EuiccRefusal> {
-        if card.toolkit.is_busy() || self.memory.waiting.is_some() {
+        if card.toolkit.is_busy() {
             let text = "the terminal has still to do a proactive command of this card";
             return Err(EuiccRefusal::new(CAT_BUSY, "toolkit-busy", text));
         }

@@ -27,6 +27,7 @@ use rand_chacha::ChaCha20Rng;
 
 pub use config::{Delivered, EuiccConfig, EuiccIdentity, RatRule};
 pub use events::{EuiccEvent, OnEuiccEvent};
+pub use package::{Installable, try_package};
 
 use super::{CardError, CardOp, OnOp, Uicc};
 use crate::crypto::rsp_cert::TrustAnchor;
@@ -236,9 +237,9 @@ impl Uicc {
         self.with_its_euicc(Euicc::power_up);
     }
 
-    /// The eUICC's share of TERMINAL RESPONSE: REFRESH is through, and what it announced happens.
+    /// The eUICC's share of TERMINAL RESPONSE: REFRESH is done, and what it announced happens.
     pub(super) fn refreshed(&mut self) {
-        if !self.toolkit.is_busy() {
+        if self.toolkit.take_refreshed() {
             self.with_its_euicc(Euicc::finish_switch);
         }
     }

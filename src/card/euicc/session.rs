@@ -29,8 +29,6 @@ pub(super) struct Session {
     pub(super) server_address: String,
     /// CERT.DPauth or CERT.DSauth.
     certificate: RspCertificate,
-    /// Place of the CI.
-    anchor: usize,
     euicc_signature1: Signature,
     pub(super) prepared: Option<Prepared>,
 }
@@ -93,7 +91,7 @@ impl Euicc {
         let no_context =
             || EuiccRefusal::new(4, "no-session", "no challenge was asked for since the last session");
         let challenge = self.challenge.ok_or_else(no_context)?;
-        let anchor = self.anchor_of(&request.ci_key_id)?;
+        self.check_signing_ci(&request.ci_key_id)?;
         let of_chain = |error: RspCertError| {
             EuiccRefusal::new(
                 u64::from(error.authenticate_error_code()),
@@ -106,7 +104,7 @@ impl Euicc {
             Some(Role::DsAuth) => Role::DsAuth,
             _ => Role::DpAuth,
         };
-        self.anchors[anchor].verify_chain(&[&certificate], role, None, &self.tally).map_err(of_chain)?;
+        self.verify_under_its_ci(&certificate, role).map_err(of_chain)?;
         if certificate.registered_id().is_none() {
             return Err(of_chain(RspCertError::NoOid { subject: certificate.subject_text() }));
         }
@@ -132,7 +130,6 @@ impl Euicc {
             transaction_id: signed.transaction_id.clone(),
             server_address: signed.server_address.clone(),
             certificate,
-            anchor,
             euicc_signature1,
             prepared: None,
         });
@@ -145,19 +142,30 @@ impl Euicc {
         })
     }
 
-    /// Place of the CI that both sides are to use. The beginning of its identifier is enough in SGP.32, and none
-    /// at all leaves the choice to the eUICC. It has to be one under which this eUICC has a certificate.
-    fn anchor_of(&self, ci_key_id: &[u8]) -> Result<usize, EuiccRefusal> {
+    /// Refuses a CI that this eUICC cannot sign under. The beginning of its identifier is enough in SGP.32, and none at
+    /// all leaves the choice to the eUICC.
+    fn check_signing_ci(&self, ci_key_id: &[u8]) -> Result<(), EuiccRefusal> {
         let own = self.config.signing_ci();
-        let named = |ci: &[u8]| if ci_key_id.is_empty() { ci == own } else { ci.starts_with(ci_key_id) };
-        self.anchors.iter().position(|ci| named(ci.key_id()) && ci.key_id() == own).ok_or_else(|| {
-            let text = format!(
-                "the CI key {} is not one under which this eUICC is certified; {} is",
-                hex::encode(ci_key_id),
-                hex::encode(own)
-            );
-            EuiccRefusal::new(7, "ci-unknown", text)
-        })
+        if own.starts_with(ci_key_id) {
+            return Ok(());
+        }
+        let text = format!(
+            "the CI key {} is not one under which this eUICC is certified; {} is",
+            hex::encode(ci_key_id),
+            hex::encode(own)
+        );
+        Err(EuiccRefusal::new(7, "ci-unknown", text))
+    }
+
+    /// Verifies the certificate of a server under the CI that it names: any of those that the eUICC verifies with,
+    /// which need not be the one that it signs under (SGP.22 clause 5.7.13).
+    fn verify_under_its_ci(&self, certificate: &RspCertificate, role: Role) -> Result<(), RspCertError> {
+        let by_key = |key: Option<&[u8]>| self.anchors.iter().find(|ci| key == Some(ci.key_id()));
+        let ci = by_key(certificate.authority_key_id()).or_else(|| by_key(Some(self.config.signing_ci())));
+        match ci.or(self.anchors.first()) {
+            Some(ci) => ci.verify_chain(&[certificate], role, None, &self.tally).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// ES10b.PrepareDownload.
@@ -193,9 +201,7 @@ impl Euicc {
             )
         };
         let certificate = RspCertificate::parse(&request.certificate).map_err(of_chain)?;
-        self.anchors[session.anchor]
-            .verify_chain(&[&certificate], Role::DpPb, None, &self.tally)
-            .map_err(of_chain)?;
+        self.verify_under_its_ci(&certificate, Role::DpPb).map_err(of_chain)?;
         check_same_oid(&session.certificate, &certificate).map_err(of_chain)?;
         let message = [&request.smdp_signed2[..], &tlv(0x5f37, &[&session.euicc_signature1])].concat();
         certificate

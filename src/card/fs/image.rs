@@ -6,12 +6,9 @@ use std::sync::Arc;
 use super::tree::{Content, File, Index, Kind, ROOT, Tree};
 use super::{ADF, ERASED, MF};
 use crate::card::install::refused;
-use crate::wire::saip::{FileKind, Image, ImageFile, PackageError, PeStatusCode};
+use crate::wire::saip::{FILE_BYTES_MAX, FILES_MAX, FileKind, Image, ImageFile, PackageError, PeStatusCode};
 use crate::wire::tlv;
 
-/// How many files a profile may have, and how many bytes their content.
-const FILES_MAX: usize = 2048;
-const BYTES_MAX: usize = 512 * 1024;
 /// READ BINARY reaches an offset of 15 bits and 256 bytes behind that.
 const SIZE_MAX: usize = 0x80ff;
 
@@ -29,8 +26,9 @@ impl Tree {
         let mut files: Vec<File> = Vec::with_capacity(image.files.len().min(FILES_MAX));
         for (at, file) in image.files.iter().enumerate() {
             bytes += file.content.len();
-            if at >= FILES_MAX || bytes > BYTES_MAX {
-                let cause = format!("a profile may have {FILES_MAX} files and {BYTES_MAX} bytes in them");
+            if at >= FILES_MAX || bytes > FILE_BYTES_MAX {
+                let cause =
+                    format!("a profile may have {FILES_MAX} files and {FILE_BYTES_MAX} bytes in them");
                 return Err(refusal(file, cause, PeStatusCode::NOT_ENOUGH_MEMORY));
             }
             let made = made(image, at, file)?;

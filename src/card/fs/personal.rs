@@ -59,12 +59,12 @@ pub(super) fn routing_indicator(p: &Personalisation) -> Content {
     Some(bcd::filled::<4>(bcd::values(digits).take(4)).to_vec())
 }
 
-pub(super) fn home_network(p: &Personalisation) -> Content {
+pub(in crate::card) fn home_network(p: &Personalisation) -> Content {
     // Access technologies 4800: E-UTRAN and NG-RAN.
     Some([&plmn(p.plmn)[..], &[0x48, 0x00]].concat())
 }
 
-pub(super) fn equivalent_home(p: &Personalisation) -> Content {
+pub(in crate::card) fn equivalent_home(p: &Personalisation) -> Content {
     Some(plmn(p.plmn).to_vec())
 }
 
@@ -100,16 +100,16 @@ pub(super) fn administrative(p: &Personalisation) -> Content {
 }
 
 /// EF.IMPI: the IMSI at the home domain (TS 23.003 clause 13.3).
-pub(super) fn private_identity(p: &Personalisation) -> Content {
+pub(in crate::card) fn private_identity(p: &Personalisation) -> Content {
     Some(uri(&format!("{}@{}", p.imsi, domain(p))))
 }
 
-pub(super) fn home_domain(p: &Personalisation) -> Content {
+pub(in crate::card) fn home_domain(p: &Personalisation) -> Content {
     Some(uri(&domain(p)))
 }
 
 /// EF.IMPU: the temporary public identity (TS 23.003 clause 13.4B).
-pub(super) fn public_identity(p: &Personalisation) -> Content {
+pub(in crate::card) fn public_identity(p: &Personalisation) -> Content {
     Some(uri(&format!("sip:{}@{}", p.imsi, domain(p))))
 }
 

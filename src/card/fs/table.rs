@@ -135,13 +135,16 @@ use Directory::{Gsm, Mf, Telecom};
 use Initial::{Bytes, Erased, Personal};
 use access::{PREFERENCE, PUBLIC, RESTRICTED, SUBSCRIPTION, TERMINAL};
 
+/// TS 102 221 clause 13.8: at most 50 mA, a time-out T_OP of 5 s, no need of more current when idle, no suspension.
+const UMPC: [u8; 5] = [0x32, 0x05, 0x00, 0x00, 0x00];
+
 #[rustfmt::skip]
 const COMMON: &[Entry] = &[
     directory(Mf, MF, Mf),
     records(Mf, 0x2f00, 0x1e, (DIR_RECORD, 3), PUBLIC, Bytes(&DIR)),                // EF.DIR
     transparent(Mf, 0x2f05, 0x05, 2, PREFERENCE, Erased),                           // EF.PL
     records(Mf, 0x2f06, 0x06, (ARR_RECORD, ARR_COUNT), PUBLIC, Bytes(&ARR)),        // EF.ARR
-    transparent(Mf, 0x2f08, 0x08, 5, PUBLIC, Bytes(&[0x00, 0x05, 0x32, 0x0a, 0x00])), // EF.UMPC
+    transparent(Mf, 0x2f08, 0x08, 5, PUBLIC, Bytes(&UMPC)),                   // EF.UMPC
     transparent(Mf, 0x2fe2, 0x02, 10, PUBLIC, Personal(personal::iccid)),           // EF.ICCID
     directory(Mf, 0x7f10, Telecom),
     records(Telecom, 0x6f3a, 0x00, (30, 10), TERMINAL, Erased),                     // EF.ADN

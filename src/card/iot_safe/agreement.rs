@@ -11,9 +11,8 @@ use crate::wire::{Command, StatusWord};
 /// Public key data is `34 45 49 43 86 41 04 X Y`.
 const HEAD: [u8; 7] = [0x34, 0x45, 0x49, 0x43, 0x86, 0x41, 0x04];
 
-/// A public key that is on its way in.
+/// A public key that is on its way in, on one channel.
 pub(super) struct Import {
-    pub(super) channel: usize,
     session: u8,
     /// Place of the container in the store.
     key: usize,
@@ -26,7 +25,8 @@ impl Applet {
         if usize::from(c.p2) >= super::objects::SESSIONS || c.p1 > 1 {
             return Err(StatusWord::INCORRECT_P1_P2);
         }
-        self.import = None;
+        // Another channel has its own.
+        self.imports.remove(&channel);
         if c.p1 == 1 {
             return Ok(Vec::new());
         }
@@ -34,7 +34,7 @@ impl Applet {
         if spec.public_access & objects::UPDATE == 0 {
             return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
         }
-        self.import = Some(Import { channel, session: c.p2, key, data: Vec::new() });
+        self.imports.insert(channel, Import { session: c.p2, key, data: Vec::new() });
         Ok(Vec::new())
     }
 
@@ -43,14 +43,14 @@ impl Applet {
         if c.p1 & 0x7f != 0 {
             return Err(StatusWord::INCORRECT_P1_P2);
         }
-        let import = self.import.take().filter(|i| (i.channel, i.session) == (channel, c.p2));
+        let import = self.imports.remove(&channel).filter(|import| import.session == c.p2);
         let mut import = import.ok_or(StatusWord::CONDITIONS_NOT_SATISFIED)?;
         import.data.extend_from_slice(c.data);
         if import.data.len() > HEAD.len() + 64 {
             return Err(StatusWord::INCORRECT_DATA);
         }
         if c.p1 == 0 {
-            self.import = Some(import);
+            self.imports.insert(channel, import);
             return Ok(Vec::new());
         }
         let point = import.data.strip_prefix(&HEAD).and_then(|point| <[u8; 64]>::try_from(point).ok());

@@ -3,14 +3,18 @@
 //!
 //! IoT.05 leaves the writing of files to remote administration. A device that enrols itself has to store its
 //! certificate, so this applet has one command more, **UPDATE FILE**: INS `D6`, offset in P1-P2 and data
-//! `83 LV(file) 53 LV(bytes)`, the mirror image of READ FILE (`B0`). The file ends where the write ends.
+//! `83 LV(file) 53 LV(bytes)`, the mirror image of READ FILE (`B0`). The parts of a certificate are kept aside until it
+//! is whole; the file holds what it held until then, and takes no certificate but one of the key of this applet.
 
 mod agreement;
 mod compress;
 mod derivation;
+mod file;
 mod objects;
 mod remote;
 mod signature;
+
+use std::collections::BTreeMap;
 
 use p256::ecdsa::SigningKey;
 use rand_chacha::ChaCha20Rng;
@@ -20,6 +24,7 @@ use rand_core::RngCore;
 pub(super) use self::compress::tests::state_behind;
 
 use self::agreement::Import;
+use self::file::Incoming;
 use self::objects::{File, Key, STORE, Secret, Store};
 use self::signature::Sessions;
 use super::state::{APPLET_FILE, APPLET_KEY, GENERATION, Stored, Writer, damaged, exactly};
@@ -66,7 +71,10 @@ pub(super) struct Applet {
     /// As personalised; no command reads or writes them.
     secrets: Vec<Option<Box<[u8; 32]>>>,
     sessions: Sessions,
-    import: Option<Import>,
+    /// Public keys on their way in, by channel.
+    imports: BTreeMap<usize, Import>,
+    /// Certificates on their way in, by channel.
+    incoming: BTreeMap<usize, Incoming>,
     key_stream: Box<ChaCha20Rng>,
     random_stream: Box<ChaCha20Rng>,
     on_op: Option<OnOp>,
@@ -108,7 +116,8 @@ impl Applet {
             files: vec![Vec::new(); store.files.len()],
             secrets: vec![None; store.secrets.len()],
             sessions: Sessions::default(),
-            import: None,
+            imports: BTreeMap::new(),
+            incoming: BTreeMap::new(),
             key_stream: Box::new(rng.stream(KEY_STREAM)),
             random_stream: Box::new(rng.stream(RANDOM_STREAM)),
             on_op: None,
@@ -136,13 +145,15 @@ impl Applet {
     /// Ends what was begun on `channel`.
     pub(super) fn end_sessions(&mut self, channel: usize) {
         self.sessions.end_all_of(channel);
-        self.import = self.import.take().filter(|import| import.channel != channel);
+        self.imports.remove(&channel);
+        self.incoming.remove(&channel);
     }
 
     /// Forgets sessions and volatile keys.
     pub(super) fn reset(&mut self) {
         self.sessions = Sessions::default();
-        self.import = None;
+        self.imports.clear();
+        self.incoming.clear();
         self.remotely_changed = false;
         for (spec, content) in self.store.keys.iter().zip(&mut self.keys) {
             if spec.volatile {
@@ -234,7 +245,7 @@ impl Applet {
             0x2d => self.verify_signature_update(channel, c),
             0xcb => self.get_data(c),
             0xb0 => self.read_file(c),
-            0xd6 => self.update_file(c),
+            0xd6 => self.update_file(channel, c),
             _ => Err(StatusWord::INSTRUCTION_NOT_SUPPORTED),
         }
     }
@@ -337,26 +348,6 @@ impl Applet {
         let rest = rest.ok_or(StatusWord::WRONG_OFFSET)?;
         let length = rest.len().min(usize::from(c.expected.unwrap_or(256)));
         Ok(rest[..length].to_vec())
-    }
-
-    /// UPDATE FILE at the offset in P1-P2, which is not beyond the end.
-    fn update_file(&mut self, c: &Command<'_>) -> Reply {
-        let (at, spec) = self.file(c.data)?;
-        if spec.access & objects::UPDATE == 0 {
-            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
-        }
-        let bytes = tlv::find(c.data, 0x53).map_err(|_| StatusWord::INCORRECT_DATA)?;
-        let offset = offset(c);
-        if offset > self.files[at].len() {
-            return Err(StatusWord::WRONG_OFFSET);
-        }
-        if offset + bytes.len() > spec.capacity {
-            return Err(StatusWord::INSUFFICIENT_MEMORY);
-        }
-        self.changes += 1;
-        self.files[at].truncate(offset);
-        self.files[at].extend_from_slice(bytes);
-        Ok(Vec::new())
     }
 
     fn private_key(&self, data: &[u8]) -> Result<(usize, &'static Key), StatusWord> {

@@ -10,7 +10,7 @@ use crate::card::Reply;
 use crate::wire::{Command, StatusWord};
 
 /// Stands for a channel where the applet keeps apart what was begun: no terminal has this one.
-const OVER_THE_AIR: usize = usize::MAX;
+pub(super) const OVER_THE_AIR: usize = usize::MAX;
 
 impl Applet {
     /// Does one command of a server. What uses a key instead of managing it is not there: an operator makes keys in

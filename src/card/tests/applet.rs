@@ -19,6 +19,14 @@ fn applet() -> Uicc {
     card
 }
 
+/// What stands for a certificate of `public`, X || Y in digits: a SEQUENCE with its key, and `fill` bytes more.
+pub(in crate::card) fn certificate(public: &str, fill: usize) -> String {
+    let body = format!("03420004{public}{}", "5a".repeat(fill));
+    let bytes = body.len() / 2;
+    let length = if bytes < 0x80 { format!("{bytes:02x}") } else { format!("82{bytes:04x}") };
+    format!("30{length}{body}")
+}
+
 /// Generates key pair `id` and returns X || Y in digits.
 fn generate(card: &mut Uicc, id: &str) -> String {
     let answer = send(card, &format!("81b9000003 8401{id} 00"));
@@ -88,6 +96,83 @@ fn a_signature_is_verified_with_a_key_that_was_put_in() {
 }
 
 #[test]
+fn a_verification_ends_where_its_key_is_replaced() {
+    let card = &mut applet();
+    let put = |card: &mut Uicc, point: &str| {
+        assert_eq!(send(card, "0124000003 850103"), "9000");
+        assert_eq!(send(card, &format!("01d8800047 34454943864104{point}")), "9000");
+    };
+    put(
+        card,
+        "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296\
+         4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5",
+    );
+    assert_eq!(send(card, "012c00000d 850103 a10103 91020001 920104"), "9000");
+    put(
+        card,
+        "7cf27b188d034f7e8a52380304b51ac3c08969e277f21b35a60b48fc47669978\
+         07775510db8ed040293d9ac69f7430dbba7dade63ce982299e04b79d227873d1",
+    );
+    // Made with the second key, over a hash.
+    let verify = "012d800064 9e202d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881\
+                  334056d790425339fbb8c90dc686751ffdcf74190bd1be53256d3d9e0c5facac0dec\
+                  b033b1e9bddb18074dd7714d6b4167ae1c18475c6312f946af33e77086252cdb";
+    assert_eq!(send(card, verify), "6985", "the session began with the first key");
+}
+
+#[test]
+fn public_keys_come_in_over_each_channel_for_itself() {
+    let card = &mut applet();
+    let public = generate(card, "01");
+    assert_eq!(send(card, "02a4040007a0000005590010"), "9000");
+    assert_eq!(send(card, "8124000003 850103"), "9000");
+    let (first, rest) = public.split_at(40);
+    assert_eq!(send(card, &format!("81d800001b 34454943864104{first}")), "9000");
+    // Another channel begins, sends something else, and closes.
+    assert_eq!(send(card, "8224000003 850103"), "9000");
+    assert_eq!(send(card, "82d8000002 3445"), "9000");
+    assert_eq!(send(card, "8224010000"), "9000");
+    assert_eq!(send(card, "82d8800002 4943"), "6985");
+    assert_eq!(send(card, &format!("81d880002c {rest}")), "9000", "the first one is not disturbed");
+    assert!(send(card, "81cd000003 850103 00").contains(&public));
+}
+
+#[test]
+fn a_certificate_is_whole_and_of_this_key_or_is_not_taken() {
+    let card = &mut applet();
+    let public = generate(card, "01");
+    let certificate_of = certificate;
+    let certificate = certificate_of(&public, 150);
+    let (first, rest) = certificate.split_at(2 * 120);
+    let write = |card: &mut Uicc, channel: u8, at: u16, part: &str| {
+        let bytes = part.len() / 2;
+        let object = format!(
+            "53{}{part}",
+            if bytes < 0x80 { format!("{bytes:02x}") } else { format!("81{bytes:02x}") }
+        );
+        let data = format!("830101{object}");
+        send(card, &format!("{:02x}d6{at:04x}{:02x}{data}", 0x80 | channel, data.len() / 2))
+    };
+    let held = |card: &mut Uicc| send(card, "81b0000003 830101 00");
+    assert_eq!(write(card, 1, 0, first), "9000");
+    assert_eq!(held(card), "6b00", "half of one is none");
+    assert_eq!(write(card, 1, 120, rest), "9000");
+    assert_eq!(held(card), format!("{certificate}9000"));
+    // Neither the beginning of another one, nor an end, nor an empty file, nor one of another key takes its place.
+    assert_eq!(write(card, 1, 0, "30"), "9000");
+    assert_eq!(write(card, 1, 5, "00"), "6b00");
+    assert_eq!(write(card, 1, 0, ""), "6982");
+    assert_eq!(write(card, 1, 0, "11223344"), "6a80");
+    let other = certificate_of(&"11".repeat(64), 40);
+    assert_eq!(write(card, 1, 0, &other), "6a80");
+    assert_eq!(write(card, 1, 0, &format!("{}00", &certificate[..2 * 100])), "9000");
+    assert_eq!(send(card, "02a4040007a0000005590010"), "9000");
+    assert_eq!(write(card, 2, 101, &certificate[2 * 101..]), "6b00", "of another channel");
+    assert_eq!(write(card, 1, 0, "3082ffff"), "6a84", "more than the file holds");
+    assert_eq!(held(card), format!("{certificate}9000"));
+}
+
+#[test]
 fn two_sides_agree_on_a_secret() {
     let (mut a, mut b) = (applet(), applet());
     let ours = generate(&mut a, "02");
@@ -149,7 +234,7 @@ fn policies_of_objects_hold() {
         ("812a00000d 840102 a10103 91020001 920104", "6985"), // a key for agreement does not sign
         ("8124000003 850101", "6985"), // the device's public key cannot be overwritten
         ("81d6000006 830102 530100", "6985"), // the trust anchor cannot be written
-        ("81d60a0006 830101 530100", "6b00"), // beyond the end
+        ("81d60a0006 830101 530100", "6b00"), // what has no beginning
         ("81b0000003 830103", "6a82"), // no such file
         ("81b0000003 830101", "6b00"), // an empty file
         ("8146000006 840101 850101", "6985"), // the device's key does not agree

@@ -134,3 +134,64 @@ fn a_change_of_profile_is_announced() {
     assert_eq!(send(card, "80f2000c00"), "910b");
     assert_eq!(send(card, "801200000b"), "d0098103010109820281829000");
 }
+
+#[test]
+fn a_class_that_an_instruction_does_not_have_is_said_to_be_none() {
+    let card = &mut card();
+    for (command, status) in [
+        ("80a40004023f00", "6e00"),
+        ("8070000001", "6e00"),
+        ("80b000000a", "6e00"),
+        ("00f2000c00", "6e00"),
+        ("ffa40004023f00", "6e00"),
+        ("ff00000000", "6e00"),
+        ("20a40004023f00", "6e00"),
+        ("00ff000000", "6d00"),
+    ] {
+        assert_eq!(send(card, command), status, "{command}");
+    }
+    // Whatever is selected.
+    send(card, "00a4040007a0000005590010");
+    assert_eq!(send(card, "80a40004023f00"), "6e00");
+    assert_eq!(send(card, "ff84000008"), "6e00");
+}
+
+#[test]
+fn no_suspension_is_promised() {
+    let card = &mut card();
+    assert_eq!(send(card, "00a4000c022f08"), "9000");
+    let umpc = send(card, "00b0000005");
+    assert_eq!(umpc, "32050000009000");
+    assert_eq!(send(card, "8076000000"), "6d00", "SUSPEND UICC is not there");
+}
+
+#[test]
+fn a_pin_is_four_to_eight_digits() {
+    let card = &mut card();
+    // PIN1 is disabled in this profile.
+    let (old, new) = ("30303030ffffffff", "31323334ffffffff");
+    assert_eq!(send(card, &format!("0028000108 {old}")), "9000");
+    for wrong in
+        ["0000000000000000", "ffffffffffffffff", "313233ffffffffff", "3132333400000000", "31323334ff353637"]
+    {
+        assert_eq!(send(card, &format!("0024000110 {old}{wrong}")), "6a80", "{wrong}");
+        assert_eq!(send(card, &format!("002c000110 3131313131313131{wrong}")), "6a80", "{wrong}");
+    }
+    assert_eq!(send(card, "00200001"), "63c3", "no try is spent");
+    assert_eq!(send(card, "002c0001"), "63ca");
+    assert_eq!(send(card, &format!("0024000110 {old}{new}")), "9000");
+    assert_eq!(send(card, &format!("0020000108 {new}")), "9000");
+    // An administrative code may be anything.
+    let adm = "3838383838383838";
+    assert_eq!(send(card, &format!("0024000a10 {adm}00000000000000ff")), "9000");
+}
+
+#[test]
+fn an_application_whose_pin_has_no_code_is_closed() {
+    let mut profile = installed(0);
+    profile.pins = crate::card::pin::Pins::none();
+    let card = &mut card();
+    card.swap_profile(Some(profile));
+    assert!(send(card, SELECT_USIM).starts_with("9000") || send(card, SELECT_USIM).starts_with("61"));
+    assert_eq!(send(card, &format!("0088008122{}", challenge(32))), "6982");
+}

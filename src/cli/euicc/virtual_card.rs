@@ -2,6 +2,7 @@
 //! state.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::EuiccToolError;
 use super::args::LocalArgs;
@@ -9,6 +10,7 @@ use crate::card::{CardPort, PortError};
 use crate::cli::args::ServedCards;
 use crate::cli::card::keeper::{Keeper, Maker};
 use crate::cli::card::virtual_profile;
+use crate::cli::terminal;
 use crate::world::served::ServedCard;
 
 /// The card with the first subscriber of the SIM profile at `path`.
@@ -25,7 +27,13 @@ pub(super) fn open(local: &LocalArgs, path: &Path) -> Result<Box<dyn CardPort>, 
         state: local.state.clone(),
         trace: false,
     };
-    let (uicc, keeper) = Maker::new(&args)?.card(&personalisation, 1)?;
+    let (mut uicc, keeper) = Maker::new(&args)?.card(&personalisation, 1)?;
+    // A code is all that goes over ES10; this card can say more.
+    uicc.set_euicc_listener(Arc::new(|event| {
+        if event.code.is_some() {
+            terminal::warning(format_args!("the eUICC refuses {}: {}", event.function, event.text));
+        }
+    }));
     Ok(Box::new(KeptCard { uicc, keeper }))
 }
 

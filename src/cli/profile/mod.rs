@@ -11,10 +11,10 @@ use std::process::ExitCode;
 use super::args::{ProfileBuildArgs, ProfileVerb};
 use super::exit::Exit;
 use super::terminal;
-use crate::card::{self, CardError, Personalisation};
+use crate::card::{self, CardError, Installable, Personalisation};
 use crate::io::files::{self, FileError};
 use crate::lab::{LabError, catalogue};
-use crate::wire::saip::{self, Package, PackageError};
+use crate::wire::saip::{Package, PackageError};
 
 /// Why a command could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -26,11 +26,10 @@ enum ProfileError {
     #[error("{}: {source}", path.display())]
     Personalise { path: PathBuf, source: CardError },
     #[error(
-        "{} is text, and no profile package, which is DER; `cellbed check` checks SIM profiles, and `cellbed profile build` \
-         makes a package of one",
+        "{}: {cause}; `cellbed check` checks SIM profiles, and `cellbed profile build` makes a package of one",
         path.display()
     )]
-    Text { path: PathBuf },
+    Text { path: PathBuf, cause: String },
     #[error("{}: {source}; a package is DER, as `cellbed profile build` writes it", path.display())]
     Package { path: PathBuf, source: PackageError },
     #[error("{} has no USIM with keys of its own whose identity could be changed", path.display())]
@@ -68,8 +67,9 @@ fn build(args: &ProfileBuildArgs) -> Done {
         Some(path) => {
             let read = Package::decode(&files::read_bytes(path)?);
             let mut package = read.map_err(|source| ProfileError::Package { path: path.clone(), source })?;
-            if !card::impersonate(&mut package, &p) {
-                return Err(ProfileError::NoSubscriber { path: path.clone() });
+            let left = card::impersonate(&mut package, &p);
+            for left in left.ok_or_else(|| ProfileError::NoSubscriber { path: path.clone() })? {
+                terminal::warning(format_args!("{}: {left}", path.display()));
             }
             package
         }
@@ -86,10 +86,15 @@ fn build(args: &ProfileBuildArgs) -> Done {
     Ok(Exit::Pass)
 }
 
-/// Whether the bytes are text, which no package is: its first octet is a tag of the context-specific class.
-pub(super) fn is_text(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes)
-        .is_ok_and(|text| !text.trim().is_empty() && text.starts_with(|c: char| c.is_ascii()))
+/// Where the bytes are text, which no package is, whose first octet is a tag of the context-specific class: which form of
+/// text.
+fn text_instead(path: &Path, bytes: &[u8]) -> Option<ProfileError> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    if text.trim().is_empty() || !text.starts_with(|c: char| c.is_ascii()) {
+        return None;
+    }
+    let PackageError { cause, .. } = Package::decode(bytes).err()?;
+    Some(ProfileError::Text { path: path.to_owned(), cause })
 }
 
 fn personalisation(path: &Path, index: u32) -> Result<Personalisation, ProfileError> {
@@ -103,8 +108,8 @@ fn check(paths: &[PathBuf]) -> Done {
     let mut worst = Exit::Pass;
     for path in paths {
         let bytes = files::read_bytes(path)?;
-        if is_text(&bytes) {
-            return Err(ProfileError::Text { path: path.clone() });
+        if let Some(text) = text_instead(path, &bytes) {
+            return Err(text);
         }
         match verdict(&bytes) {
             Ok((what, remarks)) => {
@@ -122,12 +127,10 @@ fn check(paths: &[PathBuf]) -> Done {
     Ok(worst)
 }
 
-/// What a package is in a few words, and what somebody should know of it, if a card could install it.
+/// What a package is in a few words, and what somebody should know of it, if a card could install it: the virtual eUICC
+/// is asked.
 fn verdict(bytes: &[u8]) -> Result<(String, Vec<String>), PackageError> {
-    let package = Package::decode(bytes)?;
-    let image = package.image()?;
-    let mut remarks = saip::remarks(&package, &image);
-    remarks.extend(image.left_out.iter().map(|left_out| format!("left out: {left_out}")));
+    let Installable { package, image, mut remarks } = card::try_package(bytes)?;
     if package.encode() != bytes {
         remarks.push("it is not written back as it was read, which is a fault of this program".to_owned());
     }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use serde_json::{Value, json};
 
-use super::{Done, ProfileError, is_text};
+use super::{Done, ProfileError, text_instead};
 use crate::cli::args::ProfileShowArgs;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
@@ -24,8 +24,8 @@ struct Shown {
 /// Prints the package. One that a card could not install is shown as far as it goes.
 pub(super) fn main(args: &ProfileShowArgs) -> Done {
     let bytes = files::read_bytes(&args.file)?;
-    if is_text(&bytes) {
-        return Err(ProfileError::Text { path: args.file.clone() });
+    if let Some(text) = text_instead(&args.file, &bytes) {
+        return Err(text);
     }
     let package = Package::decode(&bytes)
         .map_err(|source| ProfileError::Package { path: args.file.clone(), source })?;

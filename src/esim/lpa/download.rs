@@ -6,6 +6,7 @@ use super::super::es9p::{AuthenticateClientOk, Service};
 use super::super::{HttpRequest, HttpResponse};
 use super::activation::{ActivationCode, check_address};
 use super::es10::Es10;
+use super::installation::{command_name, element_at_fault, is_as_accepted, reason_name};
 use super::transport::{Authenticated, Transport};
 use super::{LpaError, Step};
 use crate::crypto::rsp_cert::RspCertificate;
@@ -341,6 +342,9 @@ impl Download {
                 return self.cancel(es10, CancelReason::LoadBppExecutionError, LpaError::Card(error));
             }
         };
+        if self.metadata.as_ref().is_some_and(|accepted| !is_as_accepted(&package, accepted)) {
+            return self.cancel(es10, CancelReason::MetadataMismatch, LpaError::OtherMetadata);
+        }
         let mut result = Vec::new();
         for piece in package.pieces() {
             result = match es10.load_piece(&piece) {
@@ -377,10 +381,11 @@ impl Download {
                 sequence_number: data.notification.sequence_number,
                 notification_kept: None,
             })),
-            FinalResult::Error { command, reason, .. } => Err(LpaError::Installation {
+            FinalResult::Error { command, reason, sima_response } => Err(LpaError::Installation {
                 command: command_name(command),
                 reason: reason_name(reason),
                 code: reason,
+                element: sima_response.as_deref().and_then(element_at_fault),
             }),
         };
         self.state = State::Notifying(outcome, data.notification.sequence_number);
@@ -501,40 +506,5 @@ fn download_error(code: u64) -> &'static str {
         4 => "no-session-context",
         5 => "invalid-transaction-id",
         _ => "undefined-error",
-    }
-}
-
-/// BppCommandId.
-fn command_name(number: u64) -> &'static str {
-    match number {
-        0 => "initialiseSecureChannel",
-        1 => "configureISDP",
-        2 => "storeMetadata",
-        3 => "storeMetadata2",
-        4 => "replaceSessionKeys",
-        5 => "loadProfileElements",
-        _ => "an unknown command",
-    }
-}
-
-/// ErrorReason.
-fn reason_name(code: u64) -> &'static str {
-    match code {
-        1 => "incorrect-input-values",
-        2 => "invalid-signature",
-        3 => "invalid-transaction-id",
-        4 => "unsupported-crt-values",
-        5 => "unsupported-remote-operation-type",
-        6 => "unsupported-profile-class",
-        7 => "scp03t-structure-error",
-        8 => "scp03t-security-error",
-        9 => "iccid-already-exists-on-euicc",
-        10 => "insufficient-memory",
-        11 => "interruption",
-        12 => "profile-element-processing-error",
-        13 => "iccid-mismatch",
-        14 => "test-profile-with-invalid-naa-key",
-        15 => "ppr-not-allowed",
-        _ => "unknown-error",
     }
 }

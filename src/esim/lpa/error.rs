@@ -41,16 +41,23 @@ pub enum LpaError {
     OtherSession,
     #[error("the order needs a confirmation code; --confirmation-code gives it")]
     CodeNeeded,
+    #[error("the profile that came has other metadata than the one that was accepted")]
+    OtherMetadata,
     #[error("the profile was refused: {0}")]
     Refused(&'static str),
     #[error("the profile has the policy rule {rule}, which this eUICC does not allow its owner")]
     RuleNotAllowed { rule: &'static str },
-    #[error("the eUICC did not install the profile: {command} failed: {reason} ({code})")]
-    Installation { command: &'static str, reason: &'static str, code: u64 },
+    #[error("the eUICC did not install the profile: {command} failed: {reason} ({code}){}", said(element.as_deref()))]
+    Installation { command: &'static str, reason: &'static str, code: u64, element: Option<String> },
     #[error("the eUICC took the whole package and gave no result")]
     NoResult,
     #[error("nothing is awaited: the procedure has ended")]
     Ended,
+}
+
+/// What the eUICC says of the profile element, behind the code.
+fn said(element: Option<&str>) -> String {
+    element.map(|said| format!(": {said}")).unwrap_or_default()
 }
 
 impl LpaError {
@@ -69,7 +76,9 @@ impl LpaError {
             | Self::RuleNotAllowed { .. }
             | Self::Installation { .. } => Blame::PeerRefused,
             Self::Card(_) | Self::NoResult => Blame::PeerBrokeProtocol,
-            Self::OtherServer { .. } | Self::OtherOid { .. } | Self::OtherSession => Blame::PeerUntrusted,
+            Self::OtherServer { .. } | Self::OtherOid { .. } | Self::OtherMetadata | Self::OtherSession => {
+                Blame::PeerUntrusted
+            }
             Self::Ended => Blame::Ours,
         }
     }
@@ -98,6 +107,7 @@ impl LpaError {
             Self::OtherOid { .. } => "other-smdp-oid",
             Self::OtherSession => "other-session",
             Self::CodeNeeded => "confirmation-code-needed",
+            Self::OtherMetadata => "other-metadata",
             Self::Refused(_) => "profile-refused",
             Self::RuleNotAllowed { .. } => "policy-rule-not-allowed",
             Self::Installation { .. } => "installation-failed",

@@ -11,6 +11,7 @@ mod discovery;
 mod download;
 mod error;
 mod es10;
+mod installation;
 mod notifications;
 mod policy;
 mod transport;

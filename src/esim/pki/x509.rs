@@ -13,7 +13,7 @@ use x509_cert::certificate::{Certificate, TbsCertificate, Version};
 use x509_cert::crl::{CertificateList, RevokedCert, TbsCertList};
 use x509_cert::ext::pkix::certpolicy::PolicyInformation;
 use x509_cert::ext::pkix::constraints::name::GeneralSubtree;
-use x509_cert::ext::pkix::crl::dp::DistributionPoint;
+use x509_cert::ext::pkix::crl::dp::{DistributionPoint, IssuingDistributionPoint};
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
     AuthorityKeyIdentifier, BasicConstraints, CertificatePolicies, CrlDistributionPoints, CrlNumber,
@@ -42,6 +42,8 @@ const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.
 const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
 /// id-ce-subjectAltName.
 const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
+/// id-ce-issuingDistributionPoint (RFC 5280 section 5.2.5).
+const ISSUING_DISTRIBUTION_POINT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.28");
 
 const WHAT: &str = "the certificate";
 
@@ -225,6 +227,29 @@ pub(super) fn crl<'a>(
         })
     };
     let entries = revoked.map(entry).collect::<Result<Vec<_>, EsimError>>()?;
+    let mut crl_extensions = vec![
+        authority_key_id(ci)?,
+        extension(false, &CrlNumber(Uint::new(&number.to_be_bytes()).map_err(wrong)?))?,
+    ];
+    // Where certificates say that the list is; it is of all of them, so that no more is in it.
+    let name = |url: &String| Ok(GeneralName::UniformResourceIdentifier(ia5(url)?));
+    let names = ci.crl_urls().iter().map(name).collect::<Result<Vec<_>, EsimError>>()?;
+    if !names.is_empty() {
+        let point = IssuingDistributionPoint {
+            distribution_point: Some(DistributionPointName::FullName(names)),
+            only_contains_user_certs: false,
+            only_contains_ca_certs: false,
+            only_some_reasons: None,
+            indirect_crl: false,
+            only_contains_attribute_certs: false,
+        };
+        // The crate has the identifier of another extension for this one.
+        crl_extensions.push(Extension {
+            extn_id: ISSUING_DISTRIBUTION_POINT,
+            critical: true,
+            extn_value: OctetString::new(point.to_der().map_err(wrong)?).map_err(wrong)?,
+        });
+    }
     let tbs = TbsCertList {
         version: Version::V2,
         signature: signature_algorithm(),
@@ -233,10 +258,7 @@ pub(super) fn crl<'a>(
         next_update: Some(time(next_update_unix_s)?),
         // The field may not be empty.
         revoked_certificates: (!entries.is_empty()).then_some(entries),
-        crl_extensions: Some(vec![
-            authority_key_id(ci)?,
-            extension(false, &CrlNumber(Uint::new(&number.to_be_bytes()).map_err(wrong)?))?,
-        ]),
+        crl_extensions: Some(crl_extensions),
     };
     let signature = signature(key, &tbs.to_der().map_err(wrong)?)?;
     let list = CertificateList { tbs_cert_list: tbs, signature_algorithm: signature_algorithm(), signature };

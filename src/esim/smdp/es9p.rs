@@ -12,6 +12,7 @@ use crate::wire::rsp::{
     CancelSessionResponse, EuiccCancelSessionSigned, EuiccSigned2, PolicyRules, PrepareDownloadResponse,
     SmdpSigned2,
 };
+use crate::wire::saip::Services;
 use crate::wire::tlv;
 
 /// Reasons of CancelSession after which the order still waits: postponed (1) and timeout (2).
@@ -347,7 +348,7 @@ impl Smdp {
     }
 }
 
-/// Whether a profile suits an eUICC: rules that it forbids, memory that it has not (SGP.22 clause 3.1.5).
+/// Whether a profile suits an eUICC: rules that it forbids, services and memory that it has not (SGP.22 clause 3.1.5).
 fn check_eligible(order: &Order, euicc: &Authenticated) -> Result<(), FunctionRefusal> {
     let forbidden = match euicc.info.forbidden_rules.as_deref() {
         Some([_, first, ..]) => PolicyRules(*first),
@@ -359,6 +360,12 @@ fn check_eligible(order: &Order, euicc: &Authenticated) -> Result<(), FunctionRe
             let detail = format!("It has the policy rule {name}, which the eUICC forbids.");
             return Err(FunctionRefusal::new(Reason::NoEligibleProfile, detail));
         }
+    }
+    let offered = Services::of_capability(&euicc.info.uicc_capability);
+    let lacking = Services::of_capability(&order.demands).lacking(&offered);
+    if !lacking.is_empty() {
+        let detail = format!("It demands {}, which the eUICC does not have.", lacking.join(", "));
+        return Err(FunctionRefusal::new(Reason::NoEligibleProfile, detail));
     }
     // An eUICC that does not say how much memory is free says so after the download.
     let free = tlv::find(&euicc.info.ext_card_resource, FREE_NON_VOLATILE).ok();

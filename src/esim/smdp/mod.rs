@@ -38,7 +38,7 @@ use super::{Caller, FunctionRefusal, HttpRequest, Reason, Served, json};
 use crate::crypto::Tally;
 use crate::crypto::rsp_cert::TrustAnchor;
 use crate::id::{Eid, Iccid};
-use crate::wire::bcd;
+use crate::wire::{bcd, saip};
 
 /// What may be set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,6 +215,8 @@ impl Smdp {
     pub fn add_profile_with(&mut self, profile: Profile, keys: PackageKeys) -> Result<(), FunctionRefusal> {
         self.check_new(&profile)?;
         let memory_bytes = profile.package.len() as u64;
+        let header = saip::Package::header_in(&profile.package);
+        let demands = header.map(|header| header.mandatory_services.capability()).unwrap_or_default();
         self.keep(Order {
             iccid: profile.iccid,
             profile_type: profile.profile_type,
@@ -232,6 +234,7 @@ impl Smdp {
             metadata: profile.metadata,
             package: Package::protect(profile.package, keys),
             memory_bytes,
+            demands,
             binding: None,
             transactions: Vec::new(),
             problem: None,

@@ -106,6 +106,9 @@ pub struct Order {
     pub(super) package: Package,
     /// How much memory of the eUICC the profile takes, about.
     pub(super) memory_bytes: u64,
+    /// What the profile demands of the eUICC, as the content of a UICCCapability.
+    #[serde(default)]
+    pub(super) demands: Vec<u8>,
     pub(super) binding: Option<Binding>,
     /// The sessions in which a package was handed out, the last one last.
     #[serde(with = "store")]

@@ -70,7 +70,7 @@ impl Producer {
     /// where it has no USIM with keys of its own.
     pub fn with_base(self, base: Package) -> Option<Self> {
         let any = self.profile.personalise(0).ok()?;
-        impersonate(&mut base.clone(), &any).then_some(Self { base: Some(base), ..self })
+        impersonate(&mut base.clone(), &any).map(|_| Self { base: Some(base), ..self })
     }
 
     /// What the home network is provisioned with for subscriber number `number`, and the ICCID of its profile: the

@@ -275,6 +275,46 @@ impl Package {
         found
     }
 
+    /// As [`replace_content`](Self::replace_content), also where `element` leaves the file to its template. A transparent
+    /// file that is too short for `content` grows.
+    pub fn set_content(&mut self, element: &str, name: &'static str, content: &[u8]) {
+        if self.replace_content(element, name, content) {
+            self.grow(element, name, content.len());
+            return;
+        }
+        for own in &mut self.elements {
+            let Element::Template(own_name, files) = own else { continue };
+            let names = template::names(own_name);
+            let Some(place) = names.iter().position(|own| *own == name).filter(|_| *own_name == element)
+            else {
+                continue;
+            };
+            let before =
+                |other: &str| names.iter().position(|own| *own == other).is_some_and(|at| at < place);
+            let at = files.files.iter().take_while(|(other, _)| before(other)).count();
+            files.files.insert(at, (name, File(vec![FileItem::Content(content.to_vec())])));
+        }
+    }
+
+    /// Gives a file whose size the package gives one of at least `bytes`.
+    fn grow(&mut self, element: &str, name: &str, bytes: usize) {
+        let templates = self.elements.iter_mut().filter_map(|own| match own {
+            Element::Template(own, files) if *own == element => Some(files),
+            _ => None,
+        });
+        let files = templates.flat_map(|files| files.files.iter_mut());
+        for (_, file) in files.filter(|(own, _)| *own == name) {
+            let Some(FileItem::Descriptor(fcp)) = file.0.first_mut() else { continue };
+            let size =
+                |digits: &Vec<u8>| digits.iter().fold(0usize, |sum, digit| sum << 8 | usize::from(*digit));
+            if fcp.file_size.as_ref().is_some_and(|own| size(own) < bytes) {
+                let digits = bytes.to_be_bytes();
+                let first = digits.iter().position(|digit| *digit != 0).unwrap_or(digits.len() - 1);
+                fcp.file_size = Some(digits[first..].to_vec());
+            }
+        }
+    }
+
     /// Gives the profile another ICCID, in the header and in EF.ICCID. `iccid` is as in that file.
     pub fn replace_iccid(&mut self, iccid: [u8; 10]) {
         if let Some(Element::Header(header)) = self.elements.first_mut() {

@@ -147,6 +147,25 @@ impl Element {
     }
 }
 
+/// Why bytes that do not begin as a header does are no package, in words for who has handed in the wrong file.
+fn strange_beginning(bytes: &[u8]) -> String {
+    let is_text = |byte: &u8| matches!(byte, 0x20..=0x7e | b'\t' | b'\n' | b'\r');
+    if !bytes.iter().all(is_text) {
+        return "a package begins with its header, tag A0; this does not".to_owned();
+    }
+    let digits = || bytes.iter().filter(|byte| !byte.is_ascii_whitespace());
+    let form = if digits().all(u8::is_ascii_hexdigit) {
+        "hexadecimal digits; `xxd -r -p` makes DER of them"
+    } else if digits().all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_".contains(byte)) {
+        "Base64; `base64 -d` makes DER of it"
+    } else if bytes.windows(3).any(|part| part == b"::=") || bytes.contains(&b'{') {
+        "ASN.1 value notation; its publisher has DER beside it"
+    } else {
+        "no form of DER"
+    };
+    format!("this is text, {form}; a package is in DER")
+}
+
 fn number_of(tag: u16) -> Option<u8> {
     (0..NAMES.len() as u8).find(|number| constructed(*number) == tag)
 }
@@ -170,11 +189,29 @@ pub struct Package {
 
 impl Package {
     /// Reads a package. What is read is written back byte for byte by [`Package::encode`].
+    ///
+    /// # Errors
+    /// Where the bytes are none: with the element that cannot be read, or what else they are.
     pub fn decode(bytes: &[u8]) -> Result<Self, PackageError> {
         let mut elements = Vec::new();
         let mut rest = bytes;
+        let strange = bytes.first().is_some_and(|first| u16::from(*first) != constructed(0));
+        if let Some(cause) = strange.then(|| strange_beginning(bytes)) {
+            let fault = Fault::new(PeStatusCode::INVALID_REQUEST_FORMAT, cause);
+            return Err(refusal(ElementRef { index: 0, name: "header" }, None, fault));
+        }
         while !rest.is_empty() {
             let index = elements.len();
+            if let Some(Element::End(head)) = elements.last() {
+                let (count, from) = (rest.len(), bytes.len() - rest.len());
+                let cause = format!("{count} bytes stand behind the end of the package, from byte {from} on");
+                let fault = Fault::new(PeStatusCode::INVALID_REQUEST_FORMAT, cause);
+                return Err(refusal(
+                    ElementRef { index: index - 1, name: NAMES[10] },
+                    Some(head.identification),
+                    fault,
+                ));
+            }
             let (object, behind) = Object::read(rest, 0)
                 .map_err(|fault| refusal(ElementRef { index, name: "unreadable element" }, None, fault))?;
             let name = name_of(object.tag);
@@ -189,6 +226,12 @@ impl Package {
             return Err(refusal(ElementRef { index: 0, name: "header" }, None, fault));
         }
         Ok(Self { elements })
+    }
+
+    /// The header of the package in `bytes`, without a look at what follows; none where there is none.
+    pub fn header_in(bytes: &[u8]) -> Option<Header> {
+        let (object, _) = Object::read(bytes, 0).ok()?;
+        if object.tag == constructed(0) { Header::read(object).ok() } else { None }
     }
 
     /// The package in DER.

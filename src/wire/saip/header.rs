@@ -3,6 +3,7 @@
 use super::der::{
     Fault, Fields, OCTETS, OID, Object, Oid, Raw, SEQUENCE, Within, Writer, constructed, context,
 };
+pub use super::services::Services;
 
 /// Head of a profile element.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -149,91 +150,6 @@ pub(super) fn no_more(fields: Fields<'_>) -> Result<(), Fault> {
             super::PeStatusCode::INVALID_REQUEST_FORMAT,
             format!("tag {:02X} is not known here", raw.tag),
         )),
-    }
-}
-
-/// Names of the services, by their number.
-const SERVICES: [&str; 30] = [
-    "contactless",
-    "usim",
-    "isim",
-    "csim",
-    "milenage",
-    "tuak128",
-    "cave",
-    "gba-usim",
-    "gba-isim",
-    "mbms",
-    "eap",
-    "javacard",
-    "multos",
-    "multiple-usim",
-    "multiple-isim",
-    "multiple-csim",
-    "tuak256",
-    "usim-test-algorithm",
-    "ber-tlv",
-    "dfLink",
-    "cat-tp",
-    "get-identity",
-    "profile-a-x25519",
-    "profile-b-p256",
-    "suciCalculatorApi",
-    "dns-resolution",
-    "scp11ac",
-    "scp11c-authorization-mechanism",
-    "s16mode",
-    "eaka",
-];
-
-/// What a card has to offer for the profile: numbers of the ASN.1 module, ascending.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Services {
-    numbers: Vec<u8>,
-    extra: Vec<Raw>,
-}
-
-impl Services {
-    /// From names of the ASN.1 module; one that it does not have is left out.
-    pub fn of(names: &[&str]) -> Self {
-        let listed = |number: &u8| names.contains(&SERVICES[usize::from(*number)]);
-        Self { numbers: (0..SERVICES.len() as u8).filter(listed).collect(), extra: Vec::new() }
-    }
-
-    /// The names.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.numbers.iter().map(|number| SERVICES[usize::from(*number)])
-    }
-
-    /// Takes the services `instead_of` out and puts `name` in.
-    pub(super) fn replace(&mut self, instead_of: &[&str], name: &str) {
-        self.numbers.retain(|number| !instead_of.contains(&SERVICES[usize::from(*number)]));
-        self.numbers.extend(SERVICES.iter().position(|own| *own == name).map(|number| number as u8));
-        self.numbers.sort_unstable();
-        self.numbers.dedup();
-    }
-
-    /// Whether the service called `name` in the ASN.1 module is among them.
-    pub fn contains(&self, name: &str) -> bool {
-        self.names().any(|own| own == name)
-    }
-
-    fn read(object: Object<'_>) -> Result<Self, Fault> {
-        let mut fields = object.fields()?;
-        let mut numbers = Vec::new();
-        for (number, name) in (0..).zip(SERVICES) {
-            if fields.optional(context(number), name, |o| o.null())?.is_some() {
-                numbers.push(number);
-            }
-        }
-        Ok(Self { numbers, extra: fields.rest()? })
-    }
-
-    fn write(&self, w: &mut Writer) {
-        for number in &self.numbers {
-            w.put(context(*number), &[]);
-        }
-        w.raw(&self.extra);
     }
 }
 

@@ -7,7 +7,13 @@ use std::fmt;
 
 use super::aka::CdmaParameter;
 use super::error::{ElementRef, PackageError};
+use super::services::Services;
 use super::toolkit::ToolkitParameters;
+
+/// Files that a profile may have; what has more is a mistake or an attack.
+pub const FILES_MAX: usize = 2048;
+/// Bytes that the files of a profile may hold.
+pub const FILE_BYTES_MAX: usize = 512 * 1024;
 
 /// A profile as a card holds it after installation.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,8 +25,12 @@ pub struct Image {
     /// As in EF.ICCID: digits as swapped nibbles, filled up with `F`. What that file holds, or if the package
     /// leaves it empty, what the header says.
     pub iccid: [u8; 10],
-    /// What the card has to offer, by the names of the ASN.1 module: `usim`, `milenage`, `get-identity`.
-    pub mandatory_services: Vec<&'static str>,
+    /// The header, which demands what the card has to offer.
+    pub header: ElementRef,
+    /// What the card has to offer: `usim`, `milenage`, `get-identity`.
+    pub mandatory_services: Services,
+    /// AID and version of executable code that the card has to hold.
+    pub mandatory_aids: Vec<(Vec<u8>, [u8; 2])>,
     /// Parents before children; the first one is the MF.
     pub files: Vec<ImageFile>,
     /// PINs and administrative codes.

@@ -17,6 +17,7 @@ pub mod header;
 mod image;
 mod response;
 mod rules;
+mod services;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -27,10 +28,12 @@ pub use der::{Oid, Raw};
 pub use element::{Element, Package};
 pub use error::{ElementRef, PackageError, PeStatusCode};
 pub use image::{
-    AkaAlgorithm, AppletInstance, Attempts, CdmaImage, FileKind, Image, ImageFile, LoadPackage, PinImage,
-    PukImage, RfmImage, SecurityDomainImage, SecurityDomainKey, SharedPins, SqnState, Subscription,
+    AkaAlgorithm, AppletInstance, Attempts, CdmaImage, FILE_BYTES_MAX, FILES_MAX, FileKind, Image, ImageFile,
+    LoadPackage, PinImage, PukImage, RfmImage, SecurityDomainImage, SecurityDomainKey, SharedPins, SqnState,
+    Subscription,
 };
 pub use response::{EuiccResponse, PeStatus, ResponseError};
 pub use rules::remarks;
+pub use services::Services;
 pub use template::oid as template_oid;
 pub use toolkit::ToolkitParameters;

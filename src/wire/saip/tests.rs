@@ -184,9 +184,12 @@ fn small() -> Vec<Element> {
 
 fn built(elements: Vec<Element>) -> Result<Image, PackageError> {
     let package = Package { elements };
-    let bytes = package.encode();
-    assert_eq!(Package::decode(&bytes).as_ref(), Ok(&package));
-    package.image()
+    let image = package.image();
+    match Package::decode(&package.encode()) {
+        Ok(read) => assert_eq!(read, package),
+        Err(error) => assert!(image.is_err(), "{error}"),
+    }
+    image
 }
 
 #[test]
@@ -308,6 +311,37 @@ fn files_are_made_one_by_one_and_linked() {
 }
 
 #[test]
+fn what_is_no_package_is_called_what_it_is() {
+    let der = Package { elements: small() }.encode();
+    let said = |bytes: &[u8]| Package::decode(bytes).unwrap_err().to_string();
+    let hex = hex::encode(&der);
+    let lines: Vec<&str> = (0..hex.len()).step_by(64).map(|at| &hex[at..hex.len().min(at + 64)]).collect();
+    for (bytes, what) in [
+        (lines.join("\n").into_bytes(), "this is text, hexadecimal digits"),
+        (base64_of(&der).into_bytes(), "this is text, Base64"),
+        (
+            b"value1 ProfileElement ::= header : { major-version 2 }".to_vec(),
+            "this is text, ASN.1 value notation",
+        ),
+        (b"[package]\nname = \"cellbed\"\n".to_vec(), "this is text, no form of DER"),
+        (vec![0x7f, b'E', b'L', b'F', 2, 1], "a package begins with its header, tag A0; this does not"),
+        (der[1..].to_vec(), "a package begins with its header, tag A0; this does not"),
+    ] {
+        let error = said(&bytes);
+        assert!(error.starts_with(&format!("element 0 (header): {what}")), "{error}");
+    }
+    let behind = said(&[&der[..], b"\n\n"].concat());
+    let expected =
+        format!("element 5 (end): 2 bytes stand behind the end of the package, from byte {} on", der.len());
+    assert!(behind.starts_with(&expected), "{behind}");
+}
+
+fn base64_of(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+#[test]
 fn a_refusal_names_the_element_the_place_and_the_status() {
     type Change = fn(&mut Vec<Element>);
     let cases: &[(Change, &str)] = &[
@@ -394,7 +428,7 @@ fn a_refusal_names_the_element_the_place_and_the_status() {
                 let huge = Fcp { file_size: Some(vec![0xff; 4]), ..transparent(0x6f01, 1) };
                 e.insert(5, generic(9, vec![create(huge)]));
             },
-            "element 5 (genericFileManagement), fileManagementCMD/[0]/[0]/createFCP: 4290775294 bytes more than",
+            "element 5 (genericFileManagement), fileManagementCMD/[0]/[0]/createFCP: 4294445310 bytes more than",
         ),
         (
             |e| {
@@ -406,7 +440,7 @@ fn a_refusal_names_the_element_the_place_and_the_status() {
                 };
                 e.insert(5, generic(9, vec![create(huge)]));
             },
-            "element 5 (genericFileManagement), fileManagementCMD/[0]/[0]/createFCP: 4290775294 bytes more than",
+            "element 5 (genericFileManagement), fileManagementCMD/[0]/[0]/createFCP: 4294445310 bytes more than",
         ),
         (
             |e| {
@@ -439,8 +473,9 @@ fn a_refusal_names_the_element_the_place_and_the_status() {
 #[test]
 fn an_element_that_is_not_known_is_left_out_unless_it_is_mandated() {
     let unknown = |mandated: &str| {
-        let bytes = hex::decode(format!("bf2a{mandated}")).unwrap();
-        Package::decode(&bytes).unwrap().elements.remove(0)
+        let header = Package { elements: small()[..1].to_vec() }.encode();
+        let bytes = [header, hex::decode(format!("bf2a{mandated}")).unwrap()].concat();
+        Package::decode(&bytes).unwrap().elements.remove(1)
     };
     let mut elements = small();
     elements.insert(5, unknown("05a003810107"));

@@ -154,7 +154,9 @@ fn image() -> Image {
         version: (2, 3),
         profile_type: None,
         iccid: [0x98; 10],
-        mandatory_services: Vec::new(),
+        header: ELEMENT,
+        mandatory_services: crate::wire::saip::Services::default(),
+        mandatory_aids: Vec::new(),
         files,
         pins: vec![
             pin(MF, 0x01, b"0000", Some(0x01), 0x06),

@@ -25,18 +25,25 @@ fn a_server_has_a_key_made_and_the_device_signs_with_it() {
     let public = generated[0].strip_prefix("840101850101").unwrap();
     assert_eq!(public, read[0]);
     // The certificate comes over the air, too.
-    let file =
-        server.expanded(card, TAR_IOT_SAFE, &["80d6000009 830101 5304 11223344", "80b00000038301 0100"]);
-    assert_eq!(file, ["9000", "112233449000"]);
+    let point = &public["34454943864104".len()..public.len() - 4];
+    let certificate = crate::card::tests::applet::certificate(point, 0);
+    let write = format!("80d600004b 830101 5346 {certificate}");
+    let file = server.expanded(card, TAR_IOT_SAFE, &[&write, "80b00000038301 0100"]);
+    assert_eq!(file, ["9000".to_owned(), format!("{certificate}9000")]);
     send(card, SELECT);
-    assert_eq!(send(card, "00b00000038301 0100"), "1122334463cf", "the device is told once");
-    assert_eq!(send(card, "00b00000038301 0100"), "112233449000");
+    let read = "00b00000038301 0100";
+    assert_eq!(send(card, read), format!("{certificate}63cf"), "the device is told once");
+    assert_eq!(send(card, read), format!("{certificate}9000"));
     assert_eq!(send(card, "002a00000d 840101 a10101 91020001 920104"), "9000");
     let signed = octets(&send(card, "002b800005 9b03616263 00"));
     let [0x33, 0x40, signature @ .., 0x90, 0x00] = &signed[..] else { panic!("{signed:02x?}") };
     let point = octets(&public["34454943 8641".len() - 1..public.len() - 4]);
     let key = VerifyingKey::from_sec1_bytes(&point).unwrap();
     key.verify(b"abc", &Signature::from_slice(signature).unwrap()).unwrap();
+    // The operator alone takes it away.
+    assert_eq!(send(card, "00d6000005 830101 5300"), "6982");
+    assert_eq!(server.compact(card, TAR_IOT_SAFE, "80d6000005 830101 5300"), "1 9000");
+    assert_eq!(send(card, read), "6b00");
 }
 
 #[test]

@@ -148,7 +148,11 @@ fn proofs_are_given_when_they_are_asked_for() {
 #[test]
 fn a_packet_comes_in_several_messages_in_any_order() {
     let (card, server) = &mut lab();
-    let write = format!("80d60000ce 830101 5381c8 {}", "5a".repeat(200));
+    send(card, "00a4040007a0000005590010");
+    let generated = send(card, "00b90000038401 0100");
+    let public = &generated["8401018501013445494386 4104".len() - 1..generated.len() - 4];
+    let certificate = crate::card::tests::applet::certificate(public, 128);
+    let write = format!("80d60000ce 830101 5381c8 {certificate}");
     let command = server.command(TAR_IOT_SAFE, &script(&[&write, "80cbc3000383010100"]));
     let parts = envelopes(&server.seal(&command));
     assert_eq!(parts.len(), 2);

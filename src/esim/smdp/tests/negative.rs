@@ -206,6 +206,35 @@ fn orders_are_for_whom_they_are_for() {
 }
 
 #[test]
+fn services_that_the_euicc_does_not_have() {
+    use crate::wire::saip::{Draft, header::Header, header::Services};
+    // The eUICC of these tests has CSIM and no MBMS.
+    for (service, refuses) in [("csim", false), ("mbms", true)] {
+        let mut bench = Bench::new();
+        let mut profile = profile(1);
+        let header = Header {
+            major_version: 2,
+            minor_version: 3,
+            profile_type: None,
+            iccid: [0x98; 10],
+            pol: None,
+            mandatory_services: Services::of(&["usim", service]),
+            mandatory_templates: Vec::new(),
+            connectivity: None,
+            mandatory_aids: None,
+            iot_pix: None,
+            extra: Vec::new(),
+        };
+        profile.package = Draft::new(header).finish().encode();
+        bench.smdp.add_profile(profile).unwrap();
+        bench.release(1, "M-1", None, None);
+        let request = bench.authentication(Some("M-1"));
+        let served = bench.call("authenticateClient", &request);
+        assert_eq!(served.refusal, refuses.then_some(Reason::NoEligibleProfile), "{}", served.note);
+    }
+}
+
+#[test]
 fn rules_that_the_euicc_forbids() {
     for (forbidden, refuses) in [(0x40, true), (0x20, false), (0, false)] {
         let mut bench = Bench::new();

@@ -111,7 +111,7 @@ pub enum AddEimResult {
 pub struct EimIdInfo {
     /// `eimId`, tag `80`: 1 to 128 bytes.
     pub eim_id: String,
-    /// `eimIdType`, tag `82`, where the eIM was added with one.
+    /// `eimIdType`, tag `82`: there for an OID and for an FQDN, not for what is proprietary.
     pub id_type: Option<EimIdType>,
 }
 

@@ -3,7 +3,7 @@
 use super::super::der::{Fault, Within};
 use super::super::error::PeStatusCode;
 use super::super::file::{Fcp, File, FileCommand, FileItem, GenericFiles, TemplateFiles};
-use super::super::image::{FileKind, ImageFile};
+use super::super::image::{FILE_BYTES_MAX, FILES_MAX, FileKind, ImageFile};
 use super::super::template::{self, Pattern, Place, Row, Shape};
 use super::content::{self, Cursor};
 use super::keys;
@@ -13,11 +13,6 @@ use super::{Assembly, identifiers};
 const USIM: &[u8] = &[0xa0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x02];
 const ISIM: &[u8] = &[0xa0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x04];
 const CSIM: &[u8] = &[0xa0, 0x00, 0x00, 0x03, 0x43, 0x10, 0x02];
-
-/// Files that a package may have; what is more is a mistake or an attack.
-const FILES_MAX: usize = 4096;
-/// Bytes of all files together.
-const BYTES_MAX: usize = 4 << 20;
 
 fn bad(cause: impl Into<String>) -> Fault {
     Fault::new(PeStatusCode::BAD_VALUES, cause)
@@ -227,7 +222,7 @@ impl Assembly {
         let used: usize = self.image.files.iter().map(content::room_taken).sum();
         if link.is_none() {
             let pattern = row.map_or(Pattern::Erased, |row| row.pattern);
-            file.content = content::initial(&file.kind, fcp, pattern, BYTES_MAX.saturating_sub(used))?;
+            file.content = content::initial(&file.kind, fcp, pattern, FILE_BYTES_MAX.saturating_sub(used))?;
         }
         if let Some(path) = link {
             self.links.push((place, path.clone()));

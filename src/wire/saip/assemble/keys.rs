@@ -145,12 +145,15 @@ impl Assembly {
             return Err(bad("the application has keys already"));
         }
         let subscription = match &aka.source {
-            AkaSource::Own(algorithm) => Subscription {
-                element: self.at,
-                adf,
-                sqn: sequence(aka),
-                ..subscription(algorithm).within("algoConfiguration/algoParameter")?
-            },
+            AkaSource::Own(algorithm) => {
+                let own = subscription(algorithm).within("algoConfiguration/algoParameter")?;
+                let sqn = sequence(aka);
+                // Test USIMs take any number; what the package says of it has no meaning.
+                if own.algorithm != AkaAlgorithm::Test {
+                    check_sequence(&sqn)?;
+                }
+                Subscription { element: self.at, adf, sqn, ..own }
+            }
             AkaSource::Mapped { source, .. } => {
                 let to = self.image.subscriptions.iter().position(|other| {
                     matches!(&self.image.files[other.adf].kind,
@@ -224,6 +227,20 @@ fn subscription(algorithm: &Algorithm) -> Result<Subscription, Fault> {
         sqn: SqnState { options: 0, delta: 0, age_limit: 0, initial: [0; 32] },
         shares_sqn_of: None,
     })
+}
+
+/// Without its five bits of IND a sequence number has 43.
+const SEQUENCE_MAX: u64 = 0x07ff_ffff_ffff;
+
+fn check_sequence(sqn: &SqnState) -> Result<(), Fault> {
+    let single = [("sqnDelta", sqn.delta), ("sqnAgeLimit", sqn.age_limit)];
+    let initial = sqn.initial.iter().map(|value| ("sqnInit", *value));
+    match single.into_iter().chain(initial).find(|(_, value)| *value > SEQUENCE_MAX) {
+        Some((name, value)) => {
+            Err(bad(format!("{value:012X} is beyond the maximum, {SEQUENCE_MAX:012X}")).within(name))
+        }
+        None => Ok(()),
+    }
 }
 
 fn sequence(aka: &AkaParameter) -> SqnState {

@@ -4,13 +4,15 @@
 mod content;
 mod files;
 mod keys;
+mod links;
 
 use super::der::Fault;
 use super::element::{Element, Package};
 use super::error::{ElementRef, PackageError, PeStatusCode};
 use super::image::{
-    AppletInstance, CdmaImage, FileKind, Image, LoadPackage, RfmImage, SecurityDomainImage, SecurityDomainKey,
+    AppletInstance, CdmaImage, Image, LoadPackage, RfmImage, SecurityDomainImage, SecurityDomainKey,
 };
+use super::services::Services;
 use super::toolkit::ToolkitParameters;
 use super::{application, header::Header, template};
 
@@ -69,7 +71,9 @@ impl Default for Assembly {
             version: (0, 0),
             profile_type: None,
             iccid: [0xff; 10],
-            mandatory_services: Vec::new(),
+            header: ElementRef { index: 0, name: "header" },
+            mandatory_services: Services::default(),
+            mandatory_aids: Vec::new(),
             files: Vec::new(),
             pins: Vec::new(),
             shared_pins: Vec::new(),
@@ -163,7 +167,9 @@ impl Assembly {
         self.image.version = (header.major_version, header.minor_version);
         self.image.profile_type.clone_from(&header.profile_type);
         self.image.iccid = header.iccid.map(|byte| byte.rotate_left(4));
-        self.image.mandatory_services = header.mandatory_services.names().collect();
+        self.image.header = self.at;
+        self.image.mandatory_services = header.mandatory_services.clone();
+        self.image.mandatory_aids = header.mandatory_aids.clone().unwrap_or_default();
         Ok(())
     }
 
@@ -202,40 +208,6 @@ impl Assembly {
             self.image.iccid = iccid;
         }
         Ok(self.image)
-    }
-
-    fn resolve_links(&mut self) -> Result<(), Late> {
-        let mut open = std::mem::take(&mut self.links);
-        while !open.is_empty() {
-            let before = open.len();
-            let mut later = Vec::new();
-            for (place, path) in open {
-                // `find` follows links that are resolved; one that is not is looked at again.
-                match self.image.find(&identifiers(&path)) {
-                    None => {
-                        return Err(
-                            self.broken_link(place, format!("there is no file {}", hex::encode(&path)))
-                        );
-                    }
-                    Some(to) if matches!(self.image.files[to].kind, FileKind::Link { .. }) => {
-                        later.push((place, path));
-                    }
-                    Some(to) => self.image.files[place].kind = FileKind::Link { to },
-                }
-            }
-            if let Some((place, path)) = later.first().filter(|_| later.len() == before) {
-                let cause = format!("{} is a link that leads back to links", hex::encode(path));
-                return Err(self.broken_link(*place, cause));
-            }
-            open = later;
-        }
-        Ok(())
-    }
-
-    fn broken_link(&self, place: usize, cause: String) -> Late {
-        let file = &self.image.files[place];
-        let fault = Fault::new(PeStatusCode::BAD_VALUES, cause).within("linkPath").within(file.name);
-        (file.element, fault)
     }
 }
 
