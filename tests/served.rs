@@ -128,7 +128,7 @@ fn personalisation() -> Personalisation {
 fn recomputed() -> Uicc {
     let (run, pki) = (RngTree::new(PUBLIC_SEED), Pki::lab().unwrap());
     let servers = EuiccServers::lab(&pki, &run, false).unwrap();
-    let issue = EuiccIssue { pki: &pki, servers: &servers, bootstrap: true, identity: None };
+    let issue = EuiccIssue { pki: &pki, servers: &servers, bootstrap: true, svn: None, identity: None };
     let anchor = trust_anchor(PUBLIC_SEED).unwrap();
     virtual_euicc(&personalisation(), 1, &run, &anchor, &issue).unwrap()
 }

@@ -371,7 +371,9 @@ impl Uicc {
         match selected.application {
             Some(Application::OfProfile(ProfileApplication::IotSafe)) => Ok(Vec::new()),
             Some(Application::OfProfile(_)) | None if wants_data => Ok(self.profile.fcp(&selected)),
-            Some(Application::IsdR) if wants_data => Ok(Euicc::isd_r_fci()),
+            Some(Application::IsdR) if wants_data => {
+                Ok(self.euicc.as_ref().map(|euicc| euicc.isd_r_fci()).unwrap_or_default())
+            }
             Some(Application::Ecasd) if wants_data => Ok(Euicc::ecasd_fci()),
             _ => Ok(Vec::new()),
         }

@@ -7,7 +7,7 @@ use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 
 use super::DeviceError;
-use super::iot_safe::{CERTIFICATE_FILE, IotSafe, KEY_ID, TRUST_ANCHOR_FILE, carry};
+use super::iot_safe::{CERTIFICATE_FILE, Dialect, IotSafe, KEY_ID, TRUST_ANCHOR_FILE, carry};
 use crate::ca::DeviceCertificate;
 use crate::card::{CardHandle, CardSlot};
 use crate::crypto::tls::{self, KeyLogSink, SignFn, VirtualClock};
@@ -34,6 +34,8 @@ pub struct Application {
     pub malice: Malice,
     /// What is known of the device's identity so far.
     pub identity: Identity,
+    /// How it speaks to the applet.
+    pub dialect: Dialect,
 }
 
 /// What the host of a device does that it should not, on purpose.
@@ -105,7 +107,7 @@ impl Application {
     /// The same.
     pub fn key_on_card(&mut self) -> Result<Option<[u8; 64]>, DeviceError> {
         let mut slot = self.card.lock().map_err(|_| DeviceError::Slot)?;
-        let applet = selected(&mut self.identity.applet, &mut slot)?;
+        let applet = selected(&mut self.identity.applet, &mut slot, self.dialect)?;
         let key = applet.public_key_if_made(&mut slot, KEY_ID)?;
         if let Some(public) = &key {
             let trust_anchor = applet.read_file(&mut slot, TRUST_ANCHOR_FILE)?;
@@ -128,7 +130,7 @@ impl Application {
     /// A refusal where the applet refuses; a fault of the bench where the card is gone.
     pub fn make_key(&mut self) -> Result<[u8; 64], DeviceError> {
         let mut slot = self.card.lock().map_err(|_| DeviceError::Slot)?;
-        let applet = selected(&mut self.identity.applet, &mut slot)?;
+        let applet = selected(&mut self.identity.applet, &mut slot, self.dialect)?;
         let made = applet.generate_key_pair(&mut slot, KEY_ID)?;
         let public_key = applet.read_public_key(&mut slot, KEY_ID)?;
         if made != public_key {
@@ -242,14 +244,18 @@ impl Application {
     fn applet(&mut self) -> Result<IotSafe, DeviceError> {
         self.public_key()?;
         let mut slot = self.card.lock().map_err(|_| DeviceError::Slot)?;
-        selected(&mut self.identity.applet, &mut slot)
+        selected(&mut self.identity.applet, &mut slot, self.dialect)
     }
 }
 
-fn selected(known: &mut Option<IotSafe>, slot: &mut CardSlot) -> Result<IotSafe, DeviceError> {
+fn selected(
+    known: &mut Option<IotSafe>,
+    slot: &mut CardSlot,
+    dialect: Dialect,
+) -> Result<IotSafe, DeviceError> {
     match known {
         Some(applet) => Ok(*applet),
-        None => Ok(*known.insert(IotSafe::select(slot)?)),
+        None => Ok(*known.insert(IotSafe::select(slot, dialect)?)),
     }
 }
 

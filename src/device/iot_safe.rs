@@ -1,6 +1,10 @@
 //! The device's side of IoT SAFE (GSMA IoT.05): what the application above the modem asks of the applet, over
 //! a logical channel of its own, so that the modem's selections on the basic channel stay as they are.
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
 use crate::card::iot_safe as store;
 use crate::card::{CardSlot, PortError};
 use crate::kernel::Blame;
@@ -60,22 +64,81 @@ fn meaning(status: StatusWord) -> &'static str {
     }
 }
 
+/// How an application speaks to the applet. IoT.05 leaves open what clients of different makers do differently; an applet
+/// has to take all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dialect {
+    /// By which AID the applet is selected.
+    pub aid: AppletAid,
+    /// The class of its commands (ISO/IEC 7816-4 clause 5.4.1).
+    pub class: CommandClass,
+    /// What the card gets to sign (IoT.05, mode of operation).
+    pub signs: SignedInput,
+}
+
+/// An AID of IoT SAFE applets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AppletAid {
+    /// That of the GSMA, `A0000005590010`.
+    #[default]
+    Gsma,
+    /// That of Thales, `A00000003053F12401770101495341`.
+    Thales,
+    /// That of CIRA, `A0000002480400`.
+    Cira,
+}
+
+/// The class byte of commands to the applet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CommandClass {
+    /// `8X`: the length of a signature comes in two bytes then.
+    #[default]
+    Proprietary,
+    /// `0X`: the length of a signature comes in one byte then.
+    Interindustry,
+}
+
+/// What the card gets to sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignedInput {
+    /// The full text, of which the card computes the hash.
+    #[default]
+    FullText,
+    /// The hash, which the device has computed.
+    Hash,
+}
+
+impl Dialect {
+    fn aid(self) -> &'static [u8] {
+        match self.aid {
+            AppletAid::Gsma => &store::AID_GSMA,
+            AppletAid::Thales => &store::AID_THALES,
+            AppletAid::Cira => &store::AID_CIRA,
+        }
+    }
+}
+
 /// The applet, selected on a logical channel. It stays selected until the card is reset or
 /// [`close`](Self::close) is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IotSafe {
     channel: u8,
+    dialect: Dialect,
 }
 
 impl IotSafe {
     /// Opens a logical channel and selects the applet on it.
-    pub fn select(slot: &mut CardSlot) -> Result<Self, IotSafeError> {
+    pub fn select(slot: &mut CardSlot, dialect: Dialect) -> Result<Self, IotSafeError> {
         let opened = send(slot, "MANAGE CHANNEL", Command::new(0x00, 0x70, 0x00, 0x00).with_expected(1))?;
         let &[channel @ 1..=3] = &opened[..] else {
             return Err(answer("MANAGE CHANNEL", format!("channel {}", hex::encode(opened))));
         };
-        send(slot, "SELECT", Command::new(channel, 0xa4, 0x04, 0x00).with_data(&store::AID_GSMA))?;
-        Ok(Self { channel })
+        send(slot, "SELECT", Command::new(channel, 0xa4, 0x04, 0x00).with_data(dialect.aid()))?;
+        Ok(Self { channel, dialect })
     }
 
     /// Closes the logical channel.
@@ -127,10 +190,13 @@ impl IotSafe {
         }
     }
 
-    /// Signs `message` with ECDSA, r || s. The card computes SHA-256 over the full text.
+    /// Signs `message` with ECDSA and SHA-256, r || s; the dialect says who computes the hash.
     pub fn sign(&self, slot: &mut CardSlot, key_id: u8, message: &[u8]) -> Result<[u8; 64], IotSafeError> {
         if message.len() > 0xffff {
             return Err(IotSafeError::TooLong { bytes: message.len() });
+        }
+        if self.dialect.signs == SignedInput::Hash {
+            return self.sign_digest(slot, key_id, &Sha256::digest(message).into());
         }
         let mut text = Vec::with_capacity(message.len() + 4);
         tlv::push(&mut text, 0x9b, message);
@@ -150,7 +216,7 @@ impl IotSafe {
     /// `n` random bytes, 1 to 256.
     pub fn random(&self, slot: &mut CardSlot, n: u16) -> Result<Vec<u8>, IotSafeError> {
         const NAME: &str = "GET RANDOM";
-        let data = send(slot, NAME, Command::new(0x80 | self.channel, 0x84, 0, 0).with_expected(n))?;
+        let data = send(slot, NAME, Command::new(self.class(), 0x84, 0, 0).with_expected(n))?;
         if data.len() != usize::from(n) {
             return Err(answer(NAME, format!("{} bytes instead of {n}", data.len())));
         }
@@ -163,7 +229,7 @@ impl IotSafe {
         let mut content = Vec::with_capacity(size);
         while content.len() < size {
             let at = (content.len() as u16).to_be_bytes();
-            let part = Command::new(0x80 | self.channel, 0xb0, at[0], at[1])
+            let part = Command::new(self.class(), 0xb0, at[0], at[1])
                 .with_data(&[0x83, 1, file_id])
                 .with_expected((size - content.len()).min(CHUNK) as u16)
                 .encode();
@@ -188,11 +254,7 @@ impl IotSafe {
             let mut data = vec![0x83, 1, file_id];
             tlv::push(&mut data, 0x53, part);
             let at = (offset as u16).to_be_bytes();
-            send(
-                slot,
-                "UPDATE FILE",
-                Command::new(0x80 | self.channel, 0xd6, at[0], at[1]).with_data(&data),
-            )?;
+            send(slot, "UPDATE FILE", Command::new(self.class(), 0xd6, at[0], at[1]).with_data(&data))?;
             offset += part.len();
             if offset == content.len() {
                 return Ok(());
@@ -224,11 +286,11 @@ impl IotSafe {
         const UPDATE: &str = "COMPUTE SIGNATURE UPDATE";
         // SHA-256 and ECDSA.
         let parameters = [0x84, 1, key_id, 0xa1, 1, mode, 0x91, 2, 0x00, 0x01, 0x92, 1, 0x04];
-        send(slot, INIT, Command::new(0x80 | self.channel, 0x2a, 0, 0).with_data(&parameters))?;
+        send(slot, INIT, Command::new(self.class(), 0x2a, 0, 0).with_data(&parameters))?;
         let mut chunks = data.chunks(255).peekable();
         while let Some(chunk) = chunks.next() {
             if chunks.peek().is_some() {
-                send(slot, UPDATE, Command::new(0x80 | self.channel, 0x2b, 0x00, 0).with_data(chunk))?;
+                send(slot, UPDATE, Command::new(self.class(), 0x2b, 0x00, 0).with_data(chunk))?;
                 continue;
             }
             let signed = self.call(slot, UPDATE, 0x2b, (0x80, 0), chunk)?;
@@ -242,6 +304,13 @@ impl IotSafe {
         Err(answer(UPDATE, "there was nothing to sign".to_owned()))
     }
 
+    fn class(&self) -> u8 {
+        match self.dialect.class {
+            CommandClass::Proprietary => 0x80 | self.channel,
+            CommandClass::Interindustry => self.channel,
+        }
+    }
+
     /// A command with data that wants an answer.
     fn call(
         &self,
@@ -251,7 +320,7 @@ impl IotSafe {
         (p1, p2): (u8, u8),
         data: &[u8],
     ) -> Result<Vec<u8>, IotSafeError> {
-        let class = 0x80 | self.channel;
+        let class = self.class();
         send(slot, name, Command { class, instruction, p1, p2, data, expected: Some(256) })
     }
 }

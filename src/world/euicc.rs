@@ -10,7 +10,9 @@ use crate::kernel::RngTree;
 use crate::net::endpoint::{EIM, SMDP, SMDS};
 use crate::wire::bcd;
 use crate::wire::rsp::iot::{EimConfigurationData, EimIdType, EimKey};
-use crate::wire::rsp::{NotificationConfiguration, OperatorId, PolicyRules, ProfileClass, ProfileMetadata};
+use crate::wire::rsp::{
+    NotificationConfiguration, OperatorId, PolicyRules, ProfileClass, ProfileMetadata, Version,
+};
 
 /// The servers that an eUICC is delivered with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -56,6 +58,8 @@ pub struct EuiccIssue<'a> {
     pub servers: &'a EuiccServers,
     /// Whether the profile of its card is on it and enabled.
     pub bootstrap: bool,
+    /// The version of SGP.22 that it says it supports; the newest where there is none.
+    pub svn: Option<Version>,
     /// Who it is, where it has been certified before; otherwise the hierarchy certifies a fresh key.
     pub identity: Option<EuiccIdentity>,
 }
@@ -73,7 +77,7 @@ pub fn virtual_euicc(
     issue: &EuiccIssue<'_>,
 ) -> Result<Uicc, WorldError> {
     let rng = run.branch(Actor::card(number));
-    let EuiccIssue { pki, servers, bootstrap, identity } = issue;
+    let EuiccIssue { pki, servers, bootstrap, svn, identity } = issue;
     let identity = match identity {
         Some(identity) => identity.clone(),
         None => {
@@ -86,6 +90,7 @@ pub fn virtual_euicc(
         default_smdp: servers.default_smdp.clone(),
         root_smds: servers.root_smds.clone().unwrap_or(plain.root_smds),
         eims: servers.eims.clone(),
+        svn: svn.unwrap_or(plain.svn),
         ..plain
     };
     let delivered = Delivered::Personalised {
@@ -140,7 +145,8 @@ mod tests {
         let plain = &mut super::super::factory::virtual_card(&card, 2, &run, &[1; 300]).unwrap();
         let pki = Pki::lab().unwrap();
         let servers = EuiccServers::lab(&pki, &run, false).unwrap();
-        let mut issue = EuiccIssue { pki: &pki, servers: &servers, bootstrap: true, identity: None };
+        let mut issue =
+            EuiccIssue { pki: &pki, servers: &servers, bootstrap: true, svn: None, identity: None };
         let euicc = &mut virtual_euicc(&card, 2, &run, &[1; 300], &issue).unwrap();
         // The ICCID, and a random number and a key of the applet.
         for command in

@@ -1,5 +1,6 @@
 //! Builds the devices of a run, each when it is switched on.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::WorldError;
@@ -12,6 +13,7 @@ use crate::crypto::tls::{KeyLogSink, Providers, VirtualClock};
 use crate::crypto::{Op, SoftKey, Tally};
 use crate::device::Device;
 use crate::device::application::{Applet, Application, Identity, Malice};
+use crate::device::iot_safe::Dialect;
 use crate::device::ipa::Assistant;
 use crate::device::plan::{Act, Cut};
 use crate::device::power::{Battery, Powered};
@@ -20,6 +22,7 @@ use crate::esim::pki::Pki;
 use crate::event::Actor;
 use crate::kernel::RngTree;
 use crate::ran::{UeConfig, usim};
+use crate::services::esim::Eum;
 
 /// What is not as it should be inside a device, on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,6 +51,10 @@ pub struct Blueprint {
     pub cuts: Vec<Cut>,
     /// What is not as it should be inside it.
     pub mischief: Mischief,
+    /// The EUM of its eUICC; the lab's own where there is none.
+    pub eum: Option<Arc<str>>,
+    /// How its application speaks to the IoT SAFE applet.
+    pub dialect: Dialect,
 }
 
 /// What makes cards eUICCs, and what their devices know of the eSIM side.
@@ -55,6 +62,8 @@ pub struct Blueprint {
 pub struct EsimIssue {
     /// The hierarchy that certifies the eUICCs.
     pub pki: Pki,
+    /// The EUMs of the scenario, by name.
+    pub eums: BTreeMap<String, Eum>,
     /// The servers that each eUICC is delivered with.
     pub servers: EuiccServers,
     /// Whether devices leave the talk with SM-DP+ and SM-DS to the eIM.
@@ -119,7 +128,7 @@ impl Factory {
         let applet = if own.is_some() { Applet::FromElsewhere } else { Applet::New };
         let port = match own {
             Some(card) => card,
-            None => self.virtual_card(&personalisation, number, &diary)?,
+            None => self.virtual_card(&personalisation, number, blueprint.eum.as_deref(), &diary)?,
         };
         let port: Box<dyn CardPort> = match battery.is_at_risk() {
             true => Box::new(Powered::new(port, battery.clone())),
@@ -153,6 +162,7 @@ impl Factory {
                 Mischief::None | Mischief::OtherCard | Mischief::NoOtaKeys => Malice::None,
             },
             identity: Identity::default(),
+            dialect: blueprint.dialect,
         };
         Ok(Device::new(
             number,
@@ -184,13 +194,16 @@ impl Factory {
         &self,
         card: &Personalisation,
         number: u32,
+        eum: Option<&str>,
         diary: &SharedDiary,
     ) -> Result<Box<dyn CardPort>, WorldError> {
         let tally = self.tally.clone();
         let mut uicc = match &self.esim {
             Some(issue) => {
-                let EsimIssue { pki, servers, .. } = issue;
-                let issue = EuiccIssue { pki, servers, bootstrap: true, identity: None };
+                let EsimIssue { pki, eums, servers, .. } = issue;
+                let own = eum.and_then(|name| eums.get(name));
+                let (pki, svn) = own.map_or((pki, None), |own| (&own.pki, own.svn));
+                let issue = EuiccIssue { pki, servers, bootstrap: true, svn, identity: None };
                 virtual_euicc(card, number, &self.rng, &self.trust_anchor, &issue)?
             }
             None => virtual_card(card, number, &self.rng, &self.trust_anchor)?,

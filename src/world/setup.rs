@@ -19,6 +19,7 @@ use crate::card::{CardPort, Personalisation, SimProfile};
 use crate::corenet::{AddressPool, Epc, EpcConfig, HssFault, Policy, Subscriber};
 use crate::crypto::tls::{KeyLogSink, Providers, VirtualClock};
 use crate::crypto::{Op, Tally};
+use crate::device::iot_safe::Dialect;
 use crate::device::plan::{Act, Cut};
 use crate::event::Actor;
 use crate::id::{DeviceName, Plmn};
@@ -45,7 +46,7 @@ const APN: &str = "internet";
 const UE_POOL: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 44, 0, 0), 14);
 /// The largest packet on the user plane, in bytes: what GTP-U leaves of a backhaul of 1500 with room to spare.
 const MTU: u16 = 1400;
-/// The model that the registrar records for every virtual device.
+/// The model that the registrar records for a device of which the scenario names none.
 const MODEL: &str = "cellbed-virtual-1";
 
 /// One device, as the scenario wants it.
@@ -71,6 +72,12 @@ pub struct DeviceSetup {
     pub clone: bool,
     /// What is not as it should be inside the device.
     pub mischief: Mischief,
+    /// The EUM of its eUICC, by its name in [`EsimSetup`]; the lab's own where there is none.
+    pub eum: Option<Arc<str>>,
+    /// What the registrar records as its model; a virtual device where there is none.
+    pub model: Option<Arc<str>>,
+    /// How its application speaks to the IoT SAFE applet.
+    pub dialect: Dialect,
 }
 
 /// One base station, as the bench wants it.
@@ -185,6 +192,7 @@ impl World {
                 let issue = EsimIssue {
                     servers: EuiccServers::lab(&prepared.pki, &rng, plan.indirect)?,
                     pki: prepared.pki,
+                    eums: prepared.eums,
                     indirect: plan.indirect,
                 };
                 (Some(prepared.services), Some(issue))
@@ -267,6 +275,8 @@ fn blueprint(device: &DeviceSetup) -> Blueprint {
         index: device.index,
         cuts: device.power_cuts.clone(),
         mischief: device.mischief,
+        eum: device.eum.clone(),
+        dialect: device.dialect,
     }
 }
 
@@ -327,7 +337,8 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory, Holders, Ota
         let mut octets = [0; 16];
         hiding.stream(&format!("name-{number}")).fill_bytes(&mut octets);
         let name = DeviceName::from_random(octets);
-        let (eid, model) = (card.eid.clone(), MODEL.to_owned());
+        let model = device.model.as_deref().unwrap_or(MODEL).to_owned();
+        let eid = card.eid.clone();
         let entry = Entry { eid, model, salt, name, allowed: device.allowed };
         inventory.add(card.iccid.clone(), entry);
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use cellbed::card::{CardPort, PortError, SimProfile, Uicc};
 use cellbed::corenet::{HssFault, SessionChange, Statement};
 use cellbed::crypto::{SoftKey, Tally};
+use cellbed::device::iot_safe::Dialect;
 use cellbed::device::plan::Act;
 use cellbed::device::{DeviceInput, DeviceOutput};
 use cellbed::event::{Actor, Body, Event, Outcome, Step, StepId};
@@ -46,6 +47,9 @@ pub fn setup(devices: u32) -> Setup {
         power_cuts: Vec::new(),
         clone: false,
         mischief: Mischief::None,
+        eum: None,
+        model: None,
+        dialect: Dialect::default(),
     };
     Setup {
         name: "test".into(),
@@ -250,6 +254,8 @@ fn a_step_is_given_up_at_its_time_limit() {
             index: 0,
             cuts: Vec::new(),
             mischief: Mischief::None,
+            eum: None,
+            dialect: Dialect::default(),
         }],
         plan: plain_steps().into_iter().map(Act::Step).collect(),
         esim: None,

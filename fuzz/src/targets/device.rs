@@ -19,7 +19,7 @@ const ANSWERS_MAX: usize = 20;
 pub fn euicc() -> Uicc {
     let run = RngTree::new(7);
     let servers = EuiccServers::lab(&PKI, &run, true).expect("the lab's servers");
-    let issue = EuiccIssue { pki: &PKI, servers: &servers, bootstrap: true, identity: None };
+    let issue = EuiccIssue { pki: &PKI, servers: &servers, bootstrap: true, svn: None, identity: None };
     virtual_euicc(&card(), 1, &run, &[], &issue).expect("an eUICC")
 }
 

@@ -161,7 +161,7 @@ pub fn run(bytes: &[u8]) {
 
 fn new_card() -> Uicc {
     let Factory { card, pki, servers } = &*FACTORY;
-    let issue = EuiccIssue { pki, servers, bootstrap: true, identity: None };
+    let issue = EuiccIssue { pki, servers, bootstrap: true, svn: None, identity: None };
     virtual_euicc(card, 1, &RngTree::new(7), &[0x30; 700], &issue).expect("an eUICC")
 }
 

@@ -2,8 +2,8 @@
 //! Specification clause 11.11) and GET DATA.
 
 use super::super::{Reply, Uicc};
+use super::Euicc;
 use super::es10::Failed;
-use super::{Euicc, information::SVN};
 use crate::wire::rsp::tlv;
 use crate::wire::{Command, StatusWord};
 
@@ -26,8 +26,8 @@ pub(super) struct Chain {
 
 impl Euicc {
     /// The answer to SELECT of the ISD-R: FCI with the version of SGP.22 (`ISDRProprietaryApplicationTemplate`).
-    pub(in crate::card) fn isd_r_fci() -> Vec<u8> {
-        let template = tlv(0xe0, &[&tlv(0x82, &[&SVN])]);
+    pub(in crate::card) fn isd_r_fci(&self) -> Vec<u8> {
+        let template = tlv(0xe0, &[&tlv(0x82, &[&self.config.svn])]);
         tlv(0x6f, &[&tlv(0x84, &[&ISD_R_AID]), &tlv(0xa5, &[&tlv(0x9f65, &[&[0xff]])]), &template])
     }
 

@@ -5,7 +5,10 @@ use crate::crypto::rsp_cert::{RspCertificate, RspKey, TrustAnchor};
 use crate::id::Eid;
 use crate::wire::bcd;
 use crate::wire::rsp::iot::EimConfigurationData;
-use crate::wire::rsp::{EidBytes, OperatorId, PolicyRules, ProfileMetadata};
+use crate::wire::rsp::{EidBytes, OperatorId, PolicyRules, ProfileMetadata, Version};
+
+/// The version of SGP.22 that is implemented.
+const SVN: Version = [2, 5, 0];
 
 /// Who an eUICC is: SK.EUICC.ECDSA, CERT.EUICC.ECDSA and CERT.EUM.ECDSA.
 #[derive(Clone)]
@@ -39,6 +42,8 @@ pub struct EuiccConfig {
     pub eims: Vec<EimConfigurationData>,
     /// The DER certificate that an IoT SAFE applet of a downloaded profile is delivered with.
     pub trust_anchor: Vec<u8>,
+    /// The version of SGP.22 that it says it supports (`svn`).
+    pub svn: Version,
     /// Whether EUICCInfo2 says what SGP.32 adds: `ipaMode` and `iotSpecificInfo`.
     pub iot_info: bool,
     /// Rules authorisation table (SGP.22 clause 2.9.2): which operators' profiles may have which rules.
@@ -80,6 +85,7 @@ impl EuiccConfig {
             forbidden_rules: PolicyRules::default(),
             eims: Vec::new(),
             trust_anchor: Vec::new(),
+            svn: SVN,
             iot_info: true,
             rules: vec![RatRule {
                 rules: PolicyRules(PolicyRules::PPR1.0 | PolicyRules::PPR2.0),

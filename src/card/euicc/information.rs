@@ -11,8 +11,6 @@ use crate::wire::rsp::{
     tlv,
 };
 
-/// The version of SGP.22.
-pub(super) const SVN: Version = [2, 5, 0];
 /// The version of the profile package specification.
 const PROFILE_VERSION: Version = [3, 3, 1];
 /// Further profiles, revocation lists, test profiles: a BIT STRING. Fields of the device information that are not
@@ -28,7 +26,7 @@ const RAM_BYTES: u64 = 64 * 1024;
 impl Euicc {
     pub(super) fn info1(&self) -> EuiccInfo1 {
         EuiccInfo1 {
-            svn: SVN,
+            svn: self.config.svn,
             ci_for_verification: self.ci_key_ids(),
             ci_for_signing: vec![self.config.signing_ci().to_vec()],
         }
@@ -37,7 +35,7 @@ impl Euicc {
     pub(super) fn info2(&self) -> EuiccInfo2 {
         EuiccInfo2 {
             profile_version: PROFILE_VERSION,
-            svn: SVN,
+            svn: self.config.svn,
             firmware: [0, 1, 0],
             ext_card_resource: [
                 int(0x81, self.memory.slots.len() as u64),

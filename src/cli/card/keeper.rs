@@ -156,7 +156,7 @@ impl Euiccs {
         let of_state = state.map(EuiccIdentity::of_state).transpose()?.flatten();
         let identity = of_folder().or(of_state);
         let Self { pki, servers, bootstrap, .. } = self;
-        Ok(EuiccIssue { pki, servers, bootstrap: *bootstrap, identity })
+        Ok(EuiccIssue { pki, servers, bootstrap: *bootstrap, svn: None, identity })
     }
 }
 

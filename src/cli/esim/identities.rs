@@ -76,7 +76,7 @@ fn of_folder(dir: &Path, now_unix_s: u64, tell: impl Fn(&str)) -> Result<Identit
     if let Some(eim) = &eim {
         anchor.verify_chain(&[&eim.certificate], Role::Eim, Some(now_unix_s), &tally)?;
     }
-    Ok(Identities { anchor, smdp, smds, eim })
+    Ok(Identities { anchor, smdp, smds, eim, further: Vec::new(), eim_anchors: Vec::new() })
 }
 
 fn host_of(name: &str) -> &str {

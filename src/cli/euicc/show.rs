@@ -291,7 +291,7 @@ mod tests {
         let profile = SimProfile::parse(include_str!("../../../sim-profiles/lte-test.toml")).unwrap();
         let (personalisation, run) = (profile.personalise(0).unwrap(), RngTree::new(LAB_SEED));
         let (pki, servers) = (Pki::lab().unwrap(), EuiccServers::default());
-        let issue = EuiccIssue { pki: &pki, servers: &servers, bootstrap: true, identity: None };
+        let issue = EuiccIssue { pki: &pki, servers: &servers, bootstrap: true, svn: None, identity: None };
         let card = virtual_euicc(&personalisation, 1, &run, &[], &issue).unwrap();
         let mut slot = CardSlot::new(Box::new(card));
         slot.reset().unwrap();

@@ -12,7 +12,7 @@ mod tests;
 
 use std::fmt;
 
-pub use setup::{Identities, Issue, Opening};
+pub use setup::{Identities, Issue, Opening, UnderCi};
 
 use super::eim::{Action, Eim, EimAnswer, EimRefusal, FORWARD_AGAIN_S, Forward, RelayToken};
 use super::smdp::{ProfileNotice, Smdp};

@@ -26,6 +26,20 @@ pub struct Identities {
     pub smds: Option<SmdsIdentity>,
     /// Absent where there is no eIM.
     pub eim: Option<Identity>,
+    /// Who they are under CIs besides.
+    pub further: Vec<UnderCi>,
+    /// The CIs whose eUICCs the eIM takes; those of the other servers where it is empty.
+    pub eim_anchors: Vec<TrustAnchor>,
+}
+
+/// Who SM-DP+ and SM-DS are under one more CI.
+pub struct UnderCi {
+    /// The CI.
+    pub anchor: TrustAnchor,
+    /// The SM-DP+.
+    pub smdp: SmdpIdentity,
+    /// The SM-DS.
+    pub smds: SmdsIdentity,
 }
 
 /// What identities are issued with.
@@ -57,7 +71,35 @@ impl Identities {
         let smdp = pki.smdp(&SMDP_OID.parse()?, smdp_hosts, *from_unix_s, &rng.branch(Server::Smdp))?;
         let smds = pki.smds(&SMDS_OID.parse()?, smds_hosts, *from_unix_s, &rng.branch(Server::Smds))?;
         let smdp = SmdpIdentity { auth: smdp.auth.counted(tally), pb: smdp.pb.counted(tally), ..smdp };
-        Ok(Self { anchor, smdp, smds: Some(smds), eim })
+        Ok(Self { anchor, smdp, smds: Some(smds), eim, further: Vec::new(), eim_anchors: Vec::new() })
+    }
+}
+
+/// What each server has, CI by CI.
+struct Servers {
+    smdp: Vec<(TrustAnchor, SmdpIdentity)>,
+    /// Empty where there is no SM-DS.
+    smds: Vec<(TrustAnchor, SmdsIdentity)>,
+    eim: Option<Identity>,
+    eim_anchors: Vec<TrustAnchor>,
+}
+
+impl Identities {
+    fn by_server(self) -> Servers {
+        let Self { anchor, smdp, smds, eim, further, eim_anchors } = self;
+        let mut anchors = vec![anchor.clone()];
+        let has_smds = smds.is_some();
+        let mut of_smds: Vec<_> = smds.into_iter().map(|smds| (anchor.clone(), smds)).collect();
+        let mut of_smdp = vec![(anchor, smdp)];
+        for UnderCi { anchor, smdp, smds } in further {
+            anchors.push(anchor.clone());
+            of_smdp.push((anchor.clone(), smdp));
+            if has_smds {
+                of_smds.push((anchor, smds));
+            }
+        }
+        let eim_anchors = if eim_anchors.is_empty() { anchors } else { eim_anchors };
+        Servers { smdp: of_smdp, smds: of_smds, eim, eim_anchors }
     }
 }
 
@@ -84,13 +126,13 @@ pub struct Opening<'a> {
 impl Office<Smdp> {
     /// Takes other certificates and revocation lists, while it serves. A server that has none among them keeps its own.
     pub fn renew(&mut self, identities: Identities, tally: &Tally) {
-        let Identities { anchor, smdp, smds, eim } = identities;
-        self.desks.smdp.renew(vec![(anchor.clone(), smdp)]);
-        if let (Some(desk), Some(identity)) = (&mut self.desks.smds, smds) {
-            desk.renew(vec![(anchor.clone(), identity)], tally);
+        let Servers { smdp, smds, eim, eim_anchors } = identities.by_server();
+        self.desks.smdp.renew(smdp);
+        if let (Some(desk), false) = (&mut self.desks.smds, smds.is_empty()) {
+            desk.renew(smds, tally);
         }
         if let (Some(desk), Some(identity)) = (&mut self.eim, eim) {
-            desk.renew(identity, vec![anchor]);
+            desk.renew(identity, eim_anchors);
         }
     }
 
@@ -101,27 +143,23 @@ impl Office<Smdp> {
     pub fn open(opening: Opening<'_>) -> Result<Self, StoreError> {
         let Opening { smdp: mut settings, smds_address, eim, identities, rng, store, records, tally } =
             opening;
-        let Identities { anchor, smdp, smds, eim: eim_identity } = identities;
+        let Servers { smdp, smds, eim: eim_identity, eim_anchors } = identities.by_server();
         let stream = |server: Server| -> ChaCha20Rng { rng.branch(server).stream(server.as_str()) };
         let smdp_address = settings.address.clone();
-        if smds.is_some() {
+        if !smds.is_empty() {
             settings.smds.push(smds_address.to_owned());
         }
-        let of_smdp = vec![(anchor.clone(), smdp)];
-        let smdp = Smdp::new(settings, of_smdp, stream(Server::Smdp), store(), records, tally)?;
-        let smds = match smds {
-            Some(smds) => {
-                let of_smds = vec![(anchor.clone(), smds)];
-                Some(Smds::new(smds_address, of_smds, stream(Server::Smds), store(), records, tally)?)
-            }
-            None => None,
+        let smdp = Smdp::new(settings, smdp, stream(Server::Smdp), store(), records, tally)?;
+        let smds = match smds.is_empty() {
+            false => Some(Smds::new(smds_address, smds, stream(Server::Smds), store(), records, tally)?),
+            true => None,
         };
         let eim = match (eim, eim_identity) {
             (Some(mut settings), Some(identity)) => {
                 settings.peers.push(smdp_address.clone());
                 settings.peers.extend(smds.as_ref().map(|smds| smds.address().to_owned()));
                 let stream = stream(Server::Eim);
-                Some(Eim::new(settings, identity, vec![anchor], stream, store(), records, tally)?)
+                Some(Eim::new(settings, identity, eim_anchors, stream, store(), records, tally)?)
             }
             _ => None,
         };

@@ -147,14 +147,14 @@ impl Pki {
             return Err(EsimError::Ein { found: options.eins.join(", ") });
         }
         let organization = options.organization.as_str();
-        let (ci_oid, eum_oid) = (CI_OID.parse()?, EUM_OID.parse()?);
+        let ci_oid = CI_OID.parse()?;
         let end = options.now_unix_s.saturating_add(ISSUER_LIFETIME_S);
 
         let ci_rng = rng.branch("ci");
         let ci_key = RspKey::from_stream(options.curve, &mut ci_rng.stream("key"));
         // Two CIs of one name would be taken for one.
         let common_name = format!("cellbed test CI {}", hex::encode(&ci_key.public().key_id()[..4]));
-        let mut terms = Terms {
+        let terms = Terms {
             role: Role::Ci,
             subject: x509::name(&[
                 (COMMON_NAME, &common_name),
@@ -171,20 +171,42 @@ impl Pki {
         };
         let ci = x509::certificate(&terms, None, &ci_key, &mut ci_rng.stream("serial"))?;
 
-        let eum_rng = rng.branch("eum");
-        let eum_key = RspKey::from_stream(options.curve, &mut eum_rng.stream("key"));
-        terms.role = Role::Eum;
-        terms.subject = x509::name(&[(ORGANIZATION, organization), (COMMON_NAME, "cellbed test EUM")])?;
-        terms.public = eum_key.public();
-        terms.oid = Some(&eum_oid);
-        terms.permitted = Some((organization, &options.eins));
-        let eum = x509::certificate(&terms, Some(&ci), &ci_key, &mut eum_rng.stream("serial"))?;
-        Ok(Self {
+        let pki = Self {
             ci: Issuer { certificate: ci, key: Some(ci_key) },
-            eum: Some(Issuer { certificate: eum, key: Some(eum_key) }),
+            eum: None,
             crl: None,
             partial_crls: Vec::new(),
-        })
+        };
+        pki.with_eum(organization, &options.eins, &options.crl_url, &rng.branch("eum"))
+    }
+
+    /// The same CI with an EUM of this organization, for EIDs that begin with one of `eins`. Its key comes from `rng`. It
+    /// is valid for as long as the CI is.
+    ///
+    /// # Errors
+    /// [`EsimError::Write`], [`EsimError::NoIssuerKey`].
+    pub fn with_eum(
+        &self,
+        organization: &str,
+        eins: &[String],
+        crl_url: &str,
+        rng: &RngTree,
+    ) -> Result<Self, EsimError> {
+        let ci = &self.ci.certificate;
+        let key = RspKey::from_stream(self.curve(), &mut rng.stream("key"));
+        let terms = Terms {
+            role: Role::Eum,
+            subject: x509::name(&[(ORGANIZATION, organization), (COMMON_NAME, "cellbed test EUM")])?,
+            public: key.public(),
+            oid: Some(&EUM_OID.parse()?),
+            hosts: &[],
+            permitted: Some((organization, eins)),
+            crl_url: Some(crl_url),
+            not_before_unix_s: ci.not_before_unix_s(),
+            not_after_unix_s: ci.not_after_unix_s(),
+        };
+        let certificate = x509::certificate(&terms, Some(ci), self.ci_key()?, &mut rng.stream("serial"))?;
+        Ok(Self { eum: Some(Issuer { certificate, key: Some(key) }), ..self.clone() })
     }
 
     /// The curve of every key here: SGP.22 clause 4.5.2.1 wants one curve in a chain.

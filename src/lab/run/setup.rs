@@ -27,6 +27,7 @@ impl Run {
             trigger: plan.trigger,
             indirect: plan.download == EsimDownload::Indirect,
             subscribed: plan.subscribed,
+            eums: plan.eum.iter().map(Into::into).collect(),
         })
     }
 
@@ -59,6 +60,9 @@ impl Run {
                 smdp_fault: scenario.fault_of(device.number).and_then(smdp_fault),
                 clone: device.clone_of.is_some(),
                 mischief: scenario.fault_of(device.number).map_or(Mischief::None, mischief),
+                eum: device.eum,
+                model: device.model,
+                dialect: device.iot_safe,
             })
         });
         Setup {

@@ -1,6 +1,8 @@
 //! A scenario: which devices there are, what they do, what goes wrong, and what is expected. It speaks of
 //! roles only; who plays them is the bench's business.
 
+mod esim;
+mod makers;
 mod names;
 mod order;
 mod rules;
@@ -19,12 +21,14 @@ use super::catalogue::{self, ProfileInfo};
 use super::diagnostic::Diagnostic;
 use super::document::Document;
 use super::{FileKind, LabError};
+use crate::device::iot_safe::Dialect;
 use crate::device::plan::{Act, Condition, Counted, Cut};
 use crate::event::{Step, StepId};
 use crate::id::Plmn;
 use crate::io::files;
 use crate::ran::Rat;
-use crate::services::esim::EsimTrigger;
+
+pub use esim::{EsimDownload, EsimPlan, EumPlan};
 
 /// The most devices that one scenario may have.
 pub const DEVICES_MAX: u32 = 100_000;
@@ -158,38 +162,6 @@ impl Default for Network {
     }
 }
 
-/// How devices get their operational eSIM profile.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EsimPlan {
-    /// The SIM profile that operational profiles are made from: the name of a file in `sim-profiles/`. Device number
-    /// `n` gets its card number `n - 1`.
-    pub profile: String,
-    /// A profile package (DER) in the place of those that cellbed makes: a path below `sim-profiles/`. It gets the
-    /// identity and the keys of each subscriber. Such a profile has no IoT SAFE applet: end with `enable` or `detach`.
-    pub package: Option<String>,
-    /// How the eIM tells a device what to download.
-    #[serde(default)]
-    pub trigger: EsimTrigger,
-    /// Who speaks to the SM-DP+.
-    #[serde(default)]
-    pub download: EsimDownload,
-    /// Whether the operational subscribers are provisioned in the HSS.
-    #[serde(default = "DeviceGroup::default_true")]
-    pub subscribed: bool,
-}
-
-/// Who speaks to the SM-DP+ (SGP.32 clauses 3.2.3.1 and 3.2.3.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum EsimDownload {
-    /// The device itself.
-    #[default]
-    Direct,
-    /// The eIM, for devices that can afford one connection only.
-    Indirect,
-}
-
 /// An EPS integrity algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -244,6 +216,14 @@ pub struct DeviceGroup {
     pub interval_ms: u32,
     /// The number of an earlier device whose identity (IMSI, K, ICCID, EID) these carry as well.
     pub clone_of: Option<u32>,
+    /// The manufacturer of their eUICCs: the name of an `esim.eum`. Default: the lab's own.
+    pub eum: Option<String>,
+    /// The model that the registrar records for them. Default: `cellbed-virtual-1`.
+    #[schemars(regex(pattern = "^[0-9A-Za-z._-]{1,32}$"))]
+    pub model: Option<String>,
+    /// How their application speaks to the IoT SAFE applet (IoT.05).
+    #[serde(default)]
+    pub iot_safe: Dialect,
 }
 
 impl DeviceGroup {
@@ -386,6 +366,12 @@ pub struct Device {
     pub start: Duration,
     /// The number of the device whose identity it carries.
     pub clone_of: Option<u32>,
+    /// The manufacturer of its eUICC, where the scenario names one.
+    pub eum: Option<Arc<str>>,
+    /// Its model, where the scenario names one.
+    pub model: Option<Arc<str>>,
+    /// How its application speaks to the IoT SAFE applet.
+    pub iot_safe: Dialect,
 }
 
 impl Scenario {
@@ -418,6 +404,9 @@ impl Scenario {
                 Some(device) => Arc::clone(&device.profile),
                 None => group.profile.as_deref().unwrap_or_default().into(),
             };
+            // A copy has what it was copied from.
+            let eum = group.eum.as_deref().map(Arc::from).or_else(|| original.as_ref()?.eum.clone());
+            let model: Option<Arc<str>> = group.model.as_deref().map(Arc::from);
             for nth in 0..u64::from(group.count) {
                 let index = match &original {
                     Some(device) => device.index,
@@ -437,6 +426,9 @@ impl Scenario {
                         u64::from(group.start_ms) + nth * u64::from(group.interval_ms),
                     ),
                     clone_of: group.clone_of,
+                    eum: eum.clone(),
+                    model: model.clone(),
+                    iot_safe: group.iot_safe,
                 });
             }
         }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::names::{device_exists, step_is_run};
 use super::{
-    DEVICES_MAX, DeviceGroup, Entry, Expectation, ExpectedOutcome, Fault, FaultKind, Scenario, order,
+    DEVICES_MAX, DeviceGroup, Entry, Expectation, ExpectedOutcome, Fault, FaultKind, Scenario, makers, order,
 };
 use crate::event::{Step, StepId};
 use crate::id::Imsi;
@@ -22,6 +22,7 @@ pub(super) fn check(
     profiles: &BTreeMap<String, ProfileInfo>,
 ) {
     order::check(scenario, document);
+    makers::check(scenario, document);
     esim(scenario, document, profiles);
     let sizes_known = device_groups(scenario, document, profiles);
     if sizes_known {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::services::esim::EsimTrigger;
 
 const VALID: &str = r#"
 summary = "Two devices and a clone"
@@ -127,6 +128,46 @@ fn the_number_of_devices_is_set_from_outside_only_where_they_are_alike() {
     assert!(read(told_of_one).unwrap().with_devices(30).is_err());
 }
 
+/// A scenario with these EUMs and this device.
+fn fleet(eums: &str, device: &str) -> String {
+    format!(
+        "summary = \"x\"\n[esim]\nprofile = \"nb-test\"\n{eums}\n[[device]]\nprofile = \"lte-test\"\n{device}\n"
+    )
+}
+
+#[test]
+fn makers_are_described_where_devices_name_them() {
+    let two = "[[esim.eum]]\nname = \"a\"\n[[esim.eum]]\nname = \"b\"\nci = \"x\"\nsvn = \"2.2.2\"\n";
+    let scenario =
+        read(&fleet(two, "eum = \"b\"\nmodel = \"m-1\"\niot_safe = { signs = \"hash\" }")).unwrap();
+    let device = &scenario.devices()[0];
+    assert_eq!((device.eum.as_deref(), device.model.as_deref()), (Some("b"), Some("m-1")));
+    let eum = &scenario.esim.as_ref().unwrap().eum[1];
+    assert_eq!((eum.version(), eum.trusted, eum.revoked), (Some([2, 2, 2]), true, false));
+    for (eums, device, message) in [
+        (two, "eum = \"c\"", "there is no EUM `c`"),
+        ("", "eum = \"a\"", "there is no EUM `a`"),
+        ("[[esim.eum]]\nname = \"a\"\n[[esim.eum]]\nname = \"a\"", "", "there are two EUMs of the name `a`"),
+        ("[[esim.eum]]\nname = \"a\"\nsvn = \"2.300.0\"", "", "`svn` is no version of SGP.22"),
+        ("[[esim.eum]]\nname = \"a\"\ntrusted = false", "", "the lab's own CI is trusted by its servers"),
+        (
+            &format!("{two}[[esim.eum]]\nname = \"c\"\nci = \"x\"\ntrusted = false"),
+            "",
+            "CI `x` is trusted for one EUM and not for another",
+        ),
+        ("", "model = \"a b\"", "`model` cannot be recorded"),
+        (
+            "",
+            "iot_safe = { aid = \"thales\" }",
+            "the applet of an operational profile has the AID of the GSMA alone",
+        ),
+    ] {
+        let told = messages(&fleet(eums, device));
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains(message), "{told:?}");
+    }
+}
+
 #[test]
 fn what_is_about_an_esim_profile_needs_one_to_come() {
     let with =
@@ -185,7 +226,7 @@ fn unknown_keys_are_named_all_at_once_with_their_nearest() {
     6 │ cont = 2
       ╰────
      help: did you mean `profile`? known here: `profile`, `count`, `allow`, `subscribed`,
-           `start_ms`, `interval_ms`, `clone_of`
+           `start_ms`, `interval_ms`, `clone_of`, `eum`, `model`, `iot_safe`
      × unknown key `cont` in `device` 1
       ╭─[lab/scenarios/trial.toml:6:1]
     5 │ profil = "lte-test"
@@ -194,7 +235,7 @@ fn unknown_keys_are_named_all_at_once_with_their_nearest() {
       ·   ╰── not a key here
       ╰────
      help: did you mean `count`? known here: `profile`, `count`, `allow`, `subscribed`,
-           `start_ms`, `interval_ms`, `clone_of`
+           `start_ms`, `interval_ms`, `clone_of`, `eum`, `model`, `iot_safe`
     "##);
 }
 

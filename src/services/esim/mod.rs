@@ -2,6 +2,7 @@
 //! with them on purpose.
 
 mod adapter;
+mod eums;
 mod faults;
 mod orders;
 
@@ -26,6 +27,7 @@ use crate::net::ServiceAddress;
 use crate::wire::Label;
 use crate::wire::http::{self, Request, Response};
 
+pub use eums::{Eum, EumSetup};
 pub use faults::SmdpFault;
 pub use orders::{EsimSetup, EsimTrigger, Means, Ordered, Prepared, Provisioned, prepare};
 

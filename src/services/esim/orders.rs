@@ -9,6 +9,7 @@ use rustls::ServerConfig;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::eums::{Eum, EumSetup, Eums};
 use super::faults::FaultySmdp;
 use super::{EsimServices, SmdpFault, fault, tls_server};
 use crate::card::{OtaKeys, SimProfile};
@@ -62,6 +63,8 @@ pub struct EsimSetup {
     pub indirect: bool,
     /// Whether the operational subscribers are provisioned in the HSS.
     pub subscribed: bool,
+    /// The manufacturers of eUICCs that are not the lab's own.
+    pub eums: Vec<EumSetup>,
 }
 
 /// A device that is to get an operational profile.
@@ -89,8 +92,10 @@ pub struct Provisioned {
 pub struct Prepared {
     /// The office of the servers.
     pub services: EsimServices,
-    /// Who issues the certificates of eUICCs.
+    /// Who issues the certificates of eUICCs without an EUM of their own.
     pub pki: Pki,
+    /// The EUMs of the scenario, by name.
+    pub eums: BTreeMap<String, Eum>,
     /// The operational subscribers.
     pub subscribers: Vec<Provisioned>,
     /// What each server presents itself with in TLS.
@@ -118,10 +123,11 @@ pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Res
     let Means { run, tally, clock, key_log } = means;
     let rng = &run.branch(lab::BRANCH);
     let pki = Pki::lab().map_err(fault)?;
+    let eums = Eums::new(&setup.eums, &rng.branch("eums")).map_err(fault)?;
     let hosts =
         |endpoint: ServiceAddress| [endpoint.name.to_owned(), endpoint.actor.transport_address().to_string()];
     let issue = Issue {
-        pki: &pki,
+        pki: &eums.lab,
         smdp_hosts: &hosts(SMDP),
         smds_hosts: &hosts(SMDS),
         from_unix_s: EPOCH_UNIX_S,
@@ -130,7 +136,12 @@ pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Res
         tally,
     };
     let eim = eim_identity(&pki, run).map_err(fault)?.counted(tally);
-    let identities = Identities::issue(&issue, Some(eim)).map_err(fault)?;
+    let mut identities = Identities::issue(&issue, Some(eim)).map_err(fault)?;
+    let of_smdp = (&identities.smdp.oid, &hosts(SMDP)[..]);
+    let smds_oid = identities.smds.as_ref().map_or(&identities.smdp.oid, |smds| &smds.oid);
+    let of_smds = (smds_oid, &hosts(SMDS)[..]);
+    identities.further = eums.further(of_smdp, of_smds, rng, tally).map_err(fault)?;
+    identities.eim_anchors = eums.all_anchors(tally).map_err(fault)?;
     // A certificate that signs packages is none for TLS: the eIM has one as an SM-DP+ has.
     let eim_tls = pki
         .smdp(&identities.smdp.oid, &hosts(EIM), EPOCH_UNIX_S, &rng.branch(Actor::EIM).branch("tls"))
@@ -165,7 +176,13 @@ pub fn prepare(setup: &EsimSetup, ordered: &[Ordered], means: &Means<'_>) -> Res
     let mut office = office.with_smdp(|honest| FaultySmdp { honest, rogue, fault: None });
     let (orders, subscribers) = Orders::new(setup, ordered, rng, &mut office.smdp_mut().honest)?;
     let faults = ordered.iter().filter_map(|device| Some((device.number, device.fault?))).collect();
-    Ok(Prepared { services: EsimServices { office, orders, faults }, pki, subscribers, tls })
+    Ok(Prepared {
+        services: EsimServices { office, orders, faults },
+        pki,
+        eums: eums.by_name,
+        subscribers,
+        tls,
+    })
 }
 
 /// An SM-DP+ whose certificates come from a CI of its own, and which says that the CI is the card's.
@@ -350,6 +367,7 @@ mod tests {
             trigger: EsimTrigger::ActivationCode,
             indirect: false,
             subscribed: true,
+            eums: Vec::new(),
         };
         let (run, tally, clock) = (RngTree::new(7), Tally::new(), VirtualClock::new(EPOCH_UNIX_S));
         let means = Means { run: &run, tally: &tally, clock: &clock, key_log: None };
