@@ -196,6 +196,35 @@ pub enum BenchVerb {
     Card(CardBenchArgs),
     /// Download profiles to virtual eUICCs: downloads per second, APDUs, and the share of public-key cryptography
     Esim(EsimBenchArgs),
+    /// Ask servers and network for something, alone and while strangers come in numbers: how long each takes
+    Strangers(StrangersArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct StrangersArgs {
+    /// How many connections strangers make to each server; 0 leaves the servers out
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub connections: u32,
+
+    /// How many requests the good client makes alone; beside the strangers as many, and more until all of them have come
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub requests: u32,
+
+    /// How many ATTACH REQUESTs strangers send to the embedded core network; 0 leaves it out
+    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub attaches: u32,
+
+    /// How many devices go through their procedure beside them, switched on at intervals of 100 ms
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub devices: u32,
+
+    /// End with exit code 99 where a request waits longer, or the network is further behind the clock, in milliseconds
+    #[arg(long, value_name = "MS")]
+    pub max_wait_ms: Option<f64>,
+
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -31,6 +31,7 @@ pub fn main(args: &BenchArgs, live: Option<Live>) -> ExitCode {
         BenchVerb::Esim(args) => {
             return done(super::esim::bench::main(args), super::esim::bench::BenchError::exit);
         }
+        BenchVerb::Strangers(args) => return super::strangers::main(args),
     };
     match onboard(args, live) {
         Ok(exit) => exit.into(),

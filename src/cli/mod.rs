@@ -25,6 +25,7 @@ mod profile;
 pub mod reference;
 mod report;
 mod run;
+mod strangers;
 mod terminal;
 mod yardstick;
 

@@ -8,6 +8,7 @@ use super::exit::Exit;
 use super::terminal;
 use crate::event::Role;
 use crate::io::drive::{JoinError, join};
+use crate::io::entropy;
 use crate::ran::{Enb, EnbConfig};
 use crate::world::nodes::EnbNode;
 use crate::world::setup::TAC;
@@ -22,7 +23,14 @@ pub fn main(args: &NodeArgs) -> ExitCode {
         terminal::failure(format!("{actor} cannot be played from outside; base stations can, as in enb1"));
         return Exit::SetUp.into();
     }
-    let enb = Enb::new(EnbConfig::new(actor.number, args.plmn, TAC));
+    let rng = match entropy::fresh() {
+        Ok(rng) => rng,
+        Err(error) => {
+            terminal::failure(error);
+            return Exit::SetUp.into();
+        }
+    };
+    let enb = Enb::new(EnbConfig::new(actor.number, args.plmn, TAC), rng.tree());
     match join(actor, &mut EnbNode::new(actor.number, enb), &args.join, WITHIN) {
         Ok(()) => Exit::Pass.into(),
         Err(error) => {

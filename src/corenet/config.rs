@@ -9,6 +9,7 @@ use super::session::RatType;
 use crate::crypto::Tally;
 use crate::id::Plmn;
 use crate::kernel::Duration;
+use crate::wire::gtpu::PeerGroups;
 
 /// What a core network is.
 #[derive(Debug, Clone)]
@@ -41,6 +42,8 @@ pub struct EpcConfig {
     pub t3412: Duration,
     /// How many connections of UEs that have proved nothing there may be.
     pub pending: PendingLimits,
+    /// Base stations that send user packets from more than one address, with all the addresses of each.
+    pub peer_groups: PeerGroups,
     /// What is wrong with the HSS, on purpose.
     pub hss_fault: HssFault,
     /// Counts what the network computes with its own key.
@@ -64,6 +67,7 @@ impl EpcConfig {
             mme_code: 1,
             t3412: Duration::from_secs(54 * 60),
             pending: PendingLimits::default(),
+            peer_groups: PeerGroups::default(),
             hss_fault: HssFault::None,
             tally: Tally::new(),
         }

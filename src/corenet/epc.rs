@@ -61,10 +61,12 @@ impl Epc {
         if seconds > T3412_S_MAX {
             return Err(CorenetError::T3412 { seconds });
         }
-        let key = SoftKey::from_stream(&mut rng.branch(Actor::GATEWAY).stream("attestation"));
+        let of_gateway = rng.branch(Actor::GATEWAY);
+        let key = SoftKey::from_stream(&mut of_gateway.stream("attestation")).counted(&config.tally);
+        let peers = config.peer_groups.clone();
         Ok(Self {
             hss: Hss::new(config.hss_fault, rng.branch(Actor::HSS)),
-            gateway: Gateway::new(config.plmn, config.ue_pool, key.counted(&config.tally)),
+            gateway: Gateway::new(config.plmn, config.ue_pool, key, peers, &of_gateway),
             mme: Mme::new(config, &rng.branch(Actor::MME)),
         })
     }
@@ -102,8 +104,8 @@ impl Epc {
                 core.gateway.restate(now, core.out);
                 Ok(())
             }
-            EpcInput::GtpU { from, bytes } => core.gateway.receive_gtpu(from, bytes, core.out),
-            EpcInput::Sgi(packet) => core.gateway.receive_sgi(packet, core.out),
+            EpcInput::GtpU { from, bytes } => core.gateway.receive_gtpu(now, from, bytes, core.out),
+            EpcInput::Sgi(packet) => core.gateway.receive_sgi(now, packet, core.out),
             EpcInput::Withdraw { imsi } => self.mme.withdraw(imsi, &mut core),
             EpcInput::Timer => self.mme.expire(&mut core),
         }
@@ -138,6 +140,11 @@ impl Epc {
     /// How many connections the MME has given up because there were too many without proof of who they are.
     pub fn connections_given_up(&self) -> u64 {
         self.mme.given_up
+    }
+
+    /// What the gateway has dropped, by reason, with how often.
+    pub fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.gateway.drops().map(|(why, count)| (why.name(), count))
     }
 
     /// How many UEs the MME has a context of.

@@ -1,21 +1,31 @@
 //! The serving and PDN gateway: addresses, tunnels, and the user plane between S1-U and the service network
 //! (TS 23.401, TS 29.281). Its control plane is a function call of the MME.
+//!
+//! Nobody on the networks beside it is believed. A G-PDU counts where it comes from the base station to which the session
+//! has its bearer, and carries a packet of the session's own address; a packet of the service network passes to a UE
+//! where the UE might have asked for it. What does not is dropped, counted, and told.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::session::{Attestation, PdnAddress, RatType, SessionChange, SessionId, Statement};
+use super::session::{Attestation, PdnAddress, RatType, SessionChange, SessionId, Statement, UNRESTRICTED};
 use super::{CorenetError, EpcOutput};
 use crate::crypto::SoftKey;
 use crate::event::{Actor, SessionKey};
 use crate::id::{Iccid, Imei, Imsi, Plmn};
-use crate::kernel::Instant;
-use crate::wire::gtpu::{self, Datagram, Endpoint, FarEnd};
+use crate::kernel::{Duration, Instant, RngTree};
+use crate::wire::gtpu::{self, Datagram, DropCause, Drops, Endpoint, FarEnd, PeerGroups};
 use crate::wire::{Label, Proto};
 
 /// How many downlink packets wait for a tunnel towards the base station before the oldest are dropped.
 const BUFFERED: usize = 32;
+
+/// How many uplink packets of a session may come before it is known from where, and for how long they are kept: what a
+/// UE sends at once overtakes the base station's word that its bearer stands (TS 23.401 clause 5.3.2.1 lets it send after
+/// ATTACH COMPLETE).
+const EARLY: usize = 8;
+const EARLY_KEPT: Duration = Duration::from_secs(1);
 
 /// What a subscription may reach on the service network.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,17 +38,18 @@ pub enum Policy {
 }
 
 impl Policy {
-    fn permits(&self, destination: Ipv4Addr) -> bool {
+    /// Whether packets pass to this address of the service network, and from it.
+    fn permits(&self, far: Ipv4Addr) -> bool {
         match self {
             Self::Unrestricted => true,
-            Self::Only(addresses) => addresses.contains(&destination),
+            Self::Only(addresses) => addresses.contains(&far),
         }
     }
 
     /// The name that attestations carry.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Unrestricted => "unrestricted",
+            Self::Unrestricted => UNRESTRICTED,
             Self::Only(_) => "onboarding-only",
         }
     }
@@ -99,6 +110,8 @@ struct Session {
     sequence: u64,
     /// Downlink packets that wait until the tunnel leads to a base station.
     waiting: VecDeque<Vec<u8>>,
+    /// Uplink packets that came before the tunnel leads to a base station, when and from where.
+    early: VecDeque<(Instant, Ipv4Addr, Vec<u8>)>,
 }
 
 pub(super) struct Gateway {
@@ -113,11 +126,20 @@ pub(super) struct Gateway {
     /// By the address of the UE.
     sessions: BTreeMap<Ipv4Addr, Session>,
     tunnels: Endpoint<Ipv4Addr>,
+    drops: Drops<Ipv4Addr>,
     last_session: u64,
 }
 
 impl Gateway {
-    pub(super) fn new(network: Plmn, pool: AddressPool, key: SoftKey) -> Self {
+    /// A gateway that states sessions under `key`. Base stations have one address each, but for those of `peers`; TEIDs are
+    /// drawn from `rng`.
+    pub(super) fn new(
+        network: Plmn,
+        pool: AddressPool,
+        key: SoftKey,
+        peers: PeerGroups,
+        rng: &RngTree,
+    ) -> Self {
         Self {
             network,
             key,
@@ -125,7 +147,8 @@ impl Gateway {
             used: 0,
             free: VecDeque::new(),
             sessions: BTreeMap::new(),
-            tunnels: Endpoint::new(Actor::GATEWAY.transport_address()),
+            tunnels: Endpoint::new(Actor::GATEWAY.transport_address(), rng.stream("teid"), peers),
+            drops: Drops::default(),
             last_session: 0,
         }
     }
@@ -174,7 +197,8 @@ impl Gateway {
                 session: Some(SessionKey::Address(ip)),
             });
         }
-        let session = Session { teid, attestation, policy, sequence: 1, waiting: VecDeque::new() };
+        let (waiting, early) = Default::default();
+        let session = Session { teid, attestation, policy, sequence: 1, waiting, early };
         self.sessions.insert(ip, session);
         Some(Created { teid, ip })
     }
@@ -189,20 +213,33 @@ impl Gateway {
         }
     }
 
-    /// Modify Bearer: where the base station wants downlink packets; those that waited leave at once.
+    /// Modify Bearer: where the base station wants downlink packets. Those that waited leave at once, and what came too
+    /// early counts now, where it came from there.
     pub(super) fn modify(
         &mut self,
+        now: Instant,
         teid: u32,
         remote: (Ipv4Addr, u32),
         out: &mut Vec<EpcOutput>,
     ) -> Result<(), CorenetError> {
-        let Some(session) = self.tunnels.key(teid).and_then(|ip| self.sessions.get_mut(&ip)) else {
-            return Ok(());
-        };
+        let Some(ip) = self.tunnels.key(teid) else { return Ok(()) };
+        let Some(session) = self.sessions.get_mut(&ip) else { return Ok(()) };
         let (address, far) = remote;
         self.tunnels.connect(teid, FarEnd { address, teid: far });
         let waiting = std::mem::take(&mut session.waiting);
-        waiting.iter().try_for_each(|packet| self.downlink(teid, packet, out).map(drop))
+        let early = std::mem::take(&mut session.early);
+        waiting.iter().try_for_each(|packet| self.downlink(teid, packet, out).map(drop))?;
+        for (at, from, packet) in early {
+            let peer = ("peer", from.to_string());
+            if !self.tunnels.same_peer(address, from) {
+                self.dropped(now, (DropCause::ForeignPeer, Some(ip)), peer, out);
+            } else if now > at + EARLY_KEPT {
+                self.dropped(now, (DropCause::NoBearer, Some(ip)), peer, out);
+            } else {
+                self.uplink(now, ip, &packet, out);
+            }
+        }
+        Ok(())
     }
 
     /// Release Access Bearers: the session stays, its tunnel to the base station goes.
@@ -214,58 +251,141 @@ impl Gateway {
     pub(super) fn delete(&mut self, now: Instant, teid: u32, out: &mut Vec<EpcOutput>) {
         let Some(ip) = self.tunnels.key(teid) else { return };
         self.tunnels.close(teid);
+        let early = self.sessions.get_mut(&ip).map(|session| std::mem::take(&mut session.early));
+        for (_, from, _) in early.unwrap_or_default() {
+            self.dropped(now, (DropCause::NoBearer, Some(ip)), ("peer", from.to_string()), out);
+        }
         if let Some(session) = self.sessions.remove(&ip) {
             self.free.push_back(ip);
+            self.drops.forget(ip);
             let about = (&session.attestation, session.sequence + 1);
             let down = SessionChange::Down(session.attestation.session);
             out.push(state(self.network, &self.key, now, about, down));
         }
     }
 
+    /// What was dropped, by reason.
+    pub(super) fn drops(&self) -> impl Iterator<Item = (DropCause, u64)> {
+        self.drops.counts()
+    }
+
     /// A datagram on the GTP-U port.
     pub(super) fn receive_gtpu(
         &mut self,
+        now: Instant,
         from: Ipv4Addr,
         bytes: &[u8],
         out: &mut Vec<EpcOutput>,
     ) -> Result<(), CorenetError> {
-        match self.tunnels.receive(bytes).map_err(|e| fault("GTP-U answer", &e))? {
-            gtpu::Event::Deliver { key, packet } => {
-                if let Some(session) = self.sessions.get(&key) {
-                    uplink(key, session, packet, out);
-                }
-            }
+        match self.tunnels.receive(from, bytes).map_err(|e| fault("GTP-U answer", &e))? {
+            gtpu::Event::Deliver { key, packet } => self.uplink(now, key, packet, out),
+            gtpu::Event::Early { key, packet } => self.early(now, key, from, packet, out),
             gtpu::Event::Answer { bytes, label } => {
                 out.push(EpcOutput::GtpU { to: from, bytes, label, session: None });
             }
-            gtpu::Event::Lost { key } => {
-                if let Some(session) = self.sessions.get(&key) {
+            gtpu::Event::Lost { keys } => {
+                for session in keys.iter().filter_map(|key| self.sessions.get(key)) {
                     self.tunnels.disconnect(session.teid);
                 }
+            }
+            gtpu::Event::Dropped { why, key } => {
+                self.dropped(now, (why, key), ("peer", from.to_string()), out);
             }
             gtpu::Event::Nothing => {}
         }
         Ok(())
     }
 
-    /// A packet of the service network. One for an address that nobody holds is dropped.
+    /// Keeps a packet of a session without a bearer for a moment.
+    fn early(&mut self, now: Instant, ip: Ipv4Addr, from: Ipv4Addr, packet: &[u8], out: &mut Vec<EpcOutput>) {
+        if let Some(session) = self.sessions.get_mut(&ip) {
+            session.early.push_back((now, from, packet.to_vec()));
+        }
+        while let Some(session) = self.sessions.get_mut(&ip)
+            && let Some((at, from, _)) = session.early.front()
+            && (session.early.len() > EARLY || now > *at + EARLY_KEPT)
+        {
+            let peer = ("peer", from.to_string());
+            session.early.pop_front();
+            self.dropped(now, (DropCause::NoBearer, Some(ip)), peer, out);
+        }
+    }
+
+    /// A UE may use its own address only, and send to where its policy lets it.
+    fn uplink(&mut self, now: Instant, ip: Ipv4Addr, packet: &[u8], out: &mut Vec<EpcOutput>) {
+        let Some(session) = self.sessions.get(&ip) else { return };
+        let (why, field) = match gtpu::ipv4_addresses(packet) {
+            Some((source, _)) if source != ip => (DropCause::InnerSource, ("source", source.to_string())),
+            Some((_, destination)) if !session.policy.permits(destination) => {
+                (DropCause::PolicyUplink, ("destination", destination.to_string()))
+            }
+            Some(_) => {
+                out.push(EpcOutput::Sgi(packet.to_vec()));
+                return;
+            }
+            None => (DropCause::NotIpv4, ("bytes", packet.len().to_string())),
+        };
+        self.dropped(now, (why, Some(ip)), field, out);
+    }
+
+    /// A packet of the service network: for whoever has its address, if that one's policy leads to its sender.
     pub(super) fn receive_sgi(
         &mut self,
+        now: Instant,
         packet: &[u8],
         out: &mut Vec<EpcOutput>,
     ) -> Result<(), CorenetError> {
-        let Some((_, destination)) = gtpu::ipv4_addresses(packet) else { return Ok(()) };
-        let Some(teid) = self.sessions.get(&destination).map(|session| session.teid) else { return Ok(()) };
-        if self.downlink(teid, packet, out)? {
+        let Some((source, destination)) = gtpu::ipv4_addresses(packet) else {
+            let bytes = ("bytes", packet.len().to_string());
+            self.dropped(now, (DropCause::NotIpv4, None), bytes, out);
+            return Ok(());
+        };
+        let Some(session) = self.sessions.get(&destination) else {
+            // Nothing to be told: the last segments of a connection are on their way when a device has left.
+            self.drops.count(now, DropCause::NoSession, None);
+            return Ok(());
+        };
+        if !session.policy.permits(source) {
+            let told = ("source", source.to_string());
+            self.dropped(now, (DropCause::PolicyDownlink, Some(destination)), told, out);
             return Ok(());
         }
-        if let Some(session) = self.sessions.get_mut(&destination) {
-            if session.waiting.len() == BUFFERED {
-                session.waiting.pop_front();
-            }
-            session.waiting.push_back(packet.to_vec());
+        if self.downlink(session.teid, packet, out)? {
+            return Ok(());
+        }
+        let Some(session) = self.sessions.get_mut(&destination) else { return Ok(()) };
+        let full = session.waiting.len() == BUFFERED;
+        if full {
+            session.waiting.pop_front();
+        }
+        session.waiting.push_back(packet.to_vec());
+        if full {
+            let held = ("held", BUFFERED.to_string());
+            self.dropped(now, (DropCause::BufferFull, Some(destination)), held, out);
         }
         Ok(())
+    }
+
+    /// Counts what was dropped, and tells it where that is due.
+    fn dropped(
+        &mut self,
+        now: Instant,
+        (why, ip): (DropCause, Option<Ipv4Addr>),
+        field: (&'static str, String),
+        out: &mut Vec<EpcOutput>,
+    ) {
+        let Some(count) = self.drops.count(now, why, ip) else { return };
+        let mut fields = vec![("reason", why.name().to_owned()), field, ("count", count.to_string())];
+        if let Some(ip) = ip {
+            fields.insert(0, ("session", ip.to_string()));
+        }
+        out.push(EpcOutput::State {
+            actor: Actor::GATEWAY,
+            machine: "",
+            change: "packet dropped".into(),
+            fields,
+            session: ip.map(SessionKey::Address),
+        });
     }
 
     /// Sends a packet to the base station; `false` where the tunnel does not lead to one.
@@ -309,200 +429,10 @@ fn state(
     EpcOutput::Session { change: statement.change, token, label, session }
 }
 
-/// A UE may use its own address only, and send to where its policy lets it; what does otherwise is dropped and
-/// told.
-fn uplink(ip: Ipv4Addr, session: &Session, packet: &[u8], out: &mut Vec<EpcOutput>) {
-    let (change, field) = match gtpu::ipv4_addresses(packet) {
-        Some((source, destination)) if source == ip => {
-            if session.policy.permits(destination) {
-                out.push(EpcOutput::Sgi(packet.to_vec()));
-                return;
-            }
-            ("uplink packet dropped: onboarding only", ("destination", destination.to_string()))
-        }
-        Some((source, _)) => ("uplink packet dropped", ("source", source.to_string())),
-        None => ("uplink packet dropped", ("source", "not IPv4".to_owned())),
-    };
-    out.push(EpcOutput::State {
-        actor: Actor::GATEWAY,
-        machine: "",
-        change: change.into(),
-        fields: vec![("session", ip.to_string()), field],
-        session: Some(SessionKey::Address(ip)),
-    });
-}
-
 fn fault(what: &'static str, cause: &impl std::fmt::Display) -> CorenetError {
     CorenetError::Encode { place: "gateway", what, cause: cause.to_string() }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::kernel::RngTree;
-    use crate::support::bent::bent;
-    use proptest::prelude::*;
-
-    const ENB: Ipv4Addr = Ipv4Addr::new(10, 53, 2, 1);
-    const NOW: Instant = Instant::from_nanos(5_000_000_123);
-
-    fn gateway() -> Gateway {
-        let pool = AddressPool::new(Ipv4Addr::new(10, 45, 0, 0), 29).unwrap();
-        Gateway::new(Plmn::test(), pool, SoftKey::from_stream(&mut RngTree::new(1).stream("key")))
-    }
-
-    fn request() -> CreateSession {
-        CreateSession {
-            imsi: "001010000000001".parse().unwrap(),
-            iccid: "8988211000000000011".parse().unwrap(),
-            imei: None,
-            apn: "internet".into(),
-            policy: Policy::Unrestricted,
-            rat: RatType::Eutran,
-        }
-    }
-
-    fn packet(source: Ipv4Addr, destination: Ipv4Addr) -> Vec<u8> {
-        let mut packet = vec![0; 24];
-        packet[0] = 0x45;
-        packet[12..16].copy_from_slice(&source.octets());
-        packet[16..20].copy_from_slice(&destination.octets());
-        packet
-    }
-
-    #[test]
-    fn packets_pass_both_ways_and_wait_for_their_tunnel() {
-        let (mut gateway, mut out) = (gateway(), Vec::new());
-        let created = gateway.create(NOW, request(), &mut out).unwrap();
-        let server = Ipv4Addr::new(10, 99, 0, 20);
-        let down = packet(server, created.ip);
-        gateway.receive_sgi(&down, &mut out).unwrap();
-        assert_eq!(out.len(), 1, "only that the session is up: {out:?}");
-        gateway.modify(created.teid, (ENB, 7), &mut out).unwrap();
-        assert!(matches!(&out[1], EpcOutput::GtpU { to, bytes, .. }
-            if *to == ENB && gtpu::decode(bytes).unwrap() == gtpu::Received::User { teid: 7, packet: &down }));
-        let up = packet(created.ip, server);
-        let (bytes, _) = gtpu::user(created.teid, &up).unwrap();
-        gateway.receive_gtpu(ENB, &bytes, &mut out).unwrap();
-        assert_eq!(out[2], EpcOutput::Sgi(up));
-    }
-
-    #[test]
-    fn what_becomes_of_a_session_is_stated_under_the_key_of_the_network() {
-        let (mut gateway, mut out) = (gateway(), Vec::new());
-        let created = gateway.create(NOW, request(), &mut out).unwrap();
-        gateway.restate(NOW, &mut out);
-        gateway.delete(NOW, created.teid, &mut out);
-        gateway.create(NOW, request(), &mut out).unwrap();
-        let stated = out.iter().map(|output| {
-            let EpcOutput::Session { change, token, .. } = output else { panic!("{output:?}") };
-            let key = |network| (network == Plmn::test()).then_some(gateway.attestation_key());
-            let statement = Statement::verify(token, NOW.unix_s(), key).unwrap();
-            assert_eq!(statement.change, *change);
-            (change.name(), change.session().0, statement.sequence)
-        });
-        let expected =
-            [("SessionUp", 1, 1), ("SessionChanged", 1, 2), ("SessionDown", 1, 3), ("SessionUp", 2, 1)];
-        assert_eq!(stated.collect::<Vec<_>>(), expected);
-        let EpcOutput::Session { change: SessionChange::Up(attestation), .. } = &out[0] else {
-            panic!("{out:?}")
-        };
-        assert_eq!(attestation.ipv4().collect::<Vec<_>>(), [created.ip]);
-        assert_eq!((&attestation.imsi, attestation.policy.as_str()), (&request().imsi, "unrestricted"));
-    }
-
-    #[test]
-    fn foreign_sources_are_dropped() {
-        let (mut gateway, mut out) = (gateway(), Vec::new());
-        let created = gateway.create(NOW, request(), &mut out).unwrap();
-        out.clear();
-        let spoofed = packet(Ipv4Addr::new(10, 45, 0, 6), Ipv4Addr::new(10, 99, 0, 20));
-        let (bytes, _) = gtpu::user(created.teid, &spoofed).unwrap();
-        gateway.receive_gtpu(ENB, &bytes, &mut out).unwrap();
-        assert!(matches!(out.as_slice(), [EpcOutput::State { .. }]));
-    }
-
-    #[test]
-    fn an_onboarding_session_reaches_what_its_policy_names_and_nothing_else() {
-        let (mut gateway, mut out) = (gateway(), Vec::new());
-        let eim = Ipv4Addr::new(10, 99, 0, 60);
-        let policy = Policy::Only([eim].into());
-        let created = gateway.create(NOW, CreateSession { policy, ..request() }, &mut out).unwrap();
-        out.clear();
-        for destination in [eim, Ipv4Addr::new(10, 99, 0, 30)] {
-            let (bytes, _) = gtpu::user(created.teid, &packet(created.ip, destination)).unwrap();
-            gateway.receive_gtpu(ENB, &bytes, &mut out).unwrap();
-        }
-        assert!(
-            matches!(&out[..], [EpcOutput::Sgi(sent), EpcOutput::State { change, .. }]
-            if *sent == packet(created.ip, eim) && change.contains("onboarding only")),
-            "{out:?}"
-        );
-    }
-
-    #[test]
-    fn unknown_tunnels_and_echo_are_answered() {
-        let (mut gateway, mut out) = (gateway(), Vec::new());
-        let (bytes, _) = gtpu::user(99, b"x").unwrap();
-        gateway.receive_gtpu(ENB, &bytes, &mut out).unwrap();
-        let EpcOutput::GtpU { bytes, .. } = &out[0] else { panic!("{out:?}") };
-        let expected = gtpu::Received::ErrorIndication { teid: 99, address: gateway.address() };
-        assert_eq!(gtpu::decode(bytes).unwrap(), expected);
-        let echo = hex::decode("320100040000000000070000").unwrap();
-        gateway.receive_gtpu(ENB, &echo, &mut out).unwrap();
-        assert!(matches!(&out[1], EpcOutput::GtpU { label, .. } if label.name == "Echo Response"));
-    }
-
-    #[test]
-    fn the_pool_ends_and_addresses_rest_before_they_return() {
-        let (mut gateway, mut out) = (gateway(), Vec::new());
-        let all: Vec<Created> = (0..5).map(|_| gateway.create(NOW, request(), &mut out).unwrap()).collect();
-        assert_eq!(all[0].ip, Ipv4Addr::new(10, 45, 0, 2));
-        assert_eq!(all[4].ip, Ipv4Addr::new(10, 45, 0, 6));
-        assert!(gateway.create(NOW, request(), &mut out).is_none());
-        gateway.delete(NOW, all[3].teid, &mut out);
-        gateway.delete(NOW, all[1].teid, &mut out);
-        assert_eq!(gateway.create(NOW, request(), &mut out).unwrap().ip, all[3].ip);
-        assert!(AddressPool::new(Ipv4Addr::LOCALHOST, 30).is_err());
-    }
-
-    /// More than 16 bits can tell apart.
-    #[test]
-    fn a_hundred_thousand_sessions_have_addresses_and_tunnels_of_their_own() {
-        const SESSIONS: usize = 100_000;
-        let pool = AddressPool::new(Ipv4Addr::new(10, 44, 0, 0), 14).unwrap();
-        let mut gateway =
-            Gateway::new(Plmn::test(), pool, SoftKey::from_stream(&mut RngTree::new(1).stream("key")));
-        let addresses: BTreeSet<_> = (0..SESSIONS).map(|_| gateway.allocate().unwrap()).collect();
-        assert_eq!(addresses.len(), SESSIONS);
-        assert_eq!(addresses.last(), Some(&Ipv4Addr::new(10, 45, 0x86, 0xa1)));
-        let tunnels: BTreeSet<_> = addresses.iter().map(|ip| (gateway.tunnels.open(*ip), *ip)).collect();
-        let holders = tunnels.iter().filter(|(teid, ip)| gateway.tunnels.key(*teid) == Some(*ip));
-        assert_eq!((holders.count(), tunnels.len()), (SESSIONS, SESSIONS));
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_datagram_is_taken_or_dropped_and_the_session_goes_on(
-            bytes in bent(gtpu::user(1, &packet([10, 45, 0, 2].into(), [10, 99, 0, 20].into())).unwrap().0),
-        ) {
-            let (mut gateway, mut out) = (gateway(), Vec::new());
-            let created = gateway.create(NOW, request(), &mut out).unwrap();
-            out.clear();
-            gateway.receive_gtpu(ENB, &bytes, &mut out).unwrap();
-            gateway.receive_sgi(&bytes, &mut out).unwrap();
-            // One thing at the most comes of a datagram, and what leaves is the holder's own.
-            prop_assert!(out.len() <= 1, "{out:?}");
-            if let Some(EpcOutput::Sgi(sent)) = out.first() {
-                prop_assert_eq!(gtpu::ipv4_addresses(sent).map(|(source, _)| source), Some(created.ip));
-            }
-            out.clear();
-            let up = packet(created.ip, [10, 99, 0, 20].into());
-            let (good, _) = gtpu::user(created.teid, &up).unwrap();
-            gateway.receive_gtpu(ENB, &good, &mut out).unwrap();
-            prop_assert_eq!(out, [EpcOutput::Sgi(up)]);
-        }
-    }
-}
+#[path = "gateway_tests.rs"]
+mod tests;

@@ -36,6 +36,9 @@ use crate::kernel::{Blame, Instant};
 use crate::wire::cbor::{CborError, Value};
 use crate::wire::cose::{CoseError, Sign1};
 
+/// The policy of a session that leads everywhere, as an attestation names it.
+pub const UNRESTRICTED: &str = "unrestricted";
+
 /// How long a statement may be on its way, in seconds.
 pub const VALIDITY_S: u64 = 60;
 
@@ -138,6 +141,12 @@ pub struct Attestation {
 }
 
 impl Attestation {
+    /// Whether the session is one that leads to some services only: for onboarding, and for nothing that a subscriber
+    /// gets.
+    pub fn is_restricted(&self) -> bool {
+        self.policy != UNRESTRICTED
+    }
+
     /// The IPv4 addresses of the session.
     pub fn ipv4(&self) -> impl Iterator<Item = Ipv4Addr> {
         self.addresses.iter().filter_map(|address| match address {

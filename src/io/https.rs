@@ -1,10 +1,15 @@
 //! An HTTP server for request-and-response services (RFC 9110, RFC 9112), with TLS (RFC 8446) or without: a thread per
-//! connection, a bound on how many, and a time limit on everything a client may make it wait for.
+//! connection, a bound on how many in all and of one address, and a time limit on everything a client may make it wait
+//! for. Who comes is never kept waiting for who does nothing with the connection that it has.
 
-use std::collections::BTreeMap;
+mod seats;
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,24 +20,30 @@ use rustls::server::{ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, Stream};
 
+use self::seats::{Place, Seats};
 use crate::crypto::SoftKey;
 use crate::crypto::tls::signing_key;
 use crate::esim::Identity;
 use crate::wire::http::{Limits, Request, RequestParser, Response};
 
+pub use seats::Turned;
+
+/// How many connections may wait to be accepted; the system may allow fewer.
+const WAITING: i32 = 4096;
 /// What is read from a connection at once.
 const CHUNK: usize = 16 * 1024;
 /// How long, and how much, a client may still send after its last answer.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 4 << 20;
-/// How long the end waits before it looks again whether a connection has ended.
-const END_LOOK: Duration = Duration::from_millis(50);
 
 /// What clients may ask of the server.
 #[derive(Debug, Clone, Copy)]
 pub struct HttpsLimits {
-    /// Connections at once; further ones wait to be accepted.
+    /// Connections at once. One more takes the place of one that waits for its client; where there is none, since
+    /// requests are being answered on all of them, it is closed.
     pub connections: usize,
+    /// The same for the connections of one IPv4 address, or of one IPv6 network of 64 bits.
+    pub per_peer: usize,
     /// How long a connection may be idle between requests.
     pub idle: Duration,
     /// How long the TLS handshake, and each request from its first byte to its response, may take.
@@ -44,7 +55,8 @@ pub struct HttpsLimits {
 impl Default for HttpsLimits {
     fn default() -> Self {
         Self {
-            connections: 64,
+            connections: 256,
+            per_peer: 192,
             idle: Duration::from_secs(15),
             exchange: Duration::from_secs(10),
             message: Limits { header: 8 * 1024, body: 256 * 1024 },
@@ -192,40 +204,20 @@ pub struct HttpsServer {
     /// Replaced while it serves; a connection goes on with what it began with.
     config: Option<RwLock<Arc<ServerConfig>>>,
     limits: HttpsLimits,
-    state: Arc<Ending>,
+    seats: Arc<Seats>,
 }
 
 /// Ends a server from another thread.
 #[derive(Clone)]
 pub struct HttpsStopper {
     address: SocketAddr,
-    state: Arc<Ending>,
-}
-
-#[derive(Default)]
-struct Ending {
-    connections: Mutex<Connections>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Connections {
-    requested: bool,
-    next: u64,
-    open: BTreeMap<u64, TcpStream>,
+    seats: Arc<Seats>,
 }
 
 impl HttpsStopper {
     /// Ends everything: a request that is being answered is answered, then its connection closes.
     pub fn stop(&self) {
-        let mut connections = self.state.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        connections.requested = true;
-        for stream in connections.open.values() {
-            // Whoever waits for a request finds the end of the stream.
-            let _ = stream.shutdown(Shutdown::Read);
-        }
-        self.state.changed.notify_all();
-        drop(connections);
+        self.seats.end();
         // Whoever waits for a connection finds one.
         let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
     }
@@ -243,8 +235,12 @@ impl HttpsServer {
     ) -> Result<Self, HttpsError> {
         let failed = |cause| HttpsError::Listen { address, cause };
         let listener = TcpListener::bind(address).map_err(failed)?;
+        // Said again with how many may wait to be accepted: of 128, which is what the library asks for, a crowd leaves no
+        // place, and who finds none tries again after a second.
+        rustix::net::listen(&listener, WAITING).map_err(|cause| failed(cause.into()))?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, config: config.map(RwLock::new), limits, state: Arc::default() })
+        let seats = Arc::new(Seats::new(limits.connections, limits.per_peer));
+        Ok(Self { listener, address, config: config.map(RwLock::new), limits, seats })
     }
 
     /// Where it listens.
@@ -261,62 +257,40 @@ impl HttpsServer {
 
     /// What ends the server from another thread.
     pub fn stopper(&self) -> HttpsStopper {
-        HttpsStopper { address: self.address, state: self.state.clone() }
+        HttpsStopper { address: self.address, seats: self.seats.clone() }
     }
 
-    /// Serves until it is stopped. `handler` gives the response to each request, from several threads at once.
+    /// How many connections had to give way until now, and how many were turned away.
+    pub fn turned(&self) -> Turned {
+        self.seats.turned()
+    }
+
+    /// Serves until it is stopped. `handler` gives the response to each request, from several threads at once; one that
+    /// panics is answered for with 500.
     pub fn serve(&self, handler: &(impl Fn(&Asked<'_>) -> Response + Sync)) {
         thread::scope(|scope| {
-            while let Some(number) = self.admit() {
-                let place = Place { server: self, number };
-                let accepted = self.listener.accept().ok();
-                let Some((stream, from)) = accepted.filter(|(stream, _)| self.enter(number, stream)) else {
-                    drop(place);
+            while self.seats.may_accept() {
+                let Ok((stream, from)) = self.listener.accept() else {
                     // Out of descriptors, or a client that was gone at once: no reason to spin.
+                    self.seats.spare();
                     thread::sleep(Duration::from_millis(1));
                     continue;
                 };
-                scope.spawn(move || {
-                    // Given back whatever becomes of the handler.
-                    let _place = place;
-                    // A connection that breaks is the client's affair.
-                    let _ = self.connection(stream, from, handler);
+                let stream = Arc::new(stream);
+                let Some(place) = self.seats.enter(&stream, from.ip()) else { continue };
+                // A connection that breaks is the client's affair, and so is one for which there is no thread.
+                let _ = thread::Builder::new().spawn_scoped(scope, move || {
+                    let _ = self.connection(stream, from, &place, handler);
                 });
             }
         });
     }
 
-    /// Waits for a free place; `None` at the end.
-    fn admit(&self) -> Option<u64> {
-        let mut connections = self.state.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        while !connections.requested && connections.open.len() >= self.limits.connections {
-            let waited = self.state.changed.wait_timeout(connections, END_LOOK);
-            connections = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        connections.next += 1;
-        (!connections.requested).then_some(connections.next)
-    }
-
-    fn enter(&self, number: u64, stream: &TcpStream) -> bool {
-        let Ok(copy) = stream.try_clone() else { return false };
-        let mut connections = self.state.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        if connections.requested {
-            return false;
-        }
-        connections.open.insert(number, copy);
-        true
-    }
-
-    fn leave(&self, number: u64) {
-        let mut connections = self.state.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        connections.open.remove(&number);
-        self.state.changed.notify_all();
-    }
-
     fn connection(
         &self,
-        stream: TcpStream,
+        stream: Arc<TcpStream>,
         from: SocketAddr,
+        place: &Place<'_>,
         handler: &(impl Fn(&Asked<'_>) -> Response + Sync),
     ) -> io::Result<()> {
         stream.set_nodelay(true)?;
@@ -359,7 +333,13 @@ impl HttpsServer {
             };
             line.timed.deadline = Instant::now() + self.limits.exchange;
             let (certificate, binding) = (peer.certificate.as_deref(), peer.binding.as_ref());
-            let response = handler(&Asked { request: &request, from, certificate, binding });
+            if !place.answering() {
+                return Ok(());
+            }
+            let asked = Asked { request: &request, from, certificate, binding };
+            let response = catch_unwind(AssertUnwindSafe(|| handler(&asked)));
+            let response = response.unwrap_or_else(|_| Response::new(500).last());
+            place.answered();
             let response = if request.keep_alive { response } else { response.last() };
             if !response.keep_alive {
                 return line.finish(&response.encode());
@@ -367,18 +347,6 @@ impl HttpsServer {
             line.write_all(&response.encode())?;
             line.flush()?;
         }
-    }
-}
-
-/// One of the connections that there may be at once.
-struct Place<'a> {
-    server: &'a HttpsServer,
-    number: u64,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.server.leave(self.number);
     }
 }
 
@@ -444,7 +412,7 @@ impl Line {
 
 /// A stream on which nothing waits past a deadline, however slowly bytes come.
 struct Timed {
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     deadline: Instant,
 }
 
@@ -458,17 +426,17 @@ impl Timed {
 impl Read for Timed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.stream.set_read_timeout(Some(self.left()?))?;
-        self.stream.read(buffer)
+        (&*self.stream).read(buffer)
     }
 }
 
 impl Write for Timed {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         self.stream.set_write_timeout(Some(self.left()?))?;
-        self.stream.write(buffer)
+        (&*self.stream).write(buffer)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
+        (&*self.stream).flush()
     }
 }

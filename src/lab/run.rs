@@ -3,6 +3,7 @@
 //! [`Run::load`] reads and checks what is asked for, [`Run::simulate`] does it and feeds every event to views,
 //! [`Run::into_folder`] does it with all views, into a run folder.
 
+mod beside;
 #[cfg(test)]
 mod many_tests;
 mod setup;
@@ -347,7 +348,7 @@ impl Run {
             recorder.audit_failed(finding.to_string());
         }
         let (end, under_way_max) = (world.now(), world.under_way_max());
-        let ledger = world.ledger().map(ledger_row);
+        let (ledger, counted) = (world.ledger().map(ledger_row), world.counters());
         if let Some(scales) = scales {
             scales.take_down(world);
         }
@@ -356,6 +357,7 @@ impl Run {
         summary.left_out = left_out;
         summary.audit = Some(audit);
         summary.rerun = format!("{} --seed {}", self.rerun, self.scenario.seed);
+        summary.counters.extend(counted);
         summary.counters.insert("devices.under-way-max".to_owned(), under_way_max as u64);
         summary.wall_time = Some(watch.elapsed());
         summary.cpu_time = thread_cpu_time().zip(cpu).map(|(after, before)| after.saturating_sub(before));

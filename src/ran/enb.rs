@@ -10,8 +10,8 @@ use std::net::Ipv4Addr;
 use super::{Downlink, RanError, ReleaseCause, Uplink};
 use crate::event::Actor;
 use crate::id::Plmn;
-use crate::kernel::{Duration, Instant};
-use crate::wire::gtpu::{self, Datagram, Endpoint};
+use crate::kernel::{Duration, Instant, RngTree};
+use crate::wire::gtpu::{self, Datagram, DropCause, Drops, Endpoint, PeerGroups};
 use crate::wire::s1ap::{self, Cause, ContextReleaseRequest, InitialUeMessage, Location, Pdu, UeIds};
 use crate::wire::{Fields, Label};
 
@@ -38,12 +38,15 @@ pub struct EnbConfig {
     pub eia: Vec<u8>,
     /// Access stratum ciphering algorithms, best first.
     pub eea: Vec<u8>,
+    /// Gateways that send user packets from more than one address, with all the addresses of each.
+    pub peer_groups: PeerGroups,
 }
 
 impl EnbConfig {
     /// Base station `number` of tracking area `tac`, which prefers AES, then SNOW 3G, then ZUC.
     pub fn new(number: u32, plmn: Plmn, tac: u16) -> Self {
-        Self { number, plmn, tac, eia: vec![2, 1, 3], eea: vec![2, 1, 3, 0] }
+        let peer_groups = PeerGroups::default();
+        Self { number, plmn, tac, eia: vec![2, 1, 3], eea: vec![2, 1, 3, 0], peer_groups }
     }
 }
 
@@ -59,8 +62,8 @@ pub enum EnbInput<'a> {
     S1Lost,
     /// A message of device `ue`.
     Air { ue: u32, message: Uplink },
-    /// A datagram on the GTP-U port, from the gateway.
-    GtpU(&'a [u8]),
+    /// A datagram on the GTP-U port.
+    GtpU { from: Ipv4Addr, bytes: &'a [u8] },
     /// The moment of [`Enb::deadline`] has come.
     Timer,
 }
@@ -138,15 +141,17 @@ pub struct Enb {
     unanswered: VecDeque<(Instant, u32)>,
     /// The tunnels of the contexts, by eNB UE S1AP ID.
     tunnels: Endpoint<u32>,
+    drops: Drops<u32>,
     next_id: u32,
     /// The MME has too much to do: nobody is let in (TS 36.413 clause 8.7.6).
     overloaded: bool,
 }
 
 impl Enb {
-    /// A base station without an association.
-    pub fn new(config: EnbConfig) -> Self {
+    /// A base station without an association, which draws its TEIDs from `rng`.
+    pub fn new(config: EnbConfig, rng: &RngTree) -> Self {
         let address = Actor::enb(config.number).transport_address();
+        let tunnels = Endpoint::new(address, rng.stream("teid"), config.peer_groups.clone());
         Self {
             config,
             s1: S1State::Down,
@@ -155,7 +160,8 @@ impl Enb {
             by_ue: BTreeMap::new(),
             awaited: VecDeque::new(),
             unanswered: VecDeque::new(),
-            tunnels: Endpoint::new(address),
+            tunnels,
+            drops: Drops::default(),
             next_id: 1,
             overloaded: false,
         }
@@ -177,7 +183,7 @@ impl Enb {
                 Ok(())
             }
             EnbInput::Air { ue, message } => self.air(now, ue, message, out),
-            EnbInput::GtpU(bytes) => self.receive_gtpu(bytes, out),
+            EnbInput::GtpU { from, bytes } => self.receive_gtpu(now, from, bytes, out),
             EnbInput::Timer => match self.setup_at.filter(|at| *at <= now) {
                 Some(_) => self.set_up(now, out),
                 None => Ok(()),
@@ -192,6 +198,11 @@ impl Enb {
     pub fn deadline(&self) -> Option<Instant> {
         let first = |queue: &VecDeque<(Instant, u32)>| queue.front().map(|(until, _)| *until);
         [self.setup_at, first(&self.awaited), first(&self.unanswered)].into_iter().flatten().min()
+    }
+
+    /// What was dropped of the user plane, by reason, with how often.
+    pub fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.drops.counts().map(|(why, count)| (why.name(), count))
     }
 
     /// How many UEs have a connection, or one that the MME has not released yet.
@@ -355,6 +366,7 @@ impl Enb {
     /// Forgets a context and returns its device, where it still has one.
     fn forget(&mut self, id: u32) -> Option<u32> {
         self.drop_bearer(id);
+        self.drops.forget(id);
         let ue = self.contexts.remove(&id)?.ue?;
         self.by_ue.remove(&ue);
         Some(ue)
@@ -376,8 +388,14 @@ impl Enb {
         Ok(())
     }
 
-    fn receive_gtpu(&mut self, bytes: &[u8], out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
-        match self.tunnels.receive(bytes).map_err(|e| fault("GTP-U answer", &e))? {
+    fn receive_gtpu(
+        &mut self,
+        now: Instant,
+        from: Ipv4Addr,
+        bytes: &[u8],
+        out: &mut Vec<EnbOutput>,
+    ) -> Result<(), RanError> {
+        match self.tunnels.receive(from, bytes).map_err(|e| fault("GTP-U answer", &e))? {
             gtpu::Event::Deliver { key, packet } => {
                 if let Some(ue) = self.contexts.get(&key).and_then(|context| context.ue) {
                     out.push(EnbOutput::Air { ue, message: Downlink::Data(packet.to_vec()) });
@@ -385,13 +403,36 @@ impl Enb {
                 Ok(())
             }
             gtpu::Event::Answer { bytes, label } => {
-                let to = Actor::GATEWAY.transport_address();
-                out.push(EnbOutput::GtpU { to, bytes, label, ue: None });
+                out.push(EnbOutput::GtpU { to: from, bytes, label, ue: None });
                 Ok(())
             }
-            gtpu::Event::Lost { key } => self.tunnel_lost(key, out),
+            gtpu::Event::Lost { keys } => keys.into_iter().try_for_each(|key| self.tunnel_lost(key, out)),
+            gtpu::Event::Dropped { why, key } => {
+                self.dropped(now, why, key, from, out);
+                Ok(())
+            }
+            gtpu::Event::Early { key, .. } => {
+                self.dropped(now, DropCause::NoBearer, Some(key), from, out);
+                Ok(())
+            }
             gtpu::Event::Nothing => Ok(()),
         }
+    }
+
+    /// Counts what was dropped, and tells it where that is due.
+    fn dropped(
+        &mut self,
+        now: Instant,
+        why: DropCause,
+        id: Option<u32>,
+        peer: Ipv4Addr,
+        out: &mut Vec<EnbOutput>,
+    ) {
+        let Some(count) = self.drops.count(now, why, id) else { return };
+        let mut fields = vec![("reason", why.name().to_owned()), ("peer", peer.to_string())];
+        fields.extend(id.map(|id| ("enb-ue-id", id.to_string())));
+        fields.push(("count", count.to_string()));
+        out.push(EnbOutput::State { machine: "", change: "packet dropped".into(), fields });
     }
 
     /// The gateway does not know the tunnel any more: the UE's context is of no use (TS 23.007 clause 22).

@@ -34,7 +34,9 @@ impl Office for Cloud {
     ) -> Result<Answer, ServiceError> {
         Ok(match request {
             Request::Connect { client_id } => {
-                Answer::Now(match admit(client_id, who.certificate, cx.chain.ledger()) {
+                let admitted = who.may_be_served();
+                let admitted = admitted.and_then(|()| admit(client_id, who.certificate, cx.chain.ledger()));
+                Answer::Now(match admitted {
                     Ok(name) => {
                         let change = "client admitted: certificate under the CA, active on the ledger";
                         cx.note(Actor::CLOUD, change, vec![("name", name.to_string())]);

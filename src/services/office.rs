@@ -27,6 +27,23 @@ pub struct Caller<'a> {
     pub certificate: Option<&'a ClientCertificate>,
 }
 
+impl Caller<'_> {
+    /// Whether what subscribers get is for the session: the gateway lets one for onboarding through to the eSIM servers
+    /// alone, and who serves subscribers looks for itself.
+    ///
+    /// # Errors
+    /// Where it is for onboarding only.
+    pub fn may_be_served(&self) -> Result<(), Problem> {
+        match self.attestation.is_restricted() {
+            true => {
+                let detail = "the session is for onboarding only: come with the subscription that it was for";
+                Err(Problem::new(403, Reason::SessionPolicy, detail))
+            }
+            false => Ok(()),
+        }
+    }
+}
+
 /// What is asked of an office.
 #[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum Request<'a> {
@@ -94,8 +111,9 @@ impl Context<'_> {
     /// The device that holds the caller's subscription.
     ///
     /// # Errors
-    /// Where the operator has never ordered it.
+    /// Where its session is for onboarding only, and where the operator has never ordered it.
     pub fn device_of(&self, who: &Caller<'_>) -> Result<&Entry, Problem> {
+        who.may_be_served()?;
         self.inventory.find(&who.attestation.iccid).ok_or_else(|| {
             Problem::new(403, Reason::NotInInventory, "the card behind this session was never ordered")
         })

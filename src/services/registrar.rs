@@ -150,6 +150,7 @@ impl Registrar {
             let detail = "no offer stands in this session: ask for one, and answer it within a minute";
             Problem::new(403, Reason::CardProofStale, detail)
         };
+        who.may_be_served()?;
         self.forget_ended(cx.now);
         // An offer is answered once, rightly or not.
         let open = self.close(&conversation(who)).ok_or_else(stale)?;

@@ -104,6 +104,7 @@ reasons! {
     MethodNotAllowed = "method-not-allowed", [Service], "The service does not take this method at this path.";
     TooManyRequests = "too-many-requests", [Service], "The device has asked for more than a device needs.";
     NotInInventory = "not-in-inventory", [Service], "The card behind the session was never ordered.";
+    SessionPolicy = "session-policy", [Service], "The session is for onboarding only, and the service is for subscribers.";
     MalformedClaim = "malformed-claim", [Service], "The registrar cannot read the claim.";
     BadModel = "bad-model", [Service], "The inventory has a model that the ledger does not take.";
     IdentityMismatch = "identity-mismatch", [Service], "The claim or key is for another device than the one behind the session.";

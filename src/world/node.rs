@@ -85,6 +85,9 @@ pub trait Node {
     /// Tells what stands in its books.
     fn books(&self, _tell: Tell<'_>) {}
 
+    /// Tells what it has counted, by a name that begins with whose it is. What several nodes count is added up.
+    fn counters(&self, _tell: &mut dyn FnMut(String, u64)) {}
+
     /// Takes it down part by part, and names each part once it is gone.
     fn take_down(self: Box<Self>, gone: Gone<'_>) {
         drop(self);

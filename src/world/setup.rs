@@ -234,7 +234,7 @@ impl World {
             match station.outside {
                 true => world.add_outside(&[actor]),
                 false => {
-                    let enb = Enb::new(EnbConfig::new(number, setup.plmn, TAC));
+                    let enb = Enb::new(EnbConfig::new(number, setup.plmn, TAC), &rng.branch(actor));
                     world.add(&[actor], Box::new(EnbNode::new(number, enb)));
                 }
             }

@@ -308,7 +308,7 @@ fn a_base_station_of_another_network_is_refused() {
     let mut bench = Bench::new(config(), 0);
     let stranger = cellbed::ran::EnbConfig::new(2, "001-02".parse().unwrap(), 7);
     bench.run(1);
-    bench.replace_enb(2, cellbed::ran::Enb::new(stranger));
+    bench.replace_enb(2, cellbed::ran::Enb::new(stranger, &cellbed::kernel::RngTree::new(8)));
     bench.run(2);
     assert!(bench.facts.contains(&Fact::State("enb2.s1 REFUSED".into())));
 }

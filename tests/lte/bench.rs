@@ -121,7 +121,8 @@ impl Bench {
         let behind = SgiNode { key: epc.attestation_key(), log: log.clone() };
         let core = Shared::new(CoreNode(epc));
         let enbs = [1, 2].map(|number| {
-            let enb = Enb::new(EnbConfig::new(number, PLMN.parse().unwrap(), TAC));
+            let rng = RngTree::new(7).branch(Actor::enb(number));
+            let enb = Enb::new(EnbConfig::new(number, PLMN.parse().unwrap(), TAC), &rng);
             Shared::new(EnbNode::new(number, enb))
         });
         let mut world = World::new(topology(link), Fleet::none(), &[]);

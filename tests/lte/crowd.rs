@@ -1,6 +1,7 @@
 //! Many who claim to be somebody, and nobody who proves it.
 
 use cellbed::corenet::EpcInput;
+use cellbed::kernel::RngTree;
 use cellbed::ran::{Downlink, Enb, EnbConfig, EnbInput, EnbOutput, UeInput, Uplink};
 use cellbed::wire::nas::{Emm, EmmCause, Message};
 use cellbed::wire::s1ap::{ContextReleaseComplete, Kind, OverloadAction, OverloadStart, OverloadStop, UeIds};
@@ -112,7 +113,7 @@ fn connections_without_proof_have_a_bound_and_base_stations_are_slowed_down() {
 
 #[test]
 fn a_base_station_lets_nobody_in_while_the_mme_has_too_much_to_do() {
-    let mut enb = Enb::new(EnbConfig::new(1, PLMN.parse().unwrap(), TAC));
+    let mut enb = Enb::new(EnbConfig::new(1, PLMN.parse().unwrap(), TAC), &RngTree::new(7));
     let mut out = Vec::new();
     let mut give = |enb: &mut Enb, input: EnbInput<'_>| {
         out.clear();

@@ -11,6 +11,7 @@ mod log;
 mod loss;
 mod malice;
 mod nodes;
+mod procedures;
 mod raw;
 mod rejects;
 mod requests;

@@ -139,7 +139,7 @@ proptest! {
             bench.core(EpcInput::GtpU { from: [10, 53, 2, 1].into(), bytes: &bytes });
             bench.core(EpcInput::Sgi(&bytes));
             bench.enb(1, EnbInput::S1(&bytes));
-            bench.enb(1, EnbInput::GtpU(&bytes));
+            bench.enb(1, EnbInput::GtpU { from: [10, 53, 1, 2].into(), bytes: &bytes });
             bench.ue(1, UeInput::Air(Downlink::Information { nas: bytes.clone() }));
             bench.enb(1, EnbInput::Air { ue: 1, message: Uplink::Information { nas: bytes.clone() } });
             bench.enb(1, EnbInput::Air { ue: 9, message: Uplink::ConnectionRequest });

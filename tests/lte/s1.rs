@@ -1,7 +1,10 @@
 //! The S1 procedures around the attach: reset, release, E-RABs, tunnels that vanish.
 
 use cellbed::corenet::EpcInput;
+use cellbed::event::Actor;
 use cellbed::ran::{Downlink, EnbInput, ReleaseCause, UeInput, Uplink};
+use cellbed::wire::gtpu;
+use cellbed::wire::s1ap::{ContextSetupRequest, Pdu};
 use cellbed::world::Payload;
 use oxirush_s1ap::{build_s1ap, build_s1ap_ie, s1ap::*};
 
@@ -29,6 +32,13 @@ fn one_connection(mme: Option<u32>, enb: Option<u32>) -> ResetType<'static> {
     let item = UEAssociatedLogicalS1ConnectionItem::new(mme.map(MMEUES1APID), enb.map(ENBUES1APID), None);
     let item = build_s1ap_ie!(REJECT UE_associatedLogicalS1_ConnectionItem(item)).unwrap();
     ResetType::partOfS1_Interface(UEAssociatedLogicalS1ConnectionListRes(vec![item]))
+}
+
+/// The gateway's end of the first tunnel, as the base station is told of it.
+fn gateway_teid(bench: &Bench) -> u32 {
+    let setup =
+        bench.bytes.iter().find_map(|bytes| ContextSetupRequest::read(&Pdu::decode(bytes).ok()?).ok());
+    setup.unwrap().tunnel.teid
 }
 
 #[test]
@@ -74,10 +84,13 @@ fn a_lost_radio_connection_leaves_the_registration_idle() {
 fn a_tunnel_that_the_gateway_forgot_ends_the_connection() {
     let mut bench = attached(1);
     let ip = bench.ip_of(1).unwrap();
-    // The gateway's end of the first session is tunnel 1.
-    let gateway = cellbed::event::Actor::GATEWAY.transport_address();
-    let (bytes, _) = cellbed::wire::gtpu::error_indication(1, gateway).unwrap();
-    bench.enb(1, EnbInput::GtpU(&bytes));
+    let gateway = Actor::GATEWAY.transport_address();
+    let (bytes, _) = gtpu::error_indication(gateway_teid(&bench), gateway).unwrap();
+    // Somebody else says so first: nothing comes of that.
+    bench.enb(1, EnbInput::GtpU { from: Actor::enb(2).transport_address(), bytes: &bytes });
+    bench.run(8);
+    assert_eq!((bench.sent("enb1 > UEContextReleaseRequest"), bench.connections(1)), (0, 1));
+    bench.enb(1, EnbInput::GtpU { from: gateway, bytes: &bytes });
     bench.run(10);
     assert_eq!(bench.sent("enb1 > UEContextReleaseRequest"), 1);
     assert_eq!(bench.connections(1), 0);

@@ -261,8 +261,10 @@ fn security_of_the_radio_begins_once_in_a_connection() {
     assert_eq!(bench.sent("enb1 > InitialContextSetupFailure"), 1);
     let _ = ip;
 
-    let mut enb =
-        cellbed::ran::Enb::new(cellbed::ran::EnbConfig::new(1, crate::bench::PLMN.parse().unwrap(), 7));
+    let mut enb = cellbed::ran::Enb::new(
+        cellbed::ran::EnbConfig::new(1, crate::bench::PLMN.parse().unwrap(), 7),
+        &cellbed::kernel::RngTree::new(7),
+    );
     let mut out = Vec::new();
     let at = crate::bench::at(0);
     enb.handle(at, EnbInput::S1Connected, &mut out).unwrap();

@@ -44,6 +44,32 @@ fn the_registrar_speaks_only_to_whom_the_operator_ordered() {
     assert_eq!(word(&offices.register(&subject, &offer_request())), "not-in-inventory");
 }
 
+/// Whatever the gateway lets through: a session for onboarding gets nothing that is a subscriber's.
+#[test]
+fn a_session_for_onboarding_is_served_by_no_office_of_subscribers() {
+    let subject = Subject::new(1);
+    let mut lab = Lab::new().ordered(&subject, true).registered(&subject);
+    let certificate = DeviceCertificate::parse(&lab.certify(&subject)).unwrap();
+    let mut offices = lab.open();
+    let claim = claim_request(&offices.claim(&subject));
+    let mut bootstrap = subject.clone();
+    bootstrap.attestation.policy = "onboarding-only".to_owned();
+    for request in [offer_request(), claim] {
+        let response = offices.register(&bootstrap, &request);
+        assert_eq!((response.status, word(&response).as_str()), (403, "session-policy"));
+    }
+    let response = offices.enrol(&bootstrap, &subject.sound_enrolment());
+    assert_eq!((response.status, est_word(&response).as_str()), (403, "session-policy"));
+    let client_id = subject.name().to_string();
+    let request = ask::Request::Connect { client_id: &client_id };
+    let caller = offices.caller(&bootstrap, Actor::CLOUD, Some(&certificate));
+    let (answer, told) = offices.say(&caller, &request);
+    assert!(matches!(answer, ask::Answer::Now(ask::Response::TurnedAway)));
+    assert_eq!(told, ["cloud client turned away reason=session-policy"]);
+    // As a subscriber the same device is served.
+    assert_eq!(offices.enrol(&subject, &subject.sound_enrolment()).status, 200);
+}
+
 #[test]
 fn a_claim_that_cannot_be_read_is_malformed() {
     let subject = Subject::new(1);

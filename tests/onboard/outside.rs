@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use cellbed::event::{Actor, Body, Event, Step, StepId};
 use cellbed::io::drive::{DriveError, Driving, JoinError, drive, join};
-use cellbed::kernel::{Duration, Instant};
+use cellbed::kernel::{Duration, Instant, RngTree};
 use cellbed::ledger::MemoryStore;
 use cellbed::ran::{Enb, EnbConfig};
 use cellbed::wire::Proto;
@@ -56,7 +56,7 @@ fn virtual_events() -> Vec<Event> {
     let mut events = Vec::new();
     world.step_until(Instant::ZERO + Duration::from_secs(4), &mut |event| events.push(event)).unwrap();
     assert!(events.iter().any(first_is_through));
-    let fresh = EnbNode::new(1, Enb::new(EnbConfig::new(1, plmn, TAC)));
+    let fresh = EnbNode::new(1, Enb::new(EnbConfig::new(1, plmn, TAC), &RngTree::new(8)));
     world.restart(ENB, Box::new(fresh), &mut |event| events.push(event)).unwrap();
     assert_eq!(world.run(Duration::from_secs(60), &mut |event| events.push(event)).unwrap(), Ended::Settled);
     events
@@ -197,7 +197,7 @@ fn who_may_not_join_is_told_why_and_disturbs_nobody() {
         .map(ask)
         .collect();
         let plmn = "00101".parse().unwrap();
-        let mut station = EnbNode::new(1, Enb::new(EnbConfig::new(1, plmn, TAC)));
+        let mut station = EnbNode::new(1, Enb::new(EnbConfig::new(1, plmn, TAC), &RngTree::new(8)));
         let played = join(ENB, &mut station, &socket, Duration::from_secs(20));
         answers.push(played.map_or_else(|error: JoinError| error.to_string(), |()| "played".to_owned()));
         answers

@@ -3,10 +3,14 @@
 
 use std::net::Ipv4Addr;
 
-use cellbed::wire::gtpu::{Endpoint, Event, FarEnd, Received, decode, ipv4_addresses, label_of, user};
+use cellbed::kernel::RngTree;
+use cellbed::wire::gtpu::{
+    Endpoint, Event, FarEnd, PeerGroups, Received, decode, ipv4_addresses, label_of, user,
+};
 
 const HERE: Ipv4Addr = Ipv4Addr::new(10, 53, 1, 2);
 const THERE: Ipv4Addr = Ipv4Addr::new(10, 53, 2, 1);
+const STRANGER: Ipv4Addr = Ipv4Addr::new(10, 53, 2, 2);
 
 /// Octets.
 pub fn run(octets: &[u8]) {
@@ -15,14 +19,26 @@ pub fn run(octets: &[u8]) {
         let (built, _) = user(teid, packet).expect("a packet that came in goes out");
         assert_eq!(decode(&built), Ok(Received::User { teid, packet }));
     }
-    let mut endpoint = Endpoint::new(HERE);
+    let mut endpoint = Endpoint::new(HERE, RngTree::new(1).stream("teid"), PeerGroups::default());
     let teid = endpoint.open('a');
     endpoint.connect(teid, FarEnd { address: THERE, teid: 7 });
-    match endpoint.receive(octets) {
-        Ok(Event::Answer { bytes, .. }) => assert!(bytes.len() < 64 && decode(&bytes).is_ok()),
-        Ok(Event::Deliver { key, packet }) => assert!(key == 'a' && packet.len() <= octets.len()),
-        Ok(Event::Lost { key }) => assert_eq!(key, 'a'),
-        Ok(Event::Nothing) => {}
-        Err(error) => panic!("{error}"),
+    // As it is, and for the tunnel that there is.
+    let mut mine = octets.to_vec();
+    if let Some(field) = mine.get_mut(4..8) {
+        field.copy_from_slice(&teid.to_be_bytes());
+    }
+    for octets in [octets, &mine] {
+        for from in [THERE, STRANGER] {
+            match endpoint.receive(from, octets) {
+                Ok(Event::Answer { bytes, .. }) => assert!(bytes.len() < 64 && decode(&bytes).is_ok()),
+                Ok(Event::Deliver { key, packet }) => {
+                    assert!(key == 'a' && from == THERE && packet.len() <= octets.len());
+                }
+                Ok(Event::Lost { keys }) => assert_eq!((keys, from), (vec!['a'], THERE)),
+                Ok(Event::Early { .. }) => panic!("the tunnel leads somewhere"),
+                Ok(Event::Dropped { .. } | Event::Nothing) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 }

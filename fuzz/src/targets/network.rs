@@ -67,7 +67,7 @@ impl Net {
         let mut net = Self {
             now: Instant::ZERO,
             epc,
-            enb: Enb::new(EnbConfig::new(1, plmn, TAC)),
+            enb: Enb::new(EnbConfig::new(1, plmn, TAC), &RngTree::new(7).branch("enb")),
             ue: Ue::new(
                 UeConfig::new(1),
                 CardSlot::shared(Box::new(card), SharedDiary::default()),
@@ -108,7 +108,9 @@ impl Net {
             match output {
                 EnbOutput::S1 { bytes, .. } => self.jobs.push_back(Job::Core(bytes, 1)),
                 EnbOutput::Air { ue, message } => self.jobs.push_back(Job::Air(ue, message)),
-                EnbOutput::GtpU { bytes, .. } => self.jobs.push_back(Job::Tunnel(bytes)),
+                EnbOutput::GtpU { bytes, to, .. } if to == Actor::GATEWAY.transport_address() => {
+                    self.jobs.push_back(Job::Tunnel(bytes));
+                }
                 _ => {}
             }
         }
@@ -138,7 +140,9 @@ impl Net {
                 Job::Air(1, message) => self.device(UeInput::Air(message)),
                 Job::Air(..) => {}
                 Job::Tunnel(bytes) => self.core(EpcInput::GtpU { from, bytes: &bytes }),
-                Job::TunnelDown(bytes) => self.station(EnbInput::GtpU(&bytes)),
+                Job::TunnelDown(bytes) => {
+                    self.station(EnbInput::GtpU { from: Actor::GATEWAY.transport_address(), bytes: &bytes })
+                }
             }
         }
         panic!("the network never comes to rest");
@@ -204,7 +208,7 @@ pub fn run(bytes: &[u8]) {
             }
             "nas" => net.station(air(Uplink::Information { nas: message.to_vec() })),
             "gtp-u" => net.core(EpcInput::GtpU { from: STRANGER, bytes: message }),
-            "gtp-u-enb" => net.station(EnbInput::GtpU(message)),
+            "gtp-u-enb" => net.station(EnbInput::GtpU { from: STRANGER, bytes: message }),
             "sgi" => net.core(EpcInput::Sgi(message)),
             _ => net.pass(Duration::from_millis(u64::from(message.first().copied().unwrap_or(1)) * 100)),
         }

@@ -141,6 +141,7 @@ fn serve(args: &CaServeArgs) -> Result<(), ServeError> {
         signals.forever().next();
         stoppers.iter().for_each(|stopper| stopper.stop());
     });
+    terminal::line(est.turned());
     terminal::line("no longer serving");
     Ok(())
 }

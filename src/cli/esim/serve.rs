@@ -189,6 +189,7 @@ fn serve(args: &EsimServeArgs) -> Result<(), ServeError> {
         }
         stopper.stop();
     });
+    terminal::line(server.turned());
     terminal::line("no longer serving");
     Ok(())
 }

@@ -282,7 +282,7 @@ impl Mme {
         if ue.timer.is_some_and(|(_, timer)| timer == Timer::ContextSetup) {
             self.stop_timer(ue);
         }
-        core.gateway.modify(teid, remote, core.out)
+        core.gateway.modify(core.now, teid, remote, core.out)
     }
 
     pub(super) fn attach_completed(

@@ -3,10 +3,12 @@
 use super::context::{Phase, UeContext};
 use super::{Core, Mme};
 use crate::corenet::CorenetError;
+use crate::id::Plmn;
 use crate::wire::s1ap::{
-    Cause, ContextReleaseComplete, ContextReleaseRequest, ContextSetupFailure, ContextSetupResponse,
-    ErrorIndication, Gummei, InitialUeMessage, Kind, Pdu, Reset, ResetAcknowledge, S1SetupFailure,
-    S1SetupRequest, S1SetupResponse, UeIds, UplinkNasTransport,
+    Cause, Connection, ContextReleaseComplete, ContextReleaseRequest, ContextSetupFailure,
+    ContextSetupResponse, ErrorIndication, Gummei, InitialUeMessage, Kind, Pdu, Reset, ResetAcknowledge,
+    S1SetupFailure, S1SetupRequest, S1SetupResponse, UeIds, UplinkNasTransport, enb_configuration_updated,
+    handover_cancelled,
 };
 
 /// The name of this MME, and how much of the load it takes: all there is.
@@ -58,6 +60,12 @@ impl Mme {
                 self.error_indicated(enb, &ErrorIndication::read(pdu), core);
                 Ok(())
             }
+            Kind::EnbConfigurationUpdate => self.configuration_updated(enb, pdu, core),
+            Kind::PathSwitchRequest => {
+                let known = pdu.source_mme_id().is_some_and(|id| self.ues.contains_key(&id));
+                let cause = if known { Cause::HANDOVER_NOT_ALLOWED } else { Cause::UNKNOWN_MME_UE_ID };
+                self.refuse_procedure(enb, pdu, &cause, core)
+            }
             Kind::ResetAcknowledge | Kind::ErabReleaseResponse | Kind::UeCapabilityInfoIndication => Ok(()),
             _ => self.receive_for_ue(enb, pdu, core),
         }
@@ -98,7 +106,63 @@ impl Mme {
                 }),
                 Err(_) => self.not_understood(enb, pdu, core),
             },
+            Kind::HandoverRequired | Kind::UeContextResumeRequest => match ids(pdu) {
+                Some(ids) => self.for_ue(enb, ids, core, |mme, _, core| {
+                    let handover = pdu.kind() == Kind::HandoverRequired;
+                    let cause = if handover { Cause::HANDOVER_NOT_ALLOWED } else { Cause::RADIO_UNSPECIFIED };
+                    mme.refuse_procedure(enb, pdu, &cause, core)
+                }),
+                None => self.not_understood(enb, pdu, core),
+            },
+            Kind::HandoverCancel => match ids(pdu) {
+                Some(ids) => self.for_ue(enb, ids, core, |mme, _, core| {
+                    let done = handover_cancelled(ids.mme, ids.enb);
+                    mme.send_s1(enb, "HandoverCancelAcknowledge", done, core)
+                }),
+                None => self.not_understood(enb, pdu, core),
+            },
             _ => self.not_understood(enb, pdu, core),
+        }
+    }
+
+    /// What there is not here: handover (clause 8.4), and the resumption of a UE that was suspended (clause 8.3.8).
+    fn refuse_procedure(
+        &mut self,
+        enb: u32,
+        pdu: &Pdu<'_>,
+        cause: &Cause,
+        core: &mut Core<'_>,
+    ) -> Result<(), CorenetError> {
+        match pdu.failure(cause) {
+            Some(failure) => self.send_s1(enb, "the failure of a procedure", failure, core),
+            None => self.not_understood(enb, pdu, core),
+        }
+    }
+
+    /// A base station that would serve another network or tracking area from now on is refused, as at S1 Setup
+    /// (clause 8.7.4).
+    fn configuration_updated(
+        &mut self,
+        enb: u32,
+        pdu: &Pdu<'_>,
+        core: &mut Core<'_>,
+    ) -> Result<(), CorenetError> {
+        let Ok(areas) = pdu.updated_areas() else { return self.not_understood(enb, pdu, core) };
+        match areas.and_then(|areas| self.refusal_of(&areas)) {
+            Some(cause) => self.refuse_procedure(enb, pdu, &cause, core),
+            None => self.send_s1(enb, "ENBConfigurationUpdateAcknowledge", enb_configuration_updated(), core),
+        }
+    }
+
+    /// Why a base station with these tracking areas is not served.
+    fn refusal_of(&self, areas: &[(Plmn, u16)]) -> Option<Cause> {
+        let in_plmn = || areas.iter().filter(|(plmn, _)| *plmn == self.config.plmn);
+        if in_plmn().next().is_none() {
+            Some(Cause::UNKNOWN_PLMN)
+        } else if !in_plmn().any(|(_, tac)| *tac == self.config.tac) {
+            Some(Cause::MISC_UNSPECIFIED)
+        } else {
+            None
         }
     }
 
@@ -137,15 +201,7 @@ impl Mme {
         let Ok(request) = S1SetupRequest::read(pdu) else {
             return self.send_s1(enb, "S1SetupFailure", pdu.s1_setup_not_understood().build(), core);
         };
-        let in_plmn = || request.areas.iter().filter(|(plmn, _)| *plmn == self.config.plmn);
-        let refused = if in_plmn().next().is_none() {
-            Some(Cause::UNKNOWN_PLMN)
-        } else if !in_plmn().any(|(_, tac)| *tac == self.config.tac) {
-            Some(Cause::MISC_UNSPECIFIED)
-        } else {
-            None
-        };
-        if let Some(cause) = refused {
+        if let Some(cause) = self.refusal_of(&request.areas) {
             return self.send_s1(enb, "S1SetupFailure", S1SetupFailure::new(cause).build(), core);
         }
         // Setting up S1 erases what was there before (clause 8.7.3.1).
@@ -179,9 +235,7 @@ impl Mme {
         match &reset.connections {
             Some(named) => {
                 for connection in named {
-                    let by_enb = connection.enb.and_then(|id| self.by_enb.get(&(enb, id))).copied();
-                    let by_mme = connection.mme.filter(|id| self.ues.get(id).is_some_and(|ue| ue.enb == enb));
-                    if let Some(id) = by_enb.or(by_mme) {
+                    if let Some(id) = self.connection_of(enb, *connection) {
                         self.with(id, |mme, ue| mme.connection_lost(ue, core));
                     }
                 }
@@ -190,6 +244,18 @@ impl Mme {
         }
         let acknowledge = ResetAcknowledge { connections: reset.connections.unwrap_or_default() };
         self.send_s1(enb, "ResetAcknowledge", acknowledge.build(), core)
+    }
+
+    /// The UE whose connection a base station names by either identifier, or by both, which must then name the same
+    /// (clause 8.7.1.2.2).
+    fn connection_of(&self, enb: u32, named: Connection) -> Option<u32> {
+        let id = match (named.mme, named.enb) {
+            (Some(id), _) => id,
+            (None, Some(enb_id)) => *self.by_enb.get(&(enb, enb_id))?,
+            (None, None) => return None,
+        };
+        let ue = self.ues.get(&id).filter(|ue| ue.enb == enb)?;
+        named.enb.is_none_or(|enb_id| ue.enb_id == Some(enb_id)).then_some(id)
     }
 
     /// A base station that does not know the UE has no connection to it any more.
@@ -226,4 +292,9 @@ impl Mme {
             }
         }
     }
+}
+
+fn ids(pdu: &Pdu<'_>) -> Option<UeIds> {
+    let (mme, enb) = pdu.ids();
+    Some(UeIds { mme: mme?, enb: enb? })
 }

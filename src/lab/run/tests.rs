@@ -65,10 +65,9 @@ fn used_for(name: &str) -> Option<Use> {
         // What names a ledger.
         "nonce" if branches.starts_with("ledger/") => Use::Public,
         // Numbers of certificates, challenges, what GET CHALLENGE gives, temporary identities, sequence numbers of
-        // TCP, transaction identities of ESM; and which packets are lost.
-        "serial" | "ca-serial" | "challenge" | "random" | "rand" | "m-tmsi" | "tcp" | "pti" | "loss" => {
-            Use::Public
-        }
+        // TCP, transaction identities of ESM, ends of tunnels; and which packets are lost.
+        "serial" | "ca-serial" | "challenge" | "random" | "rand" | "m-tmsi" | "tcp" | "pti" | "loss"
+        | "teid" => Use::Public,
         "rogue" if branches.starts_with("esim/") => Use::KeysAmongOthers,
         _ => return None,
     })

@@ -1,14 +1,14 @@
 //! What the base station does with each S1AP message of the MME (TS 36.413 clause 8).
 
-use super::{Bearer, Enb, EnbOutput, S1State, Stage};
+use super::{Bearer, Context, Enb, EnbOutput, S1State, Stage};
 use crate::kernel::{Duration, Instant};
 use crate::ran::{Downlink, RanError, ReleaseCause};
 use crate::wire::gtpu::FarEnd;
 use crate::wire::s1ap::{
-    Cause, ContextReleaseCommand, ContextReleaseComplete, ContextSetupFailure, ContextSetupRequest,
-    ContextSetupResponse, DownlinkNasTransport, ErabReleaseCommand, ErabReleaseResponse, ErrorIndication,
-    Kind, OverloadAction, OverloadStart, Pdu, Reset, ResetAcknowledge, S1SetupFailure, SecurityCapabilities,
-    Tunnel, UeIds,
+    Cause, Connection, ContextReleaseCommand, ContextReleaseComplete, ContextSetupFailure,
+    ContextSetupRequest, ContextSetupResponse, DownlinkNasTransport, ErabReleaseCommand, ErabReleaseResponse,
+    ErrorIndication, Kind, OverloadAction, OverloadStart, Pdu, Reset, ResetAcknowledge, S1SetupFailure,
+    SecurityCapabilities, Tunnel, UeIds,
 };
 
 /// How long to wait after a refused S1 SETUP REQUEST where the MME does not say.
@@ -72,6 +72,14 @@ impl Enb {
                 self.overload(false, out);
                 Ok(())
             }
+            Kind::HandoverRequest => self.refuse(&pdu, &Cause::HANDOVER_NOT_ALLOWED, out),
+            Kind::MmeConfigurationUpdate => self.refuse(&pdu, &Cause::MISC_UNSPECIFIED, out),
+            Kind::UeContextModificationRequest => match pdu.ids() {
+                (Some(mme), Some(enb)) if self.adopt(UeIds { mme, enb }).is_none() => {
+                    self.unknown_ids(UeIds { mme, enb }, out)
+                }
+                _ => self.refuse(&pdu, &Cause::RADIO_UNSPECIFIED, out),
+            },
             Kind::ResetAcknowledge | Kind::Paging => Ok(()),
             _ => self.not_understood(&pdu, out),
         }
@@ -83,6 +91,15 @@ impl Enb {
             self.overloaded = overloaded;
             let change = if overloaded { "connections are rejected" } else { "connections are taken again" };
             Self::note("s1", change, out);
+        }
+    }
+
+    /// What this base station does not do: take over a UE (clause 8.4.2), or be told otherwise of what it was told at S1
+    /// Setup and at Initial Context Setup (clauses 8.7.5 and 8.3.4).
+    fn refuse(&mut self, pdu: &Pdu<'_>, cause: &Cause, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
+        match pdu.failure(cause) {
+            Some(failure) => self.send_s1("the failure of a procedure", failure, out),
+            None => self.not_understood(pdu, out),
         }
     }
 
@@ -260,7 +277,7 @@ impl Enb {
 
     fn reset(&mut self, reset: Reset, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
         let ids: Vec<u32> = match &reset.connections {
-            Some(named) => named.iter().filter_map(|connection| connection.enb).collect(),
+            Some(named) => named.iter().filter_map(|connection| self.connection_of(*connection)).collect(),
             None => self.contexts.keys().copied().collect(),
         };
         for id in ids {
@@ -270,11 +287,31 @@ impl Enb {
         self.send_s1("ResetAcknowledge", acknowledge.build(), out)
     }
 
+    /// The context of a connection that the MME names by either identifier, or by both, which must then name the same
+    /// (clause 8.7.1.2.1).
+    fn connection_of(&self, named: Connection) -> Option<u32> {
+        let of_mme = |mme: u32| move |context: &Context| context.mme_id == Some(mme);
+        match (named.enb, named.mme) {
+            (Some(id), None) => self.contexts.contains_key(&id).then_some(id),
+            (Some(id), Some(mme)) => {
+                let context = self.contexts.get(&id)?;
+                // Before the first message of the MME only that knows its own.
+                context.mme_id.is_none_or(|known| known == mme).then_some(id)
+            }
+            (None, Some(mme)) => {
+                self.contexts.iter().find(|(_, context)| of_mme(mme)(context)).map(|(id, _)| *id)
+            }
+            (None, None) => None,
+        }
+    }
+
     /// The MME does not know a UE that this base station serves: its connection leads nowhere.
     fn error_indicated(&mut self, error: &ErrorIndication, out: &mut Vec<EnbOutput>) {
         let unknown = [Cause::UNKNOWN_MME_UE_ID, Cause::UNKNOWN_PAIR];
-        if let (Some(enb_id), Some(cause)) = (error.enb, &error.cause)
+        if let (Some(enb), Some(cause)) = (error.enb, &error.cause)
             && unknown.contains(cause)
+            // An error about another pair of identifiers is none of this connection.
+            && let Some(enb_id) = self.connection_of(Connection { mme: error.mme, enb: Some(enb) })
         {
             self.release(enb_id, ReleaseCause::Network, out);
         }

@@ -7,6 +7,7 @@ use super::super::sample;
 use super::*;
 use crate::support::need_command;
 use crate::wire::Label;
+use crate::wire::s1ap::{Cause, Pdu};
 
 /// An S1 Setup Request: eNB 0x19b0 of 001-01, tracking area 1.
 const S1_SETUP_REQUEST: &str = "0011002d000004003b00080000f110000019b0003c400a0380737273656e623031\
@@ -67,6 +68,37 @@ fn s1ap_dissects_with_a_good_crc_and_a_running_tsn() {
     let Some(lines) = tshark(&capture, &fields, "Wireshark takes our SCTP and S1AP") else { return };
     let line = |tsn| format!("\t1\t\t1\tip:sctp:s1ap\t17\tsrsenb01\t{tsn}\t1767225601.500000001");
     assert_eq!(lines, [line(1), line(2)]);
+}
+
+/// What base station and MME do not do, asked of them with identifiers 42 and 7 and little else (TS 36.413 clause 8).
+#[test]
+fn failures_of_procedures_dissect_with_their_causes() {
+    let both = |code: &str| format!("00{code}000f 000002 00000002002a 000800020007");
+    let asked = [
+        both("00"),
+        "00010009 000001 00000002002a".to_owned(),
+        "0003000f 000002 000800020007 00580002002a".to_owned(),
+        both("15"),
+        both("38"),
+        "001d0003000000".to_owned(),
+        "001e0003000000".to_owned(),
+    ];
+    let failures: Vec<_> = asked
+        .iter()
+        .map(|asked| {
+            let octets = bytes(asked);
+            let pdu = Pdu::decode(&octets).unwrap();
+            let failure = pdu.failure(&Cause::HANDOVER_NOT_ALLOWED).unwrap().unwrap();
+            message(Actor::MME, Actor::enb(1), Proto::S1ap, failure.encode().unwrap())
+        })
+        .collect();
+    let fields = ["_ws.malformed", "s1ap.procedureCode", "s1ap.radioNetwork", "s1ap.MME_UE_S1AP_ID"];
+    let what = "Wireshark reads the failure message of each procedure, with its cause";
+    let Some(lines) = tshark(&capture(&failures), &fields, what) else { return };
+    // ho-target-not-allowed is 7 (clause 9.2.1.3).
+    let expected =
+        ["\t0\t7\t42", "\t1\t7\t42", "\t3\t7\t42", "\t21\t7\t42", "\t56\t7\t42", "\t29\t7\t", "\t30\t7\t"];
+    assert_eq!(lines, expected);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! The codec is `oxirush-gtp-u`; its types stay inside this module.
 
+mod drops;
 mod endpoint;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,7 +11,8 @@ use oxirush_gtp_u::{InformationElement, MessageType, Packet};
 
 use crate::wire::{Label, Proto};
 
-pub use endpoint::{Datagram, Endpoint, Event, FarEnd};
+pub use drops::{DropCause, Drops, TOLD_EVERY};
+pub use endpoint::{Datagram, Endpoint, Event, FarEnd, PeerGroups};
 
 /// Why octets are no GTP-U message, or a packet does not fit into one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

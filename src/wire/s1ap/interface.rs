@@ -63,11 +63,6 @@ impl S1SetupRequest {
             req areas: SupportedTAs = SupportedTAs(areas) => areas,
             lax name: String = eNBname(name) => name.0.into_owned(),
         );
-        let plmns = |area: &SupportedTAsItem| {
-            let tac = u16::from_be_bytes(area.tac.0);
-            let plmns = area.broadcast_plmns.0.iter().filter_map(plmn_of);
-            plmns.map(|plmn| (plmn, tac)).collect::<Vec<_>>()
-        };
         Ok(Self {
             plmn: plmn_of(&enb.plmn_identity),
             enb: match enb.enb_id {
@@ -75,9 +70,19 @@ impl S1SetupRequest {
                 _ => None,
             },
             name,
-            areas: areas.0.iter().flat_map(plmns).collect(),
+            areas: areas_of(&areas),
         })
     }
+}
+
+/// Each tracking area with each network that is broadcast in it. What is no PLMN is left out.
+pub(super) fn areas_of(areas: &SupportedTAs) -> Vec<(Plmn, u16)> {
+    let plmns = |area: &SupportedTAsItem| {
+        let tac = u16::from_be_bytes(area.tac.0);
+        let plmns = area.broadcast_plmns.0.iter().filter_map(plmn_of);
+        plmns.map(|plmn| (plmn, tac)).collect::<Vec<_>>()
+    };
+    areas.0.iter().flat_map(plmns).collect()
 }
 
 /// A group of MMEs and one of them, in a network (TS 23.003 clause 2.8.1).

@@ -7,6 +7,7 @@
 
 mod connection;
 mod context;
+mod failure;
 mod interface;
 mod overload;
 mod values;
@@ -20,6 +21,7 @@ pub use context::{
     ContextReleaseCommand, ContextReleaseComplete, ContextReleaseRequest, ContextSetupFailure,
     ContextSetupRequest, ContextSetupResponse, ErabReleaseCommand, ErabReleaseResponse,
 };
+pub use failure::{enb_configuration_updated, handover_cancelled};
 pub use interface::{
     ErrorIndication, Gummei, Reset, ResetAcknowledge, S1SetupFailure, S1SetupRequest, S1SetupResponse,
 };
@@ -93,6 +95,22 @@ pub enum Kind {
     OverloadStart,
     /// [`OverloadStop`].
     OverloadStop,
+    /// HANDOVER REQUIRED (clause 9.1.5.1); there is no handover here.
+    HandoverRequired,
+    /// HANDOVER REQUEST (clause 9.1.5.4); there is no handover here.
+    HandoverRequest,
+    /// PATH SWITCH REQUEST (clause 9.1.5.8); there is no handover here.
+    PathSwitchRequest,
+    /// HANDOVER CANCEL (clause 9.1.5.11).
+    HandoverCancel,
+    /// ENB CONFIGURATION UPDATE (clause 9.1.8.7), which [`Pdu::updated_areas`] reads.
+    EnbConfigurationUpdate,
+    /// MME CONFIGURATION UPDATE (clause 9.1.8.10).
+    MmeConfigurationUpdate,
+    /// UE CONTEXT MODIFICATION REQUEST (clause 9.1.4.8).
+    UeContextModificationRequest,
+    /// UE CONTEXT RESUME REQUEST (clause 9.1.4.17); nobody is suspended here.
+    UeContextResumeRequest,
     /// PAGING (clause 9.1.6); nobody here reads it.
     Paging,
     /// UE CAPABILITY INFO INDICATION (clause 9.1.10); nobody here reads it.
@@ -139,6 +157,14 @@ impl<'a> Pdu<'a> {
             K::Initiating_ErrorIndication => Kind::ErrorIndication,
             K::Initiating_OverloadStart => Kind::OverloadStart,
             K::Initiating_OverloadStop => Kind::OverloadStop,
+            K::Initiating_HandoverPreparation => Kind::HandoverRequired,
+            K::Initiating_HandoverResourceAllocation => Kind::HandoverRequest,
+            K::Initiating_PathSwitchRequest => Kind::PathSwitchRequest,
+            K::Initiating_HandoverCancel => Kind::HandoverCancel,
+            K::Initiating_ENBConfigurationUpdate => Kind::EnbConfigurationUpdate,
+            K::Initiating_MMEConfigurationUpdate => Kind::MmeConfigurationUpdate,
+            K::Initiating_UEContextModification => Kind::UeContextModificationRequest,
+            K::Initiating_UEContextResume => Kind::UeContextResumeRequest,
             K::Initiating_Paging => Kind::Paging,
             K::Initiating_UECapabilityInfoIndication => Kind::UeCapabilityInfoIndication,
             _ => Kind::Other,
@@ -211,8 +237,16 @@ impl<'a> Pdu<'a> {
             Kind::ErrorIndication => "ErrorIndication",
             Kind::OverloadStart => "OverloadStart",
             Kind::OverloadStop => "OverloadStop",
+            Kind::HandoverRequired => "HandoverRequired",
+            Kind::HandoverRequest => "HandoverRequest",
+            Kind::PathSwitchRequest => "PathSwitchRequest",
+            Kind::HandoverCancel => "HandoverCancel",
+            Kind::EnbConfigurationUpdate => "ENBConfigurationUpdate",
+            Kind::MmeConfigurationUpdate => "MMEConfigurationUpdate",
+            Kind::UeContextModificationRequest => "UEContextModificationRequest",
+            Kind::UeContextResumeRequest => "UEContextResumeRequest",
             Kind::Paging | Kind::UeCapabilityInfoIndication | Kind::Other => {
-                return self.0.procedure_name().to_owned();
+                return self.refusal_name().unwrap_or(self.0.procedure_name()).to_owned();
             }
         }
         .to_owned()

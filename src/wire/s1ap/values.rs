@@ -70,6 +70,8 @@ causes! {
     UNKNOWN_ENB_UE_ID = radioNetwork(CauseRadioNetwork::unknown_enb_ue_s1ap_id),
     /// Each of both identifiers may be known; together they name no connection (clause 10.6).
     UNKNOWN_PAIR = radioNetwork(CauseRadioNetwork::unknown_pair_ue_s1ap_id),
+    /// This base station or network takes over no UE from another.
+    HANDOVER_NOT_ALLOWED = radioNetwork(CauseRadioNetwork::ho_target_not_allowed),
     /// The E-RAB ID names no bearer of the UE.
     UNKNOWN_ERAB = radioNetwork(CauseRadioNetwork::unknown_E_RAB_ID),
     /// There is no transport resource for the bearer.

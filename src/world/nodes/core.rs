@@ -106,6 +106,11 @@ impl Node for CoreNode {
         }
     }
 
+    fn counters(&self, tell: &mut dyn FnMut(String, u64)) {
+        self.0.drops().for_each(|(why, count)| tell(format!("gateway.dropped.{why}"), count));
+        tell("mme.contexts".to_owned(), self.0.contexts() as u64);
+    }
+
     fn take_down(self: Box<Self>, gone: Gone<'_>) {
         self.0.take_down(gone);
     }

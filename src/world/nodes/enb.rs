@@ -87,9 +87,9 @@ impl Node for EnbNode {
                 bytes = pdu;
                 EnbInput::S1(&bytes)
             }
-            Input::Frame { at: Iface::S1U, payload: Payload::Bytes(datagram), .. } => {
+            Input::Frame { at: Iface::S1U, from, payload: Payload::Bytes(datagram) } => {
                 bytes = datagram;
-                EnbInput::GtpU(&bytes)
+                EnbInput::GtpU { from: from.who.transport_address(), bytes: &bytes }
             }
             Input::Frame { at: Iface::Uu, from, payload: Payload::Up(message) } => {
                 EnbInput::Air { ue: from.who.number, message }
@@ -103,6 +103,10 @@ impl Node for EnbNode {
 
     fn deadline(&mut self, _: Instant) -> Option<Instant> {
         self.enb.deadline()
+    }
+
+    fn counters(&self, tell: &mut dyn FnMut(String, u64)) {
+        self.enb.drops().for_each(|(why, count)| tell(format!("base-station.dropped.{why}"), count));
     }
 
     fn take_down(self: Box<Self>, gone: Gone<'_>) {

@@ -1,5 +1,7 @@
 //! Who is told what the parties of a run have in their books.
 
+use std::collections::BTreeMap;
+
 use super::{Inner, World};
 use crate::world::books::{Fact, Tell};
 
@@ -33,5 +35,16 @@ impl World {
                 node.books(tell);
             }
         }
+    }
+
+    /// What nodes have counted, by name: sums over all nodes of a kind.
+    pub fn counters(&self) -> BTreeMap<String, u64> {
+        let mut counted = BTreeMap::new();
+        for slot in &self.slots {
+            if let Inner::Here(node) = &slot.node {
+                node.counters(&mut |name, count| *counted.entry(name).or_default() += count);
+            }
+        }
+        counted
     }
 }
