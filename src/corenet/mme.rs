@@ -15,7 +15,7 @@ mod pending;
 mod s1;
 mod stored;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand_chacha::ChaCha20Rng;
 
@@ -38,6 +38,9 @@ pub use self::pending::PendingLimits;
 /// How much longer than T3412 the MME waits for a sign of a UE without a connection, and again before it takes the UE for
 /// gone (TS 24.301 clause 5.3.5 and table 10.2.2: the mobile reachable timer and the implicit detach timer).
 const GRACE: Duration = Duration::from_secs(4 * 60);
+
+/// Of how many subscribers that are not registered the MME keeps the security context. Who comes later is challenged.
+const RESTING_MAX: usize = 64;
 
 /// What the MME works with while it takes one input.
 pub(super) struct Core<'a> {
@@ -77,6 +80,8 @@ pub(super) struct Mme {
     registered: BTreeMap<Imsi, u32>,
     /// The security context of each subscriber that has authenticated.
     natives: BTreeMap<Imsi, Box<Native>>,
+    /// The subscribers whose registration ended last.
+    resting: VecDeque<Imsi>,
     gutis: Gutis,
     challenges: Challenges,
     pending: Pending,
@@ -98,6 +103,7 @@ impl Mme {
             by_enb: BTreeMap::new(),
             registered: BTreeMap::new(),
             natives: BTreeMap::new(),
+            resting: VecDeque::new(),
             gutis: Gutis::default(),
             challenges: Challenges::default(),
             pending: Pending::default(),
@@ -160,7 +166,20 @@ impl Mme {
         if let Some(imsi) = &ue.imsi
             && self.registered.get(imsi) == Some(&ue.mme_id)
         {
-            self.registered.remove(imsi);
+            self.unregister(imsi);
+        }
+    }
+
+    /// The registration of a subscriber ends; its security context is kept as one of the last [`RESTING_MAX`].
+    fn unregister(&mut self, imsi: &Imsi) {
+        self.registered.remove(imsi);
+        self.resting.retain(|resting| resting != imsi);
+        self.resting.push_back(imsi.clone());
+        if self.resting.len() > RESTING_MAX
+            && let Some(oldest) = self.resting.pop_front()
+            && !self.registered.contains_key(&oldest)
+        {
+            self.natives.remove(&oldest);
         }
     }
 

@@ -151,7 +151,7 @@ impl Phone {
     pub fn authenticate(&mut self, raw: &mut Raw, id: u32, request: AttachRequest) {
         raw.out.clear();
         raw.initial(self.enb, id, octets(Emm::AttachRequest(request)));
-        let Some((ids, Message::Emm(Emm::AuthenticationRequest { ksi, rand, autn }))) =
+        let Some((ids, Message::Emm(Emm::AuthenticationRequest { rand, autn, .. }))) =
             raw.nas(self.enb).pop()
         else {
             panic!("{:?}", raw.nas(self.enb))
@@ -159,7 +159,6 @@ impl Phone {
         self.ids = ids;
         let answer = self.milenage.check_autn(&Rand::new(&rand), &Autn::new(&autn)).unwrap();
         let kasme = Kasme::derive(answer.ck(), answer.ik(), PLMN.parse().unwrap(), &autn).unwrap();
-        let _ = ksi;
         self.kasme = Some(kasme);
         raw.out.clear();
         raw.uplink(

@@ -112,6 +112,27 @@ fn an_authentic_attach_needs_no_challenge() {
     assert_eq!(bench.attestation(ip).unwrap().imei, Some(cellbed::id::Imei::test(1)));
 }
 
+#[test]
+fn the_context_of_a_subscriber_that_detached_is_kept_for_a_while() {
+    let mut bench = Bench::new(config(), 66);
+    for ue in 1..=66 {
+        bench.power_on(ue, 100);
+    }
+    bench.run(5);
+    for ue in 1..=66 {
+        bench.ue(ue, UeInput::Detach);
+    }
+    bench.run(10);
+    assert_eq!(bench.sent("Authentication-Information-Request"), 66);
+    // The first has detached before 65 others, the last before none.
+    for ue in [1, 66] {
+        bench.ue(ue, UeInput::Attach);
+    }
+    bench.run(15);
+    assert_eq!(bench.sent("Authentication-Information-Request"), 67);
+    assert_eq!(bench.contexts(), 2);
+}
+
 /// A UE that has detached and whose next ATTACH REQUEST does not arrive: a test has it instead.
 fn intercepted(mut bench: Bench, input: UeInput) -> (Bench, Vec<u8>) {
     bench.lose_if(|_, _, frame| matches!(frame, Payload::Up(Uplink::ConnectionSetupComplete { .. })));

@@ -95,7 +95,7 @@ impl Mme {
         if let Some(imsi) = &ue.imsi
             && self.registered.get(imsi) == Some(&ue.mme_id)
         {
-            self.registered.remove(imsi);
+            self.unregister(imsi);
             if !ue.attaching() {
                 core.state(ue, "emm", "REGISTERED -> DEREGISTERED", vec![("imsi", imsi.to_string())]);
             }
