@@ -1,6 +1,6 @@
 //! The messages that carry NAS messages (TS 36.413 clauses 8.6 and 9.1.7).
 
-use oxirush_s1ap::{build_s1ap, extract_s1ap_ies, s1ap::*};
+use oxirush_s1ap::{build_s1ap, extract_s1ap_ies, ie, s1ap::*};
 
 use super::{Error, Location, Pdu, UeIds};
 
@@ -37,12 +37,13 @@ impl InitialUeMessage {
     pub fn read(pdu: &Pdu<'_>) -> Result<Self, Error> {
         let location = Location::of(pdu);
         let pdu = &pdu.0;
+        if !matches!(pdu.ie::<ie::TAI>(), Some(Ok(_))) {
+            return Err(Error::AbstractSyntax("no TAI".to_owned()));
+        }
         extract_s1ap_ies!(pdu, InitialUEMessage,
             req enb: u32 = eNB_UE_S1AP_ID(id),
             req nas: Vec<u8> = NAS_PDU(nas) => nas.0.to_vec(),
-            req tai: TAI = TAI(tai) => tai,
         );
-        let _ = tai;
         Ok(Self { enb, nas, location })
     }
 }
