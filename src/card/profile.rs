@@ -6,6 +6,7 @@
 use std::fmt;
 
 use serde::Deserialize;
+use zeroize::Zeroize;
 
 use super::CardError;
 use super::ota_profile::OtaKeys;
@@ -364,6 +365,12 @@ impl fmt::Debug for PinCode {
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Secret<const N: usize>(pub [u8; N]);
+
+impl<const N: usize> Drop for Secret<N> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl<const N: usize> Default for Secret<N> {
     fn default() -> Self {

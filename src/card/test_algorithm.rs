@@ -1,5 +1,7 @@
 //! The algorithm of test USIMs (3GPP TS 34.108 clause 8.1.2): exclusive-or. It protects nothing.
 
+use zeroize::Zeroize;
+
 use super::answer::{Answer, octets_of, xor};
 
 /// AMF by which the network makes a test USIM fail to synchronise.
@@ -10,6 +12,12 @@ pub(super) struct TestAlgorithm {
     k: [u8; 16],
     /// Bytes of RES, 4 to 16.
     res_bytes: usize,
+}
+
+impl Drop for TestAlgorithm {
+    fn drop(&mut self) {
+        self.k.zeroize();
+    }
 }
 
 impl TestAlgorithm {

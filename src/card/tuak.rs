@@ -1,5 +1,7 @@
 //! The TUAK algorithm set (3GPP TS 35.231): f1, f1*, f2 to f5 and f5* on the Keccak-f[1600] permutation.
 
+use zeroize::Zeroize;
+
 /// Octets of the state of Keccak-f[1600].
 const STATE: usize = 200;
 /// Octets that take part in TUAK before the padding: TOPc, INSTANCE, ALGONAME, RAND, AMF, SQN, K.
@@ -43,6 +45,13 @@ pub(super) struct Keys {
     pub(super) ck: Vec<u8>,
     pub(super) ik: Vec<u8>,
     pub(super) ak: [u8; 6],
+}
+
+impl Drop for Tuak {
+    fn drop(&mut self) {
+        self.k.zeroize();
+        self.topc.zeroize();
+    }
 }
 
 impl Tuak {

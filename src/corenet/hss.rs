@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
+use zeroize::Zeroize;
 
 use super::CorenetError;
 use super::gateway::Policy;
@@ -189,6 +190,13 @@ impl Hss {
     /// Update-Location-Request.
     pub(super) fn update_location(&self, imsi: &Imsi) -> Result<Subscription, S6aError> {
         self.records.get(imsi).map(|r| r.subscription.clone()).ok_or(S6aError::UserUnknown)
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.k.zeroize();
+        self.opc.zeroize();
     }
 }
 
