@@ -12,7 +12,7 @@ const NAMES: &str = "k ki op opc top topc ck ik kc kasme kenb key keys secret se
     shared shared_secret otpk confirmation_code";
 
 /// Fields that are called as a secret is and are none: type, field, and what it is.
-const NO_SECRETS: [(&str, &str, &str); 8] = [
+const NO_SECRETS: [(&str, &str, &str); 9] = [
     ("LedgerVerifyArgs", "key", "public keys, by which a ledger is verified"),
     ("LedgerWitnessArgs", "key", "a public verifier key"),
     ("Brought", "keys", "public keys, by which a ledger is verified"),
@@ -21,6 +21,7 @@ const NO_SECRETS: [(&str, &str, &str); 8] = [
     ("SlotChange", "key", "a slot of the contract's storage"),
     ("Material", "keys", "keys that do not print themselves, with the files that they are in"),
     ("DownloadArgs", "confirmation_code", "a word of the command line, which anybody on the machine sees"),
+    ("OrderArg", "confirmation_code", "the same"),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
