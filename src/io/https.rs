@@ -303,6 +303,7 @@ impl HttpsServer {
             while tls.is_handshaking() {
                 tls.complete_io(&mut line.timed)?;
             }
+            place.shaken();
             peer = Peer::of(&tls);
             line.tls = Some(tls);
         }

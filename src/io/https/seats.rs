@@ -1,7 +1,8 @@
 //! Who has the connections of a server (`io::https`), of which there are a few hundred at most: each address has a share,
 //! and who keeps a connection without using it gives way to who comes.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -28,21 +29,34 @@ impl fmt::Display for Turned {
     }
 }
 
-/// What a connection does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// It waits for its client, since that moment in the order of moments.
-    Waiting(u64),
-    /// A request is being answered.
-    Answering,
+/// How well a connection is known: one that is known less gives way first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Known {
+    /// It has come.
+    Nothing,
+    /// Its TLS handshake is done.
+    Handshake,
+    /// It has had an answer.
+    Answer,
 }
+
+/// The place of a connection among those of its address that wait: how well it is known, since which moment in the order
+/// of moments it waits, and its number.
+type Turn = (Known, u64, u64);
 
 struct Seat {
     stream: Arc<TcpStream>,
     group: IpAddr,
-    stage: Stage,
-    /// Whether it has had an answer.
-    served: bool,
+    known: Known,
+    /// Since when it waits for its client; `None` while a request is being answered.
+    waits: Option<u64>,
+}
+
+/// The connections of one address.
+#[derive(Default)]
+struct Group {
+    size: usize,
+    waiting: BTreeSet<Turn>,
 }
 
 #[derive(Default)]
@@ -51,6 +65,7 @@ struct State {
     /// The next number of a connection, and of a moment.
     next: u64,
     open: BTreeMap<u64, Seat>,
+    groups: BTreeMap<IpAddr, Group>,
     /// Connections that have not ended, those that were taken away included.
     threads: usize,
     turned: Turned,
@@ -62,26 +77,60 @@ impl State {
         self.next
     }
 
-    /// The connection that gives way, of `group` alone where one is given: of the address that has most, one that never
-    /// had an answer before one that had, and of those the one that has waited longest.
+    /// The connection that gives way, of `group` alone where one is given: of the address that has most, one that is
+    /// known less before one that is known better, and of those the one that has waited longest.
     fn gives_way(&self, group: Option<IpAddr>) -> Option<u64> {
-        let mut sizes: BTreeMap<IpAddr, usize> = BTreeMap::new();
-        for seat in self.open.values() {
-            *sizes.entry(seat.group).or_default() += 1;
-        }
-        let waiting = self.open.iter().filter(|(_, seat)| group.is_none_or(|group| seat.group == group));
-        let waiting = waiting.filter_map(|(number, seat)| match seat.stage {
-            Stage::Waiting(since) => {
-                let size = sizes.get(&seat.group).copied().unwrap_or_default();
-                Some((std::cmp::Reverse(size), seat.served, since, *number))
-            }
-            Stage::Answering => None,
+        let first = |group: &Group| group.waiting.first().map(|turn| (Reverse(group.size), *turn));
+        let found = match group {
+            Some(group) => self.groups.get(&group).and_then(first),
+            None => self.groups.values().filter_map(first).min(),
+        };
+        found.map(|(_, (.., number))| number)
+    }
+
+    fn sit(&mut self, number: u64, stream: Arc<TcpStream>, group: IpAddr) {
+        self.open.insert(number, Seat { stream, group, known: Known::Nothing, waits: None });
+        self.groups.entry(group).or_default().size += 1;
+        self.wait(number, Known::Nothing);
+    }
+
+    /// The connection waits for its client from now on, and is known at least that well.
+    fn wait(&mut self, number: u64, known: Known) {
+        let since = self.number();
+        self.turn(number, |seat| {
+            seat.known = seat.known.max(known);
+            seat.waits = Some(since);
         });
-        waiting.min().map(|(.., number)| number)
+    }
+
+    /// Changes a connection, and its place among those that wait. `false` where there is none of this number.
+    fn turn(&mut self, number: u64, change: impl FnOnce(&mut Seat)) -> bool {
+        let Some(seat) = self.open.get_mut(&number) else { return false };
+        let place = |seat: &Seat| seat.waits.map(|since| (seat.known, since, number));
+        let before = place(seat);
+        change(seat);
+        let group = self.groups.entry(seat.group).or_default();
+        if let Some(turn) = before {
+            group.waiting.remove(&turn);
+        }
+        group.waiting.extend(place(seat));
+        true
+    }
+
+    fn stand_up(&mut self, number: u64) -> Option<Seat> {
+        self.turn(number, |seat| seat.waits = None);
+        let seat = self.open.remove(&number)?;
+        if let Some(group) = self.groups.get_mut(&seat.group) {
+            group.size -= 1;
+            if group.size == 0 {
+                self.groups.remove(&seat.group);
+            }
+        }
+        Some(seat)
     }
 
     fn evict(&mut self, number: u64) {
-        if let Some(seat) = self.open.remove(&number) {
+        if let Some(seat) = self.stand_up(number) {
             // Its thread finds the end of the stream.
             let _ = seat.stream.shutdown(Shutdown::Both);
             self.turned.evicted += 1;
@@ -123,7 +172,7 @@ impl Seats {
         if state.ending {
             return None;
         }
-        let of_group = state.open.values().filter(|seat| seat.group == group).count();
+        let of_group = state.groups.get(&group).map_or(0, |group| group.size);
         let crowded = if of_group >= self.per_peer {
             Some(Some(group))
         } else {
@@ -136,9 +185,8 @@ impl Seats {
             };
             state.evict(number);
         }
-        let (number, since) = (state.number(), state.number());
-        let seat = Seat { stream: stream.clone(), group, stage: Stage::Waiting(since), served: false };
-        state.open.insert(number, seat);
+        let number = state.number();
+        state.sit(number, stream.clone(), group);
         state.threads += 1;
         Some(Place { seats: self, number })
     }
@@ -173,29 +221,26 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// The TLS handshake is done: what comes next is up to the client.
+    pub(super) fn shaken(&self) {
+        self.seats.state().wait(self.number, Known::Handshake);
+    }
+
     /// A request is being answered: the place is kept. `false` where it was given to another.
     pub(super) fn answering(&self) -> bool {
-        let mut state = self.seats.state();
-        let Some(seat) = state.open.get_mut(&self.number) else { return false };
-        seat.stage = Stage::Answering;
-        true
+        self.seats.state().turn(self.number, |seat| seat.waits = None)
     }
 
     /// The answer is there; what comes next is up to the client.
     pub(super) fn answered(&self) {
-        let mut state = self.seats.state();
-        let since = state.number();
-        if let Some(seat) = state.open.get_mut(&self.number) {
-            seat.stage = Stage::Waiting(since);
-            seat.served = true;
-        }
+        self.seats.state().wait(self.number, Known::Answer);
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut state = self.seats.state();
-        state.open.remove(&self.number);
+        state.stand_up(self.number);
         state.threads -= 1;
         self.seats.changed.notify_all();
     }
@@ -273,6 +318,20 @@ mod tests {
         assert!(fourth.answering());
         assert!(seat(4).is_none(), "all of them are being answered");
         assert_eq!(seats.turned(), Turned { evicted: 1, refused: 1 });
+    }
+
+    #[test]
+    fn who_has_shaken_hands_stays_before_who_says_nothing() {
+        let seats = Seats::new(3, 3);
+        let peer: IpAddr = "192.0.2.1".parse().unwrap();
+        let ends: Vec<_> = (0..5).map(|_| pair()).collect();
+        let seat = |n: usize| seats.enter(&ends[n].0, peer).unwrap();
+        let (first, _second, _third) = (seat(0), seat(1), seat(2));
+        first.shaken();
+        // The second and the third give way, though the first is older.
+        let (_fourth, _fifth) = (seat(3), seat(4));
+        assert!(first.answering());
+        assert_eq!(seats.turned(), Turned { evicted: 2, refused: 0 });
     }
 
     #[test]
