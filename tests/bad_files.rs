@@ -95,6 +95,10 @@ const GIVEN: &[(&str, &[Fault])] = &[
     ),
     ("card program {} --dry-run --virtual sim-profiles/lte-test.toml", OF_A_FILE),
     ("card program sim-profiles/lte-test.toml --dry-run --virtual {}", OF_A_FILE),
+    (
+        "card program sim-profiles/lte-test.toml --table {} --card 1 --virtual sim-profiles/lte-test.toml",
+        OF_A_FILE,
+    ),
     ("card serve {}", OF_A_FILE),
     ("card serve sim-profiles/lte-test.toml --trust-anchor {}", OF_A_FILE),
     ("card serve sim-profiles/lte-test.toml --euicc --pki {}", OF_A_FOLDER),

@@ -64,6 +64,30 @@ fn a_wrong_key_writes_nothing() {
 }
 
 #[test]
+fn a_card_of_a_table_is_written_with_its_own_administrative_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let table = "iccid,imsi,acc,pin1,puk1,adm1,ki,opc\n\
+                 8988211000000900004,001010000900001,0002,0000,12345678,TESTADM1,465b5ce8b199b49faa5f0a2ee238a6bc,\
+                 cd63cb71954a9f4e48a5994e37a02baf\n";
+    std::fs::write(place("cards.csv"), table).unwrap();
+    // The card in the reader has the administrative key of the table.
+    let text = std::fs::read_to_string(PROFILE).unwrap();
+    std::fs::write(place("card.toml"), text.replace("adm1 = \"88888888\"", "adm1 = \"TESTADM1\"")).unwrap();
+    let (cards, card) = (place("cards.csv"), place("card.toml"));
+    let program = ["program", PROFILE, "--virtual", &card, "--table", &cards, "--card"];
+    let text = ended(0, &[&program[..], &["8988211000000900004"]].concat());
+    assert!(text.contains("written and read back") && !text.contains("TESTADM1"), "{text}");
+    let text = ended(96, &[&program[..], &["8988211000000900012"]].concat());
+    assert!(text.contains("cards.csv has no card"), "{text}");
+    // A profile may name a table: then its cards are those of home network and readers.
+    let text = std::fs::read_to_string(PROFILE).unwrap();
+    std::fs::write(place("tabled.toml"), text.replace("apn =", "cards = \"cards.csv\"\napn =")).unwrap();
+    let text = ended(0, &["info", "--virtual", &place("tabled.toml"), "--show-identifiers"]);
+    assert!(text.contains("8988211000000900004") && text.contains("001010000900001"), "{text}");
+}
+
+#[test]
 fn a_packet_over_the_air_has_a_key_made() {
     let ota = ["ota", "--virtual", PROFILE, "--counter", "1"];
     let with = |more: &[&'static str]| [&ota[..], more].concat();
@@ -72,6 +96,9 @@ fn a_packet_over_the_air_has_a_key_made() {
         text.contains("answer        00 (done), in the report") && text.contains("84010185010134"),
         "{text}"
     );
+    // What has no meaning is refused.
+    let text = ended(96, &with(&["--list-applications", "--show-keys"]));
+    assert!(text.contains("--show-keys"), "{text}");
     // Less security than the applet wants is a finding, and a profile without keys a wrong set-up.
     let text = ended(100, &with(&["--tar", "495341", "--spi", "1219", "--script", "80b9000003840101"]));
     assert!(text.contains("0A (the application wants more security)"), "{text}");

@@ -26,6 +26,7 @@ mod sqn;
 mod state;
 mod suci;
 mod suci_profile;
+mod table;
 mod test_algorithm;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,7 @@ pub use profile::{
     Secret, SimProfile, Suci, SuciScheme,
 };
 pub use slot::{CardDiary, CardHandle, CardPort, CardSlot, CardUser, Exchange, PortError, SharedDiary};
+pub use table::{CardTable, TableError};
 pub use timing::{CardModel, StoreDataChain};
 pub use toolkit::Refresh;
 pub use uicc::Uicc;

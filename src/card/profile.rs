@@ -11,6 +11,7 @@ use zeroize::Zeroize;
 use super::CardError;
 use super::ota_profile::OtaKeys;
 pub use super::suci_profile::{Suci, SuciScheme};
+use super::table::CardTable;
 use super::tuak::Tuak;
 use crate::crypto::milenage::{K, Op, Opc, hmac_sha256};
 use crate::id::{Apn, Eid, Iccid, Imsi, Plmn};
@@ -37,6 +38,12 @@ pub struct SimProfile {
     #[serde(default, deserialize_with = "apn_or_none")]
     #[schemars(with = "Option<String>")]
     pub apn: Option<Apn>,
+    /// A table of cards (CSV), beside this file: each line is a card with what its columns say, and the rest is as here.
+    /// Without it one card follows from the other.
+    pub cards: Option<String>,
+    /// The table, once it is read.
+    #[serde(skip)]
+    pub table: Option<CardTable>,
     /// What card and home network share.
     #[schemars(with = "AuthenticationToml")]
     pub authentication: Authentication,
@@ -170,9 +177,20 @@ impl SimProfile {
         toml::from_str(toml)
     }
 
+    /// The pre-shared key of card number `index`.
+    pub(super) fn pre_shared_key(&self, index: u32) -> Option<[u8; 32]> {
+        self.iot_safe.pre_shared_key.as_ref().map(|key| match index {
+            0 => key.0,
+            n => *hmac_sha256(&key.0, &n.to_be_bytes()),
+        })
+    }
+
     /// What card number `index` is personalised with. K of a card other than the first is HMAC-SHA-256 of the
     /// first K over the index, four bytes big-endian, cut to its first 16 bytes.
     pub fn personalise(&self, index: u32) -> Result<Personalisation, CardError> {
+        if let Some(table) = &self.table {
+            return self.personalise_of_table(table, index);
+        }
         let past_end = |what, first: &str| CardError::PastEnd { what, first: first.to_owned(), index };
         let plmn_digits = format!("{}{}", self.plmn.mcc(), self.plmn.mnc());
         if !self.imsi.as_str().starts_with(&plmn_digits) {
@@ -202,10 +220,7 @@ impl SimProfile {
             plmn: self.plmn,
             apn: self.apn.clone(),
             suci: self.suci.clone(),
-            pre_shared_key: self.iot_safe.pre_shared_key.as_ref().map(|key| match index {
-                0 => key.0,
-                n => *hmac_sha256(&key.0, &n.to_be_bytes()),
-            }),
+            pre_shared_key: self.pre_shared_key(index),
             ota: self.ota.as_ref().map(|keys| keys.of_card(index)).transpose()?,
             pin: self.pin.clone(),
         })

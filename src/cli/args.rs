@@ -106,6 +106,10 @@ pub struct CheckArgs {
     /// Scenarios, benches and SIM profiles
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
+
+    /// Print JSON, for programs: each file with its problems
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -113,6 +117,10 @@ pub struct ReportArgs {
     /// The folder of the run
     #[arg(value_name = "DIR", default_value = "runs/last", value_hint = ValueHint::DirPath)]
     pub dir: PathBuf,
+
+    /// Print JSON, for programs: where the page is, the verdict, and whether the log was whole
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -244,6 +252,10 @@ pub struct OnboardArgs {
     /// End with exit code 99 where a device takes more memory than this, above what there was before the run
     #[arg(long, value_name = "KIB")]
     pub max_kib: Option<f64>,
+
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

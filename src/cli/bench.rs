@@ -1,9 +1,12 @@
 //! `cellbed bench`: what cellbed itself costs, in ratios of one run.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use super::args::{BenchArgs, BenchVerb, OnboardArgs};
 use super::exit::Exit;
@@ -63,8 +66,12 @@ fn onboard(args: &OnboardArgs, live: Option<Live>) -> Result<Exit, LabError> {
         None => (run.simulate(place, None, &mut [])?, Vec::new()),
     };
     let peak = peak_memory_bytes();
-    report(&summary, idle, peak);
-    report_held(&held, args.devices);
+    if args.json {
+        terminal::json(&in_json(&summary, idle, peak, &held));
+    } else {
+        report(&summary, idle, peak);
+        report_held(&held, args.devices);
+    }
     if summary.verdict != Verdict::Pass {
         return Ok(summary.verdict.into());
     }
@@ -75,6 +82,28 @@ fn onboard(args: &OnboardArgs, live: Option<Live>) -> Result<Exit, LabError> {
         ("devices/s", rate, args.min_rate.is_some_and(|limit| rate < limit)),
         ("KiB/device", kib, args.max_kib.is_some_and(|limit| kib > limit)),
     ]))
+}
+
+/// The figures for programs: times in seconds, memory in KiB.
+fn in_json(summary: &RunSummary, idle: Option<u64>, peak: Option<u64>, held: &[Held]) -> Value {
+    let devices = f64::from(summary.facts.devices);
+    let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+    let kib = |bytes: u64| bytes as f64 / 1024.0;
+    let alone: Duration = yardstick::costs(&summary.counters).iter().map(Cost::total).sum();
+    json!({
+        "bench": "onboard",
+        "devices": summary.facts.devices,
+        "verdict": summary.verdict.name(),
+        "wall_s": seconds(summary.wall_time),
+        "devices_per_s": summary.wall_time.map(|wall| devices / wall.as_secs_f64()),
+        "virtual_s": summary.virtual_time.as_secs_f64(),
+        "cpu_s": seconds(summary.cpu_time),
+        "public_key_s": alone.as_secs_f64(),
+        "peak_kib": peak.map(kib),
+        "kib_per_device": idle.zip(peak).map(|(idle, peak)| kib(peak.saturating_sub(idle)) / devices),
+        "held_bytes": held.iter().map(|part| (part.what.to_string(), part.bytes)).collect::<BTreeMap<_, _>>(),
+        "optimised": !cfg!(debug_assertions),
+    })
 }
 
 fn report(summary: &RunSummary, idle: Option<u64>, peak: Option<u64>) {

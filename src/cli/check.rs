@@ -1,16 +1,21 @@
 //! `cellbed check`: are these scenarios, benches and SIM profiles right?
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use serde_json::{Value, json};
 
 use super::args::CheckArgs;
 use super::exit::Exit;
 use super::terminal;
 use crate::io::files;
-use crate::lab::{Bench, FileKind, LabError, Scenario, catalogue};
+use crate::lab::{Bench, Diagnostic, FileKind, LabError, Scenario, catalogue};
 
 /// Checks every file, and prints a line for each that is right and the problems of each that is not.
 pub fn main(args: &CheckArgs) -> ExitCode {
+    if args.json {
+        return in_json(&args.files);
+    }
     let mut exit = Exit::Pass.into();
     for file in &args.files {
         match describe(file) {
@@ -19,6 +24,42 @@ pub fn main(args: &CheckArgs) -> ExitCode {
         }
     }
     exit
+}
+
+/// Prints each file with its problems.
+fn in_json(files: &[PathBuf]) -> ExitCode {
+    let mut exit = Exit::Pass;
+    let told = files.iter().map(|path| {
+        let described = describe(path);
+        let problems = match &described {
+            Ok(_) => Vec::new(),
+            Err(error) => {
+                exit = error.into();
+                problems(path, error)
+            }
+        };
+        json!({ "file": path.display().to_string(), "what": described.ok(), "problems": problems })
+    });
+    terminal::json(&Value::Array(told.collect()));
+    exit.into()
+}
+
+fn problems(path: &Path, error: &LabError) -> Vec<Value> {
+    let LabError::Invalid(problems) = error else {
+        return vec![json!({ "file": path.display().to_string(), "message": error.to_string() })];
+    };
+    let one = |problem: &Diagnostic| {
+        let (line, column) = problem.place();
+        json!({
+            "file": problem.file(),
+            "line": line,
+            "column": column,
+            "message": problem.message,
+            "label": problem.label,
+            "help": problem.help,
+        })
+    };
+    problems.iter().map(one).collect()
 }
 
 /// What the file at `path` is, in a few words, when nothing is wrong with it.

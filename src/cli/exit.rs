@@ -43,7 +43,7 @@ const TABLE: [(Exit, u8, &str); 8] = [
         101,
         "a scenario could not be put to the test in full, or a ledger is not proved; nothing failed",
     ),
-    (Exit::Interrupted, 130, "a signal (SIGINT, SIGTERM) ended the run; its folder is whole"),
+    (Exit::Interrupted, 130, "a signal (SIGINT, SIGTERM, SIGHUP) ended the run; its folder is whole"),
 ];
 
 impl Exit {

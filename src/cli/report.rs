@@ -5,16 +5,19 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use serde_json::json;
+
 use super::args::ReportArgs;
 use super::exit::Exit;
 use super::terminal;
+use crate::event::Verdict;
 use crate::io::files::{self, FileError};
 use crate::report::{Counters, Html, ReadError, RunSummary, View, read_events, read_metrics};
 
 /// Why the page cannot be drawn.
 #[derive(Debug, thiserror::Error)]
 enum RedrawError {
-    #[error("{}: {cause}", path.display())]
+    #[error("{}: {}", path.display(), files::told(cause))]
     File { path: PathBuf, cause: std::io::Error },
     #[error("{}: {cause}", path.display())]
     Content { path: PathBuf, cause: ReadError },
@@ -26,8 +29,16 @@ enum RedrawError {
 pub fn main(args: &ReportArgs) -> ExitCode {
     if args.dir.join("metrics.json").is_file() {
         return match redraw(&args.dir) {
-            Ok(report) => {
-                terminal::line(report.display());
+            Ok(drawn) if args.json => {
+                terminal::json(&json!({
+                    "report": drawn.report.display().to_string(),
+                    "verdict": drawn.verdict.name(),
+                    "whole": drawn.whole,
+                }));
+                Exit::Pass.into()
+            }
+            Ok(drawn) => {
+                terminal::line(drawn.report.display());
                 Exit::Pass.into()
             }
             Err(error) => {
@@ -47,7 +58,15 @@ pub fn main(args: &ReportArgs) -> ExitCode {
     Exit::SetUp.into()
 }
 
-fn redraw(dir: &Path) -> Result<PathBuf, RedrawError> {
+/// A page that was drawn.
+struct Drawn {
+    report: PathBuf,
+    verdict: Verdict,
+    /// Whether the log held everything that the run recorded.
+    whole: bool,
+}
+
+fn redraw(dir: &Path) -> Result<Drawn, RedrawError> {
     let open = |name: &str| {
         let path = dir.join(name);
         match File::open(&path) {
@@ -71,7 +90,8 @@ fn redraw(dir: &Path) -> Result<PathBuf, RedrawError> {
         counters.count(&event);
         html.event(&event).map_err(drawn)?;
     }
-    if !is_whole(counters, &summary) {
+    let whole = is_whole(counters, &summary);
+    if !whole {
         html.log_is_not_whole();
         terminal::warning(format!("{} is not whole, and neither is the page's ladder", path.display()));
     }
@@ -79,7 +99,7 @@ fn redraw(dir: &Path) -> Result<PathBuf, RedrawError> {
     drop(html);
     let report = dir.join("report.html");
     files::write_bytes(&report, &page)?;
-    Ok(report)
+    Ok(Drawn { report, verdict: summary.verdict, whole })
 }
 
 /// Whether the log held every message and state change that the run recorded.

@@ -2,15 +2,25 @@
 
 use std::process::ExitCode;
 
+use serde::Serialize;
+
 use super::args::RunArgs;
 use super::exit::Exit;
 use super::{interrupt, terminal};
 use crate::kernel::text::row;
 use crate::lab::{LabError, Run, Screen};
-use crate::report::Style;
+use crate::report::{RunSummary, Style};
 
 /// How wide the table is where the terminal does not say, in columns.
 const WIDTH: usize = 100;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Ended<'a> {
+    folder: String,
+    #[serde(flatten)]
+    summary: &'a RunSummary,
+}
 
 /// Runs what is asked for and says what became of it.
 pub fn main(args: &RunArgs) -> ExitCode {
@@ -20,7 +30,16 @@ pub fn main(args: &RunArgs) -> ExitCode {
         Err(error) => return terminal::lab_error(&error),
     };
     let verdict = finished.summary.verdict;
-    if args.quiet {
+    if let Some(other) = &finished.in_the_way {
+        terminal::warning(format_args!(
+            "{} is no link and was left alone: it is not the newest run; rename it",
+            other.display()
+        ));
+    }
+    if args.json {
+        let folder = finished.folder.display().to_string();
+        terminal::json(&Ended { folder, summary: &finished.summary });
+    } else if args.quiet {
         terminal::line(format_args!("{} {}", verdict.name(), finished.folder.display()));
     } else {
         let folder = finished.folder.display();
@@ -49,5 +68,5 @@ fn set_up(args: &RunArgs) -> Result<Run, LabError> {
 fn screen(args: &RunArgs) -> Option<Screen> {
     let (colour, live) = (terminal::colours_output(), terminal::is_looked_at());
     let style = Style { colour, live, width: terminal::width().unwrap_or(WIDTH) };
-    (!args.quiet).then(|| Screen { out: Box::new(terminal::output()), style })
+    (!args.quiet && !args.json).then(|| Screen { out: Box::new(terminal::output()), style })
 }

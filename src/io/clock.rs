@@ -29,6 +29,19 @@ pub fn stamp() -> String {
         .unwrap_or_else(|_| "undated".to_owned())
 }
 
+/// The date and time in UTC as RFC 3339 has it: `2026-01-31T23:59:59Z`.
+pub fn now_text() -> String {
+    OffsetDateTime::now_utc()
+        .format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z"))
+        .unwrap_or_else(|_| "unknown".to_owned())
+}
+
+/// What this machine is called; `unknown` where the kernel does not say.
+pub fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "unknown".to_owned() } else { name.trim().to_owned() }
+}
+
 /// Seconds since the Unix epoch.
 pub fn unix_s() -> u64 {
     u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or(0)

@@ -32,6 +32,10 @@ pub enum FileError {
 
 /// What the system says and what to do about it, in the words of this program.
 pub fn told(cause: &io::Error) -> String {
+    if cause.get_ref().is_some() {
+        // It is told already.
+        return cause.to_string();
+    }
     let (what, way_out) = match cause.kind() {
         io::ErrorKind::NotFound => (
             "there is nothing of that name",
@@ -93,6 +97,14 @@ fn read_limited(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
 /// What the system says.
 pub fn open(path: &Path) -> io::Result<io::BufReader<std::fs::File>> {
     std::fs::File::open(path).map(io::BufReader::new)
+}
+
+/// A new file at `path`, or the one that is there without its content, to be written piece by piece.
+///
+/// # Errors
+/// What the system says.
+pub fn create(path: &Path) -> io::Result<fs::File> {
+    fs::File::create(path)
 }
 
 /// The most that a file of bytes may hold: a profile package with applets is far below it.

@@ -55,24 +55,35 @@ impl RunFolder {
         File::create(&path).map_err(|cause| FileError::Write { path, cause })
     }
 
-    /// Makes everything in the folder durable, and points `runs/last` at it. Something of that name that is no link is left alone.
+    /// Removes the folder with what is in it.
+    ///
+    /// # Errors
+    /// [`FileError::Write`] with its path.
+    pub fn discard(self) -> Result<(), FileError> {
+        let Self { path, durable, .. } = self;
+        durable.discard_folder(&path).map_err(|cause| FileError::Write { path, cause })
+    }
+
+    /// Makes everything in the folder durable, and points `runs/last` at it. Something of that name that is no link is left
+    /// alone, and named.
     ///
     /// # Errors
     /// [`FileError::Write`] with the link's path.
-    pub fn publish(&self) -> Result<(), FileError> {
+    pub fn publish(&self) -> Result<Option<PathBuf>, FileError> {
         let link = self.runs.join("last");
         let fail = |cause| FileError::Write { path: link.clone(), cause };
         self.sync().map_err(|cause| FileError::Write { path: self.path.clone(), cause })?;
-        let Some(name) = self.path.file_name() else { return Ok(()) };
+        let Some(name) = self.path.file_name() else { return Ok(None) };
         if fs::symlink_metadata(&link).is_ok_and(|found| !found.is_symlink()) {
-            return Ok(());
+            return Ok(Some(link));
         }
         // By renaming, so that `last` is never missing.
         let fresh = self.runs.join(format!(".last-{}", std::process::id()));
         let _ = fs::remove_file(&fresh);
         std::os::unix::fs::symlink(name, &fresh).map_err(fail)?;
         fs::rename(&fresh, &link).map_err(fail)?;
-        self.durable.sync_folder(&self.runs).map_err(fail)
+        self.durable.sync_folder(&self.runs).map_err(fail)?;
+        Ok(None)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -103,6 +114,15 @@ mod tests {
         }
         drop(second.file("transcript.txt").unwrap());
         assert!(runs.path().join("last/transcript.txt").is_file());
+    }
+
+    #[test]
+    fn what_stands_in_the_place_of_the_link_is_left_alone_and_named() {
+        let runs = tempfile::tempdir().unwrap();
+        fs::create_dir(runs.path().join("last")).unwrap();
+        let folder = RunFolder::create(runs.path(), "zero-touch").unwrap();
+        assert_eq!(folder.publish().unwrap(), Some(runs.path().join("last")));
+        assert!(runs.path().join("last").is_dir());
     }
 
     #[test]

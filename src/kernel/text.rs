@@ -45,6 +45,15 @@ pub fn in_place(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.char_indices().map(shown).collect())
 }
 
+/// `text` as one word of a POSIX shell: as it is where that is safe, otherwise in single quotes.
+pub fn shell_word(text: &str) -> Cow<'_, str> {
+    let safe = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(safe) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("'{}'", text.replace('\'', "'\\''")))
+}
+
 /// Lines to print, each of which is one line whatever stood in the values that it was made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page(String);
@@ -131,6 +140,14 @@ mod tests {
         assert_eq!(one_line("a\r\n\x1b[31mb\u{202e}c"), "a\\r\\n\\u{1b}[31mb\\u{202e}c");
         assert_eq!(Page::line("a\nerror: b  ").as_str(), "a\\nerror: b\n");
         assert_eq!((row!("{}", "x\u{9b}2J") + row!("y")).as_str(), "x\\u{9b}2J\ny\n");
+    }
+
+    #[test]
+    fn a_shell_takes_a_word_for_what_it_is() {
+        assert_eq!(shell_word("lab/scenarios/zero-touch.toml"), "lab/scenarios/zero-touch.toml");
+        assert_eq!(shell_word("a;b$(x).toml"), "'a;b$(x).toml'");
+        assert_eq!(shell_word("it's"), "'it'\\''s'");
+        assert_eq!(shell_word(""), "''");
     }
 
     proptest! {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{LabError, file_stem, sim_profile};
-use crate::card::{self, SimProfile};
+use crate::card::{self, CardTable, SimProfile};
 use crate::id::Imsi;
 use crate::io::files;
 use crate::wire::saip::Package;
@@ -19,6 +19,25 @@ pub struct ProfileInfo {
     pub base_imsi: Imsi,
     /// Whether its keys are those of Milenage, which is what the embedded home network knows.
     pub milenage: bool,
+    /// The IMSIs of its cards, where they are those of a table.
+    pub listed: Vec<Imsi>,
+    /// Whether its cards want PIN1 first, which nobody is there to give.
+    pub pin_enabled: bool,
+}
+
+impl ProfileInfo {
+    /// What a scenario needs to know of a profile whose first IMSI is `base_imsi`, from which the others follow.
+    pub fn counting_from(base_imsi: Imsi) -> Self {
+        Self { base_imsi, milenage: true, listed: Vec::new(), pin_enabled: false }
+    }
+
+    /// The IMSI of card number `index`; `None` where there is no such card.
+    pub fn imsi(&self, index: u32) -> Option<Imsi> {
+        match self.listed.is_empty() {
+            true => self.base_imsi.plus(index),
+            false => self.listed.get(usize::try_from(index).ok()?).cloned(),
+        }
+    }
 }
 
 /// The folder of the profiles that `scenario` names: in the folder of the scenario or the nearest one above
@@ -57,7 +76,16 @@ pub fn read(folder: &Path) -> Result<Catalogue, LabError> {
         match profile(&path) {
             Ok(profile) => {
                 let milenage = profile.authentication.operator.is_milenage();
-                found.profiles.insert(name, ProfileInfo { base_imsi: profile.imsi, milenage });
+                let listed = profile.table.iter().flat_map(|table| table.imsis().cloned()).collect();
+                found.profiles.insert(
+                    name,
+                    ProfileInfo {
+                        base_imsi: profile.imsi,
+                        milenage,
+                        listed,
+                        pin_enabled: profile.pin.enabled,
+                    },
+                );
             }
             Err(error) => drop(found.unusable.insert(name, error)),
         }
@@ -71,7 +99,20 @@ pub fn read(folder: &Path) -> Result<Catalogue, LabError> {
 /// Where it cannot be read, or is no SIM profile.
 pub fn profile(path: &Path) -> Result<SimProfile, LabError> {
     let text = files::read_text(path)?;
-    sim_profile::read(&text, &path.to_string_lossy()).map_err(LabError::Invalid)
+    let mut profile = sim_profile::read(&text, &path.to_string_lossy()).map_err(LabError::Invalid)?;
+    if let Some(name) = &profile.cards {
+        profile.table = Some(table(&files::folder_of(path).join(name))?);
+    }
+    Ok(profile)
+}
+
+/// The table of cards in the file at `path`.
+///
+/// # Errors
+/// Where it cannot be read, or is no table.
+pub fn table(path: &Path) -> Result<CardTable, LabError> {
+    let text = zeroize::Zeroizing::new(files::read_text(path)?);
+    CardTable::parse(&text).map_err(|cause| LabError::Table { path: path.to_owned(), cause })
 }
 
 /// The profile package in the file at `path`, whose profile must be one that a card can install.

@@ -43,6 +43,13 @@ impl Diagnostic {
         self.source.name()
     }
 
+    /// Line and column of the place, in characters from 1.
+    pub fn place(&self) -> (usize, usize) {
+        let before = self.source.inner().get(..self.span.start).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        (line, before.chars().rev().take_while(|c| *c != '\n').count() + 1)
+    }
+
     /// The problem with its lines of the source drawn around it, ready to print.
     pub fn render(&self, colour: bool, width: usize) -> String {
         // What is drawn around the problem are lines of a file, and its name.
@@ -91,11 +98,24 @@ pub fn count(problems: &[Diagnostic]) -> String {
     }
 }
 
+/// Words that people bring along, and what is meant by them here.
+const MEANT: [(&str, &str); 6] = [
+    ("pass", "done"),
+    ("passed", "done"),
+    ("success", "done"),
+    ("fail", "refused"),
+    ("failed", "refused"),
+    ("rejected", "refused"),
+];
+
 /// The advice for a word that is not among the `known` ones: the nearest of them, and all of them where
 /// they are few.
 pub fn suggest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
-    let nearest = nearest(word, known.iter().copied())?;
+    // What other tools say for it, where the letters lead elsewhere.
+    let meant =
+        MEANT.iter().find(|(said, meant)| *said == word && known.contains(meant)).map(|(_, meant)| *meant);
+    let nearest = meant.or_else(|| nearest(word, known.iter().copied()))?;
     let all = known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
     Some(match known.len() {
         1 => format!("the only one known here is `{nearest}`"),
@@ -128,6 +148,8 @@ mod tests {
             Some("did you mean `profile`")
         );
         assert!(suggest("LTE-TEST", ["nb-test", "lte-test"]).unwrap().contains("mean `lte-test`"));
+        let outcome = suggest("pass", ["done", "refused", "not-reached"]).unwrap();
+        assert!(outcome.starts_with("did you mean `done`?"), "{outcome}");
         assert_eq!(suggest("x", []), None);
     }
 
@@ -135,7 +157,7 @@ mod tests {
     fn a_span_beyond_the_source_is_cut() {
         let source = Arc::new(NamedSource::new("a.toml", "x = 1".to_owned()));
         let problem = Diagnostic::new(&source, 3..900, "bad", "here", None);
-        assert_eq!(problem.span, 3..5);
+        assert_eq!((problem.span.clone(), problem.place()), (3..5, (1, 4)));
         assert!(problem.render(false, 80).contains("a.toml"));
     }
 }

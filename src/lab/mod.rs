@@ -7,6 +7,7 @@ mod conform;
 pub mod diagnostic;
 mod document;
 pub mod held;
+mod provenance;
 mod recorder;
 mod redaction;
 pub mod run;
@@ -40,6 +41,9 @@ pub enum LabError {
     /// A profile package is not one.
     #[error("{} is no profile package that a card takes: {cause}; `cellbed profile check` says more", path.display())]
     Profile { path: std::path::PathBuf, cause: String },
+    /// A table of cards is none.
+    #[error("{} is no table of cards: {cause}", path.display())]
+    Table { path: std::path::PathBuf, cause: crate::card::TableError },
     /// The number of devices of this scenario is not one number.
     #[error("{0}")]
     Devices(String),
@@ -68,7 +72,7 @@ pub enum LabError {
     #[error("the signals that interrupt a run cannot be received: {0}")]
     Signals(std::io::Error),
     /// A result could not be written.
-    #[error("a result of the run cannot be written: {0}; is the disk full?")]
+    #[error("a result of the run cannot be written: {}", crate::io::files::told(.0))]
     Output(std::io::Error),
 }
 
@@ -83,6 +87,7 @@ impl LabError {
             Self::Invalid(_)
             | Self::File(_)
             | Self::Profile { .. }
+            | Self::Table { .. }
             | Self::Devices(_)
             | Self::Outside(_)
             | Self::Card(_)

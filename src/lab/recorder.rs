@@ -134,6 +134,7 @@ impl Recorder {
             gathered,
             left_out: None,
             audit: None,
+            provenance: None,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! [`Run::into_folder`] does it with all views, into a run folder.
 
 mod beside;
+mod files;
 #[cfg(test)]
 mod many_tests;
 mod setup;
@@ -12,8 +13,7 @@ mod tests;
 
 use std::cell::RefCell;
 use std::collections::btree_map::{BTreeMap, Entry};
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use super::audit::Auditor;
 use super::audit::folder::{BOOKS, Bookkeeper, CERTIFICATES, LEDGER};
 use super::bench::{CardVendor, DEVICES_RECORDED_MAX};
 use super::held::{Held, Live, Scales};
+use super::provenance;
 use super::recorder::Recorder;
 use super::redaction::Redaction;
 use super::selection::Selection;
@@ -41,20 +42,19 @@ use crate::io::ledger_store::FileStore;
 use crate::io::pcsc;
 use crate::io::run_folder::RunFolder;
 use crate::io::signer_state::FileSignerState;
+use crate::kernel::text::shell_word;
 use crate::kernel::{Origin, RngTree};
 use crate::ledger::{LedgerStanding, Place};
 use crate::report::{
-    EventLog, Html, Junit, LedgerKeyKind, LedgerRow, Metrics, Pcapng, RunFacts, RunSummary, Style, Terminal,
-    Transcript, View,
+    AuditSummary, EventLog, FileDigest, Html, Junit, LedgerKeyKind, LedgerRow, Metrics, Pcapng, Provenance,
+    RunFacts, RunSummary, Style, Terminal, Transcript, View,
 };
 use crate::services::RegistrationPolicy;
 use crate::wire::saip::Package;
 use crate::world::books::Fact;
 use crate::world::setup::Setup;
 use crate::world::{Ended, World};
-
-/// How much of a file is gathered before it is written: a run of many devices writes tens of megabytes.
-const FILE_BUFFER_BYTES: usize = 128 << 10;
+use files::{KeyLogFile, NamedFile};
 
 /// Where nodes of other processes join, unless somebody says another place.
 pub const JOIN_SOCKET: &str = "runs/join.sock";
@@ -88,6 +88,8 @@ pub struct Run {
     rerun: String,
     /// Is told what a run waits for.
     tell: fn(&str),
+    /// Scenario and bench as they were read.
+    read: Vec<FileDigest>,
 }
 
 /// Where the live view of a run goes.
@@ -107,6 +109,8 @@ struct Aside<'a> {
     books: Option<Box<dyn Write>>,
     /// Weighs what each part of the run held.
     scales: Option<&'a mut Scales>,
+    /// Where and when the run is.
+    provenance: Option<Provenance>,
 }
 
 /// What a run has left behind.
@@ -115,6 +119,8 @@ pub struct Finished {
     pub folder: PathBuf,
     /// How it went.
     pub summary: RunSummary,
+    /// What stands where the link to the newest run belongs, where something else does.
+    pub in_the_way: Option<PathBuf>,
 }
 
 impl Run {
@@ -124,7 +130,9 @@ impl Run {
     /// [`LabError`] with everything that is wrong.
     pub fn load(scenario: &Path, bench: &Path) -> Result<Self, LabError> {
         let folder = catalogue::folder_of(scenario);
-        let rerun = format!("cellbed run {} --bench {}", scenario.display(), bench.display());
+        let word = |path: &Path| shell_word(&path.to_string_lossy()).into_owned();
+        let rerun = format!("cellbed run {} --bench {}", word(scenario), word(bench));
+        let read = [scenario, bench].map(provenance::digest).into_iter().collect::<Result<_, _>>()?;
         let (scenario, bench) = (Scenario::load(scenario)?, Bench::load(bench)?);
         let mut profiles = BTreeMap::new();
         let named = scenario.devices().into_iter().map(|device| device.profile.to_string());
@@ -138,7 +146,7 @@ impl Run {
         let package = package.map(|name| catalogue::package(&folder.join(name))).transpose()?;
         let join_socket = PathBuf::from(JOIN_SOCKET);
         let stop = Arc::default();
-        Ok(Self { scenario, bench, profiles, package, join_socket, stop, rerun, tell: |_| () })
+        Ok(Self { scenario, bench, profiles, package, join_socket, stop, rerun, tell: |_| (), read })
     }
 
     /// The same with another number of devices.
@@ -259,7 +267,7 @@ impl Run {
         views: &mut [Box<dyn View + '_>],
         aside: Aside<'_>,
     ) -> Result<RunSummary, LabError> {
-        let Aside { mut screen, books, scales } = aside;
+        let Aside { mut screen, books, scales, provenance } = aside;
         let (watch, cpu) = (Stopwatch::start(), thread_cpu_time());
         let tally = Tally::new();
         let facts = self.facts();
@@ -339,11 +347,12 @@ impl Run {
         }
         let left_out =
             selection.map(|selection| selection.finish(|device| recorder.standing(device), &mut record));
-        if let Some(error) = failure.or(unseen) {
-            return Err(LabError::Output(error));
-        }
         world.books(&mut |fact| take_down(&fact));
-        let audit = books.borrow_mut().finish().map_err(LabError::Output)?;
+        // What cannot be written is told at the end: the verdict is known all the same.
+        let audit = books.borrow_mut().finish().unwrap_or_else(|error| {
+            failure.get_or_insert(error);
+            AuditSummary::default()
+        });
         if let Some(finding) = audit.findings.first() {
             recorder.audit_failed(finding.to_string());
         }
@@ -361,13 +370,19 @@ impl Run {
         summary.counters.insert("devices.under-way-max".to_owned(), under_way_max as u64);
         summary.wall_time = Some(watch.elapsed());
         summary.cpu_time = thread_cpu_time().zip(cpu).map(|(after, before)| after.saturating_sub(before));
+        summary.provenance = provenance;
         for view in views.iter_mut() {
-            view.finish(&summary).map_err(LabError::Output)?;
+            if let Err(error) = view.finish(&summary) {
+                failure.get_or_insert(error);
+            }
         }
         if let Some(screen) = &mut screen {
             screen.finish(&summary).map_err(LabError::Output)?;
         }
-        Ok(summary)
+        match failure.or(unseen) {
+            Some(error) => Err(LabError::Output(error)),
+            None => Ok(summary),
+        }
     }
 
     /// Runs the scenario into a new folder below `runs`, with every view, and points `runs/last` at it.
@@ -381,15 +396,17 @@ impl Run {
         let facts = self.facts();
         let place = ledger_place(folder.path())?;
         let key_log = self.bench.writes_secrets().then(KeyLogSink::new);
-        let file = |name: &str| -> Result<BufWriter<File>, LabError> {
-            Ok(BufWriter::with_capacity(FILE_BUFFER_BYTES, folder.file(name)?))
+        let file = |name: &str| -> Result<_, LabError> {
+            Ok(NamedFile::open(folder.path().join(name), folder.file(name)?))
         };
+        let provenance = self.provenance(key_log.is_some());
+        self.begin(file("metrics.json")?, &facts, &provenance)?;
         let mut views: Vec<Box<dyn View>> = vec![
             Box::new(Transcript::new(file("transcript.txt")?, &facts).map_err(LabError::Output)?),
             Box::new(Pcapng::new(file("trace.pcapng")?, &facts).map_err(LabError::Output)?),
             Box::new(EventLog::new(file("events.jsonl")?)),
             Box::new(Junit::new(file("junit.xml")?)),
-            Box::new(Metrics::new(file("metrics.json")?)),
+            Box::new(Metrics::new(NamedFile::later(folder.path().join("metrics.json")))),
             Box::new(Html::new(file("report.html")?, &facts)),
         ];
         if let Some(sink) = &key_log {
@@ -398,13 +415,22 @@ impl Run {
         let screen = screen.map(|Screen { out, style }| Terminal::new(out, &facts, style)).transpose();
         let screen = screen.map_err(LabError::Output)?.map(|terminal| Box::new(terminal) as Box<dyn View>);
         let books: Box<dyn Write> = Box::new(file(BOOKS)?);
-        let aside = Aside { screen, books: Some(books), scales: None };
+        let aside = Aside { screen, books: Some(books), scales: None, provenance: Some(provenance) };
         let certificates = Box::new(LineIndex(folder.file(CERTIFICATES)?));
         let places = Places { card, ledger: place, certificates: Some(certificates) };
-        let summary = self.simulate_with(places, key_log, &mut views, aside)?;
+        let summary = self.simulate_with(places, key_log, &mut views, aside);
         drop(views);
-        folder.publish()?;
-        Ok(Finished { folder: folder.path().to_owned(), summary })
+        let summary = match summary {
+            // What was written is whole as far as it goes.
+            Ok(_) | Err(LabError::Output(_)) => summary?,
+            Err(error) => {
+                // Nothing has begun, and nothing is left of it; where that cannot be removed the error matters more.
+                let _ = folder.discard();
+                return Err(error);
+            }
+        };
+        let in_the_way = folder.publish()?;
+        Ok(Finished { in_the_way, folder: folder.path().to_owned(), summary })
     }
 
     /// The card of the bench and a ledger, for a run that keeps nothing else.
@@ -446,32 +472,5 @@ fn ledger_row(standing: LedgerStanding) -> LedgerRow {
         keys: if standing.lab { LedgerKeyKind::Lab } else { LedgerKeyKind::Own },
         block: standing.head.number,
         head: hex::encode(standing.head.hash),
-    }
-}
-
-/// Writes the TLS secrets as they come (the `SSLKEYLOGFILE` format, RFC 9850), so that memory does not keep
-/// them.
-struct KeyLogFile<W> {
-    out: W,
-    sink: KeyLogSink,
-}
-
-impl<W: Write> KeyLogFile<W> {
-    fn drain(&mut self) -> std::io::Result<()> {
-        self.sink.take().iter().try_for_each(|line| writeln!(self.out, "{line}"))
-    }
-}
-
-impl<W: Write> View for KeyLogFile<W> {
-    fn event(&mut self, event: &Event) -> std::io::Result<()> {
-        match event.body {
-            Body::StepEnded { .. } => self.drain(),
-            _ => Ok(()),
-        }
-    }
-
-    fn finish(&mut self, _: &RunSummary) -> std::io::Result<()> {
-        self.drain()?;
-        self.out.flush()
     }
 }

@@ -29,8 +29,8 @@ pub use metrics::{Metrics, read_metrics};
 pub use pcapng::Pcapng;
 pub use story::Story;
 pub use summary::{
-    AuditFinding, AuditSummary, Counters, Ending, ExpectationRow, Gathered, LedgerKeyKind, LedgerRow,
-    LeftOut, RunFacts, RunSummary, StepRow, StepTimes, Version,
+    AuditFinding, AuditSummary, Counters, Ending, ExpectationRow, FileDigest, Gathered, LedgerKeyKind,
+    LedgerRow, LeftOut, Provenance, RunFacts, RunSummary, StepRow, StepTimes, Version,
 };
 pub use terminal::{Style, Terminal};
 pub use transcript::Transcript;
@@ -77,6 +77,6 @@ pub enum ReadError {
     #[error("the file ends too early: the run did not come to its end, or the file was cut off")]
     Unfinished,
     /// The metrics are not a summary of a run.
-    #[error("the metrics are not those of a run: {0}")]
+    #[error("the metrics are not those of a run: {0}; the file was changed after the run wrote it")]
     Metrics(#[source] serde_json::Error),
 }

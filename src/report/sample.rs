@@ -387,6 +387,7 @@ fn summary(devices: u32, events: &[Event]) -> RunSummary {
             ..AuditSummary::default()
         }),
         left_out: None,
+        provenance: None,
     }
 }
 

@@ -160,6 +160,30 @@ pub struct LedgerRow {
     pub head: String,
 }
 
+/// A file that was read, by what it held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileDigest {
+    /// Its path, as it was given.
+    pub path: String,
+    /// SHA-256 of its content, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Where and when a run was. It is no function of the seed, and in no file that is one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// When it began, in UTC (RFC 3339).
+    pub started: String,
+    /// What the machine is called.
+    pub host: String,
+    /// The version of cellbed.
+    pub version: String,
+    /// Scenario and bench.
+    pub read: Vec<FileDigest>,
+    /// Files and folders that it left beside those that every run has.
+    pub files: Vec<String>,
+}
+
 /// What is known of a run once it has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunSummary {
@@ -201,6 +225,9 @@ pub struct RunSummary {
     /// Whether every device has one key, one certificate and one subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditSummary>,
+    /// Where and when it was, where it has a folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
 }
 
 /// Devices of a run of many that went as expected: they have no rows, and are counted.

@@ -22,7 +22,7 @@ const WORD: usize = 12;
 /// The columns that the name of a step takes at least: as many as `download` and `register`.
 const STEP_MIN: usize = 8;
 /// The narrowest terminal that is laid out for.
-const WIDTH_MIN: usize = 60;
+const WIDTH_MIN: usize = 40;
 
 /// What the terminal can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +134,9 @@ impl<W: Write> Terminal<W> {
         let name = format!("{of}{step:<width$}", width = self.step_width());
         let room =
             self.style.width.saturating_sub(WORD + 1 + head.chars().count() + name.chars().count() + 1);
-        let line = format!("{head}{} {}", self.paint(&name, Paint::new().bold()), table::cut(&why, room));
+        // What goes to a file or another program is whole.
+        let why = if self.style.live { table::cut(&why, room) } else { why.into_owned() };
+        let line = format!("{head}{} {why}", self.paint(&name, Paint::new().bold()));
         self.worded(word, paint, line.trim_end())
     }
 
@@ -190,7 +192,7 @@ impl<W: Write> Terminal<W> {
     }
 
     fn rule(&mut self) -> io::Result<()> {
-        let rule = "─".repeat(self.style.width.min(100));
+        let rule = "─".repeat(self.style.width);
         writeln!(self.out, "{}", self.paint(&rule, Paint::new().dimmed()))
     }
 

@@ -7,3 +7,4 @@ mod servers;
 mod serving;
 #[path = "../support/mod.rs"]
 mod support;
+mod tools;

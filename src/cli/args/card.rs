@@ -70,6 +70,10 @@ pub struct CardInfoArgs {
     #[command(flatten)]
     pub card: WhichCard,
 
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+
     /// Print IMSI and ICCID in full, not masked
     #[arg(long)]
     pub show_identifiers: bool,
@@ -157,8 +161,16 @@ pub struct CardProgramArgs {
     pub card: WhichCard,
 
     /// The administrative key ADM1 of the card: up to 8 characters as they are printed with it, or 16 hexadecimal digits
-    #[arg(long, value_name = "KEY", required_unless_present = "dry_run")]
+    #[arg(long, value_name = "KEY", required_unless_present_any = ["dry_run", "table"])]
     pub adm: Option<AdmKey>,
+
+    /// A table of cards (CSV) as their vendor delivers it: the card is one of its lines, and ADM1 is there as well
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "in_table", conflicts_with = "index")]
+    pub table: Option<PathBuf>,
+
+    /// The card in the table: its ICCID or its IMSI
+    #[arg(id = "in_table", long = "card", value_name = "DIGITS", requires = "table")]
+    pub in_table: Option<String>,
 
     /// Write subscriber number N of the profile; 0 has exactly the profile's values
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -20,6 +20,9 @@ pub enum LedgerVerb {
         /// The folder of the ledger, as in runs/last/ledger
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         dir: PathBuf,
+        /// Print JSON, for programs
+        #[arg(long)]
+        json: bool,
     },
     /// Check a ledger from the bytes on disk, and against what you know of it from elsewhere
     #[command(after_long_help = exit::help())]
@@ -71,6 +74,9 @@ pub struct LedgerVerifyArgs {
     /// The hash of a block that the ledger must have, as the report of a run says it
     #[arg(long, value_name = "HASH")]
     pub head: Vec<String>,
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -64,11 +64,11 @@ pub struct CardOtaArgs {
     pub list_applications: bool,
 
     /// Print files that name the subscriber, too
-    #[arg(long, requires = "read_file")]
+    #[arg(long, requires = "read_file", conflicts_with_all = ["list_applications", "script"])]
     pub show_identifiers: bool,
 
     /// Print files that hold keys, too
-    #[arg(long, requires = "read_file")]
+    #[arg(long, requires = "read_file", conflicts_with_all = ["list_applications", "script"])]
     pub show_keys: bool,
 }
 

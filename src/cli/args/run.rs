@@ -47,6 +47,10 @@ pub struct RunArgs {
     /// Print the verdict only
     #[arg(long, short)]
     pub quiet: bool,
+
+    /// Print JSON, for programs: the folder, and what `metrics.json` in it has
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

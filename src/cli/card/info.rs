@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use serde_json::{Value, json};
+
 use super::{Done, Inserted, insert};
 use crate::cli::args::CardInfoArgs;
 use crate::cli::exit::Exit;
@@ -14,8 +16,70 @@ use crate::reader::{CardInfo, Pin, Subscriber, Terminal, Told, Tries, examine, m
 pub(super) fn main(args: &CardInfoArgs) -> Done {
     let Inserted { mut slot, atr } = insert(&args.card)?;
     let info = examine(&mut Terminal::new(&mut slot), atr)?;
-    terminal::page(&text(&info, args.show_identifiers));
+    if args.json {
+        terminal::json(&json(&info, args.show_identifiers));
+    } else {
+        terminal::page(&text(&info, args.show_identifiers));
+    }
     Ok(Exit::Pass)
+}
+
+/// The same for programs. What the card does not tell is null, and why stands beside it.
+fn json(info: &CardInfo, show_identifiers: bool) -> Value {
+    let identifier = |digits: &str| if show_identifiers { digits.to_owned() } else { mask(digits) };
+    let mut withheld = serde_json::Map::new();
+    let mut value = |name: &str, read: &Told<String>| match read {
+        Told::Value(digits) => Value::String(identifier(digits)),
+        refused => {
+            withheld.insert(name.to_owned(), told(refused, |_| String::new()).into());
+            Value::Null
+        }
+    };
+    let iccid = value("iccid", &info.iccid);
+    let text = |read: &Told<_>| match read {
+        Told::Value(imsi) => Told::Value(crate::id::Imsi::as_str(imsi).to_owned()),
+        Told::Refused(status) => Told::Refused(*status),
+        Told::Malformed => Told::Malformed,
+    };
+    let imsi = info.subscriber.as_ref().map(|subscriber| value("imsi", &text(&subscriber.imsi)));
+    let applications = info.applications.iter().map(|application| {
+        json!({
+            "aid": hex::encode_upper(&application.aid),
+            "name": application.name(),
+            "label": application.label,
+        })
+    });
+    let services = info.subscriber.as_ref().and_then(|subscriber| match &subscriber.services {
+        Told::Value(numbers) => Some(numbers.clone()),
+        _ => None,
+    });
+    let pins = info.pins.iter().map(|pin| {
+        let tries = if let Tries::Left(tries) = pin.tries { Some(tries) } else { None };
+        json!({
+            "name": Pin::name(pin.reference),
+            "reference": pin.reference,
+            "enabled": pin.enabled,
+            "tries": tries,
+            "state": pin_state(pin),
+        })
+    });
+    let eid = info.euicc.as_ref().map(|euicc| told(&euicc.eid, |eid| identifier(eid.as_str())));
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "atr": hex::encode_upper(&info.atr),
+        "lab_keys": info.decoded_atr().is_ok_and(|atr| atr.has_lab_keys()),
+        "uicc": info.no_uicc.is_none(),
+        "iccid": iccid,
+        "imsi": imsi,
+        "withheld": withheld,
+        "applications": applications.collect::<Vec<_>>(),
+        "usim": info.subscriber.is_some(),
+        "services": services,
+        "pins": pins.collect::<Vec<_>>(),
+        "iot_safe": info.iot_safe,
+        "euicc": info.euicc.is_some(),
+        "eid": eid,
+    })
 }
 
 fn text(info: &CardInfo, show_identifiers: bool) -> Page {
@@ -141,6 +205,31 @@ mod tests {
         let mut slot = test_card(|p| p.pin.enabled = enabled);
         let atr = slot.reset().unwrap();
         text(&examine(&mut Terminal::new(&mut slot), atr).unwrap(), show_identifiers)
+    }
+
+    #[test]
+    fn programs_read_the_same() {
+        let card = |enabled: bool, show: bool| {
+            let mut slot = test_card(|p| p.pin.enabled = enabled);
+            let atr = slot.reset().unwrap();
+            json(&examine(&mut Terminal::new(&mut slot), atr).unwrap(), show)
+        };
+        let shown = card(false, true);
+        assert_eq!(shown["imsi"], "001010000000001");
+        assert_eq!(
+            (&shown["usim"], &shown["euicc"], &shown["eid"]),
+            (&json!(true), &json!(false), &Value::Null)
+        );
+        assert_eq!(shown["pins"][0]["tries"], 3);
+        assert!(shown["services"].as_array().is_some_and(|services| !services.is_empty()));
+        assert!(!card(false, false).to_string().contains("001010000000001"));
+        let closed = card(true, true);
+        assert_eq!(closed["imsi"], Value::Null);
+        assert!(closed["withheld"]["imsi"].as_str().unwrap().contains("6982"), "{closed}");
+        let mut keys: Vec<&str> = shown.as_object().unwrap().keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        let stable = "applications atr eid euicc iccid imsi iot_safe lab_keys pins services uicc usim version withheld";
+        assert_eq!(keys.join(" "), stable);
     }
 
     #[test]

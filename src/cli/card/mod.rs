@@ -48,6 +48,10 @@ pub(super) enum CardToolError {
         "{name}, from {from}: {cause}; give 32, 48 or 64 hexadecimal digits, as the algorithm takes them"
     )]
     OtaKey { name: &'static str, from: String, cause: String },
+    #[error("{} has no card {digits} among its {cards}; give the ICCID or the IMSI of one of them", path.display())]
+    NotInTable { path: PathBuf, digits: String, cards: usize },
+    #[error("the table has no ADM1 of this card, and files are written with it; give --adm, or --dry-run")]
+    NoAdm,
     #[error("a counter has five bytes: give at most 1099511627775")]
     OtaCounter,
     #[error("the packet cannot be made: {0}")]

@@ -1,25 +1,42 @@
 //! `cellbed card program`: the files of a SIM profile into a programmable test card.
 
 use super::{CardToolError, Done, Inserted, insert, profile};
-use crate::cli::args::CardProgramArgs;
+use crate::cli::args::{AdmKey, CardProgramArgs};
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
 use crate::kernel::Page;
 use crate::kernel::text::row;
-use crate::reader::identity;
+use crate::lab::catalogue;
+use crate::reader::identity::{self, mask};
 use crate::reader::program::{NOT_WRITTEN, Planned, Written, apply, plan};
 use crate::reader::{Terminal, meaning};
 
 /// Prints the plan, and carries it out unless it is a dry run.
 pub(super) fn main(args: &CardProgramArgs) -> Done {
     let error = |source| CardToolError::Personalise { path: args.profile.clone(), source };
-    let subscriber = profile(&args.profile)?.personalise(args.index).map_err(error)?;
+    let mut profile = profile(&args.profile)?;
+    let (mut index, mut adm) = (args.index, args.adm);
+    if let (Some(path), Some(digits)) = (&args.table, &args.in_table) {
+        let table = catalogue::table(path)?;
+        let place = table.find(digits).ok_or_else(|| CardToolError::NotInTable {
+            path: path.clone(),
+            digits: mask(digits),
+            cards: table.len(),
+        })?;
+        index = u32::try_from(place).unwrap_or(u32::MAX);
+        adm = adm.or_else(|| table.adm1(place).map(|code| AdmKey(code.0)));
+        profile.table = Some(table);
+    }
+    if adm.is_none() && !args.dry_run {
+        return Err(CardToolError::NoAdm);
+    }
+    let subscriber = profile.personalise(index).map_err(error)?;
     let Inserted { mut slot, .. } = insert(&args.card)?;
     let terminal = &mut Terminal::new(&mut slot);
     let planned = plan(terminal, &subscriber)?;
     terminal::page(&of_plan(&planned));
     terminal::page(&not_written());
-    let Some(adm) = args.adm.filter(|_| !args.dry_run) else {
+    let Some(adm) = adm.filter(|_| !args.dry_run) else {
         terminal::page(&(row!("") + row!("dry run: nothing was written")));
         return Ok(Exit::Pass);
     };

@@ -25,6 +25,12 @@ pub fn export(dir: &Path, to: &Path, out: &mut dyn Write) -> Result<(), LedgerCl
         cause: files::told(&cause),
     };
     fs::create_dir_all(to).map_err(failed)?;
+    if fs::read_dir(to).map_err(failed)?.next().is_some() {
+        return Err(LedgerCliError::Argument(format!(
+            "{} is not empty, and nothing is overwritten; name a new folder",
+            to.display()
+        )));
+    }
     let file = |name: &str| File::create(to.join(name)).map(BufWriter::new).map_err(failed);
     let (mut blocks, mut seals) = (file("blocks.rlp")?, file("seals.jsonl")?);
     let exported = ledger::export(&mut FileStore::read_only(dir)?, &mut |part| match part {

@@ -37,6 +37,8 @@ pub enum LedgerCliError {
     File(#[from] FileError),
     #[error("{0}")]
     Argument(String),
+    #[error("this is not the ledger of the run: {metrics} has {recorded}, and here is {found}")]
+    OtherRun { metrics: String, recorded: String, found: String },
     #[error("the report could not be written: {0}")]
     Output(#[from] io::Error),
 }
@@ -49,7 +51,7 @@ impl LedgerCliError {
             | Self::Ledger(LedgerError::Store(StoreError::Io { .. } | StoreError::Locked { .. }))
             | Self::File(_)
             | Self::Argument(_) => Exit::SetUp,
-            Self::Ledger(_) | Self::Store(StoreError::Corrupt { .. }) => Exit::Failed,
+            Self::Ledger(_) | Self::OtherRun { .. } | Self::Store(StoreError::Corrupt { .. }) => Exit::Failed,
             Self::Output(_) => Exit::Bench,
         }
     }
@@ -59,7 +61,7 @@ impl LedgerCliError {
 /// finding.
 pub fn main(verb: &LedgerVerb) -> ExitCode {
     let dir = match verb {
-        LedgerVerb::Show { dir } | LedgerVerb::Export { dir, .. } => dir,
+        LedgerVerb::Show { dir, .. } | LedgerVerb::Export { dir, .. } => dir,
         LedgerVerb::Verify(args) => &args.dir,
         LedgerVerb::Witness(args) => &args.dir,
         LedgerVerb::Erase { device, run } => return erase::erase(run, device),
@@ -71,10 +73,26 @@ pub fn main(verb: &LedgerVerb) -> ExitCode {
         ));
         return Exit::SetUp.into();
     }
+    let inside = dir.join("ledger");
+    if inside.is_dir() && !dir.join("blocks.log").exists() {
+        terminal::failure(format!(
+            "{} is the folder of a run, and no ledger; did you mean {}?",
+            dir.display(),
+            inside.display()
+        ));
+        return Exit::SetUp.into();
+    }
     let mut text = Vec::new();
     let done = |result: Result<(), LedgerCliError>| result.map(|()| Exit::Pass);
     let result = match verb {
-        LedgerVerb::Show { dir } => done(show(dir, &mut text)).map_err(|error| (error, Some(Exit::SetUp))),
+        LedgerVerb::Show { dir, json: true } => {
+            let shown = show::in_json(dir).map(|value| terminal::json(&value));
+            done(shown).map_err(|error| (error, Some(Exit::SetUp)))
+        }
+        LedgerVerb::Show { dir, .. } => {
+            done(show(dir, &mut text)).map_err(|error| (error, Some(Exit::SetUp)))
+        }
+        LedgerVerb::Verify(args) if args.json => return verify::in_json(dir, &brought(args)).into(),
         LedgerVerb::Verify(args) => verify(dir, &brought(args), &mut text).map_err(|error| (error, None)),
         LedgerVerb::Witness(args) => {
             done(witness(dir, &asked(args), &mut text)).map_err(|error| (error, None))

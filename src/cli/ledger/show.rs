@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use super::{LedgerCliError, lab_mark, time_text, time_text_ms, write_named};
 use crate::io::ledger_store::FileStore;
 use crate::ledger::{self, DeviceHistory, Entry, History, Reason, RegistryEvent};
@@ -18,6 +20,46 @@ pub fn show(dir: &Path, out: &mut dyn Write) -> Result<(), LedgerCliError> {
         write_device(id, device, out)?;
     }
     Ok(())
+}
+
+/// The same for programs.
+pub(super) fn in_json(dir: &Path) -> Result<Value, LedgerCliError> {
+    let history = ledger::read_history(&mut FileStore::read_only(dir)?)?;
+    let mut devices = Vec::new();
+    for (id, device) in &history.devices {
+        let record = &device.record;
+        let entries = device.entries.iter().map(|entry| {
+            let mut text = Vec::new();
+            write_entry(entry, &mut text)?;
+            // The line without its block and time, which stand beside it.
+            let text =
+                String::from_utf8_lossy(&text).trim().split("  ").skip(1).collect::<Vec<_>>().join("  ");
+            Ok(json!({ "block": entry.block, "time_unix_s": entry.timestamp, "what": text }))
+        });
+        devices.push(json!({
+            "id": hex::encode(id),
+            "status": record.status.to_string(),
+            "updated_unix_s": record.updated_at,
+            "model": record.model.name(),
+            "key": [hex::encode(record.x), hex::encode(record.y)],
+            "certificate_sha256": (record.cert_hash != [0; 32]).then(|| hex::encode(record.cert_hash)),
+            "history": entries.collect::<io::Result<Vec<_>>>()?,
+        }));
+    }
+    let head = &history.head;
+    Ok(json!({
+        "chain_id": history.contract.chain_id,
+        "registry": history.contract.address.to_string(),
+        "lab_keys": history.lab,
+        "head": { "block": head.number, "hash": hex::encode(head.hash), "time_unix_s": head.timestamp },
+        "sealed_ms": history.sealed_ms,
+        "validators": history.validators.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "checkpoint_blocks": history.covered,
+        "verifier_key": history.verifier_key,
+        "transactions": history.transactions,
+        "unsealed": history.unsealed,
+        "devices": devices,
+    }))
 }
 
 fn write_head(history: &History, out: &mut dyn Write) -> io::Result<()> {

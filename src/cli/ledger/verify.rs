@@ -3,12 +3,16 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
+
 use super::{LedgerCliError, lab_mark, time_text_ms, write_named};
 use crate::cli::exit::Exit;
+use crate::cli::terminal;
 use crate::io::clock;
 use crate::io::files::read_text;
 use crate::io::ledger_store::FileStore;
 use crate::ledger::{self, Anchors, Depth, Standing, Verified};
+use crate::report::read_metrics;
 use crate::wire::digits;
 
 /// What is asked for, and what was brought from elsewhere.
@@ -75,11 +79,88 @@ impl Brought {
 pub fn verify(dir: &Path, brought: &Brought, out: &mut dyn Write) -> Result<Exit, LedgerCliError> {
     let depth = if brought.full { Depth::Full } else { Depth::Light };
     let verified = ledger::verify(&mut FileStore::read_only(dir)?, depth, &brought.anchors()?, &None)?;
+    of_run(dir, &verified)?;
     write(&verified, out)?;
-    Ok(match verified.standing {
+    Ok(of_standing(&verified.standing))
+}
+
+/// The same for programs: prints what was found, and how it ends.
+pub fn in_json(dir: &Path, brought: &Brought) -> Exit {
+    let depth = if brought.full { Depth::Full } else { Depth::Light };
+    let verified = || -> Result<Verified, LedgerCliError> {
+        let anchors = brought.anchors()?;
+        let verified = ledger::verify(&mut FileStore::read_only(dir)?, depth, &anchors, &None)?;
+        of_run(dir, &verified)?;
+        Ok(verified)
+    };
+    match verified() {
+        Ok(verified) => {
+            terminal::json(&json(&verified));
+            of_standing(&verified.standing)
+        }
+        Err(error) => {
+            terminal::json(&json!({ "in_order": false, "error": error.to_string() }));
+            terminal::failure(&error);
+            error.exit()
+        }
+    }
+}
+
+fn json(verified: &Verified) -> Value {
+    let standing = match verified.standing {
+        Standing::Proved => "proved",
+        Standing::OnItsOwn => "on-its-own",
+        Standing::LabKeys { .. } => "lab-keys",
+        Standing::Unsealed { .. } => "unsealed",
+    };
+    json!({
+        "in_order": true,
+        "standing": standing,
+        "chain_id": verified.chain_id,
+        "name": verified.origin,
+        "lab_keys": verified.lab,
+        "depth": if verified.depth == Depth::Full { "full" } else { "light" },
+        "head": { "block": verified.head.number, "hash": hex::encode(verified.head.hash) },
+        "state_root": hex::encode(verified.state_root),
+        "sealed_ms": verified.sealed_ms,
+        "validators": verified.validators.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "checkpoint_blocks": verified.covered,
+        "verifier_key": verified.verifier_key,
+        "blocks": verified.blocks,
+        "known_blocks": verified.known,
+        "transactions": verified.transactions,
+        "unsealed": verified.unsealed.map(|(block, hash)| json!({ "block": block, "hash": hex::encode(hash) })),
+        "torn": verified.torn,
+    })
+}
+
+/// Compares a ledger with what the run recorded in whose folder it stands, where it stands in one.
+fn of_run(dir: &Path, verified: &Verified) -> Result<(), LedgerCliError> {
+    let Some(metrics) = dir.parent().map(|run| run.join("metrics.json")).filter(|path| path.is_file()) else {
+        return Ok(());
+    };
+    // Metrics that cannot be read say nothing of a ledger.
+    let Some(recorded) = read_text(&metrics).ok().and_then(|text| read_metrics(text.as_bytes()).ok()?.ledger)
+    else {
+        return Ok(());
+    };
+    let head = hex::encode(verified.head.hash);
+    let same_head = recorded.block != verified.head.number || recorded.head == head;
+    if recorded.verifier_key == verified.verifier_key && same_head && recorded.block <= verified.head.number {
+        return Ok(());
+    }
+    Err(LedgerCliError::OtherRun {
+        metrics: metrics.display().to_string(),
+        recorded: format!("block {}, {} under {}", recorded.block, recorded.head, recorded.verifier_key),
+        found: format!("block {}, {head} under {}", verified.head.number, verified.verifier_key),
+    })
+}
+
+fn of_standing(standing: &Standing) -> Exit {
+    match standing {
         Standing::Proved => Exit::Pass,
         Standing::OnItsOwn | Standing::LabKeys { .. } | Standing::Unsealed { .. } => Exit::Inconclusive,
-    })
+    }
 }
 
 fn write(verified: &Verified, out: &mut dyn Write) -> io::Result<()> {

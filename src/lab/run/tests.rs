@@ -103,7 +103,7 @@ impl Ran {
         let runs = tempfile::tempdir().unwrap();
         let screen = runs.path().join("screen.txt");
         let style = Style { colour: true, live: true, width: 100 };
-        let shown = Screen { out: Box::new(File::create(&screen).unwrap()), style };
+        let shown = Screen { out: Box::new(std::fs::File::create(&screen).unwrap()), style };
         let (finished, streams) = watch::streams(|| run.into_folder(runs.path(), Some(shown)).unwrap());
         fs::rename(screen, finished.folder.join("screen.txt")).unwrap();
         let files = search::files(&finished.folder).into_iter().map(|path| {

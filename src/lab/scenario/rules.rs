@@ -67,7 +67,7 @@ fn esim(scenario: &Scenario, document: &mut Document<'_>, profiles: &BTreeMap<St
         let span = document.root().key("esim").key("profile").span();
         not_milenage(&plan.profile, span, document);
     }
-    let range = |info: &ProfileInfo| Some((info.base_imsi.clone(), info.base_imsi.plus(count.max(1) - 1)?));
+    let range = |info: &ProfileInfo| Some((info.imsi(0)?, info.imsi(count.max(1) - 1)?));
     let Some((first, last)) = range(info) else {
         let message = format!("profile `{}` runs out of IMSIs before device {count}", plan.profile);
         document.problem(span, message, "too few identities", None);
@@ -107,6 +107,12 @@ fn device_groups(
                 let help = format!("name a file of sim-profiles/: {known}");
                 let span = span(document, "profile");
                 document.problem(span, "the device has no `profile`", "it belongs here", Some(help));
+            }
+            (Some(name), _) if profiles.get(name).is_some_and(|info| info.pin_enabled) => {
+                let span = span(document, "profile");
+                let message = format!("the cards of `{name}` want PIN1, and a device has nobody to give it");
+                let help = format!("write `enabled = false` below `[pin]` of sim-profiles/{name}.toml");
+                document.problem(span, message, "PIN1 is enabled", Some(help));
             }
             (Some(name), _) if !profiles.contains_key(name) => {
                 let help = suggest(name, profiles.keys().map(String::as_str))
@@ -152,9 +158,12 @@ fn identities(scenario: &Scenario, document: &mut Document<'_>, profiles: &BTree
         let first = used.entry(name).or_default();
         let span = document.root().key("device").item(i).key("profile").span();
         for index in *first..*first + group.count {
-            let Some(imsi) = info.base_imsi.plus(index) else {
+            let Some(imsi) = info.imsi(index) else {
                 let message = format!("profile `{name}` runs out of IMSIs at its card {}", index + 1);
-                let help = format!("it starts at {}", info.base_imsi);
+                let help = match info.listed.len() {
+                    0 => format!("it starts at {}", info.base_imsi),
+                    cards => format!("its table has {cards} cards"),
+                };
                 document.problem(span, message, "too many cards of this profile", Some(help));
                 break;
             };

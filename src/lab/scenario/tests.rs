@@ -43,9 +43,7 @@ seen = "EMM Authentication Failure"
 fn profiles() -> BTreeMap<String, ProfileInfo> {
     [("lte-test", "001010000000001"), ("nb-test", "001010000000006"), ("full", "001019999999999")]
         .into_iter()
-        .map(|(name, imsi)| {
-            (name.to_owned(), ProfileInfo { base_imsi: imsi.parse().unwrap(), milenage: true })
-        })
+        .map(|(name, imsi)| (name.to_owned(), ProfileInfo::counting_from(imsi.parse().unwrap())))
         .collect()
 }
 

@@ -20,7 +20,7 @@ struct Ran {
 
 impl Ran {
     fn new(devices: u32, held_bytes_max: usize) -> Self {
-        let profile = ProfileInfo { base_imsi: "001010000000001".parse().unwrap(), milenage: true };
+        let profile = ProfileInfo::counting_from("001010000000001".parse().unwrap());
         let profiles = BTreeMap::from([("p".to_owned(), profile)]);
         let source = format!(
             "summary = \"x\"\nsteps = [\"attach\", \"detach\"]\n[[device]]\nprofile = \"p\"\ncount = {devices}\n"

@@ -13,10 +13,8 @@ use crate::wire::{Label, Proto};
 const END: Instant = Instant::from_nanos(120_000_000_000);
 
 fn judge(rest: &str) -> Judge {
-    let profiles = BTreeMap::from([(
-        "p".to_owned(),
-        ProfileInfo { base_imsi: "001010000000001".parse().unwrap(), milenage: true },
-    )]);
+    let profiles =
+        BTreeMap::from([("p".to_owned(), ProfileInfo::counting_from("001010000000001".parse().unwrap()))]);
     let source = format!("summary = \"x\"\nsteps = [\"attach\", \"enrol\", \"ready\"]\n{rest}");
     Judge::new(&scenario::check(&source, "x.toml", &profiles).unwrap())
 }
@@ -177,10 +175,8 @@ fn a_step_that_was_not_asked_for_is_the_benchs_fault() {
 
 #[test]
 fn what_is_said_of_one_time_goes_before_what_is_said_of_every_time() {
-    let profiles = BTreeMap::from([(
-        "p".to_owned(),
-        ProfileInfo { base_imsi: "001010000000001".parse().unwrap(), milenage: true },
-    )]);
+    let profiles =
+        BTreeMap::from([("p".to_owned(), ProfileInfo::counting_from("001010000000001".parse().unwrap()))]);
     let source = "summary = \"x\"\nsteps = [\"attach\", \"detach\", \"attach\", \"detach\", \"attach\"]\n\
         [[device]]\nprofile = \"p\"\ncount = 2\n\
         [[expect]]\nstep = \"attach\"\noutcome = \"done\"\n\

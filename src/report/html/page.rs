@@ -97,9 +97,18 @@ fn facts(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
         ("Processor time", time(summary.cpu_time)),
         ("Wall clock", time(summary.wall_time)),
     ];
+    let of_place = summary.provenance.as_ref().map(|at| {
+        let digests =
+            at.read.iter().map(|file| format!("{} {}", file.path, &file.sha256[..file.sha256.len().min(16)]));
+        [
+            ("Began", html(&at.started).into_owned()),
+            ("Host", html(&at.host).into_owned()),
+            ("Read, SHA-256", html(&digests.collect::<Vec<_>>().join(", ")).into_owned()),
+        ]
+    });
     let registration = facts.registration.as_ref().map(|told| ("Registration", html(told).into_owned()));
     writeln!(out, "<section aria-label=\"Run\" class=\"facts\">\n<dl>")?;
-    for (name, value) in list.into_iter().chain(registration) {
+    for (name, value) in list.into_iter().chain(registration).chain(of_place.into_iter().flatten()) {
         writeln!(out, "<div><dt>{name}</dt><dd>{value}</dd></div>")?;
     }
     writeln!(
@@ -263,8 +272,9 @@ fn about(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
         out,
         "<section aria-labelledby=\"files\">\n<h2 id=\"files\">Beside this page</h2>\n<ul class=\"files\">"
     )?;
-    for file in FILES {
-        writeln!(out, "<li><a href=\"{file}\">{file}</a></li>")?;
+    let others = summary.provenance.iter().flat_map(|at| at.files.iter().map(String::as_str));
+    for file in FILES.into_iter().chain(others) {
+        writeln!(out, "<li><a href=\"{0}\">{0}</a></li>", html(file))?;
     }
     writeln!(out, "</ul>\n</section>\n</div>")
 }

@@ -15,6 +15,8 @@ const FAILURES_MAX: usize = 20;
 /// Columns of a duration.
 const TIME: usize = 10;
 
+/// From which width on processor times have a column.
+const CPU_FROM: usize = 60;
 /// The narrowest column of what was proved.
 const PROVED_MIN: usize = 16;
 /// The most expectations that are shown one by one.
@@ -36,6 +38,8 @@ struct Row {
 struct Columns {
     name: usize,
     proved: usize,
+    /// Whether there is one of processor times.
+    measured: bool,
 }
 
 impl<W: Write> Terminal<W> {
@@ -47,22 +51,28 @@ impl<W: Write> Terminal<W> {
         self.rule()?;
         let rows: Vec<Row> = rows(summary).into_iter().chain(expectations(&summary.expectations)).collect();
         let name = rows.iter().map(|row| row.name.chars().count()).chain([4]).max().unwrap_or(4);
-        let measured = rows.iter().any(|row| row.cpu_time.is_some());
+        // A narrow screen has no room for what can be read elsewhere as well.
+        let width = self.style.width;
+        let measured = rows.iter().any(|row| row.cpu_time.is_some()) && width >= CPU_FROM;
         let times = if measured { 2 } else { 1 };
-        let width = self.style.width.min(140);
         let proved = width.saturating_sub(WORD + 1 + name + 2 + times * (TIME + 2)).max(PROVED_MIN);
 
-        let time = if summary.facts.devices > DEVICES_SHOWN_MAX { "median" } else { "virtual" };
+        let time = match (summary.facts.devices > DEVICES_SHOWN_MAX, summary.facts.outside.is_empty()) {
+            (true, _) => "median",
+            (false, true) => "virtual",
+            // Parties outside hold it to the clock.
+            (false, false) => "real",
+        };
         let cpu = if measured { format!("  {:>TIME$}", "CPU") } else { String::new() };
         let heading = format!("{:name$}  {:proved$}  {time:>TIME$}{cpu}", "step", "what was proved");
         self.worded("", Paint::new(), &self.paint(&heading, Paint::new().dimmed()))?;
         for row in rows {
-            self.row(&row, Columns { name, proved })?;
+            self.row(&row, Columns { name, proved, measured })?;
         }
         self.rule()
     }
 
-    fn row(&mut self, row: &Row, Columns { name, proved }: Columns) -> io::Result<()> {
+    fn row(&mut self, row: &Row, Columns { name, proved, measured }: Columns) -> io::Result<()> {
         let time =
             |time: Option<Duration>| format!("{:>TIME$}", time.map_or_else(String::new, text::readable));
         let label = self.paint(&format!("{:name$}", row.name), Paint::new().bold());
@@ -76,7 +86,8 @@ impl<W: Write> Terminal<W> {
             }
             None => format!("{first:proved$}"),
         };
-        let line = format!("{label}  {first}  {}  {}", time(row.virtual_time), time(row.cpu_time));
+        let cpu = if measured { format!("  {}", time(row.cpu_time)) } else { String::new() };
+        let line = format!("{label}  {first}  {}{cpu}", time(row.virtual_time));
         self.verdict(row.verdict, &line)?;
         for line in lines.iter().skip(1) {
             self.worded("", Paint::new(), &format!("{:name$}  {line}", ""))?;

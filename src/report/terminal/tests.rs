@@ -51,12 +51,14 @@ fn every_verdict() {
 
 #[test]
 fn the_line_at_the_bottom_is_overwritten_and_gone_in_the_end() {
-    let screen = screen(2, Style { live: true, ..PLAIN });
+    // Wide enough that nothing is cut.
+    let wide = Style { width: 160, ..PLAIN };
+    let screen = screen(2, Style { live: true, ..wide });
     assert!(screen.contains("… dev1 attach, dev2 attach"), "{screen}");
     // What a terminal would show: each line after its last erasure.
     let shown: Vec<&str> =
         screen.lines().map(|line| line.rsplit("\r\x1b[K").next().unwrap_or(line)).collect();
-    assert_eq!(shown, self::screen(2, PLAIN).lines().collect::<Vec<_>>());
+    assert_eq!(shown, self::screen(2, wide).lines().collect::<Vec<_>>());
 }
 
 #[test]
@@ -100,4 +102,32 @@ fn steps_that_are_repeated_keep_the_columns() {
     let screen = show(&events, &summary, PLAIN);
     assert!(screen.contains("1/7 attach     IP session"), "{screen}");
     assert!(screen.contains("3/7 register   device"), "{screen}");
+}
+
+#[test]
+fn a_screen_is_as_wide_as_it_is_and_what_is_no_screen_is_whole() {
+    let width = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap_or_default();
+    let live = |columns| screen(1, Style { live: true, width: columns, ..PLAIN }).replace("\r\x1b[K", "\n");
+    let narrow = live(40);
+    let rule = narrow.lines().find(|line| line.starts_with('─')).unwrap();
+    assert_eq!(rule.chars().count(), 40);
+    assert!(!narrow.contains("CPU  "), "{narrow}");
+    assert!(width(&live(200)) >= 200 && live(200).lines().any(|line| line == "─".repeat(200)));
+    let (mut events, summary) = sample::run(1);
+    let long = "word ".repeat(60);
+    for event in &mut events {
+        if let Body::StepEnded { outcome: Outcome::Done { proof }, .. } = &mut event.body {
+            proof.clone_from(&long);
+        }
+    }
+    assert!(show(&events, &summary, PLAIN).contains(long.trim_end()));
+    assert!(!show(&events, &summary, Style { live: true, ..PLAIN }).contains(long.trim_end()));
+}
+
+#[test]
+fn times_of_a_run_with_somebody_outside_are_real() {
+    let (events, mut summary) = sample::run(1);
+    assert!(show(&events, &summary, PLAIN).contains("   virtual"));
+    summary.facts.outside = vec!["enb1".to_owned()];
+    assert!(show(&events, &summary, PLAIN).contains("      real"));
 }
