@@ -4,13 +4,15 @@
 use cellbed::wire::http::{HttpFault, Limits, Request, RequestParser, Response, ResponseParser};
 
 const LIMITS: Limits = Limits { header: 512, body: 2048 };
+/// What is written says more of its length and of the connection.
+const LONGER: Limits = Limits { header: 1024, ..LIMITS };
 /// The most bytes of one input: longer ones find nothing that shorter ones do not.
 const BYTES_MAX: usize = 8192;
 
 type All<M> = (Vec<M>, Option<HttpFault>);
 
-fn requests(pieces: &mut dyn Iterator<Item = &[u8]>) -> All<Request> {
-    let mut parser = RequestParser::new(LIMITS);
+fn requests(limits: Limits, pieces: &mut dyn Iterator<Item = &[u8]>) -> All<Request> {
+    let mut parser = RequestParser::new(limits);
     let mut all = Vec::new();
     for piece in pieces {
         parser.push(piece);
@@ -22,7 +24,7 @@ fn requests(pieces: &mut dyn Iterator<Item = &[u8]>) -> All<Request> {
             }
         }
     }
-    assert!(parser.pending() <= LIMITS.header + LIMITS.body, "{} bytes wait", parser.pending());
+    assert!(parser.pending() <= limits.header + limits.body, "{} bytes wait", parser.pending());
     (all, None)
 }
 
@@ -51,12 +53,12 @@ fn responses(pieces: &mut dyn Iterator<Item = &[u8]>) -> All<Response> {
 /// A connection's bytes, as a server and as a client read them.
 pub fn run(bytes: &[u8]) {
     let bytes = &bytes[..bytes.len().min(BYTES_MAX)];
-    let whole = requests(&mut std::iter::once(bytes));
-    assert_eq!(whole, requests(&mut bytes.chunks(1)), "the pieces of a stream mean nothing");
+    let whole = requests(LIMITS, &mut std::iter::once(bytes));
+    assert_eq!(whole, requests(LIMITS, &mut bytes.chunks(1)), "the pieces of a stream mean nothing");
     assert!(whole.0.iter().all(|request| request.body.len() <= LIMITS.body), "a body has a bound");
     // HTTP/1.0 has requests without a host; what is written is HTTP/1.1.
     for request in whole.0.iter().filter(|request| request.headers.get("host").is_some()) {
-        let (again, fault) = requests(&mut std::iter::once(&request.encode()[..]));
+        let (again, fault) = requests(LONGER, &mut std::iter::once(&request.encode()[..]));
         assert_eq!(fault, None, "{request:?}");
         let [again] = &again[..] else { panic!("{request:?} became {again:?}") };
         assert_eq!(
