@@ -174,8 +174,8 @@ impl Authority {
         self
     }
 
-    /// The same, whose certificates for clients are valid for so many seconds, in the place of
-    /// [`CLIENT_LIFETIME_S`].
+    /// The same, whose certificates for clients are valid for so many seconds, in the place of a
+    /// year.
     pub fn for_clients_s(mut self, lifetime_s: u64) -> Self {
         self.client_lifetime_s = lifetime_s;
         self

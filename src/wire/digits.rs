@@ -89,7 +89,7 @@ pub fn array<const N: usize>(text: &str) -> Result<[u8; N], DigitsError> {
     <[u8; N]>::try_from(&octets[..]).map_err(|_| count(2 * octets.len()))
 }
 
-/// What a schema says of a text that [`array`] reads into `octets` octets; of any number of them where there are none.
+/// What a schema says of a text that [`array()`] reads into `octets` octets; of any number of them where there are none.
 pub fn pattern(octets: Option<usize>) -> String {
     let times = octets.map_or_else(|| "+".to_owned(), |octets| format!("{{{octets}}}"));
     format!("^\\s*(0[xX])?(([\\s:-]*[0-9a-fA-F]){{2}}){times}[\\s:-]*$")
