@@ -27,7 +27,8 @@ locked() {
 own_build() {
     local owner="$CARGO_TARGET_DIR/.cellbed-clone-$1"
     if [ "$(cat "$owner" 2>/dev/null)" != "$PWD" ]; then
-        cargo clean --quiet --locked --profile "$1" --package cellbed --package cellbed-fuzz
+        cargo clean --quiet --locked --profile "$1" --package cellbed
+        [ ! -d fuzz ] || cargo clean --quiet --locked --profile "$1" --package cellbed-fuzz
         printf '%s\n' "$PWD" >"$owner"
     fi
 }

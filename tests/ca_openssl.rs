@@ -190,10 +190,12 @@ fn openssl_asks_for_the_status_of_a_certificate() {
     let Some(bench) = Bench::new("OpenSSL understands the OCSP responder") else { return };
     let mut ca = authority();
     let device = issue_device(&mut ca);
-    let mut elsewhere = Authority::new(RngTree::new(8), &Tally::new(), EPOCH_UNIX_S).unwrap();
+    // The same authority as if it had lost its index. OpenSSL believes an authority of its own certificates only.
+    let mut twin = authority();
+    issue_device(&mut twin);
     bench.put_certificate("root.pem", ca.root_der());
     bench.put_certificate("device.pem", &device);
-    bench.put_certificate("foreign.pem", &issue_device(&mut elsewhere));
+    bench.put_certificate("forgotten.pem", &issue_device(&mut twin));
     // The answer to a request with a nonce, as OpenSSL verifies it: signed by the authority, and with that nonce.
     let ask = |ca: &Authority, digest: &str, certificate: &str| {
         let options = format!("{digest} -issuer root.pem -cert {certificate}");
@@ -210,8 +212,8 @@ fn openssl_asks_for_the_status_of_a_certificate() {
     };
     for digest in ["-sha1", "-sha256"] {
         assert!(ask(&ca, digest, "device.pem").contains("device.pem: good"));
-        // Nobody has issued that number here.
-        assert!(ask(&ca, digest, "foreign.pem").contains("foreign.pem: unknown"));
+        // The index does not have that number.
+        assert!(ask(&ca, digest, "forgotten.pem").contains("forgotten.pem: unknown"));
     }
     let serial = DeviceCertificate::parse(&device).unwrap().serial();
     ca.revoke(serial, RevocationReason::KeyCompromise, EPOCH_UNIX_S).unwrap();

@@ -7,10 +7,14 @@ use crate::vectors;
 
 const FILE: &str = "saip.txt";
 
+/// A header, which every package begins with.
+const HEADER: &str = "a01f800101810101830a112233445566778899aaa500a609060767811201020100";
+
 fn again(kind: &str, der: &[u8]) -> Option<Result<Vec<u8>, String>> {
     let element = || {
-        let package = Package::decode(der).map_err(|error| error.to_string())?;
-        Ok(package.encode())
+        let header = if der.starts_with(&[0xa0]) { Vec::new() } else { hex::decode(HEADER).unwrap() };
+        let package = Package::decode(&[&header, der].concat()).map_err(|error| error.to_string())?;
+        Ok(package.encode().split_off(header.len()))
     };
     (kind == "ProfileElement").then(element)
 }
