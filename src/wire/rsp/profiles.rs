@@ -382,7 +382,7 @@ impl ProfileInfo {
     pub fn parse(raw: &[u8]) -> Result<Self, RspError> {
         let mut f = Fields::open("ProfileInfo", 0xe3, raw)?;
         let iccid = f.optional(0x5a, "iccid")?;
-        Ok(Self {
+        let read = Self {
             iccid: iccid.map(|iccid| f.exactly(iccid, "iccid")).transpose()?,
             aid: f.optional(0x4f, "isdpAid")?.map(<[u8]>::to_vec),
             state: f.optional_integer(0x9f70, "profileState")?.map(|state| match state {
@@ -405,7 +405,14 @@ impl ProfileInfo {
             dp_proprietary: f.optional(0xb8, "dpProprietaryData")?.map(<[u8]>::to_vec),
             rules: rules(&mut f)?,
             further: f.rest().to_vec(),
-        })
+        };
+        // A field behind its place would be taken for another one when it is written again.
+        match f.peek() {
+            Some(0x5a | 0x4f | 0x9f70 | 0x90..=0x95 | 0x99 | 0xb6..=0xb8) => {
+                Err(f.wrong("a field", "it stands behind its place"))
+            }
+            _ => Ok(read),
+        }
     }
 
     /// The object, `E3`.
