@@ -6,9 +6,7 @@
 
 mod support;
 
-use std::env;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command as Process, Stdio};
 
 use cellbed::card::{CardPort, CardSlot, OtaKeys, Personalisation, SimProfile, Uicc};
@@ -65,14 +63,7 @@ impl PySim {
     }
 
     fn run() -> Result<Self, String> {
-        let on_path = || {
-            let path = env::var_os("PATH")?;
-            env::split_paths(&path).find(|folder| folder.join("pySim-read.py").is_file())
-        };
-        let Some(folder) = env::var_os("PYSIM_DIR").map(PathBuf::from).or_else(on_path) else {
-            return Err("pySim-read.py is neither in PYSIM_DIR nor on the path".to_owned());
-        };
-        let python = env::var("PYSIM_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let (folder, python) = support::pysim()?;
         let mut process = Process::new(&python);
         let process = process.args(["-c", PROGRAM]).env("PYTHONPATH", &folder).current_dir(&folder);
         let process = process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());

@@ -298,3 +298,11 @@ fn find() -> Result<PathBuf, String> {
     let python = ["python3", "/usr/bin/python3"].into_iter().find(|p| runs(p, &["-c", "import smartcard"]));
     python.map(PathBuf::from).ok_or_else(|| "python3-pyscard is not installed".to_owned())
 }
+
+/// What was printed on both streams, when the program ended with `code`.
+pub fn ended(code: i32, output: &Output) -> String {
+    let text = [&output.stdout[..], &output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    text
+}

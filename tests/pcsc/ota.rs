@@ -1,16 +1,8 @@
 //! `cellbed card ota` through pcscd: packets over the air, and counters that outlive the card's program.
 
 use std::fs;
-use std::process::Output;
 
-use super::lab::{Lab, PROFILE};
-
-fn ended(code: i32, output: &Output) -> String {
-    let text = [&output.stdout[..], &output.stderr].concat();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{text}");
-    text
-}
+use super::lab::{Lab, PROFILE, ended};
 
 #[test]
 fn a_packet_is_done_once_also_after_the_card_was_killed() {

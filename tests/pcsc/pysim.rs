@@ -3,13 +3,12 @@
 //!
 //! PYSIM_DIR names the folder with both, unless they are on PATH; PYSIM_PYTHON a Python with what they require.
 
-use std::env;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
 use super::lab::{Lab, PROFILE};
-use crate::support::need;
+use crate::support::{need, pysim};
 
 /// TS 35.208 clause 4.3, test set 1: RAND, AUTN of its SQN and AMF, RES, CK, IK.
 const RAND: &str = "23553cbe9637a89d218ae64dae47bf35";
@@ -29,14 +28,7 @@ impl PySim {
     }
 
     fn look() -> Result<Self, String> {
-        let on_path = || {
-            let path = env::var_os("PATH")?;
-            env::split_paths(&path).find(|folder| folder.join("pySim-read.py").is_file())
-        };
-        let Some(folder) = env::var_os("PYSIM_DIR").map(PathBuf::from).or_else(on_path) else {
-            return Err("pySim-read.py is neither in PYSIM_DIR nor on the path".to_owned());
-        };
-        let python = env::var("PYSIM_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let (folder, python) = pysim()?;
         let mut imports = Command::new(&python);
         let imports = imports.args(["-c", "import pySim.app, pySim.legacy.cards"]).env("PYTHONPATH", &folder);
         match imports.output() {

@@ -1,16 +1,6 @@
 //! The card tools see the same card through pcscd as in process.
 
-use std::process::Output;
-
-use super::lab::{Lab, PROFILE};
-
-/// What was printed on both streams, when the program ended with `code`.
-fn ended(code: i32, output: &Output) -> String {
-    let text = [&output.stdout[..], &output.stderr].concat();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{text}");
-    text
-}
+use super::lab::{Lab, PROFILE, ended};
 
 #[test]
 fn the_tools_reach_a_card_through_pcscd() {

@@ -120,6 +120,18 @@ pub fn from_variable(variable: &str) -> Result<PathBuf, String> {
     env::var_os(variable).map(PathBuf::from).ok_or_else(|| format!("{variable} names none"))
 }
 
+/// The folder of pySim, and the Python that has what it requires.
+pub fn pysim() -> Result<(PathBuf, String), String> {
+    let on_path = || {
+        let path = env::var_os("PATH")?;
+        env::split_paths(&path).find(|folder| folder.join("pySim-read.py").is_file())
+    };
+    let Some(folder) = env::var_os("PYSIM_DIR").map(PathBuf::from).or_else(on_path) else {
+        return Err("pySim-read.py is neither in PYSIM_DIR nor on the path".to_owned());
+    };
+    Ok((folder, env::var("PYSIM_PYTHON").unwrap_or_else(|_| "python3".to_owned())))
+}
+
 /// Whether `list`, as in `CELLBED_REQUIRE`, asks for it.
 pub fn required(list: &str, need: &Need) -> Result<bool, String> {
     let mut asked = false;

@@ -7,7 +7,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use cellbed::card::{CardPort, Personalisation, SimProfile, Uicc};
 use cellbed::kernel::RngTree;
 
-use super::secrets;
+use super::{kept, secrets};
 
 const PROFILE: &str = include_str!("../../../sim-profiles/lte-5g-test.toml");
 
@@ -158,9 +158,7 @@ fn take(steps: &[Step<'_>]) {
                 continue;
             }
             Step::Restore => {
-                let kept = card.save();
-                card = new_card();
-                card.restore(&kept).expect("a card takes what it has saved");
+                card = kept::restored(&card, new_card());
                 continue;
             }
         };
@@ -176,10 +174,7 @@ fn take(steps: &[Step<'_>]) {
 
 /// The card goes on working, and its state is whole.
 fn still_works(mut card: Uicc) {
-    let kept = card.save();
-    let mut again = new_card();
-    again.restore(&kept).expect("a card takes what it has saved");
-    assert_eq!(again.save(), kept, "a restored card is the same");
+    let mut again = kept::same(&card, new_card());
     for card in [&mut card, &mut again] {
         card.reset().expect("a virtual card answers");
         let select =

@@ -9,7 +9,7 @@ use cellbed::esim::Pki;
 use cellbed::kernel::RngTree;
 use cellbed::world::euicc::{EuiccIssue, EuiccServers, virtual_euicc};
 
-use super::secrets;
+use super::{kept, secrets};
 
 const PROFILE: &str = include_str!("../../../sim-profiles/bootstrap.toml");
 
@@ -181,9 +181,7 @@ fn take(steps: &[Step<'_>]) {
                 assert!(card.reset().expect("a virtual card answers").starts_with(&[0x3b]));
             }
             Step::Restore => {
-                let kept = card.save();
-                card = new_card();
-                card.restore(&kept).expect("a card takes what it has saved");
+                card = kept::restored(&card, new_card());
             }
             _ => {}
         }
@@ -223,10 +221,7 @@ fn commands(step: &Step<'_>, sent: &[Vec<u8>], answer: &[u8]) -> Vec<Vec<u8>> {
 
 /// The eUICC goes on working whatever was done to its profiles, and its state is whole.
 fn still_works(mut card: Uicc) {
-    let kept = card.save();
-    let mut again = new_card();
-    again.restore(&kept).expect("a card takes what it has saved");
-    assert_eq!(again.save(), kept, "a restored card is the same");
+    let mut again = kept::same(&card, new_card());
     for card in [&mut card, &mut again] {
         card.reset().expect("a virtual card answers");
         let mut send = |command: &[u8]| card.transmit(command).expect("a virtual card answers");

@@ -9,6 +9,7 @@ mod euicc_store_data;
 pub mod frames;
 mod gtp_u;
 mod http;
+mod kept;
 pub mod ledger_records;
 mod mqtt;
 mod nas;

@@ -10,7 +10,7 @@ use cellbed::wire::ota::{
     Address, Command, Concatenation, Counter, Deliver, Kind, Part, SmsPpDownload, Spi, USER_DATA_MAX,
 };
 
-use super::secrets;
+use super::{kept, secrets};
 
 const PROFILE: &str = include_str!("../../../sim-profiles/lte-5g-test.toml");
 
@@ -126,9 +126,7 @@ fn take(steps: &[Step<'_>]) {
                 greeted(&mut card);
             }
             Step::Restore => {
-                let kept = card.save();
-                card = new_card();
-                card.restore(&kept).expect("a card takes what it has saved");
+                card = kept::restored(&card, new_card());
                 greeted(&mut card);
             }
             _ => {}
@@ -139,10 +137,7 @@ fn take(steps: &[Step<'_>]) {
         sent.push(command);
         secrets::tells_none(&card, &CARD, &sent, &answer);
     }
-    let kept = card.save();
-    let mut again = new_card();
-    again.restore(&kept).expect("a card takes what it has saved");
-    assert_eq!(again.save(), kept, "a restored card is the same");
+    let mut again = kept::same(&card, new_card());
     let select = again.transmit(&[0x00, 0xa4, 0x00, 0x0c, 0x02, 0x3f, 0x00]).expect("a virtual card answers");
     assert_eq!(select, [0x90, 0x00]);
 }
