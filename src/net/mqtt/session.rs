@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mqtt_protocol_core::mqtt::common::Cursor;
 use mqtt_protocol_core::mqtt::connection::{ConnectionOptions, Event, TimerKind};
-use mqtt_protocol_core::mqtt::packet::{GenericPacketTrait, Packet, v5_0};
+use mqtt_protocol_core::mqtt::packet::{GenericPacketTrait, Packet, Property, v5_0};
 use mqtt_protocol_core::mqtt::result_code::{DisconnectReasonCode, MqttError};
 use mqtt_protocol_core::mqtt::role::RoleType;
 use mqtt_protocol_core::mqtt::{Connection, Version};
@@ -20,6 +20,10 @@ use crate::wire::byte_queue::ByteQueue;
 const RECEIVE_MAXIMUM: u16 = 16;
 /// How long PINGRESP may take.
 const PINGRESP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Types of packets (table 2-1).
+const CONNECT: u8 = 1;
+const CONNACK: u8 = 2;
 
 /// Where a session stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,9 +88,12 @@ impl<Role: RoleType> Session<Role> {
                 };
             }
             let Some(size) = self.frame()? else { return Ok(None) };
-            let frame = self.received.take(size);
+            let mut frame = self.received.take(size);
             if !self.may_receive(frame[0] >> 4) {
                 return Err(self.fail(MqttError::ProtocolError, out));
+            }
+            if frame[0] >> 4 == CONNECT {
+                let_no_alias_be_one(&mut frame);
             }
             let events = self.core.recv(&mut Cursor::new(&frame[..]));
             // A frame makes at most one packet; answers of the protocol make none.
@@ -241,8 +248,6 @@ impl<Role: RoleType> Session<Role> {
 
     /// Whether a packet of this type may come at this point (clauses 3.1 and 3.2; table 2-1).
     fn may_receive(&self, packet_type: u8) -> bool {
-        const CONNECT: u8 = 1;
-        const CONNACK: u8 = 2;
         match self.phase {
             Phase::Fresh => !Role::IS_CLIENT && packet_type == CONNECT,
             Phase::Connecting => packet_type == CONNACK,
@@ -250,4 +255,22 @@ impl<Role: RoleType> Session<Role> {
             Phase::Over(_) => false,
         }
     }
+}
+
+/// Makes a Topic Alias Maximum of 0 in CONNECT, which says no more than its absence (clause 3.1.2.11.5), a 1:
+/// mqtt-protocol-core 0.7.9 panics at 0, and no alias is ever sent from here.
+fn let_no_alias_be_one(frame: &mut [u8]) {
+    /// What stands before the properties: the protocol's name, its version, flags, keep alive (clause 3.1.2).
+    const BEFORE_PROPERTIES: usize = 10;
+    let after_integer = |bytes: &[u8], from: usize| {
+        let last = bytes.get(from..)?.iter().position(|byte| byte & 0x80 == 0)?;
+        Some(from + last + 1)
+    };
+    let Some(body) = after_integer(frame, 1) else { return };
+    let Ok((connect, _)) = v5_0::Connect::parse(&frame[body..]) else { return };
+    let is_none = |property: &Property| matches!(property, Property::TopicAliasMaximum(p) if p.val() == 0);
+    let Some(at) = connect.props().iter().position(is_none) else { return };
+    let Some(properties) = after_integer(frame, body + BEFORE_PROPERTIES) else { return };
+    let before: usize = connect.props()[..at].iter().map(Property::size).sum();
+    frame[properties + before + 2] = 1;
 }

@@ -302,6 +302,23 @@ fn what_comes_at_the_wrong_time_ends_the_session() {
     assert!(broken(&mut Pair::connected(0, ""), "30ffffffff").0.contains("malformed-packet"));
 }
 
+/// Clause 3.1.2.11.5: a Topic Alias Maximum of 0 is as good as none. The library panics at it.
+#[test]
+fn a_client_that_takes_no_topic_alias_is_let_in() {
+    for properties in ["03220000", "06210010220000", "082700004000220000"] {
+        let properties = hex::decode(properties).unwrap();
+        let body = [&hex::decode("00044d5154540502003c").unwrap(), &properties[..], b"\0\x04dev1"].concat();
+        let packet = [&[0x10, body.len() as u8], &body[..]].concat();
+        let mut pair = Pair::new(0);
+        let mut out = Vec::new();
+        pair.server.receive(pair.now, &packet, &mut out).unwrap();
+        let asked = MqttEvent::ConnectRequested { client_id: "dev1".into(), keep_alive_s: 60 };
+        assert_eq!(out, [MqttOutput::Event(asked)]);
+        pair.server.accept(pair.now, "", &mut out).unwrap();
+        assert!(pair.server.is_connected());
+    }
+}
+
 #[test]
 fn a_client_of_an_older_version_is_told_so() {
     // CONNECT of MQTT 3.1.1.
