@@ -1,5 +1,6 @@
 //! Codecs that no crate gives us, and narrow types over those that crates give.
 
+pub mod alarm;
 pub mod apdu;
 pub mod at;
 pub mod authenticate;

@@ -6,6 +6,7 @@ use cellbed::ca::index::Index;
 use cellbed::card::SimProfile;
 use cellbed::esim::lpa::ActivationCode;
 use cellbed::id::{Eid, Iccid, Imei, Imsi, Plmn};
+use cellbed::wire::alarm::Alarm;
 use cellbed::wire::cbor::Value;
 use cellbed::wire::cose::Sign1;
 use cellbed::wire::registration::{Claim, Offer, Problem, Registered};
@@ -17,6 +18,9 @@ pub fn run(bytes: &[u8]) {
     }
     if let Ok(message) = Sign1::decode(bytes) {
         assert_eq!(Sign1::decode(&message.encode()).as_ref(), Ok(&message));
+    }
+    if let Ok(alarm) = Alarm::decode(bytes, |_, _, _| true) {
+        assert_eq!(Alarm::decode(&alarm.encode(|_| [0; 64]), |_, _, _| true), Ok(alarm));
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(profile) = SimProfile::parse(text) {
