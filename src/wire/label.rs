@@ -36,11 +36,13 @@ pub enum Proto {
     Evm,
     /// What the network says of a session: a CBOR Web Token (RFC 8392).
     Cwt,
+    /// OpenFlow 1.3 (ONF TS-025).
+    Openflow,
 }
 
 impl Proto {
     /// Every protocol, from the card outwards.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Apdu,
         Self::Emm,
         Self::Esm,
@@ -56,6 +58,7 @@ impl Proto {
         Self::Mqtt,
         Self::Evm,
         Self::Cwt,
+        Self::Openflow,
     ];
 
     /// The name that transcripts print.
@@ -76,6 +79,7 @@ impl Proto {
             Self::Mqtt => "MQTT",
             Self::Evm => "EVM",
             Self::Cwt => "CWT",
+            Self::Openflow => "OFP",
         }
     }
 }

@@ -16,6 +16,7 @@ mod namer;
 mod namer_es10;
 mod namer_ota;
 pub mod nas;
+pub mod openflow;
 pub mod ota;
 pub mod reason;
 pub mod registration;

@@ -52,6 +52,7 @@ pub(super) fn class(proto: Proto) -> &'static str {
         Proto::Mqtt => "mqtt",
         Proto::Evm => "evm",
         Proto::Cwt => "cwt",
+        Proto::Openflow => "openflow",
     }
 }
 
