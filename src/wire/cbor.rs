@@ -1,6 +1,6 @@
 //! CBOR in its core deterministic encoding (RFC 8949 clause 4.2.1): the shortest heads, definite lengths, keys of
 //! maps in the order of their bytes. What is encoded otherwise is refused, so that a value has one encoding and a
-//! signature covers all that there is to it. Floats and simple values other than true and false are not taken:
+//! signature covers all that there is to it. Floats and simple values other than true, false and null are not taken:
 //! nothing here has any.
 
 /// How deep data items may stand in each other: more than any message here needs.
@@ -76,6 +76,8 @@ pub enum Value {
     Tag(u64, Box<Value>),
     /// Major type 7, simple values 20 and 21.
     Bool(bool),
+    /// Major type 7, simple value 22: there is nothing where something could be.
+    Null,
 }
 
 impl Value {
@@ -129,6 +131,7 @@ impl Value {
                 item.write(out);
             }
             Self::Bool(value) => out.push(0xf4 + u8::from(*value)),
+            Self::Null => out.push(0xf6),
         }
     }
 
@@ -208,7 +211,7 @@ impl<'a> Reader<'a> {
         let at = self.at;
         let head = self.take(1)?[0];
         let (major, info) = (head >> 5, head & 0x1f);
-        if major == 7 && !matches!(info, 20 | 21) {
+        if major == 7 && !matches!(info, 20..=22) {
             return Err(CborError::Head { at, head });
         }
         let (length, least) = match info {
@@ -241,6 +244,7 @@ impl<'a> Reader<'a> {
             4 => Value::Array((0..n).map(|_| self.item(depth + 1)).collect::<Result<_, _>>()?),
             5 => Value::Map(self.pairs(n, depth + 1)?),
             6 => Value::Tag(n, Box::new(self.item(depth + 1)?)),
+            _ if n == 22 => Value::Null,
             _ => Value::Bool(n == 21),
         })
     }
@@ -290,6 +294,7 @@ mod tests {
             ("3903e7", int(-1000)),
             ("f4", Value::Bool(false)),
             ("f5", Value::Bool(true)),
+            ("f6", Value::Null),
             ("4401020304", Value::Bytes(vec![1, 2, 3, 4])),
             ("60", text("")),
             ("6449455446", text("IETF")),
@@ -332,6 +337,7 @@ mod tests {
         assert_eq!(decoded("58010a"), Err(CborError::NotShortest { at: 0 }));
         assert_eq!(decoded("9fff"), Err(CborError::Head { at: 0, head: 0x9f }), "indefinite length");
         assert_eq!(decoded("f90000"), Err(CborError::Head { at: 0, head: 0xf9 }), "a float");
+        assert_eq!(decoded("f7"), Err(CborError::Head { at: 0, head: 0xf7 }), "undefined");
         assert_eq!(decoded("a202000100"), Err(CborError::KeyOrder { at: 3 }));
         assert_eq!(decoded("a201000100"), Err(CborError::KeyOrder { at: 3 }), "twice the same key");
         assert_eq!(decoded("0000"), Err(CborError::Trailing { bytes: 1 }));
@@ -349,6 +355,7 @@ mod tests {
             any::<Vec<u8>>().prop_map(Value::Bytes),
             ".*".prop_map(Value::Text),
             any::<bool>().prop_map(Value::Bool),
+            Just(Value::Null),
         ];
         leaf.prop_recursive(4, 32, 4, |inner| {
             prop_oneof![

@@ -1,5 +1,6 @@
 //! COSE_Sign1 with ES256: one payload under one ECDSA signature on P-256 with SHA-256 (RFC 9052 clause 4.2, RFC 9053
-//! clause 2.1). What is signed and what verifies it stands elsewhere; here is the form.
+//! clause 2.1). What is signed and what verifies it stands elsewhere; here is the form. [`Detached`] is the same without its
+//! payload, under an algorithm that it names.
 
 use super::cbor::{CborError, Value};
 
@@ -9,7 +10,7 @@ const SIGN1: u64 = 18;
 const ALG: i64 = 1;
 const ES256: i64 = -7;
 
-/// Why bytes are not a COSE_Sign1 with ES256.
+/// Why bytes are not a COSE_Sign1 as it is taken here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CoseError {
     /// The bytes are no CBOR data item.
@@ -24,6 +25,81 @@ pub enum CoseError {
     /// The protected headers are not `alg` with ES256 alone.
     #[error("COSE: the message is not signed with ES256 alone, the one algorithm that is taken here")]
     Algorithm,
+    /// The protected headers of a detached signature are not `alg` alone, with a known [`Algorithm`].
+    #[error("COSE: the signature is made with none of ES256, ESP256 and Ed25519 alone, which are taken here")]
+    Unknown,
+}
+
+/// What a detached signature is made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// ECDSA with SHA-256 on a curve that the key knows (RFC 9053 table 1).
+    Es256,
+    /// ECDSA with SHA-256 on P-256 and nothing else (RFC 9864 table 1).
+    Esp256,
+    /// EdDSA on Ed25519 and nothing else (RFC 9864 table 2).
+    Ed25519,
+}
+
+impl Algorithm {
+    const ALL: [Self; 3] = [Self::Es256, Self::Esp256, Self::Ed25519];
+
+    /// Its number in the registry "COSE Algorithms".
+    pub fn number(self) -> i64 {
+        match self {
+            Self::Es256 => ES256,
+            Self::Esp256 => -9,
+            Self::Ed25519 => -19,
+        }
+    }
+
+    fn protected(self) -> Value {
+        headers(self.number())
+    }
+}
+
+/// A COSE_Sign1 whose payload is carried elsewhere (RFC 9052 clause 2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detached {
+    /// What it says that it is signed with.
+    pub algorithm: Algorithm,
+    /// Raw: `r || s`, or as RFC 8032 has it.
+    pub signature: [u8; 64],
+}
+
+impl Detached {
+    /// What is signed (RFC 9052 clause 4.4), without external data.
+    pub fn to_be_signed(algorithm: Algorithm, payload: &[u8]) -> Vec<u8> {
+        to_be_signed(algorithm.protected(), payload)
+    }
+
+    /// The tagged message.
+    pub fn encode(&self) -> Vec<u8> {
+        let parts = [self.algorithm.protected(), Value::Map(Vec::new()), Value::Null, bytes(&self.signature)];
+        Value::Tag(SIGN1, Box::new(Value::Array(parts.into()))).encode()
+    }
+
+    /// Reads a tagged message. Unprotected headers are refused: they are not signed, so that one message could have
+    /// many forms.
+    ///
+    /// # Errors
+    /// Where it is none, carries its payload, or is signed with anything but an [`Algorithm`].
+    pub fn decode(message: &[u8]) -> Result<Self, CoseError> {
+        let form = |what| CoseError::Form { what };
+        let Value::Tag(SIGN1, array) = Value::decode(message)? else { return Err(form("tag 18")) };
+        let Some([protected, Value::Map(unprotected), Value::Null, Value::Bytes(signature)]) =
+            array.as_array()
+        else {
+            return Err(form("an array of protected and unprotected headers, null and signature"));
+        };
+        if !unprotected.is_empty() {
+            return Err(form("no unprotected header"));
+        }
+        let known = Algorithm::ALL.into_iter().find(|known| known.protected() == *protected);
+        let algorithm = known.ok_or(CoseError::Unknown)?;
+        let signature = signature.as_slice().try_into().map_err(|_| form("a signature of 64 bytes"))?;
+        Ok(Self { algorithm, signature })
+    }
 }
 
 /// A signed message.
@@ -38,8 +114,7 @@ pub struct Sign1 {
 impl Sign1 {
     /// What is signed: the `Sig_structure` of `payload` (RFC 9052 clause 4.4), without external data.
     pub fn to_be_signed(payload: &[u8]) -> Vec<u8> {
-        let parts = [Value::text("Signature1"), protected(), Value::Bytes(Vec::new()), bytes(payload)];
-        Value::Array(parts.into()).encode()
+        to_be_signed(protected(), payload)
     }
 
     /// The tagged message.
@@ -70,7 +145,16 @@ impl Sign1 {
 
 /// The protected headers: the algorithm alone.
 fn protected() -> Value {
-    Value::Bytes(Value::Map(vec![(Value::int(ALG), Value::int(ES256))]).encode())
+    headers(ES256)
+}
+
+fn headers(algorithm: i64) -> Value {
+    Value::Bytes(Value::Map(vec![(Value::int(ALG), Value::int(algorithm))]).encode())
+}
+
+fn to_be_signed(protected: Value, payload: &[u8]) -> Vec<u8> {
+    Value::Array(vec![Value::text("Signature1"), protected, Value::Bytes(Vec::new()), bytes(payload)])
+        .encode()
 }
 
 fn bytes(bytes: &[u8]) -> Value {
@@ -137,7 +221,34 @@ mod tests {
         assert_eq!(decode(&format!("d28444a1013822a04100{signature}")), Err(CoseError::Algorithm));
     }
 
+    #[test]
+    fn a_detached_signature_names_its_algorithm_and_carries_nothing_else() {
+        let one = Detached { algorithm: Algorithm::Esp256, signature: [7; 64] };
+        let encoded = one.encode();
+        assert!(hex::encode(&encoded).starts_with("d28443a10128a0f65840"));
+        assert_eq!(Detached::decode(&encoded), Ok(one));
+        let decode = |text: &str| Detached::decode(&hex::decode(text).unwrap());
+        let signature = format!("5840{}", "07".repeat(64));
+        assert!(matches!(decode(&format!("d28443a10128a04100{signature}")), Err(CoseError::Form { .. })));
+        assert!(matches!(decode(&format!("d28443a10128a10401f6{signature}")), Err(CoseError::Form { .. })));
+        // EdDSA (-8), which leaves the curve open, ES384 (-35), none at all.
+        for protected in ["43a10127", "44a1013822", "40"] {
+            assert_eq!(decode(&format!("d284{protected}a0f6{signature}")), Err(CoseError::Unknown));
+        }
+        let (as_es256, as_esp256) = (Algorithm::Es256, Algorithm::Esp256);
+        let over = |algorithm| Detached::to_be_signed(algorithm, b"payload");
+        assert_eq!(over(as_es256), Sign1::to_be_signed(b"payload"));
+        assert_ne!(over(as_es256), over(as_esp256), "what is signed has the algorithm in it");
+    }
+
     proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_detached_signature_or_refused(bytes: Vec<u8>) {
+            if let Ok(message) = Detached::decode(&bytes) {
+                proptest::prop_assert_eq!(message.encode(), bytes);
+            }
+        }
+
         #[test]
         fn any_bytes_are_a_message_or_refused(bytes: Vec<u8>) {
             if let Ok(message) = Sign1::decode(&bytes) {

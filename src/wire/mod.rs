@@ -23,6 +23,7 @@ pub mod registration;
 pub mod rsp;
 pub mod s1ap;
 pub mod saip;
+pub mod suit;
 pub mod tlv;
 
 pub use apdu::{ApduError, Command, StatusWord};

@@ -21,6 +21,7 @@ mod s1ap;
 mod saip;
 mod secrets;
 pub mod servers;
+mod suit;
 mod texts;
 mod tlv;
 
@@ -54,6 +55,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "s1ap", run: s1ap::run, longest: 1024 },
     Target { name: "saip", run: saip::run, longest: 16_384 },
     Target { name: "servers", run: servers::run, longest: 16_384 },
+    Target { name: "suit", run: suit::run, longest: 4096 },
     Target { name: "texts", run: texts::run, longest: 4096 },
     Target { name: "tlv", run: tlv::run, longest: 1024 },
 ];
