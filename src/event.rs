@@ -44,6 +44,8 @@ pub enum Role {
     Smds,
     /// The remote manager of eSIMs in IoT devices (eIM).
     Eim,
+    /// The guard office, which has devices cut off and released.
+    Guard,
     /// The lab itself.
     Lab,
 }
@@ -65,7 +67,7 @@ struct Row {
 
 /// Roles and what there is to know of them. Parts of devices have no address on a wire of the bench: theirs stand for
 /// them in captures, with room for 131,071 of each.
-const ROLES: [Row; 16] = [
+const ROLES: [Row; 17] = [
     row(Role::Device, "dev", true, true, [10, 54, 0, 0], 1),
     row(Role::Ue, "ue", true, true, [10, 54, 0, 0], 2),
     row(Role::Card, "card", true, true, [10, 56, 0, 0], 0),
@@ -73,7 +75,7 @@ const ROLES: [Row; 16] = [
     row(Role::Mme, "mme", false, false, [10, 53, 1, 1], 4),
     row(Role::Hss, "hss", false, false, [10, 53, 0, 1], 5),
     row(Role::Gateway, "gw", false, false, [10, 53, 1, 2], 6),
-    row(Role::Services, "services", false, false, [10, 99, 0, 1], 15),
+    row(Role::Services, "services", false, false, [10, 99, 0, 1], 16),
     row(Role::Registrar, "registrar", false, false, [10, 99, 0, 10], 11),
     row(Role::Ledger, "ledger", false, false, [10, 53, 0, 1], 12),
     row(Role::Ca, "ca", false, false, [10, 99, 0, 20], 10),
@@ -81,6 +83,7 @@ const ROLES: [Row; 16] = [
     row(Role::Smdp, "smdp", false, false, [10, 99, 0, 40], 9),
     row(Role::Smds, "smds", false, false, [10, 99, 0, 50], 8),
     row(Role::Eim, "eim", false, false, [10, 99, 0, 60], 7),
+    row(Role::Guard, "guard", false, false, [10, 99, 0, 70], 15),
     row(Role::Lab, "lab", false, false, [10, 53, 0, 1], 14),
 ];
 
@@ -144,6 +147,8 @@ impl Actor {
     pub const SMDS: Self = Self::one(Role::Smds);
     /// The eIM.
     pub const EIM: Self = Self::one(Role::Eim);
+    /// The guard office.
+    pub const GUARD: Self = Self::one(Role::Guard);
     /// The lab.
     pub const LAB: Self = Self::one(Role::Lab);
 

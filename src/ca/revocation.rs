@@ -22,6 +22,17 @@ pub enum RevocationReason {
 }
 
 impl RevocationReason {
+    /// The reason that the ledger gives with a number of RFC 5280 section 5.3.1, for what has ended for good. A number that
+    /// a device cannot give is the one that says least.
+    pub fn of_ledger(number: u8) -> Self {
+        match number {
+            1 => Self::KeyCompromise,
+            4 => Self::Superseded,
+            5 => Self::CessationOfOperation,
+            _ => Self::PrivilegeWithdrawn,
+        }
+    }
+
     /// As the codes of RFC 5280 call it.
     pub(super) const fn to_x509(self) -> CrlReason {
         match self {

@@ -2,6 +2,9 @@
 
 use std::net::Ipv4Addr;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::gateway::AddressPool;
 use super::hss::HssFault;
 use super::mme::PendingLimits;
@@ -10,6 +13,17 @@ use crate::crypto::Tally;
 use crate::id::Plmn;
 use crate::kernel::Duration;
 use crate::wire::gtpu::PeerGroups;
+
+/// What the core does with a subscriber whose device the ledger has in quarantine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Quarantine {
+    /// It is detached, and every attach is refused until it is released (operator determined barring, TS 23.015).
+    #[default]
+    Detach,
+    /// It stays attached: what it may reach is for others to see to.
+    Remediation,
+}
 
 /// What a core network is.
 #[derive(Debug, Clone)]
@@ -46,6 +60,8 @@ pub struct EpcConfig {
     pub peer_groups: PeerGroups,
     /// What is wrong with the HSS, on purpose.
     pub hss_fault: HssFault,
+    /// What becomes of a subscriber in quarantine.
+    pub quarantine: Quarantine,
     /// Counts what the network computes with its own key.
     pub tally: Tally,
 }
@@ -69,6 +85,7 @@ impl EpcConfig {
             pending: PendingLimits::default(),
             peer_groups: PeerGroups::default(),
             hss_fault: HssFault::None,
+            quarantine: Quarantine::Detach,
             tally: Tally::new(),
         }
     }

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use super::gateway::{Gateway, Policy};
 use super::hss::{Hss, Subscriber};
 use super::mme::{Core, Mme};
+use super::orders::Followed;
 use super::{CorenetError, EpcConfig, EpcOutput};
 use crate::crypto::SoftKey;
 use crate::event::Actor;
@@ -28,6 +29,8 @@ pub enum EpcInput<'a> {
     GtpU { from: Ipv4Addr, bytes: &'a [u8] },
     /// An IP packet from the service network to a UE.
     Sgi(&'a [u8]),
+    /// An order of somebody whom the network follows ([`crate::wire::order`]).
+    Order(&'a [u8]),
     /// The operator takes the subscriber off the network (TS 24.301 clause 5.5.2.3).
     Withdraw { imsi: &'a Imsi },
     /// The moment of [`Epc::deadline`] has come.
@@ -42,6 +45,7 @@ pub struct Epc {
     mme: Mme,
     hss: Hss,
     gateway: Gateway,
+    orders: Followed,
 }
 
 impl Epc {
@@ -65,10 +69,16 @@ impl Epc {
         let key = SoftKey::from_stream(&mut of_gateway.stream("attestation")).counted(&config.tally);
         let peers = config.peer_groups.clone();
         Ok(Self {
+            orders: Followed::new(config.quarantine),
             hss: Hss::new(config.hss_fault, rng.branch(Actor::HSS)),
             gateway: Gateway::new(config.plmn, config.ue_pool, key, peers, &of_gateway),
             mme: Mme::new(config, &rng.branch(Actor::MME)),
         })
+    }
+
+    /// Follows the orders of `issuer` from now on, under the public point `X || Y`.
+    pub fn follow(&mut self, issuer: &str, public: [u8; 64]) {
+        self.orders.follow(issuer, public);
     }
 
     /// Adds a subscriber. Fails on an IMSI that is known, and on a sequence number that is none.
@@ -106,6 +116,7 @@ impl Epc {
             }
             EpcInput::GtpU { from, bytes } => core.gateway.receive_gtpu(now, from, bytes, core.out),
             EpcInput::Sgi(packet) => core.gateway.receive_sgi(now, packet, core.out),
+            EpcInput::Order(token) => self.orders.take(token, &mut self.mme, &mut core),
             EpcInput::Withdraw { imsi } => self.mme.withdraw(imsi, &mut core),
             EpcInput::Timer => self.mme.expire(&mut core),
         }
@@ -123,7 +134,7 @@ impl Epc {
 
     /// Takes the core down part by part, and names each part once it is gone.
     pub fn take_down(self, gone: Gone<'_>) {
-        let Self { mme, hss, gateway } = self;
+        let Self { mme, hss, gateway, orders: _ } = self;
         drop(mme);
         gone("MME");
         drop(hss);

@@ -89,6 +89,8 @@ pub(super) struct Subscription {
     pub apn: Option<String>,
     pub iccid: Iccid,
     pub policy: Policy,
+    /// Whether the operator has barred it from packet services (TS 23.015).
+    pub barred: bool,
 }
 
 /// An authentication vector with the AUTN that is sent, which a fault may have spoilt.
@@ -151,10 +153,27 @@ impl Hss {
             sqn,
             challenges: 0,
             fault,
-            subscription: Subscription { apn, iccid, policy },
+            subscription: Subscription { apn, iccid, policy, barred: false },
         };
         self.records.insert(imsi, record);
         Ok(())
+    }
+
+    /// Bars every subscription with one of these cards or profiles, or lifts the bar. Returns whose they are.
+    pub(super) fn bar(&mut self, iccids: &[Iccid], barred: bool) -> Vec<Imsi> {
+        let concerned =
+            self.records.iter_mut().filter(|(_, record)| iccids.contains(&record.subscription.iccid));
+        let barring = concerned.map(|(imsi, record)| {
+            record.subscription.barred = barred;
+            imsi.clone()
+        });
+        barring.collect()
+    }
+
+    /// Whose these cards or profiles are.
+    pub(super) fn holders(&self, iccids: &[Iccid]) -> Vec<Imsi> {
+        let concerned = self.subscribers().filter(|(_, iccid, _)| iccids.contains(iccid));
+        concerned.map(|(imsi, ..)| imsi.clone()).collect()
     }
 
     /// Every subscriber: who, by which card or profile, and what it may reach.

@@ -5,10 +5,11 @@ mod epc;
 mod gateway;
 mod hss;
 mod mme;
+mod orders;
 mod output;
 pub mod session;
 
-pub use config::EpcConfig;
+pub use config::{EpcConfig, Quarantine};
 pub use epc::{Epc, EpcInput};
 pub use gateway::{AddressPool, Policy};
 pub use hss::{HssFault, Subscriber};

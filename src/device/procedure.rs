@@ -13,7 +13,7 @@ use super::application::Application;
 use super::ipa::Assistant;
 use super::plan::Act;
 use super::power::Battery;
-use super::steps::{DeviceContext, Flow, Task, needed_for, task};
+use super::steps::{DeviceContext, Flow, Task, needed_for, needs_network, task};
 use super::{DeviceError, DeviceOutput, StepRefusal};
 use crate::event::{Actor, Body, Outcome, Step, StepId};
 use crate::kernel::Instant;
@@ -79,6 +79,8 @@ pub struct Procedure {
     last_failure: Option<StepRefusal>,
     /// Whether the modem is to be attached whenever the device is on.
     connected: bool,
+    /// Whether the network has detached the device while it had nothing to do; it attaches again when it has.
+    expelled: bool,
     /// Whether an entry has begun on which nothing was done yet.
     fresh: bool,
     over: bool,
@@ -104,6 +106,7 @@ impl Procedure {
             refresh: Refresh::None,
             last_failure: None,
             connected: false,
+            expelled: false,
             fresh: false,
             over: false,
         }
@@ -182,8 +185,15 @@ impl Procedure {
             assistant.attached(&told);
         }
         self.refresh = Refresh::None;
-        match self.task.as_mut().and_then(|(_, task)| task.attached(&told)) {
-            Some(proof) => self.done(now, proof, out),
+        self.expelled = false;
+        let attached = self.task.as_mut().and_then(|(kind, task)| Some((*kind, task.attached(&told)?)));
+        match attached {
+            // It has come back for a step that needs the network.
+            Some((kind, _)) if self.step().is_some_and(|id| id.step != kind) => {
+                self.learn(kind);
+                self.task = None;
+            }
+            Some((_, proof)) => self.done(now, proof, out),
             // A connection that ran over the session before is gone: its step opens another.
             None => self.task = None,
         }
@@ -239,6 +249,7 @@ impl Procedure {
                 self.done(now, proof, out);
             }
             None if self.refresh == Refresh::UnderWay || self.over => {}
+            None if self.step().is_none() => (self.connected, self.expelled) = (false, true),
             None => {
                 let detail = "the network detached the device".to_owned();
                 self.refused(StepRefusal { reason: Reason::NetworkDetach, detail }, out);
@@ -317,6 +328,10 @@ impl Procedure {
         mut host: Option<&mut Host>,
         out: &mut Vec<DeviceOutput>,
     ) -> Result<Turn, DeviceError> {
+        if step == Step::Detach && std::mem::take(&mut self.expelled) {
+            self.done(now, "the network has detached it before".to_owned(), out);
+            return Ok(Turn::Moved);
+        }
         let forgotten = self.forgotten_before(step, now);
         let (kind, running) = self.task.get_or_insert_with(|| {
             let kind = forgotten.unwrap_or(step);
@@ -368,8 +383,11 @@ impl Procedure {
     }
 
     /// The first of the steps that `step` needs, was done before, and is not in memory any more or is to be done again:
-    /// a certificate that nears its end is renewed before it is used.
+    /// a certificate that nears its end is renewed before it is used. A device that the network has detached attaches first.
     fn forgotten_before(&self, step: Step, now: Instant) -> Option<Step> {
+        if self.expelled && needs_network(step) {
+            return Some(Step::Attach);
+        }
         let before = self.plan.get(..self.position)?;
         let done = |needed: &Step| before.iter().any(|act| act.step().is_some_and(|id| id.step == *needed));
         let certificate = self.application.identity.certificate.as_ref();

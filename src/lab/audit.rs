@@ -59,6 +59,7 @@ struct Issued {
 struct Record {
     key: Mark,
     certificate: Mark,
+    cut_off: bool,
 }
 
 /// Takes facts in, in any order, and says what does not agree.
@@ -138,9 +139,9 @@ impl Auditor {
                 let issued = Issued { digest: self.mark(&digest.0), revoked: *revoked };
                 self.issued.push((self.mark_text(&name.to_string()), issued));
             }
-            Fact::Record { id, x, y, certificate } => {
+            Fact::Record { id, x, y, certificate, cut_off } => {
                 let certificate = certificate.map_or(0, |digest| self.mark(&digest.0));
-                let record = Record { key: self.mark(&[x.0, y.0].concat()), certificate };
+                let record = Record { key: self.mark(&[x.0, y.0].concat()), certificate, cut_off: *cut_off };
                 self.records.push((self.mark(&id.0), record));
             }
             Fact::Recorded { id, certificate } => {

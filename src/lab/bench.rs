@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::diagnostic::Diagnostic;
 use super::document::Document;
 use super::{FileKind, LabError};
+use crate::corenet::Quarantine;
 use crate::event::Actor;
 use crate::io::files;
 use crate::services::RegistrationPolicy;
@@ -31,6 +32,9 @@ pub struct Bench {
     /// What it takes to have a key put on the ledger.
     #[serde(default)]
     pub registration: RegistrationPolicy,
+    /// What the core network does with a device that is in quarantine.
+    #[serde(default)]
+    pub quarantine: Quarantine,
     /// How long the certificate of a device is valid, in seconds: at most a year, which it is where nothing is said. A
     /// device renews it in the last third of that time.
     #[schemars(range(min = 60, max = 31_536_000))]
@@ -106,6 +110,9 @@ pub enum LinkInterface {
     /// What the gateway states of sessions to the services.
     #[serde(rename = "sgi-aaa")]
     SgiAaa,
+    /// What the registrar orders of the network's parts.
+    #[serde(rename = "orders")]
+    Orders,
 }
 
 impl LinkInterface {
@@ -115,6 +122,7 @@ impl LinkInterface {
             Self::S1U => Iface::S1U,
             Self::Sgi => Iface::Sgi,
             Self::SgiAaa => Iface::SgiAaa,
+            Self::Orders => Iface::Orders,
         }
     }
 }
@@ -367,7 +375,12 @@ fn links(bench: &Bench, document: &mut Document<'_>) {
     for (i, link) in bench.link.iter().enumerate() {
         let place = |document: &Document<'_>, key| document.root().key("link").item(i).key(key).span();
         match link.base_station {
-            Some(_) if matches!(link.interface, LinkInterface::Sgi | LinkInterface::SgiAaa) => {
+            Some(_)
+                if matches!(
+                    link.interface,
+                    LinkInterface::Sgi | LinkInterface::SgiAaa | LinkInterface::Orders
+                ) =>
+            {
                 let span = place(document, "base_station");
                 let help = "leave `base_station` out".to_owned();
                 let message = format!("no base station is at an end of {}", link.interface.iface().name());
@@ -436,7 +449,7 @@ mod tests {
         let stations = bench.stations();
         assert_eq!((stations[0].devices.clone(), stations[1].number), (1..=3, 4));
         let links = bench.links();
-        assert_eq!(links.len(), 6);
+        assert_eq!(links.len(), 7);
         let cut = |link: &&LinkSpec| !link.cuts.is_empty();
         let [s1] = &links.iter().filter(cut).collect::<Vec<_>>()[..] else { panic!("{links:?}") };
         assert_eq!((s1.ends.0.who, s1.delay), (Actor::enb(4), Duration::from_millis(30)));

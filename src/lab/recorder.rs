@@ -234,7 +234,7 @@ fn expectation_rows(
             .iter()
             .filter_map(|ruling| match &ruling.subject {
                 Subject::Step { step, .. } => Some(format!("{step}, ")),
-                Subject::Seen { .. } | Subject::Cut { .. } => None,
+                Subject::Seen { .. } | Subject::Cut { .. } | Subject::Act { .. } => None,
             })
             .collect();
         let text = format!("{of}{before}{}", last.subject);

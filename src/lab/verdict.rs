@@ -15,6 +15,7 @@ use crate::device::plan::Cut;
 use crate::device::power::POWER_CUT;
 use crate::event::{Body, Event, Message, Outcome, StateChange, Step, StepId, Verdict};
 use crate::kernel::Instant;
+use crate::services::guard::{Deed, OPERATOR_ACTS};
 use crate::wire::Reason;
 
 /// How a step of one device must end.
@@ -50,6 +51,8 @@ pub enum Subject {
     Seen { message: String },
     /// A power cut in the middle of a step.
     Cut { step: StepId, after: u32 },
+    /// Something that an operator does.
+    Act { deed: Deed },
 }
 
 impl fmt::Display for Subject {
@@ -58,6 +61,7 @@ impl fmt::Display for Subject {
             Self::Step { step, expected } => write!(f, "{step} {expected}"),
             Self::Seen { message } => write!(f, "{message} is seen"),
             Self::Cut { step, after } => write!(f, "{step} loses its power after {after} messages"),
+            Self::Act { deed } => write!(f, "the operator's {}", deed.name()),
         }
     }
 }
@@ -145,6 +149,8 @@ pub struct Judge {
     messages_missing: usize,
     /// Power cuts in the middle of a step of a device, and whether they came.
     cuts: Vec<(u32, Cut, bool)>,
+    /// What operators are to do with a device, and whether they did.
+    acts: Vec<(u32, Deed, bool)>,
     verdict: Verdict,
     reason: Option<String>,
     interrupted: bool,
@@ -168,6 +174,7 @@ impl Judge {
             messages_missing: messages.len(),
             messages,
             cuts: cuts.collect(),
+            acts: scenario.operator.iter().map(|one| (one.device, one.action, false)).collect(),
             verdict: Verdict::Pass,
             reason: None,
             interrupted: false,
@@ -258,6 +265,15 @@ impl Judge {
             let found = if came { "cut" } else { "the step was over before, or not reached" }.to_owned();
             rulings.push(Ruling { device, subject: Subject::Cut { step, after }, verdict, found });
         }
+        for (device, deed, came) in std::mem::take(&mut self.acts) {
+            let verdict = if came { Verdict::Pass } else { Verdict::Inconclusive };
+            let device = Some(device);
+            self.worsen(verdict, || {
+                format!("{}the operator's {} did not come about", of_device(device), deed.name())
+            });
+            let found = if came { "done" } else { "what it waits for did not come about" }.to_owned();
+            rulings.push(Ruling { device, subject: Subject::Act { deed }, verdict, found });
+        }
         Judgement { verdict: self.verdict, reason: self.reason, rulings, gathered }
     }
 
@@ -299,6 +315,9 @@ impl Judge {
 
     /// A device whose power was cut in the middle of a step says so before the step ends.
     fn state(&mut self, change: &StateChange) {
+        if !self.acts.is_empty() && change.change == OPERATOR_ACTS {
+            self.acted(change);
+        }
         if self.cuts.is_empty() || change.change != POWER_CUT {
             return;
         }
@@ -310,6 +329,17 @@ impl Judge {
             if whose == device && begun {
                 self.cuts[at].2 = true;
             }
+        }
+    }
+
+    fn acted(&mut self, change: &StateChange) {
+        let said =
+            |name: &str| change.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| &**value);
+        let done = self.acts.iter_mut().find(|(device, deed, came)| {
+            !came && said("deed") == Some(deed.name()) && said("device") == Some(&device.to_string())
+        });
+        if let Some((.., came)) = done {
+            *came = true;
         }
     }
 

@@ -5,16 +5,19 @@
 use std::collections::BTreeMap;
 
 use super::chain::{Proposal, Ticket, wrong_status};
+use super::guard::{Cause, Deed};
 use super::inventory::Entry;
 use super::office::{Answer, Caller, Context, Notice, Office, Request, Response};
+use super::orders::Change;
 use super::{ServiceError, short};
 use crate::ca::est::{self, EstResponse, Linking, Operation, Refusal, Wanted};
-use crate::ca::{Authority, CaError, Csr, Prepared, Subject, status};
+use crate::ca::{Authority, CaError, Csr, Prepared, RevocationReason, Subject, status};
 use crate::crypto::key::halves;
 use crate::event::Actor;
 use crate::id::DeviceName;
 use crate::ledger::{Account, Status, device_id};
 use crate::wire::Reason;
+use crate::wire::order::Verdict;
 use crate::wire::registration::Problem;
 use crate::wire::{Label, Proto, http};
 
@@ -88,6 +91,51 @@ impl Enrolment {
         Ok(Answer::Later(ticket))
     }
 
+    /// Ends the certificate of the device that the ledger knows by `id`: the ledger says so first.
+    ///
+    /// # Errors
+    /// Where the ledger does not take the transaction.
+    pub fn end_certificate(
+        &mut self,
+        id: [u8; 32],
+        cause: Option<Cause>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), ServiceError> {
+        let deed = Deed::RevokeCertificate;
+        let reason = cause.unwrap_or_else(|| deed.usual()).on_ledger();
+        let raw = self.account.revoke_certificate(cx.chain.ledger().contract(), id, reason, [0; 32]);
+        cx.chain.submit(cx.now, Actor::CA, deed.label(&id, reason), raw, cx.events)?;
+        Ok(())
+    }
+
+    /// What the ledger has changed is true of the device's certificates as well: they are on hold while it is in
+    /// quarantine, and revoked where its life has ended.
+    fn follow(&mut self, change: &Change, cx: &mut Context<'_>) -> Result<(), ServiceError> {
+        let Some(entry) = cx.inventory.of_id(&change.status.id) else { return Ok(()) };
+        let name = entry.name.to_string();
+        let own = self.authority.index().records().filter(|record| record.subject == name);
+        let serials: Vec<_> = own.map(|record| record.serial).collect();
+        let now = cx.now.unix_s();
+        for serial in serials {
+            let (changed, told) = match change.verdict() {
+                Some(Verdict::Isolate) => {
+                    let hold = RevocationReason::CertificateHold;
+                    (self.authority.revoke(serial, hold, now)?, "certificate on hold")
+                }
+                Some(Verdict::Release) => (self.authority.release(&serial)?, "certificate off hold"),
+                // Its life has ended, or that of the certificate.
+                _ => {
+                    let reason = RevocationReason::of_ledger(change.status.reason);
+                    (self.authority.revoke(serial, reason, now)?, "certificate revoked")
+                }
+            };
+            if changed {
+                cx.note(Actor::CA, told, vec![("serial", serial.to_string()), ("name", name.clone())]);
+            }
+        }
+        Ok(())
+    }
+
     /// The certificate as it is to be signed, or the refusal of a CSR that is not signed with its own key.
     fn prepare(
         &mut self,
@@ -154,7 +202,10 @@ impl Office for Enrolment {
     }
 
     fn notify(&mut self, what: &Notice<'_>, cx: &mut Context<'_>) -> Result<(), ServiceError> {
-        let Notice::Sealed(sealed) = what;
+        let sealed = match what {
+            Notice::Sealed(sealed) => sealed,
+            Notice::Status(change) => return self.follow(change, cx),
+        };
         let Some(Agreed { prepared, name, .. }) = self.pending.remove(&sealed.ticket) else { return Ok(()) };
         let response = match sealed.refusal() {
             // It was never signed: there is nothing to revoke.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::id::{DeviceName, Eid, Iccid};
+use crate::ledger::device_id;
 
 /// One device, as ordered.
 #[derive(Debug, Clone)]
@@ -25,12 +26,15 @@ pub struct Entry {
 pub struct Inventory {
     devices: BTreeMap<Eid, Entry>,
     cards: BTreeMap<Iccid, Eid>,
+    /// The same by the identity on the ledger; made when somebody asks for the first time.
+    by_id: Option<BTreeMap<[u8; 32], Eid>>,
 }
 
 impl Inventory {
     /// Adds a device with its card. The first entry stands: a clone brings no entry of its own.
     pub fn add(&mut self, iccid: Iccid, entry: Entry) {
         self.bind(iccid, entry.eid.clone());
+        self.by_id = None;
         self.devices.entry(entry.eid.clone()).or_insert(entry);
     }
 
@@ -38,6 +42,20 @@ impl Inventory {
     /// proved its EID with its certificate. The first card stands.
     pub fn bind(&mut self, iccid: Iccid, eid: Eid) {
         self.cards.entry(iccid).or_insert(eid);
+    }
+
+    /// The device that the ledger knows by `id`.
+    pub fn of_id(&mut self, id: &[u8; 32]) -> Option<&Entry> {
+        let by_id = self.by_id.get_or_insert_with(|| {
+            let identity = |entry: &Entry| (device_id(&entry.salt, entry.eid.as_str()), entry.eid.clone());
+            self.devices.values().map(identity).collect()
+        });
+        self.devices.get(by_id.get(id)?)
+    }
+
+    /// The subscriptions that the card with this EID holds.
+    pub fn subscriptions<'a>(&'a self, eid: &'a Eid) -> impl Iterator<Item = &'a Iccid> {
+        self.cards.iter().filter(move |(_, holder)| *holder == eid).map(|(iccid, _)| iccid)
     }
 
     /// The device that holds this subscription.

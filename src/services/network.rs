@@ -10,14 +10,18 @@ use std::sync::Arc;
 
 use super::ServiceError;
 use super::chain::Ticket;
-use super::offices::Offices;
+use super::guard::OperatorAct;
+use super::offices::{Offices, Woken};
+use super::orders::{Change, Orders, Subject};
 use super::peer::{Peer, ServiceOutput};
 use super::servers::Servers;
 use super::sessions::Sessions;
 use crate::crypto::tls::VirtualClock;
 use crate::event::{Actor, Body};
 use crate::kernel::{Gone, Instant, RngTree};
+use crate::ledger::device_id;
 use crate::wire::Fields;
+use crate::wire::order::Verdict;
 
 /// What reaches the service network.
 #[derive(Debug)]
@@ -26,6 +30,10 @@ pub enum ServiceInput {
     Packet(Vec<u8>),
     /// What a network states of a session, signed (see [`crate::corenet::Statement`]).
     Session(Vec<u8>),
+    /// Somebody who follows orders is there, and may have missed some.
+    Followed,
+    /// An operator wants something done with a device.
+    Operator(OperatorAct),
     /// The moment of the deadline has come.
     Timer,
 }
@@ -35,6 +43,7 @@ pub struct Services {
     offices: Offices,
     servers: Arc<Servers>,
     sessions: Sessions,
+    orders: Orders,
     clock: VirtualClock,
     rng: RngTree,
     mtu: u16,
@@ -50,6 +59,7 @@ impl Services {
         offices: Offices,
         servers: Servers,
         sessions: Sessions,
+        orders: Orders,
         clock: VirtualClock,
         mtu: u16,
         rng: RngTree,
@@ -58,6 +68,7 @@ impl Services {
             offices,
             servers: Arc::new(servers),
             sessions,
+            orders,
             clock,
             rng,
             mtu,
@@ -110,6 +121,11 @@ impl Services {
                 self.attested(now, &token, out);
                 Ok(())
             }
+            ServiceInput::Followed => {
+                out.extend(self.orders.restate(now).into_iter().map(ServiceOutput::Order));
+                Ok(())
+            }
+            ServiceInput::Operator(act) => self.operate(now, act, out),
             ServiceInput::Timer => self.wake(now, out),
         }
     }
@@ -159,7 +175,7 @@ impl Services {
 
     fn wake(&mut self, now: Instant, out: &mut Vec<ServiceOutput>) -> Result<(), ServiceError> {
         let mut events = Vec::new();
-        let answers = self.offices.wake(now, &mut events)?;
+        let Woken { answers, changes } = self.offices.wake(now, &mut events)?;
         out.extend(events.into_iter().map(|body| ServiceOutput::Event(body, None)));
         for (ticket, response) in answers {
             let Some(ip) = self.waiting.remove(&ticket) else { continue };
@@ -168,9 +184,70 @@ impl Services {
                 self.serve(now, ip, out)?;
             }
         }
+        changes.iter().try_for_each(|change| self.follow(now, change, out))?;
         // Whoever asks for more at this moment is woken again: the world sees to it that this comes to an end.
         let due = self.schedule.iter().map_while(|&(at, ip)| (at <= now).then_some(ip)).collect::<Vec<_>>();
         due.into_iter().try_for_each(|ip| self.serve(now, ip, out))
+    }
+
+    /// Does what an operator wants done; a device that nobody has ordered cannot be on the ledger.
+    fn operate(
+        &mut self,
+        now: Instant,
+        act: OperatorAct,
+        out: &mut Vec<ServiceOutput>,
+    ) -> Result<(), ServiceError> {
+        let inventory = &self.offices.inventory;
+        let own = self.sessions.holders().iter().filter(|(_, number)| *number == act.device);
+        let Some(entry) = own.filter_map(|(iccid, _)| inventory.find(iccid)).next() else { return Ok(()) };
+        let id = device_id(&entry.salt, entry.eid.as_str());
+        let mut events = Vec::new();
+        let result = self.offices.operate(now, act, id, &mut events);
+        out.extend(events.into_iter().map(|body| ServiceOutput::Event(body, Some(act.device))));
+        result
+    }
+
+    /// What follows from a change that the ledger has made to a device: it is sent away where it may not be served any
+    /// more, and the network's parts are told what to do.
+    fn follow(
+        &mut self,
+        now: Instant,
+        change: &Change,
+        out: &mut Vec<ServiceOutput>,
+    ) -> Result<(), ServiceError> {
+        let subject = self.subject(&change.status.id);
+        if change.verdict() != Some(Verdict::Release) {
+            for (_, ip) in &subject.sessions {
+                let Some(peer) = self.peers.get_mut(ip) else { continue };
+                let ended = peer.send_away(now, out);
+                if ended > 0 {
+                    let fields =
+                        vec![("status", change.status.to.to_string()), ("sessions", ended.to_string())];
+                    let told = Body::note(Actor::CLOUD, "client sent away", fields);
+                    out.push(ServiceOutput::Event(told, subject.device));
+                }
+                self.serve(now, *ip, out)?;
+            }
+        }
+        out.extend(self.orders.follow(now, change, subject).map(ServiceOutput::Order));
+        Ok(())
+    }
+
+    /// What operator and networks know of the device that the ledger knows by `id`.
+    fn subject(&mut self, id: &[u8; 32]) -> Subject {
+        let inventory = &mut self.offices.inventory;
+        let Some(eid) = inventory.of_id(id).map(|entry| entry.eid.clone()) else { return Subject::default() };
+        let subscriptions: Vec<_> = inventory.subscriptions(&eid).cloned().collect();
+        let live = subscriptions.iter().flat_map(|iccid| self.sessions.of(iccid));
+        let mut device = None;
+        let mut sessions = Vec::new();
+        for session in live {
+            device = device.or(Some(session.device));
+            let number = session.attestation.session.0;
+            sessions.extend(session.attestation.ipv4().map(|address| (number, address)));
+        }
+        let given = || subscriptions.iter().find_map(|iccid| self.sessions.holders().of(iccid));
+        Subject { device: device.or_else(given), sessions, subscriptions }
     }
 
     /// Lets one peer's connections do what they can.

@@ -4,6 +4,7 @@
 use super::ServiceError;
 use super::chain::{Chain, Sealed, Ticket};
 use super::inventory::{Entry, Inventory};
+use super::orders::Change;
 use crate::ca::ClientCertificate;
 use crate::ca::csr::ChannelBinding;
 use crate::corenet::Attestation;
@@ -86,6 +87,9 @@ impl From<http::Response> for Answer {
 pub enum Notice<'a> {
     /// A transaction stands in a block.
     Sealed(&'a Sealed),
+    /// The ledger has changed the status of a device, so that somebody else has to do something: it is cut off, released,
+    /// or ended.
+    Status(&'a Change),
 }
 
 /// What an office works with.

@@ -7,6 +7,7 @@ use super::ServiceError;
 use super::chain::Ticket;
 use super::office::{Answer, Caller, Request, Response};
 use super::offices::Offices;
+use super::orders::SignedOrder;
 use super::servers::Servers;
 use super::sessions::Session;
 use crate::ca::ClientCertificate;
@@ -26,6 +27,8 @@ pub enum ServiceOutput {
     Packet(Vec<u8>),
     /// Something happened that views want to know, of this device where it is one's.
     Event(Body, Option<u32>),
+    /// An order of the registrar, to those who follow them.
+    Order(SignedOrder),
 }
 
 /// How often host and sessions may take turns at one moment. A peer takes a handful.
@@ -103,6 +106,17 @@ impl Peer {
             open.ticket = None;
             open.give(now, self.device, response, out);
         }
+    }
+
+    /// Sends every MQTT client away that is in: the device is cut off. The connections are ended; what is to be sent goes
+    /// with the next [`work`](Self::work). Says how many there were.
+    pub fn send_away(&mut self, now: Instant, out: &mut Vec<ServiceOutput>) -> usize {
+        let device = self.device;
+        self.connections
+            .iter_mut()
+            .filter(|open| open.is_admitted())
+            .map(|open| open.send_away(now, device, out))
+            .count()
     }
 
     /// What its connections wait for.
@@ -381,6 +395,20 @@ impl Connection {
             self.end();
         }
         Ok(moved)
+    }
+
+    /// DISCONNECT with reason code 0x98, administrative action (MQTT 5.0 clause 3.14.2.1).
+    fn send_away(&mut self, now: Instant, device: u32, out: &mut Vec<ServiceOutput>) {
+        let Protocol::Mqtt(server) = &mut self.protocol else { return };
+        let mut outputs = Vec::new();
+        // A session that cannot be told so ends all the same.
+        let _ = server.disconnect(now, &mut outputs);
+        for output in outputs {
+            if let MqttOutput::Send { label, bytes } = output {
+                self.send(device, label, bytes, out);
+            }
+        }
+        self.end();
     }
 
     fn is_admitted(&self) -> bool {

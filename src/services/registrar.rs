@@ -239,7 +239,7 @@ impl Office for Registrar {
     }
 
     fn notify(&mut self, what: &Notice<'_>, cx: &mut Context<'_>) -> Result<(), ServiceError> {
-        let Notice::Sealed(sealed) = what;
+        let Notice::Sealed(sealed) = what else { return Ok(()) };
         let Some(id) = self.pending.remove(&sealed.ticket) else { return Ok(()) };
         let response = match sealed.refusal() {
             Some((reason, detail)) => Problem::new(409, Reason::of(reason), detail).response(),

@@ -55,6 +55,11 @@ impl Holders {
         self.0.keys().map(|(iccid, number)| (iccid, *number))
     }
 
+    /// The first device that was given the subscription.
+    pub fn of(&self, iccid: &Iccid) -> Option<u32> {
+        self.0.range((iccid.clone(), 0)..=(iccid.clone(), u32::MAX)).next().map(|((_, number), _)| *number)
+    }
+
     /// The device behind `attestation`. Copies of one card differ in nothing that the network knows but their
     /// equipment.
     fn find(&self, attestation: &Attestation) -> Option<u32> {
@@ -114,6 +119,11 @@ impl Sessions {
     /// The session of `ip`, where one is up.
     pub fn at(&self, ip: Ipv4Addr) -> Option<&Session> {
         self.live.get(self.by_address.get(&PdnAddress::Ipv4(ip))?)
+    }
+
+    /// The sessions under the subscription, of every network.
+    pub fn of<'a>(&'a self, iccid: &'a Iccid) -> impl Iterator<Item = &'a Session> {
+        self.live.values().filter(move |session| session.attestation.iccid == *iccid)
     }
 
     /// Takes in a statement. Returns the addresses that have lost their session.

@@ -17,6 +17,7 @@ mod namer_es10;
 mod namer_ota;
 pub mod nas;
 pub mod openflow;
+pub mod order;
 pub mod ota;
 pub mod reason;
 pub mod registration;

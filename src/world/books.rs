@@ -57,7 +57,14 @@ pub enum Fact {
         revoked: bool,
     },
     /// The ledger has this as the record of a device.
-    Record { id: Octets<32>, x: Octets<32>, y: Octets<32>, certificate: Option<Octets<32>> },
+    Record {
+        id: Octets<32>,
+        x: Octets<32>,
+        y: Octets<32>,
+        certificate: Option<Octets<32>>,
+        /// Whether the device is in quarantine, or its life has ended.
+        cut_off: bool,
+    },
     /// The ledger has had this certificate for a device at some time.
     Recorded { id: Octets<32>, certificate: Octets<32> },
     /// What the card of a device holds when the device is through.

@@ -1,5 +1,6 @@
 //! The world of a run: every node on one event heap, and what carries messages between them.
 
+pub mod acts;
 pub mod books;
 mod conditions;
 pub mod euicc;

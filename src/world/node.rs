@@ -7,6 +7,7 @@ use super::port::{Iface, Payload, Port, To};
 use crate::device::plan::Condition;
 use crate::event::{Body, SessionKey};
 use crate::kernel::{Gone, Instant};
+use crate::services::guard::OperatorAct;
 use crate::wire::Label;
 
 /// What happens to a node.
@@ -27,6 +28,8 @@ pub enum Input {
     Resume,
     /// What became of the condition of [`Output::Await`].
     Told(Told),
+    /// An operator wants something done.
+    Operator(OperatorAct),
 }
 
 /// What a node does, in the order in which it does it. `at` is now, or later where what the node does takes time.

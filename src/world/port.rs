@@ -21,10 +21,13 @@ pub enum Iface {
     /// What the gateway tells the AAA side of SGi of its sessions (TS 29.061 clause 16), as signed tokens in the place
     /// of accounting requests. An association.
     SgiAaa,
+    /// What the registrar orders of the network's parts when the ledger has changed the status of a device, as signed
+    /// tokens ([`crate::wire::order`]). An association.
+    Orders,
 }
 
 impl Iface {
-    const ALL: [Self; 5] = [Self::Uu, Self::S1Mme, Self::S1U, Self::Sgi, Self::SgiAaa];
+    const ALL: [Self; 6] = [Self::Uu, Self::S1Mme, Self::S1U, Self::Sgi, Self::SgiAaa, Self::Orders];
 
     /// The name, as in `s1-mme`.
     pub const fn name(self) -> &'static str {
@@ -34,12 +37,13 @@ impl Iface {
             Self::S1U => "s1-u",
             Self::Sgi => "sgi",
             Self::SgiAaa => "sgi-aaa",
+            Self::Orders => "orders",
         }
     }
 
     /// Whether it runs over an association, whose ends are told when it comes up and when it is lost.
     pub const fn is_association(self) -> bool {
-        matches!(self, Self::S1Mme | Self::SgiAaa)
+        matches!(self, Self::S1Mme | Self::SgiAaa | Self::Orders)
     }
 }
 

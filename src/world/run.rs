@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::WorldError;
+use super::acts::{Acts, PlannedAct};
 use super::conditions::{Conditions, Told};
 use super::fleet::Fleet;
 use super::node::{Input, Node, Output};
@@ -22,6 +23,7 @@ use crate::device::plan::Condition;
 use crate::event::{Actor, Body, Event, Message, Outcome, SessionKey};
 use crate::kernel::{Alarm, Instant, Queue, Restless, Ring};
 use crate::services::chain::LedgerWatch;
+use crate::services::guard::OperatorAct;
 use crate::wire::Label;
 
 pub use outside::Outbound;
@@ -60,6 +62,8 @@ enum Delivery {
     Timer(Host),
     /// What became of what a device waits for.
     Told(u32, Told),
+    /// An operator acts.
+    Act(OperatorAct),
     /// An event whose moment is yet to come.
     Emit(Event),
     /// A link is cut, or mended.
@@ -102,6 +106,7 @@ pub struct World {
     hosts: BTreeMap<Actor, usize>,
     outbound: VecDeque<Outbound>,
     conditions: Conditions,
+    acts: Acts,
     owners: Owners,
     begun: bool,
     ledger: Option<LedgerWatch>,
@@ -126,6 +131,7 @@ impl World {
             hosts: BTreeMap::new(),
             outbound: VecDeque::new(),
             conditions: Conditions::default(),
+            acts: Acts::default(),
             owners: Owners::default(),
             begun: false,
             ledger: None,
@@ -142,6 +148,13 @@ impl World {
     /// Devices may wait for any of `conditions`.
     pub(super) fn watch(&mut self, conditions: impl IntoIterator<Item = Condition>) {
         self.conditions = Conditions::new(conditions);
+    }
+
+    /// Operators will do what is in `acts`.
+    pub(super) fn plan_acts(&mut self, acts: Vec<PlannedAct>) {
+        for (at, act) in self.acts.plan(acts) {
+            self.push(Instant::ZERO + at, Delivery::Act(act));
+        }
     }
 
     /// Adds a node that plays `actors`; the first of them gives it its name.
@@ -276,6 +289,10 @@ impl World {
             Delivery::Timer(host) => self.wake(host, sink),
             Delivery::Told(number, told) => self.give(Host::Device(number), Input::Told(told), sink),
             Delivery::Link { number, up } => self.set_link(number, up, sink),
+            Delivery::Act(act) => match self.hosts.get(&Actor::GUARD) {
+                Some(place) => self.give(Host::Node(*place), Input::Operator(act), sink),
+                None => Ok(()),
+            },
             Delivery::Emit(event) => {
                 self.emit(self.now, event.body, event.device, sink);
                 Ok(())
@@ -514,6 +531,9 @@ impl World {
         if let Body::StepEnded { device, step, outcome: Outcome::Done { .. }, .. } = &body {
             let waiters = self.conditions.done(*device, *step);
             self.tell(at, waiters);
+            for (delay, act) in self.acts.done(*device, *step) {
+                self.push(at + delay, Delivery::Act(act));
+            }
         }
         sink(Event { at: self.now, device, body });
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rand_core::RngCore;
 
 use super::WorldError;
+use super::acts::PlannedAct;
 use super::euicc::EuiccServers;
 use super::factory::{Blueprint, EsimIssue, Factory, Mischief};
 use super::nodes::{CoreNode, EnbNode, ServicesNode};
@@ -16,9 +17,9 @@ use super::{Fleet, Topology, World};
 use crate::ca::index::IndexStore;
 use crate::ca::{Authority, Publication};
 use crate::card::{CardPort, Personalisation, SimProfile};
-use crate::corenet::{AddressPool, Epc, EpcConfig, HssFault, Policy, Subscriber};
+use crate::corenet::{AddressPool, Epc, EpcConfig, HssFault, Policy, Quarantine, Subscriber};
 use crate::crypto::tls::{KeyLogSink, Providers, VirtualClock};
-use crate::crypto::{Op, Tally};
+use crate::crypto::{Op, SoftKey, Tally};
 use crate::device::iot_safe::Dialect;
 use crate::device::plan::{Act, Cut};
 use crate::event::Actor;
@@ -31,9 +32,10 @@ use crate::services::chain::Chain;
 use crate::services::esim::{self, EsimSetup, Means, Ordered, Provisioned, SmdpFault};
 use crate::services::inventory::{Entry, Inventory};
 use crate::services::network::Services;
+use crate::services::orders::{ISSUER, Orders};
 use crate::services::ota::OtaServer;
 use crate::services::servers::Servers;
-use crate::services::{Cloud, Enrolment, Holders, Offices, Registrar, RegistrationPolicy, Sessions};
+use crate::services::{Cloud, Enrolment, Guard, Holders, Offices, Registrar, RegistrationPolicy, Sessions};
 use crate::wire::ota::Counter;
 
 /// The chain identifier of a bench's ledger (EIP-155): "cell" in a private range.
@@ -135,6 +137,10 @@ pub struct Setup {
     pub certificates: Option<Box<dyn IndexStore>>,
     /// What it takes to have a key put on the ledger.
     pub registration: RegistrationPolicy,
+    /// What the core network does with a device that is in quarantine.
+    pub quarantine: Quarantine,
+    /// What operators do in the course of the run.
+    pub acts: Vec<PlannedAct>,
     /// How long the certificate of a device is valid, in seconds, where that is not for the authority to say.
     pub certificate_validity_s: Option<u32>,
     /// Packets to cards count from here, where the cards' own counters are lower: a card that outlives the run has
@@ -218,13 +224,17 @@ impl World {
             registrar: Registrar::new(operators.registrar, ota, setup.registration, nonces),
             enrolment: Enrolment::new(authority, operators.ca),
             cloud: Cloud::default(),
+            guard: Guard::new(operators.guard),
             esim,
             inventory,
             chain,
         };
         let networks = [(setup.plmn, epc.attestation_key())].into();
+        let orders = SoftKey::from_stream(&mut rng.branch(Actor::REGISTRAR).stream("orders")).counted(&tally);
+        let orders = Orders::new(orders);
+        epc.follow(ISSUER, orders.public());
         let sessions = Sessions::new(networks, holders, &tally);
-        let services = Services::new(offices, servers, sessions, clock, MTU, rng.branch("services"));
+        let services = Services::new(offices, servers, sessions, orders, clock, MTU, rng.branch("services"));
         let topology = topology(&setup.stations, setup.links, setup.air, &rng);
         let starts: Vec<Duration> = setup.devices.iter().map(|device| device.start).collect();
         let mut world = Self::new(topology, Fleet::new(factory, starts.len()), &starts).with_ledger(standing);
@@ -239,7 +249,8 @@ impl World {
                 }
             }
         }
-        world.add(&[Actor::SERVICES, Actor::REGISTRAR], Box::new(ServicesNode(services)));
+        world.add(&[Actor::SERVICES, Actor::REGISTRAR, Actor::GUARD], Box::new(ServicesNode::new(services)));
+        world.plan_acts(setup.acts);
         world.watch(setup.plan.iter().filter_map(|act| match act {
             Act::Until(condition) => Some(*condition),
             _ => None,
@@ -308,6 +319,7 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory, Holders, Ota
         eia: setup.integrity.clone(),
         eea: setup.ciphering.clone(),
         mtu: MTU,
+        quarantine: setup.quarantine,
         tally: setup.tally.clone(),
         ..EpcConfig::new(setup.plmn, TAC, APN, AddressPool::new(address, prefix)?)
     };

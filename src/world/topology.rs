@@ -317,6 +317,7 @@ pub fn lte_links(stations: impl Iterator<Item = Actor>) -> Vec<LinkSpec> {
         at(Actor::REGISTRAR, Iface::SgiAaa),
         SERVICES,
     ));
+    links.push(LinkSpec::new(at(Actor::REGISTRAR, Iface::Orders), at(Actor::MME, Iface::Orders), SERVICES));
     links
 }
 

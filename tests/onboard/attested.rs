@@ -13,7 +13,7 @@ use cellbed::net::endpoint::REGISTRAR;
 use cellbed::services::servers::Servers;
 use cellbed::services::{Holders, ServiceInput, ServiceOutput, Services, Sessions};
 
-use super::lab::{Lab, Subject, notes};
+use super::lab::{Lab, Subject, notes, orders};
 
 const MTU: u16 = 1400;
 
@@ -55,7 +55,8 @@ impl Site {
         }
         let networks = [(network.plmn, network.key.public())].into();
         let sessions = Sessions::new(networks, holders, &tally);
-        let services = Services::new(lab.offices(), servers, sessions, clock, MTU, rng.branch("services"));
+        let services =
+            Services::new(lab.offices(), servers, sessions, orders(), clock, MTU, rng.branch("services"));
         Self { services, network, now: Instant::ZERO }
     }
 
@@ -92,7 +93,7 @@ fn told(out: &[ServiceOutput]) -> Vec<String> {
         .iter()
         .filter_map(|output| match output {
             ServiceOutput::Event(body, _) => Some(body),
-            ServiceOutput::Packet(_) => None,
+            ServiceOutput::Packet(_) | ServiceOutput::Order(_) => None,
         })
         .collect();
     notes(events)

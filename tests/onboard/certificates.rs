@@ -30,7 +30,7 @@ fn what_the_ledger_refuses_is_never_signed() {
         panic!("it waits for the ledger");
     };
     offices.now = offices.offices.deadline().unwrap();
-    let answers = offices.offices.wake(offices.now, &mut Vec::new()).unwrap();
+    let answers = offices.offices.wake(offices.now, &mut Vec::new()).unwrap().answers;
     let (_, Response::Http(response)) = answers.iter().find(|(answered, _)| *answered == ticket).unwrap()
     else {
         panic!("no HTTP");

@@ -16,8 +16,9 @@ use cellbed::ledger::{
 use cellbed::services::chain::Chain;
 use cellbed::services::inventory::{Entry, Inventory};
 use cellbed::services::office::{Answer, Caller, Request, Response};
+use cellbed::services::orders::Orders;
 use cellbed::services::ota::OtaServer;
-use cellbed::services::{Cloud, Enrolment, Offices, Registrar, RegistrationPolicy};
+use cellbed::services::{Cloud, Enrolment, Guard, Offices, Registrar, RegistrationPolicy};
 use cellbed::wire::StatusWord;
 use cellbed::wire::http;
 use cellbed::wire::ota::{
@@ -170,6 +171,11 @@ impl Subject {
     }
 }
 
+/// The orders of a registrar whose key anybody may know.
+pub fn orders() -> Orders {
+    Orders::new(SoftKey::from_stream(&mut RngTree::new(7).stream("orders")))
+}
+
 pub fn est_request(request: EstRequest) -> http::Request {
     request.to_http("est.cellbed.test")
 }
@@ -285,6 +291,7 @@ impl Lab {
             ),
             enrolment: Enrolment::new(self.authority, self.operators.ca),
             cloud: Cloud::default(),
+            guard: Guard::new(self.operators.guard),
             esim: None,
             inventory: self.inventory,
             chain: Chain::new(self.ledger.into()),
@@ -364,7 +371,7 @@ impl Open {
             Answer::Now(response) => response,
             Answer::Later(ticket) => {
                 self.now = self.offices.deadline().unwrap();
-                let mut answers = self.offices.wake(self.now, &mut Vec::new()).unwrap();
+                let mut answers = self.offices.wake(self.now, &mut Vec::new()).unwrap().answers;
                 assert_eq!(answers.len(), 1);
                 let (sealed, response) = answers.remove(0);
                 assert_eq!(sealed, ticket);

@@ -5,8 +5,11 @@ mod again;
 mod attested;
 mod certificates;
 mod decisions;
+mod followed;
 mod lab;
 mod outside;
 mod runs;
 mod sessions;
 mod stations;
+#[path = "../support/mod.rs"]
+mod support;

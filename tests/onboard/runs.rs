@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use cellbed::card::{CardPort, PortError, SimProfile, Uicc};
-use cellbed::corenet::{HssFault, SessionChange, Statement};
+use cellbed::corenet::{HssFault, Quarantine, SessionChange, Statement};
 use cellbed::crypto::{SoftKey, Tally};
 use cellbed::device::iot_safe::Dialect;
 use cellbed::device::plan::Act;
@@ -69,6 +69,8 @@ pub fn setup(devices: u32) -> Setup {
         card: None,
         certificates: None,
         registration: RegistrationPolicy::CardProof,
+        quarantine: Quarantine::Detach,
+        acts: Vec::new(),
         certificate_validity_s: None,
         ota_counter: Counter::default(),
     }

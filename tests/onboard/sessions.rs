@@ -18,22 +18,24 @@ use cellbed::wire::http::{Limits, Request, Response, ResponseParser};
 use cellbed::wire::registration::{Offer, REGISTRATION_PATH};
 
 use super::attested::Network;
-use super::lab::{Lab, Subject, claim_request, est_word, notes, word};
+use super::lab::{Lab, Subject, claim_request, est_word, notes, orders, word};
 
 const MTU: u16 = 1400;
 
 /// A device's IP stack on one side, the services on the other.
-struct Line {
+pub struct Line {
     services: Services,
-    host: Host,
+    pub host: Host,
     clock: VirtualClock,
-    root: Vec<u8>,
-    now: Instant,
-    events: Vec<Body>,
+    pub root: Vec<u8>,
+    pub now: Instant,
+    pub events: Vec<Body>,
+    /// The tokens of the registrar's orders.
+    pub orders: Vec<Vec<u8>>,
 }
 
 impl Line {
-    fn new(mut lab: Lab, subject: &Subject) -> Self {
+    pub fn new(mut lab: Lab, subject: &Subject) -> Self {
         let (rng, tally) = (RngTree::new(7), Tally::new());
         let clock = VirtualClock::new(EPOCH_UNIX_S + 60);
         let servers = Servers::new(&mut lab.authority, &rng, &tally, &clock, None).unwrap();
@@ -44,19 +46,20 @@ impl Line {
         let network = Network::new(1);
         let sessions = Sessions::new([(network.plmn, network.key.public())].into(), holders, &tally);
         let services = rng.branch("services");
-        let services = Services::new(lab.offices(), servers, sessions, clock.clone(), MTU, services);
+        let services =
+            Services::new(lab.offices(), servers, sessions, orders(), clock.clone(), MTU, services);
         let host = Host::new(subject.ip, MTU, rng.branch("host"));
-        let mut line = Self { services, host, clock, root, now, events: Vec::new() };
+        let mut line = Self { services, host, clock, root, now, events: Vec::new(), orders: Vec::new() };
         let up = SessionChange::Up(subject.attestation.clone());
         line.take(ServiceInput::Session(network.states(now, 1, up)));
         line
     }
 
-    fn ledger(&self) -> &Engine {
+    pub fn ledger(&self) -> &Engine {
         self.services.offices().chain.ledger()
     }
 
-    fn connect(&mut self, to: ServiceAddress, certificate: Option<(&[u8], &SoftKey)>) -> TlsStream {
+    pub fn connect(&mut self, to: ServiceAddress, certificate: Option<(&[u8], &SoftKey)>) -> TlsStream {
         let root = self.root.clone();
         self.connect_trusting(&root, to, certificate)
     }
@@ -77,7 +80,7 @@ impl Line {
     }
 
     /// Lets both ends work until nothing moves any more. Returns how the client's session stands.
-    fn run(&mut self, stream: &mut TlsStream) -> Result<(), NetError> {
+    pub fn run(&mut self, stream: &mut TlsStream) -> Result<(), NetError> {
         let mut result = Ok(());
         for _ in 0..40 {
             self.now += Duration::from_millis(5);
@@ -89,19 +92,20 @@ impl Line {
     }
 
     /// Lets what the device has to send arrive.
-    fn send(&mut self) {
+    pub fn send(&mut self) {
         let mut up = Vec::new();
         self.host.poll(self.now, &mut up);
         up.into_iter().for_each(|packet| self.take(ServiceInput::Packet(packet)));
     }
 
-    fn take(&mut self, input: ServiceInput) {
+    pub fn take(&mut self, input: ServiceInput) {
         let mut out = Vec::new();
         self.services.handle(self.now, input, &mut out).unwrap();
         for output in out {
             match output {
                 ServiceOutput::Packet(packet) => self.host.receive(packet),
                 ServiceOutput::Event(body, _) => self.events.push(body),
+                ServiceOutput::Order(order) => self.orders.push(order.token),
             }
         }
     }

@@ -15,6 +15,7 @@ mod mqtt;
 mod nas;
 pub mod network;
 mod openflow;
+mod orders;
 mod ota_packets;
 mod rsp;
 mod s1ap;
@@ -50,6 +51,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "nas", run: nas::run, longest: 512 },
     Target { name: "network", run: network::run, longest: 4096 },
     Target { name: "openflow", run: openflow::run, longest: 4096 },
+    Target { name: "orders", run: orders::run, longest: 2048 },
     Target { name: "ota_packets", run: ota_packets::run, longest: 4096 },
     Target { name: "rsp", run: rsp::run, longest: 8192 },
     Target { name: "s1ap", run: s1ap::run, longest: 1024 },

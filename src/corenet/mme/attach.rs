@@ -175,6 +175,9 @@ impl Mme {
         let Ok(subscription) = subscription else {
             return self.reject(ue, EmmCause::EPS_AND_NON_EPS_SERVICES_NOT_ALLOWED, core);
         };
+        if subscription.barred {
+            return self.refuse_session(ue, EsmCause::OPERATOR_DETERMINED_BARRING, core);
+        }
         let (cause, refused) = match request.pdn_type {
             PdnType::Ipv4 => (None, None),
             PdnType::Ipv4v6 => (Some(EsmCause::PDN_TYPE_IPV4_ONLY_ALLOWED), None),

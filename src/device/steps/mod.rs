@@ -87,6 +87,11 @@ pub fn task(step: Step) -> Box<dyn Task> {
     }
 }
 
+/// Whether the step is done over the network, by a device that is attached.
+pub fn needs_network(step: Step) -> bool {
+    !matches!(step, Step::Attach | Step::Keys | Step::Detach)
+}
+
 /// The steps whose results the application has to have in memory for `step`, the first one first.
 pub fn needed_for(step: Step) -> &'static [Step] {
     match step {

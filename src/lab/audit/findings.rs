@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{Auditor, Card, Holding, Issued, Mark, Record};
 use crate::event::Step;
 use crate::report::{AuditFinding, AuditSummary};
+use crate::wire::Reason;
 
 /// How many findings are kept one by one.
 const FINDINGS_MAX: usize = 20;
@@ -176,14 +177,26 @@ impl Audit<'_> {
             let detail = "it is a copy of another device";
             return self.lacks(device, Step::Enrol, "certificate-shared", detail);
         }
-        let on_ledger = self.record(id).map_or(0, |record| record.certificate);
+        let record = self.record(id);
+        let (on_ledger, cut_off) = record.map_or((0, false), |record| (record.certificate, record.cut_off));
         let issued = of(&self.auditor.issued, holding.name);
         self.others(device, id, issued, on_ledger);
         let valid = issued.iter().any(|(_, one)| one.digest == on_ledger && !one.revoked);
+        let ended = cut_off || on_ledger == 0;
+        let own = issued.iter().find(|(_, one)| card.certificate != 0 && one.digest == card.certificate);
         match (card.certificate, on_ledger, valid) {
+            (_, _, true) if cut_off => {
+                let detail = "the ledger has cut it off, and the CA calls its certificate good";
+                self.find(Some(device), "certificate-not-revoked", detail.to_owned());
+                None
+            }
             (own, known, true) if own == known => {
                 self.summary.certificates += 1;
                 None
+            }
+            // It is on hold, or has ended: the CA says so to whoever asks.
+            _ if ended && own.is_some_and(|(_, one)| one.revoked) => {
+                Some(Reason::CertificateRevoked.to_string())
             }
             (0, 0, _) => self.lacks(device, Step::Enrol, "no-certificate", "it has none"),
             _ => {

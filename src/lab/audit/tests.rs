@@ -40,7 +40,7 @@ fn certificate(device: u32) -> Fact {
 
 fn record(device: u32) -> Fact {
     let (id, x, y) = (octets(0x1d, device), octets(0xaa, device), octets(0xbb, device));
-    Fact::Record { id, x, y, certificate: Some(octets(0xce, device)) }
+    Fact::Record { id, x, y, certificate: Some(octets(0xce, device)), cut_off: false }
 }
 
 fn subscription(device: u32) -> Fact {
@@ -130,6 +130,7 @@ fn two_keys_are_found() {
         x: octets(0xaa, 9),
         y: octets(0xbb, 9),
         certificate: Some(octets(0xce, 1)),
+        cut_off: false,
     };
     assert!(Books::of(2).with(twice).found().contains(&of(1, &["two-keys"])[0]));
 }
@@ -161,6 +162,22 @@ fn a_certificate_on_which_not_all_agree_is_found() {
     assert_eq!(Books::of(2).without(&certificate(1)).found(), of(1, &["certificate-mismatch"]));
 }
 
+/// What the ledger has cut off, or whose certificate it has ended, the CA calls revoked; and what it has not, it does not.
+#[test]
+fn a_device_that_is_cut_off_has_no_good_certificate() {
+    let revoked = Fact::Certificate { name: name(1), digest: octets(0xce, 1), revoked: true };
+    let (id, x, y) = (octets(0x1d, 1), octets(0xaa, 1), octets(0xbb, 1));
+    let cut_off = Fact::Record { id, x, y, certificate: Some(octets(0xce, 1)), cut_off: true };
+    let ended = Fact::Record { id, x, y, certificate: None, cut_off: false };
+    for record_of_it in [cut_off.clone(), ended] {
+        let books = Books::of(2).instead(&record(1), record_of_it).instead(&certificate(1), revoked.clone());
+        let audit = books.audit();
+        assert_eq!((audit.found, audit.certificates), (0, 1), "{:?}", audit.findings);
+        assert_eq!(audit.without.get("certificate-revoked"), Some(&1));
+    }
+    assert_eq!(Books::of(2).instead(&record(1), cut_off).found(), of(1, &["certificate-not-revoked"]));
+}
+
 #[test]
 fn a_subscription_twice_is_found() {
     let imsi = "001010000000007".parse().unwrap();
@@ -180,8 +197,13 @@ fn a_subscription_twice_is_found() {
 fn a_missing_reason_is_found() {
     let refused = || {
         let bare = Fact::Card { device: 1, public_key: Some(key(1)), certificate: None };
-        let bare_record =
-            Fact::Record { id: octets(0x1d, 1), x: octets(0xaa, 1), y: octets(0xbb, 1), certificate: None };
+        let bare_record = Fact::Record {
+            id: octets(0x1d, 1),
+            x: octets(0xaa, 1),
+            y: octets(0xbb, 1),
+            certificate: None,
+            cut_off: false,
+        };
         let recorded = Fact::Recorded { id: octets(0x1d, 1), certificate: octets(0xce, 1) };
         let books = Books::of(2).instead(&card(1), bare).without(&certificate(1)).without(&recorded);
         books.instead(&record(1), bare_record)

@@ -1,7 +1,7 @@
 //! What scenario and bench mean for the set-up of a world.
 
 use super::super::bench::{AirVendor, CaVendor, CardVendor, CoreVendor, LedgerVendor, ModemVendor, Roles};
-use super::super::scenario::{Ciphering, EsimDownload, EsimPlan, FaultKind, Integrity, Scenario};
+use super::super::scenario::{Ciphering, EsimDownload, EsimPlan, FaultKind, Integrity, Operation, Scenario};
 use super::Run;
 use crate::corenet::HssFault;
 use crate::crypto::Tally;
@@ -85,6 +85,8 @@ impl Run {
             card: None,
             certificates: None,
             registration: self.bench.registration,
+            quarantine: self.bench.quarantine,
+            acts: scenario.operator.iter().map(Operation::planned).collect(),
             certificate_validity_s: self.bench.certificate_validity_s,
             ota_counter: self.ota_counter(),
         }

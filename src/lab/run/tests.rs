@@ -49,6 +49,8 @@ fn used_for(name: &str) -> Option<Use> {
         "operators" | "checkpoint" => Use::Keys,
         // What the network signs its statements on sessions with.
         "attestation" if branches == "gw" => Use::Keys,
+        // What the registrar signs its orders with.
+        "orders" if branches == "registrar" => Use::Keys,
         // Of the card's applet; of each download, between eUICC and SM-DP+; of each SUCI.
         "keys" if branches.ends_with("iot-safe") => Use::Keys,
         "one-time-key" if branches.ends_with("euicc") => Use::Keys,

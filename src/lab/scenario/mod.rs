@@ -4,6 +4,7 @@
 mod esim;
 mod makers;
 mod names;
+mod operator;
 mod order;
 mod rules;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use crate::io::files;
 use crate::ran::Rat;
 
 pub use esim::{EsimDownload, EsimPlan, EumPlan};
+pub use operator::Operation;
 
 /// The most devices that one scenario may have.
 pub const DEVICES_MAX: u32 = 100_000;
@@ -70,6 +72,9 @@ pub struct Scenario {
     /// What goes wrong on purpose.
     #[serde(default)]
     pub fault: Vec<Fault>,
+    /// What operators do in the course of it.
+    #[serde(default)]
+    pub operator: Vec<Operation>,
     /// What is expected. A step that nothing is said about must be done, unless an earlier step of the
     /// same device is expected to be refused: then it must not be reached. What is said of a device goes before what is
     /// said of all, and what is said of one time of a step before what is said of every time.
@@ -489,7 +494,10 @@ impl Scenario {
             Entry::Step(_) => None,
         });
         let of_faults = self.fault.iter().map(|f| f.device);
-        let named = self.expect.iter().filter_map(|e| e.device).chain(of_faults).chain(awaited).max();
+        let operated =
+            self.operator.iter().flat_map(|one| [Some(one.device), one.after.map(|after| after.device)]);
+        let named = self.expect.iter().filter_map(|e| e.device).chain(of_faults).chain(awaited);
+        let named = named.chain(operated.flatten()).max();
         match (self.device.as_mut_slice(), named) {
             // What is said of one device by its number says nothing of others beside it.
             ([group], Some(named)) if count != group.count => Err(LabError::Devices(format!(

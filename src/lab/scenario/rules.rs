@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use super::names::{device_exists, step_is_run};
 use super::{
-    DEVICES_MAX, DeviceGroup, Entry, Expectation, ExpectedOutcome, Fault, FaultKind, Scenario, makers, order,
+    DEVICES_MAX, DeviceGroup, Entry, Expectation, ExpectedOutcome, Fault, FaultKind, Scenario, makers,
+    operator, order,
 };
 use crate::event::{Step, StepId};
 use crate::id::Imsi;
@@ -30,6 +31,7 @@ pub(super) fn check(
         clone_profiles(scenario, document);
     }
     faults(scenario, document);
+    operator::check(scenario, document);
     expectations(scenario, document);
 }
 

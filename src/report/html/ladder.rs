@@ -13,7 +13,7 @@ use crate::report::text::{brief, count, fields, html, one_line, seconds, user_pl
 use crate::wire::Proto;
 
 /// Columns from the card outwards: name and what it stands for.
-const LANES: [(&str, &str); 15] = [
+const LANES: [(&str, &str); 16] = [
     ("Card", "card"),
     ("Device", "dev"),
     ("Modem", "ue"),
@@ -29,6 +29,7 @@ const LANES: [(&str, &str); 15] = [
     ("Ledger", "ledger"),
     ("Cloud", "cloud"),
     ("Lab", "lab"),
+    ("Guard", "guard"),
 ];
 
 /// How many columns hold the text of nearly any message.

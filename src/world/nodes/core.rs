@@ -89,6 +89,10 @@ impl Node for CoreNode {
                 bytes = packet;
                 EpcInput::Sgi(&bytes)
             }
+            Input::Frame { at: Iface::Orders, payload: Payload::Bytes(token), .. } => {
+                bytes = token;
+                EpcInput::Order(&bytes)
+            }
             Input::Timer => EpcInput::Timer,
             _ => return Ok(()),
         };

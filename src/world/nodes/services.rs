@@ -2,7 +2,8 @@
 
 use crate::event::{Actor, SessionKey};
 use crate::kernel::{Gone, Instant};
-use crate::ledger::{DeviceRecord, device_id};
+use crate::ledger::{DeviceRecord, Status, device_id};
+use crate::services::orders::SignedOrder;
 use crate::services::{Offices, ServiceInput, ServiceOutput, Services};
 use crate::world::WorldError;
 use crate::world::books::{Fact, Octets, Tell};
@@ -10,7 +11,41 @@ use crate::world::node::{Input, Node, Output};
 use crate::world::port::{Iface, Payload, Port, To};
 
 /// Everything that devices reach behind the gateway.
-pub struct ServicesNode(pub Services);
+pub struct ServicesNode {
+    services: Services,
+    /// Who follows the orders of the registrar, as far as they are there.
+    followers: Vec<Port>,
+}
+
+impl ServicesNode {
+    /// The node of `services`.
+    pub fn new(services: Services) -> Self {
+        Self { services, followers: Vec::new() }
+    }
+
+    fn put(now: Instant, output: ServiceOutput, to: &[Port], out: &mut Vec<Output>) {
+        match output {
+            ServiceOutput::Packet(packet) => out.push(Output::Send {
+                at: now,
+                from: Port::new(Actor::SERVICES, Iface::Sgi),
+                to: To::Port(Port::new(Actor::GATEWAY, Iface::Sgi)),
+                payload: Payload::Bytes(packet),
+                label: None,
+                session: None,
+            }),
+            ServiceOutput::Event(body, device) => {
+                out.push(Output::Tell { at: now, body, session: device.map(SessionKey::Device) });
+            }
+            ServiceOutput::Order(SignedOrder { token, label, device }) => {
+                let from = Port::new(Actor::REGISTRAR, Iface::Orders);
+                out.extend(to.iter().map(|follower| {
+                    Output::frame(now, from, To::Port(*follower), token.clone(), label.clone())
+                        .about(device.map(SessionKey::Device))
+                }));
+            }
+        }
+    }
+}
 
 impl Node for ServicesNode {
     fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) -> Result<(), WorldError> {
@@ -21,35 +56,40 @@ impl Node for ServicesNode {
             Input::Frame { at: Iface::SgiAaa, payload: Payload::Bytes(token), .. } => {
                 ServiceInput::Session(token)
             }
-            Input::Timer => ServiceInput::Timer,
+            Input::Linked { at: Iface::Orders, peer } => {
+                self.followers.push(peer);
+                ServiceInput::Followed
+            }
+            Input::Unlinked { at: Iface::Orders, peer } => {
+                self.followers.retain(|follower| *follower != peer);
+                return Ok(());
+            }
+            Input::Operator(act) => ServiceInput::Operator(act),
+            Input::Timer | Input::Resume => ServiceInput::Timer,
             _ => return Ok(()),
         };
+        // Who comes back is told alone what the others have been told.
+        let operates = matches!(input, ServiceInput::Operator(_));
+        let new = matches!(input, ServiceInput::Followed).then(|| self.followers.len() - 1);
         let mut outputs = Vec::new();
-        self.0.handle(now, input, &mut outputs)?;
-        out.extend(outputs.into_iter().map(|output| match output {
-            ServiceOutput::Packet(packet) => Output::Send {
-                at: now,
-                from: Port::new(Actor::SERVICES, Iface::Sgi),
-                to: To::Port(Port::new(Actor::GATEWAY, Iface::Sgi)),
-                payload: Payload::Bytes(packet),
-                label: None,
-                session: None,
-            },
-            ServiceOutput::Event(body, device) => {
-                Output::Tell { at: now, body, session: device.map(SessionKey::Device) }
-            }
-        }));
+        self.services.handle(now, input, &mut outputs)?;
+        let to = &self.followers[new.unwrap_or(0)..];
+        outputs.into_iter().for_each(|output| Self::put(now, output, to, out));
+        // The run does not end before the ledger has said what becomes of it.
+        if let (true, Some(at)) = (operates, self.services.deadline()) {
+            out.push(Output::Resume { at });
+        }
         Ok(())
     }
 
     fn deadline(&mut self, _: Instant) -> Option<Instant> {
-        self.0.deadline()
+        self.services.deadline()
     }
 
     fn books(&self, tell: Tell<'_>) {
-        let Offices { inventory, chain, enrolment, .. } = self.0.offices();
+        let Offices { inventory, chain, enrolment, .. } = self.services.offices();
         let mut before = None;
-        for (iccid, device) in self.0.sessions().holders().iter() {
+        for (iccid, device) in self.services.sessions().holders().iter() {
             let Some(entry) = inventory.find(iccid) else {
                 tell(Fact::Reserved { device, iccid: iccid.clone() });
                 continue;
@@ -81,12 +121,13 @@ impl Node for ServicesNode {
     }
 
     fn take_down(self: Box<Self>, gone: Gone<'_>) {
-        self.0.take_down(gone);
+        self.services.take_down(gone);
     }
 }
 
 /// What the ledger says of a device.
 pub fn record_of(id: [u8; 32], record: &DeviceRecord) -> Fact {
     let certificate = (record.cert_hash != [0; 32]).then_some(Octets(record.cert_hash));
-    Fact::Record { id: Octets(id), x: Octets(record.x), y: Octets(record.y), certificate }
+    let cut_off = matches!(record.status, Status::Quarantined | Status::Revoked | Status::Retired);
+    Fact::Record { id: Octets(id), x: Octets(record.x), y: Octets(record.y), certificate, cut_off }
 }
