@@ -39,8 +39,10 @@
 use super::error::LedgerError;
 use super::evm::{GroupCommit, Ledger};
 use super::examine::Finding;
+use super::firmware::Component;
+use super::proof::ReleaseProof;
 use super::receipt::{Sealed, Standing, TxHash};
-use super::registry::{Contract, DeviceRecord, Registration};
+use super::registry::{Contract, DeviceRecord, Model, Registration};
 use crate::kernel::Instant;
 
 /// What runs the contract.
@@ -75,6 +77,18 @@ impl Engine {
     pub fn id_of_key(&self, x: &[u8; 32], y: &[u8; 32]) -> Option<[u8; 32]> {
         match self {
             Self::Evm(chain) => chain.ledger().id_of_key(x, y),
+        }
+    }
+
+    /// What proves a release to somebody without a ledger; `None` as long as there is nothing to prove it by.
+    pub fn prove_release(
+        &self,
+        manifest: &[u8; 32],
+        model: Model,
+        component: Component,
+    ) -> Option<ReleaseProof> {
+        match self {
+            Self::Evm(chain) => chain.ledger().prove_release(manifest, model, component),
         }
     }
 

@@ -12,6 +12,7 @@
 //! registry  the contract seen from outside: identities, keys, records     firmware  releases and reports
 //! abi       its interface and bytecode          events      what it says          roles     who may do what
 //! slots     where its storage has what          account     operators and their transactions
+//! proof     a release, shown to somebody without a ledger
 //! examine   what would become of a registration
 //! receipt   what became of transactions         error       what can go wrong     count       public-key work
 //! ```
@@ -28,6 +29,7 @@ mod evm;
 mod examine;
 mod firmware;
 mod place;
+mod proof;
 mod receipt;
 mod registry;
 mod roles;
@@ -57,6 +59,7 @@ pub use firmware::{
     Component, FirmwareFault, FirmwareRecord, FirmwareReport, Release, ReleaseRecord, firmware_message,
 };
 pub use place::Place;
+pub use proof::{LightAnchors, ProvedRelease, ReleaseProof};
 pub use receipt::{Head, Sealed, Standing as LedgerStanding, TxHash, TxOutcome, TxReceipt};
 pub use registry::{
     BadModel, CardKey, Contract, DeviceRecord, Model, Reason, Registration, Rotation, Status, device_id,

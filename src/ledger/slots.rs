@@ -17,6 +17,9 @@ const RELEASES: u64 = 7;
 const FIRMWARES: u64 = 8;
 const MIN_SEQUENCES: u64 = 9;
 
+/// How many places of the storage say everything of a release.
+pub(super) const RELEASE_PLACES: usize = 5;
+
 /// The most validators that are read.
 const MAX_VALIDATORS: u64 = 1000;
 
@@ -95,6 +98,17 @@ pub(super) fn release(slot: impl Fn(U256) -> U256, manifest: &[u8; 32]) -> Optio
     Some(ReleaseRecord { image: word(0), model, component, sequence, published_at, valid })
 }
 
+/// The places that [`release`] and [`min_sequence`] read.
+pub(super) fn places_of_release(
+    manifest: &[u8; 32],
+    model: &[u8; 32],
+    component: &[u8; 32],
+) -> [U256; RELEASE_PLACES] {
+    let base = mapping_slot(manifest, U256::from(RELEASES));
+    let at = |offset: u64| base.wrapping_add(U256::from(offset));
+    [at(0), at(1), at(2), at(3), min_sequence_slot(model, component)]
+}
+
 /// What a component of a device runs, as it has reported.
 pub(super) fn firmware(
     slot: impl Fn(U256) -> U256,
@@ -110,8 +124,11 @@ pub(super) fn firmware(
 
 /// The least sequence number that an image for a component of a model may have.
 pub(super) fn min_sequence(slot: impl Fn(U256) -> U256, model: &[u8; 32], component: &[u8; 32]) -> u64 {
-    let base = mapping_slot(component, mapping_slot(model, U256::from(MIN_SEQUENCES)));
-    Packed::new(slot(base)).take(8)
+    Packed::new(slot(min_sequence_slot(model, component))).take(8)
+}
+
+fn min_sequence_slot(model: &[u8; 32], component: &[u8; 32]) -> U256 {
+    mapping_slot(component, mapping_slot(model, U256::from(MIN_SEQUENCES)))
 }
 
 fn mapping_slot(key: &[u8; 32], of: U256) -> U256 {

@@ -19,9 +19,10 @@ use crate::ledger::checkpoint::{MerkleLog, origin, verifier_key};
 use crate::ledger::count::{Counter, LedgerOp};
 use crate::ledger::error::LedgerError;
 use crate::ledger::events::{RegistryEvent, revert_word};
-use crate::ledger::firmware::{FirmwareRecord, ReleaseRecord};
+use crate::ledger::firmware::{Component, FirmwareRecord, ReleaseRecord};
+use crate::ledger::proof::{LightAnchors, ReleaseProof};
 use crate::ledger::receipt::{Head, Sealed, Standing, TxHash, TxOutcome, TxReceipt};
-use crate::ledger::registry::{Contract, DeviceRecord};
+use crate::ledger::registry::{Contract, DeviceRecord, Model};
 use crate::ledger::roles::Roles;
 use crate::ledger::seal::{Certificate, ChainName, CommitSignature, Precommit};
 use crate::ledger::signer::{LedgerKeys, Signer};
@@ -42,6 +43,8 @@ pub struct Ledger {
     head: HashedHeader,
     /// When the last block was sealed, in milliseconds since the Unix epoch.
     time_ms: u64,
+    /// The seal of the last block.
+    seal: Option<Certificate>,
     log: MerkleLog,
     checkpoint: String,
     /// Seals blocks and signs checkpoints; without them the ledger can only be read.
@@ -94,6 +97,7 @@ impl Ledger {
             world,
             head,
             time_ms: 0,
+            seal: None,
             log,
             checkpoint: String::new(),
             keys: Some(keys),
@@ -146,6 +150,7 @@ impl Ledger {
             world: replayed.world,
             head: replayed.head,
             time_ms: replayed.time_ms,
+            seal: replayed.seal,
             log: replayed.log,
             checkpoint: replayed.checkpoint,
             keys,
@@ -234,6 +239,27 @@ impl Ledger {
     /// The least sequence number that an image for a component of a model may have.
     pub fn min_sequence(&self, model: &[u8; 32], component: &[u8; 32]) -> u64 {
         slots::min_sequence(|at| self.slot(at), model, component)
+    }
+
+    /// What proves to somebody without a ledger how this one has a release with its last block. `None` before the first
+    /// block.
+    pub fn prove_release(
+        &self,
+        manifest: &[u8; 32],
+        model: Model,
+        component: Component,
+    ) -> Option<ReleaseProof> {
+        let places = slots::places_of_release(manifest, model.bytes(), component.bytes());
+        let proved = self.world.prove(self.contract.address, &places)?;
+        let values = places.map(|at| self.slot(at)).to_vec();
+        let account = self.world.leaf(self.contract.address)?;
+        Some(ReleaseProof::new(self.head.inner(), self.seal.as_ref()?, account, proved.0, values, proved.1))
+    }
+
+    /// What somebody has to know to check such a proof.
+    pub fn light_anchors(&self) -> LightAnchors {
+        let validators = self.genesis.validators.clone();
+        LightAnchors { chain: self.name, validators, contract: self.contract }
     }
 
     /// The roles of an account.
@@ -351,6 +377,7 @@ impl Ledger {
 
         self.head = head;
         self.time_ms = time_ms;
+        self.seal = Some(seal);
         self.world.remember_block(number, hash);
         self.log.push(hash);
         self.sign_checkpoint()?;

@@ -45,6 +45,8 @@ pub struct Replayed {
     pub head: HashedHeader,
     /// When the last block was sealed, in milliseconds since the Unix epoch.
     pub time_ms: u64,
+    /// The seal of the last block; none of the genesis.
+    pub seal: Option<Certificate>,
     pub log: MerkleLog,
     /// What the stored checkpoint vouches for.
     pub covered: TreeHead,
@@ -126,13 +128,14 @@ pub fn replay(
     check_coverage(&chain, torn.as_ref(), &store.place(last))?;
     let (covered, checkpoint) = chain.covered.zip(note.clone()).ok_or(LedgerError::Unfinished)?;
     let unsealed = unsealed.map(|stored| stored.block.header.seal_slow());
-    let Chain { genesis, contract, world, head, time_ms, log, transactions, .. } = chain;
+    let Chain { genesis, contract, world, head, time_ms, seal, log, transactions, .. } = chain;
     Ok(Replayed {
         genesis,
         contract,
         world,
         head,
         time_ms,
+        seal,
         log,
         covered,
         checkpoint,
@@ -227,6 +230,7 @@ struct Chain<'a> {
     world: World,
     head: HashedHeader,
     time_ms: u64,
+    seal: Option<Certificate>,
     log: MerkleLog,
     covered: Option<TreeHead>,
     transactions: u64,
@@ -243,8 +247,9 @@ impl<'a> Chain<'a> {
         log.push(head.hash());
         let contract = Contract { chain_id: genesis.chain_id, address: Address::ZERO };
         let time_ms = genesis.timestamp.saturating_mul(1000);
+        let (seal, transactions) = (None, 0);
         let chain =
-            Self { genesis, name, contract, world, head, time_ms, log, covered, transactions: 0, counter };
+            Self { genesis, name, contract, world, head, time_ms, seal, log, covered, transactions, counter };
         chain.check_checkpoint()?;
         Ok(chain)
     }
@@ -291,6 +296,7 @@ impl<'a> Chain<'a> {
         }
         self.head = header.clone().seal_slow();
         self.time_ms = seal.time_ms;
+        self.seal = Some(seal.clone());
         self.world.remember_block(self.head.number, self.head.hash());
         self.log.push(self.head.hash());
         self.transactions += stored.block.body.transactions.len() as u64;

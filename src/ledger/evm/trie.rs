@@ -39,16 +39,51 @@ impl Trie {
         };
     }
 
+    /// The nodes from the root to where `key` is or would be (EIP-1186): what proves its value, or that it has none, to
+    /// whoever knows the root. `None` where something has changed since the root was computed.
+    pub fn prove(&self, key: B256) -> Option<Vec<Vec<u8>>> {
+        let (mut path, mut at) = (Nibbles::unpack(key), self.root.as_deref());
+        let mut nodes = Vec::new();
+        while let Some(node) = at {
+            let reference = node.reference.as_ref()?;
+            // The bytes of a short node stand in its parent.
+            if nodes.is_empty() || reference.as_hash().is_some() {
+                nodes.push(node.rlp()?);
+            }
+            at = match &node.kind {
+                Kind::Leaf { .. } => None,
+                Kind::Extension { path: own, child } if path.starts_with(own) => {
+                    path = path.slice(own.len()..);
+                    Some(child)
+                }
+                Kind::Extension { .. } => None,
+                Kind::Branch(children) => {
+                    let child = children[nibble(&path, 0)].as_deref();
+                    path = path.slice(1..);
+                    child
+                }
+            };
+        }
+        Some(nodes)
+    }
+
     /// The root hash, recomputed where something changed.
     pub fn root(&mut self) -> B256 {
         match &mut self.root {
             None => EMPTY_ROOT_HASH,
-            Some(node) => {
-                let reference = node.reference(&mut Vec::new());
-                reference.as_hash().unwrap_or_else(|| keccak256(reference.as_slice()))
-            }
+            Some(node) => hash_of(&node.reference(&mut Vec::new())),
         }
     }
+
+    /// The root hash; `None` where something has changed since it was computed.
+    pub fn known_root(&self) -> Option<B256> {
+        self.root.as_ref().map_or(Some(EMPTY_ROOT_HASH), |node| node.reference.as_ref().map(hash_of))
+    }
+}
+
+/// The hash of the root that is referred to so.
+fn hash_of(reference: &RlpNode) -> B256 {
+    reference.as_hash().unwrap_or_else(|| keccak256(reference.as_slice()))
 }
 
 impl Node {
@@ -85,6 +120,29 @@ impl Node {
         };
         self.reference = Some(reference.clone());
         reference
+    }
+
+    /// The bytes of this node, where all below it have their references.
+    fn rlp(&self) -> Option<Vec<u8>> {
+        let mut buffer = Vec::new();
+        match &self.kind {
+            Kind::Leaf { path, value } => LeafNodeRef::new(path, value).rlp(&mut buffer),
+            Kind::Extension { path, child } => {
+                ExtensionNodeRef::new(path, child.reference.as_ref()?.as_slice()).rlp(&mut buffer)
+            }
+            Kind::Branch(children) => {
+                let mut stack = Vec::with_capacity(16);
+                let mut mask = 0u16;
+                for (nibble, child) in children.iter().enumerate() {
+                    if let Some(child) = child {
+                        mask |= 1 << nibble;
+                        stack.push(child.reference.clone()?);
+                    }
+                }
+                BranchNodeRef::new(&stack, TrieMask::new(mask)).rlp(&mut buffer)
+            }
+        };
+        Some(buffer)
     }
 }
 
@@ -181,7 +239,8 @@ fn nibble(path: &Nibbles, index: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::U256;
+    use alloy_primitives::{Bytes, U256};
+    use alloy_trie::proof::verify_proof;
     use alloy_trie::root::storage_root;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
@@ -201,11 +260,31 @@ mod tests {
             let expected = storage_root(model.iter().map(|(key, value)| (*key, *value)));
             assert_eq!(trie.root(), expected, "after {} keys", model.len());
         }
+        // Alloy's verifier takes the proof of every key, of those too that there are not, and of no other value.
+        let root = trie.root();
+        for key in steps.iter().map(|(key, _)| *key).chain([B256::ZERO, B256::repeat_byte(0xee)]) {
+            let proof: Vec<Bytes> = trie.prove(key).unwrap().into_iter().map(Bytes::from).collect();
+            let value = model.get(&key).map(alloy_rlp::encode);
+            let path = Nibbles::unpack(key);
+            assert_eq!(verify_proof(root, path, value.clone(), &proof), Ok(()), "{key}: {value:?}");
+            let other = value.map_or_else(|| Some(vec![1]), |_| None);
+            assert!(verify_proof(root, path, other, &proof).is_err());
+        }
     }
 
     #[test]
     fn empty_trie_has_the_known_root() {
         assert_eq!(Trie::default().root(), EMPTY_ROOT_HASH);
+        assert_eq!(Trie::default().prove(B256::ZERO), Some(Vec::new()));
+    }
+
+    #[test]
+    fn nothing_is_proved_of_a_trie_whose_root_is_not_computed() {
+        let mut trie = Trie::default();
+        trie.set(B256::ZERO, &[1]);
+        assert_eq!(trie.prove(B256::ZERO), None);
+        trie.root();
+        assert_eq!(trie.prove(B256::ZERO).map(|nodes| nodes.len()), Some(1));
     }
 
     proptest! {

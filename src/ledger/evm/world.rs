@@ -93,6 +93,24 @@ impl World {
         self.accounts.get(&address).and_then(|entry| entry.slots.get(&key)).copied().unwrap_or_default()
     }
 
+    /// What the state has of an account. `None` where there is none, or where its storage has changed since
+    /// [`World::take_changes`].
+    pub fn leaf(&self, address: Address) -> Option<TrieAccount> {
+        let entry = self.accounts.get(&address)?;
+        Some(entry.leaf(entry.storage.known_root()?))
+    }
+
+    /// What proves an account and slots of its storage to whoever knows the state root (EIP-1186): the nodes of the account's
+    /// path, and those of each slot's. `None` where there is no such account, or since [`World::take_changes`] something has
+    /// changed.
+    pub fn prove(&self, address: Address, slots: &[U256]) -> Option<(Vec<Bytes>, Vec<Vec<Bytes>>)> {
+        let bytes = |nodes: Vec<Vec<u8>>| nodes.into_iter().map(Bytes::from).collect();
+        let entry = self.accounts.get(&address)?;
+        let account = bytes(self.trie.prove(keccak256(address))?);
+        let slot = |slot: &U256| entry.storage.prove(keccak256(slot.to_be_bytes::<32>())).map(bytes);
+        Some((account, slots.iter().map(slot).collect::<Option<_>>()?))
+    }
+
     /// Makes the hash of block `number` known to BLOCKHASH.
     pub fn remember_block(&mut self, number: u64, hash: B256) {
         self.ancestors.insert(number, hash);
@@ -141,13 +159,8 @@ impl World {
                 let encoded = if value.is_zero() { Vec::new() } else { alloy_rlp::encode(value) };
                 entry.storage.set(keccak256(slot.to_be_bytes::<32>()), &encoded);
             }
-            let leaf = TrieAccount {
-                nonce: entry.nonce,
-                balance: entry.balance,
-                storage_root: entry.storage.root(),
-                code_hash: entry.code_hash,
-            };
-            self.trie.set(key, &alloy_rlp::encode(leaf));
+            let storage_root = entry.storage.root();
+            self.trie.set(key, &alloy_rlp::encode(entry.leaf(storage_root)));
             list.push(AccountChange {
                 address,
                 gone: false,
@@ -186,6 +199,12 @@ impl World {
         for (key, slot) in account.storage.into_iter().filter(|(_, slot)| slot.is_changed()) {
             write_slot(entry, changed, key, slot.present_value);
         }
+    }
+}
+
+impl Entry {
+    fn leaf(&self, storage_root: B256) -> TrieAccount {
+        TrieAccount { nonce: self.nonce, balance: self.balance, storage_root, code_hash: self.code_hash }
     }
 }
 
