@@ -48,6 +48,8 @@ pub enum Role {
     Guard,
     /// The lab itself.
     Lab,
+    /// The vendor's update service.
+    Updates,
 }
 
 /// The row of a role.
@@ -67,7 +69,7 @@ struct Row {
 
 /// Roles and what there is to know of them. Parts of devices have no address on a wire of the bench: theirs stand for
 /// them in captures, with room for 131,071 of each.
-const ROLES: [Row; 17] = [
+const ROLES: [Row; 18] = [
     row(Role::Device, "dev", true, true, [10, 54, 0, 0], 1),
     row(Role::Ue, "ue", true, true, [10, 54, 0, 0], 2),
     row(Role::Card, "card", true, true, [10, 56, 0, 0], 0),
@@ -75,7 +77,7 @@ const ROLES: [Row; 17] = [
     row(Role::Mme, "mme", false, false, [10, 53, 1, 1], 4),
     row(Role::Hss, "hss", false, false, [10, 53, 0, 1], 5),
     row(Role::Gateway, "gw", false, false, [10, 53, 1, 2], 6),
-    row(Role::Services, "services", false, false, [10, 99, 0, 1], 16),
+    row(Role::Services, "services", false, false, [10, 99, 0, 1], 17),
     row(Role::Registrar, "registrar", false, false, [10, 99, 0, 10], 11),
     row(Role::Ledger, "ledger", false, false, [10, 53, 0, 1], 12),
     row(Role::Ca, "ca", false, false, [10, 99, 0, 20], 10),
@@ -85,6 +87,7 @@ const ROLES: [Row; 17] = [
     row(Role::Eim, "eim", false, false, [10, 99, 0, 60], 7),
     row(Role::Guard, "guard", false, false, [10, 99, 0, 70], 15),
     row(Role::Lab, "lab", false, false, [10, 53, 0, 1], 14),
+    row(Role::Updates, "updates", false, false, [10, 99, 0, 80], 16),
 ];
 
 const fn row(
@@ -151,6 +154,8 @@ impl Actor {
     pub const GUARD: Self = Self::one(Role::Guard);
     /// The lab.
     pub const LAB: Self = Self::one(Role::Lab);
+    /// The update service.
+    pub const UPDATES: Self = Self::one(Role::Updates);
 
     const fn one(role: Role) -> Self {
         Self { role, number: 0 }
@@ -280,13 +285,15 @@ pub enum Step {
     Enrol,
     /// Mutual TLS with the card's key; the cloud has received telemetry.
     Ready,
+    /// The device has the newest firmware that the vendor offers and the ledger vouches for.
+    Update,
     /// The device leaves the network.
     Detach,
 }
 
 impl Step {
     /// Every kind of step, in the order in which a device that nobody touches goes through them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Attach,
         Self::Download,
         Self::Enable,
@@ -294,6 +301,7 @@ impl Step {
         Self::Register,
         Self::Enrol,
         Self::Ready,
+        Self::Update,
         Self::Detach,
     ];
 
@@ -312,6 +320,7 @@ impl Step {
             Self::Register => "register",
             Self::Enrol => "enrol",
             Self::Ready => "ready",
+            Self::Update => "update",
             Self::Detach => "detach",
         }
     }

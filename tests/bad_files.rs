@@ -142,6 +142,27 @@ const GIVEN: &[(&str, &[Fault])] = &[
     ("euicc download LPA:1$127.0.0.1:1$X --virtual sim-profiles/lte-test.toml --ca {}", OF_A_FILE),
     ("euicc discover --virtual sim-profiles/lte-test.toml --ca {}", OF_A_FILE),
     ("euicc poll --eim 127.0.0.1:1 --virtual sim-profiles/lte-test.toml --ca {}", OF_A_FILE),
+    (
+        "update sign {} --key tests/vectors/update-key.pem --sequence 2 -o TMP/m.suit",
+        &[Missing, Folder, Unreadable],
+    ),
+    ("update sign sim-profiles/lte-test.toml --key {} --sequence 2 -o TMP/m.suit", OF_A_FILE),
+    (
+        "update sign sim-profiles/lte-test.toml --key tests/vectors/update-key.pem --sequence 2 -o {}",
+        &[Folder],
+    ),
+    ("update show {}", OF_A_FILE),
+    (
+        concat!(
+            "update verify {} --key ",
+            "8496811aae0baaabd26157189eecda26beaa8bf11b6f3fe6e2b5659c85dbc0ad",
+            "3b1f2a4b6c098131c0a36dacd1d78bd381dcdfb09c052db33991db7338b4a896"
+        ),
+        OF_A_FILE,
+    ),
+    ("update publish {} --key tests/vectors/update-key.pem --into TMP", &[Missing, Folder, Unreadable]),
+    ("update publish sim-profiles/lte-test.toml --key {} --into TMP", OF_A_FILE),
+    ("update publish sim-profiles/lte-test.toml --key tests/vectors/update-key.pem --into {}", OF_A_STATE),
     ("bench card {}", OF_A_FILE),
     ("bench esim --profile {}", OF_A_FILE),
     ("schema {}", OF_A_STATE),

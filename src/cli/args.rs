@@ -5,6 +5,7 @@ mod ledger;
 mod ota;
 mod pki;
 mod run;
+mod update;
 
 use std::path::PathBuf;
 
@@ -23,6 +24,7 @@ pub use ledger::*;
 pub use ota::*;
 pub use pki::*;
 pub use run::*;
+pub use update::*;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -85,6 +87,8 @@ pub enum Verb {
     /// Manage the profiles of an eUICC: an LPA, and an IPA
     #[command(after_long_help = exit::help())]
     Euicc(EuiccArgs),
+    /// Sign, show and check manifests of firmware updates, and write repositories of them
+    Update(UpdateArgs),
     /// Say what this machine has for a lab, and what each absence costs
     Doctor(DoctorArgs),
     /// Measure cellbed itself

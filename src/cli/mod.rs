@@ -27,6 +27,7 @@ mod report;
 mod run;
 mod strangers;
 mod terminal;
+mod update;
 mod yardstick;
 
 use std::process::ExitCode;
@@ -66,6 +67,7 @@ fn perform(verb: &Verb, live: Option<Live>) -> ExitCode {
         Verb::Esim(args) => esim::main(&args.verb),
         Verb::Profile(args) => profile::main(&args.verb),
         Verb::Euicc(args) => euicc::main(args),
+        Verb::Update(args) => update::main(&args.verb),
         Verb::Doctor(args) => doctor::main(args),
         Verb::Bench(args) => bench::main(args, live),
         Verb::Schema(args) => generate::schemas(args),

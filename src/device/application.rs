@@ -12,6 +12,7 @@ use crate::ca::DeviceCertificate;
 use crate::card::{CardHandle, CardSlot};
 use crate::crypto::tls::{self, KeyLogSink, SignFn, VirtualClock};
 use crate::crypto::{SoftKey, Tally};
+use crate::update::{Boot, Firmware};
 use crate::wire::Reason;
 
 /// What the application of one device has at hand.
@@ -36,6 +37,8 @@ pub struct Application {
     pub identity: Identity,
     /// How it speaks to the applet.
     pub dialect: Dialect,
+    /// What it is started from, in a device that takes updates.
+    pub firmware: Option<Box<Firmware>>,
 }
 
 /// What the host of a device does that it should not, on purpose.
@@ -76,12 +79,17 @@ pub struct Identity {
 }
 
 impl Application {
-    /// Everything that was in memory is gone.
-    pub fn power_lost(&mut self) {
+    /// Everything that was in memory is gone, and the device starts anew: what came of that, where it takes updates.
+    ///
+    /// # Errors
+    /// A refusal where nothing can be started.
+    pub fn power_lost(&mut self) -> Result<Option<Boot>, DeviceError> {
         self.identity = Identity::default();
         if self.applet == Applet::New {
             self.applet = Applet::Used;
         }
+        let Some(firmware) = &mut self.firmware else { return Ok(None) };
+        Ok(Some(firmware.boot()?.clone()))
     }
 
     /// The card was reset: what was selected on it is not any more.

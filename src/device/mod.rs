@@ -19,6 +19,7 @@ use crate::card::PortError;
 use crate::crypto::CryptoError;
 use crate::kernel::{Blame, Restless};
 use crate::ran::RanError;
+use crate::update::{PowerLost, UpdateError};
 use crate::wire::Reason;
 use iot_safe::IotSafeError;
 
@@ -73,6 +74,19 @@ impl From<IotSafeError> for DeviceError {
             IotSafeError::Port { source, .. } => Self::Port(source),
             error => Self::refused(Reason::CardRefused, error.to_string()),
         }
+    }
+}
+
+/// What is wrong with an update is a result.
+impl From<UpdateError> for DeviceError {
+    fn from(error: UpdateError) -> Self {
+        Self::refused(error.reason(), error.to_string())
+    }
+}
+
+impl From<PowerLost> for DeviceError {
+    fn from(error: PowerLost) -> Self {
+        UpdateError::from(error).into()
     }
 }
 

@@ -12,6 +12,9 @@ use crate::event::StepId;
 /// What the device says of itself when its power comes back, for those who look for it among the events.
 pub const POWER_CUT: &str = "battery pulled out and put back";
 
+/// What the device says of itself when it starts anew on purpose.
+pub const RESTART: &str = "starts anew";
+
 /// The battery of one device. Clones are one battery.
 #[derive(Debug, Clone, Default)]
 pub struct Battery(Arc<Mutex<State>>);

@@ -18,11 +18,22 @@ use super::{DeviceError, DeviceOutput, StepRefusal};
 use crate::event::{Actor, Body, Outcome, Step, StepId};
 use crate::kernel::Instant;
 use crate::net::Host;
+use crate::update::Boot;
 use crate::wire::Reason;
 
 /// Longer than any step takes in a cell with coverage: a step that is not done by then is refused. A step whose power
 /// was cut has as long once more.
 const STEP_TIME_LIMIT: Duration = Duration::from_secs(60);
+/// The same of an update, which waits for its wave and for images that do not start.
+const UPDATE_TIME_LIMIT: Duration = Duration::from_secs(900);
+
+/// After which time a step is given up.
+fn time_limit(step: Step) -> Duration {
+    match step {
+        Step::Update => UPDATE_TIME_LIMIT,
+        _ => STEP_TIME_LIMIT,
+    }
+}
 
 /// Where the device stands when the card holds another subscriber than the one that is attached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +60,8 @@ pub enum Turn {
     Detach,
     /// The battery is pulled out and put back.
     PowerCut,
+    /// The device starts anew, on purpose.
+    Restart,
     /// The power went with the last answer of the card: what was made of it is not to leave the device.
     CutOff,
 }
@@ -135,9 +148,9 @@ impl Procedure {
     pub fn deadline(&self) -> Option<Instant> {
         let lasts = match self.act()? {
             _ if self.fresh => Duration::ZERO,
-            Act::Step(_) => {
+            Act::Step(id) => {
                 let task = self.task.as_ref().and_then(|(_, task)| task.deadline());
-                let given_up = self.started + STEP_TIME_LIMIT;
+                let given_up = self.started + time_limit(id.step);
                 return (!self.over).then(|| task.map_or(given_up, |at| at.min(given_up)));
             }
             Act::Wait(time) => time,
@@ -283,7 +296,7 @@ impl Procedure {
         self.known.clear();
         self.refresh = Refresh::None;
         self.last_failure = None;
-        self.application.power_lost();
+        let boot = self.application.power_lost();
         if let Some(assistant) = &mut self.assistant {
             assistant.power_lost();
         }
@@ -295,7 +308,28 @@ impl Procedure {
             }
             _ => {}
         }
+        match boot {
+            Ok(None) => {}
+            Ok(Some(boot)) => self.tell_boot(&boot, out),
+            Err(DeviceError::Refused(refusal)) => self.refused(refusal, out),
+            Err(_) => self.over = true,
+        }
         self.connected
+    }
+
+    /// Says what was started.
+    fn tell_boot(&self, boot: &Boot, out: &mut Vec<DeviceOutput>) {
+        let mut fields = vec![("slot", boot.slot.to_string()), ("sequence", boot.sequence.to_string())];
+        if boot.hung > 0 {
+            fields.push(("hung", boot.hung.to_string()));
+        }
+        let change = match (boot.on_trial, boot.fell_back) {
+            (true, _) => "new firmware starts on trial",
+            (false, true) => "falls back to the firmware before",
+            (false, false) => "firmware starts",
+        };
+        let who = Actor::device(self.application.number);
+        out.push(DeviceOutput::Event(Body::note(who, change, fields)));
     }
 
     /// Does what can be done now.
@@ -343,8 +377,9 @@ impl Procedure {
             application: &mut self.application,
             assistant: self.assistant.as_mut(),
             host: host.as_deref_mut(),
-            until: self.started + STEP_TIME_LIMIT,
+            until: self.started + time_limit(step),
             recalling,
+            powered: !self.battery.is_lost(),
         };
         let flow = running.poll(&mut cx, out);
         DeviceOutput::of_card(&self.application.card, out);
@@ -359,6 +394,10 @@ impl Procedure {
                 Ok(Turn::Attach)
             }
             Ok(Flow::Detach) => Ok(Turn::Detach),
+            Ok(Flow::Restart) => {
+                self.hang_up(host);
+                Ok(Turn::Restart)
+            }
             Ok(Flow::CardChanged) => {
                 self.hang_up(host);
                 self.refresh = Refresh::Wanted;
@@ -398,12 +437,12 @@ impl Procedure {
 
     /// Gives the running step up when its time is over.
     pub fn check_deadline(&mut self, now: Instant, host: Option<&mut Host>, out: &mut Vec<DeviceOutput>) {
-        let runs = matches!(self.act(), Some(Act::Step(_))) && !self.over;
-        if !runs || now < self.started + STEP_TIME_LIMIT {
+        let Some(limit) = self.step().filter(|_| !self.over).map(|id| time_limit(id.step)) else { return };
+        if now < self.started + limit {
             return;
         }
         self.hang_up(host);
-        let seconds = STEP_TIME_LIMIT.as_secs();
+        let seconds = limit.as_secs();
         let refusal = self.last_failure.take().unwrap_or_else(|| StepRefusal {
             reason: Reason::Timeout,
             detail: format!("not done after {seconds} s"),

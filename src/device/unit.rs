@@ -2,7 +2,7 @@
 
 use super::DeviceError;
 use super::output::DeviceOutput;
-use super::power::{Battery, POWER_CUT};
+use super::power::{Battery, POWER_CUT, RESTART};
 use super::procedure::{Holdings, Procedure, Turn};
 use crate::card::CardHandle;
 use crate::event::{Actor, Body, Message, StateChange};
@@ -128,7 +128,8 @@ impl Device {
                 Turn::Idle | Turn::Moved | Turn::CutOff => {}
                 Turn::Attach => self.attach(now, out)?,
                 Turn::Detach => self.modem(now, UeInput::Detach, out)?,
-                Turn::PowerCut => self.lose_power(now, out)?,
+                Turn::PowerCut => self.lose_power(now, POWER_CUT, out)?,
+                Turn::Restart => self.lose_power(now, RESTART, out)?,
             }
             idle &= !self.settle_refresh(out)?;
             if self.procedure.take_refresh_request() {
@@ -140,7 +141,7 @@ impl Device {
                 idle = false;
             }
             if self.battery.is_lost() {
-                self.lose_power(now, out)?;
+                self.lose_power(now, POWER_CUT, out)?;
                 idle = false;
             }
             if idle {
@@ -199,13 +200,19 @@ impl Device {
 
     /// The battery was pulled out, and is put back: nothing of the modem, the IP stack and the application outlives
     /// that, and of the card what it has written down. The network learns of it when the device comes again.
-    fn lose_power(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) -> Result<(), DeviceError> {
+    /// `why` says what has happened: a device that starts anew on purpose loses the same.
+    fn lose_power(
+        &mut self,
+        now: Instant,
+        why: &'static str,
+        out: &mut Vec<DeviceOutput>,
+    ) -> Result<(), DeviceError> {
         self.battery.restore();
         self.card.lock().map_err(|_| DeviceError::Slot)?.reset()?;
         self.ue = Ue::new(self.modem.0.clone(), self.card.clone(), self.modem.1.clone());
         self.host = None;
         (self.is_on, self.card_changed) = (false, false);
-        out.push(DeviceOutput::Event(Body::note(Actor::device(self.number), POWER_CUT, Vec::new())));
+        out.push(DeviceOutput::Event(Body::note(Actor::device(self.number), why, Vec::new())));
         match self.procedure.power_lost(now, out) {
             true => self.modem(now, UeInput::PowerOn, out),
             false => Ok(()),

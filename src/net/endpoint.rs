@@ -22,6 +22,10 @@ pub const SMDS: ServiceAddress = ServiceAddress { actor: Actor::SMDS, port: 443,
 /// The same of the eIM.
 pub const EIM: ServiceAddress = ServiceAddress { actor: Actor::EIM, port: 443, name: "eim.cellbed.test" };
 
+/// The same of the update service.
+pub const UPDATES: ServiceAddress =
+    ServiceAddress { actor: Actor::UPDATES, port: 443, name: "updates.cellbed.test" };
+
 /// The eSIM servers: all that a bootstrap subscription reaches.
 pub const ESIM_SERVERS: [ServiceAddress; 3] = [SMDP, SMDS, EIM];
 

@@ -47,6 +47,8 @@ pub enum Proposal<'a> {
     Registration(&'a Registration),
     /// A certificate, once whoever issues it has found everything else in order.
     Certificate,
+    /// What it runs, signed by its card.
+    Report,
 }
 
 /// A proposal that may be submitted.

@@ -7,7 +7,7 @@ use crate::ca::{ClientCertificate, DeviceCertificate};
 use crate::crypto::key::halves;
 use crate::event::Actor;
 use crate::id::DeviceName;
-use crate::ledger::{Engine, Status};
+use crate::ledger::{DeviceRecord, Engine, Status};
 use crate::wire::Reason;
 use crate::wire::http;
 use crate::wire::registration::Problem;
@@ -74,8 +74,21 @@ fn admit(
     let certificate = device.filter(|device| device.name().to_string() == client_id).ok_or_else(|| {
         Problem::new(403, Reason::ClientIdentityMismatch, "the certificate names another client")
     })?;
+    active_device(&certificate, ledger)?;
+    Ok(certificate.name())
+}
+
+/// The device with this certificate, by what the ledger calls it, and its record there.
+///
+/// # Errors
+/// Where the ledger does not know its key, has it as anything but active, or has another certificate for it.
+pub(super) fn active_device(
+    certificate: &DeviceCertificate,
+    ledger: &Engine,
+) -> Result<([u8; 32], DeviceRecord), Problem> {
     let (x, y) = halves(certificate.public());
-    let record = ledger.id_of_key(&x, &y).and_then(|id| ledger.device(&id)).ok_or_else(|| {
+    let found = ledger.id_of_key(&x, &y).and_then(|id| Some((id, ledger.device(&id)?)));
+    let (id, record) = found.ok_or_else(|| {
         Problem::new(403, Reason::DeviceNotOnLedger, "the ledger has no record of this device's key")
     })?;
     if record.status != Status::Active {
@@ -85,5 +98,5 @@ fn admit(
         let detail = "the ledger has another certificate for this device";
         return Err(Problem::new(403, Reason::CertificateSuperseded, detail));
     }
-    Ok(certificate.name())
+    Ok((id, record))
 }

@@ -16,6 +16,7 @@ mod rate;
 pub mod registrar;
 pub mod servers;
 pub mod sessions;
+pub mod updates;
 
 pub use cloud::Cloud;
 pub use enrolment::Enrolment;
@@ -25,6 +26,7 @@ pub use offices::Offices;
 pub use peer::ServiceOutput;
 pub use registrar::{Registrar, RegistrationPolicy};
 pub use sessions::{Holders, SessionRefusal, Sessions};
+pub use updates::{UpdateFault, UpdateSetup, Updates};
 
 use crate::ca::CaError;
 use crate::card::CardError;
@@ -59,6 +61,8 @@ pub enum ServiceError {
         "the profile package has no USIM with keys of its own that a subscriber's could replace; take another"
     )]
     EsimPackage,
+    #[error("the update service cannot make its releases: {0}")]
+    Release(String),
 }
 
 impl ServiceError {
@@ -73,6 +77,7 @@ impl ServiceError {
             Self::Net(error) => error.blame(),
             Self::Esim(error) => error.blame(),
             Self::EsimStore(_) | Self::EsimPackage => Blame::Bench,
+            Self::Release(_) => Blame::Ours,
         }
     }
 }

@@ -6,7 +6,7 @@ use super::guard::{Deed, OPERATOR_ACTS, OperatorAct};
 use super::inventory::Inventory;
 use super::office::{Answer, Caller, Context, Notice, Office, Request, Response};
 use super::orders::Change;
-use super::{Cloud, Enrolment, Guard, Registrar, ServiceError};
+use super::{Cloud, Enrolment, Guard, Registrar, ServiceError, Updates};
 use crate::event::{Actor, Body};
 use crate::kernel::{Gone, Instant};
 use crate::ledger::StatusChanged;
@@ -33,6 +33,8 @@ pub struct Offices {
     pub guard: Guard,
     /// The eSIM servers, on a bench with some.
     pub esim: Option<EsimServices>,
+    /// The update service, on a bench with one.
+    pub updates: Option<Updates>,
     /// The devices that the operator has ordered.
     pub inventory: Inventory,
     /// The ledger, with what waits to be written.
@@ -42,8 +44,8 @@ pub struct Offices {
 impl Offices {
     /// Takes the offices down one by one, and names each once it is gone.
     pub(super) fn take_down(self, gone: Gone<'_>) {
-        let Self { registrar, enrolment, cloud, guard, esim, inventory, chain } = self;
-        drop((registrar, cloud, guard));
+        let Self { registrar, enrolment, cloud, guard, esim, updates, inventory, chain } = self;
+        drop((registrar, cloud, guard, updates));
         gone("registrar and cloud");
         drop(enrolment);
         gone("CA");
@@ -67,12 +69,16 @@ impl Offices {
         request: &Request<'_>,
         events: &mut Vec<Body>,
     ) -> Result<Answer, ServiceError> {
-        let Self { registrar, enrolment, cloud, esim, inventory, chain, .. } = self;
+        let Self { registrar, enrolment, cloud, esim, updates, inventory, chain, .. } = self;
         let office: &mut dyn Office = match who.at {
             Actor::CA => enrolment,
             Actor::CLOUD => cloud,
             Actor::SMDP | Actor::SMDS | Actor::EIM => match esim {
                 Some(esim) => esim,
+                None => return Ok(http::Response::new(503).into()),
+            },
+            Actor::UPDATES => match updates {
+                Some(updates) => updates,
                 None => return Ok(http::Response::new(503).into()),
             },
             _ => registrar,
@@ -106,7 +112,8 @@ impl Offices {
 
     /// When something happens by itself.
     pub fn deadline(&self) -> Option<Instant> {
-        self.chain.deadline()
+        let updates = self.updates.as_ref().and_then(Updates::deadline);
+        [self.chain.deadline(), updates].into_iter().flatten().min()
     }
 
     /// Lets happen what is due, and returns the answers that waited for it and what has changed for devices.
@@ -114,15 +121,19 @@ impl Offices {
     /// # Errors
     /// Where the chain could not be kept: nothing of the block is acknowledged then.
     pub fn wake(&mut self, now: Instant, events: &mut Vec<Body>) -> Result<Woken, ServiceError> {
-        let Self { registrar, enrolment, guard, inventory, chain, .. } = self;
+        let Self { registrar, enrolment, guard, updates, inventory, chain, .. } = self;
         let Woken { mut answers, mut changes } = Woken::default();
+        if let Some(updates) = updates {
+            updates.open(now, chain, events)?;
+        }
         for sealed in chain.poll(now, events)? {
             let status = sealed.receipt.status_changes.iter();
             let (block, transaction) = (sealed.block, sealed.receipt.tx_hash);
             let change = |status: &StatusChanged| Change { block, transaction, status: status.clone() };
             let followed: Vec<_> = status.map(change).filter(Change::is_followed).collect();
             let submitters: [&mut dyn Office; 3] = [registrar, enrolment, guard];
-            for office in submitters {
+            let updates = updates.as_mut().map(|updates| updates as &mut dyn Office);
+            for office in submitters.into_iter().chain(updates) {
                 let mut cx =
                     Context { now, inventory: &mut *inventory, chain, events, answers: &mut answers };
                 office.notify(&Notice::Sealed(&sealed), &mut cx)?;

@@ -12,13 +12,14 @@ use crate::crypto::{SoftKey, Tally};
 use crate::event::Actor;
 use crate::kernel::RngTree;
 use crate::net::ServiceAddress;
-use crate::net::endpoint::{BROKER, EST, PKI, REGISTRAR};
+use crate::net::endpoint::{BROKER, EST, PKI, REGISTRAR, UPDATES};
 
 /// The servers of the services, each at its endpoint; one without a configuration of TLS speaks plain HTTP.
 pub struct Servers(Vec<(ServiceAddress, Option<Arc<ServerConfig>>)>);
 
 impl Servers {
-    /// The servers with fresh keys and certificates of `authority`. Each draws from its own branch of `rng`.
+    /// The servers with fresh keys and certificates of `authority`, the update service among them where `updates`. Each draws
+    /// from its own branch of `rng`.
     ///
     /// # Errors
     /// Where the authority or TLS refuses what it is given.
@@ -28,6 +29,7 @@ impl Servers {
         tally: &Tally,
         clock: &VirtualClock,
         key_log: Option<&KeyLogSink>,
+        updates: bool,
     ) -> Result<Self, ServiceError> {
         let roots = [authority.root_der().to_vec()];
         let mut server = |endpoint: ServiceAddress, clients: ClientAuth<'_>| {
@@ -47,8 +49,10 @@ impl Servers {
             (EST, ClientAuth::Asked(&roots)),
             (BROKER, ClientAuth::Required(&roots)),
         ];
+        let updates = updates.then_some((UPDATES, ClientAuth::Required(&roots)));
         let with_config = |(endpoint, clients)| Ok((endpoint, Some(server(endpoint, clients)?)));
-        let mut servers = servers.into_iter().map(with_config).collect::<Result<Vec<_>, ServiceError>>()?;
+        let mut servers =
+            servers.into_iter().chain(updates).map(with_config).collect::<Result<Vec<_>, ServiceError>>()?;
         servers.push((PKI, None));
         Ok(Self(servers))
     }

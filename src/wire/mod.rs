@@ -26,6 +26,7 @@ pub mod s1ap;
 pub mod saip;
 pub mod suit;
 pub mod tlv;
+pub mod update;
 
 pub use apdu::{ApduError, Command, StatusWord};
 pub use label::{Fields, Label, Proto};

@@ -21,8 +21,12 @@ use crate::device::procedure::Procedure;
 use crate::esim::pki::Pki;
 use crate::event::Actor;
 use crate::kernel::RngTree;
+use crate::ledger::Model;
 use crate::ran::{UeConfig, usim};
+use crate::services::ServiceError;
 use crate::services::esim::Eum;
+use crate::services::updates::Delivered;
+use crate::update::{Firmware, Trust};
 
 /// What is not as it should be inside a device, on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,6 +59,10 @@ pub struct Blueprint {
     pub eum: Option<Arc<str>>,
     /// How its application speaks to the IoT SAFE applet.
     pub dialect: Dialect,
+    /// Its model.
+    pub model: Arc<str>,
+    /// The revision of its board.
+    pub board: u8,
 }
 
 /// What makes cards eUICCs, and what their devices know of the eSIM side.
@@ -78,6 +86,8 @@ pub struct Factory {
     pub plan: Vec<Act>,
     /// Present where the cards are eUICCs.
     pub esim: Option<EsimIssue>,
+    /// The firmware that devices are delivered with, where they take updates.
+    pub delivered: Option<Delivered>,
     /// The root that the operator leaves on every card, DER.
     pub trust_anchor: Vec<u8>,
     /// The clock by which devices judge certificates.
@@ -163,6 +173,7 @@ impl Factory {
             },
             identity: Identity::default(),
             dialect: blueprint.dialect,
+            firmware: self.delivered.as_ref().map(|one| delivered(one, blueprint)).transpose()?.map(Box::new),
         };
         Ok(Device::new(
             number,
@@ -222,6 +233,14 @@ impl Factory {
             }
         }))))
     }
+}
+
+/// The firmware of a new device.
+fn delivered(delivered: &Delivered, blueprint: &Blueprint) -> Result<Firmware, WorldError> {
+    let model = Model::new(&blueprint.model).map_err(|error| ServiceError::Release(error.to_string()))?;
+    let trust = Trust { model, ..delivered.trust.clone() };
+    let firmware = Firmware::delivered(trust, &delivered.envelope, &delivered.image, blueprint.board);
+    Ok(firmware.map_err(|error| ServiceError::Release(error.to_string()))?)
 }
 
 /// What the card computes, in the words of the tally.

@@ -25,7 +25,7 @@ use crate::device::plan::{Act, Cut};
 use crate::event::Actor;
 use crate::id::{DeviceName, Plmn};
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
-use crate::ledger::{Genesis, Ledger, LedgerKeys, LedgerOp, Operators, Place};
+use crate::ledger::{Account, Genesis, Ledger, LedgerKeys, LedgerOp, LightAnchors, Model, Operators, Place};
 use crate::net::endpoint::{ESIM_SERVERS, PKI};
 use crate::ran::{AirModel, Enb, EnbConfig, UeConfig};
 use crate::services::chain::Chain;
@@ -35,7 +35,11 @@ use crate::services::network::Services;
 use crate::services::orders::{ISSUER, Orders};
 use crate::services::ota::OtaServer;
 use crate::services::servers::Servers;
-use crate::services::{Cloud, Enrolment, Guard, Holders, Offices, Registrar, RegistrationPolicy, Sessions};
+use crate::services::updates::Delivered;
+use crate::services::{
+    Cloud, Enrolment, Guard, Holders, Offices, Registrar, RegistrationPolicy, ServiceError, Sessions,
+    UpdateFault, UpdateSetup, Updates,
+};
 use crate::wire::ota::Counter;
 
 /// The chain identifier of a bench's ledger (EIP-155): "cell" in a private range.
@@ -80,6 +84,8 @@ pub struct DeviceSetup {
     pub model: Option<Arc<str>>,
     /// How its application speaks to the IoT SAFE applet.
     pub dialect: Dialect,
+    /// What goes wrong with its update on purpose.
+    pub update_fault: Option<UpdateFault>,
 }
 
 /// One base station, as the bench wants it.
@@ -143,6 +149,8 @@ pub struct Setup {
     pub acts: Vec<PlannedAct>,
     /// How long the certificate of a device is valid, in seconds, where that is not for the authority to say.
     pub certificate_validity_s: Option<u32>,
+    /// The update service, where there is one.
+    pub updates: Option<UpdateSetup>,
     /// Packets to cards count from here, where the cards' own counters are lower: a card that outlives the run has
     /// counted the packets of others.
     pub ota_counter: Counter,
@@ -178,7 +186,9 @@ impl World {
         if let Some(seconds) = setup.certificate_validity_s {
             authority = authority.for_clients_s(seconds.into());
         }
-        let mut servers = Servers::new(&mut authority, &rng, &tally, &clock, setup.key_log.as_ref())?;
+        let updates = setup.updates.is_some();
+        let mut servers =
+            Servers::new(&mut authority, &rng, &tally, &clock, setup.key_log.as_ref(), updates)?;
         let (ledger, operators) = ledger(&setup.name, &rng, &tally, place.into())?;
         let (mut epc, inventory, mut holders, mut ota) = network(&setup, &rng)?;
         let (esim, issue) = match &setup.esim {
@@ -205,10 +215,19 @@ impl World {
             }
             None => (None, None),
         };
+        let (updates, delivered) = match &setup.updates {
+            Some(plan) => {
+                let (office, delivered) =
+                    updates_of(plan, &setup.devices, operators.publisher, ledger.light_anchors(), &rng)?;
+                (Some(office), Some(delivered))
+            }
+            None => (None, None),
+        };
         let factory = Factory {
             blueprints: setup.devices.iter().map(blueprint).collect(),
             plan: setup.plan.clone(),
             esim: issue,
+            delivered,
             trust_anchor: authority.root_der().to_vec(),
             clock: clock.clone(),
             key_log: setup.key_log.clone(),
@@ -226,6 +245,7 @@ impl World {
             cloud: Cloud::default(),
             guard: Guard::new(operators.guard),
             esim,
+            updates,
             inventory,
             chain,
         };
@@ -288,7 +308,23 @@ fn blueprint(device: &DeviceSetup) -> Blueprint {
         mischief: device.mischief,
         eum: device.eum.clone(),
         dialect: device.dialect,
+        model: device.model.clone().unwrap_or_else(|| MODEL.into()),
+        board: UpdateFault::board(device.update_fault),
     }
+}
+
+/// The update service, and what devices are delivered with. Its releases are for the model of the first device.
+fn updates_of(
+    plan: &UpdateSetup,
+    devices: &[DeviceSetup],
+    account: Account,
+    ledger: LightAnchors,
+    rng: &RngTree,
+) -> Result<(Updates, Delivered), WorldError> {
+    let model = devices.first().and_then(|device| device.model.as_deref()).unwrap_or(MODEL);
+    let model = Model::new(model).map_err(|error| ServiceError::Release(error.to_string()))?;
+    let faults = (1..).zip(devices).filter_map(|(number, device)| Some((number, device.update_fault?)));
+    Ok(Updates::new(plan, model, account, ledger, faults.collect(), rng)?)
 }
 
 fn ledger(name: &str, rng: &RngTree, tally: &Tally, place: Place) -> Result<(Ledger, Operators), WorldError> {

@@ -47,7 +47,7 @@ impl Site {
         let mut lab = Lab::new();
         let (rng, tally) = (RngTree::new(7), Tally::new());
         let clock = VirtualClock::new(EPOCH_UNIX_S);
-        let servers = Servers::new(&mut lab.authority, &rng, &tally, &clock, None).unwrap();
+        let servers = Servers::new(&mut lab.authority, &rng, &tally, &clock, None, false).unwrap();
         let mut holders = Holders::default();
         for (number, subject) in (1..).zip(subjects) {
             holders.add(subject.iccid.clone(), number, Imei::test(number));

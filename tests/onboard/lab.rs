@@ -293,6 +293,7 @@ impl Lab {
             cloud: Cloud::default(),
             guard: Guard::new(self.operators.guard),
             esim: None,
+            updates: None,
             inventory: self.inventory,
             chain: Chain::new(self.ledger.into()),
         }

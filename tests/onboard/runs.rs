@@ -31,7 +31,7 @@ fn profile() -> Arc<SimProfile> {
 
 /// Every step of a device whose card is no eUICC.
 fn plain_steps() -> Vec<StepId> {
-    StepId::numbered(Step::ALL.into_iter().filter(|step| !step.is_esim()))
+    StepId::numbered(Step::ALL.into_iter().filter(|step| !step.is_esim() && *step != Step::Update))
 }
 
 pub fn setup(devices: u32) -> Setup {
@@ -50,6 +50,7 @@ pub fn setup(devices: u32) -> Setup {
         eum: None,
         model: None,
         dialect: Dialect::default(),
+        update_fault: None,
     };
     Setup {
         name: "test".into(),
@@ -72,6 +73,7 @@ pub fn setup(devices: u32) -> Setup {
         quarantine: Quarantine::Detach,
         acts: Vec::new(),
         certificate_validity_s: None,
+        updates: None,
         ota_counter: Counter::default(),
     }
 }
@@ -258,9 +260,12 @@ fn a_step_is_given_up_at_its_time_limit() {
             mischief: Mischief::None,
             eum: None,
             dialect: Dialect::default(),
+            model: "cellbed-virtual-1".into(),
+            board: 0,
         }],
         plan: plain_steps().into_iter().map(Act::Step).collect(),
         esim: None,
+        delivered: None,
         trust_anchor: vec![0x30, 0x00],
         clock: cellbed::crypto::tls::VirtualClock::new(0),
         key_log: None,

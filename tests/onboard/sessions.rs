@@ -38,7 +38,7 @@ impl Line {
     pub fn new(mut lab: Lab, subject: &Subject) -> Self {
         let (rng, tally) = (RngTree::new(7), Tally::new());
         let clock = VirtualClock::new(EPOCH_UNIX_S + 60);
-        let servers = Servers::new(&mut lab.authority, &rng, &tally, &clock, None).unwrap();
+        let servers = Servers::new(&mut lab.authority, &rng, &tally, &clock, None, false).unwrap();
         let root = lab.authority.root_der().to_vec();
         let now = Instant::ZERO + Duration::from_secs(60);
         let mut holders = Holders::default();

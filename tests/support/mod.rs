@@ -35,7 +35,7 @@ const fn elsewhere(name: &'static str, remedy: &'static str) -> Need {
     Need { name, remedy, from_lab_test: false }
 }
 
-pub const NEEDS: [Need; 20] = [
+pub const NEEDS: [Need; 21] = [
     debian("tshark", "apt-get install tshark"),
     debian("openssl", "apt-get install openssl"),
     debian("curl", "apt-get install curl"),
@@ -73,6 +73,10 @@ pub const NEEDS: [Need; 20] = [
     elsewhere(
         "pkcs11",
         "name a PKCS#11 module for IoT SAFE in IOT_SAFE_PKCS11_MODULE; libengine-pkcs11-openssl",
+    ),
+    elsewhere(
+        "python-tuf",
+        "python3 -m venv FOLDER, then FOLDER/bin/pip install tuf securesystemslib[crypto], and name its Python in TUF_PYTHON",
     ),
     elsewhere("go-sumdb", "apt-get install golang-go golang-golang-x-mod-dev"),
     elsewhere("strongswan", "apt-get install strongswan-pki libstrongswan-standard-plugins (5.9.8 or later)"),

@@ -12,6 +12,8 @@ pub enum Flow {
     Detach,
     /// The card holds another subscriber now, whom the modem has to attach before the step goes on.
     CardChanged,
+    /// The device is to start anew, on purpose.
+    Restart,
     /// The step is done; this is what it proves.
     Done(String),
 }

@@ -10,6 +10,7 @@ mod flow;
 mod keys;
 mod register;
 mod report;
+mod update;
 
 pub use flow::Flow;
 use serde::de::DeserializeOwned;
@@ -44,6 +45,8 @@ pub struct DeviceContext<'a> {
     /// Whether the task is not the step that runs, but an earlier one that the device goes through once more to learn
     /// what it has forgotten.
     pub recalling: bool,
+    /// Whether the device has power: without it nothing is written down any more.
+    pub powered: bool,
 }
 
 /// A step that is under way.
@@ -83,6 +86,7 @@ pub fn task(step: Step) -> Box<dyn Task> {
         Step::Register => Box::new(register::Register::default()),
         Step::Enrol => Box::new(enrol::Enrol::default()),
         Step::Ready => Box::new(report::Report::default()),
+        Step::Update => Box::new(update::Update::default()),
         Step::Detach => Box::new(detach::Detach::default()),
     }
 }
@@ -98,7 +102,7 @@ pub fn needed_for(step: Step) -> &'static [Step] {
         Step::Attach | Step::Download | Step::Enable | Step::Keys | Step::Detach => &[],
         Step::Register => &[Step::Keys],
         Step::Enrol => &[Step::Keys, Step::Register],
-        Step::Ready => &[Step::Keys, Step::Register, Step::Enrol],
+        Step::Ready | Step::Update => &[Step::Keys, Step::Register, Step::Enrol],
     }
 }
 
@@ -189,8 +193,13 @@ fn accepted<T: DeserializeOwned>(response: &Response) -> Result<T, DeviceError> 
         return serde_json::from_slice(&response.body)
             .map_err(|error| DeviceError::refused(Reason::MalformedAnswer, error.to_string()));
     }
+    Err(refusal_in(response))
+}
+
+/// The refusal that an answer carries which is no success.
+fn refusal_in(response: &Response) -> DeviceError {
     match serde_json::from_slice::<Problem>(&response.body) {
-        Ok(problem) => Err(DeviceError::refused(problem.reason, problem.detail)),
-        Err(_) => Err(DeviceError::refused(Reason::Http(response.status), response.reason.clone())),
+        Ok(problem) => DeviceError::refused(problem.reason, problem.detail),
+        Err(_) => DeviceError::refused(Reason::Http(response.status), response.reason.clone()),
     }
 }

@@ -63,6 +63,7 @@ impl Run {
                 eum: device.eum,
                 model: device.model,
                 dialect: device.iot_safe,
+                update_fault: scenario.fault_of(device.number).and_then(FaultKind::of_update),
             })
         });
         Setup {
@@ -88,6 +89,7 @@ impl Run {
             quarantine: self.bench.quarantine,
             acts: scenario.operator.iter().map(Operation::planned).collect(),
             certificate_validity_s: self.bench.certificate_validity_s,
+            updates: scenario.update.as_ref().map(Into::into),
             ota_counter: self.ota_counter(),
         }
     }

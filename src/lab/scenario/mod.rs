@@ -9,6 +9,7 @@ mod order;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod update;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,9 +29,11 @@ use crate::event::{Step, StepId};
 use crate::id::Plmn;
 use crate::io::files;
 use crate::ran::Rat;
+use crate::services::UpdateFault;
 
 pub use esim::{EsimDownload, EsimPlan, EumPlan};
 pub use operator::Operation;
+pub use update::{CampaignSection, UpdatePlan};
 
 /// The most devices that one scenario may have.
 pub const DEVICES_MAX: u32 = 100_000;
@@ -56,7 +59,8 @@ pub struct Scenario {
     #[schemars(range(min = 1, max = 31_536_000))]
     pub time_limit_s: u32,
     /// What every device does, in this order: steps, which may repeat, and what stands between them. Default: every
-    /// step once, `download` and `enable` only where there is an `esim` section.
+    /// step once, `download` and `enable` only where there is an `esim` section, `update` only where there is an `update`
+    /// section.
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub steps: Vec<Entry>,
@@ -66,6 +70,8 @@ pub struct Scenario {
     /// The eSIM side: where the operational profiles come from. Every device's card is an eUICC then, whose `profile`
     /// is the bootstrap profile.
     pub esim: Option<EsimPlan>,
+    /// The vendor's update service: what devices run, and what they are offered.
+    pub update: Option<UpdatePlan>,
     /// The devices, in groups of equal ones, numbered from 1 through all groups.
     #[schemars(length(min = 1))]
     pub device: Vec<DeviceGroup>,
@@ -97,7 +103,11 @@ impl Scenario {
 
     /// Every step, those about an eSIM profile only where there is one to come.
     fn default_steps(&self) -> Vec<Entry> {
-        let steps = Step::ALL.into_iter().filter(|step| self.esim.is_some() || !step.is_esim());
+        let has_section = |step: &Step| match step {
+            Step::Update => self.update.is_some(),
+            step => self.esim.is_some() || !step.is_esim(),
+        };
+        let steps = Step::ALL.into_iter().filter(has_section);
         steps.map(Entry::Step).collect()
     }
 }
@@ -307,9 +317,43 @@ pub enum FaultKind {
     /// The card has every secret of its identity but the operator's keys for packets over the air: a copy that was made
     /// from what the home network has.
     CardNoOtaKeys,
+    /// The update service offers firmware that nobody has published on the ledger.
+    UpdateNotOnLedger,
+    /// The update service offers firmware that was withdrawn.
+    UpdateWithdrawn,
+    /// The update service offers firmware that is older than what the device runs.
+    UpdateOlder,
+    /// The update service offers firmware for devices of another vendor.
+    UpdateOtherVendor,
+    /// The update service offers firmware that somebody else has signed, and published.
+    UpdateOtherAuthor,
+    /// A bit of the manifest is changed on its way.
+    UpdateTamperedManifest,
+    /// A bit of the image is changed on its way.
+    UpdateTamperedImage,
+    /// The new firmware hangs on the board of this device.
+    UpdateHangs,
+    /// The new firmware never reaches the update service from the board of this device.
+    UpdateMute,
 }
 
 impl FaultKind {
+    /// What goes wrong with the update of the device, where it is that.
+    pub fn of_update(self) -> Option<UpdateFault> {
+        Some(match self {
+            Self::UpdateNotOnLedger => UpdateFault::NotOnLedger,
+            Self::UpdateWithdrawn => UpdateFault::Withdrawn,
+            Self::UpdateOlder => UpdateFault::Older,
+            Self::UpdateOtherVendor => UpdateFault::OtherVendor,
+            Self::UpdateOtherAuthor => UpdateFault::OtherAuthor,
+            Self::UpdateTamperedManifest => UpdateFault::TamperedManifest,
+            Self::UpdateTamperedImage => UpdateFault::TamperedImage,
+            Self::UpdateHangs => UpdateFault::Hangs,
+            Self::UpdateMute => UpdateFault::Mute,
+            _ => return None,
+        })
+    }
+
     /// Whether it concerns the download of an eSIM profile.
     pub fn is_esim(self) -> bool {
         matches!(

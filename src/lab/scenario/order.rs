@@ -7,7 +7,7 @@ use crate::event::Step;
 use crate::lab::document::Document;
 
 /// Pairs of steps of which the second makes no sense before the first, where a scenario has both.
-const FIRST_AND_THEN: [(Step, Step); 6] = [
+const FIRST_AND_THEN: [(Step, Step); 7] = [
     (Step::Download, Step::Enable),
     // Each profile has an applet of its own: a key that was made before would be in another one.
     (Step::Enable, Step::Keys),
@@ -15,6 +15,7 @@ const FIRST_AND_THEN: [(Step, Step); 6] = [
     (Step::Keys, Step::Enrol),
     (Step::Register, Step::Enrol),
     (Step::Enrol, Step::Ready),
+    (Step::Enrol, Step::Update),
 ];
 
 /// Notes every entry of `steps` in `document` that could never be done where it stands.
@@ -79,10 +80,15 @@ fn wrong(
             "the second",
             "a device has one operational profile: leave it out".to_owned(),
         )),
-        Step::Ready if !runs(Step::Enrol) => Some((
-            "step `ready` comes without `enrol`".to_owned(),
-            "no certificate to report with",
+        Step::Ready | Step::Update if !runs(Step::Enrol) => Some((
+            format!("step `{name}` comes without `enrol`"),
+            "no certificate to show",
             "put `enrol` before it, or leave it out".to_owned(),
+        )),
+        Step::Update if scenario.update.is_none() => Some((
+            "step `update` comes without an `update` section".to_owned(),
+            "nobody offers updates",
+            "write `[update]`, or leave the step out".to_owned(),
         )),
         _ if missing.is_some() => missing.map(|(first, _)| {
             (

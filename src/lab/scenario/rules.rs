@@ -231,6 +231,12 @@ fn faults(scenario: &Scenario, document: &mut Document<'_>) {
             let help = "take a scenario without an `esim` section".to_owned();
             document.problem(span, message, "there is an `esim` section", Some(help));
         }
+        if fault.kind.of_update().is_some() && scenario.update.is_none() {
+            let span = document.root().key("fault").item(i).key("kind").span();
+            let message = "this fault is of an update, and nobody offers one";
+            let help = "write `[update]`, or take another fault".to_owned();
+            document.problem(span, message, "there is no `update` section", Some(help));
+        }
         if !faulty.insert(fault.device) {
             let message = format!("device {} has two faults", fault.device);
             let help = "one fault per device: use another device for the other one".to_owned();

@@ -63,6 +63,21 @@ fn messages(source: &str) -> Vec<String> {
 }
 
 #[test]
+fn updates_come_with_their_section() {
+    let source = "summary = \"x\"\n[[device]]\nprofile = \"lte-test\"\n";
+    let with = |more: &str| read(&format!("{source}{more}"));
+    assert!(!with("").unwrap().steps.contains(&Entry::Step(Step::Update)));
+    let scenario = with("[update.campaign]\nwaves = [1, 10]").unwrap();
+    assert!(scenario.steps.contains(&Entry::Step(Step::Update)));
+    let setup = crate::services::UpdateSetup::from(scenario.update.as_ref().unwrap());
+    assert_eq!(setup.campaign.unwrap().waves, [1, 10, 0], "the last wave has all that are left");
+    let fault = "[[fault]]\nkind = \"update-withdrawn\"\ndevice = 1\n";
+    assert!(with(&format!("[update]\n{fault}")).is_ok());
+    let told = with(fault).unwrap_err();
+    assert!(told[0].to_string().contains("this fault is of an update, and nobody offers one"), "{told:?}");
+}
+
+#[test]
 fn null_integrity_is_refused_with_its_reason() {
     let problems = read(&VALID.replace("\"eia1\"", "\"eia0\"")).unwrap_err();
     let help = problems[0].help.as_deref().unwrap();
@@ -489,6 +504,8 @@ fn what_a_device_could_never_do_is_refused() {
         ("\"attach\", \"detach\", \"detach\"", "step `detach` comes while the device is detached"),
         ("\"attach\", { power_cut = true }, \"detach\"", "step `detach` comes while the device is detached"),
         ("\"attach\", \"keys\", \"ready\"", "step `ready` comes without `enrol`"),
+        ("\"attach\", \"keys\", \"update\"", "step `update` comes without `enrol`"),
+        ("\"attach\", \"enrol\", \"update\"", "step `update` comes without an `update` section"),
         ("\"attach\", \"ready\", \"enrol\"", "step `ready` cannot come before `enrol`"),
         ("\"attach\", \"enrol\", \"keys\"", "step `enrol` cannot come before `keys`"),
         ("\"keys\", \"register\"", "step `register` needs the network, and the device is detached there"),

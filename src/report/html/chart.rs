@@ -150,6 +150,7 @@ pub(super) fn step_class(step: Step) -> &'static str {
         Step::Register => "s-register",
         Step::Enrol => "s-enrol",
         Step::Ready => "s-ready",
+        Step::Update => "s-update",
         Step::Detach => "s-detach",
     }
 }

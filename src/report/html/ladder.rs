@@ -13,7 +13,7 @@ use crate::report::text::{brief, count, fields, html, one_line, seconds, user_pl
 use crate::wire::Proto;
 
 /// Columns from the card outwards: name and what it stands for.
-const LANES: [(&str, &str); 16] = [
+const LANES: [(&str, &str); 17] = [
     ("Card", "card"),
     ("Device", "dev"),
     ("Modem", "ue"),
@@ -30,6 +30,7 @@ const LANES: [(&str, &str); 16] = [
     ("Cloud", "cloud"),
     ("Lab", "lab"),
     ("Guard", "guard"),
+    ("Updates", "updates"),
 ];
 
 /// How many columns hold the text of nearly any message.
