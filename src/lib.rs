@@ -9,7 +9,7 @@
 //! Each folder may use only what stands to its right; siblings do not import each other.
 //!
 //! ```text
-//! cli -> lab -> {io, report} -> world -> {services, device} -> {corenet, ran, net, esim, reader, update} -> {card, ca, ledger} -> event -> {wire, crypto} -> {kernel, id}
+//! cli -> lab -> {io, report} -> world -> {services, device} -> {corenet, ran, net, esim, reader, update, guard} -> {card, ca, ledger} -> event -> {wire, crypto} -> {kernel, id}
 //! ```
 //!
 //! # Invariants
@@ -36,6 +36,7 @@ pub mod crypto;
 pub mod device;
 pub mod esim;
 pub mod event;
+pub mod guard;
 pub mod id;
 pub mod io;
 pub mod kernel;

@@ -1,0 +1,24 @@
+//! The guard: what a device's traffic is learned from, and how it is told from what it was.
+//!
+//! What is computed of each packet stands in the crate `cellbed-guard`, which firmware can link as well. Here is what needs
+//! a machine with memory: learning ([`learn`]), generated traffic ([`generator`]), the evaluation ([`eval`]),
+//! and more to come.
+
+pub mod eval;
+pub mod generator;
+pub mod learn;
+
+/// Why the guard did not do what it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GuardError {
+    /// There is too little to learn from.
+    #[error(
+        "the baseline has {windows} windows with packets, and a model needs {least} to learn anything: give it more days"
+    )]
+    Baseline {
+        /// How many there are.
+        windows: usize,
+        /// How many are needed.
+        least: usize,
+    },
+}
