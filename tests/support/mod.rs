@@ -36,9 +36,13 @@ const fn elsewhere(name: &'static str, remedy: &'static str) -> Need {
 }
 
 pub const NEEDS: [Need; 21] = [
+pub const NEEDS: [Need; 23] = [
     debian("tshark", "apt-get install tshark"),
     debian("openssl", "apt-get install openssl"),
     debian("curl", "apt-get install curl"),
+    debian("gcc", "apt-get install gcc"),
+    debian("arm-none-eabi-gcc", "apt-get install gcc-arm-none-eabi"),
+    debian("qemu-system-arm", "apt-get install qemu-system-arm"),
     debian("opensc", "apt-get install opensc"),
     debian("pcscd", "apt-get install pcscd pcsc-tools opensc vsmartcard-vpcd python3-pyscard"),
     debian("readers", "apt-get install libpcsclite-dev, then cargo test --features pcsc"),
