@@ -163,6 +163,8 @@ const GIVEN: &[(&str, &[Fault])] = &[
     ("update publish {} --key tests/vectors/update-key.pem --into TMP", &[Missing, Folder, Unreadable]),
     ("update publish sim-profiles/lte-test.toml --key {} --into TMP", OF_A_FILE),
     ("update publish sim-profiles/lte-test.toml --key tests/vectors/update-key.pem --into {}", OF_A_STATE),
+    ("guard card {}", OF_A_FILE),
+    ("guard train meter -o {}", &[Folder]),
     ("bench card {}", OF_A_FILE),
     ("bench esim --profile {}", OF_A_FILE),
     ("schema {}", OF_A_STATE),
@@ -170,7 +172,8 @@ const GIVEN: &[(&str, &[Fault])] = &[
 ];
 
 /// Verbs without any file that can be wrong, or that wait for what is not there, as `node` does for its socket.
-const WITHOUT: &[&str] = &["card list", "doctor", "bench onboard", "bench strangers", "completions", "node"];
+const WITHOUT: &[&str] =
+    &["card list", "doctor", "bench onboard", "bench strangers", "completions", "guard eval", "node"];
 
 fn cellbed(args: &[String], stdout: Stdio) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_cellbed"))

@@ -557,10 +557,11 @@ fn every_need_stands_in_contributing() {
 }
 
 /// Where shipped code plants a tree of randomness in a number, and why: whatever is drawn there is public.
-const SEEDED: [(&str, &str); 10] = [
+const SEEDED: [(&str, &str); 11] = [
     ("card/euicc/package.rs", "a package is tried, and what it made is thrown away"),
     ("cli/card/mod.rs", "the card of tests"),
     ("cli/esim/bench.rs", "bench esim simulates both sides"),
+    ("cli/guard.rs", "generated traffic, and what is learned of it"),
     ("cli/pki.rs", "pki new --seed, which says so"),
     ("cli/yardstick.rs", "what a signature costs"),
     ("esim/pki/lab.rs", "the lab's hierarchy, which is called public"),

@@ -1,6 +1,7 @@
 //! What can be asked for on the command line.
 
 mod card;
+mod guard;
 mod ledger;
 mod ota;
 mod pki;
@@ -20,6 +21,7 @@ use crate::io::vpcd::Address;
 use crate::lab::scenario::DEVICES_MAX;
 
 pub use card::*;
+pub use guard::*;
 pub use ledger::*;
 pub use ota::*;
 pub use pki::*;
@@ -89,6 +91,8 @@ pub enum Verb {
     Euicc(EuiccArgs),
     /// Sign, show and check manifests of firmware updates, and write repositories of them
     Update(UpdateArgs),
+    /// Models that tell what a device does from what it did: learn, show and evaluate them
+    Guard(GuardArgs),
     /// Say what this machine has for a lab, and what each absence costs
     Doctor(DoctorArgs),
     /// Measure cellbed itself

@@ -16,6 +16,7 @@ mod esim;
 pub mod euicc;
 pub mod exit;
 mod generate;
+mod guard;
 mod interrupt;
 pub mod ledger;
 mod limits;
@@ -68,6 +69,7 @@ fn perform(verb: &Verb, live: Option<Live>) -> ExitCode {
         Verb::Profile(args) => profile::main(&args.verb),
         Verb::Euicc(args) => euicc::main(args),
         Verb::Update(args) => update::main(&args.verb),
+        Verb::Guard(args) => guard::main(&args.verb),
         Verb::Doctor(args) => doctor::main(args),
         Verb::Bench(args) => bench::main(args, live),
         Verb::Schema(args) => generate::schemas(args),

@@ -1,12 +1,13 @@
 //! The guard: what a device's traffic is learned from, and how it is told from what it was.
 //!
 //! What is computed of each packet stands in the crate `cellbed-guard`, which firmware can link as well. Here is what needs
-//! a machine with memory: learning ([`learn`]), generated traffic ([`generator`]), the evaluation ([`eval`]),
-//! and more to come.
+//! a machine with memory: learning ([`learn`]), generated traffic ([`generator`]), the evaluation ([`eval`]), and the guard
+//! of a whole network ([`watch`]).
 
 pub mod eval;
 pub mod generator;
 pub mod learn;
+pub mod watch;
 
 /// Why the guard did not do what it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,262 @@
+//! The guard of a whole network: one guard for each session, and what they find as signed alarms.
+//!
+//! A machine without input and output of its own: whoever sees the packets hands them over, and takes the alarms away. Nobody is
+//! judged while it is being onboarded: what is then normal is not what it does later.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use cellbed_guard::{Finding, Guard, Level as Found, Model, Packet};
+use sha2::{Digest, Sha256};
+
+use crate::crypto::SoftKey;
+use crate::kernel::{Duration, Instant};
+use crate::wire::alarm::{Alarm, Level, Witness};
+use crate::wire::cbor::Value;
+
+/// More sessions than a run can have are not watched.
+const SESSIONS_MAX: usize = 200_000;
+/// The same is not said again for so long.
+const AGAIN_AFTER: Duration = Duration::from_secs(600);
+
+/// An alarm, and what it rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raised {
+    /// What is stated.
+    pub alarm: Alarm,
+    /// The signed message that states it.
+    pub message: Vec<u8>,
+    /// The record whose digest the alarm has: CBOR, a map of the address, the window in milliseconds, the features with
+    /// their limits in 1/256 of log2, and the digest of the model.
+    pub evidence: Vec<u8>,
+}
+
+/// The guard of one session.
+struct Watched {
+    session: Option<u64>,
+    guard: Guard,
+    model: Arc<Model>,
+    /// What was raised last, and when.
+    last: Option<(Level, Instant)>,
+}
+
+/// The guards of a network, or the one of a device.
+pub struct Watch {
+    name: String,
+    witness: Witness,
+    key: SoftKey,
+    sequence: u64,
+    sessions: BTreeMap<Ipv4Addr, Watched>,
+    /// When the window of which session is over.
+    due: BTreeSet<(u64, Ipv4Addr)>,
+}
+
+impl Watch {
+    /// Watches nobody yet. Alarms are raised under `name` and signed with `key`.
+    pub fn new(name: impl Into<String>, witness: Witness, key: SoftKey) -> Self {
+        let (sessions, due) = (BTreeMap::new(), BTreeSet::new());
+        Self { name: name.into(), witness, key, sequence: 0, sessions, due }
+    }
+
+    /// Watches the session with this address from `now` on, by a model of its device. A model that is not armed judges
+    /// nobody: the session is not watched. Says whether it is.
+    pub fn begin(
+        &mut self,
+        now: Instant,
+        address: Ipv4Addr,
+        session: Option<u64>,
+        model: Arc<Model>,
+    ) -> bool {
+        self.end(address);
+        if !model.is_armed() || self.sessions.len() >= SESSIONS_MAX {
+            return false;
+        }
+        let guard = Guard::new(millis(now));
+        self.sessions.insert(address, Watched { session, guard, model, last: None });
+        true
+    }
+
+    /// Watches the session with this address no more.
+    pub fn end(&mut self, address: Ipv4Addr) {
+        if let Some(watched) = self.sessions.remove(&address)
+            && let Some(due_ms) = watched.guard.deadline_ms()
+        {
+            self.due.remove(&(due_ms, address));
+        }
+    }
+
+    /// Whether the session with this address is watched.
+    pub fn watches(&self, address: Ipv4Addr) -> bool {
+        self.sessions.contains_key(&address)
+    }
+
+    /// Takes an IPv4 packet to or from the device with this address. What is no such packet, or of nobody who is watched,
+    /// is passed over.
+    pub fn packet(&mut self, now: Instant, address: Ipv4Addr, bytes: &[u8], out: &mut Vec<Raised>) {
+        let Some(watched) = self.sessions.get_mut(&address) else { return };
+        let Ok(packet) = Packet::parse(bytes, address.into()) else { return };
+        let mut found = Vec::new();
+        let before = watched.guard.deadline_ms();
+        watched.guard.packet(millis(now), &packet, &watched.model, &mut |finding| found.push(finding));
+        let after = watched.guard.deadline_ms();
+        self.reschedule(address, before, after);
+        found.into_iter().for_each(|finding| self.raise(now, address, &finding, out));
+    }
+
+    /// When [`Watch::tick`] has something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.due.first().map(|(due_ms, _)| Instant::from_nanos(due_ms.saturating_mul(1_000_000)))
+    }
+
+    /// Closes the windows that are over at `now`.
+    pub fn tick(&mut self, now: Instant, out: &mut Vec<Raised>) {
+        let now_ms = millis(now);
+        while let Some((due_ms, address)) = self.due.first().copied().filter(|(due_ms, _)| *due_ms <= now_ms)
+        {
+            let Some(watched) = self.sessions.get_mut(&address) else { return };
+            let mut found = Vec::new();
+            watched.guard.tick(now_ms, &watched.model, &mut |finding| found.push(finding));
+            let after = watched.guard.deadline_ms();
+            self.reschedule(address, Some(due_ms), after);
+            found.into_iter().for_each(|finding| self.raise(now, address, &finding, out));
+        }
+    }
+
+    fn reschedule(&mut self, address: Ipv4Addr, before: Option<u64>, after: Option<u64>) {
+        if before != after {
+            before.map(|due_ms| self.due.remove(&(due_ms, address)));
+            self.due.extend(after.map(|due_ms| (due_ms, address)));
+        }
+    }
+
+    /// Raises what was found, where it is new or worse than what was raised.
+    fn raise(&mut self, now: Instant, address: Ipv4Addr, finding: &Finding, out: &mut Vec<Raised>) {
+        let Some(watched) = self.sessions.get_mut(&address) else { return };
+        let level = match finding.level {
+            Found::Suspect => Level::Suspect,
+            Found::Certain => Level::Certain,
+        };
+        if watched.last.is_some_and(|(last, at)| level <= last && now.since(at) < AGAIN_AFTER) {
+            return;
+        }
+        watched.last = Some((level, now));
+        self.sequence += 1;
+        let evidence = record(address, finding, &watched.model);
+        let alarm = Alarm {
+            issuer: self.name.clone(),
+            issued_unix_s: now.unix_s(),
+            sequence: self.sequence,
+            witness: self.witness,
+            level,
+            session: watched.session,
+            address,
+            evidence: Sha256::digest(&evidence).into(),
+            window_us: (finding.begin_ms * 1_000, finding.end_ms * 1_000),
+            features: finding.features.into(),
+            residuals: finding.residuals.into(),
+            instant: finding.instant.into(),
+        };
+        let message = alarm.encode(|over| self.key.sign(over));
+        out.push(Raised { alarm, message, evidence });
+    }
+}
+
+fn millis(at: Instant) -> u64 {
+    at.as_micros() / 1_000
+}
+
+/// What an alarm rests on, in deterministic CBOR.
+fn record(address: Ipv4Addr, finding: &Finding, model: &Model) -> Vec<u8> {
+    let numbers = |numbers: &[i16]| Value::Array(numbers.iter().map(|n| Value::int((*n).into())).collect());
+    let pairs = [
+        Value::Bytes(address.octets().to_vec()),
+        Value::Array(vec![Value::Unsigned(finding.begin_ms), Value::Unsigned(finding.end_ms)]),
+        numbers(&finding.values),
+        numbers(&model.limits),
+        Value::Unsigned(finding.instant.into()),
+        Value::Bytes(Sha256::digest(model.to_bytes()).to_vec()),
+    ];
+    Value::Map((1..).map(Value::int).zip(pairs).collect()).encode()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::key::verify;
+    use crate::guard::generator::{Attack, Flight, Life, Merged, kinds};
+    use crate::guard::learn;
+    use crate::kernel::RngTree;
+
+    const DEVICE: Ipv4Addr = Ipv4Addr::new(10, 45, 0, 2);
+    const HOUR_MS: u64 = 3_600_000;
+
+    fn key() -> SoftKey {
+        SoftKey::from_stream(&mut RngTree::new(1).stream("guard"))
+    }
+
+    fn model(hours: u64) -> Arc<Model> {
+        Arc::new(learn::of_kind(kinds::LIGHT, &RngTree::new(1), hours).unwrap())
+    }
+
+    fn at(flight: &Flight) -> Instant {
+        Instant::from_nanos(flight.at_ms * 1_000_000)
+    }
+
+    /// An hour of life, and `attack` from minute 30 on.
+    fn watched(model: Arc<Model>, attack: Option<Attack>) -> Vec<Raised> {
+        let mut watch = Watch::new("guard", Witness::Network, key());
+        assert!(watch.begin(Instant::ZERO, DEVICE, Some(7), model));
+        let life = Life::new(kinds::LIGHT, &RngTree::new(1), 0);
+        let bad = attack
+            .map(|attack| attack.flights(&RngTree::new(2), life.cloud(), HOUR_MS / 2, HOUR_MS / 2 + 60_000));
+        let life = life.take_while(|flight| flight.at_ms < HOUR_MS);
+        let (mut out, mut bytes) = (Vec::new(), Vec::new());
+        for (flight, _) in Merged::new(life, bad.unwrap_or_default().into_iter()) {
+            while let Some(due) = watch.deadline().filter(|due| *due <= at(&flight)) {
+                watch.tick(due, &mut out);
+            }
+            flight.write(DEVICE, &mut bytes);
+            watch.packet(at(&flight), DEVICE, &bytes, &mut out);
+        }
+        watch.end(DEVICE);
+        assert_eq!((watch.deadline(), watch.watches(DEVICE)), (None, false));
+        out
+    }
+
+    #[test]
+    fn a_device_that_turns_bad_is_told_once_a_level_and_the_digest_binds_the_evidence() {
+        let model = model(72);
+        assert_eq!(watched(model.clone(), None), []);
+        let raised = watched(model.clone(), Some(Attack::Scan { every_ms: 100, port: 23 }));
+        let levels: Vec<_> = raised.iter().map(|raised| raised.alarm.level).collect();
+        assert_eq!(levels.last(), Some(&Level::Certain), "{levels:?}");
+        assert!(levels.is_sorted() && raised.len() <= 2, "{levels:?}");
+        for (n, raised) in raised.iter().enumerate() {
+            let alarm = &raised.alarm;
+            let read = Alarm::decode(&raised.message, |issuer, over, signature| {
+                issuer == "guard" && verify(&key().public(), over, signature).is_ok()
+            });
+            assert_eq!(read.as_ref(), Ok(alarm));
+            assert_eq!((alarm.sequence, alarm.session, alarm.address), (n as u64 + 1, Some(7), DEVICE));
+            assert_eq!(alarm.evidence[..], Sha256::digest(&raised.evidence)[..]);
+            assert!(alarm.window_us.0 >= HOUR_MS / 2 * 1_000 - 10_000_000, "{alarm:?}");
+            let record = Value::decode(&raised.evidence).unwrap();
+            assert_eq!(record.get(6).and_then(Value::as_bytes), Some(&Sha256::digest(model.to_bytes())[..]));
+        }
+    }
+
+    #[test]
+    fn strangers_short_baselines_and_nonsense_are_passed_over() {
+        let mut watch = Watch::new("guard", Witness::Network, key());
+        let mut out = Vec::new();
+        assert!(!watch.begin(Instant::ZERO, DEVICE, None, model(24)), "a day is too short");
+        watch.packet(Instant::ZERO, DEVICE, &[0x45], &mut out);
+        assert!(watch.begin(Instant::ZERO, DEVICE, None, model(72)));
+        for bytes in [&[][..], &[0x45; 10], &[0x60; 40]] {
+            watch.packet(Instant::ZERO, DEVICE, bytes, &mut out);
+        }
+        watch.packet(Instant::ZERO, Ipv4Addr::new(10, 45, 0, 3), &[0x45; 40], &mut out);
+        assert_eq!((out, watch.deadline()), (Vec::new(), None));
+    }
+}
