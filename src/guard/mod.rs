@@ -9,6 +9,8 @@ pub mod generator;
 pub mod learn;
 pub mod watch;
 
+use crate::kernel::Blame;
+
 /// Why the guard did not do what it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GuardError {
@@ -22,4 +24,13 @@ pub enum GuardError {
         /// How many are needed.
         least: usize,
     },
+}
+
+impl GuardError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Baseline { .. } => Blame::Bench,
+        }
+    }
 }
