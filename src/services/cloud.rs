@@ -74,16 +74,18 @@ fn admit(
     let certificate = device.filter(|device| device.name().to_string() == client_id).ok_or_else(|| {
         Problem::new(403, Reason::ClientIdentityMismatch, "the certificate names another client")
     })?;
-    active_device(&certificate, ledger)?;
+    certified_device(&certificate, &[Status::Active], ledger)?;
     Ok(certificate.name())
 }
 
 /// The device with this certificate, by what the ledger calls it, and its record there.
 ///
 /// # Errors
-/// Where the ledger does not know its key, has it as anything but active, or has another certificate for it.
-pub(super) fn active_device(
+/// Where the ledger does not know its key, has it in none of the states that are `served`, or has another certificate for
+/// it.
+pub(super) fn certified_device(
     certificate: &DeviceCertificate,
+    served: &[Status],
     ledger: &Engine,
 ) -> Result<([u8; 32], DeviceRecord), Problem> {
     let (x, y) = halves(certificate.public());
@@ -91,7 +93,7 @@ pub(super) fn active_device(
     let (id, record) = found.ok_or_else(|| {
         Problem::new(403, Reason::DeviceNotOnLedger, "the ledger has no record of this device's key")
     })?;
-    if record.status != Status::Active {
+    if !served.contains(&record.status) {
         return Err(wrong_status(record.status));
     }
     if record.cert_hash != *certificate.tbs_digest() {

@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::chain::{Chain, Proposal, Ticket};
-use super::cloud::active_device;
+use super::cloud::certified_device;
 use super::office::{Answer, Caller, Context, Notice, Office, Request, Response};
 use super::{ServiceError, short};
 use crate::ca::DeviceCertificate;
 use crate::crypto::SoftKey;
 use crate::event::{Actor, Body};
 use crate::kernel::{Instant, RngTree};
-use crate::ledger::{Account, Component, DeviceRecord, FirmwareReport, LightAnchors, Model, Reason as Cause};
+use crate::ledger::{
+    Account, Component, DeviceRecord, FirmwareReport, LightAnchors, Model, Reason as Cause, Status,
+};
 use crate::net::endpoint::UPDATES;
 use crate::update::{Campaign, CampaignPlan, Image, Offer, Trust, Turn, Vendor};
 use crate::wire::registration::{Problem, Written, octets};
@@ -410,14 +412,15 @@ impl Office for Updates {
     }
 }
 
-/// The device that the caller is by its certificate, if it may be served and the ledger has it as active.
+/// The device that the caller is by its certificate, if it may be served. One in quarantine may: newer firmware may be what
+/// it needs, and what it reports is on the ledger.
 fn identify(who: &Caller<'_>, cx: &Context<'_>) -> Result<([u8; 32], DeviceRecord), Problem> {
     who.may_be_served()?;
     let device = who.certificate.and_then(|certificate| DeviceCertificate::parse(certificate.der()).ok());
     let device = device.ok_or_else(|| {
         Problem::new(403, Reason::ClientCertificateRequired, "come with the certificate of a device")
     })?;
-    active_device(&device, cx.chain.ledger())
+    certified_device(&device, &[Status::Active, Status::Quarantined], cx.chain.ledger())
 }
 
 fn stopped() -> Problem {

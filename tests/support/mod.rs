@@ -79,7 +79,7 @@ pub const NEEDS: [Need; 24] = [
     ),
     elsewhere(
         "python-tuf",
-        "python3 -m venv FOLDER, then FOLDER/bin/pip install tuf securesystemslib[crypto], and name its Python in TUF_PYTHON",
+        "python3 -m venv FOLDER, then FOLDER/bin/pip install tuf securesystemslib[crypto] cbor2, and name its Python in TUF_PYTHON",
     ),
     elsewhere("go-sumdb", "apt-get install golang-go golang-golang-x-mod-dev"),
     elsewhere("strongswan", "apt-get install strongswan-pki libstrongswan-standard-plugins (5.9.8 or later)"),

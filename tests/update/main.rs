@@ -67,6 +67,32 @@ fn a_manifest_is_signed_shown_and_verified() {
     }
 }
 
+/// cbor2 and cryptography, which know nothing of SUIT, find digest and signature where the draft has them.
+#[test]
+fn others_read_and_verify_what_is_signed() {
+    let unproved = "that others verify what `update sign` writes";
+    let Some(python) = need("python-tuf", unproved, from_variable("TUF_PYTHON")) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (_, manifest) = signed(folder.path());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/update/suit_read.py");
+    let read =
+        |public: &str| said(&Command::new(&python).args(["-B", script, &manifest, public]).output().unwrap());
+    let (code, told) = read(PUBLIC);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("version 1 sequence 7 components [[b'app']]"), "{told}");
+    assert!(
+        told.contains(
+            "shared [1, 15, 2, 15] install [21, 2, 3, 15] uri https://updates.cellbed.test/images/"
+        ),
+        "{told}"
+    );
+    // The key of the draft's examples.
+    let other = "8496811aae0baaabd26157189eecda26beaa8bf11b6f3fe6e2b5659c85dbc0ad\
+        3b1f2a4b6c098131c0a36dacd1d78bd381dcdfb09c052db33991db7338b4a896";
+    let (code, told) = read(other);
+    assert!(code != Some(0), "{told}");
+}
+
 #[test]
 fn python_tuf_reads_the_repository() {
     let unproved = "that others read what `update publish` writes";
