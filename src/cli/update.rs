@@ -28,8 +28,8 @@ const DAY_S: u64 = 86_400;
 enum UpdateCliError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{path}: {cause}")]
-    Key { path: String, cause: CryptoError },
+    #[error("{path}: it is no private key: PEM or DER is expected, SEC 1 or PKCS #8, on P-256")]
+    Key { path: String },
     #[error("{path}: the key is on brainpoolP256r1: manifests are signed on P-256")]
     Curve { path: String },
     #[error("{path}: {cause}")]
@@ -70,7 +70,7 @@ fn text_of(path: &Path) -> String {
 }
 
 fn key_of(path: &Path) -> Result<SoftKey, UpdateCliError> {
-    let wrong = |cause| UpdateCliError::Key { path: text_of(path), cause };
+    let wrong = |_| UpdateCliError::Key { path: text_of(path) };
     let key = RspKey::from_file(&read_bytes(path)?).map_err(wrong)?;
     key.soft().ok_or_else(|| UpdateCliError::Curve { path: text_of(path) })
 }
