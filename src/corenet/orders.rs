@@ -7,7 +7,7 @@ use super::{CorenetError, EpcOutput};
 use crate::crypto::key;
 use crate::event::{Actor, SessionKey};
 use crate::wire::Fields;
-use crate::wire::order::{Inbox, Order, Verdict};
+use crate::wire::order::{Grounds, Inbox, Order, Verdict};
 
 /// The orders that a core network follows.
 pub(super) struct Followed {
@@ -43,13 +43,16 @@ impl Followed {
                 return Ok(());
             }
         };
-        let Order { verdict, subscriptions, .. } = &order;
+        let Order { verdict, subscriptions, grounds, .. } = &order;
+        // What a session reaches is not this network's to say, nor the end of it.
+        if matches!(grounds, Grounds::Evidence(_)) {
+            return Ok(());
+        }
         let (barred, change) = match (verdict, self.quarantine) {
             (Verdict::Isolate, Quarantine::Detach) => (Some(true), "subscriber barred until it is released"),
             (Verdict::Isolate, Quarantine::Remediation) => (None, "subscriber stays for its remediation"),
             (Verdict::Revoke, _) => (Some(true), "subscriber barred for good"),
             (Verdict::Release, _) => (Some(false), "subscriber may attach again"),
-            // What a session reaches is not this network's to say.
             (Verdict::Restrict, _) => return Ok(()),
         };
         let concerned = match barred {

@@ -239,11 +239,53 @@ impl FromStr for Imei {
 impl Imei {
     /// The IMEI of device number `n` of the test type allocation code 00101301.
     pub fn test(n: u32) -> Self {
-        let body = format!("00101301{:06}", n % 1_000_000);
+        Self::of_model(Self::TEST_TAC, n)
+    }
+
+    /// The type allocation code of the lab's devices.
+    pub const TEST_TAC: Tac = Tac(*b"00101301");
+
+    /// The IMEI of device number `n` of the model with this type allocation code.
+    pub fn of_model(tac: Tac, n: u32) -> Self {
+        let body = format!("{tac}{:06}", n % 1_000_000);
         let check = luhn(&body);
         Self(Digits::of(&format!("{body}{check}")))
     }
+
+    /// The model of the equipment.
+    pub fn tac(&self) -> Tac {
+        let mut digits = *b"00000000";
+        digits.copy_from_slice(&self.as_str().as_bytes()[..8]);
+        Tac(digits)
+    }
 }
+
+/// A type allocation code (TS 23.003 clause 6.2.1): eight digits that stand for a model of equipment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tac([u8; 8]);
+
+impl std::fmt::Display for Tac {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(std::str::from_utf8(&self.0).unwrap_or_default())
+    }
+}
+
+impl std::str::FromStr for Tac {
+    type Err = BadTac;
+
+    fn from_str(text: &str) -> Result<Self, BadTac> {
+        let digits: [u8; 8] = text.as_bytes().try_into().map_err(|_| BadTac(text.to_owned()))?;
+        match digits.iter().all(u8::is_ascii_digit) {
+            true => Ok(Self(digits)),
+            false => Err(BadTac(text.to_owned())),
+        }
+    }
+}
+
+/// A text that is no type allocation code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no type allocation code: eight digits")]
+pub struct BadTac(String);
 
 /// A Public Land Mobile Network: MCC of three digits and MNC of two or three (TS 23.003 clause 2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,16 +1,21 @@
-//! The guard office: who has a device cut off, released or ended. It writes to the ledger and to nothing else; what
-//! follows from that is for those to do who follow the ledger.
+//! The guard office: who has a device cut off, released or ended. It takes alarms and operators' words in and writes to the
+//! ledger; what follows from that is for those to do who follow the ledger. An alarm alone does nothing that stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::Ipv4Addr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::chain::Ticket;
 use super::office::{Answer, Caller, Context, Notice, Office, Request};
+use super::rate::Rate;
 use super::{ServiceError, short};
+use crate::crypto::key::verify;
 use crate::event::Actor;
-use crate::ledger::{Account, Reason};
+use crate::kernel::Duration;
+use crate::ledger::{Account, Reason, Status};
+use crate::wire::alarm::{Alarm, Level, Witness};
 use crate::wire::{Label, Proto, http};
 
 /// What an operator does with a device.
@@ -107,8 +112,34 @@ pub struct OperatorAct {
     pub cause: Option<Cause>,
 }
 
+/// What is told where an alarm is taken in.
+pub const ALARM_TAKEN: &str = "alarm taken";
+
 /// What is told where an operator acts.
 pub const OPERATOR_ACTS: &str = "operator acts";
+
+/// How many alarms of one device are looked at at once, and after which time one more.
+const ALARMS: u32 = 8;
+const ALARM_EVERY: Duration = Duration::from_secs(10);
+/// How many alarms are kept as evidence; the oldest go first.
+const EVIDENCE_MAX: usize = 1024;
+
+/// A device that is to be kept to what it is known for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restriction {
+    /// Its identity on the ledger.
+    pub id: [u8; 32],
+    /// The digest of what was seen.
+    pub evidence: [u8; 32],
+}
+
+/// Somebody whose alarms are believed.
+struct Sentry {
+    /// `X || Y`.
+    public: [u8; 64],
+    /// The sequence of its last alarm.
+    last: u64,
+}
 
 /// The guard office.
 pub struct Guard {
@@ -116,12 +147,119 @@ pub struct Guard {
     account: Account,
     /// What waits for its block, and for which device.
     pending: BTreeMap<Ticket, (Deed, [u8; 32])>,
+    /// Who raises alarms, by name.
+    sentries: BTreeMap<String, Sentry>,
+    rate: Rate,
+    evidence: VecDeque<Alarm>,
 }
 
 impl Guard {
     /// An office that signs its transactions with `account`.
     pub fn new(account: Account) -> Self {
-        Self { account, pending: BTreeMap::new() }
+        let rate = Rate::new(ALARMS, ALARM_EVERY);
+        Self { account, pending: BTreeMap::new(), sentries: BTreeMap::new(), rate, evidence: VecDeque::new() }
+    }
+
+    /// The same, which believes the alarms of `issuer` under the public point `X || Y`.
+    #[must_use]
+    pub fn believing(mut self, issuer: &str, public: [u8; 64]) -> Self {
+        self.sentries.insert(issuer.to_owned(), Sentry { public, last: 0 });
+        self
+    }
+
+    /// Whether something waits for its block.
+    pub fn waits(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// The alarms that were taken in, the latest last: what was decided rests on them.
+    pub fn evidence(&self) -> impl Iterator<Item = &Alarm> {
+        self.evidence.iter()
+    }
+
+    /// Takes an alarm in. What is certain to the guard of the network becomes a quarantine on the ledger; whatever else is
+    /// believed becomes a restriction, which is returned: a device that accuses itself or a peer that accuses it has one
+    /// voice, and proves nothing. `who` says which device has an address, by its number and its identity; `device` is set
+    /// to that number.
+    ///
+    /// # Errors
+    /// Where the ledger does not take the transaction.
+    pub fn alarm(
+        &mut self,
+        token: &[u8],
+        who: impl FnOnce(Ipv4Addr, &Context<'_>) -> Option<(u32, [u8; 32])>,
+        device: &mut Option<u32>,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Restriction>, ServiceError> {
+        let alarm = match self.believed(token) {
+            Ok(alarm) => alarm,
+            Err(reason) => {
+                cx.note(Actor::GUARD, "alarm refused", vec![("reason", reason.to_owned())]);
+                return Ok(None);
+            }
+        };
+        let Some((number, id)) = who(alarm.address, cx) else {
+            let fields = vec![("reason", "no-session".to_owned()), ("address", alarm.address.to_string())];
+            cx.note(Actor::GUARD, "alarm refused", fields);
+            return Ok(None);
+        };
+        *device = Some(number);
+        if self.rate.take(cx.now, number).is_err() {
+            // The first alarms of a device decide; more of the same say nothing new.
+            return Ok(None);
+        }
+        let fields = vec![
+            ("level", alarm.level.word().to_owned()),
+            ("witness", alarm.witness.word().to_owned()),
+            ("address", alarm.address.to_string()),
+            ("evidence", short(&alarm.evidence)),
+        ];
+        cx.note(Actor::GUARD, ALARM_TAKEN, fields);
+        let (level, witness, evidence) = (alarm.level, alarm.witness, alarm.evidence);
+        if self.evidence.len() >= EVIDENCE_MAX {
+            self.evidence.pop_front();
+        }
+        self.evidence.push_back(alarm);
+        match (witness, level) {
+            (Witness::Network, Level::Certain) => self.suspend(id, evidence, cx).map(|()| None),
+            _ => Ok(Some(Restriction { id, evidence })),
+        }
+    }
+
+    /// The alarm that `token` is, or in a word why it is not believed.
+    fn believed(&mut self, token: &[u8]) -> Result<Alarm, &'static str> {
+        let sentries = &self.sentries;
+        let alarm = Alarm::decode(token, |issuer, message, signature| {
+            sentries.get(issuer).is_some_and(|sentry| verify(&sentry.public, message, signature).is_ok())
+        });
+        let alarm = alarm.map_err(|error| error.word())?;
+        match self.sentries.get_mut(&alarm.issuer) {
+            Some(sentry) if alarm.sequence > sentry.last => {
+                sentry.last = alarm.sequence;
+                Ok(alarm)
+            }
+            _ => Err("replayed"),
+        }
+    }
+
+    /// Asks the ledger to quarantine the device `id` where it is in service and nobody has asked for it yet.
+    ///
+    /// # Errors
+    /// Where the ledger does not take the transaction.
+    pub fn suspend(
+        &mut self,
+        id: [u8; 32],
+        evidence: [u8; 32],
+        cx: &mut Context<'_>,
+    ) -> Result<(), ServiceError> {
+        let status = cx.chain.ledger().device(&id).map_or(Status::None, |record| record.status);
+        let asked = self.pending.values().any(|asked| *asked == (Deed::Quarantine, id));
+        match status {
+            Status::Registered | Status::Active if !asked => {
+                self.ask(Deed::Quarantine, id, None, evidence, cx)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Asks the ledger for `deed` with the device `id`, for `cause`, which rests on what has the digest `evidence`; zero

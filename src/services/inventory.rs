@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::id::{DeviceName, Eid, Iccid};
+use crate::corenet::Attestation;
+use crate::id::{DeviceName, Eid, Iccid, Imei, Tac};
 use crate::ledger::device_id;
 
 /// One device, as ordered.
@@ -18,6 +19,8 @@ pub struct Entry {
     pub name: DeviceName,
     /// Whether the owner expects this device.
     pub allowed: bool,
+    /// The model of the equipment that the card was ordered for, where that is known.
+    pub equipment: Option<Tac>,
 }
 
 /// The operator's stock of cards and the owner's allow list. The network attests an ICCID; it leads to the card
@@ -28,6 +31,15 @@ pub struct Inventory {
     cards: BTreeMap<Iccid, Eid>,
     /// The same by the identity on the ledger; made when somebody asks for the first time.
     by_id: Option<BTreeMap<[u8; 32], Eid>>,
+}
+
+impl Entry {
+    /// Whether the network has the card in equipment of another model. Equipment that has not told what it is is not held
+    /// against it.
+    pub fn is_elsewhere(&self, attestation: &Attestation) -> bool {
+        let found = attestation.imei.as_ref().map(Imei::tac);
+        self.equipment.zip(found).is_some_and(|(ordered, found)| ordered != found)
+    }
 }
 
 impl Inventory {

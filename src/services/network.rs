@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use super::ServiceError;
 use super::chain::Ticket;
-use super::guard::OperatorAct;
+use super::guard::{OperatorAct, Restriction};
 use super::offices::{Offices, Woken};
 use super::orders::{Change, Orders, Subject};
 use super::peer::{Peer, ServiceOutput};
 use super::servers::Servers;
-use super::sessions::Sessions;
+use super::sessions::{Sessions, Taken};
 use crate::crypto::tls::VirtualClock;
 use crate::event::{Actor, Body};
 use crate::kernel::{Gone, Instant, RngTree};
@@ -34,6 +34,8 @@ pub enum ServiceInput {
     Followed,
     /// An operator wants something done with a device.
     Operator(OperatorAct),
+    /// What a guard states of a device, signed (see [`crate::wire::alarm`]).
+    Alarm(Vec<u8>),
     /// The moment of the deadline has come.
     Timer,
 }
@@ -42,6 +44,8 @@ pub enum ServiceInput {
 pub struct Services {
     offices: Offices,
     servers: Arc<Servers>,
+    /// Who reaches somebody else's servers, and which.
+    rogue: Option<(BTreeSet<u32>, Arc<Servers>)>,
     sessions: Sessions,
     orders: Orders,
     clock: VirtualClock,
@@ -67,6 +71,7 @@ impl Services {
         Self {
             offices,
             servers: Arc::new(servers),
+            rogue: None,
             sessions,
             orders,
             clock,
@@ -76,6 +81,12 @@ impl Services {
             schedule: BTreeSet::new(),
             waiting: BTreeMap::new(),
         }
+    }
+
+    /// The same, but the devices `deceived` reach `servers` in the place of the others: on purpose.
+    #[must_use]
+    pub fn with_rogue(self, deceived: BTreeSet<u32>, servers: Servers) -> Self {
+        Self { rogue: Some((deceived, Arc::new(servers))), ..self }
     }
 
     /// What stands behind the services.
@@ -101,7 +112,7 @@ impl Services {
     /// When the services want to be woken.
     pub fn deadline(&self) -> Option<Instant> {
         let peers = self.schedule.first().map(|(at, _)| *at);
-        [peers, self.offices.deadline()].into_iter().flatten().min()
+        [peers, self.offices.deadline(), self.orders.deadline()].into_iter().flatten().min()
     }
 
     /// Takes one input.
@@ -117,10 +128,8 @@ impl Services {
         self.clock.set(now.unix_s());
         match input {
             ServiceInput::Packet(packet) => self.receive(now, packet, out),
-            ServiceInput::Session(token) => {
-                self.attested(now, &token, out);
-                Ok(())
-            }
+            ServiceInput::Session(token) => self.attested(now, &token, out),
+            ServiceInput::Alarm(token) => self.alarm(now, &token, out),
             ServiceInput::Followed => {
                 out.extend(self.orders.restate(now).into_iter().map(ServiceOutput::Order));
                 Ok(())
@@ -148,7 +157,9 @@ impl Services {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
                 let rng = self.rng.branch(ip);
-                place.insert(Peer::new(session.device, ip, self.servers.clone(), self.mtu, rng)?)
+                let rogue = self.rogue.as_ref().filter(|(deceived, _)| deceived.contains(&session.device));
+                let servers = rogue.map_or(&self.servers, |(_, servers)| servers).clone();
+                place.insert(Peer::new(session.device, ip, servers, self.mtu, rng)?)
             }
         };
         peer.receive(packet);
@@ -156,14 +167,47 @@ impl Services {
     }
 
     /// Takes in what a network states of a session.
-    fn attested(&mut self, now: Instant, token: &[u8], out: &mut Vec<ServiceOutput>) {
+    fn attested(
+        &mut self,
+        now: Instant,
+        token: &[u8],
+        out: &mut Vec<ServiceOutput>,
+    ) -> Result<(), ServiceError> {
         match self.sessions.take(now.unix_s(), token) {
-            Ok(lost) => lost.into_iter().for_each(|ip| self.forget(ip)),
+            Ok(Taken { lost, stated }) => {
+                lost.into_iter().for_each(|ip| self.forget(ip));
+                let Some(session) = stated.and_then(|ip| self.sessions.at(ip)) else { return Ok(()) };
+                let mut events = Vec::new();
+                self.offices.attested(now, session, token, &mut events)?;
+                let device = Some(session.device);
+                out.extend(events.into_iter().map(|body| ServiceOutput::Event(body, device)));
+                Ok(())
+            }
             Err(refusal) => {
                 let fields = vec![("reason", refusal.word().to_owned()), ("detail", refusal.to_string())];
                 out.push(note("session statement refused", fields));
+                Ok(())
             }
         }
+    }
+
+    /// Takes in what a guard states of the device at an address.
+    fn alarm(
+        &mut self,
+        now: Instant,
+        token: &[u8],
+        out: &mut Vec<ServiceOutput>,
+    ) -> Result<(), ServiceError> {
+        let sessions = &self.sessions;
+        let who =
+            |ip: Ipv4Addr| sessions.at(ip).map(|session| (session.device, session.attestation.iccid.clone()));
+        let mut events = Vec::new();
+        let (device, decided) = self.offices.alarm(now, token, who, &mut events)?;
+        out.extend(events.into_iter().map(|body| ServiceOutput::Event(body, device)));
+        let Some(Restriction { id, evidence }) = decided else { return Ok(()) };
+        let subject = Subject { device, ..self.subject(&id) };
+        out.extend(self.orders.restrict(now, id, evidence, subject).map(ServiceOutput::Order));
+        Ok(())
     }
 
     /// Drops what is kept for an address whose session has ended.
@@ -184,7 +228,8 @@ impl Services {
                 self.serve(now, ip, out)?;
             }
         }
-        changes.iter().try_for_each(|change| self.follow(now, change, out))?;
+        changes.into_iter().try_for_each(|followed| self.follow(now, followed, out))?;
+        out.extend(self.orders.expire(now).into_iter().map(ServiceOutput::Order));
         // Whoever asks for more at this moment is woken again: the world sees to it that this comes to an end.
         let due = self.schedule.iter().map_while(|&(at, ip)| (at <= now).then_some(ip)).collect::<Vec<_>>();
         due.into_iter().try_for_each(|ip| self.serve(now, ip, out))
@@ -212,10 +257,11 @@ impl Services {
     fn follow(
         &mut self,
         now: Instant,
-        change: &Change,
+        (change, told): (Change, Vec<Body>),
         out: &mut Vec<ServiceOutput>,
     ) -> Result<(), ServiceError> {
         let subject = self.subject(&change.status.id);
+        out.extend(told.into_iter().map(|body| ServiceOutput::Event(body, subject.device)));
         if change.verdict() != Some(Verdict::Release) {
             for (_, ip) in &subject.sessions {
                 let Some(peer) = self.peers.get_mut(ip) else { continue };
@@ -229,7 +275,7 @@ impl Services {
                 self.serve(now, *ip, out)?;
             }
         }
-        out.extend(self.orders.follow(now, change, subject).map(ServiceOutput::Order));
+        out.extend(self.orders.follow(now, &change, subject).map(ServiceOutput::Order));
         Ok(())
     }
 

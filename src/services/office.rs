@@ -115,12 +115,20 @@ impl Context<'_> {
     /// The device that holds the caller's subscription.
     ///
     /// # Errors
-    /// Where its session is for onboarding only, and where the operator has never ordered it.
+    /// Where its session is for onboarding only, where the operator has never ordered it, and where its card is in another
+    /// device than it was ordered for.
     pub fn device_of(&self, who: &Caller<'_>) -> Result<&Entry, Problem> {
         who.may_be_served()?;
-        self.inventory.find(&who.attestation.iccid).ok_or_else(|| {
+        let entry = self.inventory.find(&who.attestation.iccid).ok_or_else(|| {
             Problem::new(403, Reason::NotInInventory, "the card behind this session was never ordered")
-        })
+        })?;
+        match entry.is_elsewhere(who.attestation) {
+            true => {
+                let detail = "the card was ordered for a device of another model";
+                Err(Problem::new(403, Reason::EquipmentMismatch, detail))
+            }
+            false => Ok(entry),
+        }
     }
 }
 

@@ -1,15 +1,22 @@
 //! All offices of a run, and what they share: who is asked, and who learns what has happened.
 
+use std::net::Ipv4Addr;
+
+use sha2::{Digest, Sha256};
+
 use super::chain::{Chain, Ticket};
 use super::esim::EsimServices;
-use super::guard::{Deed, OPERATOR_ACTS, OperatorAct};
+use super::guard::{Deed, OPERATOR_ACTS, OperatorAct, Restriction};
 use super::inventory::Inventory;
 use super::office::{Answer, Caller, Context, Notice, Office, Request, Response};
 use super::orders::Change;
+use super::sessions::Session;
+use super::short;
 use super::{Cloud, Enrolment, Guard, Registrar, ServiceError, Updates};
 use crate::event::{Actor, Body};
+use crate::id::{Iccid, Imei, Tac};
 use crate::kernel::{Gone, Instant};
-use crate::ledger::StatusChanged;
+use crate::ledger::{StatusChanged, device_id};
 use crate::wire::http;
 
 /// What has come of the offices' waking.
@@ -18,7 +25,8 @@ pub struct Woken {
     /// Answers to requests that have waited.
     pub answers: Vec<(Ticket, Response)>,
     /// What the ledger has changed that others have to follow, in the order of the blocks.
-    pub changes: Vec<Change>,
+    /// Each with what was told of it.
+    pub changes: Vec<(Change, Vec<Body>)>,
 }
 
 /// All offices, and what they share.
@@ -110,6 +118,59 @@ impl Offices {
         }
     }
 
+    /// A network has stated `session` with `token`. A card that turns up in another model of equipment than it was ordered
+    /// for is suspended: the statement is the evidence.
+    ///
+    /// # Errors
+    /// Where the ledger does not take the transaction.
+    pub(super) fn attested(
+        &mut self,
+        now: Instant,
+        session: &Session,
+        token: &[u8],
+        events: &mut Vec<Body>,
+    ) -> Result<(), ServiceError> {
+        let Self { guard, inventory, chain, .. } = self;
+        let attestation = &session.attestation;
+        let elsewhere = inventory.find(&attestation.iccid).filter(|entry| entry.is_elsewhere(attestation));
+        let Some(entry) = elsewhere else { return Ok(()) };
+        let id = device_id(&entry.salt, entry.eid.as_str());
+        let tac = |tac: Option<Tac>| tac.map(|tac| tac.to_string()).unwrap_or_default();
+        let fields = vec![
+            ("id", short(&id)),
+            ("ordered", tac(entry.equipment)),
+            ("found", tac(attestation.imei.as_ref().map(Imei::tac))),
+        ];
+        let mut answers = Vec::new();
+        let mut cx = Context { now, inventory, chain, events, answers: &mut answers };
+        cx.note(Actor::GUARD, "the card is in another device", fields);
+        guard.suspend(id, Sha256::digest(token).into(), &mut cx)
+    }
+
+    /// Takes in what a guard states; `who` says which device holds an address, under which subscription. Returns the
+    /// device, and what is to be restricted.
+    ///
+    /// # Errors
+    /// Where the ledger does not take the transaction.
+    pub(super) fn alarm(
+        &mut self,
+        now: Instant,
+        token: &[u8],
+        who: impl Fn(Ipv4Addr) -> Option<(u32, Iccid)>,
+        events: &mut Vec<Body>,
+    ) -> Result<(Option<u32>, Option<Restriction>), ServiceError> {
+        let Self { guard, inventory, chain, .. } = self;
+        let (mut answers, mut device) = (Vec::new(), None);
+        let mut cx = Context { now, inventory, chain, events, answers: &mut answers };
+        let found = |address, cx: &Context<'_>| {
+            let (number, iccid) = who(address)?;
+            let entry = cx.inventory.find(&iccid)?;
+            Some((number, device_id(&entry.salt, entry.eid.as_str())))
+        };
+        let decided = guard.alarm(token, found, &mut device, &mut cx)?;
+        Ok((device, decided))
+    }
+
     /// When something happens by itself.
     pub fn deadline(&self) -> Option<Instant> {
         let updates = self.updates.as_ref().and_then(Updates::deadline);
@@ -137,9 +198,18 @@ impl Offices {
                 let mut cx =
                     Context { now, inventory: &mut *inventory, chain, events, answers: &mut answers };
                 office.notify(&Notice::Sealed(&sealed), &mut cx)?;
-                followed.iter().try_for_each(|change| office.notify(&Notice::Status(change), &mut cx))?;
             }
-            changes.extend(followed);
+            for change in followed {
+                let mut told = Vec::new();
+                let events = &mut told;
+                let mut cx =
+                    Context { now, inventory: &mut *inventory, chain, events, answers: &mut answers };
+                let submitters: [&mut dyn Office; 3] = [registrar, enrolment, guard];
+                for office in submitters {
+                    office.notify(&Notice::Status(&change), &mut cx)?;
+                }
+                changes.push((change, told));
+            }
         }
         Ok(Woken { answers, changes })
     }

@@ -9,10 +9,13 @@ use std::net::Ipv4Addr;
 
 use crate::crypto::SoftKey;
 use crate::id::Iccid;
-use crate::kernel::Instant;
+use crate::kernel::{Duration, Instant};
 use crate::ledger::{Status, StatusChanged};
 use crate::wire::order::{Grounds, Order, SESSIONS_MAX, SUBSCRIPTIONS_MAX, VALIDITY_S, Verdict};
 use crate::wire::{Label, Proto, Reason};
+
+/// For how long a device is restricted on a suspicion, unless another one comes.
+const RESTRICTED_FOR: Duration = Duration::from_secs(600);
 
 /// The name under which the network's parts know the registrar.
 pub const ISSUER: &str = "registrar";
@@ -99,17 +102,59 @@ pub struct Orders {
     sequence: u64,
     /// The devices that are isolated or revoked, by their identity on the ledger.
     standing: BTreeMap<[u8; 32], Standing>,
+    /// The devices that are restricted, until when.
+    restricted: BTreeMap<[u8; 32], (Instant, Standing)>,
 }
 
 impl Orders {
     /// Orders under `key`.
     pub fn new(key: SoftKey) -> Self {
-        Self { key, sequence: 0, standing: BTreeMap::new() }
+        Self { key, sequence: 0, standing: BTreeMap::new(), restricted: BTreeMap::new() }
     }
 
     /// The public key, `X || Y`, under which they are to be verified.
     pub fn public(&self) -> [u8; 64] {
         self.key.public()
+    }
+
+    /// The order to keep `subject`, the device `id`, to what it is known for, for ten minutes: somebody has seen what has
+    /// the digest `evidence`. None where that stands already, or more than that.
+    pub fn restrict(
+        &mut self,
+        now: Instant,
+        id: [u8; 32],
+        evidence: [u8; 32],
+        subject: Subject,
+    ) -> Option<SignedOrder> {
+        let until = now + RESTRICTED_FOR;
+        if self.standing.contains_key(&id) {
+            return None;
+        }
+        if let Some((ends, _)) = self.restricted.get_mut(&id) {
+            *ends = until;
+            return None;
+        }
+        let grounds = Grounds::Evidence(evidence);
+        let standing = Standing { verdict: Verdict::Restrict, reason: Reason::Suspected, grounds, subject };
+        let order = self.sign(now, id, &standing);
+        self.restricted.insert(id, (until, standing));
+        order
+    }
+
+    /// When a restriction ends.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.restricted.values().map(|(until, _)| *until).min()
+    }
+
+    /// The orders that end restrictions whose time is over.
+    pub fn expire(&mut self, now: Instant) -> Vec<SignedOrder> {
+        let due = |(id, (until, _)): (&[u8; 32], &(Instant, Standing))| (*until <= now).then_some(*id);
+        let ids: Vec<_> = self.restricted.iter().filter_map(due).collect();
+        let ended = ids.into_iter().filter_map(|id| Some((id, self.restricted.remove(&id)?.1)));
+        let ended: Vec<_> = ended.collect();
+        let release =
+            |(id, standing)| self.sign(now, id, &Standing { verdict: Verdict::Release, ..standing });
+        ended.into_iter().filter_map(release).collect()
     }
 
     /// The order that follows `change` for `subject`; none where nothing is to be done, or nobody holds a subscription.
@@ -120,6 +165,8 @@ impl Orders {
         let grounds = Grounds::Ledger { block, transaction, sequence: seq };
         let standing = Standing { verdict, reason: change.reason(), grounds, subject };
         let order = self.sign(now, id, &standing);
+        // What the ledger says goes before what somebody suspects.
+        self.restricted.remove(&id);
         match verdict {
             Verdict::Release => drop(self.standing.remove(&id)),
             _ => drop(self.standing.insert(id, standing)),
@@ -183,7 +230,7 @@ impl Orders {
 mod tests {
     use super::*;
     use crate::crypto::key::verify;
-    use crate::kernel::{Duration, RngTree};
+    use crate::kernel::RngTree;
     use crate::wire::order::Inbox;
 
     fn orders() -> Orders {
@@ -248,6 +295,30 @@ mod tests {
         assert_eq!((signed.device, &*signed.label.name), (Some(1), "Isolate"));
         let nobody = Subject::default();
         assert_eq!(orders.follow(now, &isolate, nobody), None);
+    }
+
+    #[test]
+    fn a_suspicion_restricts_for_a_while_and_gives_way_to_the_ledger() {
+        let mut orders = orders();
+        let mut inbox = inbox(&orders);
+        let at = |seconds| Instant::ZERO + Duration::from_secs(seconds);
+        let mut take = |now: Instant, signed: &SignedOrder| inbox.take(now.unix_s(), &signed.token).unwrap();
+        let first = orders.restrict(at(0), [1; 32], [7; 32], subject()).unwrap();
+        let order = take(at(0), &first);
+        assert_eq!((order.verdict, order.reason), (Verdict::Restrict, Reason::Suspected));
+        assert_eq!(order.grounds, Grounds::Evidence([7; 32]));
+        assert_eq!(orders.restrict(at(300), [1; 32], [8; 32], subject()), None, "it stands, and for longer");
+        assert!(orders.expire(at(899)).is_empty());
+        assert_eq!(orders.deadline(), Some(at(900)));
+        let [ended] = &orders.expire(at(900))[..] else { panic!("one") };
+        let order = take(at(900), ended);
+        assert_eq!((order.verdict, order.grounds), (Verdict::Release, Grounds::Evidence([7; 32])));
+        assert_eq!(orders.deadline(), None);
+        // Isolated by the ledger: neither does a suspicion add to it, nor its end take anything away.
+        orders.restrict(at(1000), [1; 32], [7; 32], subject()).unwrap();
+        orders.follow(at(1001), &change(Status::Active, Status::Quarantined), subject());
+        assert!(orders.expire(at(9000)).is_empty());
+        assert_eq!(orders.restrict(at(9000), [1; 32], [7; 32], subject()), None);
     }
 
     #[test]

@@ -57,6 +57,16 @@ impl Servers {
         Ok(Self(servers))
     }
 
+    /// These servers, but the ones of `actor` as `others` have them.
+    pub fn with(&self, others: &Self, actor: Actor) -> Self {
+        let theirs = |endpoint: &ServiceAddress| others.0.iter().find(|(other, _)| other == endpoint);
+        let one = |(endpoint, config): &(ServiceAddress, Option<Arc<ServerConfig>>)| match theirs(endpoint) {
+            Some((_, other)) if endpoint.actor == actor => (*endpoint, other.clone()),
+            _ => (*endpoint, config.clone()),
+        };
+        Self(self.0.iter().map(one).collect())
+    }
+
     /// Adds a server.
     pub fn add(&mut self, endpoint: ServiceAddress, config: Arc<ServerConfig>) {
         self.0.push((endpoint, Some(config)));

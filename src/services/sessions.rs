@@ -83,6 +83,15 @@ pub struct Session {
     until_unix_s: u64,
 }
 
+/// What has come of a statement that was taken in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// The addresses that have lost their session.
+    pub lost: Vec<Ipv4Addr>,
+    /// The address of the session that is up, or has changed.
+    pub stated: Option<Ipv4Addr>,
+}
+
 /// All that networks have stated and that still holds.
 pub struct Sessions {
     /// The public keys, `X || Y`, of the networks that are believed.
@@ -126,11 +135,11 @@ impl Sessions {
         self.live.values().filter(move |session| session.attestation.iccid == *iccid)
     }
 
-    /// Takes in a statement. Returns the addresses that have lost their session.
+    /// Takes in a statement.
     ///
     /// # Errors
     /// Why it is not taken; nothing has changed then.
-    pub fn take(&mut self, now_unix_s: u64, token: &[u8]) -> Result<Vec<Ipv4Addr>, SessionRefusal> {
+    pub fn take(&mut self, now_unix_s: u64, token: &[u8]) -> Result<Taken, SessionRefusal> {
         self.forget_ended(now_unix_s);
         let key_of = |network| {
             self.tally.count(Op::P256Verify);
@@ -153,9 +162,11 @@ impl Sessions {
             SessionChange::Up(attestation) | SessionChange::Changed(attestation) => {
                 let unknown = || SessionRefusal::UnknownSubscriber { iccid: attestation.iccid.clone() };
                 let device = self.holders.find(&attestation).ok_or_else(unknown)?;
-                self.begin(key, Session { device, attestation, sequence, until_unix_s })
+                let stated = attestation.ipv4().next();
+                let lost = self.begin(key, Session { device, attestation, sequence, until_unix_s })?;
+                Ok(Taken { lost, stated })
             }
-            SessionChange::Down(_) => Ok(self.end(key, until_unix_s)),
+            SessionChange::Down(_) => Ok(Taken { lost: self.end(key, until_unix_s), stated: None }),
         }
     }
 

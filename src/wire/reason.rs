@@ -161,6 +161,8 @@ reasons! {
     DeviceQuarantined = "device-quarantined", [Service], "The ledger has this device as quarantined.";
     DeviceRevoked = "device-revoked", [Service], "The ledger has this device as revoked.";
     DeviceRetired = "device-retired", [Service], "The ledger has this device as retired.";
+    EquipmentMismatch = "equipment-mismatch", [Service], "The card is in a device of another model than the one that it was ordered for.";
+    Suspected = "suspected", [Service], "A guard finds that the traffic of the device is not what it was.";
     Malformed = "malformed", [EsimServer], "The request is malformed.";
     FieldMissing = "field-missing", [EsimServer], "A mandatory field of the request is missing.";
     UnknownFunction = "unknown-function", [EsimServer], "The function is not offered here.";

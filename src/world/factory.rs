@@ -20,6 +20,7 @@ use crate::device::power::{Battery, Powered};
 use crate::device::procedure::Procedure;
 use crate::esim::pki::Pki;
 use crate::event::Actor;
+use crate::id::{Imei, Tac};
 use crate::kernel::RngTree;
 use crate::ledger::Model;
 use crate::ran::{UeConfig, usim};
@@ -63,6 +64,8 @@ pub struct Blueprint {
     pub model: Arc<str>,
     /// The revision of its board.
     pub board: u8,
+    /// The type allocation code of its modem.
+    pub tac: Tac,
 }
 
 /// What makes cards eUICCs, and what their devices know of the eSIM side.
@@ -147,7 +150,10 @@ impl Factory {
         let card = CardSlot::shared(port, diary);
         // A device whose subscriber will change asks for no access point: the subscription says it.
         let apn = self.esim.is_none().then(|| personalisation.apn.clone()).flatten().map(String::from);
-        let modem = (UeConfig { apn, ..UeConfig::new(number) }, self.rng.branch(Actor::ue(number)));
+        let modem = (
+            UeConfig { apn, imei: Imei::of_model(blueprint.tac, number), ..UeConfig::new(number) },
+            self.rng.branch(Actor::ue(number)),
+        );
         let assistant = self.esim.as_ref().map(|issue| {
             let ci = issue.pki.ci.certificate.der().to_vec();
             Assistant::new(ci, issue.indirect)

@@ -24,10 +24,13 @@ pub enum Iface {
     /// What the registrar orders of the network's parts when the ledger has changed the status of a device, as signed
     /// tokens ([`crate::wire::order`]). An association.
     Orders,
+    /// What guards state of devices, as signed tokens ([`crate::wire::alarm`]). An association.
+    Alarms,
 }
 
 impl Iface {
-    const ALL: [Self; 6] = [Self::Uu, Self::S1Mme, Self::S1U, Self::Sgi, Self::SgiAaa, Self::Orders];
+    const ALL: [Self; 7] =
+        [Self::Uu, Self::S1Mme, Self::S1U, Self::Sgi, Self::SgiAaa, Self::Orders, Self::Alarms];
 
     /// The name, as in `s1-mme`.
     pub const fn name(self) -> &'static str {
@@ -38,12 +41,13 @@ impl Iface {
             Self::Sgi => "sgi",
             Self::SgiAaa => "sgi-aaa",
             Self::Orders => "orders",
+            Self::Alarms => "alarms",
         }
     }
 
     /// Whether it runs over an association, whose ends are told when it comes up and when it is lost.
     pub const fn is_association(self) -> bool {
-        matches!(self, Self::S1Mme | Self::SgiAaa | Self::Orders)
+        matches!(self, Self::S1Mme | Self::SgiAaa | Self::Orders | Self::Alarms)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sets the virtual bench up: network, services, ledger and authority, and the devices that will use them.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -23,11 +24,11 @@ use crate::crypto::{Op, SoftKey, Tally};
 use crate::device::iot_safe::Dialect;
 use crate::device::plan::{Act, Cut};
 use crate::event::Actor;
-use crate::id::{DeviceName, Plmn};
+use crate::id::{DeviceName, Imei, Plmn, Tac};
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
 use crate::ledger::{Account, Genesis, Ledger, LedgerKeys, LedgerOp, LightAnchors, Model, Operators, Place};
 use crate::net::endpoint::{ESIM_SERVERS, PKI};
-use crate::ran::{AirModel, Enb, EnbConfig, UeConfig};
+use crate::ran::{AirModel, Enb, EnbConfig};
 use crate::services::chain::Chain;
 use crate::services::esim::{self, EsimSetup, Means, Ordered, Provisioned, SmdpFault};
 use crate::services::inventory::{Entry, Inventory};
@@ -42,6 +43,8 @@ use crate::services::{
 };
 use crate::wire::ota::Counter;
 
+/// The name under which the guard of the network raises alarms.
+pub const SENTRY: &str = "guard";
 /// The chain identifier of a bench's ledger (EIP-155): "cell" in a private range.
 pub const CHAIN_ID: u64 = 0x6365_6c6c;
 /// The tracking area of the virtual bench.
@@ -82,6 +85,10 @@ pub struct DeviceSetup {
     pub eum: Option<Arc<str>>,
     /// What the registrar records as its model; a virtual device where there is none.
     pub model: Option<Arc<str>>,
+    /// The type allocation code of its modem.
+    pub tac: Tac,
+    /// Whether the cloud that it reaches is somebody else's, with a certificate of another authority.
+    pub rogue_cloud: bool,
     /// How its application speaks to the IoT SAFE applet.
     pub dialect: Dialect,
     /// What goes wrong with its update on purpose.
@@ -199,7 +206,8 @@ impl World {
                 let prepared = esim::prepare(plan, &ordered, &means)?;
                 for Provisioned { device, subscriber, ota: keys } in prepared.subscribers {
                     ota.provision(subscriber.iccid.clone(), keys.set, keys.counter);
-                    holders.add(subscriber.iccid.clone(), device, UeConfig::new(device).imei);
+                    let tac = setup.devices.get(device as usize - 1).map_or(Imei::TEST_TAC, |one| one.tac);
+                    holders.add(subscriber.iccid.clone(), device, Imei::of_model(tac, device));
                     epc.provision(subscriber)?;
                 }
                 for (endpoint, config) in prepared.tls {
@@ -243,11 +251,27 @@ impl World {
             registrar: Registrar::new(operators.registrar, ota, setup.registration, nonces),
             enrolment: Enrolment::new(authority, operators.ca),
             cloud: Cloud::default(),
-            guard: Guard::new(operators.guard),
+            guard: Guard::new(operators.guard).believing(SENTRY, sentry(&rng).public()),
             esim,
             updates,
             inventory,
             chain,
+        };
+        let deceived = (1..).zip(&setup.devices).filter(|(_, device)| device.rogue_cloud);
+        let deceived: BTreeSet<u32> = deceived.map(|(number, _)| number).collect();
+        let rogue = match deceived.is_empty() {
+            true => None,
+            false => {
+                let rogue = Servers::new(
+                    &mut rogue_authority(&rng, &tally)?,
+                    &rng.branch("rogue"),
+                    &tally,
+                    &clock,
+                    None,
+                    false,
+                )?;
+                Some((deceived, servers.with(&rogue, Actor::CLOUD)))
+            }
         };
         let networks = [(setup.plmn, epc.attestation_key())].into();
         let orders = SoftKey::from_stream(&mut rng.branch(Actor::REGISTRAR).stream("orders")).counted(&tally);
@@ -255,6 +279,10 @@ impl World {
         epc.follow(ISSUER, orders.public());
         let sessions = Sessions::new(networks, holders, &tally);
         let services = Services::new(offices, servers, sessions, orders, clock, MTU, rng.branch("services"));
+        let services = match rogue {
+            Some((deceived, servers)) => services.with_rogue(deceived, servers),
+            None => services,
+        };
         let topology = topology(&setup.stations, setup.links, setup.air, &rng);
         let starts: Vec<Duration> = setup.devices.iter().map(|device| device.start).collect();
         let mut world = Self::new(topology, Fleet::new(factory, starts.len()), &starts).with_ledger(standing);
@@ -277,6 +305,16 @@ impl World {
         }));
         Ok(world)
     }
+}
+
+/// What the guard of the network signs its alarms with.
+pub(super) fn sentry(rng: &RngTree) -> SoftKey {
+    SoftKey::from_stream(&mut rng.branch(Actor::GUARD).stream("alarms"))
+}
+
+/// Somebody else's authority, whose root no device has.
+fn rogue_authority(rng: &RngTree, tally: &Tally) -> Result<Authority, WorldError> {
+    Ok(Authority::new(rng.branch("rogue").branch(Actor::CA), tally, EPOCH_UNIX_S)?)
 }
 
 fn topology(stations: &[StationSetup], links: Vec<LinkSpec>, air: AirModel, rng: &RngTree) -> Topology {
@@ -310,6 +348,7 @@ fn blueprint(device: &DeviceSetup) -> Blueprint {
         dialect: device.dialect,
         model: device.model.clone().unwrap_or_else(|| MODEL.into()),
         board: UpdateFault::board(device.update_fault),
+        tac: device.tac,
     }
 }
 
@@ -370,7 +409,7 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory, Holders, Ota
     let hiding = setup.hiding.as_ref().unwrap_or(rng).branch(Actor::REGISTRAR);
     for (number, device) in (1..).zip(&setup.devices) {
         let card = device.profile.personalise(device.index)?;
-        holders.add(card.iccid.clone(), number, UeConfig::new(number).imei);
+        holders.add(card.iccid.clone(), number, Imei::of_model(device.tac, number));
         if device.clone {
             continue;
         }
@@ -387,7 +426,8 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory, Holders, Ota
         let name = DeviceName::from_random(octets);
         let model = device.model.as_deref().unwrap_or(MODEL).to_owned();
         let eid = card.eid.clone();
-        let entry = Entry { eid, model, salt, name, allowed: device.allowed };
+        let equipment = Some(device.tac);
+        let entry = Entry { eid, model, salt, name, allowed: device.allowed, equipment };
         inventory.add(card.iccid.clone(), entry);
     }
     Ok((epc, inventory, holders, ota))

@@ -4,20 +4,29 @@
 use std::path::Path;
 use std::process::Command;
 
+use cellbed::corenet::Quarantine;
 use cellbed::crypto::SoftKey;
 use cellbed::crypto::key::verify;
-use cellbed::kernel::{Duration, EPOCH_UNIX_S};
-use cellbed::ledger::Status;
+use cellbed::device::plan::{Act, Condition};
+use cellbed::event::{Actor, Body, Event, Step, StepId};
+use cellbed::kernel::{Duration, EPOCH_UNIX_S, Instant, RngTree};
+use cellbed::ledger::{MemoryStore, Status};
 use cellbed::net::endpoint::{BROKER, PKI};
 use cellbed::net::mqtt::{ConnectOptions, MqttClient, MqttEvent, MqttOutput};
 use cellbed::net::{PlainStream, TlsStream};
 use cellbed::services::ServiceInput;
 use cellbed::services::guard::{Cause, Deed, OperatorAct};
 use cellbed::services::orders::ISSUER;
+use cellbed::wire::alarm::{Alarm, Level, Witness};
 use cellbed::wire::http::{Limits, Request, ResponseParser};
 use cellbed::wire::order::{Grounds, Inbox, Order, Verdict};
+use cellbed::world::acts::{PlannedAct, When};
+use cellbed::world::setup::Setup;
+use cellbed::world::topology::{Cut, LinkSpec};
+use cellbed::world::{Iface, Payload, Port, To, World};
 
-use super::lab::{Lab, Subject, notes, orders};
+use super::lab::{Lab, Subject, notes, orders, sentry};
+use super::runs::{outcomes, setup};
 use super::sessions::Line;
 use crate::support::need_command;
 
@@ -188,6 +197,176 @@ fn who_follows_again_is_told_what_stands() {
     scene.orders();
     scene.line.take(ServiceInput::Followed);
     assert!(scene.orders().is_empty());
+}
+
+fn alarm(scene: &Scene, sequence: u64, witness: Witness, level: Level) -> Alarm {
+    Alarm {
+        issuer: "guard".to_owned(),
+        issued_unix_s: scene.line.now.unix_s(),
+        sequence,
+        witness,
+        level,
+        session: None,
+        address: scene.subject.ip,
+        evidence: [0xee; 32],
+        window_us: (0, 10_000_000),
+        features: 1,
+        residuals: 1,
+        instant: 0,
+    }
+}
+
+impl Scene {
+    /// Raises an alarm under `key`, and lets the group commit come.
+    fn raise(&mut self, alarm: &Alarm, key: &SoftKey) {
+        self.line.take(ServiceInput::Alarm(alarm.encode(|message| key.sign(message))));
+        for _ in 0..10 {
+            self.line.now += Duration::from_millis(5);
+            self.line.take(ServiceInput::Timer);
+        }
+    }
+}
+
+#[test]
+fn what_is_certain_becomes_a_quarantine_with_its_evidence_once() {
+    let mut scene = Scene::new();
+    for sequence in 1..=3 {
+        let certain = alarm(&scene, sequence, Witness::Network, Level::Certain);
+        scene.raise(&certain, &sentry());
+    }
+    assert_eq!(scene.status(), Status::Quarantined);
+    let [order] = &scene.orders()[..] else { panic!("one order") };
+    assert_eq!(order.verdict, Verdict::Isolate);
+    let told = notes(&scene.line.events);
+    let quarantined = told.iter().filter(|note| note.contains("active -> quarantined"));
+    assert_eq!(quarantined.count(), 1);
+    assert_eq!(scene.line.offices().guard.evidence().count(), 3);
+}
+
+#[test]
+fn what_is_suspected_or_said_by_a_device_restricts_and_writes_nothing() {
+    for (witness, level) in [
+        (Witness::Network, Level::Suspect),
+        (Witness::Device, Level::Certain),
+        (Witness::Peer, Level::Certain),
+    ] {
+        let mut scene = Scene::new();
+        let blocks = scene.line.ledger().standing().head.number;
+        let suspicion = alarm(&scene, 1, witness, level);
+        scene.raise(&suspicion, &sentry());
+        assert_eq!((scene.status(), scene.line.ledger().standing().head.number), (Status::Active, blocks));
+        let [order] = &scene.orders()[..] else { panic!("one order") };
+        assert_eq!((order.verdict, order.grounds), (Verdict::Restrict, Grounds::Evidence([0xee; 32])));
+    }
+}
+
+#[test]
+fn an_alarm_that_is_forged_comes_again_or_names_nobody_does_nothing() {
+    let mut scene = Scene::new();
+    let thief = SoftKey::from_stream(&mut RngTree::new(9).stream("key"));
+    let certain = alarm(&scene, 2, Witness::Network, Level::Certain);
+    scene.raise(&certain, &thief);
+    scene.raise(&Alarm { issuer: "somebody".to_owned(), ..certain.clone() }, &sentry());
+    scene.raise(&Alarm { address: [10, 44, 9, 9].into(), ..certain.clone() }, &sentry());
+    scene.raise(&certain, &sentry());
+    scene.raise(&Alarm { sequence: 1, ..certain.clone() }, &sentry());
+    scene.line.take(ServiceInput::Alarm(b"nonsense".to_vec()));
+    assert_eq!(scene.status(), Status::Active);
+    assert!(scene.orders().is_empty());
+    let told = notes(&scene.line.events);
+    let refused = told.iter().filter_map(|note| note.split_once("alarm refused reason=")).map(|(_, why)| why);
+    let words: Vec<_> = refused.map(|why| why.split(' ').next().unwrap()).collect();
+    assert_eq!(words, ["bad-signature", "bad-signature", "no-session", "replayed", "replayed", "malformed"]);
+}
+
+/// One device that has nothing to do for a while after it has reported, and reports again.
+fn patient(acts: Vec<PlannedAct>) -> Setup {
+    let mut setup = setup(1);
+    let detach = setup.plan.pop();
+    assert!(detach.is_some_and(|act| act.step().is_some_and(|id| id.step == Step::Detach)));
+    setup.plan.push(Act::Wait(Duration::from_secs(6)));
+    setup.plan.push(Act::Step(StepId { step: Step::Ready, nth: 2 }));
+    setup.acts = acts;
+    setup
+}
+
+fn after_ready(deed: Deed, delay_ms: u64) -> PlannedAct {
+    let ready = Condition { device: 1, step: StepId::first(Step::Ready) };
+    let act = OperatorAct { deed, device: 1, cause: None };
+    PlannedAct { when: When::After(ready, Duration::from_millis(delay_ms)), act }
+}
+
+fn last(events: &[Event]) -> String {
+    outcomes(events)[&1].last().map(|(step, found)| format!("{step} {found}")).unwrap()
+}
+
+/// Whoever sits on the wire between registrar and core: what he makes up, and what he has heard before.
+#[test]
+fn forged_and_replayed_orders_are_told_and_change_nothing() {
+    let acts = vec![after_ready(Deed::Quarantine, 100), after_ready(Deed::Release, 1000)];
+    let mut world = World::set_up(patient(acts), Box::new(MemoryStore::new())).unwrap();
+    let mut events = Vec::new();
+    let mut until = Instant::ZERO;
+    let heard = |events: &[Event]| {
+        events.iter().find_map(|event| match &event.body {
+            Body::Message(message) if message.label.name == "Isolate" => Some(message.bytes.clone()),
+            _ => None,
+        })
+    };
+    let released = |events: &[Event]| {
+        events.iter().any(|event| matches!(&event.body, Body::Message(m) if m.label.name == "Release"))
+    };
+    while !released(&events) {
+        until += Duration::from_millis(100);
+        world.step_until(until, &mut |event| events.push(event)).unwrap();
+    }
+    let heard = heard(&events).unwrap();
+    let thief = SoftKey::from_stream(&mut RngTree::new(9).stream("key"));
+    let check: fn(&[u8; 64], &[u8], &[u8; 64]) -> bool = |_, _, _| true;
+    let order = Inbox::new(check).following(ISSUER, [0; 64]).take(0, &heard).unwrap();
+    let forged = Order { sequence: 99, ..order }.sign(|message| thief.sign(message));
+    let (from, to) = (Port::new(Actor::REGISTRAR, Iface::Orders), Port::new(Actor::MME, Iface::Orders));
+    for token in [heard, forged, b"nonsense".to_vec()] {
+        let frame = Payload::Bytes(token);
+        world.inject(from, To::Port(to), frame, &mut |event| events.push(event)).unwrap();
+    }
+    world.run(Duration::from_secs(60), &mut |event| events.push(event)).unwrap();
+    let told = notes(events.iter().map(|event| &event.body));
+    let words: Vec<_> = told.iter().filter_map(|note| note.split_once("order refused reason=")).collect();
+    let words: Vec<_> = words.iter().map(|(_, why)| why.split(' ').next().unwrap()).collect();
+    assert_eq!(words, ["replayed", "bad-signature", "malformed"]);
+    assert_eq!(last(&events), "ready#2 done");
+}
+
+/// The association is cut when the ledger speaks: the core hears of it when it is back.
+#[test]
+fn an_order_that_was_lost_is_told_again() {
+    let (from, to) = (Port::new(Actor::REGISTRAR, Iface::Orders), Port::new(Actor::MME, Iface::Orders));
+    let cut = Cut { from: Duration::from_millis(10), until: Duration::from_secs(4) };
+    let link = LinkSpec { cuts: vec![cut], ..LinkSpec::new(from, to, Duration::from_millis(5)) };
+    let acts = vec![after_ready(Deed::Quarantine, 100)];
+    let mut setup = patient(acts);
+    setup.links = vec![link];
+    let mut world = World::set_up(setup, Box::new(MemoryStore::new())).unwrap();
+    let mut events = Vec::new();
+    world.run(Duration::from_secs(60), &mut |event| events.push(event)).unwrap();
+    let detached = events.iter().find(|event| match &event.body {
+        Body::Message(message) => message.label.name == "Detach Request",
+        _ => false,
+    });
+    assert!(detached.is_some_and(|event| event.at >= Instant::ZERO + cut.until));
+    assert_eq!(last(&events), "ready#2 esm-cause-8");
+}
+
+/// A bench that keeps devices in quarantine attached: the device reaches its cloud, which does not let it in.
+#[test]
+fn a_device_that_stays_for_its_remediation_is_not_served() {
+    let mut setup = patient(vec![after_ready(Deed::Quarantine, 100)]);
+    setup.quarantine = Quarantine::Remediation;
+    let mut world = World::set_up(setup, Box::new(MemoryStore::new())).unwrap();
+    let mut events = Vec::new();
+    world.run(Duration::from_secs(90), &mut |event| events.push(event)).unwrap();
+    assert_eq!(last(&events), "ready#2 mqtt-not-authorized");
 }
 
 fn openssl(folder: &Path, arguments: &str) -> (bool, String) {

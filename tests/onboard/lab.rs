@@ -100,7 +100,14 @@ impl Subject {
     }
 
     pub fn entry(&self, allowed: bool) -> Entry {
-        Entry { eid: self.eid.clone(), model: MODEL.into(), salt: self.salt(), name: self.name(), allowed }
+        Entry {
+            eid: self.eid.clone(),
+            model: MODEL.into(),
+            salt: self.salt(),
+            name: self.name(),
+            allowed,
+            equipment: None,
+        }
     }
 
     /// What the card signs to be registered as `id` in the conversation `context`.
@@ -169,6 +176,11 @@ impl Subject {
     pub fn sound_enrolment(&self) -> http::Request {
         self.enrolment(&self.key, Some(&BINDING))
     }
+}
+
+/// The key of a guard of the network.
+pub fn sentry() -> SoftKey {
+    SoftKey::from_stream(&mut RngTree::new(7).stream("sentry"))
 }
 
 /// The orders of a registrar whose key anybody may know.
@@ -291,7 +303,7 @@ impl Lab {
             ),
             enrolment: Enrolment::new(self.authority, self.operators.ca),
             cloud: Cloud::default(),
-            guard: Guard::new(self.operators.guard),
+            guard: Guard::new(self.operators.guard).believing("guard", sentry().public()),
             esim: None,
             updates: None,
             inventory: self.inventory,

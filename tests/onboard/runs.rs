@@ -10,6 +10,7 @@ use cellbed::device::iot_safe::Dialect;
 use cellbed::device::plan::Act;
 use cellbed::device::{DeviceInput, DeviceOutput};
 use cellbed::event::{Actor, Body, Event, Outcome, Step, StepId};
+use cellbed::id::Imei;
 use cellbed::kernel::{Duration, EPOCH_UNIX_S, Instant, RngTree};
 use cellbed::ledger::MemoryStore;
 use cellbed::ran::{AirModel, Rat};
@@ -49,6 +50,8 @@ pub fn setup(devices: u32) -> Setup {
         mischief: Mischief::None,
         eum: None,
         model: None,
+        tac: Imei::TEST_TAC,
+        rogue_cloud: false,
         dialect: Dialect::default(),
         update_fault: None,
     };
@@ -262,6 +265,7 @@ fn a_step_is_given_up_at_its_time_limit() {
             dialect: Dialect::default(),
             model: "cellbed-virtual-1".into(),
             board: 0,
+            tac: Imei::TEST_TAC,
         }],
         plan: plain_steps().into_iter().map(Act::Step).collect(),
         esim: None,

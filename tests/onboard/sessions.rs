@@ -55,6 +55,10 @@ impl Line {
         line
     }
 
+    pub fn offices(&self) -> &cellbed::services::Offices {
+        self.services.offices()
+    }
+
     pub fn ledger(&self) -> &Engine {
         self.services.offices().chain.ledger()
     }

@@ -8,6 +8,7 @@ use crate::crypto::Tally;
 use crate::crypto::tls::KeyLogSink;
 use crate::device::plan::{Counted, Cut};
 use crate::event::{Step, StepId};
+use crate::id::Imei;
 use crate::io::clock;
 use crate::ran::AirModel;
 use crate::services::esim::{EsimSetup, SmdpFault};
@@ -62,6 +63,8 @@ impl Run {
                 mischief: scenario.fault_of(device.number).map_or(Mischief::None, mischief),
                 eum: device.eum,
                 model: device.model,
+                tac: device.tac.unwrap_or(Imei::TEST_TAC),
+                rogue_cloud: scenario.fault_of(device.number) == Some(FaultKind::CloudRogue),
                 dialect: device.iot_safe,
                 update_fault: scenario.fault_of(device.number).and_then(FaultKind::of_update),
             })

@@ -51,6 +51,8 @@ fn used_for(name: &str) -> Option<Use> {
         "attestation" if branches == "gw" => Use::Keys,
         // What the registrar signs its orders with.
         "orders" if branches == "registrar" => Use::Keys,
+        // What the guard of the network signs its alarms with.
+        "alarms" if branches == "guard" => Use::Keys,
         // Of the card's applet; of each download, between eUICC and SM-DP+; of each SUCI.
         "keys" if branches.ends_with("iot-safe") => Use::Keys,
         "one-time-key" if branches.ends_with("euicc") => Use::Keys,

@@ -26,7 +26,7 @@ use super::{FileKind, LabError};
 use crate::device::iot_safe::Dialect;
 use crate::device::plan::{Act, Condition, Counted, Cut};
 use crate::event::{Step, StepId};
-use crate::id::Plmn;
+use crate::id::{Plmn, Tac};
 use crate::io::files;
 use crate::ran::Rat;
 use crate::services::UpdateFault;
@@ -236,6 +236,10 @@ pub struct DeviceGroup {
     /// The model that the registrar records for them. Default: `cellbed-virtual-1`.
     #[schemars(regex(pattern = "^[0-9A-Za-z._-]{1,32}$"))]
     pub model: Option<String>,
+    /// The type allocation code of their modems: the first eight digits of their IMEIs. Default: 00101301. A card is ordered for
+    /// the first device that carries it: in a device of another model it is not served, and is suspended.
+    #[schemars(regex(pattern = "^[0-9]{8}$"))]
+    pub tac: Option<String>,
     /// How their application speaks to the IoT SAFE applet (IoT.05).
     #[serde(default)]
     pub iot_safe: Dialect,
@@ -314,6 +318,8 @@ pub enum FaultKind {
     HostOtherCard,
     /// The host has the card make a new key each time that it comes to the step `keys`.
     HostNewKeys,
+    /// The cloud that the device reaches shows a certificate of another authority: somebody has taken its place.
+    CloudRogue,
     /// The card has every secret of its identity but the operator's keys for packets over the air: a copy that was made
     /// from what the home network has.
     CardNoOtaKeys,
@@ -419,6 +425,8 @@ pub struct Device {
     pub eum: Option<Arc<str>>,
     /// Its model, where the scenario names one.
     pub model: Option<Arc<str>>,
+    /// The type allocation code of its modem, where the scenario names one.
+    pub tac: Option<Tac>,
     /// How its application speaks to the IoT SAFE applet.
     pub iot_safe: Dialect,
 }
@@ -477,6 +485,7 @@ impl Scenario {
                     clone_of: group.clone_of,
                     eum: eum.clone(),
                     model: model.clone(),
+                    tac: group.tac.as_deref().and_then(|tac| tac.parse().ok()),
                     iot_safe: group.iot_safe,
                 });
             }

@@ -64,19 +64,25 @@ impl Node for ServicesNode {
                 self.followers.retain(|follower| *follower != peer);
                 return Ok(());
             }
+            Input::Frame { at: Iface::Alarms, payload: Payload::Bytes(token), .. } => {
+                ServiceInput::Alarm(token)
+            }
             Input::Operator(act) => ServiceInput::Operator(act),
             Input::Timer | Input::Resume => ServiceInput::Timer,
             _ => return Ok(()),
         };
         // Who comes back is told alone what the others have been told.
         let operates = matches!(input, ServiceInput::Operator(_));
+        let may_ask = matches!(input, ServiceInput::Alarm(_) | ServiceInput::Session(_));
         let new = matches!(input, ServiceInput::Followed).then(|| self.followers.len() - 1);
         let mut outputs = Vec::new();
         self.services.handle(now, input, &mut outputs)?;
         let to = &self.followers[new.unwrap_or(0)..];
         outputs.into_iter().for_each(|output| Self::put(now, output, to, out));
         // The run does not end before the ledger has said what becomes of it.
-        if let (true, Some(at)) = (operates, self.services.deadline()) {
+        let Offices { guard, chain, .. } = self.services.offices();
+        let asks = operates || may_ask && guard.waits();
+        if let (true, Some(at)) = (asks, chain.deadline()) {
             out.push(Output::Resume { at });
         }
         Ok(())
