@@ -38,7 +38,9 @@ fn trace(folder: &Path) -> String {
     ];
     let mut bad: Vec<_> = (1..)
         .zip(attacks)
-        .flat_map(|(hour, attack)| attack.flights(&tree, life.cloud(), hour * HOUR_MS, hour * HOUR_MS + 600_000))
+        .flat_map(|(hour, attack)| {
+            attack.flights(&tree, life.cloud(), hour * HOUR_MS, hour * HOUR_MS + 600_000)
+        })
         .collect();
     bad.sort_by_key(|flight| flight.at_ms);
     let (mut guard, mut lines, mut bytes, mut last_ms) = (Guard::new(0), String::new(), Vec::new(), 0);
@@ -120,7 +122,10 @@ fn on_a_cortex_m3_it_finds_what_the_rust_finds_and_is_small() {
 
     let object = folder.path().join("guard.o");
     let mut compiler = Command::new("arm-none-eabi-gcc");
-    output(folder.path(), compiler.args(core).arg("-c").arg(source("cellbed_guard.c")).arg("-o").arg(&object));
+    output(
+        folder.path(),
+        compiler.args(core).arg("-c").arg(source("cellbed_guard.c")).arg("-o").arg(&object),
+    );
     let sizes = output(folder.path(), Command::new("arm-none-eabi-size").arg(&object));
     let numbers: Vec<usize> =
         sizes.lines().nth(1).unwrap().split_whitespace().take(3).map(|n| n.parse().unwrap()).collect();

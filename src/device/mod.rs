@@ -1,6 +1,7 @@
 //! One device: modem, card, the application above the modem, and the zero-touch procedure that they run.
 
 pub mod application;
+mod assault;
 pub mod iot_safe;
 pub mod ipa;
 pub mod link;

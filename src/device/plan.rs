@@ -1,6 +1,7 @@
 //! What a device is to do, as it was told before it was switched on: steps, and what stands between them.
 
 use crate::event::{Step, StepId};
+use crate::guard::generator::Attack;
 use crate::kernel::Duration;
 
 /// One entry of a plan.
@@ -14,6 +15,19 @@ pub enum Act {
     PowerCut,
     /// The device waits until it is told that this is so. It cannot see it for itself.
     Until(Condition),
+    /// One device turns bad for a while; the others pass over it.
+    Assault(Assault),
+}
+
+/// What a device does that has turned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assault {
+    /// The number of the device.
+    pub device: u32,
+    /// What it does.
+    pub attack: Attack,
+    /// For how long.
+    pub time: Duration,
 }
 
 /// Something that other devices do.
@@ -35,7 +49,7 @@ impl Act {
     pub fn step(self) -> Option<StepId> {
         match self {
             Self::Step(id) => Some(id),
-            Self::Wait(_) | Self::PowerCut | Self::Until(_) => None,
+            Self::Wait(_) | Self::PowerCut | Self::Until(_) | Self::Assault(_) => None,
         }
     }
 }

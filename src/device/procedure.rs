@@ -10,13 +10,14 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::application::Application;
+use super::assault;
 use super::ipa::Assistant;
-use super::plan::Act;
+use super::plan::{Act, Assault};
 use super::power::Battery;
 use super::steps::{DeviceContext, Flow, Task, needed_for, needs_network, task};
 use super::{DeviceError, DeviceOutput, StepRefusal};
 use crate::event::{Actor, Body, Outcome, Step, StepId};
-use crate::kernel::Instant;
+use crate::kernel::{Instant, RngTree};
 use crate::net::Host;
 use crate::update::Boot;
 use crate::wire::Reason;
@@ -86,6 +87,8 @@ pub struct Procedure {
     task: Option<(Step, Box<dyn Task>)>,
     /// The steps whose results the application has in memory, as far as it needs them.
     known: Vec<Step>,
+    /// The attack that is under way, where the device has turned.
+    assault: Option<assault::Running>,
     /// The IPA of a device whose card is an eUICC.
     assistant: Option<Assistant>,
     refresh: Refresh,
@@ -115,6 +118,7 @@ impl Procedure {
             battery,
             task: None,
             known: Vec::new(),
+            assault: None,
             assistant,
             refresh: Refresh::None,
             last_failure: None,
@@ -156,6 +160,11 @@ impl Procedure {
             Act::Wait(time) => time,
             Act::PowerCut => Duration::ZERO,
             Act::Until(_) => return None,
+            Act::Assault(one) if self.is_own(&one) => {
+                let next = self.assault.as_ref().map(assault::Running::deadline);
+                return (!self.over).then(|| next.unwrap_or(self.started));
+            }
+            Act::Assault(_) => Duration::ZERO,
         };
         (!self.over).then_some(self.started + lasts)
     }
@@ -349,6 +358,12 @@ impl Procedure {
                 self.next(now, out);
                 Ok(Turn::Moved)
             }
+            Some(Act::Assault(one)) if self.is_own(&one) && now < self.started + one.time => Ok(Turn::Idle),
+            Some(Act::Assault(_)) => {
+                self.assault = None;
+                self.next(now, out);
+                Ok(Turn::Moved)
+            }
             Some(Act::PowerCut) => Ok(Turn::PowerCut),
             Some(Act::Step(_)) if self.refresh != Refresh::None => Ok(Turn::Idle),
             Some(Act::Step(id)) => self.poll_step(now, id.step, host, out),
@@ -435,6 +450,25 @@ impl Procedure {
         needed_for(step).iter().copied().find(|needed| done(needed) && !known(needed))
     }
 
+    fn is_own(&self, assault: &Assault) -> bool {
+        assault.device == self.application.number
+    }
+
+    /// What the device sends now that has turned, from its `address`; without a session it is sent nowhere. What is drawn comes
+    /// from the branch `tree`.
+    pub fn assault(&mut self, now: Instant, tree: &RngTree, address: Option<Ipv4Addr>) -> Vec<Vec<u8>> {
+        let Some(Act::Assault(one)) = self.act().filter(|_| !self.over && !self.fresh) else {
+            return Vec::new();
+        };
+        if !self.is_own(&one) {
+            return Vec::new();
+        }
+        let (started, tree) = (self.started, tree.branch(format!("assault-{}", self.position)));
+        let running = self.assault.get_or_insert_with(|| assault::Running::new(&one, &tree, started));
+        let packets = running.packets(now, address.unwrap_or(Ipv4Addr::UNSPECIFIED));
+        if address.is_some() { packets } else { Vec::new() }
+    }
+
     /// Gives the running step up when its time is over.
     pub fn check_deadline(&mut self, now: Instant, host: Option<&mut Host>, out: &mut Vec<DeviceOutput>) {
         let Some(limit) = self.step().filter(|_| !self.over).map(|id| time_limit(id.step)) else { return };
@@ -482,7 +516,15 @@ impl Procedure {
                 self.task = forgotten.is_none().then(|| (id.step, task(id.step)));
             }
             Some(Act::Until(condition)) => out.push(DeviceOutput::Awaits(condition)),
-            Some(Act::Wait(_) | Act::PowerCut) => {}
+            Some(Act::Assault(one)) if self.is_own(&one) => {
+                let fields = vec![
+                    ("attack", one.attack.class().to_owned()),
+                    ("time_s", one.time.as_secs().to_string()),
+                ];
+                let body = Body::note(Actor::device(self.application.number), "turns bad", fields);
+                out.push(DeviceOutput::Event(body));
+            }
+            Some(Act::Wait(_) | Act::PowerCut | Act::Assault(_)) => {}
             None => self.over = true,
         }
     }

@@ -1,5 +1,7 @@
 //! A device: modem, card and the application above the modem, with its own IP stack.
 
+use std::net::Ipv4Addr;
+
 use super::DeviceError;
 use super::output::DeviceOutput;
 use super::power::{Battery, POWER_CUT, RESTART};
@@ -38,6 +40,8 @@ pub struct Device {
     /// Whether the modem is switched on.
     is_on: bool,
     host: Option<Host>,
+    /// Of its IP session.
+    address: Option<Ipv4Addr>,
     procedure: Procedure,
     battery: Battery,
     /// Whether the modem has left the network to read the card again.
@@ -63,6 +67,7 @@ impl Device {
             card,
             is_on: false,
             host: None,
+            address: None,
             procedure,
             battery,
             card_changed: false,
@@ -164,6 +169,8 @@ impl Device {
             host.poll(now, packets);
         }
         let turn = self.procedure.poll(now, self.host.as_mut(), &mut steps);
+        let address = self.address.filter(|_| self.host.is_some());
+        packets.append(&mut self.procedure.assault(now, &self.rng, address));
         if let Some(host) = &mut self.host {
             host.poll(now, &mut sent);
         }
@@ -270,6 +277,7 @@ impl Device {
             }
             UeOutput::Attached { ip, mtu, apn, .. } => {
                 self.host = Some(Host::new(ip, mtu, self.rng.branch("ip")));
+                self.address = Some(ip);
                 self.procedure.attached(now, ip, &apn, out);
             }
             UeOutput::ReceiveIp(packet) => {

@@ -17,6 +17,9 @@ use crate::wire::cbor::Value;
 
 /// More sessions than a run can have are not watched.
 const SESSIONS_MAX: usize = 200_000;
+/// The averages of a guard that has just begun are empty, which is far from what the model expects: so long a residual
+/// alone says nothing.
+const COLD: Duration = Duration::from_secs(3_600);
 /// The same is not said again for so long.
 const AGAIN_AFTER: Duration = Duration::from_secs(600);
 
@@ -37,6 +40,7 @@ struct Watched {
     session: Option<u64>,
     guard: Guard,
     model: Arc<Model>,
+    since: Instant,
     /// What was raised last, and when.
     last: Option<(Level, Instant)>,
 }
@@ -73,7 +77,7 @@ impl Watch {
             return false;
         }
         let guard = Guard::new(millis(now));
-        self.sessions.insert(address, Watched { session, guard, model, last: None });
+        self.sessions.insert(address, Watched { session, guard, model, since: now, last: None });
         true
     }
 
@@ -133,6 +137,10 @@ impl Watch {
     /// Raises what was found, where it is new or worse than what was raised.
     fn raise(&mut self, now: Instant, address: Ipv4Addr, finding: &Finding, out: &mut Vec<Raised>) {
         let Some(watched) = self.sessions.get_mut(&address) else { return };
+        let only_residuals = finding.features == 0 && finding.instant == 0;
+        if only_residuals && now.since(watched.since) < COLD {
+            return;
+        }
         let level = match finding.level {
             Found::Suspect => Level::Suspect,
             Found::Certain => Level::Certain,

@@ -62,6 +62,12 @@ pub enum LabError {
     /// What is to hide a device cannot be drawn.
     #[error(transparent)]
     Entropy(#[from] crate::io::entropy::EntropyError),
+    /// Attacks stay in the network of a run.
+    #[error(
+        "in scenario {scenario} a device attacks others, and bench {bench} reaches outside this process ({what}): attacks exist \
+         in the virtual network only; use a bench whose card and base stations are embedded, as lab/benches/virtual.toml"
+    )]
+    Hostile { bench: String, scenario: String, what: &'static str },
     /// A reader holds one card.
     #[error(
         "bench {bench} has one card, in reader {reader:?}, and scenario {scenario} has {devices} devices; use a \
@@ -92,6 +98,7 @@ impl LabError {
             | Self::Outside(_)
             | Self::Card(_)
             | Self::OneCard { .. }
+            | Self::Hostile { .. }
             | Self::Signals(_)
             | Self::Output(_) => Blame::Bench,
         }

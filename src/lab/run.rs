@@ -134,6 +134,15 @@ impl Run {
         let rerun = format!("cellbed run {} --bench {}", word(scenario), word(bench));
         let read = [scenario, bench].map(provenance::digest).into_iter().collect::<Result<_, _>>()?;
         let (scenario, bench) = (Scenario::load(scenario)?, Bench::load(bench)?);
+        let outside = bench
+            .stations()
+            .iter()
+            .any(|station| station.outside)
+            .then_some("a base station of another process");
+        let reader = matches!(bench.roles.card, CardVendor::Pcsc(_)).then_some("a card in a reader");
+        if let (true, Some(what)) = (scenario.is_hostile(), outside.or(reader)) {
+            return Err(LabError::Hostile { bench: bench.name, scenario: scenario.name, what });
+        }
         let mut profiles = BTreeMap::new();
         let named = scenario.devices().into_iter().map(|device| device.profile.to_string());
         for name in named.chain(scenario.esim.iter().map(|plan| plan.profile.clone())) {

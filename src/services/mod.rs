@@ -14,6 +14,7 @@ pub mod ota;
 pub mod peer;
 mod rate;
 pub mod registrar;
+pub mod sentry;
 pub mod servers;
 pub mod sessions;
 pub mod updates;

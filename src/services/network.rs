@@ -14,14 +14,16 @@ use super::guard::{OperatorAct, Restriction};
 use super::offices::{Offices, Woken};
 use super::orders::{Change, Orders, Subject};
 use super::peer::{Peer, ServiceOutput};
+use super::sentry::{Sentry, why};
 use super::servers::Servers;
 use super::sessions::{Sessions, Taken};
 use crate::crypto::tls::VirtualClock;
-use crate::event::{Actor, Body};
+use crate::event::{Actor, Body, Message};
+use crate::guard::watch::Raised;
 use crate::kernel::{Gone, Instant, RngTree};
 use crate::ledger::device_id;
-use crate::wire::Fields;
 use crate::wire::order::Verdict;
+use crate::wire::{Fields, Label, Proto};
 
 /// What reaches the service network.
 #[derive(Debug)]
@@ -55,6 +57,8 @@ pub struct Services {
     schedule: BTreeSet<(Instant, Ipv4Addr)>,
     /// Whose answers wait for what.
     waiting: BTreeMap<Ticket, Ipv4Addr>,
+    /// The network's guard, where it knows somebody.
+    sentry: Option<Sentry>,
 }
 
 impl Services {
@@ -80,6 +84,7 @@ impl Services {
             peers: BTreeMap::new(),
             schedule: BTreeSet::new(),
             waiting: BTreeMap::new(),
+            sentry: None,
         }
     }
 
@@ -87,6 +92,12 @@ impl Services {
     #[must_use]
     pub fn with_rogue(self, deceived: BTreeSet<u32>, servers: Servers) -> Self {
         Self { rogue: Some((deceived, Arc::new(servers))), ..self }
+    }
+
+    /// The same, with a guard that sees every packet.
+    pub fn guarded(mut self, sentry: Option<Sentry>) -> Self {
+        self.sentry = sentry;
+        self
     }
 
     /// What stands behind the services.
@@ -112,7 +123,8 @@ impl Services {
     /// When the services want to be woken.
     pub fn deadline(&self) -> Option<Instant> {
         let peers = self.schedule.first().map(|(at, _)| *at);
-        [peers, self.offices.deadline(), self.orders.deadline()].into_iter().flatten().min()
+        let sentry = self.sentry.as_ref().and_then(Sentry::deadline);
+        [peers, self.offices.deadline(), self.orders.deadline(), sentry].into_iter().flatten().min()
     }
 
     /// Takes one input.
@@ -126,6 +138,20 @@ impl Services {
         out: &mut Vec<ServiceOutput>,
     ) -> Result<(), ServiceError> {
         self.clock.set(now.unix_s());
+        let before = out.len();
+        self.take(now, input, out)?;
+        if self.sentry.is_some() {
+            self.guard(now, before, out)?;
+        }
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        now: Instant,
+        input: ServiceInput,
+        out: &mut Vec<ServiceOutput>,
+    ) -> Result<(), ServiceError> {
         match input {
             ServiceInput::Packet(packet) => self.receive(now, packet, out),
             ServiceInput::Session(token) => self.attested(now, &token, out),
@@ -153,17 +179,59 @@ impl Services {
             out.push(note(change, vec![("source", source)]));
             return Ok(());
         };
-        let peer = match self.peers.entry(ip) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => {
-                let rng = self.rng.branch(ip);
-                let rogue = self.rogue.as_ref().filter(|(deceived, _)| deceived.contains(&session.device));
-                let servers = rogue.map_or(&self.servers, |(_, servers)| servers).clone();
-                place.insert(Peer::new(session.device, ip, servers, self.mtu, rng)?)
-            }
-        };
+        if let Entry::Vacant(place) = self.peers.entry(ip) {
+            let rng = self.rng.branch(ip);
+            let rogue = self.rogue.as_ref().filter(|(deceived, _)| deceived.contains(&session.device));
+            let servers = rogue.map_or(&self.servers, |(_, servers)| servers).clone();
+            place.insert(Peer::new(session.device, ip, servers, self.mtu, rng)?);
+        }
+        self.seen(now, ip, &packet);
+        let Some(peer) = self.peers.get_mut(&ip) else { return Ok(()) };
         peer.receive(packet);
         self.serve(now, ip, out)
+    }
+
+    /// Shows the guard a packet of the session at `ip`.
+    fn seen(&mut self, now: Instant, ip: Ipv4Addr, packet: &[u8]) {
+        let (Some(sentry), Some(session)) = (&mut self.sentry, self.sessions.at(ip)) else { return };
+        let Offices { inventory, chain, .. } = &self.offices;
+        let is_onboarded = || {
+            let entry = inventory.find(&session.attestation.iccid);
+            let record =
+                entry.and_then(|entry| chain.ledger().device(&device_id(&entry.salt, entry.eid.as_str())));
+            record.is_some_and(|record| record.cert_hash != [0; 32])
+        };
+        sentry.packet(now, (ip, session.attestation.session.0, session.device), packet, is_onboarded);
+    }
+
+    /// Shows the guard the packets of `out` behind `before`, and hands the guard office the alarms that it raises.
+    fn guard(
+        &mut self,
+        now: Instant,
+        before: usize,
+        out: &mut Vec<ServiceOutput>,
+    ) -> Result<(), ServiceError> {
+        for output in &out[before..] {
+            if let ServiceOutput::Packet(packet) = output
+                && let Some(ip) = destination(packet)
+            {
+                self.seen(now, ip, packet);
+            }
+        }
+        let raised = self.sentry.as_mut().map(|sentry| sentry.found(now)).unwrap_or_default();
+        for Raised { alarm, message, .. } in raised {
+            let device = self.sessions.at(alarm.address).map(|session| session.device);
+            let label = Label::new(Proto::Cwt, "Alarm")
+                .with("level", alarm.level.word())
+                .with("address", alarm.address)
+                .with("evidence", super::short(&alarm.evidence))
+                .with("why", why(&alarm));
+            let bytes = message.clone();
+            let told = Message { from: Actor::SERVICES, to: Actor::GUARD, label, bytes };
+            out.push(ServiceOutput::Event(Body::Message(told), device));
+            self.alarm(now, &message, out)?;
+        }
+        Ok(())
     }
 
     /// Takes in what a network states of a session.
@@ -212,6 +280,9 @@ impl Services {
 
     /// Drops what is kept for an address whose session has ended.
     fn forget(&mut self, ip: Ipv4Addr) {
+        if let Some(sentry) = &mut self.sentry {
+            sentry.forget(ip);
+        }
         if let Some(at) = self.peers.remove(&ip).and_then(|peer| peer.scheduled) {
             self.schedule.remove(&(at, ip));
         }
@@ -321,6 +392,12 @@ impl Services {
 /// What the service network decides of a packet or a session: the operator's registrar answers for it.
 fn note(change: &'static str, fields: Fields) -> ServiceOutput {
     ServiceOutput::Event(Body::note(Actor::REGISTRAR, change, fields), None)
+}
+
+/// The destination address of an IPv4 packet.
+fn destination(packet: &[u8]) -> Option<Ipv4Addr> {
+    let octets: [u8; 4] = packet.get(16..20)?.try_into().ok()?;
+    Some(octets.into())
 }
 
 /// The source address of an IPv4 packet (RFC 791 clause 3.1).

@@ -29,6 +29,7 @@ use crate::crypto::CryptoError;
 use crate::device::DeviceError;
 use crate::esim::EsimError;
 use crate::event::Actor;
+use crate::guard::GuardError;
 use crate::kernel::{Blame, Instant, Restless};
 use crate::ledger::LedgerError;
 use crate::ran::RanError;
@@ -59,6 +60,8 @@ pub enum WorldError {
     Deaf { who: Actor, frames: usize },
     #[error(transparent)]
     Device(#[from] DeviceError),
+    #[error("the guard: {0}")]
+    Guard(#[from] GuardError),
     #[error(transparent)]
     Service(#[from] ServiceError),
     #[error(transparent)]
@@ -90,6 +93,7 @@ impl WorldError {
             Self::Deaf { .. } => Blame::PeerIncapable,
             Self::Restless(error) => error.blame(),
             Self::Device(error) => error.blame(),
+            Self::Guard(error) => error.blame(),
             Self::Service(error) => error.blame(),
             Self::Card(error) => error.blame(),
             Self::Ran(error) => error.blame(),

@@ -24,6 +24,7 @@ use crate::crypto::{Op, SoftKey, Tally};
 use crate::device::iot_safe::Dialect;
 use crate::device::plan::{Act, Cut};
 use crate::event::Actor;
+use crate::guard::generator::Kind;
 use crate::id::{DeviceName, Imei, Plmn, Tac};
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
 use crate::ledger::{Account, Genesis, Ledger, LedgerKeys, LedgerOp, LightAnchors, Model, Operators, Place};
@@ -35,6 +36,7 @@ use crate::services::inventory::{Entry, Inventory};
 use crate::services::network::Services;
 use crate::services::orders::{ISSUER, Orders};
 use crate::services::ota::OtaServer;
+use crate::services::sentry::Sentry;
 use crate::services::servers::Servers;
 use crate::services::updates::Delivered;
 use crate::services::{
@@ -93,6 +95,8 @@ pub struct DeviceSetup {
     pub dialect: Dialect,
     /// What goes wrong with its update on purpose.
     pub update_fault: Option<UpdateFault>,
+    /// What the network's guard has learned that it does; nobody judges it where there is none.
+    pub kind: Option<Kind>,
 }
 
 /// One base station, as the bench wants it.
@@ -278,11 +282,15 @@ impl World {
         let orders = Orders::new(orders);
         epc.follow(ISSUER, orders.public());
         let sessions = Sessions::new(networks, holders, &tally);
+        let kinds = (1..).zip(&setup.devices).filter_map(|(number, device)| Some((number, device.kind?)));
+        let key = || sentry(&rng).counted(&tally);
+        let watcher = Sentry::of_kinds(kinds, SENTRY, key, &rng.branch("guard"))?;
         let services = Services::new(offices, servers, sessions, orders, clock, MTU, rng.branch("services"));
         let services = match rogue {
             Some((deceived, servers)) => services.with_rogue(deceived, servers),
             None => services,
         };
+        let services = services.guarded(watcher);
         let topology = topology(&setup.stations, setup.links, setup.air, &rng);
         let starts: Vec<Duration> = setup.devices.iter().map(|device| device.start).collect();
         let mut world = Self::new(topology, Fleet::new(factory, starts.len()), &starts).with_ledger(standing);

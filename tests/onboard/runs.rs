@@ -54,6 +54,7 @@ pub fn setup(devices: u32) -> Setup {
         rogue_cloud: false,
         dialect: Dialect::default(),
         update_fault: None,
+        kind: None,
     };
     Setup {
         name: "test".into(),

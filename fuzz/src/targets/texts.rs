@@ -22,6 +22,12 @@ pub fn run(bytes: &[u8]) {
     if let Ok(alarm) = Alarm::decode(bytes, |_, _, _| true) {
         assert_eq!(Alarm::decode(&alarm.encode(|_| [0; 64]), |_, _, _| true), Ok(alarm));
     }
+    if let Ok(model) = cellbed_guard::Model::parse(bytes) {
+        assert_eq!(model.to_bytes()[..], *bytes);
+    }
+    if let Ok(packet) = cellbed_guard::Packet::parse(bytes, 0x0a2d_0002) {
+        assert!(usize::from(packet.length) <= bytes.len());
+    }
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(profile) = SimProfile::parse(text) {
         let _ = profile.personalise(0);

@@ -1,7 +1,9 @@
 //! What scenario and bench mean for the set-up of a world.
 
 use super::super::bench::{AirVendor, CaVendor, CardVendor, CoreVendor, LedgerVendor, ModemVendor, Roles};
-use super::super::scenario::{Ciphering, EsimDownload, EsimPlan, FaultKind, Integrity, Operation, Scenario};
+use super::super::scenario::{
+    Ciphering, DeviceKind, EsimDownload, EsimPlan, FaultKind, Integrity, Operation, Scenario,
+};
 use super::Run;
 use crate::corenet::HssFault;
 use crate::crypto::Tally;
@@ -67,6 +69,7 @@ impl Run {
                 rogue_cloud: scenario.fault_of(device.number) == Some(FaultKind::CloudRogue),
                 dialect: device.iot_safe,
                 update_fault: scenario.fault_of(device.number).and_then(FaultKind::of_update),
+                kind: device.kind.map(DeviceKind::life),
             })
         });
         Setup {

@@ -2,6 +2,7 @@
 //! roles only; who plays them is the bench's business.
 
 mod esim;
+mod guard;
 mod makers;
 mod names;
 mod operator;
@@ -32,6 +33,7 @@ use crate::ran::Rat;
 use crate::services::UpdateFault;
 
 pub use esim::{EsimDownload, EsimPlan, EumPlan};
+pub use guard::{Assault, AttackKind, DeviceKind};
 pub use operator::Operation;
 pub use update::{CampaignSection, UpdatePlan};
 
@@ -134,6 +136,8 @@ pub struct Between {
     pub power_cut: Option<bool>,
     /// The device goes on when this is so. A device does not wait for itself.
     pub until: Option<Until>,
+    /// One device turns bad.
+    pub attack: Option<Assault>,
 }
 
 /// What a device waits for: that another one has done a step.
@@ -243,6 +247,9 @@ pub struct DeviceGroup {
     /// How their application speaks to the IoT SAFE applet (IoT.05).
     #[serde(default)]
     pub iot_safe: Dialect,
+    /// What they do all day. The network's guard has learned it, and has who does otherwise cut off. Default: nobody judges
+    /// them.
+    pub kind: Option<DeviceKind>,
 }
 
 impl DeviceGroup {
@@ -429,6 +436,8 @@ pub struct Device {
     pub tac: Option<Tac>,
     /// How its application speaks to the IoT SAFE applet.
     pub iot_safe: Dialect,
+    /// What it does all day, where the guard has learned it.
+    pub kind: Option<DeviceKind>,
 }
 
 impl Scenario {
@@ -487,6 +496,7 @@ impl Scenario {
                     model: model.clone(),
                     tac: group.tac.as_deref().and_then(|tac| tac.parse().ok()),
                     iot_safe: group.iot_safe,
+                    kind: group.kind,
                 });
             }
         }
@@ -527,6 +537,7 @@ impl Scenario {
             Entry::Between(Between { wait_ms: Some(time), .. }) => {
                 Some(Act::Wait(Duration::from_millis((*time).into())))
             }
+            Entry::Between(Between { attack: Some(assault), .. }) => Some(Act::Assault(assault.planned())),
             Entry::Between(Between { until: Some(until), .. }) => {
                 Some(Act::Until(Condition { device: until.device, step: until.id() }))
             }
@@ -546,7 +557,11 @@ impl Scenario {
             Entry::Between(between) => between.until.map(|until| until.device),
             Entry::Step(_) => None,
         });
-        let of_faults = self.fault.iter().map(|f| f.device);
+        let turned = self.steps.iter().filter_map(|entry| match entry {
+            Entry::Between(between) => between.attack.map(|assault| assault.device),
+            Entry::Step(_) => None,
+        });
+        let of_faults = self.fault.iter().map(|f| f.device).chain(turned);
         let operated =
             self.operator.iter().flat_map(|one| [Some(one.device), one.after.map(|after| after.device)]);
         let named = self.expect.iter().filter_map(|e| e.device).chain(of_faults).chain(awaited);

@@ -109,7 +109,12 @@ fn wrong(
 /// Checks that what stands between two steps is one thing, and can be.
 fn between(scenario: &Scenario, document: &mut Document<'_>, i: usize, between: &Between) {
     let span = |document: &Document<'_>| document.root().key("steps").item(i).span();
-    let said = [between.wait_ms.is_some(), between.power_cut.is_some(), between.until.is_some()];
+    let said = [
+        between.wait_ms.is_some(),
+        between.power_cut.is_some(),
+        between.until.is_some(),
+        between.attack.is_some(),
+    ];
     match said.into_iter().filter(|said| *said).count() {
         1 => {}
         0 => {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::names::{device_exists, step_is_run};
 use super::{
-    DEVICES_MAX, DeviceGroup, Entry, Expectation, ExpectedOutcome, Fault, FaultKind, Scenario, makers,
+    DEVICES_MAX, DeviceGroup, Entry, Expectation, ExpectedOutcome, Fault, FaultKind, Scenario, guard, makers,
     operator, order,
 };
 use crate::event::{Step, StepId};
@@ -32,6 +32,7 @@ pub(super) fn check(
     }
     faults(scenario, document);
     operator::check(scenario, document);
+    guard::check(scenario, document);
     expectations(scenario, document);
 }
 

@@ -13,7 +13,7 @@ use crate::report::text::{brief, count, fields, html, one_line, seconds, user_pl
 use crate::wire::Proto;
 
 /// Columns from the card outwards: name and what it stands for.
-const LANES: [(&str, &str); 17] = [
+const LANES: [(&str, &str); 18] = [
     ("Card", "card"),
     ("Device", "dev"),
     ("Modem", "ue"),
@@ -31,6 +31,7 @@ const LANES: [(&str, &str); 17] = [
     ("Lab", "lab"),
     ("Guard", "guard"),
     ("Updates", "updates"),
+    ("Services", "services"),
 ];
 
 /// How many columns hold the text of nearly any message.

@@ -1,0 +1,170 @@
+//! The network's guard in front of the services: it sees every packet of every session, and what it finds goes to the guard
+//! office as a signed alarm. It decides nothing.
+//!
+//! Nobody is judged while it is being onboarded: a device is watched from its first packet on after it has a certificate and has
+//! been silent for a second.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use cellbed_guard::{FEATURES_NAMES, INSTANT_NAMES, Model};
+
+use crate::crypto::SoftKey;
+use crate::guard::generator::Kind;
+use crate::guard::watch::{Raised, Watch};
+use crate::guard::{GuardError, learn};
+use crate::kernel::{Duration, Instant, RngTree};
+use crate::net::endpoint::{BROKER, EST, REGISTRAR};
+use crate::wire::alarm::{Alarm, Witness};
+
+/// How many hours of generated life a kind of device is learned from.
+const BASELINE_HOURS: u64 = 72;
+/// TCP in an IPv4 header.
+const TCP: u8 = 6;
+/// How long a device has to be silent before it is judged.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// The guard of the network, with the models of the devices that have one.
+pub struct Sentry {
+    watch: Watch,
+    models: BTreeMap<u32, Arc<Model>>,
+    /// When somebody who is not judged yet was heard last.
+    heard: BTreeMap<Ipv4Addr, Instant>,
+    /// What has been found and not been taken yet.
+    raised: Vec<Raised>,
+}
+
+impl Sentry {
+    /// A guard that raises alarms under the name `issuer`, signs with `key`, and knows devices by their number.
+    pub fn new(issuer: &str, key: SoftKey, models: BTreeMap<u32, Arc<Model>>) -> Self {
+        let watch = Watch::new(issuer, Witness::Network, key);
+        Self { watch, models, heard: BTreeMap::new(), raised: Vec::new() }
+    }
+
+    /// The guard of devices by their numbers and kinds, with a model for each kind, learned from generated life, to which the
+    /// services of the run are known besides. None where no device has a kind: nothing is drawn then.
+    ///
+    /// # Errors
+    /// Where a kind does too little to learn from.
+    pub fn of_kinds(
+        kinds: impl Iterator<Item = (u32, Kind)>,
+        issuer: &str,
+        key: impl FnOnce() -> SoftKey,
+        rng: &RngTree,
+    ) -> Result<Option<Self>, GuardError> {
+        let mut learned: BTreeMap<&str, Arc<Model>> = BTreeMap::new();
+        let mut models = BTreeMap::new();
+        for (number, kind) in kinds {
+            let model = match learned.get(kind.name) {
+                Some(model) => model.clone(),
+                None => {
+                    let mut model = learn::of_kind(kind, &rng.branch(kind.name), BASELINE_HOURS)?;
+                    for (address, port) in [BROKER, REGISTRAR, EST].map(|service| service.socket()) {
+                        model.known.add_peer(address.into());
+                        model.known.add_service(TCP, port);
+                    }
+                    learned.entry(kind.name).or_insert(Arc::new(model)).clone()
+                }
+            };
+            models.insert(number, model);
+        }
+        Ok((!models.is_empty()).then(|| Self::new(issuer, key(), models)))
+    }
+
+    /// Takes a packet of the session `session` at `address`, which device `number` holds; `is_onboarded` says whether that has
+    /// a certificate.
+    pub fn packet(
+        &mut self,
+        now: Instant,
+        (address, session, number): (Ipv4Addr, u64, u32),
+        packet: &[u8],
+        is_onboarded: impl FnOnce() -> bool,
+    ) {
+        if !self.watch.watches(address) {
+            let Some(model) = self.models.get(&number) else { return };
+            let before = self.heard.insert(address, now);
+            if before.is_some_and(|before| now.since(before) < SETTLED) || !is_onboarded() {
+                return;
+            }
+            self.heard.remove(&address);
+            self.watch.begin(now, address, Some(session), model.clone());
+        }
+        self.watch.packet(now, address, packet, &mut self.raised);
+    }
+
+    /// The session at `address` is over.
+    pub fn forget(&mut self, address: Ipv4Addr) {
+        self.heard.remove(&address);
+        self.watch.end(address);
+    }
+
+    /// When a window is over.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.watch.deadline()
+    }
+
+    /// What was found since the last call, up to `now`.
+    pub fn found(&mut self, now: Instant) -> Vec<Raised> {
+        self.watch.tick(now, &mut self.raised);
+        std::mem::take(&mut self.raised)
+    }
+}
+
+/// What was above its limit, in words.
+pub fn why(alarm: &Alarm) -> String {
+    let set = |bits: u64, names: &[&'static str]| -> Vec<&'static str> {
+        names.iter().enumerate().filter(|(n, _)| bits >> n & 1 == 1).map(|(_, name)| *name).collect()
+    };
+    let seconds = set(alarm.instant, &INSTANT_NAMES).into_iter().map(|name| format!("{name} in a second"));
+    let features = set(alarm.features | alarm.residuals, &FEATURES_NAMES).into_iter().map(str::to_owned);
+    seconds.chain(features).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::generator::{Attack, RESOLVER, kinds};
+    use crate::wire::alarm::Level;
+
+    const DEVICE: Ipv4Addr = Ipv4Addr::new(10, 45, 0, 2);
+
+    fn sentry() -> Sentry {
+        let tree = RngTree::new(1);
+        let model = learn::of_kind(kinds::LIGHT, &tree, 72).unwrap();
+        Sentry::new("guard", SoftKey::from_stream(&mut tree.stream("guard")), [(3, Arc::new(model))].into())
+    }
+
+    /// A scan from second 10 on; what is raised within the ten seconds after it begins.
+    fn scanned(sentry: &mut Sentry, number: u32, is_onboarded: bool) -> Vec<Raised> {
+        let attack = Attack::Scan { every_ms: 50, port: 23 };
+        let flights = attack.flights(&RngTree::new(2), (RESOLVER, 53), 10_000, 15_000);
+        let mut bytes = Vec::new();
+        for flight in &flights {
+            flight.write(DEVICE, &mut bytes);
+            let now = Instant::from_nanos(flight.at_ms * 1_000_000);
+            sentry.packet(now, (DEVICE, 7, number), &bytes, || is_onboarded);
+        }
+        sentry.found(Instant::from_nanos(20_000_000_000))
+    }
+
+    #[test]
+    fn a_scan_is_found_in_a_second() {
+        let mut sentry = sentry();
+        let raised = scanned(&mut sentry, 3, true);
+        let first = &raised[0];
+        assert_eq!((first.alarm.level, first.alarm.session), (Level::Certain, Some(7)));
+        assert!(
+            first.alarm.window_us.1 < 11_000_000 && why(&first.alarm).contains("connections in a second")
+        );
+    }
+
+    #[test]
+    fn who_has_no_model_or_is_being_onboarded_is_not_judged() {
+        assert!(scanned(&mut sentry(), 4, true).is_empty());
+        let mut sentry = sentry();
+        assert!(scanned(&mut sentry, 3, false).is_empty());
+        sentry.forget(DEVICE);
+        assert_eq!(sentry.deadline(), None);
+    }
+}
