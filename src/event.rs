@@ -28,7 +28,11 @@ pub enum Role {
     Hss,
     /// Serving and PDN gateway.
     Gateway,
-    /// The network that the services are on, behind the gateway.
+    /// The switch behind the gateway.
+    Switch,
+    /// The controller of the switch.
+    Controller,
+    /// The network that the services are on, behind the switch.
     Services,
     /// The operator's registrar, which writes identities to the ledger.
     Registrar,
@@ -69,7 +73,7 @@ struct Row {
 
 /// Roles and what there is to know of them. Parts of devices have no address on a wire of the bench: theirs stand for
 /// them in captures, with room for 131,071 of each.
-const ROLES: [Row; 18] = [
+const ROLES: [Row; 20] = [
     row(Role::Device, "dev", true, true, [10, 54, 0, 0], 1),
     row(Role::Ue, "ue", true, true, [10, 54, 0, 0], 2),
     row(Role::Card, "card", true, true, [10, 56, 0, 0], 0),
@@ -77,17 +81,19 @@ const ROLES: [Row; 18] = [
     row(Role::Mme, "mme", false, false, [10, 53, 1, 1], 4),
     row(Role::Hss, "hss", false, false, [10, 53, 0, 1], 5),
     row(Role::Gateway, "gw", false, false, [10, 53, 1, 2], 6),
-    row(Role::Services, "services", false, false, [10, 99, 0, 1], 17),
-    row(Role::Registrar, "registrar", false, false, [10, 99, 0, 10], 11),
-    row(Role::Ledger, "ledger", false, false, [10, 53, 0, 1], 12),
-    row(Role::Ca, "ca", false, false, [10, 99, 0, 20], 10),
-    row(Role::Cloud, "cloud", false, false, [10, 99, 0, 30], 13),
-    row(Role::Smdp, "smdp", false, false, [10, 99, 0, 40], 9),
-    row(Role::Smds, "smds", false, false, [10, 99, 0, 50], 8),
-    row(Role::Eim, "eim", false, false, [10, 99, 0, 60], 7),
-    row(Role::Guard, "guard", false, false, [10, 99, 0, 70], 15),
-    row(Role::Lab, "lab", false, false, [10, 53, 0, 1], 14),
-    row(Role::Updates, "updates", false, false, [10, 99, 0, 80], 16),
+    row(Role::Switch, "switch", false, false, [10, 53, 1, 3], 7),
+    row(Role::Controller, "control", false, false, [10, 53, 1, 4], 8),
+    row(Role::Services, "services", false, false, [10, 99, 0, 1], 19),
+    row(Role::Registrar, "registrar", false, false, [10, 99, 0, 10], 13),
+    row(Role::Ledger, "ledger", false, false, [10, 53, 0, 1], 14),
+    row(Role::Ca, "ca", false, false, [10, 99, 0, 20], 12),
+    row(Role::Cloud, "cloud", false, false, [10, 99, 0, 30], 15),
+    row(Role::Smdp, "smdp", false, false, [10, 99, 0, 40], 11),
+    row(Role::Smds, "smds", false, false, [10, 99, 0, 50], 10),
+    row(Role::Eim, "eim", false, false, [10, 99, 0, 60], 9),
+    row(Role::Guard, "guard", false, false, [10, 99, 0, 70], 17),
+    row(Role::Lab, "lab", false, false, [10, 53, 0, 1], 16),
+    row(Role::Updates, "updates", false, false, [10, 99, 0, 80], 18),
 ];
 
 const fn row(
@@ -134,6 +140,10 @@ impl Actor {
     pub const HSS: Self = Self::one(Role::Hss);
     /// The gateway.
     pub const GATEWAY: Self = Self::one(Role::Gateway);
+    /// The switch behind the gateway.
+    pub const SWITCH: Self = Self::one(Role::Switch);
+    /// The controller of the switch.
+    pub const CONTROLLER: Self = Self::one(Role::Controller);
     /// The service network.
     pub const SERVICES: Self = Self::one(Role::Services);
     /// The registrar.

@@ -9,7 +9,7 @@
 //! Each folder may use only what stands to its right; siblings do not import each other.
 //!
 //! ```text
-//! cli -> lab -> {io, report} -> world -> {services, device} -> {corenet, ran, net, esim, reader, update, guard} -> {card, ca, ledger} -> event -> {wire, crypto} -> {kernel, id}
+//! cli -> lab -> {io, report} -> world -> {services, device} -> {corenet, ran, net, esim, reader, sdn, update, guard} -> {card, ca, ledger} -> event -> {wire, crypto} -> {kernel, id}
 //! ```
 //!
 //! # Invariants
@@ -46,6 +46,7 @@ pub mod net;
 pub mod ran;
 pub mod reader;
 pub mod report;
+pub mod sdn;
 pub mod services;
 pub mod update;
 pub mod wire;

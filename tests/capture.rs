@@ -75,12 +75,47 @@ fn every_protocol_is_dissected_and_nothing_is_malformed() {
             protocols.extend(fields[1].split(':').map(str::to_owned));
         }
         let expected: &[&str] = match scenario {
-            "auth-mac-failure" | "auth-sqn-resync" => &["gsm_sim", "sctp", "s1ap", "nas-eps"],
-            _ => &["gsm_sim", "sctp", "s1ap", "nas-eps", "gtp", "ip", "tcp", "tls"],
+            "auth-mac-failure" | "auth-sqn-resync" => &["gsm_sim", "sctp", "s1ap", "nas-eps", "openflow_v4"],
+            _ => &["gsm_sim", "sctp", "s1ap", "nas-eps", "gtp", "ip", "tcp", "tls", "openflow", "openflow_v4"],
         };
         for protocol in expected {
             assert!(protocols.contains(*protocol), "{scenario}: no {protocol} in {protocols:?}");
         }
+    }
+}
+
+/// Each message between controller and switch, by its type in the header; and the flows of a session as they are meant.
+#[test]
+fn openflow_is_read_message_by_message() {
+    if !support::need_command("tshark", "Wireshark reads each OpenFlow message of a run as it was meant") {
+        return;
+    }
+    let runs = tempfile::tempdir().unwrap();
+    let folder = run_into(runs.path(), "zero-touch");
+    let fields = [
+        "-Y",
+        "openflow_v4",
+        "-T",
+        "fields",
+        "-e",
+        "openflow_v4.type",
+        "-e",
+        "openflow_v4.flowmod.command",
+        "-e",
+        "openflow_v4.flowmod.priority",
+        "-e",
+        "openflow_v4.oxm.value_ipv4addr",
+    ];
+    let text = tshark(&folder.join("trace.pcapng"), &fields);
+    let events = std::fs::read_to_string(folder.join("events.jsonl")).unwrap();
+    let sent = events.lines().filter(|line| line.contains("\"proto\":\"OFP\"")).count();
+    assert_eq!(text.lines().count(), sent, "every message is one, and is read: {text}");
+    // HELLO, FEATURES_REQUEST and _REPLY, FLOW_MOD, BARRIER_REQUEST and _REPLY.
+    let types: BTreeSet<&str> = text.lines().filter_map(|line| line.split('\t').next()).collect();
+    assert_eq!(types, ["0", "5", "6", "14", "20", "21"].into());
+    // The first session, for onboarding only: what it sends, and what is sent to it.
+    for flow in ["14\t0\t100\t10.44.0.2", "14\t0\t100\t10.99.0.40", "14\t3\t"] {
+        assert!(text.lines().any(|line| line.starts_with(flow)), "no {flow:?} in {text}");
     }
 }
 

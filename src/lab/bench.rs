@@ -62,7 +62,8 @@ pub struct BaseStation {
     pub devices: Option<[u32; 2]>,
 }
 
-/// What a link does. A bench has S1-MME and S1-U from each base station to the core, and SGi to the services.
+/// What a link does. A bench has S1-MME and S1-U from each base station to the core, and SGi to the services by way
+/// of a switch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BenchLink {
@@ -70,10 +71,12 @@ pub struct BenchLink {
     pub interface: LinkInterface,
     /// The number of the base station at its end. Absent: every one.
     pub base_station: Option<u32>,
-    /// How long a packet takes, one way, in milliseconds. Absent: 2, or 5 on SGi.
+    /// How long a packet takes, one way, in milliseconds. Absent: 2; on `sgi` 0, on
+    /// `sgi-lan` 5, on `openflow` 1, and on `sgi-aaa` 1 to the controller and 5 to the services.
     #[schemars(range(max = 60_000))]
     pub delay_ms: Option<u32>,
-    /// How many in a million packets are lost. S1-MME, an SCTP association, sends them again.
+    /// How many in a million packets are lost. An association (`s1-mme`, `openflow`, `sgi-aaa`)
+    /// sends them again.
     #[serde(default)]
     #[schemars(range(max = 1_000_000))]
     pub loss_ppm: u32,
@@ -104,10 +107,16 @@ pub enum LinkInterface {
     /// GTP-U between base station and gateway.
     #[serde(rename = "s1-u")]
     S1U,
-    /// IP between gateway and services.
+    /// IP between gateway and switch.
     #[serde(rename = "sgi")]
     Sgi,
-    /// What the gateway states of sessions to the services.
+    /// IP between switch and services.
+    #[serde(rename = "sgi-lan")]
+    SgiLan,
+    /// OpenFlow between controller and switch.
+    #[serde(rename = "openflow")]
+    OpenFlow,
+    /// What the gateway states of sessions to the controller of the switch and to the services.
     #[serde(rename = "sgi-aaa")]
     SgiAaa,
     /// What the registrar orders of the network's parts.
@@ -121,6 +130,8 @@ impl LinkInterface {
             Self::S1Mme => Iface::S1Mme,
             Self::S1U => Iface::S1U,
             Self::Sgi => Iface::Sgi,
+            Self::SgiLan => Iface::SgiLan,
+            Self::OpenFlow => Iface::OpenFlow,
             Self::SgiAaa => Iface::SgiAaa,
             Self::Orders => Iface::Orders,
         }
@@ -140,6 +151,8 @@ pub struct Roles {
     pub base_station: BaseStationVendor,
     /// The core network.
     pub core: CoreVendor,
+    /// The switch behind the gateway, with its controller.
+    pub switch: SwitchVendor,
     /// The radio between modem and base station.
     pub air: AirVendor,
     /// The device registry.
@@ -181,6 +194,11 @@ vendors! {
     /// Vendors of the core network.
     CoreVendor {
         /// MME, HSS and gateway in the same process.
+        Embedded
+    }
+    /// Vendors of the switch behind the gateway.
+    SwitchVendor {
+        /// Switch and controller in the same process.
         Embedded
     }
     /// Vendors of the radio.
@@ -375,12 +393,7 @@ fn links(bench: &Bench, document: &mut Document<'_>) {
     for (i, link) in bench.link.iter().enumerate() {
         let place = |document: &Document<'_>, key| document.root().key("link").item(i).key(key).span();
         match link.base_station {
-            Some(_)
-                if matches!(
-                    link.interface,
-                    LinkInterface::Sgi | LinkInterface::SgiAaa | LinkInterface::Orders
-                ) =>
-            {
+            Some(_) if !matches!(link.interface, LinkInterface::S1Mme | LinkInterface::S1U) => {
                 let span = place(document, "base_station");
                 let help = "leave `base_station` out".to_owned();
                 let message = format!("no base station is at an end of {}", link.interface.iface().name());
@@ -449,13 +462,13 @@ mod tests {
         let stations = bench.stations();
         assert_eq!((stations[0].devices.clone(), stations[1].number), (1..=3, 4));
         let links = bench.links();
-        assert_eq!(links.len(), 7);
+        assert_eq!(links.len(), 10);
         let cut = |link: &&LinkSpec| !link.cuts.is_empty();
         let [s1] = &links.iter().filter(cut).collect::<Vec<_>>()[..] else { panic!("{links:?}") };
         assert_eq!((s1.ends.0.who, s1.delay), (Actor::enb(4), Duration::from_millis(30)));
         assert_eq!(s1.cuts, [Cut { from: Duration::from_secs(3), until: Duration::from_secs(13) }]);
         assert_eq!(links[4].rate_bps, Some(64_000));
-        assert_eq!(links[4].delay, Duration::from_millis(5));
+        assert_eq!(links[4].delay, Duration::ZERO);
     }
 
     #[test]
@@ -519,7 +532,7 @@ mod tests {
       ·      ╰── not a key here
       ╰────
      help: did you mean `base_station`? known here: `card`, `modem`, `base_station`,
-           `core`, `air`, `ledger`, `ca`
+           `core`, `switch`, `air`, `ledger`, `ca`
     "##);
     }
 }

@@ -1,9 +1,10 @@
 //! The capture: a pcapng file (draft-ietf-opsawg-pcapng) that Wireshark dissects without being told how.
 //!
-//! Three interfaces, all of raw IPv4 (LINKTYPE_IPV4, 228), with time stamps of virtual time in nanoseconds:
+//! Four interfaces, all of raw IPv4 (LINKTYPE_IPV4, 228), with time stamps of virtual time in nanoseconds:
 //!
 //! * `s1-mme`: S1AP in SCTP DATA chunks (RFC 9260, PPID 18), port 36412;
 //! * `s1-u`: GTP-U in UDP, port 2152, with the packets of the devices inside;
+//! * `openflow`: OpenFlow 1.3 in TCP, port 6653, between the switch and its controller;
 //! * `card`: APDUs in GSMTAP (UDP port 4729, type SIM), one packet per exchange: command, then response.
 //!
 //! What is inside these is not written again: NAS is in S1AP, TLS and all that it protects is in GTP-U. The
@@ -20,18 +21,21 @@ use super::{RunFacts, RunSummary, View, text};
 use crate::event::{Actor, Body, Event, Message, Role};
 use crate::kernel::{EPOCH_UNIX_S, Instant};
 use crate::wire::Proto;
+use crate::wire::openflow::PORT;
 
 mod packet;
 
 /// Interfaces and what runs over them, in the order in which they are declared.
-const INTERFACES: [(&str, &str); 3] = [
+const INTERFACES: [(&str, &str); 4] = [
     ("s1-mme", "S1AP between base stations and MME, with NAS inside"),
     ("s1-u", "GTP-U between base stations and gateway, with the devices' packets inside"),
     ("card", "APDUs between modem or device and card"),
+    ("openflow", "OpenFlow between switch and controller"),
 ];
 const S1_MME: u32 = 0;
 const S1_U: u32 = 1;
 const CARD: u32 = 2;
+const OPENFLOW: u32 = 3;
 
 /// What a reader of the file should know.
 const ADVICE: &str = "The lower layers are synthesised; times are virtual. NAS after the Security Mode Command is \
@@ -59,6 +63,8 @@ pub struct Pcapng<W> {
     out: W,
     /// Next TSN and stream sequence number of each direction of each S1 association.
     associations: BTreeMap<(Actor, Actor), packet::Sequence>,
+    /// How many octets each actor has sent to each other on a connection of OpenFlow.
+    connections: BTreeMap<(Actor, Actor), u32>,
     /// Commands that wait for their response, with their comments, by card.
     commands: BTreeMap<u32, (Vec<u8>, String)>,
     named: BTreeSet<Ipv4Addr>,
@@ -90,7 +96,8 @@ impl<W: Write> Pcapng<W> {
             end_of_options(&mut description);
             block(&mut out, INTERFACE_DESCRIPTION, &description)?;
         }
-        Ok(Self { out, associations: BTreeMap::new(), commands: BTreeMap::new(), named: BTreeSet::new() })
+        let (associations, connections, commands, named) = Default::default();
+        Ok(Self { out, associations, connections, commands, named })
     }
 
     fn message(&mut self, at: Instant, message: &Message) -> io::Result<()> {
@@ -98,6 +105,7 @@ impl<W: Write> Pcapng<W> {
             Proto::S1ap => self.s1ap(at, message),
             Proto::GtpU => self.gtp_u(at, message),
             Proto::Apdu => self.apdu(at, message),
+            Proto::Openflow => self.openflow(at, message),
             _ => Ok(()),
         }
     }
@@ -118,6 +126,24 @@ impl<W: Write> Pcapng<W> {
         let datagram = packet::udp((from, packet::GTP_U_PORT), (to, packet::GTP_U_PORT), &message.bytes)?;
         self.names(message)?;
         self.packet(S1_U, at, &datagram, &comment(message))
+    }
+
+    /// The controller listens at the port of OpenFlow.
+    fn openflow(&mut self, at: Instant, message: &Message) -> io::Result<()> {
+        let end = |actor: Actor| {
+            let port = if actor.role == Role::Controller { PORT } else { packet::SWITCH_PORT };
+            (actor.transport_address(), port)
+        };
+        let peer = self.connections.get(&(message.to, message.from)).copied().unwrap_or_default();
+        let own = self.connections.entry((message.from, message.to)).or_default();
+        let sent = packet::Sent { own: *own, peer };
+        *own = own.wrapping_add(message.bytes.len() as u32);
+        let comment = comment(message);
+        for packet in packet::tcp(end(message.from), end(message.to), &message.bytes, sent) {
+            self.names(message)?;
+            self.packet(OPENFLOW, at, &packet, &comment)?;
+        }
+        Ok(())
     }
 
     /// Keeps a command until its response is there: the dissector reads both from one packet.

@@ -33,6 +33,7 @@ use crate::guard::GuardError;
 use crate::kernel::{Blame, Instant, Restless};
 use crate::ledger::LedgerError;
 use crate::ran::RanError;
+use crate::sdn::SdnError;
 use crate::services::ServiceError;
 
 /// Why a run cannot be set up or cannot go on: all of these are faults of the bench.
@@ -76,6 +77,8 @@ pub enum WorldError {
     Ca(#[from] CaError),
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+    #[error(transparent)]
+    Sdn(#[from] SdnError),
     #[error("the eSIM side: {0}")]
     Esim(#[from] EsimError),
 }
@@ -101,6 +104,7 @@ impl WorldError {
             Self::Ledger(error) => error.blame(),
             Self::Ca(error) => error.blame(),
             Self::Crypto(error) => error.blame(),
+            Self::Sdn(error) => error.blame(),
             Self::Esim(error) => error.blame(),
         }
     }

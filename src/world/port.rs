@@ -16,8 +16,12 @@ pub enum Iface {
     S1Mme,
     /// S1-U: GTP-U over UDP (TS 29.281).
     S1U,
-    /// SGi: IP between the gateway and the service network (TS 29.061).
+    /// SGi: IP between the gateway and the switch behind it (TS 29.061).
     Sgi,
+    /// IP between the switch and the service network.
+    SgiLan,
+    /// OpenFlow 1.3 between the switch and its controller. An association.
+    OpenFlow,
     /// What the gateway tells the AAA side of SGi of its sessions (TS 29.061 clause 16), as signed tokens in the place
     /// of accounting requests. An association.
     SgiAaa,
@@ -29,8 +33,17 @@ pub enum Iface {
 }
 
 impl Iface {
-    const ALL: [Self; 7] =
-        [Self::Uu, Self::S1Mme, Self::S1U, Self::Sgi, Self::SgiAaa, Self::Orders, Self::Alarms];
+    const ALL: [Self; 9] = [
+        Self::Uu,
+        Self::S1Mme,
+        Self::S1U,
+        Self::Sgi,
+        Self::SgiLan,
+        Self::OpenFlow,
+        Self::SgiAaa,
+        Self::Orders,
+        Self::Alarms,
+    ];
 
     /// The name, as in `s1-mme`.
     pub const fn name(self) -> &'static str {
@@ -39,6 +52,8 @@ impl Iface {
             Self::S1Mme => "s1-mme",
             Self::S1U => "s1-u",
             Self::Sgi => "sgi",
+            Self::SgiLan => "sgi-lan",
+            Self::OpenFlow => "openflow",
             Self::SgiAaa => "sgi-aaa",
             Self::Orders => "orders",
             Self::Alarms => "alarms",
@@ -47,7 +62,7 @@ impl Iface {
 
     /// Whether it runs over an association, whose ends are told when it comes up and when it is lost.
     pub const fn is_association(self) -> bool {
-        matches!(self, Self::S1Mme | Self::SgiAaa | Self::Orders | Self::Alarms)
+        matches!(self, Self::S1Mme | Self::SgiAaa | Self::Orders | Self::Alarms | Self::OpenFlow)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Sets the virtual bench up: network, services, ledger and authority, and the devices that will use them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::WorldError;
 use super::acts::PlannedAct;
 use super::euicc::EuiccServers;
 use super::factory::{Blueprint, EsimIssue, Factory, Mischief};
-use super::nodes::{CoreNode, EnbNode, ServicesNode};
+use super::nodes::{ControllerNode, CoreNode, EnbNode, ServicesNode, SwitchNode};
 use super::topology::{CellSpec, LinkSpec, lte_links};
 use super::{Fleet, Topology, World};
 use crate::ca::index::IndexStore;
@@ -30,6 +30,7 @@ use crate::kernel::{EPOCH_UNIX_S, RngTree};
 use crate::ledger::{Account, Genesis, Ledger, LedgerKeys, LedgerOp, LightAnchors, Model, Operators, Place};
 use crate::net::endpoint::{ESIM_SERVERS, PKI};
 use crate::ran::{AirModel, Enb, EnbConfig};
+use crate::sdn::{Controller, ControllerConfig, Switch, SwitchConfig};
 use crate::services::chain::Chain;
 use crate::services::esim::{self, EsimSetup, Means, Ordered, Provisioned, SmdpFault};
 use crate::services::inventory::{Entry, Inventory};
@@ -57,6 +58,8 @@ const APN: &str = "internet";
 const UE_POOL: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 44, 0, 0), 14);
 /// The largest packet on the user plane, in bytes: what GTP-U leaves of a backhaul of 1500 with room to spare.
 const MTU: u16 = 1400;
+/// The number of the switch behind the gateway.
+const DATAPATH: u64 = 1;
 /// The model that the registrar records for a device of which the scenario names none.
 const MODEL: &str = "cellbed-virtual-1";
 
@@ -277,7 +280,8 @@ impl World {
                 Some((deceived, servers.with(&rogue, Actor::CLOUD)))
             }
         };
-        let networks = [(setup.plmn, epc.attestation_key())].into();
+        let networks: BTreeMap<_, _> = [(setup.plmn, epc.attestation_key())].into();
+        let (controller, switch) = switching(&networks, &tally);
         let orders = SoftKey::from_stream(&mut rng.branch(Actor::REGISTRAR).stream("orders")).counted(&tally);
         let orders = Orders::new(orders);
         epc.follow(ISSUER, orders.public());
@@ -295,6 +299,8 @@ impl World {
         let starts: Vec<Duration> = setup.devices.iter().map(|device| device.start).collect();
         let mut world = Self::new(topology, Fleet::new(factory, starts.len()), &starts).with_ledger(standing);
         world.add(&[Actor::MME, Actor::HSS, Actor::GATEWAY], Box::new(CoreNode(epc)));
+        world.add(&[Actor::SWITCH], Box::new(switch));
+        world.add(&[Actor::CONTROLLER], Box::new(controller));
         for station in setup.stations {
             let (number, actor) = (station.number, Actor::enb(station.number));
             match station.outside {
@@ -323,6 +329,20 @@ pub(super) fn sentry(rng: &RngTree) -> SoftKey {
 /// Somebody else's authority, whose root no device has.
 fn rogue_authority(rng: &RngTree, tally: &Tally) -> Result<Authority, WorldError> {
     Ok(Authority::new(rng.branch("rogue").branch(Actor::CA), tally, EPOCH_UNIX_S)?)
+}
+
+/// The switch behind the gateway, and its controller, which believes these networks.
+fn switching(networks: &BTreeMap<Plmn, [u8; 64]>, tally: &Tally) -> (ControllerNode, SwitchNode) {
+    let config = ControllerConfig {
+        devices: SwitchConfig::DEVICES,
+        services: SwitchConfig::SERVICES,
+        pool: UE_POOL,
+        // The association says whether the switch is there.
+        echo_after: None,
+    };
+    let onboarding = ESIM_SERVERS.map(|server| server.actor.transport_address()).into();
+    let controller = ControllerNode::new(Controller::new(config), networks.clone(), onboarding, tally);
+    (controller, SwitchNode(Switch::new(SwitchConfig::behind_gateway(DATAPATH))))
 }
 
 fn topology(stations: &[StationSetup], links: Vec<LinkSpec>, air: AirModel, rng: &RngTree) -> Topology {

@@ -303,7 +303,11 @@ pub const BACKHAUL: Duration = Duration::from_millis(2);
 /// The same between gateway and service network.
 pub const SERVICES: Duration = Duration::from_millis(5);
 
-/// The links of an LTE bench with `stations` base stations, and the services behind the gateway.
+/// The same between the machines of one site: gateway, switch and controller.
+pub const SITE: Duration = Duration::from_millis(1);
+
+/// The links of an LTE bench with `stations` base stations, and the services behind the switch, which stands
+/// beside the gateway.
 pub fn lte_links(stations: impl Iterator<Item = Actor>) -> Vec<LinkSpec> {
     let at = |who, iface| Port::new(who, iface);
     let mut links = Vec::new();
@@ -311,13 +315,15 @@ pub fn lte_links(stations: impl Iterator<Item = Actor>) -> Vec<LinkSpec> {
         links.push(LinkSpec::new(at(station, Iface::S1Mme), at(Actor::MME, Iface::S1Mme), BACKHAUL));
         links.push(LinkSpec::new(at(station, Iface::S1U), at(Actor::GATEWAY, Iface::S1U), BACKHAUL));
     }
-    links.push(LinkSpec::new(at(Actor::GATEWAY, Iface::Sgi), at(Actor::SERVICES, Iface::Sgi), SERVICES));
-    links.push(LinkSpec::new(
-        at(Actor::GATEWAY, Iface::SgiAaa),
-        at(Actor::REGISTRAR, Iface::SgiAaa),
-        SERVICES,
-    ));
-    links.push(LinkSpec::new(at(Actor::REGISTRAR, Iface::Orders), at(Actor::MME, Iface::Orders), SERVICES));
+    let mut link = |at: Iface, ends: (Actor, Actor), delay| {
+        links.push(LinkSpec::new(Port::new(ends.0, at), Port::new(ends.1, at), delay));
+    };
+    link(Iface::Sgi, (Actor::GATEWAY, Actor::SWITCH), Duration::ZERO);
+    link(Iface::SgiLan, (Actor::SWITCH, Actor::SERVICES), SERVICES);
+    link(Iface::OpenFlow, (Actor::CONTROLLER, Actor::SWITCH), SITE);
+    link(Iface::SgiAaa, (Actor::GATEWAY, Actor::CONTROLLER), SITE);
+    link(Iface::SgiAaa, (Actor::GATEWAY, Actor::REGISTRAR), SERVICES);
+    link(Iface::Orders, (Actor::REGISTRAR, Actor::MME), SERVICES);
     links
 }
 

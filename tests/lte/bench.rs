@@ -17,7 +17,7 @@ use cellbed::world::{Fleet, Iface, Payload, Port, Sink, Topology, World, WorldEr
 
 use crate::card::TestCard;
 use crate::log::{Fact, Log};
-use crate::nodes::{SgiNode, Shared, UeNode};
+use crate::nodes::{SgiNode, Shared, SilentNode, UeNode};
 
 pub const PLMN: &str = "001-01";
 pub const TAC: u16 = 7;
@@ -130,7 +130,8 @@ impl Bench {
         for (number, enb) in (1..).zip(&enbs) {
             world.add(&[Actor::enb(number)], enb.for_world());
         }
-        world.add(&[Actor::SERVICES, Actor::REGISTRAR], Box::new(behind));
+        world.add(&[Actor::SWITCH, Actor::SERVICES, Actor::REGISTRAR], Box::new(behind));
+        world.add(&[Actor::CONTROLLER], Box::new(SilentNode));
         let (facts, bytes, carried) = (Vec::new(), Vec::new(), Rc::default());
         let mut bench = Self { world, log, ues: Vec::new(), enbs, core, carried, facts, bytes };
         for n in 0..ues {

@@ -127,6 +127,19 @@ impl Node for UeNode {
     }
 }
 
+/// Takes everything in, and says nothing.
+pub struct SilentNode;
+
+impl Node for SilentNode {
+    fn handle(&mut self, _: Instant, _: Input, _: &mut Vec<Output>) -> Result<(), WorldError> {
+        Ok(())
+    }
+
+    fn deadline(&mut self, _: Instant) -> Option<Instant> {
+        None
+    }
+}
+
 /// What stands behind the gateway: it takes everything in, believes what the network has signed, and says nothing.
 pub struct SgiNode {
     /// The public key of the network.

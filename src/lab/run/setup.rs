@@ -1,6 +1,8 @@
 //! What scenario and bench mean for the set-up of a world.
 
-use super::super::bench::{AirVendor, CaVendor, CardVendor, CoreVendor, LedgerVendor, ModemVendor, Roles};
+use super::super::bench::{
+    AirVendor, CaVendor, CardVendor, CoreVendor, LedgerVendor, ModemVendor, Roles, SwitchVendor,
+};
 use super::super::scenario::{
     Ciphering, DeviceKind, EsimDownload, EsimPlan, FaultKind, Integrity, Operation, Scenario,
 };
@@ -47,9 +49,10 @@ impl Run {
     pub(super) fn setup(&self, key_log: Option<KeyLogSink>, tally: Tally) -> Setup {
         let scenario = &self.scenario;
         // What has one vendor has nothing to choose; a second one does not compile until it is chosen here.
-        let Roles { card: _, modem, base_station: _, core, air, ledger, ca } = &self.bench.roles;
+        let Roles { card: _, modem, base_station: _, core, switch, air, ledger, ca } = &self.bench.roles;
         let (ModemVendor::Protocol, CoreVendor::Embedded) = (modem, core);
         let (LedgerVendor::Embedded, CaVendor::Embedded) = (ledger, ca);
+        let SwitchVendor::Embedded = switch;
         let devices = scenario.devices().into_iter().filter_map(|device| {
             let profile = self.profiles.get(&*device.profile)?.clone();
             Some(DeviceSetup {

@@ -13,7 +13,7 @@ use crate::report::text::{brief, count, fields, html, one_line, seconds, user_pl
 use crate::wire::Proto;
 
 /// Columns from the card outwards: name and what it stands for.
-const LANES: [(&str, &str); 18] = [
+const LANES: [(&str, &str); 20] = [
     ("Card", "card"),
     ("Device", "dev"),
     ("Modem", "ue"),
@@ -21,6 +21,8 @@ const LANES: [(&str, &str); 18] = [
     ("MME", "mme"),
     ("HSS", "hss"),
     ("Gateway", "gw"),
+    ("Switch", "switch"),
+    ("Controller", "control"),
     ("eIM", "eim"),
     ("SM-DS", "smds"),
     ("SM-DP+", "smdp"),

@@ -1,4 +1,4 @@
-//! The lower layers that the bench does not have: IPv4 (RFC 791), UDP (RFC 768), SCTP (RFC 9260) and GSMTAP.
+//! The lower layers that the bench does not have: IPv4 (RFC 791), UDP (RFC 768), TCP (RFC 9293), SCTP (RFC 9260) and GSMTAP.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -15,8 +15,15 @@ pub(super) const GSMTAP_PORT: u16 = 4729;
 /// A GSMTAP header (version 2, four words) of type SIM (4) and subtype APDU (0).
 pub(super) const GSMTAP_SIM_HEADER: [u8; 16] = [2, 4, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
+/// The port of a switch on its connection to a controller.
+pub(super) const SWITCH_PORT: u16 = 49_152;
+
+const PROTOCOL_TCP: u8 = 6;
 const PROTOCOL_UDP: u8 = 17;
 const PROTOCOL_SCTP: u8 = 132;
+
+/// The longest segment of a connection on a link of 1,500 bytes.
+const TCP_SEGMENT_BYTES: usize = 1500 - 20 - 20;
 
 /// User data in one DATA chunk: what a packet of 1,500 bytes holds after IPv4 and SCTP, in whole words.
 const SCTP_FRAGMENT_BYTES: usize = 1500 - 20 - 12 - 16;
@@ -51,6 +58,43 @@ pub(super) fn udp(from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), payload: &[u8]) ->
     };
     datagram[6..8].copy_from_slice(&checksum.to_be_bytes());
     Ok(ipv4(from.0, to.0, PROTOCOL_UDP, &datagram))
+}
+
+/// How many octets each end of a connection has sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sent {
+    /// The sender's.
+    pub own: u32,
+    /// The receiver's.
+    pub peer: u32,
+}
+
+/// `payload` as segments of TCP in IPv4, of a connection whose beginning was not captured: every octet that came before is
+/// acknowledged.
+pub(super) fn tcp(
+    from: (Ipv4Addr, u16),
+    to: (Ipv4Addr, u16),
+    payload: &[u8],
+    mut sent: Sent,
+) -> Vec<Vec<u8>> {
+    let segments = payload.chunks(TCP_SEGMENT_BYTES).map(|segment| {
+        let mut packet = Vec::with_capacity(segment.len() + 20);
+        packet.extend_from_slice(&from.1.to_be_bytes());
+        packet.extend_from_slice(&to.1.to_be_bytes());
+        // The first octet has number 1, behind the SYN that is not there.
+        packet.extend_from_slice(&sent.own.wrapping_add(1).to_be_bytes());
+        packet.extend_from_slice(&sent.peer.wrapping_add(1).to_be_bytes());
+        // Five words of header; PSH and ACK; the largest window; checksum and urgent pointer.
+        packet.extend_from_slice(&[0x50, 0x18, 0xff, 0xff, 0, 0, 0, 0]);
+        packet.extend_from_slice(segment);
+        let length = (packet.len() as u16).to_be_bytes();
+        let pseudo_header = [&from.0.octets()[..], &to.0.octets(), &[0, PROTOCOL_TCP], &length].concat();
+        let checksum = !fold(sum(&pseudo_header) + sum(&packet));
+        packet[16..18].copy_from_slice(&checksum.to_be_bytes());
+        sent.own = sent.own.wrapping_add(segment.len() as u32);
+        ipv4(from.0, to.0, PROTOCOL_TCP, &packet)
+    });
+    segments.collect()
 }
 
 /// `payload` as SCTP in IPv4: one packet, or as many as its fragments take (RFC 9260 clause 6.9).
@@ -155,6 +199,21 @@ mod tests {
         assert_eq!(fold(sum(&packet[..20])), 0xffff);
         let pseudo = [&packet[12..20], &[0, 17, 0, 11]].concat();
         assert_eq!(fold(sum(&pseudo) + sum(&packet[20..])), 0xffff);
+    }
+
+    #[test]
+    fn segments_follow_one_another_and_their_checksums_sum_to_all_ones() {
+        let end = (Ipv4Addr::new(10, 0, 0, 1), 1);
+        let packets = tcp(end, end, &[7; 3001], Sent { own: 5, peer: 9 });
+        let number = |packet: &[u8], at: usize| u32::from_be_bytes(packet[at..at + 4].try_into().unwrap());
+        let seen: Vec<_> =
+            packets.iter().map(|packet| (number(packet, 24), number(packet, 28), packet.len())).collect();
+        assert_eq!(seen, [(6, 10, 1500), (1466, 10, 1500), (2926, 10, 121)]);
+        for packet in &packets {
+            let length = (packet.len() as u16 - 20).to_be_bytes();
+            let pseudo = [&packet[12..20], &[0, 6], &length].concat();
+            assert_eq!(fold(sum(&pseudo) + sum(&packet[20..])), 0xffff);
+        }
     }
 
     #[test]

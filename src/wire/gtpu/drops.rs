@@ -32,10 +32,14 @@ pub enum DropCause {
     NoSession,
     /// A packet that waited for a tunnel to a base station, and others came.
     BufferFull,
+    /// A packet at a switch that no flow takes.
+    NoFlow,
+    /// A packet that the flows of a switch lead nowhere.
+    FlowDrops,
 }
 
 impl DropCause {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::NotGtpU,
         Self::NoBearer,
         Self::ForeignPeer,
@@ -46,6 +50,8 @@ impl DropCause {
         Self::PolicyDownlink,
         Self::NoSession,
         Self::BufferFull,
+        Self::NoFlow,
+        Self::FlowDrops,
     ];
 
     /// Its word in events and counters.
@@ -61,6 +67,8 @@ impl DropCause {
             Self::PolicyDownlink => "policy-downlink",
             Self::NoSession => "no-session",
             Self::BufferFull => "buffer-full",
+            Self::NoFlow => "no-flow",
+            Self::FlowDrops => "flow-drops",
         }
     }
 }

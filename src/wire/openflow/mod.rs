@@ -333,5 +333,7 @@ fn flow_label(flow: &FlowMod) -> Label {
         table => label.with("table", table).with("priority", flow.priority),
     };
     let label = if flow.matching.fields().is_empty() { label } else { label.with("match", &flow.matching) };
-    if flow.cookie == 0 { label } else { label.with("cookie", format!("{:016x}", flow.cookie)) }
+    let label = if flow.cookie == 0 { label } else { label.with("cookie", format!("{:016x}", flow.cookie)) };
+    let part = flow.cookie_mask != 0 && flow.cookie_mask != u64::MAX;
+    if part { label.with("mask", format!("{:016x}", flow.cookie_mask)) } else { label }
 }

@@ -220,6 +220,35 @@ fn what_is_not_its_own_length_inside_is_refused_with_its_own_code() {
 }
 
 #[test]
+fn flags_that_there_are_not_and_requests_in_parts_are_refused() {
+    let octets = Message::new(1, Body::FlowMod(FlowMod::add(0, 1, Match::any(), vec![]))).encode().unwrap();
+    let mut flagged = octets.clone();
+    // The flags are the last but two octets before the match.
+    flagged[HEADER + 37] = 0x20;
+    assert_eq!(Message::decode(&flagged).unwrap_err().code(), Some(Code::FLOW_FLAGS));
+    let mut commanded = octets;
+    commanded[HEADER + 17] = 5;
+    assert_eq!(Message::decode(&commanded).unwrap_err().code(), Some(Code::FLOW_COMMAND));
+    let mut request = Message::new(1, Body::MultipartRequest(MultipartRequest::Table)).encode().unwrap();
+    request[HEADER + 3] = 1;
+    assert_eq!(Message::decode(&request).unwrap_err().code(), Some(Code::MULTIPART_OVERFLOW));
+}
+
+#[test]
+fn lists_of_actions_have_a_bound_and_texts_end() {
+    let flow = |count| {
+        let actions = vec![Instruction::ApplyActions(vec![Action::output(1); count])];
+        Message::new(1, Body::FlowMod(FlowMod::add(0, 1, Match::any(), actions))).encode().unwrap()
+    };
+    assert!(Message::decode(&flow(64)).is_ok());
+    assert_eq!(Message::decode(&flow(65)).unwrap_err().code(), Some(Code::ACTION_TOO_MANY));
+    // The last octet of a name is zero, however long it is (clause 7.2.1).
+    let port = PortDescription::up(1, [0; 6], "a-name-of-20-octets!");
+    let octets = Message::new(1, Body::PortStatus { reason: PortReason::Add, port }).encode().unwrap();
+    assert_eq!(&octets[HEADER + 8 + 16..HEADER + 8 + 32], b"a-name-of-20-oc\0");
+}
+
+#[test]
 fn codes_are_told_apart_by_their_names() {
     let names: std::collections::BTreeSet<_> = code::KNOWN.iter().map(|code| code.name()).collect();
     assert_eq!(names.len(), code::KNOWN.len());

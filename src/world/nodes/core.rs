@@ -42,7 +42,7 @@ impl CoreNode {
             EpcOutput::Sgi(packet) => Output::Send {
                 at: now,
                 from: gateway(Iface::Sgi),
-                to: To::Port(Port::new(Actor::SERVICES, Iface::Sgi)),
+                to: To::Port(Port::new(Actor::SWITCH, Iface::Sgi)),
                 payload: Payload::Bytes(packet),
                 label: None,
                 session: None,
@@ -62,8 +62,12 @@ impl CoreNode {
                         session: session.clone(),
                     }));
                 }
-                let to = To::Port(Port::new(Actor::REGISTRAR, Iface::SgiAaa));
-                Output::frame(now, gateway(Iface::SgiAaa), to, token, label).about(Some(session))
+                // Whoever has to know of sessions: the controller of the switch, and the services' registrar.
+                let from = gateway(Iface::SgiAaa);
+                let to = |who| To::Port(Port::new(who, Iface::SgiAaa));
+                let first = Output::frame(now, from, to(Actor::CONTROLLER), token.clone(), label.clone());
+                out.push(first.about(Some(session.clone())));
+                Output::frame(now, from, to(Actor::REGISTRAR), token, label).about(Some(session))
             }
         };
         out.push(output);

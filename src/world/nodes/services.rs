@@ -27,8 +27,8 @@ impl ServicesNode {
         match output {
             ServiceOutput::Packet(packet) => out.push(Output::Send {
                 at: now,
-                from: Port::new(Actor::SERVICES, Iface::Sgi),
-                to: To::Port(Port::new(Actor::GATEWAY, Iface::Sgi)),
+                from: Port::new(Actor::SERVICES, Iface::SgiLan),
+                to: To::Port(Port::new(Actor::SWITCH, Iface::SgiLan)),
                 payload: Payload::Bytes(packet),
                 label: None,
                 session: None,
@@ -50,7 +50,7 @@ impl ServicesNode {
 impl Node for ServicesNode {
     fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) -> Result<(), WorldError> {
         let input = match input {
-            Input::Frame { at: Iface::Sgi, payload: Payload::Bytes(packet), .. } => {
+            Input::Frame { at: Iface::SgiLan, payload: Payload::Bytes(packet), .. } => {
                 ServiceInput::Packet(packet)
             }
             Input::Frame { at: Iface::SgiAaa, payload: Payload::Bytes(token), .. } => {

@@ -1,0 +1,288 @@
+//! What a switch sees of a packet: one key with a place for each field that a flow may match.
+
+use crate::wire::openflow::{ARP, Field, ICMP, IPV4, Match, TCP, UDP, VLAN_PRESENT};
+
+/// A packet as a port carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frame<'a> {
+    /// An Ethernet frame, from its destination to the end of its content.
+    Ethernet(&'a [u8]),
+    /// An IPv4 packet without a frame, as SGi carries it.
+    Ip(&'a [u8]),
+}
+
+/// How long an Ethernet header is without a tag.
+const ETHERNET: usize = 14;
+/// The EtherType of a VLAN tag (IEEE 802.1Q).
+const TAGGED: u16 = 0x8100;
+
+impl<'a> Frame<'a> {
+    /// Its octets.
+    pub fn octets(self) -> &'a [u8] {
+        match self {
+            Self::Ethernet(octets) | Self::Ip(octets) => octets,
+        }
+    }
+
+    /// The IPv4 packet in it, where there is one.
+    pub fn ip(self) -> Option<&'a [u8]> {
+        match self {
+            Self::Ip(packet) => Some(packet),
+            Self::Ethernet(frame) => {
+                let (kind, at) = ether_type(frame)?;
+                (kind == IPV4).then(|| &frame[at..])
+            }
+        }
+    }
+}
+
+/// The EtherType behind a tag, where there is one, and where its content begins.
+fn ether_type(frame: &[u8]) -> Option<(u16, usize)> {
+    let at = |place: usize| frame.get(place..place + 2)?.try_into().ok().map(u16::from_be_bytes);
+    match at(12)? {
+        TAGGED => Some((at(16)?, ETHERNET + 4)),
+        kind => Some((kind, ETHERNET)),
+    }
+}
+
+/// Eight words with a place for each field. What cannot be in one packet shares its place: IPv4 with ARP, ports of TCP with
+/// those of UDP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Key(pub [u64; 8]);
+
+/// The word of a field, and how far up its lowest bit stands.
+fn place(field: Field) -> (usize, u32) {
+    match field {
+        Field::InPort => (0, 32),
+        Field::EthType => (0, 16),
+        Field::IpProto => (0, 8),
+        Field::IpDscp => (0, 2),
+        Field::IpEcn => (0, 0),
+        Field::Metadata => (1, 0),
+        Field::EthDst => (2, 16),
+        Field::VlanVid => (2, 0),
+        Field::EthSrc => (3, 16),
+        Field::VlanPcp => (3, 0),
+        Field::Ipv4Src | Field::ArpSpa => (4, 32),
+        Field::Ipv4Dst | Field::ArpTpa => (4, 0),
+        Field::TcpSrc | Field::UdpSrc => (5, 48),
+        Field::TcpDst | Field::UdpDst => (5, 32),
+        Field::IcmpType => (5, 24),
+        Field::IcmpCode => (5, 16),
+        Field::ArpOp => (5, 0),
+        Field::ArpSha => (6, 0),
+        Field::ArpTha => (7, 0),
+    }
+}
+
+impl Key {
+    /// What there is to match in `frame`, which came in by `port`. A field that the packet does not have, or whose octets
+    /// are cut off, is zero.
+    pub fn of(port: u32, frame: Frame<'_>) -> Self {
+        let mut key = Self::default();
+        key.set(Field::InPort, port.into());
+        match frame {
+            Frame::Ip(packet) => {
+                key.set(Field::EthType, IPV4.into());
+                key.ip(packet);
+            }
+            Frame::Ethernet(octets) => key.ethernet(octets),
+        }
+        key
+    }
+
+    /// Puts a value into its place, which is empty.
+    pub fn set(&mut self, field: Field, value: u64) {
+        let (word, shift) = place(field);
+        self.0[word] |= (value & field.full()) << shift;
+    }
+
+    /// What stands in the place of a field.
+    pub fn get(&self, field: Field) -> u64 {
+        let (word, shift) = place(field);
+        self.0[word] >> shift & field.full()
+    }
+
+    /// Changes the metadata where `mask` has ones.
+    pub fn write_metadata(&mut self, value: u64, mask: u64) {
+        self.0[1] = self.0[1] & !mask | value & mask;
+    }
+
+    /// The bits that `mask` has.
+    pub fn masked(&self, mask: &Self) -> Self {
+        Self(std::array::from_fn(|word| self.0[word] & mask.0[word]))
+    }
+
+    /// Values and bits that count of a match.
+    pub fn of_match(matching: &Match) -> (Self, Self) {
+        let (mut value, mut mask) = (Self::default(), Self::default());
+        for oxm in matching.fields() {
+            value.set(oxm.field, oxm.value);
+            mask.set(oxm.field, oxm.mask);
+        }
+        (value, mask)
+    }
+
+    fn ethernet(&mut self, frame: &[u8]) {
+        let number = |from: usize, count: usize| {
+            let octets = frame.get(from..from + count)?;
+            Some(octets.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet)))
+        };
+        let (Some(to), Some(from)) = (number(0, 6), number(6, 6)) else { return };
+        self.set(Field::EthDst, to);
+        self.set(Field::EthSrc, from);
+        let Some((kind, at)) = ether_type(frame) else { return };
+        self.set(Field::EthType, kind.into());
+        if at > ETHERNET
+            && let Some(tag) = number(14, 2)
+        {
+            self.set(Field::VlanVid, tag & 0xfff | u64::from(VLAN_PRESENT));
+            self.set(Field::VlanPcp, tag >> 13);
+        }
+        match kind {
+            IPV4 => self.ip(&frame[at..]),
+            ARP => {
+                let mut put =
+                    |field, from, count| self.set(field, number(at + from, count).unwrap_or_default());
+                put(Field::ArpOp, 6, 2);
+                put(Field::ArpSha, 8, 6);
+                put(Field::ArpSpa, 14, 4);
+                put(Field::ArpTha, 18, 6);
+                put(Field::ArpTpa, 24, 4);
+            }
+            _ => {}
+        }
+    }
+
+    /// IPv4 (RFC 791). Ports and ICMP are those of the first fragment; a later one has none.
+    fn ip(&mut self, packet: &[u8]) {
+        let Some(header) = packet.first_chunk::<20>() else { return };
+        if header[0] >> 4 != 4 {
+            return;
+        }
+        let number = |from: usize, count: usize| {
+            let octets = packet.get(from..from + count)?;
+            Some(octets.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet)))
+        };
+        let mut put = |field, from, count| self.set(field, number(from, count).unwrap_or_default());
+        put(Field::Ipv4Src, 12, 4);
+        put(Field::Ipv4Dst, 16, 4);
+        put(Field::IpProto, 9, 1);
+        self.set(Field::IpDscp, u64::from(header[1] >> 2));
+        self.set(Field::IpEcn, u64::from(header[1]));
+        let later = (u16::from(header[6]) << 8 | u16::from(header[7])) & 0x1fff != 0;
+        let at = usize::from(header[0] & 0xf) * 4;
+        if later || at < 20 {
+            return;
+        }
+        let mut put = |field, from, count| self.set(field, number(at + from, count).unwrap_or_default());
+        match header[9] {
+            TCP => {
+                put(Field::TcpSrc, 0, 2);
+                put(Field::TcpDst, 2, 2);
+            }
+            UDP => {
+                put(Field::UdpSrc, 0, 2);
+                put(Field::UdpDst, 2, 2);
+            }
+            ICMP => {
+                put(Field::IcmpType, 0, 1);
+                put(Field::IcmpCode, 1, 1);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn no_two_fields_of_one_packet_share_a_place() {
+        let together = |left: Field, right: Field| {
+            let kinds = |field: Field| match field {
+                Field::ArpOp | Field::ArpSpa | Field::ArpTpa | Field::ArpSha | Field::ArpTha => "arp",
+                Field::TcpSrc | Field::TcpDst => "tcp",
+                Field::UdpSrc | Field::UdpDst => "udp",
+                Field::Ipv4Src | Field::Ipv4Dst => "ip",
+                _ => "",
+            };
+            let (left, right) = (kinds(left), kinds(right));
+            left.is_empty() || right.is_empty() || left == right
+        };
+        for left in Field::ALL {
+            for right in Field::ALL {
+                let taken = |field: &Field| place(*field).0 * 64 + place(*field).1 as usize;
+                let width = |field: &Field| field.full().count_ones() as usize;
+                let apart =
+                    taken(left) + width(left) <= taken(right) || taken(right) + width(right) <= taken(left);
+                assert!(left == right || apart || !together(*left, *right), "{left:?} and {right:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn fields_of_a_tagged_udp_packet() {
+        // 802.1Q tag with priority 3 and identifier 5, IPv4 with DSCP 46 and ECN 1, an option of four octets, UDP.
+        let frame = hex::decode(concat!(
+            "010000000002020000000001810060050800",
+            "46b9001c00010000401100000a2c00020a63000a01010100",
+            "c350003500080000",
+        ))
+        .unwrap();
+        let key = Key::of(7, Frame::Ethernet(&frame));
+        let seen = |field| key.get(field);
+        assert_eq!((seen(Field::InPort), seen(Field::EthType), seen(Field::IpProto)), (7, 0x0800, 17));
+        assert_eq!((seen(Field::EthDst), seen(Field::EthSrc)), (0x0100_0000_0002, 0x0200_0000_0001));
+        assert_eq!((seen(Field::VlanVid), seen(Field::VlanPcp)), (0x1005, 3));
+        assert_eq!((seen(Field::IpDscp), seen(Field::IpEcn)), (46, 1));
+        assert_eq!((seen(Field::Ipv4Src), seen(Field::Ipv4Dst)), (0x0a2c_0002, 0x0a63_000a));
+        assert_eq!((seen(Field::UdpSrc), seen(Field::UdpDst)), (50_000, 53));
+        assert_eq!(Frame::Ethernet(&frame).ip(), Some(&frame[18..]));
+        // The same without a frame.
+        let bare = Key::of(7, Frame::Ip(&frame[18..]));
+        let fields = [Field::EthType, Field::Ipv4Src, Field::Ipv4Dst, Field::IpProto, Field::UdpDst];
+        assert!(fields.iter().all(|field| bare.get(*field) == key.get(*field)));
+        assert_eq!(bare.get(Field::VlanVid), 0);
+        // A later fragment has no ports.
+        let mut later = frame.clone();
+        later[18 + 7] = 1;
+        assert_eq!(Key::of(7, Frame::Ethernet(&later)).get(Field::UdpDst), 0);
+    }
+
+    #[test]
+    fn metadata_is_written_where_the_mask_has_ones() {
+        let mut key = Key::default();
+        key.write_metadata(0x0123_4567_89ab_cdef, u64::MAX);
+        key.write_metadata(u64::MAX, 0xff00);
+        assert_eq!(key.get(Field::Metadata), 0x0123_4567_89ab_ffef);
+        key.write_metadata(0, 0xff << 56);
+        assert_eq!(key.get(Field::Metadata), 0x0023_4567_89ab_ffef);
+    }
+
+    #[test]
+    fn fields_of_an_arp_request() {
+        let frame = hex::decode(concat!(
+            "ffffffffffff0200000000010806",
+            "00010800060400010200000000010a0000010000000000000a000002",
+        ))
+        .unwrap();
+        let key = Key::of(1, Frame::Ethernet(&frame));
+        assert_eq!((key.get(Field::ArpOp), key.get(Field::ArpSha)), (1, 0x0200_0000_0001));
+        assert_eq!((key.get(Field::ArpSpa), key.get(Field::ArpTpa)), (0x0a00_0001, 0x0a00_0002));
+        assert_eq!(Frame::Ethernet(&frame).ip(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_have_a_key(octets in proptest::collection::vec(any::<u8>(), 0..80), port: u32) {
+            for frame in [Frame::Ethernet(&octets), Frame::Ip(&octets)] {
+                let key = Key::of(port, frame);
+                prop_assert_eq!(key.get(Field::InPort), u64::from(port));
+                prop_assert!(frame.ip().is_none_or(|packet| octets.ends_with(packet)));
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What a session may reach.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+/// What a session may reach behind the gateway. Nobody reaches another device.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Policy {
+    /// What it takes to get an operational subscription.
+    Onboarding(Arc<[Ipv4Addr]>),
+    /// Services that are known, and no others.
+    Restricted(Arc<[Ipv4Addr]>),
+    /// Every service.
+    Service,
+    /// Nothing but what helps: with no address, nothing at all.
+    Isolated(Arc<[Ipv4Addr]>),
+}
+
+impl Policy {
+    /// The word that events carry.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Onboarding(_) => "onboarding-only",
+            Self::Restricted(_) => "restricted",
+            Self::Service => "service",
+            Self::Isolated(_) => "isolated",
+        }
+    }
+
+    /// Whether it cuts a session off.
+    pub fn is_isolated(&self) -> bool {
+        matches!(self, Self::Isolated(_))
+    }
+
+    /// The addresses that it leads to; `None` where it leads everywhere.
+    pub fn list(&self) -> Option<&[Ipv4Addr]> {
+        match self {
+            Self::Onboarding(list) | Self::Restricted(list) | Self::Isolated(list) => Some(list),
+            Self::Service => None,
+        }
+    }
+}

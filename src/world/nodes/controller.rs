@@ -1,0 +1,179 @@
+//! The controller of the switch as a node: it learns of sessions by what the network states under its key, and of nothing
+//! else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use crate::corenet::{SessionChange, Statement};
+use crate::crypto::{Op, Tally};
+use crate::event::{Actor, Body, SessionKey};
+use crate::id::Plmn;
+use crate::kernel::Instant;
+use crate::sdn::{Applied, Controller, ControllerInput, ControllerOutput, Policy, Session};
+use crate::world::WorldError;
+use crate::world::node::{Input, Node, Output};
+use crate::world::port::{Iface, Payload, Port, To};
+
+/// The controller, and what it knows of the network's statements.
+pub struct ControllerNode {
+    controller: Controller,
+    /// The public keys, `X || Y`, of the networks that are believed.
+    networks: BTreeMap<Plmn, [u8; 64]>,
+    /// What a session reaches that is for onboarding only.
+    onboarding: Arc<[Ipv4Addr]>,
+    tally: Tally,
+    /// The last statement on each session that is up.
+    last: BTreeMap<u64, u64>,
+    /// Sessions that have ended, while a statement on them can be fresh.
+    ended: BTreeSet<u64>,
+    /// The same in the order in which none can be any more, with the second of Unix time.
+    fresh: BTreeSet<(u64, u64)>,
+}
+
+impl ControllerNode {
+    /// A controller that believes the statements of `networks`, and lets a session that is for onboarding only reach
+    /// `onboarding`.
+    pub fn new(
+        controller: Controller,
+        networks: BTreeMap<Plmn, [u8; 64]>,
+        onboarding: Arc<[Ipv4Addr]>,
+        tally: &Tally,
+    ) -> Self {
+        let (last, ended, fresh) = Default::default();
+        Self { controller, networks, onboarding, tally: tally.clone(), last, ended, fresh }
+    }
+
+    /// The controller itself, to be told what a session may reach (see [`put`](Self::put) for what it says then).
+    pub fn controller(&mut self) -> &mut Controller {
+        &mut self.controller
+    }
+
+    /// What a controller says, as a node says it.
+    pub fn put(now: Instant, outputs: Vec<ControllerOutput>, out: &mut Vec<Output>) {
+        out.extend(outputs.into_iter().filter_map(|output| say(now, output)));
+    }
+
+    /// What a statement says of a session, or in a word why it is not believed.
+    fn believed(&mut self, now_unix_s: u64, token: &[u8]) -> Result<SessionChange, &'static str> {
+        while let Some(&(until, session)) = self.fresh.first().filter(|(until, _)| *until < now_unix_s) {
+            self.fresh.remove(&(until, session));
+            self.ended.remove(&session);
+        }
+        let key_of = |network| {
+            self.tally.count(Op::P256Verify);
+            self.networks.get(&network).copied()
+        };
+        let statement = Statement::verify(token, now_unix_s, key_of).map_err(|error| error.word())?;
+        let Statement { sequence, until_unix_s, change, .. } = statement;
+        let number = change.session().0;
+        if self.ended.contains(&number) {
+            return Err("session-ended");
+        }
+        if self.last.get(&number).is_some_and(|last| sequence <= *last) {
+            return Err("replayed");
+        }
+        match &change {
+            SessionChange::Up(_) | SessionChange::Changed(_) => drop(self.last.insert(number, sequence)),
+            SessionChange::Down(_) => {
+                self.last.remove(&number);
+                self.ended.insert(number);
+                self.fresh.insert((until_unix_s, number));
+            }
+        }
+        Ok(change)
+    }
+
+    fn session(&self, change: &SessionChange) -> Option<Session> {
+        let (SessionChange::Up(attestation) | SessionChange::Changed(attestation)) = change else {
+            return None;
+        };
+        let policy = match attestation.is_restricted() {
+            true => Policy::Onboarding(self.onboarding.clone()),
+            false => Policy::Service,
+        };
+        let holder = Arc::from(attestation.iccid.as_str());
+        let address = attestation.ipv4().next()?;
+        Some(Session { number: attestation.session.0, address, holder, policy })
+    }
+}
+
+/// What a controller says, as a node says it.
+fn say(now: Instant, output: ControllerOutput) -> Option<Output> {
+    let note = |change: &'static str, fields, address: Option<Ipv4Addr>| {
+        let body = Body::note(Actor::CONTROLLER, change, fields);
+        Output::Tell { at: now, body, session: address.map(SessionKey::Address) }
+    };
+    Some(match output {
+        ControllerOutput::Message { octets, label, about } => {
+            let from = Port::new(Actor::CONTROLLER, Iface::OpenFlow);
+            let to = To::Port(Port::new(Actor::SWITCH, Iface::OpenFlow));
+            Output::frame(now, from, to, octets, label).about(about.map(SessionKey::Address))
+        }
+        // The association is the world's to end.
+        ControllerOutput::Close => return None,
+        ControllerOutput::Applied(Applied { address, policy, wanted, .. }) => {
+            let fields = vec![
+                ("session", address.to_string()),
+                ("policy", policy.name().to_owned()),
+                ("after_us", now.since(wanted).as_micros().to_string()),
+            ];
+            note("policy stands", fields, Some(address))
+        }
+        ControllerOutput::Synchronised { sessions } => {
+            note("switch is written to", vec![("sessions", sessions.to_string())], None)
+        }
+        ControllerOutput::Refused { code } => {
+            note("switch refuses", vec![("reason", code.to_string())], None)
+        }
+    })
+}
+
+impl Node for ControllerNode {
+    fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) -> Result<(), WorldError> {
+        let message;
+        let input = match input {
+            Input::Linked { at: Iface::OpenFlow, .. } => ControllerInput::Connected,
+            Input::Unlinked { at: Iface::OpenFlow, .. } => ControllerInput::Lost,
+            Input::Frame { at: Iface::OpenFlow, payload: Payload::Bytes(octets), .. } => {
+                message = octets;
+                ControllerInput::Message(&message)
+            }
+            Input::Frame { at: Iface::SgiAaa, payload: Payload::Bytes(token), .. } => {
+                let change = match self.believed(now.unix_s(), &token) {
+                    Ok(change) => change,
+                    Err(reason) => {
+                        let fields = vec![("reason", reason.to_owned())];
+                        let body = Body::note(Actor::CONTROLLER, "session statement refused", fields);
+                        out.push(Output::Tell { at: now, body, session: None });
+                        return Ok(());
+                    }
+                };
+                match change {
+                    SessionChange::Down(session) => ControllerInput::Down { session: session.0 },
+                    change => match self.session(&change) {
+                        Some(session) => ControllerInput::Up(session),
+                        // A session without IPv4 passes no switch.
+                        None => return Ok(()),
+                    },
+                }
+            }
+            Input::Timer => ControllerInput::Timer,
+            _ => return Ok(()),
+        };
+        let mut outputs = Vec::new();
+        self.controller.handle(now, input, &mut outputs)?;
+        Self::put(now, outputs, out);
+        Ok(())
+    }
+
+    fn deadline(&mut self, _: Instant) -> Option<Instant> {
+        self.controller.deadline()
+    }
+
+    fn counters(&self, tell: &mut dyn FnMut(String, u64)) {
+        self.controller
+            .refusals()
+            .for_each(|(code, count)| tell(format!("controller.refused.{code}"), count));
+    }
+}
