@@ -172,8 +172,17 @@ const GIVEN: &[(&str, &[Fault])] = &[
 ];
 
 /// Verbs without any file that can be wrong, or that wait for what is not there, as `node` does for its socket.
-const WITHOUT: &[&str] =
-    &["card list", "doctor", "bench onboard", "bench strangers", "completions", "guard eval", "node"];
+const WITHOUT: &[&str] = &[
+    "card list",
+    "doctor",
+    "bench onboard",
+    "bench strangers",
+    "bench isolate",
+    "completions",
+    "guard eval",
+    "node",
+    "sdn switch",
+];
 
 fn cellbed(args: &[String], stdout: Stdio) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_cellbed"))

@@ -6,6 +6,7 @@ mod ledger;
 mod ota;
 mod pki;
 mod run;
+mod sdn;
 mod update;
 
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ pub use ledger::*;
 pub use ota::*;
 pub use pki::*;
 pub use run::*;
+pub use sdn::*;
 pub use update::*;
 
 const EXAMPLES: &str = "\
@@ -89,6 +91,8 @@ pub enum Verb {
     /// Manage the profiles of an eUICC: an LPA, and an IPA
     #[command(after_long_help = exit::help())]
     Euicc(EuiccArgs),
+    /// Serve the switch of the lab at real sockets, for controllers of others
+    Sdn(SdnArgs),
     /// Sign, show and check manifests of firmware updates, and write repositories of them
     Update(UpdateArgs),
     /// Models that tell what a device does from what it did: learn, show and evaluate them
@@ -214,6 +218,31 @@ pub enum BenchVerb {
     Esim(EsimBenchArgs),
     /// Ask servers and network for something, alone and while strangers come in numbers: how long each takes
     Strangers(StrangersArgs),
+    /// Cut a device off at a switch behind real sockets: how long until its last packet, beside a long-lived ovs-ofctl
+    Isolate(IsolateArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct IsolateArgs {
+    /// How many sessions are installed
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub sessions: u32,
+
+    /// How often a device is cut off, by the controller and by ovs-ofctl each
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub rounds: u32,
+
+    /// How many packets a second the device sends
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub rate: u32,
+
+    /// End with exit code 99 where the controller takes more than so many times what ovs-ofctl takes, at p50 or p99
+    #[arg(long, value_name = "RATIO")]
+    pub max_ratio: Option<f64>,
+
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -35,6 +35,7 @@ pub fn main(args: &BenchArgs, live: Option<Live>) -> ExitCode {
             return done(super::esim::bench::main(args), super::esim::bench::BenchError::exit);
         }
         BenchVerb::Strangers(args) => return super::strangers::main(args),
+        BenchVerb::Isolate(args) => return super::isolate::main(args),
     };
     match onboard(args, live) {
         Ok(exit) => exit.into(),

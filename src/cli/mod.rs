@@ -18,6 +18,7 @@ pub mod exit;
 mod generate;
 mod guard;
 mod interrupt;
+mod isolate;
 pub mod ledger;
 mod limits;
 mod node;
@@ -26,6 +27,7 @@ mod profile;
 pub mod reference;
 mod report;
 mod run;
+mod sdn;
 mod strangers;
 mod terminal;
 mod update;
@@ -70,6 +72,7 @@ fn perform(verb: &Verb, live: Option<Live>) -> ExitCode {
         Verb::Euicc(args) => euicc::main(args),
         Verb::Update(args) => update::main(&args.verb),
         Verb::Guard(args) => guard::main(&args.verb),
+        Verb::Sdn(args) => sdn::main(args),
         Verb::Doctor(args) => doctor::main(args),
         Verb::Bench(args) => bench::main(args, live),
         Verb::Schema(args) => generate::schemas(args),

@@ -18,6 +18,7 @@ mod held_folder;
 pub mod https;
 pub mod https_client;
 pub mod ledger_store;
+pub mod openflow;
 pub mod pcsc;
 pub mod pki_folder;
 pub mod process;

@@ -35,10 +35,14 @@ const fn elsewhere(name: &'static str, remedy: &'static str) -> Need {
     Need { name, remedy, from_lab_test: false }
 }
 
-pub const NEEDS: [Need; 24] = [
+pub const NEEDS: [Need; 25] = [
     debian("tshark", "apt-get install tshark"),
     debian("openssl", "apt-get install openssl"),
     debian("curl", "apt-get install curl"),
+    debian(
+        "openvswitch",
+        "apt-get install openvswitch-switch openvswitch-testcontroller iproute2 iputils-ping util-linux",
+    ),
     debian("gcc", "apt-get install gcc"),
     debian("arm-none-eabi-gcc", "apt-get install gcc-arm-none-eabi"),
     debian("qemu-system-arm", "apt-get install qemu-system-arm"),
