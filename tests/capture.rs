@@ -76,7 +76,9 @@ fn every_protocol_is_dissected_and_nothing_is_malformed() {
         }
         let expected: &[&str] = match scenario {
             "auth-mac-failure" | "auth-sqn-resync" => &["gsm_sim", "sctp", "s1ap", "nas-eps", "openflow_v4"],
-            _ => &["gsm_sim", "sctp", "s1ap", "nas-eps", "gtp", "ip", "tcp", "tls", "openflow", "openflow_v4"],
+            _ => {
+                &["gsm_sim", "sctp", "s1ap", "nas-eps", "gtp", "ip", "tcp", "tls", "openflow", "openflow_v4"]
+            }
         };
         for protocol in expected {
             assert!(protocols.contains(*protocol), "{scenario}: no {protocol} in {protocols:?}");

@@ -462,7 +462,7 @@ mod tests {
         let stations = bench.stations();
         assert_eq!((stations[0].devices.clone(), stations[1].number), (1..=3, 4));
         let links = bench.links();
-        assert_eq!(links.len(), 10);
+        assert_eq!(links.len(), 11);
         let cut = |link: &&LinkSpec| !link.cuts.is_empty();
         let [s1] = &links.iter().filter(cut).collect::<Vec<_>>()[..] else { panic!("{links:?}") };
         assert_eq!((s1.ends.0.who, s1.delay), (Actor::enb(4), Duration::from_millis(30)));

@@ -269,6 +269,31 @@ impl Controller {
         self.set(now, address, policy, out)
     }
 
+    /// Sets what the sessions of a holder may reach, those that are up and those that come; `None` gives back what the
+    /// subscription lets them reach. What is so already is no message.
+    ///
+    /// # Errors
+    /// Where there are too many policies.
+    pub fn hold(
+        &mut self,
+        now: Instant,
+        holder: &str,
+        policy: Option<Policy>,
+        out: &mut Vec<ControllerOutput>,
+    ) -> Result<(), SdnError> {
+        match &policy {
+            Some(policy) => drop(self.held.insert(holder.into(), policy.clone())),
+            None => drop(self.held.remove(holder)),
+        }
+        let of = |known: &Known| policy.clone().unwrap_or_else(|| known.session.policy.clone());
+        let own = self.sessions.iter().filter(|(_, known)| *known.session.holder == *holder);
+        let changed: Vec<_> = own
+            .map(|(number, known)| (*number, of(known), known.policy != of(known)))
+            .filter_map(|(number, policy, changed)| changed.then_some((number, policy)))
+            .collect();
+        changed.into_iter().try_for_each(|(number, policy)| self.change(now, number, policy, out))
+    }
+
     // ---- the switch ----
 
     fn message(

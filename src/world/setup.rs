@@ -12,7 +12,7 @@ use super::WorldError;
 use super::acts::PlannedAct;
 use super::euicc::EuiccServers;
 use super::factory::{Blueprint, EsimIssue, Factory, Mischief};
-use super::nodes::{ControllerNode, CoreNode, EnbNode, ServicesNode, SwitchNode};
+use super::nodes::{ControllerNode, CoreNode, EnbNode, Reach, ServicesNode, SwitchNode};
 use super::topology::{CellSpec, LinkSpec, lte_links};
 use super::{Fleet, Topology, World};
 use crate::ca::index::IndexStore;
@@ -28,7 +28,7 @@ use crate::guard::generator::Kind;
 use crate::id::{DeviceName, Imei, Plmn, Tac};
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
 use crate::ledger::{Account, Genesis, Ledger, LedgerKeys, LedgerOp, LightAnchors, Model, Operators, Place};
-use crate::net::endpoint::{ESIM_SERVERS, PKI};
+use crate::net::endpoint::{BROKER, ESIM_SERVERS, EST, PKI, REGISTRAR, UPDATES};
 use crate::ran::{AirModel, Enb, EnbConfig};
 use crate::sdn::{Controller, ControllerConfig, Switch, SwitchConfig};
 use crate::services::chain::Chain;
@@ -281,10 +281,11 @@ impl World {
             }
         };
         let networks: BTreeMap<_, _> = [(setup.plmn, epc.attestation_key())].into();
-        let (controller, switch) = switching(&networks, &tally);
+        let (mut controller, switch) = switching(&networks, &tally);
         let orders = SoftKey::from_stream(&mut rng.branch(Actor::REGISTRAR).stream("orders")).counted(&tally);
         let orders = Orders::new(orders);
         epc.follow(ISSUER, orders.public());
+        controller.follow(ISSUER, orders.public());
         let sessions = Sessions::new(networks, holders, &tally);
         let kinds = (1..).zip(&setup.devices).filter_map(|(number, device)| Some((number, device.kind?)));
         let key = || sentry(&rng).counted(&tally);
@@ -340,8 +341,15 @@ fn switching(networks: &BTreeMap<Plmn, [u8; 64]>, tally: &Tally) -> (ControllerN
         // The association says whether the switch is there.
         echo_after: None,
     };
-    let onboarding = ESIM_SERVERS.map(|server| server.actor.transport_address()).into();
-    let controller = ControllerNode::new(Controller::new(config), networks.clone(), onboarding, tally);
+    let esim = ESIM_SERVERS.map(|server| server.actor.transport_address());
+    let services = [REGISTRAR, EST, BROKER, UPDATES].map(|service| service.actor.transport_address());
+    let reach = Reach {
+        onboarding: esim.into(),
+        restricted: [&esim[..], &services].concat().into(),
+        // Who is cut off may be repaired.
+        isolated: [UPDATES.actor.transport_address()].into(),
+    };
+    let controller = ControllerNode::new(Controller::new(config), networks.clone(), reach, tally);
     (controller, SwitchNode(Switch::new(SwitchConfig::behind_gateway(DATAPATH))))
 }
 

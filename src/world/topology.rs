@@ -323,7 +323,9 @@ pub fn lte_links(stations: impl Iterator<Item = Actor>) -> Vec<LinkSpec> {
     link(Iface::OpenFlow, (Actor::CONTROLLER, Actor::SWITCH), SITE);
     link(Iface::SgiAaa, (Actor::GATEWAY, Actor::CONTROLLER), SITE);
     link(Iface::SgiAaa, (Actor::GATEWAY, Actor::REGISTRAR), SERVICES);
-    link(Iface::Orders, (Actor::REGISTRAR, Actor::MME), SERVICES);
+    // An order is on its way longer than the answer to whoever has caused it.
+    link(Iface::Orders, (Actor::REGISTRAR, Actor::CONTROLLER), SERVICES + SITE);
+    link(Iface::Orders, (Actor::REGISTRAR, Actor::MME), SERVICES + SITE);
     links
 }
 

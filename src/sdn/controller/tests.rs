@@ -149,7 +149,7 @@ fn each_policy_leads_where_it_leads_and_nowhere_else() {
     assert_eq!(reached(&mut pair, 3), [yes, yes, yes]);
     // Nobody has this address; and nobody reaches another device.
     assert_eq!(reached(&mut pair, 4), [no, no, no]);
-    assert_eq!(pair.passes(device(3), device(2)).0, false);
+    assert!(!pair.passes(device(3), device(2)).0);
     // A session costs two flows.
     assert_eq!((1..4).map(|number| pair.flows_of(number)).collect::<Vec<_>>(), [2, 2, 2]);
     assert_eq!(pair.controller.refusals().count(), 0);
@@ -164,7 +164,7 @@ fn an_isolated_session_reaches_what_helps_and_is_as_before_when_it_is_released()
     assert_eq!(pair.passes(device(1), CLOUD), (true, true));
     for helping in [vec![], vec![HELP]] {
         let policy = Policy::Isolated(helping.clone().into());
-        pair.now = pair.now + Duration::from_secs(1);
+        pair.now += Duration::from_secs(1);
         pair.set(device(1), policy.clone());
         let applied = Applied { address: device(1), policy: policy.clone(), wanted: pair.now, flows: 4 };
         assert_eq!(pair.said(), [ControllerOutput::Applied(applied)]);
@@ -207,6 +207,35 @@ fn who_is_isolated_stays_so_when_he_attaches_again() {
     assert_eq!(pair.passes(device(1), CLOUD), (true, true));
     let nobody = pair.controller.set(pair.now, device(200), Policy::Service, &mut Vec::new());
     assert_eq!(nobody, Err(SdnError::NoSession { address: device(200) }));
+}
+
+#[test]
+fn a_holder_is_held_before_he_is_there_and_until_he_is_let_go() {
+    let mut pair = Pair::new();
+    let hold = |pair: &mut Pair, policy: Option<Policy>| {
+        let mut says = Vec::new();
+        pair.controller.hold(pair.now, "holder-1", policy, &mut says).unwrap();
+        let messages = says.len();
+        pair.exchange(says, Vec::new());
+        messages
+    };
+    let isolated = || Some(Policy::Isolated([].into()));
+    assert_eq!(hold(&mut pair, isolated()), 0);
+    pair.take(ControllerInput::Up(session(1, device(1), Policy::Service)));
+    pair.take(ControllerInput::Up(session(2, device(2), Policy::Service)));
+    assert_eq!(
+        (pair.passes(device(1), CLOUD), pair.passes(device(2), CLOUD)),
+        ((false, false), (true, true))
+    );
+    assert_eq!(hold(&mut pair, isolated()), 0, "it is so already");
+    assert!(hold(&mut pair, None) > 0);
+    assert_eq!(pair.passes(device(1), CLOUD), (true, true));
+    assert_eq!(hold(&mut pair, None), 0);
+    assert!(hold(&mut pair, isolated()) > 0);
+    assert_eq!(
+        (pair.passes(device(1), CLOUD), pair.passes(device(2), CLOUD)),
+        ((false, false), (true, true))
+    );
 }
 
 #[test]

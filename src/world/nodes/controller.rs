@@ -1,27 +1,39 @@
-//! The controller of the switch as a node: it learns of sessions by what the network states under its key, and of nothing
-//! else.
+//! The controller of the switch as a node: it learns of sessions by what the network states under its key, and of devices that
+//! are cut off by the registrar's signed orders.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use crate::corenet::{SessionChange, Statement};
-use crate::crypto::{Op, Tally};
+use crate::crypto::{Op, Tally, key};
 use crate::event::{Actor, Body, SessionKey};
 use crate::id::Plmn;
 use crate::kernel::Instant;
 use crate::sdn::{Applied, Controller, ControllerInput, ControllerOutput, Policy, Session};
+use crate::wire::order::{Inbox, Verdict};
 use crate::world::WorldError;
 use crate::world::node::{Input, Node, Output};
 use crate::world::port::{Iface, Payload, Port, To};
+
+/// Where the policies lead that have lists.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    /// What a session reaches that is for onboarding only.
+    pub onboarding: Arc<[Ipv4Addr]>,
+    /// What one that is suspected reaches.
+    pub restricted: Arc<[Ipv4Addr]>,
+    /// What one that is cut off reaches.
+    pub isolated: Arc<[Ipv4Addr]>,
+}
 
 /// The controller, and what it knows of the network's statements.
 pub struct ControllerNode {
     controller: Controller,
     /// The public keys, `X || Y`, of the networks that are believed.
     networks: BTreeMap<Plmn, [u8; 64]>,
-    /// What a session reaches that is for onboarding only.
-    onboarding: Arc<[Ipv4Addr]>,
+    reach: Reach,
+    orders: Inbox,
     tally: Tally,
     /// The last statement on each session that is up.
     last: BTreeMap<u64, u64>,
@@ -32,16 +44,51 @@ pub struct ControllerNode {
 }
 
 impl ControllerNode {
-    /// A controller that believes the statements of `networks`, and lets a session that is for onboarding only reach
-    /// `onboarding`.
+    /// A controller that believes the statements of `networks`, with the lists of `reach`, and follows nobody's orders
+    /// yet.
     pub fn new(
         controller: Controller,
         networks: BTreeMap<Plmn, [u8; 64]>,
-        onboarding: Arc<[Ipv4Addr]>,
+        reach: Reach,
         tally: &Tally,
     ) -> Self {
+        let check = |public: &[u8; 64], message: &[u8], signature: &[u8; 64]| {
+            key::verify(public, message, signature).is_ok()
+        };
+        let orders = Inbox::new(check);
         let (last, ended, fresh) = Default::default();
-        Self { controller, networks, onboarding, tally: tally.clone(), last, ended, fresh }
+        Self { controller, networks, reach, orders, tally: tally.clone(), last, ended, fresh }
+    }
+
+    /// Follows the orders of `issuer` from now on, under the public point `X || Y`.
+    pub fn follow(&mut self, issuer: &str, public: [u8; 64]) {
+        self.orders.follow(issuer, public);
+    }
+
+    /// Does what an order says of the subscriptions of a device; one that is not to be followed is told and changes nothing.
+    fn order(&mut self, now: Instant, token: &[u8], out: &mut Vec<Output>) -> Result<(), WorldError> {
+        self.tally.count(Op::P256Verify);
+        let order = match self.orders.take(now.unix_s(), token) {
+            Ok(order) => order,
+            Err(error) => {
+                let fields = vec![("reason", error.word().to_owned()), ("detail", error.to_string())];
+                let body = Body::note(Actor::CONTROLLER, "order refused", fields);
+                out.push(Output::Tell { at: now, body, session: None });
+                return Ok(());
+            }
+        };
+        let policy = match order.verdict {
+            Verdict::Isolate => Some(Policy::Isolated(self.reach.isolated.clone())),
+            Verdict::Revoke => Some(Policy::Isolated([].into())),
+            Verdict::Restrict => Some(Policy::Restricted(self.reach.restricted.clone())),
+            Verdict::Release => None,
+        };
+        let mut outputs = Vec::new();
+        for subscription in &order.subscriptions {
+            self.controller.hold(now, subscription.as_str(), policy.clone(), &mut outputs)?;
+        }
+        Self::put(now, outputs, out);
+        Ok(())
     }
 
     /// The controller itself, to be told what a session may reach (see [`put`](Self::put) for what it says then).
@@ -89,7 +136,7 @@ impl ControllerNode {
             return None;
         };
         let policy = match attestation.is_restricted() {
-            true => Policy::Onboarding(self.onboarding.clone()),
+            true => Policy::Onboarding(self.reach.onboarding.clone()),
             false => Policy::Service,
         };
         let holder = Arc::from(attestation.iccid.as_str());
@@ -157,6 +204,9 @@ impl Node for ControllerNode {
                         None => return Ok(()),
                     },
                 }
+            }
+            Input::Frame { at: Iface::Orders, payload: Payload::Bytes(token), .. } => {
+                return self.order(now, &token, out);
             }
             Input::Timer => ControllerInput::Timer,
             _ => return Ok(()),
