@@ -165,6 +165,7 @@ const GIVEN: &[(&str, &[Fault])] = &[
     ("update publish sim-profiles/lte-test.toml --key tests/vectors/update-key.pem --into {}", OF_A_STATE),
     ("guard card {}", OF_A_FILE),
     ("guard train meter -o {}", &[Folder]),
+    ("guard train meter -o TMP/m.model --onnx {}", &[Folder]),
     ("bench card {}", OF_A_FILE),
     ("bench esim --profile {}", OF_A_FILE),
     ("schema {}", OF_A_STATE),

@@ -289,6 +289,8 @@ mod tests {
         assert_eq!(Packet::parse(&unhex(syn), 7), Err(PacketError::OfOthers));
         let later = syn.replacen("4000", "2001", 1);
         assert_eq!(Packet::parse(&unhex(&later), DEVICE).unwrap().peer_port, 0, "not the first fragment");
+        let first = syn.replacen("4000", "2000", 1);
+        assert_eq!(Packet::parse(&unhex(&first), DEVICE).unwrap().peer_port, 443, "the first of several");
         let unreachable = "4500 001c 0000 0000 40 01 0000 01020304 0a2d0002 0301 0000 0000 0000";
         assert!(Packet::parse(&unhex(unreachable), DEVICE).unwrap().unreachable);
         for (from, to) in [("4500", "6500"), ("4500", "4400"), ("0028", "0029"), ("4500", "4f00")] {

@@ -442,6 +442,33 @@ mod tests {
         }
     }
 
+    /// What only acknowledges says what the other side does: a firmware that comes makes nobody a flood.
+    #[test]
+    fn acknowledgements_are_no_packets_of_a_window_and_count_in_a_second() {
+        let mut tracker = Tracker::new(0);
+        for n in 0..30 {
+            tracker.packet(n, &packet(true, CLOUD, TCP, (50_000, 443), 0x10, 52), &knows());
+            tracker.packet(n, &packet(false, CLOUD, TCP, (50_000, 443), 0x18, 1_400), &knows());
+        }
+        tracker.packet(31, &packet(true, CLOUD, TCP, (50_000, 443), 0x10, 53), &knows());
+        assert_eq!(tracker.second().0[0], 31);
+        let values = closed(&mut tracker, 10_000);
+        assert_eq!([values[0], values[2], values[6]], [1, 53, 1].map(log1p_q8));
+        assert_eq!(values[1], log1p_q8(30));
+    }
+
+    #[test]
+    fn a_peer_is_new_for_ten_minutes() {
+        for (later_ms, new) in [(599_000, 1), (600_000, 0)] {
+            let mut tracker = Tracker::new(0);
+            let sent = packet(true, 0x0505_0505, TCP, (50_000, 443), 0x18, 100);
+            tracker.packet(0, &sent, &knows());
+            tracker.advance(later_ms);
+            tracker.packet(later_ms, &sent, &knows());
+            assert_eq!(closed(&mut tracker, 700_000)[16], log1p_q8(new), "{later_ms}");
+        }
+    }
+
     #[test]
     fn questions_and_failures() {
         let mut tracker = Tracker::new(0);

@@ -11,7 +11,7 @@ use super::exit::Exit;
 use super::terminal;
 use crate::guard::eval::{Plan, evaluate};
 use crate::guard::generator::{attack, evaluation, kinds};
-use crate::guard::{GuardError, learn};
+use crate::guard::{GuardError, learn, onnx};
 use crate::io::files::{self, FileError};
 use crate::kernel::RngTree;
 
@@ -79,6 +79,9 @@ fn train(args: &GuardTrainArgs) -> Result<(), Failed> {
     let tree = RngTree::new(args.seed).branch("guard-train");
     let model = learn::of_kind(kind, &tree, u64::from(args.days) * 24)?;
     files::write_bytes(&args.output, &model.to_bytes())?;
+    if let Some(path) = &args.onnx {
+        files::write_bytes(path, &onnx::write(&model))?;
+    }
     let judges =
         if model.is_armed() { "it may judge" } else { "it judges nobody: the baseline is too short" };
     terminal::line(format_args!(

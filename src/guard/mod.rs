@@ -7,6 +7,7 @@
 pub mod eval;
 pub mod generator;
 pub mod learn;
+pub mod onnx;
 pub mod watch;
 
 use crate::kernel::Blame;

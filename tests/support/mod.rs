@@ -35,7 +35,7 @@ const fn elsewhere(name: &'static str, remedy: &'static str) -> Need {
     Need { name, remedy, from_lab_test: false }
 }
 
-pub const NEEDS: [Need; 25] = [
+pub const NEEDS: [Need; 26] = [
     debian("tshark", "apt-get install tshark"),
     debian("openssl", "apt-get install openssl"),
     debian("curl", "apt-get install curl"),
@@ -70,6 +70,7 @@ pub const NEEDS: [Need; 25] = [
     ),
     debian("release", "cargo build --release, then name the program in CELLBED_RELEASE_BIN"),
     elsewhere("namespaces", "run as root with CAP_SYS_ADMIN (docker run --privileged)"),
+    elsewhere("onnxruntime", "pip install onnxruntime, and name that Python in ONNX_PYTHON"),
     elsewhere("lpac", "build lpac and name the program in LPAC"),
     elsewhere(
         "pysim",

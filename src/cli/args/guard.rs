@@ -79,6 +79,10 @@ pub struct GuardTrainArgs {
     /// Where to put the model
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
+
+    /// Where to put its autoencoder as an ONNX graph as well, for other runtimes
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub onnx: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
