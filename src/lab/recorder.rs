@@ -10,7 +10,7 @@ use crate::event::{Body, Event, Outcome, StepId, Verdict};
 use crate::io::clock::thread_cpu_time;
 use crate::kernel::Instant;
 use crate::report::{
-    Counters, Ending, ExpectationRow, Gathered, RunFacts, RunSummary, StepRow, StepTimes, Version,
+    Counters, Ending, ExpectationRow, Gathered, LoopWatch, RunFacts, RunSummary, StepRow, StepTimes, Version,
 };
 
 /// Observes a run and draws up its summary.
@@ -23,6 +23,8 @@ pub struct Recorder {
     spread: Option<Spread>,
     /// Processor time can be told apart by step only where one device runs at a time.
     measure_cpu: bool,
+    /// How devices are cut off.
+    loops: LoopWatch,
 }
 
 #[derive(Default)]
@@ -43,6 +45,7 @@ impl Recorder {
             steps: HashMap::new(),
             spread: gathers.then(|| Spread::new(scenario.step_ids())),
             measure_cpu: scenario.device_count() == 1,
+            loops: LoopWatch::default(),
         }
     }
 
@@ -50,6 +53,7 @@ impl Recorder {
     pub fn observe(&mut self, event: &Event) {
         self.judge.observe(event);
         self.counters.count(event);
+        self.loops.observe(event);
         match &event.body {
             Body::StepStarted { device, step } => {
                 let cpu_before = if self.measure_cpu { thread_cpu_time() } else { None };
@@ -108,7 +112,7 @@ impl Recorder {
 
     /// The summary of a run that stopped at `end`.
     pub fn finish(self, facts: RunFacts, end: Instant, tally: &Tally) -> RunSummary {
-        let Self { judge, counters, steps: mut taken, spread, .. } = self;
+        let Self { judge, counters, steps: mut taken, spread, loops, .. } = self;
         let judgement = judge.finish(end);
         let steps = step_rows(&judgement, &mut taken, end);
         let expectations = expectation_rows(&judgement, &taken, facts.devices > 1, spread.is_some());
@@ -134,6 +138,7 @@ impl Recorder {
             gathered,
             left_out: None,
             audit: None,
+            loops: loops.finish(),
             provenance: None,
         }
     }

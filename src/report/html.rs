@@ -13,6 +13,7 @@ use crate::wire::{Fields, Proto};
 
 mod chart;
 mod ladder;
+mod loops;
 mod page;
 
 /// Messages and state changes are kept of the devices up to this one, as far as they say whose they are.

@@ -390,6 +390,7 @@ fn summary(devices: u32, events: &[Event]) -> RunSummary {
             ..AuditSummary::default()
         }),
         left_out: None,
+        loops: Vec::new(),
         provenance: None,
     }
 }

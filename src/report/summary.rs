@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Body, Event, StepId, Verdict};
 use crate::ran::Rat;
+use crate::report::loops::LoopRow;
 
 /// What is known of a run before its first event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,6 +226,9 @@ pub struct RunSummary {
     /// Whether every device has one key, one certificate and one subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditSummary>,
+    /// How devices were cut off, in the order in which that began; empty where none was.
+    #[serde(default, rename = "loop", skip_serializing_if = "Vec::is_empty")]
+    pub loops: Vec<LoopRow>,
     /// Where and when it was, where it has a folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<Provenance>,

@@ -93,7 +93,7 @@ fn spread(out: &mut impl Write, summary: &RunSummary) -> io::Result<()> {
     )
 }
 
-fn row(
+pub(super) fn row(
     out: &mut impl Write,
     name: &str,
     what: &str,
@@ -114,7 +114,7 @@ fn row(
     )
 }
 
-fn axis(out: &mut impl Write, end: Duration) -> io::Result<()> {
+pub(super) fn axis(out: &mut impl Write, end: Duration) -> io::Result<()> {
     write!(out, "<div></div><svg class=\"axis\" aria-hidden=\"true\">")?;
     for tick in ticks(end) {
         let anchor = if tick.is_zero() { "start" } else { "middle" };
@@ -132,7 +132,7 @@ fn legend(out: &mut impl Write, spans: &[Span]) -> io::Result<()> {
     writeln!(out, "</p>")
 }
 
-fn rect(from: Duration, to: Duration, end: Duration, class: &str) -> String {
+pub(super) fn rect(from: Duration, to: Duration, end: Duration, class: &str) -> String {
     let width = percent(to.saturating_sub(from), end);
     format!(
         "<rect class=\"{class}\" x=\"{}\" width=\"{width}\" height=\"100%\" rx=\"3\"/>",

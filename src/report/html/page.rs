@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use base64::Engine as _;
 use sha2::{Digest, Sha256};
 
-use super::{DEVICES_TIMED, Span, chart};
+use super::{DEVICES_TIMED, Span, chart, loops};
 use crate::event::Verdict;
 use crate::kernel::Duration;
 use crate::report::summary::verdict_name;
@@ -38,6 +38,7 @@ pub(super) fn write<W: Write>(
     facts(out, summary)?;
     steps(out, summary)?;
     chart::write(out, summary, spans)?;
+    loops::write(out, summary)?;
     ladder(out)?;
     about(out, summary)?;
     write!(out, "</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n")
