@@ -73,11 +73,8 @@ mod tests {
             assert!(next > now || turns == 0, "{next} after {now}");
             now = next.max(now);
             for packet in running.packets(now, Ipv4Addr::new(10, 45, 0, 2)) {
-                assert_eq!(
-                    (packet[0], &packet[12..16], packet[33]),
-                    (0x45, &[10, 45, 0, 2][..], 2),
-                    "a SYN, or RST"
-                );
+                assert_eq!((packet[0], &packet[12..16]), (0x45, &[10, 45, 0, 2][..]));
+                assert!(matches!(packet[33], 2 | 4), "a SYN, or an RST");
                 sent += 1;
             }
             turns += 1;
