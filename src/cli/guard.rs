@@ -10,7 +10,7 @@ use super::args::{GuardCardArgs, GuardEvalArgs, GuardSet, GuardTrainArgs, GuardV
 use super::exit::Exit;
 use super::terminal;
 use crate::guard::eval::{Plan, evaluate};
-use crate::guard::generator::{attack, evaluation, kinds};
+use crate::guard::generator::{attack, evaluation, kinds, other_hand};
 use crate::guard::{GuardError, learn, onnx};
 use crate::io::files::{self, FileError};
 use crate::kernel::RngTree;
@@ -48,6 +48,7 @@ fn eval(args: &GuardEvalArgs) -> Result<(), Failed> {
     let (kinds, attacks) = match args.set {
         GuardSet::Design => (kinds::DESIGN.to_vec(), attack::DESIGN.to_vec()),
         GuardSet::Evaluation => (evaluation::KINDS.to_vec(), evaluation::ATTACKS.to_vec()),
+        GuardSet::OtherHand => (other_hand::KINDS.to_vec(), other_hand::ATTACKS.to_vec()),
     };
     let plan = Plan {
         kinds,

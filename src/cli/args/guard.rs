@@ -37,7 +37,7 @@ pub struct GuardEvalArgs {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=365))]
     pub days: u32,
 
-    /// Which kinds and attacks: those that the guard was designed with, or those that were written when it was frozen
+    /// Which kinds and attacks: those that the guard was designed with, those that were written when it was frozen, or those of another hand
     #[arg(long, value_enum, default_value_t = GuardSet::Evaluation)]
     pub set: GuardSet,
 
@@ -60,6 +60,8 @@ pub enum GuardSet {
     Design,
     /// What it has never seen
     Evaluation,
+    /// What somebody wrote who knew neither its features nor its limits
+    OtherHand,
 }
 
 #[derive(Debug, Args)]

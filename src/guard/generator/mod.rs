@@ -6,6 +6,7 @@ pub mod evaluation;
 pub mod flight;
 pub mod kinds;
 pub mod life;
+pub mod other_hand;
 
 use std::iter::Peekable;
 
