@@ -11,6 +11,9 @@ use crate::kernel::Instant;
 use crate::wire::Reason;
 use crate::wire::{Fields, Label};
 
+/// What a device says of itself when an attack of the scenario begins, with its class in the field `attack`.
+pub const TURNS_BAD: &str = "turns bad";
+
 /// What somebody is in a run. Everything that views and addresses need of a role is a row of one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {

@@ -14,7 +14,7 @@ use cellbed::crypto::tls::KeyLogSink;
 use cellbed::event::Verdict;
 use cellbed::lab::Run;
 use cellbed::ledger::MemoryStore;
-use cellbed::report::{EventLog, Pcapng, RunSummary, Story, Transcript, View};
+use cellbed::report::{EventLog, LoopRow, Pcapng, RunSummary, Story, Transcript, View};
 use support::{from_variable, need};
 
 const BENCH: &str = "lab/benches/virtual.toml";
@@ -22,6 +22,9 @@ const BENCH: &str = "lab/benches/virtual.toml";
 /// The scenarios whose golden file has every byte: the main job, and the same without an eSIM. Most of what happens in
 /// the others happens in these; their golden files tell the story.
 const WHOLE: [&str; 2] = ["zero-touch", "plain-card"];
+
+/// The scenario of a crowd, whose story nobody would read: its golden file says who was cut off, and how fast.
+const CROWDS: [&str; 1] = ["ten-of-a-hundred"];
 
 /// A writer whose content can be looked at afterwards.
 #[derive(Clone, Default)]
@@ -59,6 +62,16 @@ fn load(name: &str) -> Run {
     Run::load(&path, Path::new(BENCH)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
+/// Who was cut off and how fast, a line for each.
+fn cut_off(summary: &RunSummary) -> String {
+    let line = |row: &LoopRow| {
+        let stages =
+            row.stages().into_iter().map(|(stage, after)| format!("{stage} +{} ms", after.as_millis()));
+        format!("dev{} {}: {}\n", row.device, row.cause, stages.collect::<Vec<_>>().join(", "))
+    };
+    summary.loops.iter().map(line).collect()
+}
+
 fn simulate(run: &Run) -> Ran {
     let outputs: [Shared; 4] = Default::default();
     let facts = run.facts();
@@ -91,9 +104,10 @@ fn every_scenario_passes_and_reads_as_its_golden_file() {
         insta::glob!("../lab/scenarios", "*.toml", |path| {
             let name = path.file_stem().unwrap().to_str().unwrap();
             let ran = simulate(&load(name));
-            match WHOLE.contains(&name) {
-                true => insta::assert_snapshot!("transcript", ran.transcript),
-                false => insta::assert_snapshot!("story", ran.story),
+            match name {
+                _ if WHOLE.contains(&name) => insta::assert_snapshot!("transcript", ran.transcript),
+                _ if CROWDS.contains(&name) => insta::assert_snapshot!("cut-off", cut_off(&ran.summary)),
+                _ => insta::assert_snapshot!("story", ran.story),
             }
             assert_eq!(ran.summary.verdict, Verdict::Pass, "{name}: {:?}", ran.summary.reason);
         });

@@ -16,7 +16,7 @@ use super::plan::{Act, Assault};
 use super::power::Battery;
 use super::steps::{DeviceContext, Flow, Task, needed_for, needs_network, task};
 use super::{DeviceError, DeviceOutput, StepRefusal};
-use crate::event::{Actor, Body, Outcome, Step, StepId};
+use crate::event::{Actor, Body, Outcome, Step, StepId, TURNS_BAD};
 use crate::kernel::{Instant, RngTree};
 use crate::net::Host;
 use crate::update::Boot;
@@ -521,7 +521,7 @@ impl Procedure {
                     ("attack", one.attack.class().to_owned()),
                     ("time_s", one.time.as_secs().to_string()),
                 ];
-                let body = Body::note(Actor::device(self.application.number), "turns bad", fields);
+                let body = Body::note(Actor::device(self.application.number), TURNS_BAD, fields);
                 out.push(DeviceOutput::Event(body));
             }
             Some(Act::Wait(_) | Act::PowerCut | Act::Assault(_)) => {}

@@ -200,7 +200,7 @@ impl Judge {
     /// Takes an event into account.
     pub fn observe(&mut self, event: &Event) {
         match &event.body {
-            Body::Message(message) => self.message(message),
+            Body::Message(message) => self.message(message, event.device),
             Body::State(change) => self.state(change),
             Body::StepStarted { device, step } => self.step(*device, *step, Found::Begun),
             Body::StepEnded { device, step, outcome, .. } => {
@@ -343,13 +343,14 @@ impl Judge {
         }
     }
 
-    fn message(&mut self, message: &Message) {
+    /// A message concerns a device that sends or gets it, and one that the event names.
+    fn message(&mut self, message: &Message, about: Option<u32>) {
         if self.messages_missing == 0 {
             return;
         }
         for (device, wanted, seen) in self.messages.iter_mut().filter(|(.., seen)| !seen) {
-            let concerns =
-                device.is_none_or(|n| [message.from, message.to].iter().any(|a| a.part_of() == Some(n)));
+            let ends = [message.from.part_of(), message.to.part_of()];
+            let concerns = device.is_none_or(|n| about == Some(n) || ends.contains(&Some(n)));
             let named = wanted.split_once(' ') == Some((message.label.proto.name(), &*message.label.name));
             if concerns && named {
                 *seen = true;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Actor, Body, Event, Message, StateChange};
+use crate::event::{Actor, Body, Event, Message, StateChange, TURNS_BAD};
 use crate::kernel::{Duration, Instant};
 use crate::services::guard::{ALARM_TAKEN, OPERATOR_ACTS};
 use crate::wire::Proto;
@@ -18,7 +18,8 @@ pub const STAGES: [&str; 6] = ["alarm", "ledger", "certificate", "session", "flo
 pub struct LoopRow {
     /// The number of the device.
     pub device: u32,
-    /// What began it: `attack`, `alarm`, `operator`, or `ledger` where nobody had asked.
+    /// What began it: the class of an attack of the scenario, such as `scan-fast`, or `alarm`, `operator`, or `ledger` where
+    /// nobody had asked.
     pub cause: String,
     /// When that was, in nanoseconds of virtual time since the start of the run.
     pub began_ns: u64,
@@ -31,8 +32,8 @@ pub struct LoopRow {
 /// Watches how devices are cut off.
 #[derive(Debug, Default)]
 pub struct LoopWatch {
-    /// When the attack of a device began.
-    attacks: BTreeMap<u32, Instant>,
+    /// Which attack of a device began last, and when.
+    attacks: BTreeMap<u32, (String, Instant)>,
     rows: Vec<LoopRow>,
     /// The row of each device that is being cut off.
     open: BTreeMap<u32, usize>,
@@ -43,9 +44,6 @@ impl LoopWatch {
     pub fn observe(&mut self, event: &Event) {
         let Some(device) = event.device else { return };
         match &event.body {
-            Body::StepStarted { step, .. } if step.step.name() == "attack" => {
-                self.attacks.insert(device, event.at);
-            }
             Body::State(change) => self.state(device, event.at, change),
             Body::Message(message) => self.message(device, event.at, message),
             Body::StepStarted { .. } | Body::StepEnded { .. } => {}
@@ -56,6 +54,10 @@ impl LoopWatch {
         let said =
             |name: &str| change.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| &**value);
         match (change.actor, &*change.change) {
+            (_, TURNS_BAD) => {
+                let class = said("attack").unwrap_or("attack").to_owned();
+                self.attacks.insert(device, (class, at));
+            }
             (Actor::GUARD, ALARM_TAKEN) => {
                 self.open(device, at, "alarm");
                 self.mark(device, at, "alarm");
@@ -89,13 +91,10 @@ impl LoopWatch {
         if self.open.contains_key(&device) {
             return;
         }
-        let (cause, began) = match self.attacks.remove(&device) {
-            Some(attack) => ("attack", attack),
-            None => (cause, at),
-        };
+        let (cause, began) = self.attacks.remove(&device).unwrap_or_else(|| (cause.to_owned(), at));
         let began_ns = began.as_nanos();
         self.open.insert(device, self.rows.len());
-        self.rows.push(LoopRow { device, cause: cause.to_owned(), began_ns, after_ns: BTreeMap::new() });
+        self.rows.push(LoopRow { device, cause, began_ns, after_ns: BTreeMap::new() });
     }
 
     /// Notes when `stage` came first.
@@ -146,6 +145,9 @@ mod tests {
             at(33, 1, Body::note(Actor::CA, "certificate on hold", Vec::new())),
             // A device that is only suspected has no row.
             at(40, 2, Body::note(Actor::GUARD, ALARM_TAKEN, Vec::new())),
+            at(41, 3, Body::note(Actor::device(3), TURNS_BAD, vec![("attack", "flood".to_owned())])),
+            at(45, 3, Body::note(Actor::GUARD, ALARM_TAKEN, Vec::new())),
+            at(65, 3, order("Isolate")),
             at(90, 1, Body::note(Actor::GUARD, OPERATOR_ACTS, deed("release"))),
             at(95, 1, order("Release")),
             at(99, 1, order("Revoke")),
@@ -162,6 +164,7 @@ mod tests {
             told,
             [
                 ("operator", 10, vec![("ledger", 20), ("certificate", 20), ("session", 20)]),
+                ("flood", 41, vec![("alarm", 4), ("ledger", 24)]),
                 ("ledger", 99, vec![("ledger", 0)]),
             ]
         );

@@ -36,7 +36,7 @@ pub(super) fn write(out: &mut impl Write, summary: &RunSummary) -> io::Result<()
             words.push_str(&format!(", {stage} after {}", readable(*after)));
             before = *after;
         }
-        row(out, &format!("device {}", one.device), &words, end, &bars, &readable(last(&stages)))?;
+        row(out, &format!("{} of {}", one.cause, one.device), &words, end, &bars, &readable(last(&stages)))?;
     }
     axis(out, end)?;
     write!(out, "<p class=\"legend\">")?;
