@@ -54,11 +54,14 @@ impl<'a> Reader<'a> {
         self.take(count).map(drop)
     }
 
-    /// A text of `count` octets that ends at its first zero.
+    /// A text in a field of `count` octets that ends at its first zero, at the last octet at the latest. It is ASCII
+    /// (OpenFlow 1.3 clause 7.2.1 has names in it); what is none is read as `?`, octet by octet, so that it is written again as
+    /// long as it was.
     pub fn text(&mut self, count: usize) -> Result<String, OpenflowError> {
         let field = self.take(count)?;
-        let end = field.iter().position(|octet| *octet == 0).unwrap_or(count);
-        Ok(String::from_utf8_lossy(&field[..end]).into_owned())
+        let end = field.iter().position(|octet| *octet == 0).unwrap_or(count).min(count.saturating_sub(1));
+        let letter = |octet: &u8| if octet.is_ascii() { char::from(*octet) } else { '?' };
+        Ok(field[..end].iter().map(letter).collect())
     }
 
     /// Everything that is left.

@@ -544,3 +544,23 @@ proptest! {
         }
     }
 }
+
+/// A name that is not ASCII, and one that no zero ends, are read in a way that is written again as it was read.
+#[test]
+fn a_port_may_have_any_octets_in_its_name() {
+    for (name, read) in [
+        ([0xff; 12].as_slice(), "????????????"),
+        ("Funk\u{fc}".as_bytes(), "Funk??"),
+        (b"sixteen-octets-x", "sixteen-octets-"),
+    ] {
+        let mut octets = hex::decode("0413005000000003000d000000000000").unwrap();
+        octets.extend([0; 64]);
+        octets[32..32 + name.len()].copy_from_slice(name);
+        let message = Message::decode(&octets).unwrap();
+        let Body::MultipartReply { reply: MultipartReply::PortDescription(ports), .. } = &message.body else {
+            panic!("{message:?}");
+        };
+        assert_eq!(ports[0].name, read);
+        assert_eq!(Message::decode(&message.encode().unwrap()), Ok(message));
+    }
+}
