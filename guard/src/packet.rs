@@ -114,6 +114,12 @@ impl Packet {
         }
     }
 
+    /// The same, which the network has dropped on its way: it counts as what cannot be reached.
+    #[must_use]
+    pub fn dropped(self) -> Self {
+        Self { unreachable: true, ..self }
+    }
+
     /// The port that names the service: the smaller one, since clients take theirs from the upper range.
     pub fn service_port(&self) -> u16 {
         self.local_port.min(self.peer_port)

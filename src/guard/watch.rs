@@ -98,11 +98,23 @@ impl Watch {
     /// Takes an IPv4 packet to or from the device with this address. What is no such packet, or of nobody who is watched,
     /// is passed over.
     pub fn packet(&mut self, now: Instant, address: Ipv4Addr, bytes: &[u8], out: &mut Vec<Raised>) {
+        if let Ok(packet) = Packet::parse(bytes, address.into()) {
+            self.take(now, address, &packet, out);
+        }
+    }
+
+    /// Likewise one that the network has dropped: the guard knows what its sender may only guess.
+    pub fn dropped(&mut self, now: Instant, address: Ipv4Addr, bytes: &[u8], out: &mut Vec<Raised>) {
+        if let Ok(packet) = Packet::parse(bytes, address.into()) {
+            self.take(now, address, &packet.dropped(), out);
+        }
+    }
+
+    fn take(&mut self, now: Instant, address: Ipv4Addr, packet: &Packet, out: &mut Vec<Raised>) {
         let Some(watched) = self.sessions.get_mut(&address) else { return };
-        let Ok(packet) = Packet::parse(bytes, address.into()) else { return };
         let mut found = Vec::new();
         let before = watched.guard.deadline_ms();
-        watched.guard.packet(millis(now), &packet, &watched.model, &mut |finding| found.push(finding));
+        watched.guard.packet(millis(now), packet, &watched.model, &mut |finding| found.push(finding));
         let after = watched.guard.deadline_ms();
         self.reschedule(address, before, after);
         found.into_iter().for_each(|finding| self.raise(now, address, &finding, out));

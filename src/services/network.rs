@@ -30,6 +30,8 @@ use crate::wire::{Fields, Label, Proto};
 pub enum ServiceInput {
     /// An IP packet from a device.
     Packet(Vec<u8>),
+    /// An IP packet from a device that the switch has dropped: for the guard, and nobody answers it.
+    Dropped(Vec<u8>),
     /// What a network states of a session, signed (see [`crate::corenet::Statement`]).
     Session(Vec<u8>),
     /// Somebody who follows orders is there, and may have missed some.
@@ -154,6 +156,12 @@ impl Services {
     ) -> Result<(), ServiceError> {
         match input {
             ServiceInput::Packet(packet) => self.receive(now, packet, out),
+            ServiceInput::Dropped(packet) => {
+                if let Some(ip) = source(&packet) {
+                    self.seen(now, ip, &packet, true);
+                }
+                Ok(())
+            }
             ServiceInput::Session(token) => self.attested(now, &token, out),
             ServiceInput::Alarm(token) => self.alarm(now, &token, out),
             ServiceInput::Followed => {
@@ -185,14 +193,14 @@ impl Services {
             let servers = rogue.map_or(&self.servers, |(_, servers)| servers).clone();
             place.insert(Peer::new(session.device, ip, servers, self.mtu, rng)?);
         }
-        self.seen(now, ip, &packet);
+        self.seen(now, ip, &packet, false);
         let Some(peer) = self.peers.get_mut(&ip) else { return Ok(()) };
         peer.receive(packet);
         self.serve(now, ip, out)
     }
 
-    /// Shows the guard a packet of the session at `ip`.
-    fn seen(&mut self, now: Instant, ip: Ipv4Addr, packet: &[u8]) {
+    /// Shows the guard a packet of the session at `ip`, which was passed on or `dropped`.
+    fn seen(&mut self, now: Instant, ip: Ipv4Addr, packet: &[u8], dropped: bool) {
         let (Some(sentry), Some(session)) = (&mut self.sentry, self.sessions.at(ip)) else { return };
         let Offices { inventory, chain, .. } = &self.offices;
         let is_onboarded = || {
@@ -201,7 +209,12 @@ impl Services {
                 entry.and_then(|entry| chain.ledger().device(&device_id(&entry.salt, entry.eid.as_str())));
             record.is_some_and(|record| record.cert_hash != [0; 32])
         };
-        sentry.packet(now, (ip, session.attestation.session.0, session.device), packet, is_onboarded);
+        let whose = (ip, session.attestation.session.0, session.device);
+        if dropped {
+            sentry.dropped(now, whose, packet, is_onboarded);
+        } else {
+            sentry.packet(now, whose, packet, is_onboarded);
+        }
     }
 
     /// Shows the guard the packets of `out` behind `before`, and hands the guard office the alarms that it raises.
@@ -215,7 +228,7 @@ impl Services {
             if let ServiceOutput::Packet(packet) = output
                 && let Some(ip) = destination(packet)
             {
-                self.seen(now, ip, packet);
+                self.seen(now, ip, packet, false);
             }
         }
         let raised = self.sentry.as_mut().map(|sentry| sentry.found(now)).unwrap_or_default();

@@ -28,6 +28,8 @@ const SETTLED: Duration = Duration::from_secs(1);
 /// The guard of the network, with the models of the devices that have one.
 pub struct Sentry {
     watch: Watch,
+    /// The net that devices have their addresses of.
+    pool: (Ipv4Addr, u8),
     models: BTreeMap<u32, Arc<Model>>,
     /// When somebody who is not judged yet was heard last.
     heard: BTreeMap<Ipv4Addr, Instant>,
@@ -36,10 +38,11 @@ pub struct Sentry {
 }
 
 impl Sentry {
-    /// A guard that raises alarms under the name `issuer`, signs with `key`, and knows devices by their number.
-    pub fn new(issuer: &str, key: SoftKey, models: BTreeMap<u32, Arc<Model>>) -> Self {
+    /// A guard that raises alarms under the name `issuer`, signs with `key`, and knows devices by their number. Their addresses
+    /// are of the net `pool`, an address and the length of its prefix.
+    pub fn new(issuer: &str, key: SoftKey, pool: (Ipv4Addr, u8), models: BTreeMap<u32, Arc<Model>>) -> Self {
         let watch = Watch::new(issuer, Witness::Network, key);
-        Self { watch, models, heard: BTreeMap::new(), raised: Vec::new() }
+        Self { watch, pool, models, heard: BTreeMap::new(), raised: Vec::new() }
     }
 
     /// The guard of devices by their numbers and kinds, with a model for each kind, learned from generated life, to which the
@@ -51,6 +54,7 @@ impl Sentry {
         kinds: impl Iterator<Item = (u32, Kind)>,
         issuer: &str,
         key: impl FnOnce() -> SoftKey,
+        pool: (Ipv4Addr, u8),
         rng: &RngTree,
     ) -> Result<Option<Self>, GuardError> {
         let mut learned: BTreeMap<&str, Arc<Model>> = BTreeMap::new();
@@ -69,7 +73,7 @@ impl Sentry {
             };
             models.insert(number, model);
         }
-        Ok((!models.is_empty()).then(|| Self::new(issuer, key(), models)))
+        Ok((!models.is_empty()).then(|| Self::new(issuer, key(), pool, models)))
     }
 
     /// Takes a packet of the session `session` at `address`, which device `number` holds; `is_onboarded` says whether that has
@@ -77,20 +81,50 @@ impl Sentry {
     pub fn packet(
         &mut self,
         now: Instant,
-        (address, session, number): (Ipv4Addr, u64, u32),
+        whose: (Ipv4Addr, u64, u32),
         packet: &[u8],
         is_onboarded: impl FnOnce() -> bool,
     ) {
-        if !self.watch.watches(address) {
-            let Some(model) = self.models.get(&number) else { return };
-            let before = self.heard.insert(address, now);
-            if before.is_some_and(|before| now.since(before) < SETTLED) || !is_onboarded() {
-                return;
-            }
-            self.heard.remove(&address);
-            self.watch.begin(now, address, Some(session), model.clone());
+        if self.watches(now, whose, is_onboarded) {
+            self.watch.packet(now, whose.0, packet, &mut self.raised);
         }
-        self.watch.packet(now, address, packet, &mut self.raised);
+    }
+
+    /// The same of a packet that the switch has dropped. Only what was meant for another device counts: who is kept to the
+    /// services that it is known for is not judged by what it is kept from.
+    pub fn dropped(
+        &mut self,
+        now: Instant,
+        whose: (Ipv4Addr, u64, u32),
+        packet: &[u8],
+        is_onboarded: impl FnOnce() -> bool,
+    ) {
+        let Some(to) = packet.get(16..20).and_then(|octets| <[u8; 4]>::try_from(octets).ok()) else { return };
+        let (pool, prefix) = self.pool;
+        let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
+        let is_device = (u32::from_be_bytes(to) ^ u32::from(pool)) & mask == 0;
+        if is_device && self.watches(now, whose, is_onboarded) {
+            self.watch.dropped(now, whose.0, packet, &mut self.raised);
+        }
+    }
+
+    /// Whether the session is watched, from `now` on where it was not and may be.
+    fn watches(
+        &mut self,
+        now: Instant,
+        (address, session, number): (Ipv4Addr, u64, u32),
+        is_onboarded: impl FnOnce() -> bool,
+    ) -> bool {
+        if self.watch.watches(address) {
+            return true;
+        }
+        let Some(model) = self.models.get(&number) else { return false };
+        let before = self.heard.insert(address, now);
+        if before.is_some_and(|before| now.since(before) < SETTLED) || !is_onboarded() {
+            return false;
+        }
+        self.heard.remove(&address);
+        self.watch.begin(now, address, Some(session), model.clone())
     }
 
     /// The session at `address` is over.
@@ -124,7 +158,7 @@ pub fn why(alarm: &Alarm) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guard::generator::{Attack, RESOLVER, kinds};
+    use crate::guard::generator::{Attack, Flight, RESOLVER, kinds};
     use crate::wire::alarm::Level;
 
     const DEVICE: Ipv4Addr = Ipv4Addr::new(10, 45, 0, 2);
@@ -132,7 +166,8 @@ mod tests {
     fn sentry() -> Sentry {
         let tree = RngTree::new(1);
         let model = learn::of_kind(kinds::LIGHT, &tree, 72).unwrap();
-        Sentry::new("guard", SoftKey::from_stream(&mut tree.stream("guard")), [(3, Arc::new(model))].into())
+        let key = SoftKey::from_stream(&mut tree.stream("guard"));
+        Sentry::new("guard", key, (Ipv4Addr::new(10, 44, 0, 0), 14), [(3, Arc::new(model))].into())
     }
 
     /// A scan from second 10 on; what is raised within the ten seconds after it begins.
@@ -157,6 +192,27 @@ mod tests {
         assert!(
             first.alarm.window_us.1 < 11_000_000 && why(&first.alarm).contains("connections in a second")
         );
+    }
+
+    /// What ends at the switch: probes of neighbours are found, and what a suspect is kept from is no crime.
+    #[test]
+    fn probes_of_neighbours_that_the_switch_drops_are_found() {
+        let probed = |stranger: bool| {
+            let mut sentry = sentry();
+            let attack = Attack::Lateral { every_s: 5 };
+            let flights = attack.flights(&RngTree::new(2), (RESOLVER, 53), 10_000, 130_000);
+            let (mut bytes, mut found) = (Vec::new(), Vec::new());
+            for flight in flights.into_iter().filter(|flight| flight.up && flight.is_syn()) {
+                let peer = if stranger { Ipv4Addr::new(198, 51, 100, 7) } else { flight.peer };
+                let now = Instant::from_nanos(flight.at_ms * 1_000_000);
+                Flight { peer, ..flight }.write(DEVICE, &mut bytes);
+                sentry.dropped(now, (DEVICE, 7, 3), &bytes, || true);
+                found.extend(sentry.found(now).into_iter().map(|raised| raised.alarm.level));
+            }
+            found
+        };
+        assert_eq!(probed(false).last(), Some(&Level::Certain));
+        assert!(probed(true).is_empty());
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub enum Iface {
     Sgi,
     /// IP between the switch and the service network.
     SgiLan,
+    /// What devices have sent and the switch has dropped, for the guard: each packet as it was.
+    Mirror,
     /// OpenFlow 1.3 between the switch and its controller. An association.
     OpenFlow,
     /// What the gateway tells the AAA side of SGi of its sessions (TS 29.061 clause 16), as signed tokens in the place
@@ -33,12 +35,13 @@ pub enum Iface {
 }
 
 impl Iface {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Uu,
         Self::S1Mme,
         Self::S1U,
         Self::Sgi,
         Self::SgiLan,
+        Self::Mirror,
         Self::OpenFlow,
         Self::SgiAaa,
         Self::Orders,
@@ -53,6 +56,7 @@ impl Iface {
             Self::S1U => "s1-u",
             Self::Sgi => "sgi",
             Self::SgiLan => "sgi-lan",
+            Self::Mirror => "mirror",
             Self::OpenFlow => "openflow",
             Self::SgiAaa => "sgi-aaa",
             Self::Orders => "orders",

@@ -281,7 +281,8 @@ impl World {
             }
         };
         let networks: BTreeMap<_, _> = [(setup.plmn, epc.attestation_key())].into();
-        let (mut controller, switch) = switching(&networks, &tally);
+        let (mut controller, switch) =
+            switching(&networks, &tally, setup.devices.iter().any(|device| device.kind.is_some()));
         let orders = SoftKey::from_stream(&mut rng.branch(Actor::REGISTRAR).stream("orders")).counted(&tally);
         let orders = Orders::new(orders);
         epc.follow(ISSUER, orders.public());
@@ -289,7 +290,7 @@ impl World {
         let sessions = Sessions::new(networks, holders, &tally);
         let kinds = (1..).zip(&setup.devices).filter_map(|(number, device)| Some((number, device.kind?)));
         let key = || sentry(&rng).counted(&tally);
-        let watcher = Sentry::of_kinds(kinds, SENTRY, key, &rng.branch("guard"))?;
+        let watcher = Sentry::of_kinds(kinds, SENTRY, key, UE_POOL, &rng.branch("guard"))?;
         let services = Services::new(offices, servers, sessions, orders, clock, MTU, rng.branch("services"));
         let services = match rogue {
             Some((deceived, servers)) => services.with_rogue(deceived, servers),
@@ -332,8 +333,12 @@ fn rogue_authority(rng: &RngTree, tally: &Tally) -> Result<Authority, WorldError
     Ok(Authority::new(rng.branch("rogue").branch(Actor::CA), tally, EPOCH_UNIX_S)?)
 }
 
-/// The switch behind the gateway, and its controller, which believes these networks.
-fn switching(networks: &BTreeMap<Plmn, [u8; 64]>, tally: &Tally) -> (ControllerNode, SwitchNode) {
+/// The switch behind the gateway, and its controller, which believes these networks; `mirrors`: whether there is a guard.
+fn switching(
+    networks: &BTreeMap<Plmn, [u8; 64]>,
+    tally: &Tally,
+    mirrors: bool,
+) -> (ControllerNode, SwitchNode) {
     let config = ControllerConfig {
         devices: SwitchConfig::DEVICES,
         services: SwitchConfig::SERVICES,
@@ -350,7 +355,7 @@ fn switching(networks: &BTreeMap<Plmn, [u8; 64]>, tally: &Tally) -> (ControllerN
         isolated: [UPDATES.actor.transport_address()].into(),
     };
     let controller = ControllerNode::new(Controller::new(config), networks.clone(), reach, tally);
-    (controller, SwitchNode(Switch::new(SwitchConfig::behind_gateway(DATAPATH))))
+    (controller, SwitchNode::new(Switch::new(SwitchConfig::behind_gateway(DATAPATH)), mirrors))
 }
 
 fn topology(stations: &[StationSetup], links: Vec<LinkSpec>, air: AirModel, rng: &RngTree) -> Topology {

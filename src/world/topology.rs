@@ -320,6 +320,7 @@ pub fn lte_links(stations: impl Iterator<Item = Actor>) -> Vec<LinkSpec> {
     };
     link(Iface::Sgi, (Actor::GATEWAY, Actor::SWITCH), Duration::ZERO);
     link(Iface::SgiLan, (Actor::SWITCH, Actor::SERVICES), SERVICES);
+    link(Iface::Mirror, (Actor::SWITCH, Actor::SERVICES), SERVICES);
     link(Iface::OpenFlow, (Actor::CONTROLLER, Actor::SWITCH), SITE);
     link(Iface::SgiAaa, (Actor::GATEWAY, Actor::CONTROLLER), SITE);
     link(Iface::SgiAaa, (Actor::GATEWAY, Actor::REGISTRAR), SERVICES);

@@ -113,6 +113,11 @@ impl Flight {
         check_sums(protocol, out);
     }
 
+    /// Whether it opens a connection.
+    pub fn is_syn(&self) -> bool {
+        matches!(self.content, Content::Tcp { flags: SYN, .. })
+    }
+
     /// How long the IPv4 packet is.
     pub fn length(&self) -> usize {
         match &self.content {

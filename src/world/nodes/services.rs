@@ -53,6 +53,9 @@ impl Node for ServicesNode {
             Input::Frame { at: Iface::SgiLan, payload: Payload::Bytes(packet), .. } => {
                 ServiceInput::Packet(packet)
             }
+            Input::Frame { at: Iface::Mirror, payload: Payload::Bytes(packet), .. } => {
+                ServiceInput::Dropped(packet)
+            }
             Input::Frame { at: Iface::SgiAaa, payload: Payload::Bytes(token), .. } => {
                 ServiceInput::Session(token)
             }
