@@ -56,7 +56,13 @@ impl Redaction {
             Proto::Http | Proto::Est | Proto::Es9p | Proto::Es11 | Proto::Esipa | Proto::Mqtt => all,
             Proto::Tls | Proto::S6a => all,
             Proto::S1ap => keys_of_s1ap(bytes),
-            Proto::Emm | Proto::Esm | Proto::GtpU | Proto::Evm | Proto::Cwt | Proto::Openflow => Vec::new(),
+            Proto::Emm
+            | Proto::Esm
+            | Proto::Rrc
+            | Proto::GtpU
+            | Proto::Evm
+            | Proto::Cwt
+            | Proto::Openflow => Vec::new(),
         }
     }
 

@@ -12,6 +12,8 @@ pub enum Proto {
     Emm,
     /// EPS session management (TS 24.301).
     Esm,
+    /// Radio resource control of LTE (TS 36.331), above PDCP.
+    Rrc,
     /// S1 application protocol (TS 36.413).
     S1ap,
     /// GPRS tunnelling protocol, user plane (TS 29.281).
@@ -42,10 +44,11 @@ pub enum Proto {
 
 impl Proto {
     /// Every protocol, from the card outwards.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Apdu,
         Self::Emm,
         Self::Esm,
+        Self::Rrc,
         Self::S1ap,
         Self::GtpU,
         Self::S6a,
@@ -67,6 +70,7 @@ impl Proto {
             Self::Apdu => "APDU",
             Self::Emm => "EMM",
             Self::Esm => "ESM",
+            Self::Rrc => "RRC",
             Self::S1ap => "S1AP",
             Self::GtpU => "GTP-U",
             Self::S6a => "S6a",

@@ -21,6 +21,7 @@ pub mod order;
 pub mod ota;
 pub mod reason;
 pub mod registration;
+pub mod rrc;
 pub mod rsp;
 pub mod s1ap;
 pub mod saip;

@@ -12,6 +12,7 @@ mod support;
 
 mod iot;
 mod python;
+mod rrc;
 mod rsp;
 mod runs;
 mod saip;

@@ -17,6 +17,7 @@ pub mod network;
 mod openflow;
 mod orders;
 mod ota_packets;
+mod rrc;
 mod rsp;
 mod s1ap;
 mod saip;
@@ -53,6 +54,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "openflow", run: openflow::run, longest: 4096 },
     Target { name: "orders", run: orders::run, longest: 2048 },
     Target { name: "ota_packets", run: ota_packets::run, longest: 4096 },
+    Target { name: "rrc", run: rrc::run, longest: 512 },
     Target { name: "rsp", run: rsp::run, longest: 8192 },
     Target { name: "s1ap", run: s1ap::run, longest: 1024 },
     Target { name: "saip", run: saip::run, longest: 16_384 },

@@ -45,6 +45,7 @@ pub(super) fn class(proto: Proto) -> &'static str {
         Proto::Apdu => "apdu",
         Proto::Emm => "emm",
         Proto::Esm => "esm",
+        Proto::Rrc => "rrc",
         Proto::S1ap => "s1ap",
         Proto::GtpU => "gtpu",
         Proto::S6a => "s6a",
