@@ -4,7 +4,9 @@
 set -euo pipefail
 case " $* " in
     *" --crate-name cellbed "* | *" --crate-name fuzz "*)
-        exec "$@" --cfg fuzzing -C opt-level=1 -C codegen-units=16 -C passes=sancov-module \
+        # Without the checks, which an optimised build leaves out, a sum that overflows is no finding.
+        exec "$@" --cfg fuzzing -C opt-level=1 -C debug-assertions=on -C overflow-checks=on -C codegen-units=16 \
+            -C passes=sancov-module \
             -C llvm-args=-sanitizer-coverage-level=4 \
             -C llvm-args=-sanitizer-coverage-inline-8bit-counters \
             -C llvm-args=-sanitizer-coverage-pc-table \

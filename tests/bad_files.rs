@@ -70,6 +70,7 @@ const GIVEN: &[(&str, &[Fault])] = &[
     ("run lab/scenarios/plain-card.toml --runs TMP --bench {}", OF_A_LIST),
     ("run lab/scenarios/plain-card.toml --runs {}", OF_A_STATE),
     ("check {}", OF_A_FILE),
+    ("new {}", OF_A_STATE),
     ("ledger show {}", OF_A_FOLDER),
     ("ledger verify {}", OF_A_FOLDER),
     ("ledger verify OK-LEDGER --checkpoint {}", OF_A_FILE),

@@ -1,26 +1,13 @@
 //! The card tools as a user meets them: on a virtual card, by their exit codes and messages.
 #![allow(clippy::disallowed_methods, reason = "a test starts the program")]
 
-use std::process::{Command, Output};
+mod support;
 
 const PROFILE: &str = "sim-profiles/lte-test.toml";
 
-/// Runs `cellbed card` with `arguments` in the checkout.
-fn card(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_cellbed"))
-        .arg("card")
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .expect("cellbed starts")
-}
-
-/// Runs it, and returns what it printed on both streams when it ended with `code`.
+/// Runs `cellbed card`: see [`support::ended`].
 fn ended(code: i32, arguments: &[&str]) -> String {
-    let output = card(arguments);
-    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
-    text
+    support::ended(env!("CARGO_BIN_EXE_cellbed"), code, &[&["card"], arguments].concat())
 }
 
 #[test]

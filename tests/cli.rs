@@ -125,6 +125,45 @@ fn a_missing_file_is_a_set_up_error() {
     }
 }
 
+/// In another folder, where no lab is.
+fn cellbed_in(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cellbed")).args(args).current_dir(folder).output().unwrap()
+}
+
+#[test]
+fn a_new_lab_runs_in_a_folder_where_nothing_was() {
+    let empty = tempfile::tempdir().unwrap();
+    let refused = cellbed_in(empty.path(), &["run", "--quiet"]);
+    assert_eq!(refused.status.code(), Some(96));
+    assert!(stderr(&refused).contains("`cellbed new DIR` writes one"), "{}", stderr(&refused));
+
+    assert_eq!(cellbed_in(empty.path(), &["new", "lab1"]).status.code(), Some(0));
+    let lab = empty.path().join("lab1");
+    let checked = cellbed_in(
+        &lab,
+        &[
+            "check",
+            "lab/scenarios/zero-touch.toml",
+            "lab/scenarios/plain-card.toml",
+            "lab/benches/virtual.toml",
+            "sim-profiles/bootstrap.toml",
+            "sim-profiles/lte-test.toml",
+            "sim-profiles/lte-test-op.toml",
+            "sim-profiles/lte-5g-test.toml",
+        ],
+    );
+    assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
+    let run = cellbed_in(&lab, &["run", "--quiet"]);
+    assert_eq!(run.status.code(), Some(0), "{}", stderr(&run));
+    let scenario = fs::read_to_string(lab.join("lab/scenarios/zero-touch.toml")).unwrap();
+    let schema = scenario.lines().next().unwrap().strip_prefix("#:schema ").unwrap().to_owned();
+    assert!(lab.join("lab/scenarios").join(schema).exists());
+
+    let again = cellbed_in(empty.path(), &["new", "lab1"]);
+    assert_eq!(again.status.code(), Some(96));
+    assert!(stderr(&again).contains("not empty"), "{}", stderr(&again));
+}
+
 #[test]
 fn a_page_is_drawn_again_from_what_is_left_of_the_log() {
     let runs = tempfile::tempdir().unwrap();

@@ -16,15 +16,17 @@ use cellbed::esim::lpa::{
     Delivered, Delivery, Discovery, Download, DownloadOptions, DownloadReport, Es10, LpaError, Source, Step,
     Transport,
 };
-use cellbed::esim::office::{Deed, Identities, Issue, Office, Opening, Reply};
-use cellbed::esim::smdp::{ConfirmOrder, DownloadOrder, OrderState, Producer, ProfileNotice, SmdpSettings};
-use cellbed::esim::store::{Forgetful, Records};
+use cellbed::esim::office::{Deed, Office, Reply};
+use cellbed::esim::smdp::{OrderState, Producer, ProfileNotice};
 use cellbed::esim::{HttpRequest, HttpResponse, Pki};
 use cellbed::id::{Eid, Iccid};
 use cellbed::io::https_client::HttpsClient;
 use cellbed::kernel::{EPOCH_UNIX_S, RngTree};
 use cellbed::wire::rsp::{DeviceInfo, ProfileId, ProfileState, Switch, SwitchKind};
 use serde_json::{Value, json};
+
+#[path = "support/office.rs"]
+mod opened;
 
 const NOW: u64 = EPOCH_UNIX_S + 86_400;
 const SMDP: &str = "smdp.example";
@@ -55,48 +57,16 @@ struct Servers {
 
 impl Servers {
     fn new() -> Self {
-        let (pki, tally, rng) = (Pki::lab().unwrap(), Tally::new(), RngTree::new(7));
-        let issue = Issue {
-            pki: &pki,
-            smdp_hosts: &[SMDP.to_owned()],
-            smds_hosts: &[SMDS.to_owned()],
-            from_unix_s: EPOCH_UNIX_S,
-            now_unix_s: NOW,
-            rng: &rng,
-            tally: &tally,
-        };
-        let office = Office::open(Opening {
-            smdp: SmdpSettings::new(SMDP),
-            smds_address: SMDS,
-            eim: None,
-            identities: Identities::issue(&issue, None).unwrap(),
-            rng: &rng,
-            store: &|| Box::new(Forgetful),
-            records: &Records::new(),
-            tally: &tally,
-        });
-        Self { office: office.unwrap(), notices: Vec::new() }
+        let identities = opened::identities(&Pki::lab().unwrap(), SMDP, SMDS, None, NOW);
+        let office = opened::office(identities, SMDP, SMDS, None);
+        Self { office, notices: Vec::new() }
     }
 
     /// An order for the EID, of which the SM-DS hears.
     fn order(&mut self, number: u32) -> Iccid {
         let profile = SimProfile::parse(&std::fs::read_to_string(PROFILE).unwrap()).unwrap();
         let producer = Producer::new(profile, "lte-test", SMDP, RngTree::new(7).branch("subscribers"));
-        let (profile, _) = producer.make(number).unwrap();
-        let iccid = profile.iccid.clone();
-        let smdp = self.office.smdp_mut();
-        smdp.add_profile(profile).unwrap();
-        let order = DownloadOrder { eid: Some(eid()), iccid: Some(iccid.clone()), profile_type: None };
-        smdp.download_order(&order).unwrap();
-        let confirm = ConfirmOrder {
-            iccid: iccid.clone(),
-            eid: None,
-            matching_id: None,
-            confirmation_code: None,
-            smds: Some(SMDS.to_owned()),
-            release: true,
-        };
-        smdp.confirm_order(NOW, &confirm).unwrap();
+        let iccid = opened::ordered(&mut self.office, &producer, number, eid(), (None, Some(SMDS)), NOW);
         assert!(self.office.poll(NOW, &mut Vec::new()).is_none());
         iccid
     }

@@ -2,23 +2,15 @@
 #![allow(clippy::disallowed_methods, reason = "a test starts the program and reads files")]
 
 use std::fs;
-use std::process::Command;
+
+mod support;
 
 const PROFILE: &str = "sim-profiles/lte-test.toml";
 const TS_48: &str = "sim-profiles/ts48/ts48-v7.0-nobertlv-noramrfm.der";
 
-/// Runs `cellbed profile` with `arguments` in the checkout, and returns what it printed on both streams when it
-/// ended with `code`.
+/// Runs `cellbed profile`: see [`support::ended`].
 fn ended(code: i32, arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_cellbed"))
-        .arg("profile")
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .expect("cellbed starts");
-    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
-    text
+    support::ended(env!("CARGO_BIN_EXE_cellbed"), code, &[&["profile"], arguments].concat())
 }
 
 #[test]

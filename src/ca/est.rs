@@ -204,6 +204,11 @@ impl EstResponse {
     pub fn retry(after_s: u32) -> Self {
         Self { status: 202, headers: vec![("Retry-After", after_s.to_string())], body: Vec::new() }
     }
+
+    /// There is too much to do; the client comes again after `after_s` seconds (RFC 9110 section 15.6.4).
+    pub fn unavailable(after_s: u32) -> Self {
+        Self { status: 503, ..Self::retry(after_s) }
+    }
 }
 
 /// Why a request gets no certificate, as the client is told.

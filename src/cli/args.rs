@@ -65,6 +65,12 @@ pub enum Verb {
     /// Run a scenario on a bench and report on it
     #[command(after_long_help = exit::help())]
     Run(RunArgs),
+    /// Write a lab to begin with into a new folder: scenarios, a bench and SIM profiles
+    #[command(
+        after_help = "Example:\n  cellbed new my-lab && cd my-lab && cellbed run",
+        after_long_help = format!("Example:\n  cellbed new my-lab && cd my-lab && cellbed run\n\n{}", exit::help())
+    )]
+    New(FolderArgs),
     /// Play one node of a run that another process drives
     #[command(after_long_help = exit::help())]
     Node(NodeArgs),

@@ -75,6 +75,7 @@ fn perform(verb: &Verb, live: Option<Live>) -> ExitCode {
         Verb::Sdn(args) => sdn::main(args),
         Verb::Doctor(args) => doctor::main(args),
         Verb::Bench(args) => bench::main(args, live),
+        Verb::New(args) => generate::lab(args),
         Verb::Schema(args) => generate::schemas(args),
         Verb::Completions(args) => generate::completions(args),
         Verb::Man(args) => generate::man_pages(args),

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use super::exit::Exit;
+use crate::io::files::FileError;
 use crate::kernel::Page;
 use crate::kernel::text::{is_disruptive, one_line};
 use crate::lab::{Diagnostic, LabError};
@@ -142,6 +143,12 @@ pub fn lab_error(error: &LabError) -> ExitCode {
     match error {
         LabError::Invalid(problems) => diagnostics(problems),
         other => failure(other),
+    }
+    if let LabError::File(FileError::Read { path, cause }) = error
+        && cause.kind() == io::ErrorKind::NotFound
+        && path.starts_with("lab")
+    {
+        note("no lab is here; `cellbed new DIR` writes one to begin with");
     }
     Exit::from(error).into()
 }

@@ -30,7 +30,21 @@ pub struct Enrolment {
     account: Account,
     /// Certificates that are signed when the ledger has recorded their digests.
     pending: BTreeMap<Ticket, Agreed>,
+    /// Devices whose first request is put off on purpose, by their numbers.
+    put_off: BTreeMap<u32, EstFault>,
 }
+
+/// What EST answers to the first request of a device on purpose. Both say when to come again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EstFault {
+    /// 202: somebody has to decide first (RFC 7030 section 4.2.3).
+    Pending,
+    /// 503: there is too much to do (RFC 9110 section 15.6.4).
+    Unavailable,
+}
+
+/// When the device is told to come again, in seconds.
+const COME_AGAIN_S: u32 = 7;
 
 /// What network and owner have agreed to, and the ledger not yet.
 struct Agreed {
@@ -49,7 +63,13 @@ struct Identified {
 impl Enrolment {
     /// A service in front of `authority` that signs its transactions with `account`.
     pub fn new(authority: Authority, account: Account) -> Self {
-        Self { authority, account, pending: BTreeMap::new() }
+        Self { authority, account, pending: BTreeMap::new(), put_off: BTreeMap::new() }
+    }
+
+    /// The same, where the first request of each of these devices is put off.
+    pub fn putting_off(mut self, devices: impl IntoIterator<Item = (u32, EstFault)>) -> Self {
+        self.put_off.extend(devices);
+        self
     }
 
     /// The authority, to be read.
@@ -192,7 +212,16 @@ impl Office for Enrolment {
             return Ok(status::answer(&mut self.authority, request, cx.now.unix_s())?.into());
         }
         let answer = |response: EstResponse| Ok(response.to_http().into());
-        match Operation::of(&request.method, &request.target) {
+        let operation = Operation::of(&request.method, &request.target);
+        if let Ok(Operation::SimpleEnroll | Operation::SimpleReenroll) = operation
+            && let Some(fault) = self.put_off.remove(&who.device)
+        {
+            return answer(match fault {
+                EstFault::Pending => EstResponse::retry(COME_AGAIN_S),
+                EstFault::Unavailable => EstResponse::unavailable(COME_AGAIN_S),
+            });
+        }
+        match operation {
             Ok(Operation::CaCerts) => answer(EstResponse::cacerts(&[self.authority.root_der()])?),
             Ok(Operation::CsrAttrs) => answer(EstResponse::csrattrs(LINKING)),
             Ok(Operation::SimpleEnroll) => self.enrol(who, request, false, cx),

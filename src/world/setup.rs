@@ -32,6 +32,7 @@ use crate::net::endpoint::{BROKER, ESIM_SERVERS, EST, PKI, REGISTRAR, UPDATES};
 use crate::ran::{AirModel, Enb, EnbConfig};
 use crate::sdn::{Controller, ControllerConfig, Switch, SwitchConfig};
 use crate::services::chain::Chain;
+use crate::services::enrolment::EstFault;
 use crate::services::esim::{self, EsimSetup, Means, Ordered, Provisioned, SmdpFault};
 use crate::services::inventory::{Entry, Inventory};
 use crate::services::network::Services;
@@ -94,6 +95,8 @@ pub struct DeviceSetup {
     pub tac: Tac,
     /// Whether the cloud that it reaches is somebody else's, with a certificate of another authority.
     pub rogue_cloud: bool,
+    /// How EST puts its first request off on purpose.
+    pub est_fault: Option<EstFault>,
     /// How its application speaks to the IoT SAFE applet.
     pub dialect: Dialect,
     /// What goes wrong with its update on purpose.
@@ -254,9 +257,11 @@ impl World {
         let chain = Chain::new(ledger.into());
         let standing = chain.watch();
         let nonces = rng.branch(Actor::REGISTRAR).stream("nonces");
+        let put_off =
+            (1..).zip(&setup.devices).filter_map(|(number, device)| Some((number, device.est_fault?)));
         let offices = Offices {
             registrar: Registrar::new(operators.registrar, ota, setup.registration, nonces),
-            enrolment: Enrolment::new(authority, operators.ca),
+            enrolment: Enrolment::new(authority, operators.ca).putting_off(put_off),
             cloud: Cloud::default(),
             guard: Guard::new(operators.guard).believing(SENTRY, sentry(&rng).public()),
             esim,

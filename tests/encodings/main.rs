@@ -10,10 +10,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod inline;
 mod iot;
+mod macs;
 mod python;
 mod rrc;
 mod rsp;
 mod runs;
 mod saip;
+mod signed;
 mod vectors;

@@ -16,6 +16,11 @@ impl Python {
         support::need("pycrate", unproved, support::from_variable("ENCODINGS_PYTHON")).map(Self)
     }
 
+    /// A Python with CryptoMobile, which no package index has. None, said and counted, where the machine has none.
+    pub fn with_crypto_mobile(unproved: &str) -> Option<Self> {
+        support::need("cryptomobile", unproved, support::from_variable("CRYPTOMOBILE_PYTHON")).map(Self)
+    }
+
     /// What a script of this folder writes to standard output, given `input`.
     ///
     /// # Panics

@@ -152,7 +152,7 @@ fn a_revoked_certificate_is_refused() {
     pki.revoke(&smdp.identity.auth.certificate, CrlReason::KeyCompromise, now).unwrap();
     let crl = pki.crl.clone().unwrap();
     let mut load = Vec::new();
-    tlv::push(&mut load, 0xbf35, crl.der());
+    tlv::push(&mut load, 0xbf35, &[&[0xa0], &crl.der()[1..]].concat());
     // A flipped list is not taken.
     let mut bad = load.clone();
     *bad.last_mut().unwrap() ^= 1;

@@ -2,8 +2,9 @@
 
 use cellbed::device::plan::Act;
 use cellbed::event::{Body, Event, Step, StepId};
-use cellbed::kernel::Duration;
+use cellbed::kernel::{Duration, Instant};
 use cellbed::ledger::MemoryStore;
+use cellbed::services::enrolment::EstFault;
 use cellbed::world::setup::Setup;
 use cellbed::world::{Ended, World};
 
@@ -12,7 +13,10 @@ use super::runs::{outcomes, setup};
 
 /// The names of the messages of one device in HTTP, without those of its eUICC, and everything that happened.
 fn run(plan: Vec<Act>, certificate_validity_s: Option<u32>) -> (Vec<String>, Vec<Event>) {
-    let setup = Setup { plan, certificate_validity_s, ..setup(1) };
+    run_of(Setup { plan, certificate_validity_s, ..setup(1) })
+}
+
+fn run_of(setup: Setup) -> (Vec<String>, Vec<Event>) {
     let mut world = World::set_up(setup, Box::new(MemoryStore::new())).unwrap();
     let mut events = Vec::new();
     let ended = world.run(Duration::from_secs(20_000), &mut |event| events.push(event)).unwrap();
@@ -37,12 +41,19 @@ fn words(events: &[Event]) -> Vec<String> {
 }
 
 const SOON: Duration = Duration::from_millis(1);
+/// What a device does up to its first certificate and its first report.
+const FIRST: [(Step, Duration); 5] = [
+    (Step::Attach, SOON),
+    (Step::Keys, SOON),
+    (Step::Register, SOON),
+    (Step::Enrol, SOON),
+    (Step::Ready, SOON),
+];
 
 #[test]
 fn a_certificate_that_nears_its_end_is_renewed_by_the_device_before_it_is_used() {
-    use Step::{Attach, Enrol, Keys, Ready, Register};
-    let first = [(Attach, SOON), (Keys, SOON), (Register, SOON), (Enrol, SOON), (Ready, SOON)];
-    let later = |after_s| [&first[..], &[(Ready, Duration::from_secs(after_s))]].concat();
+    use Step::{Enrol, Ready};
+    let later = |after_s| [&FIRST[..], &[(Ready, Duration::from_secs(after_s))]].concat();
     let asked = |names: &[String], what: &str| names.iter().filter(|name| name.contains(what)).count();
     // An hour: at 39 minutes a third of its life is left, at 41 less, and after 61 it has expired.
     for (after_s, enrolled, renewed) in [(39 * 60, 1, 0), (41 * 60, 1, 1), (61 * 60, 2, 0)] {
@@ -53,10 +64,33 @@ fn a_certificate_that_nears_its_end_is_renewed_by_the_device_before_it_is_used()
     }
     // By itself in the step that would get one, too, and nothing is done where there is time.
     for (after_s, renewed) in [(39 * 60, 0), (41 * 60, 1)] {
-        let steps = [&first[..], &[(Enrol, Duration::from_secs(after_s))]].concat();
+        let steps = [&FIRST[..], &[(Enrol, Duration::from_secs(after_s))]].concat();
         let (names, events) = run(plan(&steps), Some(3600));
         assert_eq!(words(&events), vec!["done"; 6]);
         assert_eq!(asked(&names, "simplereenroll"), renewed);
+    }
+}
+
+#[test]
+fn a_device_that_est_puts_off_comes_again_over_another_connection_and_no_sooner() {
+    for (fault, status) in [(EstFault::Pending, "202"), (EstFault::Unavailable, "503")] {
+        let mut setup = Setup { plan: plan(&FIRST), ..setup(1) };
+        setup.devices[0].est_fault = Some(fault);
+        let (names, events) = run_of(setup);
+        assert_eq!(words(&events), vec!["done"; 5], "{status}");
+        let enrolled: Vec<_> =
+            names.iter().filter(|name| name.contains("simpleenroll") || name.starts_with(status)).collect();
+        assert_eq!(enrolled.len(), 3, "{status}: it asks, is put off and asks once more: {names:?}");
+        assert!(enrolled[1].starts_with(status), "{enrolled:?}");
+        let asked_at: Vec<Instant> = events
+            .iter()
+            .filter_map(|event| match &event.body {
+                Body::Message(message) if message.label.name.contains("simpleenroll") => Some(event.at),
+                _ => None,
+            })
+            .collect();
+        let waited = asked_at[asked_at.len() - 1].since(asked_at[0]);
+        assert!((Duration::from_secs(7)..Duration::from_secs(8)).contains(&waited), "{waited:?}");
     }
 }
 

@@ -52,6 +52,7 @@ pub fn setup(devices: u32) -> Setup {
         model: None,
         tac: Imei::TEST_TAC,
         rogue_cloud: false,
+        est_fault: None,
         dialect: Dialect::default(),
         update_fault: None,
         kind: None,

@@ -15,6 +15,7 @@ use std::env;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 
 /// One thing that a machine may lack.
@@ -35,7 +36,7 @@ const fn elsewhere(name: &'static str, remedy: &'static str) -> Need {
     Need { name, remedy, from_lab_test: false }
 }
 
-pub const NEEDS: [Need; 26] = [
+pub const NEEDS: [Need; 27] = [
     debian("tshark", "apt-get install tshark"),
     debian("openssl", "apt-get install openssl"),
     debian("curl", "apt-get install curl"),
@@ -83,6 +84,10 @@ pub const NEEDS: [Need; 26] = [
         "name a PKCS#11 module for IoT SAFE in IOT_SAFE_PKCS11_MODULE; libengine-pkcs11-openssl",
     ),
     elsewhere(
+        "cryptomobile",
+        "python3 -m venv FOLDER, then build CryptoMobile into it with its setup.py, and name its Python in CRYPTOMOBILE_PYTHON",
+    ),
+    elsewhere(
         "python-tuf",
         "python3 -m venv FOLDER, then FOLDER/bin/pip install tuf securesystemslib[crypto] cbor2, and name its Python in TUF_PYTHON",
     ),
@@ -90,6 +95,22 @@ pub const NEEDS: [Need; 26] = [
     elsewhere("strongswan", "apt-get install strongswan-pki libstrongswan-standard-plugins (5.9.8 or later)"),
     elsewhere("sgp26", "name the folder of the SGP.26 test certificates in SGP26_DIR"),
 ];
+
+/// Runs `program`, which is cellbed, in the checkout, and returns what it printed on both streams when it ended with `code`.
+///
+/// # Panics
+///
+/// Where it ended otherwise.
+pub fn ended(program: &str, code: i32, arguments: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cellbed starts");
+    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+    text
+}
 
 /// Hands on what was `found`; `None`, said and counted, where the machine lacks it.
 ///

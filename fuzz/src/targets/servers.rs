@@ -5,16 +5,17 @@
 use std::sync::LazyLock;
 
 use cellbed::card::{Personalisation, SimProfile};
-use cellbed::crypto::Tally;
 use cellbed::esim::eim::{EimSettings, Rule, RuleStep};
-use cellbed::esim::office::{Identities, Issue, Office, Opening, Reply};
+use cellbed::esim::office::{Identities, Office, Reply};
 use cellbed::esim::pki::lab::{EIM_ID, eim_identity};
-use cellbed::esim::smdp::{ConfirmOrder, DownloadOrder, Producer, SmdpSettings};
-use cellbed::esim::store::{Forgetful, Records};
+use cellbed::esim::smdp::Producer;
 use cellbed::esim::{ASN1, Caller, Client, ESIPA_PATH, HttpRequest, HttpResponse, JSON, Pki};
 use cellbed::kernel::{EPOCH_UNIX_S, RngTree};
 
 use super::frames::frames;
+
+#[path = "../../../tests/support/office.rs"]
+mod opened;
 
 /// When it is: the virtual clock and a day.
 pub const NOW: u64 = EPOCH_UNIX_S + 86_400;
@@ -51,6 +52,12 @@ pub const PATHS: [&str; 15] = [
 /// The hierarchy of the servers and of the eUICC whose profile waits.
 pub static PKI: LazyLock<Pki> = LazyLock::new(|| Pki::lab().expect("the lab's hierarchy"));
 
+/// Made once: keys and certificates take longer than most requests.
+static IDENTITIES: LazyLock<Identities> = LazyLock::new(|| {
+    let eim = eim_identity(&PKI, &RngTree::new(7)).expect("an eIM");
+    opened::identities(&PKI, SMDP, SMDS, Some(eim), NOW)
+});
+
 /// The card whose profile waits.
 pub fn card() -> Personalisation {
     profile().personalise(0).expect("a card")
@@ -62,50 +69,11 @@ fn profile() -> SimProfile {
 
 /// The servers, with one order and one rule of the eIM.
 pub fn office() -> Office {
-    let (rng, tally) = (RngTree::new(7), Tally::new());
-    let issue = Issue {
-        pki: &PKI,
-        smdp_hosts: &[SMDP.to_owned()],
-        smds_hosts: &[SMDS.to_owned()],
-        from_unix_s: EPOCH_UNIX_S,
-        now_unix_s: NOW,
-        rng: &rng,
-        tally: &tally,
-    };
-    let eim = eim_identity(&PKI, &rng).expect("an eIM");
-    let mut office = Office::open(Opening {
-        smdp: SmdpSettings::new(SMDP),
-        smds_address: SMDS,
-        eim: Some(EimSettings {
-            id: EIM_ID.to_owned(),
-            address: EIM.to_owned(),
-            indirect: true,
-            peers: Vec::new(),
-        }),
-        identities: Identities::issue(&issue, Some(eim)).expect("servers"),
-        rng: &rng,
-        store: &|| Box::new(Forgetful),
-        records: &Records::new(),
-        tally: &tally,
-    })
-    .expect("an office");
+    let settings =
+        EimSettings { id: EIM_ID.to_owned(), address: EIM.to_owned(), indirect: true, peers: Vec::new() };
+    let mut office = opened::office(IDENTITIES.clone(), SMDP, SMDS, Some(settings));
     let producer = Producer::new(profile(), "lte-test", SMDP, RngTree::new(7));
-    let (made, _) = producer.make(0).expect("a profile");
-    let iccid = made.iccid.clone();
-    let smdp = office.smdp_mut();
-    smdp.add_profile(made).expect("a new profile");
-    let eid = Some(card().eid);
-    let download = DownloadOrder { eid, iccid: Some(iccid.clone()), profile_type: None };
-    smdp.download_order(&download).expect("an order");
-    let confirm = ConfirmOrder {
-        iccid,
-        eid: None,
-        matching_id: Some(MATCHING_ID.to_owned()),
-        confirmation_code: None,
-        smds: None,
-        release: true,
-    };
-    smdp.confirm_order(NOW, &confirm).expect("an order that is confirmed");
+    opened::ordered(&mut office, &producer, 0, card().eid, (Some(MATCHING_ID), None), NOW);
     let code = format!("LPA:1${SMDP}${MATCHING_ID}");
     let eim = office.eim_mut().expect("an eIM");
     eim.add_rule(Rule::zero_touch("", RuleStep::DownloadByCode { code, hidden: true }));

@@ -113,8 +113,10 @@ impl Euicc {
 
     /// ES10b.LoadCRL: takes a revocation list of a trusted CI that is newer than the one it has.
     pub(super) fn load_crl(&mut self, bytes: &[u8]) -> Answer {
-        let der = Fields::open("LoadCRLRequest", 0xbf35, bytes)?.take_raw(0x30, "crl")?;
-        Ok(match self.take_crl(der) {
+        // The module has automatic tags, so that the list's own SEQUENCE goes by A0.
+        let raw = Fields::open("LoadCRLRequest", 0xbf35, bytes)?.take_raw(0xa0, "crl")?;
+        let der = [&[0x30], &raw[1..]].concat();
+        Ok(match self.take_crl(&der) {
             Ok(()) => tlv(0xbf35, &[&tlv(0xa0, &[])]),
             Err(refusal) => tlv(0xbf35, &[&int(0x81, self.refuse("ES10b.LoadCRL", refusal))]),
         })

@@ -1,6 +1,9 @@
 //! Verifying chains of certificates (SGP.22 clauses 4.5.2.1 and 4.5.2.2; RFC 5280 section 6).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest, Sha256};
 
 use super::super::{CryptoError, Tally, key};
 use super::{Crl, ExtensionName, KeyUse, Role, RspCertError, RspCertificate, RspPublicKey, Subtree};
@@ -12,6 +15,35 @@ pub struct TrustAnchor {
     ci: RspCertificate,
     /// By what they are for: one for everything, and such for some certificates or reasons alone.
     crls: BTreeMap<Vec<u8>, KeptCrl>,
+    signed: Signed,
+}
+
+/// How many issuers below a CI are known by heart: one is the EUM of many eUICCs.
+const SIGNED_MAX: usize = 64;
+
+/// Which certificates of issuers carry the CI's signature, by the SHA-256 of all their octets, the last ones that were
+/// looked at. Everything else about them is checked each time: dates and revocation change.
+#[derive(Debug, Clone, Default)]
+struct Signed(Arc<Mutex<VecDeque<[u8; 32]>>>);
+
+impl Signed {
+    /// Remembers a certificate for which `check` finds nothing wrong; one that is remembered is not checked.
+    fn unless_known(
+        &self,
+        certificate: &RspCertificate,
+        check: impl FnOnce() -> Result<(), RspCertError>,
+    ) -> Result<(), RspCertError> {
+        let digest: [u8; 32] = Sha256::digest(certificate.der()).into();
+        let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known().contains(&digest) {
+            return Ok(());
+        }
+        check()?;
+        let mut known = known();
+        known.truncate(SIGNED_MAX - 1);
+        known.push_front(digest);
+        Ok(())
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -33,7 +65,7 @@ impl TrustAnchor {
         check_issuer(&ci, 0)?;
         check_key_id(&ci)?;
         check_signature(&ci, &ci, tally)?;
-        Ok(Self { ci, crls: BTreeMap::new() })
+        Ok(Self { ci, crls: BTreeMap::new(), signed: Signed::default() })
     }
 
     /// The certificate of the issuer.
@@ -103,7 +135,11 @@ impl TrustAnchor {
         for (below, certificate) in chain.iter().enumerate().rev() {
             let own = if below == 0 { role } else { Role::Eum };
             self.check_link(certificate, issuer, own, below as u8, now_unix_s)?;
-            check_signature(certificate, issuer, tally)?;
+            match below {
+                0 => check_signature(certificate, issuer, tally)?,
+                // There is one issuer below a CI, so that this one is the CI's.
+                _ => self.signed.unless_known(certificate, || check_signature(certificate, issuer, tally))?,
+            }
             issuer = certificate;
         }
         match chain {

@@ -293,6 +293,34 @@ fn dpauth_and_dppb_belong_to_one_server() {
 }
 
 #[test]
+fn the_signature_of_an_eum_is_verified_once_and_everything_else_each_time() {
+    let pki = make(Curve::P256, 1);
+    let (_, [euicc, eum]) = pki.euicc(&eid(), &rng()).unwrap();
+    let (tally, mut anchor) = (Tally::new(), anchor(&pki));
+    let verified = |anchor: &TrustAnchor, chain: &[&RspCertificate]| {
+        let before = tally.of(Op::P256Verify);
+        let result = anchor.verify_chain(chain, Role::Euicc, Some(NOW), &tally);
+        (result, tally.of(Op::P256Verify) - before)
+    };
+    // One whose signature is another is refused each time, and the right one is not the wrong one's.
+    let mut octets = eum.der().to_vec();
+    *octets.last_mut().unwrap() ^= 1;
+    let forged = RspCertificate::parse(&octets).unwrap();
+    for _ in 0..2 {
+        let (result, count) = verified(&anchor, &[&euicc, &forged]);
+        assert!(matches!(result, Err(RspCertError::Signature { .. })) && count == 1, "{result:?} {count}");
+    }
+    assert_eq!(verified(&anchor, &[&euicc, &eum]), (Ok(()), 2));
+    assert_eq!(verified(&anchor, &[&euicc, &eum]), (Ok(()), 1));
+    assert!(verified(&anchor, &[&euicc, &forged]).0.is_err());
+    // What is revoked is refused, though its signature is known.
+    let mut revoking = pki.clone();
+    revoking.revoke(&eum, CrlReason::KeyCompromise, NOW).unwrap();
+    anchor.take_crl(revoking.crl.as_ref().unwrap(), Some(NOW), &tally).unwrap();
+    assert!(matches!(verified(&anchor, &[&euicc, &eum]).0, Err(RspCertError::Revoked { .. })));
+}
+
+#[test]
 fn verification_is_counted() {
     let pki = make(Curve::P256, 7);
     let (_, [euicc, eum]) = pki.euicc(&eid(), &rng()).unwrap();

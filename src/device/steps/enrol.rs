@@ -2,7 +2,7 @@
 //!
 //! A certificate that is on the card and has a third of its life left is enough. One with less is renewed over mutual TLS
 //! (simplereenroll). One that has expired, or was issued and got lost on its way to the card, is asked for as the first one
-//! was: the ledger takes the newest for the one that counts. Where the authority asks to come again later (202 or 429 with
+//! was: the ledger takes the newest for the one that counts. Where the authority asks to come again later (202, 429 or 503 with
 //! Retry-After), the device does, as long as the step has time.
 
 use super::{Conversation, DeviceContext, Flow, Task, when_again};

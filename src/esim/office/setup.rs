@@ -17,6 +17,7 @@ const SMDP_OID: &str = "2.999.10";
 const SMDS_OID: &str = "2.999.15";
 
 /// Who the servers are.
+#[derive(Clone)]
 pub struct Identities {
     /// The CI under which they and the eUICCs are certified.
     pub anchor: TrustAnchor,
@@ -33,6 +34,7 @@ pub struct Identities {
 }
 
 /// Who SM-DP+ and SM-DS are under one more CI.
+#[derive(Clone)]
 pub struct UnderCi {
     /// The CI.
     pub anchor: TrustAnchor,

@@ -15,6 +15,7 @@ use crate::event::{Step, StepId};
 use crate::id::Imei;
 use crate::io::clock;
 use crate::ran::AirModel;
+use crate::services::enrolment::EstFault;
 use crate::services::esim::{EsimSetup, SmdpFault};
 use crate::wire::ota::Counter;
 use crate::world::factory::Mischief;
@@ -70,6 +71,7 @@ impl Run {
                 model: device.model,
                 tac: device.tac.unwrap_or(Imei::TEST_TAC),
                 rogue_cloud: scenario.fault_of(device.number) == Some(FaultKind::CloudRogue),
+                est_fault: scenario.fault_of(device.number).and_then(est_fault),
                 dialect: device.iot_safe,
                 update_fault: scenario.fault_of(device.number).and_then(FaultKind::of_update),
                 kind: device.kind.map(DeviceKind::life),
@@ -111,6 +113,15 @@ fn smdp_fault(kind: FaultKind) -> Option<SmdpFault> {
         FaultKind::SmdpReplayedChallenge => Some(SmdpFault::ReplayedChallenge),
         FaultKind::SmdpWrongEid => Some(SmdpFault::WrongEid),
         FaultKind::SmdpTamperedSegment => Some(SmdpFault::TamperedSegment),
+        _ => None,
+    }
+}
+
+/// What EST has to do with it.
+fn est_fault(kind: FaultKind) -> Option<EstFault> {
+    match kind {
+        FaultKind::EstPending => Some(EstFault::Pending),
+        FaultKind::EstUnavailable => Some(EstFault::Unavailable),
         _ => None,
     }
 }

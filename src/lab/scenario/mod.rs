@@ -327,6 +327,10 @@ pub enum FaultKind {
     HostNewKeys,
     /// The cloud that the device reaches shows a certificate of another authority: somebody has taken its place.
     CloudRogue,
+    /// EST answers the first request for a certificate with 202 and when to come again: somebody has to decide first.
+    EstPending,
+    /// EST answers the first request for a certificate with 503 and when to come again: there is too much to do.
+    EstUnavailable,
     /// The card has every secret of its identity but the operator's keys for packets over the air: a copy that was made
     /// from what the home network has.
     CardNoOtaKeys,
