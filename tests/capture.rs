@@ -183,6 +183,55 @@ fn the_key_log_opens_what_tls_protects() {
     }
 }
 
+/// The update of a device, out of the capture: manifest and proof as CBOR, the image in ranges, the report under COSE.
+#[test]
+fn an_update_is_read_out_of_the_capture() {
+    if !support::need_command("tshark", "Wireshark reads manifest, ranges and report of an update") {
+        return;
+    }
+    let runs = tempfile::tempdir().unwrap();
+    let folder = run_into(runs.path(), "update");
+    let keys = format!("tls.keylog_file:{}", folder.join("sslkeylog.txt").display());
+    let read = |filter: &str, field: &str| -> Vec<String> {
+        let arguments = ["-o", &keys, "-Y", filter, "-T", "fields", "-e", field];
+        tshark(&folder.join("trace.pcapng"), &arguments).lines().map(str::to_owned).collect()
+    };
+    let asked = read("http.request.uri contains \"/images/\"", "http.request.line");
+    assert!(asked.len() >= 3 && asked.iter().all(|lines| lines.contains("Range: bytes=")), "{asked:?}");
+    assert!(asked.iter().skip(1).all(|lines| lines.contains("If-Range: ")), "{asked:?}");
+    let parts = read("http.response.code == 206", "http.response.line");
+    assert_eq!(parts.len(), asked.len());
+    assert!(parts.iter().all(|lines| lines.contains("Content-Range: bytes ")), "{parts:?}");
+    let manifests = read("http.request.uri contains \"/manifest\"", "http.request.method");
+    assert!(!manifests.is_empty() && manifests.iter().all(|method| method == "GET"), "{manifests:?}");
+    let reports = read("http.request.uri contains \"/report\"", "http.request.method");
+    assert!(!reports.is_empty() && reports.iter().all(|method| method == "POST"), "{reports:?}");
+    assert!(read("_ws.malformed", "frame.number").is_empty());
+}
+
+/// Whoever is attacked answers: both directions of an attack are in the capture, whole, with the numbers of one connection.
+#[test]
+fn an_attack_has_two_sides_in_the_capture() {
+    if !support::need_command(
+        "tshark",
+        "Wireshark reads both sides of an attack, with check sums and sequence numbers",
+    ) {
+        return;
+    }
+    let runs = tempfile::tempdir().unwrap();
+    let folder = run_into(runs.path(), "slow-exfiltration");
+    let count = |filter: &str| {
+        let sums = ["-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-Y", filter];
+        tshark(&folder.join("trace.pcapng"), &sums).lines().count()
+    };
+    let stranger = "ip.addr == 203.0.113.0/24";
+    assert!(count(&format!("{stranger} && tcp.flags == 0x002")) > 0, "SYN");
+    assert!(count(&format!("{stranger} && tcp.flags == 0x012")) > 0, "SYN and ACK");
+    assert!(count(&format!("{stranger} && tcp.len > 0")) > 0, "data");
+    let wrong = "ip.checksum.status == 0 || tcp.checksum.status == 0 || tcp.analysis.ack_lost_segment || tcp.analysis.lost_segment";
+    assert_eq!(count(&format!("{stranger} && ({wrong})")), 0);
+}
+
 #[test]
 fn the_run_folder_holds_everything_and_last_points_at_it() {
     let runs = tempfile::tempdir().unwrap();

@@ -25,7 +25,7 @@ const STATE_MAX: usize = 1_400;
 /// Six hours of a wearable's life with attacks laid over it: what the C form reads, and what the Rust finds in it.
 fn trace(folder: &Path) -> String {
     let tree = RngTree::new(1);
-    let model = learn::of_kind(kinds::TRACKER, &tree, 72).unwrap();
+    let model = learn::of_kind(kinds::TRACKER, &tree, 336).unwrap();
     let mut file = model.to_bytes().to_vec();
     file.extend(DEVICE.octets());
     let life = Life::new(kinds::TRACKER, &tree, 0);

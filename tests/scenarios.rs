@@ -183,3 +183,23 @@ fn many_devices_are_through_in_one_run() {
     assert_eq!(ran.summary.verdict, Verdict::Pass, "{:?}", ran.summary.reason);
     assert_eq!(ran.summary.steps.len(), 60 * run.scenario.steps.len());
 }
+
+/// Bad packets stay in the memory of a run: no bench on which somebody outside could get one takes such a scenario.
+#[test]
+fn a_bench_with_somebody_outside_refuses_a_scenario_with_attacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let reader = folder.path().join("reader.toml");
+    let bench =
+        std::fs::read_to_string(BENCH).unwrap().replace("card = \"virtual\"", "card = \"pcsc:Reader 00 00\"");
+    std::fs::write(&reader, bench).unwrap();
+    let joined = Path::new("lab/benches/joined-enb.toml");
+    for scenario in ["botnet", "neighbours", "own-guard", "slow-exfiltration", "ten-of-a-hundred"] {
+        let path = PathBuf::from(format!("lab/scenarios/{scenario}.toml"));
+        for (bench, what) in [(joined, "a base station of another process"), (&*reader, "a card in a reader")]
+        {
+            let refused = Run::load(&path, bench).err().expect("it is refused").to_string();
+            assert!(refused.contains(what) && refused.contains(scenario), "{scenario}: {refused}");
+        }
+    }
+    assert!(Run::load(Path::new("lab/scenarios/zero-touch.toml"), joined).is_ok());
+}

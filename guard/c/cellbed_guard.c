@@ -65,6 +65,8 @@ int cg_model_check(const uint8_t *model, size_t length) {
     return 0;
 }
 
+static int is_seasoned(const uint8_t *model) { return le16(model + HOURS) >= 312; }
+
 int cg_model_is_armed(const uint8_t *model) { return le16(model + HOURS) >= 72 && le32(model + WINDOWS) >= 1000; }
 
 static int has_service(const uint8_t *model, uint8_t protocol, uint16_t port) {
@@ -359,6 +361,18 @@ static void follow_peer(cg_guard *g, uint64_t now_ms, const packet *p) {
     }
 }
 
+/* Begins another second where one is over. */
+static void roll(cg_guard *g, uint64_t now_ms) {
+    uint64_t second_ms = now_ms - now_ms % 1000;
+    if (second_ms == g->second_ms) return;
+    g->heard[1] = second_ms == g->second_ms + 1000 ? g->heard[0] : 0;
+    g->heard[0] = 0;
+    g->acknowledged = 0;
+    g->second_ms = second_ms;
+    g->spoken = 0;
+    memset(g->second, 0, sizeof g->second);
+}
+
 static void take(cg_guard *g, uint64_t now_ms, const packet *p, const uint8_t *model) {
     cg_counts *w = &g->window;
     int side = !p->up, n;
@@ -378,18 +392,20 @@ static void take(cg_guard *g, uint64_t now_ms, const packet *p, const uint8_t *m
     opened = follow_flow(g, now_ms, p);
     if (p->has_dns) follow_dns(g, p, model);
     if (!has_peer(model, p->peer) && !is_named(g, p->peer)) follow_peer(g, now_ms, p);
-    if (p->up) {
+    roll(g, now_ms);
+    if (!p->up) {
+        if (!only_acknowledges(p)) g->heard[0] = add_saturating(g->heard[0], 1);
+    } else {
         uint32_t more[CG_INSTANT];
-        uint64_t second_ms = now_ms - now_ms % 1000;
-        more[0] = 1;
-        more[1] = p->length;
+        int excused = only_acknowledges(p);
+        if (excused) {
+            g->acknowledged = add_saturating(g->acknowledged, 1);
+            excused = g->acknowledged <= add_saturating(g->heard[0], g->heard[1]);
+        }
+        more[0] = !excused;
+        more[1] = excused ? 0 : p->length;
         more[2] = opened;
         more[3] = (uint32_t)p->has_dns;
-        if (second_ms != g->second_ms) {
-            g->second_ms = second_ms;
-            g->spoken = 0;
-            memset(g->second, 0, sizeof g->second);
-        }
         for (n = 0; n < CG_INSTANT; n++) g->second[n] = add_saturating(g->second[n], more[n]);
         if (!only_acknowledges(p) && ++g->spoken > w->spoken_peak) w->spoken_peak = g->spoken;
     }
@@ -481,7 +497,8 @@ void cg_tick(cg_guard *g, const uint8_t *model, uint64_t now_ms, void (*found)(c
     f.begin_ms = begin_ms;
     f.end_ms = begin_ms + WINDOW_MS;
     if ((f.features & ~((uint32_t)1 << 16)) && f.residuals) {
-        if (far || (g->has_both && (f.end_ms > g->both_ms ? f.end_ms - g->both_ms : 0) <= 600000)) f.level = CG_CERTAIN;
+        int confirmed = g->has_both && (f.end_ms > g->both_ms ? f.end_ms - g->both_ms : 0) <= 600000;
+        if (is_seasoned(model) && (far || confirmed)) f.level = CG_CERTAIN;
         g->has_both = 1;
         g->both_ms = f.end_ms;
     }

@@ -43,7 +43,7 @@ typedef struct {
 /* The state of a device. Its fields are nobody else's. */
 typedef struct {
     uint64_t begin_ms, second_ms, both_ms, tripped_s;
-    uint32_t number, second[CG_INSTANT], spoken;
+    uint32_t number, second[CG_INSTANT], spoken, acknowledged, heard[2];
     cg_counts window;
     cg_peer peers[16];
     cg_flow flows[16];

@@ -14,7 +14,7 @@ pub const FAR_Q8: i16 = 2 << 8;
 pub enum Level {
     /// A limit or a residual: the device is to be kept to what it is known for.
     Suspect,
-    /// Both, confirmed, or a counter of one second: the device is to be isolated.
+    /// Both, confirmed, by a model of two weeks, or a counter of one second: the device is to be isolated.
     Certain,
 }
 
@@ -114,7 +114,7 @@ impl Guard {
                 .zip(&model.limits)
                 .any(|(value, limit)| i32::from(*value) >= i32::from(*limit) + i32::from(FAR_Q8));
             let confirmed = self.both_ms.is_some_and(|last| end_ms.saturating_sub(last) <= CONFIRM_MS);
-            if far || confirmed {
+            if model.is_seasoned() && (far || confirmed) {
                 finding.level = Level::Certain;
             }
             self.both_ms = Some(end_ms);
@@ -134,6 +134,7 @@ mod tests {
     /// A model that makes zeros of everything, knows nobody, and lets 10 packets a window pass.
     fn model() -> Model {
         let mut model = drawn(1);
+        model.hours = 312;
         model.known = Known::default();
         model.means = [0; FEATURES];
         // A spread of 1 in log2: 16 steps of the input.
@@ -184,6 +185,15 @@ mod tests {
         assert_eq!(again[0].level, Level::Certain, "600 s later");
         let late = sent(&mut guard, &model, 1_230_000, 15, 600);
         assert_eq!(late[0].level, Level::Suspect, "610 s later");
+    }
+
+    #[test]
+    fn windows_make_nobody_certain_by_a_young_model() {
+        let model = Model { hours: 311, ..model() };
+        let found = sent(&mut Guard::new(0), &model, 0, 43, 200);
+        assert_eq!((found[0].level, found[0].both()), (Level::Suspect, true));
+        let found = sent(&mut Guard::new(0), &model, 0, 200, 10);
+        assert_eq!(found[0].level, Level::Certain, "a second does");
     }
 
     #[test]

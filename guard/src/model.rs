@@ -38,6 +38,8 @@ pub const BIASES: usize = 49;
 const MAGIC: [u8; 6] = *b"CBGM\x01\x00";
 /// Nobody is judged by less than three days, nor by fewer windows.
 const BASELINE_HOURS: u16 = 72;
+/// A baseline of two weeks, of which the first and the last hours may be silent.
+const SEASONED_HOURS: u16 = 312;
 const BASELINE_WINDOWS: u32 = 1_000;
 
 /// What the features are called, in their order.
@@ -196,6 +198,12 @@ impl Model {
     /// Whether the baseline was long enough for anybody to be judged by it: three days, and 1,000 windows.
     pub fn is_armed(&self) -> bool {
         self.hours >= BASELINE_HOURS && self.windows >= BASELINE_WINDOWS
+    }
+
+    /// Whether the baseline was long enough for a window to make anybody certain. What a device does once in a week is not in
+    /// three days: until then a window makes it suspect, and only a counter of one second makes it certain.
+    pub fn is_seasoned(&self) -> bool {
+        self.hours >= SEASONED_HOURS
     }
 
     /// The features as the autoencoder takes them: in 1/16 of a spread from the mean, at most 8 spreads.

@@ -77,6 +77,9 @@ pub struct Tracker {
     second: Second,
     /// Packets of this second that are more than acknowledgements.
     spoken: u32,
+    /// Acknowledgements of this second, and what there was to acknowledge in it and in the one before.
+    acknowledged: u32,
+    heard: [u32; 2],
     peers: [Peer; 16],
     flows: [Flow; 16],
     /// Addresses that known names were answered with, and which of them is written next.
@@ -98,6 +101,8 @@ impl Tracker {
             second_ms: now_ms - now_ms % 1_000,
             second: Second::default(),
             spoken: 0,
+            acknowledged: 0,
+            heard: [0; 2],
             peers: [Peer::default(); 16],
             flows: [Flow::default(); 16],
             named: [0; 32],
@@ -159,9 +164,17 @@ impl Tracker {
         if !knows.has_peer(packet.peer) && !self.named.contains(&packet.peer) {
             self.peer(now_ms, packet);
         }
-        if packet.up {
+        self.roll(now_ms);
+        if !packet.up {
+            self.heard[0] = self.heard[0].saturating_add(u32::from(!packet.only_acknowledges()));
+        } else {
             let asks = u32::from(packet.dns.is_some());
-            self.count_second(now_ms, [1, u32::from(packet.length), opened, asks]);
+            // What acknowledges says what the other side does; what there is nothing to acknowledge for is a flood like others.
+            self.acknowledged = self.acknowledged.saturating_add(u32::from(packet.only_acknowledges()));
+            let excused = packet.only_acknowledges()
+                && self.acknowledged <= self.heard[0].saturating_add(self.heard[1]);
+            let bytes = if excused { 0 } else { u32::from(packet.length) };
+            self.count_second([u32::from(!excused), bytes, opened, asks]);
             if !packet.only_acknowledges() {
                 self.spoken += 1;
                 self.window.spoken_peak = self.window.spoken_peak.max(self.spoken);
@@ -174,11 +187,17 @@ impl Tracker {
         self.second
     }
 
-    fn count_second(&mut self, now_ms: u64, more: [u32; INSTANT]) {
+    /// Begins another second where one is over.
+    fn roll(&mut self, now_ms: u64) {
         let second_ms = now_ms - now_ms % 1_000;
         if second_ms != self.second_ms {
+            let before = if second_ms == self.second_ms + 1_000 { self.heard[0] } else { 0 };
             (self.second_ms, self.second, self.spoken) = (second_ms, Second::default(), 0);
+            (self.acknowledged, self.heard) = (0, [0, before]);
         }
+    }
+
+    fn count_second(&mut self, more: [u32; INSTANT]) {
         for ((count, peak), more) in self.second.0.iter_mut().zip(&mut self.window.peak.0).zip(more) {
             *count = count.saturating_add(more);
             *peak = (*peak).max(*count);
@@ -444,17 +463,34 @@ mod tests {
 
     /// What only acknowledges says what the other side does: a firmware that comes makes nobody a flood.
     #[test]
-    fn acknowledgements_are_no_packets_of_a_window_and_count_in_a_second() {
+    fn acknowledgements_of_what_has_come_are_no_packets_and_others_are() {
         let mut tracker = Tracker::new(0);
         for n in 0..30 {
-            tracker.packet(n, &packet(true, CLOUD, TCP, (50_000, 443), 0x10, 52), &knows());
             tracker.packet(n, &packet(false, CLOUD, TCP, (50_000, 443), 0x18, 1_400), &knows());
+            tracker.packet(n, &packet(true, CLOUD, TCP, (50_000, 443), 0x10, 52), &knows());
         }
         tracker.packet(31, &packet(true, CLOUD, TCP, (50_000, 443), 0x10, 53), &knows());
-        assert_eq!(tracker.second().0[0], 31);
+        assert_eq!(tracker.second().0[..2], [1, 53]);
         let values = closed(&mut tracker, 10_000);
         assert_eq!([values[0], values[2], values[6]], [1, 53, 1].map(log1p_q8));
         assert_eq!(values[1], log1p_q8(30));
+        // In the next second 30 more may come late, and the 31st is for nothing; two seconds later there is nothing left.
+        for (begin_ms, counted) in [(20_000, 31), (30_000, 1), (40_000, 31)] {
+            let mut tracker = Tracker::new(begin_ms);
+            let gap_ms = if begin_ms == 40_000 { 2_000 } else { 1_000 };
+            for n in 0..30 * u64::from(begin_ms != 20_000) {
+                tracker.packet(
+                    begin_ms + n,
+                    &packet(false, CLOUD, TCP, (50_000, 443), 0x18, 1_400),
+                    &knows(),
+                );
+            }
+            for n in 0..31 {
+                let ack = packet(true, CLOUD, TCP, (50_000, 443), 0x10, 52);
+                tracker.packet(begin_ms + gap_ms + n, &ack, &knows());
+            }
+            assert_eq!(tracker.second().0[0], counted, "{begin_ms}");
+        }
     }
 
     #[test]

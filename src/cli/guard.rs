@@ -1,6 +1,6 @@
 //! `cellbed guard`: models of what devices do, and how well they tell attacks from it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cellbed_guard::{FEATURES_NAMES, INSTANT_NAMES, MODEL_BYTES, Model, ModelError};
@@ -9,11 +9,16 @@ use serde_json::json;
 use super::args::{GuardCardArgs, GuardEvalArgs, GuardSet, GuardTrainArgs, GuardVerb};
 use super::exit::Exit;
 use super::terminal;
+use crate::guard::conn_log::ConnLog;
+use crate::guard::eval::flows::{Capture, evaluate_flows};
 use crate::guard::eval::{Plan, evaluate};
-use crate::guard::generator::{attack, evaluation, kinds, other_hand};
+use crate::guard::generator::{attack, drawn, evaluation, kinds, other_hand};
 use crate::guard::{GuardError, learn, onnx};
 use crate::io::files::{self, FileError};
 use crate::kernel::RngTree;
+
+/// How many kinds are drawn.
+const DRAWN: usize = 12;
 
 /// Why a command could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +29,10 @@ enum Failed {
     Guard(#[from] GuardError),
     #[error("{}: {source}; `cellbed guard train` writes one", path.display())]
     Model { path: PathBuf, source: ModelError },
+    #[error("{}: {source}", path.display())]
+    Log { path: PathBuf, source: GuardError },
+    #[error("{} has no file whose name ends in .labeled or .csv: unpack the logs into it", path.display())]
+    NoLogs { path: PathBuf },
     #[error("there is no kind of device called {found:?}; there are {known}")]
     Kind { found: String, known: String },
 }
@@ -44,10 +53,51 @@ pub fn main(verb: &GuardVerb) -> ExitCode {
     }
 }
 
+/// Prints what an evaluation has shown.
+fn show(report: &(impl serde::Serialize + std::fmt::Display), as_json: bool) {
+    if as_json {
+        terminal::json(report);
+    } else {
+        report.to_string().lines().for_each(terminal::line);
+    }
+}
+
+fn told(done: &str) {
+    if terminal::is_looked_at() {
+        terminal::note(done);
+    }
+}
+
+/// Reads the logs in a folder.
+fn captures(folder: &Path) -> Result<Vec<Capture>, Failed> {
+    let mut captures = Vec::new();
+    for extension in ["csv", "labeled"] {
+        for path in files::list(folder, extension)? {
+            let log = ConnLog::parse(&files::read_text(&path)?)
+                .map_err(|source| Failed::Log { path: path.clone(), source })?;
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            captures.push(Capture { name, log });
+        }
+    }
+    match captures.is_empty() {
+        true => Err(Failed::NoLogs { path: folder.to_owned() }),
+        false => Ok(captures),
+    }
+}
+
 fn eval(args: &GuardEvalArgs) -> Result<(), Failed> {
+    let tree = RngTree::new(args.seed).branch("guard-eval");
+    if let Some(folder) = &args.conn_log {
+        show(&evaluate_flows(&captures(folder)?, &tree, told)?, args.json);
+        return Ok(());
+    }
     let (kinds, attacks) = match args.set {
         GuardSet::Design => (kinds::DESIGN.to_vec(), attack::DESIGN.to_vec()),
         GuardSet::Evaluation => (evaluation::KINDS.to_vec(), evaluation::ATTACKS.to_vec()),
+        GuardSet::Drawn => {
+            let drawn = tree.branch("drawn");
+            (drawn::kinds(&drawn, DRAWN), drawn::attacks(&drawn))
+        }
         GuardSet::OtherHand => (other_hand::KINDS.to_vec(), other_hand::ATTACKS.to_vec()),
     };
     let plan = Plan {
@@ -58,16 +108,7 @@ fn eval(args: &GuardEvalArgs) -> Result<(), Failed> {
         days: args.days,
         with_rates: args.rates,
     };
-    let report = evaluate(&plan, &RngTree::new(args.seed).branch("guard-eval"), |done| {
-        if terminal::is_looked_at() {
-            terminal::note(done);
-        }
-    })?;
-    if args.json {
-        terminal::json(&report);
-    } else {
-        report.to_string().lines().for_each(terminal::line);
-    }
+    show(&evaluate(&plan, &tree, told)?, args.json);
     Ok(())
 }
 

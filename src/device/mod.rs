@@ -9,6 +9,7 @@ mod output;
 pub mod plan;
 pub mod power;
 pub mod procedure;
+pub mod sentinel;
 pub mod steps;
 mod unit;
 

@@ -14,13 +14,14 @@ use super::assault;
 use super::ipa::Assistant;
 use super::plan::{Act, Assault};
 use super::power::Battery;
-use super::steps::{DeviceContext, Flow, Task, needed_for, needs_network, task};
+use super::steps::{Cries, DeviceContext, Flow, Task, needed_for, needs_network, task};
 use super::{DeviceError, DeviceOutput, StepRefusal};
 use crate::event::{Actor, Body, Outcome, Step, StepId, TURNS_BAD};
 use crate::kernel::{Instant, RngTree};
 use crate::net::Host;
 use crate::update::Boot;
 use crate::wire::Reason;
+use crate::wire::alarm::Alarm;
 
 /// Longer than any step takes in a cell with coverage: a step that is not done by then is refused. A step whose power
 /// was cut has as long once more.
@@ -89,6 +90,8 @@ pub struct Procedure {
     known: Vec<Step>,
     /// The attack that is under way, where the device has turned.
     assault: Option<assault::Running>,
+    /// What the device's own guard has found and the registrar has not been told yet.
+    cries: Cries,
     /// The IPA of a device whose card is an eUICC.
     assistant: Option<Assistant>,
     refresh: Refresh,
@@ -119,6 +122,7 @@ impl Procedure {
             task: None,
             known: Vec::new(),
             assault: None,
+            cries: Cries::default(),
             assistant,
             refresh: Refresh::None,
             last_failure: None,
@@ -131,7 +135,17 @@ impl Procedure {
 
     /// Whether the procedure has come to its end.
     pub fn finished(&self) -> bool {
-        self.over
+        self.over && self.cries.are_told()
+    }
+
+    /// Whether the device is onboarded: it has a certificate.
+    pub fn is_onboarded(&self) -> bool {
+        self.application.identity.certificate.is_some()
+    }
+
+    /// The device's own guard has raised `alarm`: the registrar is told beside whatever the device does.
+    pub fn cry(&mut self, now: Instant, alarm: Alarm) {
+        self.cries.add(now, alarm);
     }
 
     /// What the card is found to hold when the device is asked for it: its public key, and the digest of its
@@ -150,6 +164,11 @@ impl Procedure {
     /// When there is something to do without anything coming in: an entry is to be begun, a wait is over, or a step is
     /// to be given up.
     pub fn deadline(&self) -> Option<Instant> {
+        [self.due(), self.cries.deadline()].into_iter().flatten().min()
+    }
+
+    /// The same of its plan.
+    fn due(&self) -> Option<Instant> {
         let lasts = match self.act()? {
             _ if self.fresh => Duration::ZERO,
             Act::Step(id) => {
@@ -303,6 +322,7 @@ impl Procedure {
     pub fn power_lost(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) -> bool {
         self.task = None;
         self.known.clear();
+        self.cries = Cries::default();
         self.refresh = Refresh::None;
         self.last_failure = None;
         let boot = self.application.power_lost();
@@ -346,6 +366,20 @@ impl Procedure {
     /// # Errors
     /// Where the bench is at fault.
     pub fn poll(
+        &mut self,
+        now: Instant,
+        mut host: Option<&mut Host>,
+        out: &mut Vec<DeviceOutput>,
+    ) -> Result<Turn, DeviceError> {
+        let powered = !self.battery.is_lost();
+        let cries = self.cries.poll(now, &mut self.application, powered, host.as_deref_mut(), out)?;
+        match self.poll_plan(now, host, out)? {
+            Turn::Idle if cries => Ok(Turn::Moved),
+            turn => Ok(turn),
+        }
+    }
+
+    fn poll_plan(
         &mut self,
         now: Instant,
         host: Option<&mut Host>,
@@ -467,6 +501,11 @@ impl Procedure {
         let running = self.assault.get_or_insert_with(|| assault::Running::new(&one, &tree, started));
         let packets = running.packets(now, address.unwrap_or(Ipv4Addr::UNSPECIFIED));
         if address.is_some() { packets } else { Vec::new() }
+    }
+
+    /// Whether a packet that has come in is for the attack that is under way, and not for the device's IP stack.
+    pub fn answers_attack(&mut self, now: Instant, packet: &[u8]) -> bool {
+        self.assault.as_mut().is_some_and(|running| running.receive(now, packet))
     }
 
     /// Gives the running step up when its time is over.

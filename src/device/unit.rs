@@ -6,6 +6,7 @@ use super::DeviceError;
 use super::output::DeviceOutput;
 use super::power::{Battery, POWER_CUT, RESTART};
 use super::procedure::{Holdings, Procedure, Turn};
+use super::sentinel::Sentinel;
 use crate::card::CardHandle;
 use crate::event::{Actor, Body, Message, StateChange};
 use crate::kernel::{Instant, Restless, RngTree};
@@ -44,6 +45,8 @@ pub struct Device {
     address: Option<Ipv4Addr>,
     procedure: Procedure,
     battery: Battery,
+    /// The guard that it carries, if it does.
+    sentinel: Option<Box<Sentinel>>,
     /// Whether the modem has left the network to read the card again.
     card_changed: bool,
     rng: RngTree,
@@ -70,9 +73,17 @@ impl Device {
             address: None,
             procedure,
             battery,
+            sentinel: None,
             card_changed: false,
             rng,
         }
+    }
+
+    /// The same with a guard of its own.
+    #[must_use]
+    pub fn guarded(mut self, sentinel: Option<Sentinel>) -> Self {
+        self.sentinel = sentinel.map(Box::new);
+        self
     }
 
     /// Whether the procedure has come to its end, good or bad.
@@ -88,7 +99,8 @@ impl Device {
     /// When this device wants to be woken.
     pub fn deadline(&mut self, now: Instant) -> Option<Instant> {
         let host = self.host.as_mut().and_then(|host| host.deadline(now));
-        [host, self.ue.deadline(), self.procedure.deadline()].into_iter().flatten().min()
+        let sentinel = self.sentinel.as_ref().and_then(|sentinel| sentinel.deadline());
+        [host, self.ue.deadline(), self.procedure.deadline(), sentinel].into_iter().flatten().min()
     }
 
     /// Takes one input and everything that follows from it without time passing.
@@ -122,6 +134,10 @@ impl Device {
     /// Lets application, IP stack and modem work until none of them has anything left to do.
     fn settle(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) -> Result<(), DeviceError> {
         let mut packets = Vec::new();
+        if let Some(sentinel) = &mut self.sentinel {
+            sentinel.tick(now);
+            self.heed(now, out);
+        }
         self.procedure.check_deadline(now, self.host.as_mut(), out);
         for _ in 0..TURNS_MAX {
             let turn = self.work(now, &mut packets, out)?;
@@ -218,6 +234,9 @@ impl Device {
         self.card.lock().map_err(|_| DeviceError::Slot)?.reset()?;
         self.ue = Ue::new(self.modem.0.clone(), self.card.clone(), self.modem.1.clone());
         self.host = None;
+        if let Some(sentinel) = &mut self.sentinel {
+            sentinel.restarted(now);
+        }
         (self.is_on, self.card_changed) = (false, false);
         out.push(DeviceOutput::Event(Body::note(Actor::device(self.number), why, Vec::new())));
         match self.procedure.power_lost(now, out) {
@@ -232,10 +251,26 @@ impl Device {
         packet: Vec<u8>,
         out: &mut Vec<DeviceOutput>,
     ) -> Result<(), DeviceError> {
+        if let (Some(sentinel), Some(address)) = (&mut self.sentinel, self.address) {
+            let may = sentinel.leaves(now, address, &packet, self.procedure.is_onboarded());
+            self.heed(now, out);
+            if !may {
+                return Ok(());
+            }
+        }
         let mut answers = Vec::new();
         self.ue.handle(now, UeInput::SendIp(packet), &mut answers)?;
         answers.into_iter().for_each(|answer| self.carry(now, answer, out));
         Ok(())
+    }
+
+    /// Tells what the device's own guard has found, and has the application ask for help.
+    fn heed(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) {
+        let Some(sentinel) = &mut self.sentinel else { return };
+        let (alarms, told) = sentinel.found();
+        let note = |(what, fields)| DeviceOutput::Event(Body::note(Actor::device(self.number), what, fields));
+        out.extend(told.into_iter().map(note));
+        alarms.into_iter().for_each(|alarm| self.procedure.cry(now, alarm));
     }
 
     /// Gives the modem something to do. Where the power goes meanwhile, nothing of it leaves the device.
@@ -281,6 +316,13 @@ impl Device {
                 self.procedure.attached(now, ip, &apn, out);
             }
             UeOutput::ReceiveIp(packet) => {
+                if let (Some(sentinel), Some(address)) = (&mut self.sentinel, self.address) {
+                    sentinel.arrives(now, address, &packet, self.procedure.is_onboarded());
+                    self.heed(now, out);
+                }
+                if self.procedure.answers_attack(now, &packet) {
+                    return;
+                }
                 if let Some(host) = &mut self.host {
                     host.receive(packet);
                 }
@@ -290,6 +332,9 @@ impl Device {
             }
             UeOutput::Detached => {
                 self.host = None;
+                if let (Some(sentinel), Some(address)) = (&mut self.sentinel, self.address) {
+                    sentinel.session_over(address);
+                }
                 self.card_changed = self.procedure.is_refreshing();
                 self.procedure.detached(now, out);
             }

@@ -4,6 +4,7 @@
 //! a machine with memory: learning ([`learn`]), generated traffic ([`generator`]), the evaluation ([`eval`]), and the guard
 //! of a whole network ([`watch`]).
 
+pub mod conn_log;
 pub mod eval;
 pub mod generator;
 pub mod learn;
@@ -25,13 +26,21 @@ pub enum GuardError {
         /// How many are needed.
         least: usize,
     },
+    /// A connection log is not one.
+    #[error("line {line} {what}")]
+    ConnLog {
+        /// Which line, from 1.
+        line: usize,
+        /// What it is or lacks.
+        what: String,
+    },
 }
 
 impl GuardError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Baseline { .. } => Blame::Bench,
+            Self::Baseline { .. } | Self::ConnLog { .. } => Blame::Bench,
         }
     }
 }

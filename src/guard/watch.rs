@@ -1,4 +1,5 @@
-//! The guard of a whole network: one guard for each session, and what they find as signed alarms.
+//! The guard of a whole network: one guard for each session, and what they find as alarms, which whoever has the key signs. A device
+//! that carries a guard of its own has one of its one session.
 //!
 //! A machine without input and output of its own: whoever sees the packets hands them over, and takes the alarms away. Nobody is
 //! judged while it is being onboarded: what is then normal is not what it does later.
@@ -7,10 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use cellbed_guard::{Finding, Guard, Level as Found, Model, Packet};
+use cellbed_guard::{FEATURES_NAMES, Finding, Guard, INSTANT_NAMES, Level as Found, Model, Packet};
 use sha2::{Digest, Sha256};
 
-use crate::crypto::SoftKey;
 use crate::kernel::{Duration, Instant};
 use crate::wire::alarm::{Alarm, Level, Witness};
 use crate::wire::cbor::Value;
@@ -28,8 +28,6 @@ const AGAIN_AFTER: Duration = Duration::from_secs(600);
 pub struct Raised {
     /// What is stated.
     pub alarm: Alarm,
-    /// The signed message that states it.
-    pub message: Vec<u8>,
     /// The record whose digest the alarm has: CBOR, a map of the address, the window in milliseconds, the features with
     /// their limits in 1/256 of log2, and the digest of the model.
     pub evidence: Vec<u8>,
@@ -49,7 +47,6 @@ struct Watched {
 pub struct Watch {
     name: String,
     witness: Witness,
-    key: SoftKey,
     sequence: u64,
     sessions: BTreeMap<Ipv4Addr, Watched>,
     /// When the window of which session is over.
@@ -57,10 +54,16 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches nobody yet. Alarms are raised under `name` and signed with `key`.
-    pub fn new(name: impl Into<String>, witness: Witness, key: SoftKey) -> Self {
+    /// Watches nobody yet. Alarms are raised under `name`.
+    pub fn new(name: impl Into<String>, witness: Witness) -> Self {
         let (sessions, due) = (BTreeMap::new(), BTreeSet::new());
-        Self { name: name.into(), witness, key, sequence: 0, sessions, due }
+        Self { name: name.into(), witness, sequence: 0, sessions, due }
+    }
+
+    /// The same, whose alarms are counted from the one behind `last` on: for somebody who forgets how many there were.
+    #[must_use]
+    pub fn counting_from(self, last: u64) -> Self {
+        Self { sequence: last, ..self }
     }
 
     /// Watches the session with this address from `now` on, by a model of its device. A model that is not armed judges
@@ -177,9 +180,18 @@ impl Watch {
             residuals: finding.residuals.into(),
             instant: finding.instant.into(),
         };
-        let message = alarm.encode(|over| self.key.sign(over));
-        out.push(Raised { alarm, message, evidence });
+        out.push(Raised { alarm, evidence });
     }
+}
+
+/// What was above its limit, in words.
+pub fn why(alarm: &Alarm) -> String {
+    let set = |bits: u64, names: &[&'static str]| -> Vec<&'static str> {
+        names.iter().enumerate().filter(|(n, _)| bits >> n & 1 == 1).map(|(_, name)| *name).collect()
+    };
+    let seconds = set(alarm.instant, &INSTANT_NAMES).into_iter().map(|name| format!("{name} in a second"));
+    let features = set(alarm.features | alarm.residuals, &FEATURES_NAMES).into_iter().map(str::to_owned);
+    seconds.chain(features).collect::<Vec<_>>().join(", ")
 }
 
 fn millis(at: Instant) -> u64 {
@@ -203,17 +215,12 @@ fn record(address: Ipv4Addr, finding: &Finding, model: &Model) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::key::verify;
     use crate::guard::generator::{Attack, Flight, Life, Merged, kinds};
     use crate::guard::learn;
     use crate::kernel::RngTree;
 
     const DEVICE: Ipv4Addr = Ipv4Addr::new(10, 45, 0, 2);
     const HOUR_MS: u64 = 3_600_000;
-
-    fn key() -> SoftKey {
-        SoftKey::from_stream(&mut RngTree::new(1).stream("guard"))
-    }
 
     fn model(hours: u64) -> Arc<Model> {
         Arc::new(learn::of_kind(kinds::LIGHT, &RngTree::new(1), hours).unwrap())
@@ -225,7 +232,7 @@ mod tests {
 
     /// An hour of life, and `attack` from minute 30 on.
     fn watched(model: Arc<Model>, attack: Option<Attack>) -> Vec<Raised> {
-        let mut watch = Watch::new("guard", Witness::Network, key());
+        let mut watch = Watch::new("guard", Witness::Network);
         assert!(watch.begin(Instant::ZERO, DEVICE, Some(7), model));
         let life = Life::new(kinds::LIGHT, &RngTree::new(1), 0);
         let bad = attack
@@ -246,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_device_that_turns_bad_is_told_once_a_level_and_the_digest_binds_the_evidence() {
-        let model = model(72);
+        let model = model(336);
         assert_eq!(watched(model.clone(), None), []);
         let raised = watched(model.clone(), Some(Attack::Scan { every_ms: 100, port: 23 }));
         let levels: Vec<_> = raised.iter().map(|raised| raised.alarm.level).collect();
@@ -254,11 +261,8 @@ mod tests {
         assert!(levels.is_sorted() && raised.len() <= 2, "{levels:?}");
         for (n, raised) in raised.iter().enumerate() {
             let alarm = &raised.alarm;
-            let read = Alarm::decode(&raised.message, |issuer, over, signature| {
-                issuer == "guard" && verify(&key().public(), over, signature).is_ok()
-            });
-            assert_eq!(read.as_ref(), Ok(alarm));
             assert_eq!((alarm.sequence, alarm.session, alarm.address), (n as u64 + 1, Some(7), DEVICE));
+            assert_eq!((&*alarm.issuer, alarm.witness), ("guard", Witness::Network));
             assert_eq!(alarm.evidence[..], Sha256::digest(&raised.evidence)[..]);
             assert!(alarm.window_us.0 >= HOUR_MS / 2 * 1_000 - 10_000_000, "{alarm:?}");
             let record = Value::decode(&raised.evidence).unwrap();
@@ -268,7 +272,7 @@ mod tests {
 
     #[test]
     fn strangers_short_baselines_and_nonsense_are_passed_over() {
-        let mut watch = Watch::new("guard", Witness::Network, key());
+        let mut watch = Watch::new("guard", Witness::Network);
         let mut out = Vec::new();
         assert!(!watch.begin(Instant::ZERO, DEVICE, None, model(24)), "a day is too short");
         watch.packet(Instant::ZERO, DEVICE, &[0x45], &mut out);

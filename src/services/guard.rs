@@ -149,6 +149,8 @@ pub struct Guard {
     pending: BTreeMap<Ticket, (Deed, [u8; 32])>,
     /// Who raises alarms, by name.
     sentries: BTreeMap<String, Sentry>,
+    /// The sequence of the last alarm of each device that has raised one itself, by its identity.
+    own: BTreeMap<[u8; 32], u64>,
     rate: Rate,
     evidence: VecDeque<Alarm>,
 }
@@ -157,7 +159,8 @@ impl Guard {
     /// An office that signs its transactions with `account`.
     pub fn new(account: Account) -> Self {
         let rate = Rate::new(ALARMS, ALARM_EVERY);
-        Self { account, pending: BTreeMap::new(), sentries: BTreeMap::new(), rate, evidence: VecDeque::new() }
+        let (pending, sentries, own, evidence) = Default::default();
+        Self { account, pending, sentries, own, rate, evidence }
     }
 
     /// The same, which believes the alarms of `issuer` under the public point `X || Y`.
@@ -204,10 +207,50 @@ impl Guard {
             return Ok(None);
         };
         *device = Some(number);
-        if self.rate.take(cx.now, number).is_err() {
-            // The first alarms of a device decide; more of the same say nothing new.
-            return Ok(None);
+        let Some((witness, level, evidence)) = self.keep(number, alarm, cx) else { return Ok(None) };
+        match (witness, level) {
+            (Witness::Network, Level::Certain) => self.suspend(id, evidence, cx).map(|()| None),
+            _ => Ok(Some(Restriction { id, evidence })),
         }
+    }
+
+    /// Takes in what device `number`, which the ledger knows by `id` and this key, states of itself at `address`. It has one
+    /// voice and proves nothing: what is believed becomes a restriction.
+    ///
+    /// # Errors
+    /// In a word why it is not believed.
+    pub fn own_alarm(
+        &mut self,
+        token: &[u8],
+        (number, id, public): (u32, [u8; 32], [u8; 64]),
+        (name, address): (&str, Ipv4Addr),
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Restriction>, &'static str> {
+        let alarm = Alarm::decode(token, |issuer, message, signature| {
+            issuer == name && verify(&public, message, signature).is_ok()
+        });
+        let alarm = alarm.map_err(|error| error.word())?;
+        if alarm.witness != Witness::Device || alarm.address != address {
+            return Err("not-of-itself");
+        }
+        let last = self.own.entry(id).or_default();
+        if alarm.sequence <= *last {
+            return Err("replayed");
+        }
+        *last = alarm.sequence;
+        let kept = self.keep(number, alarm, cx);
+        Ok(kept.map(|(_, _, evidence)| Restriction { id, evidence }))
+    }
+
+    /// Keeps an alarm of device `number` that is believed as evidence, and tells it. None where it is one too many: the first
+    /// alarms of a device decide, more of the same say nothing new.
+    fn keep(
+        &mut self,
+        number: u32,
+        alarm: Alarm,
+        cx: &mut Context<'_>,
+    ) -> Option<(Witness, Level, [u8; 32])> {
+        self.rate.take(cx.now, number).ok()?;
         let fields = vec![
             ("level", alarm.level.word().to_owned()),
             ("witness", alarm.witness.word().to_owned()),
@@ -215,15 +258,12 @@ impl Guard {
             ("evidence", short(&alarm.evidence)),
         ];
         cx.note(Actor::GUARD, ALARM_TAKEN, fields);
-        let (level, witness, evidence) = (alarm.level, alarm.witness, alarm.evidence);
+        let kept = (alarm.witness, alarm.level, alarm.evidence);
         if self.evidence.len() >= EVIDENCE_MAX {
             self.evidence.pop_front();
         }
         self.evidence.push_back(alarm);
-        match (witness, level) {
-            (Witness::Network, Level::Certain) => self.suspend(id, evidence, cx).map(|()| None),
-            _ => Ok(Some(Restriction { id, evidence })),
-        }
+        Some(kept)
     }
 
     /// The alarm that `token` is, or in a word why it is not believed.

@@ -5,6 +5,7 @@ pub mod cloud;
 pub mod enrolment;
 pub mod esim;
 pub mod guard;
+pub mod internet;
 pub mod inventory;
 pub mod network;
 pub mod office;

@@ -11,15 +11,16 @@ use std::sync::Arc;
 use super::ServiceError;
 use super::chain::Ticket;
 use super::guard::{OperatorAct, Restriction};
+use super::internet::Internet;
 use super::offices::{Offices, Woken};
 use super::orders::{Change, Orders, Subject};
 use super::peer::{Peer, ServiceOutput};
-use super::sentry::{Sentry, why};
+use super::sentry::Sentry;
 use super::servers::Servers;
 use super::sessions::{Sessions, Taken};
 use crate::crypto::tls::VirtualClock;
 use crate::event::{Actor, Body, Message};
-use crate::guard::watch::Raised;
+use crate::guard::watch::why;
 use crate::kernel::{Gone, Instant, RngTree};
 use crate::ledger::device_id;
 use crate::wire::order::Verdict;
@@ -61,6 +62,8 @@ pub struct Services {
     waiting: BTreeMap<Ticket, Ipv4Addr>,
     /// The network's guard, where it knows somebody.
     sentry: Option<Sentry>,
+    /// Whoever is no service.
+    internet: Internet,
 }
 
 impl Services {
@@ -87,6 +90,7 @@ impl Services {
             schedule: BTreeSet::new(),
             waiting: BTreeMap::new(),
             sentry: None,
+            internet: Internet::default(),
         }
     }
 
@@ -142,6 +146,9 @@ impl Services {
         self.clock.set(now.unix_s());
         let before = out.len();
         self.take(now, input, out)?;
+        for (device, restriction) in self.offices.take_accused() {
+            self.restrict(now, Some(device), restriction, out);
+        }
         if self.sentry.is_some() {
             self.guard(now, before, out)?;
         }
@@ -187,6 +194,11 @@ impl Services {
             out.push(note(change, vec![("source", source)]));
             return Ok(());
         };
+        if destination(&packet).is_some_and(Internet::is_there) {
+            self.seen(now, ip, &packet, false);
+            out.extend(self.internet.answer(now, &packet).map(ServiceOutput::Packet));
+            return Ok(());
+        }
         if let Entry::Vacant(place) = self.peers.entry(ip) {
             let rng = self.rng.branch(ip);
             let rogue = self.rogue.as_ref().filter(|(deceived, _)| deceived.contains(&session.device));
@@ -232,7 +244,7 @@ impl Services {
             }
         }
         let raised = self.sentry.as_mut().map(|sentry| sentry.found(now)).unwrap_or_default();
-        for Raised { alarm, message, .. } in raised {
+        for (alarm, message) in raised {
             let device = self.sessions.at(alarm.address).map(|session| session.device);
             let label = Label::new(Proto::Cwt, "Alarm")
                 .with("level", alarm.level.word())
@@ -285,10 +297,22 @@ impl Services {
         let mut events = Vec::new();
         let (device, decided) = self.offices.alarm(now, token, who, &mut events)?;
         out.extend(events.into_iter().map(|body| ServiceOutput::Event(body, device)));
-        let Some(Restriction { id, evidence }) = decided else { return Ok(()) };
+        if let Some(restriction) = decided {
+            self.restrict(now, device, restriction, out);
+        }
+        Ok(())
+    }
+
+    /// Has a device kept to what it is known for.
+    fn restrict(
+        &mut self,
+        now: Instant,
+        device: Option<u32>,
+        Restriction { id, evidence }: Restriction,
+        out: &mut Vec<ServiceOutput>,
+    ) {
         let subject = Subject { device, ..self.subject(&id) };
         out.extend(self.orders.restrict(now, id, evidence, subject).map(ServiceOutput::Order));
-        Ok(())
     }
 
     /// Drops what is kept for an address whose session has ended.
@@ -296,6 +320,7 @@ impl Services {
         if let Some(sentry) = &mut self.sentry {
             sentry.forget(ip);
         }
+        self.internet.forget(ip);
         if let Some(at) = self.peers.remove(&ip).and_then(|peer| peer.scheduled) {
             self.schedule.remove(&(at, ip));
         }

@@ -17,6 +17,7 @@ use crate::event::{Actor, Body};
 use crate::id::{Iccid, Imei, Tac};
 use crate::kernel::{Gone, Instant};
 use crate::ledger::{StatusChanged, device_id};
+use crate::wire::alarm::ALARM_PATH;
 use crate::wire::http;
 
 /// What has come of the offices' waking.
@@ -27,6 +28,14 @@ pub struct Woken {
     /// What the ledger has changed that others have to follow, in the order of the blocks.
     /// Each with what was told of it.
     pub changes: Vec<(Change, Vec<Body>)>,
+}
+
+/// A public point from its halves.
+fn whole(x: &[u8; 32], y: &[u8; 32]) -> [u8; 64] {
+    let mut point = [0; 64];
+    point[..32].copy_from_slice(x);
+    point[32..].copy_from_slice(y);
+    point
 }
 
 /// All offices, and what they share.
@@ -47,12 +56,60 @@ pub struct Offices {
     pub inventory: Inventory,
     /// The ledger, with what waits to be written.
     pub chain: Chain,
+    /// Devices that have accused themselves, and are to be restricted.
+    pub accused: Vec<(u32, Restriction)>,
 }
 
 impl Offices {
+    /// The devices that have accused themselves since the last call, by their numbers.
+    pub(super) fn take_accused(&mut self) -> Vec<(u32, Restriction)> {
+        std::mem::take(&mut self.accused)
+    }
+
+    /// Takes in what a device states of itself, in a session of its own: the office believes the key that the ledger has of the
+    /// device that holds the session, and nobody else.
+    fn accuse(
+        &mut self,
+        now: Instant,
+        who: &Caller<'_>,
+        request: &http::Request,
+        events: &mut Vec<Body>,
+    ) -> http::Response {
+        let Self { guard, inventory, chain, accused, .. } = self;
+        let mut answers = Vec::new();
+        let mut cx = Context { now, inventory, chain, events, answers: &mut answers };
+        if request.method != "POST" {
+            return http::Response::new(405);
+        }
+        let entry = match cx.device_of(who) {
+            Ok(entry) => entry,
+            Err(problem) => return problem.response(),
+        };
+        let (id, name) = (device_id(&entry.salt, entry.eid.as_str()), entry.name.to_string());
+        let record = cx.chain.ledger().device(&id);
+        let result = match (record, who.attestation.ipv4().next()) {
+            (Some(record), Some(address)) => {
+                let public = whole(&record.x, &record.y);
+                let device = (who.device, id, public);
+                guard.own_alarm(&request.body, device, (&name, address), &mut cx)
+            }
+            _ => Err("not-on-the-ledger"),
+        };
+        match result {
+            Ok(restriction) => {
+                accused.extend(restriction.map(|restriction| (who.device, restriction)));
+                http::Response::new(204)
+            }
+            Err(reason) => {
+                cx.note(Actor::GUARD, "alarm refused", vec![("reason", reason.to_owned())]);
+                http::Response::new(403)
+            }
+        }
+    }
+
     /// Takes the offices down one by one, and names each once it is gone.
     pub(super) fn take_down(self, gone: Gone<'_>) {
-        let Self { registrar, enrolment, cloud, guard, esim, updates, inventory, chain } = self;
+        let Self { registrar, enrolment, cloud, guard, esim, updates, inventory, chain, .. } = self;
         drop((registrar, cloud, guard, updates));
         gone("registrar and cloud");
         drop(enrolment);
@@ -77,6 +134,11 @@ impl Offices {
         request: &Request<'_>,
         events: &mut Vec<Body>,
     ) -> Result<Answer, ServiceError> {
+        if let (Actor::REGISTRAR, Request::Http(request)) = (who.at, request)
+            && request.target == ALARM_PATH
+        {
+            return Ok(self.accuse(now, who, request, events).into());
+        }
         let Self { registrar, enrolment, cloud, esim, updates, inventory, chain, .. } = self;
         let office: &mut dyn Office = match who.at {
             Actor::CA => enrolment,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use cellbed_guard::{FEATURES_NAMES, INSTANT_NAMES, Model};
+use cellbed_guard::Model;
 
 use crate::crypto::SoftKey;
 use crate::guard::generator::Kind;
@@ -18,8 +18,10 @@ use crate::kernel::{Duration, Instant, RngTree};
 use crate::net::endpoint::{BROKER, EST, REGISTRAR};
 use crate::wire::alarm::{Alarm, Witness};
 
-/// How many hours of generated life a kind of device is learned from.
-const BASELINE_HOURS: u64 = 72;
+/// How many hours of generated life a kind of device is learned from: two weeks, so that a window may make certain.
+const BASELINE_HOURS: u64 = 336;
+/// With fewer windows a model judges nobody.
+const WINDOWS_MIN: usize = 1_000;
 /// TCP in an IPv4 header.
 const TCP: u8 = 6;
 /// How long a device has to be silent before it is judged.
@@ -28,6 +30,7 @@ const SETTLED: Duration = Duration::from_secs(1);
 /// The guard of the network, with the models of the devices that have one.
 pub struct Sentry {
     watch: Watch,
+    key: SoftKey,
     /// The net that devices have their addresses of.
     pool: (Ipv4Addr, u8),
     models: BTreeMap<u32, Arc<Model>>,
@@ -41,15 +44,15 @@ impl Sentry {
     /// A guard that raises alarms under the name `issuer`, signs with `key`, and knows devices by their number. Their addresses
     /// are of the net `pool`, an address and the length of its prefix.
     pub fn new(issuer: &str, key: SoftKey, pool: (Ipv4Addr, u8), models: BTreeMap<u32, Arc<Model>>) -> Self {
-        let watch = Watch::new(issuer, Witness::Network, key);
-        Self { watch, pool, models, heard: BTreeMap::new(), raised: Vec::new() }
+        let watch = Watch::new(issuer, Witness::Network);
+        Self { watch, key, pool, models, heard: BTreeMap::new(), raised: Vec::new() }
     }
 
     /// The guard of devices by their numbers and kinds, with a model for each kind, learned from generated life, to which the
     /// services of the run are known besides. None where no device has a kind: nothing is drawn then.
     ///
     /// # Errors
-    /// Where a kind does too little to learn from.
+    /// Where a kind does too little to learn from, or for its model to judge anybody.
     pub fn of_kinds(
         kinds: impl Iterator<Item = (u32, Kind)>,
         issuer: &str,
@@ -64,6 +67,13 @@ impl Sentry {
                 Some(model) => model.clone(),
                 None => {
                     let mut model = learn::of_kind(kind, &rng.branch(kind.name), BASELINE_HOURS)?;
+                    // Nobody is left unwatched in silence.
+                    if !model.is_armed() {
+                        return Err(GuardError::Baseline {
+                            windows: model.windows as usize,
+                            least: WINDOWS_MIN,
+                        });
+                    }
                     for (address, port) in [BROKER, REGISTRAR, EST].map(|service| service.socket()) {
                         model.known.add_peer(address.into());
                         model.known.add_service(TCP, port);
@@ -138,40 +148,41 @@ impl Sentry {
         self.watch.deadline()
     }
 
-    /// What was found since the last call, up to `now`.
-    pub fn found(&mut self, now: Instant) -> Vec<Raised> {
+    /// What was found since the last call, up to `now`: each alarm with the signed message that states it.
+    pub fn found(&mut self, now: Instant) -> Vec<(Alarm, Vec<u8>)> {
         self.watch.tick(now, &mut self.raised);
-        std::mem::take(&mut self.raised)
+        let signed = |Raised { alarm, .. }| {
+            let message = alarm.encode(|over| self.key.sign(over));
+            (alarm, message)
+        };
+        std::mem::take(&mut self.raised).into_iter().map(signed).collect()
     }
-}
 
-/// What was above its limit, in words.
-pub fn why(alarm: &Alarm) -> String {
-    let set = |bits: u64, names: &[&'static str]| -> Vec<&'static str> {
-        names.iter().enumerate().filter(|(n, _)| bits >> n & 1 == 1).map(|(_, name)| *name).collect()
-    };
-    let seconds = set(alarm.instant, &INSTANT_NAMES).into_iter().map(|name| format!("{name} in a second"));
-    let features = set(alarm.features | alarm.residuals, &FEATURES_NAMES).into_iter().map(str::to_owned);
-    seconds.chain(features).collect::<Vec<_>>().join(", ")
+    /// The models by the numbers of devices.
+    pub fn models(&self) -> &BTreeMap<u32, Arc<Model>> {
+        &self.models
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guard::generator::{Attack, Flight, RESOLVER, kinds};
+    use crate::crypto::key::verify;
+    use crate::guard::generator::{Attack, Flight, Habit, Host, RESOLVER, kinds};
+    use crate::guard::watch::why;
     use crate::wire::alarm::Level;
 
     const DEVICE: Ipv4Addr = Ipv4Addr::new(10, 45, 0, 2);
 
     fn sentry() -> Sentry {
         let tree = RngTree::new(1);
-        let model = learn::of_kind(kinds::LIGHT, &tree, 72).unwrap();
+        let model = learn::of_kind(kinds::LIGHT, &tree, 336).unwrap();
         let key = SoftKey::from_stream(&mut tree.stream("guard"));
         Sentry::new("guard", key, (Ipv4Addr::new(10, 44, 0, 0), 14), [(3, Arc::new(model))].into())
     }
 
     /// A scan from second 10 on; what is raised within the ten seconds after it begins.
-    fn scanned(sentry: &mut Sentry, number: u32, is_onboarded: bool) -> Vec<Raised> {
+    fn scanned(sentry: &mut Sentry, number: u32, is_onboarded: bool) -> Vec<(Alarm, Vec<u8>)> {
         let attack = Attack::Scan { every_ms: 50, port: 23 };
         let flights = attack.flights(&RngTree::new(2), (RESOLVER, 53), 10_000, 15_000);
         let mut bytes = Vec::new();
@@ -187,11 +198,13 @@ mod tests {
     fn a_scan_is_found_in_a_second() {
         let mut sentry = sentry();
         let raised = scanned(&mut sentry, 3, true);
-        let first = &raised[0];
-        assert_eq!((first.alarm.level, first.alarm.session), (Level::Certain, Some(7)));
-        assert!(
-            first.alarm.window_us.1 < 11_000_000 && why(&first.alarm).contains("connections in a second")
-        );
+        let (first, message) = &raised[0];
+        assert_eq!((first.level, first.session), (Level::Certain, Some(7)));
+        assert!(first.window_us.1 < 11_000_000 && why(first).contains("connections in a second"));
+        let read = Alarm::decode(message, |issuer, over, signature| {
+            issuer == "guard" && verify(&sentry.key.public(), over, signature).is_ok()
+        });
+        assert_eq!(read.as_ref(), Ok(first));
     }
 
     /// What ends at the switch: probes of neighbours are found, and what a suspect is kept from is no crime.
@@ -207,12 +220,31 @@ mod tests {
                 let now = Instant::from_nanos(flight.at_ms * 1_000_000);
                 Flight { peer, ..flight }.write(DEVICE, &mut bytes);
                 sentry.dropped(now, (DEVICE, 7, 3), &bytes, || true);
-                found.extend(sentry.found(now).into_iter().map(|raised| raised.alarm.level));
+                found.extend(sentry.found(now).into_iter().map(|(alarm, _)| alarm.level));
             }
             found
         };
         assert_eq!(probed(false).last(), Some(&Level::Certain));
         assert!(probed(true).is_empty());
+    }
+
+    /// The kind that is heard least: two weeks of it are enough, and who does still less is refused.
+    #[test]
+    fn a_kind_whose_model_would_judge_nobody_is_refused() {
+        let pool = (Ipv4Addr::new(10, 44, 0, 0), 14);
+        let key = || SoftKey::from_stream(&mut RngTree::new(1).stream("guard"));
+        let of = |kind| Sentry::of_kinds([(1, kind)].into_iter(), "guard", key, pool, &RngTree::new(1));
+        let wearable = of(kinds::WEARABLE).unwrap().unwrap();
+        assert!(wearable.models()[&1].is_armed() && wearable.models()[&1].is_seasoned());
+        const RARE: Habit = Habit::Datagram {
+            to: Host { name: "rare.example", pool: 1, ttl_s: 60, port: 5684 },
+            every_ms: 7_200_000,
+            jitter_pct: 10,
+            up: (48, 48),
+            down: (48, 48),
+        };
+        let error = of(Kind { name: "rare", habits: &[RARE], ..kinds::METER }).err();
+        assert!(matches!(error, Some(GuardError::Baseline { least: 1_000, .. })), "{error:?}");
     }
 
     #[test]

@@ -262,8 +262,8 @@ impl Firmware {
     ///
     /// # Errors
     /// Why the ledger does not vouch for it; where the power goes meanwhile.
-    pub fn vouched(&mut self, fresh: &mut Fresh, proof: &[u8]) -> Result<(), UpdateError> {
-        let proved = gate::proved(&self.trust, self.bank.height(), proof, &fresh.digest)?;
+    pub fn vouched(&mut self, fresh: &mut Fresh, proof: &[u8], now_ms: u64) -> Result<(), UpdateError> {
+        let proved = gate::proved(&self.trust, self.bank.height(), proof, &fresh.digest, now_ms)?;
         self.bank.saw(proved.height)?;
         fresh.release = Some(gate::permit(&self.trust, &proved, fresh.manifest.sequence)?);
         Ok(())

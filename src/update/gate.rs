@@ -3,23 +3,32 @@
 use super::{Trust, UpdateError};
 use crate::ledger::{ProvedRelease, ReleaseProof, ReleaseRecord};
 
-/// What the ledger has of a manifest as a whole: `proof` proves it, and `seen` is the last block that the device has seen.
+/// A proof of an older block proves nothing any more, in milliseconds: a day. A ledger that is quieter has somebody write to it.
+pub const PROOF_AGE_MAX_MS: u64 = 86_400_000;
+
+/// What the ledger has of a manifest as a whole: `proof` proves it, `seen` is the last block that the device has seen, and
+/// `now_ms` its clock, in milliseconds of Unix time.
 /// The block that proves it is to be remembered whatever the verdict is: who has seen a withdrawal is not shown what was
 /// before.
 ///
 /// # Errors
-/// Where the proof proves nothing, or is older than what was seen.
+/// Where the proof proves nothing, is older than what was seen, or too old altogether.
 pub fn proved(
     trust: &Trust,
     seen: u64,
     proof: &[u8],
     manifest: &[u8; 32],
+    now_ms: u64,
 ) -> Result<ProvedRelease, UpdateError> {
     let proof = ReleaseProof::parse(proof).map_err(UpdateError::Proof)?;
     let proved = proof.verify(&trust.ledger, manifest, trust.model, trust.component);
     let proved = proved.map_err(UpdateError::Proof)?;
-    match proved.height < seen {
-        true => Err(UpdateError::Stale { shown: proved.height, seen }),
+    if proved.height < seen {
+        return Err(UpdateError::Stale { shown: proved.height, seen });
+    }
+    let age_ms = now_ms.saturating_sub(proved.sealed_ms);
+    match age_ms > PROOF_AGE_MAX_MS {
+        true => Err(UpdateError::Aged { age_s: age_ms / 1_000, most_s: PROOF_AGE_MAX_MS / 1_000 }),
         false => Ok(proved),
     }
 }

@@ -28,7 +28,7 @@ pub use bank::{Bank, Installed, Progress, Untold};
 pub use campaign::{Campaign, Plan as CampaignPlan, Tally as CampaignTally, Turn};
 pub use firmware::{Boot, Firmware, Fresh, Need};
 pub use flash::{Flash, PowerLost};
-pub use gate::{permit, proved};
+pub use gate::{PROOF_AGE_MAX_MS, permit, proved};
 pub use image::{Behaviour, Image};
 pub use processor::{Fetch, Outcome, Target, run};
 pub use repository::{Offer, Vendor};
@@ -125,6 +125,16 @@ pub enum UpdateError {
         /// The last one that was seen.
         seen: u64,
     },
+    /// What the ledger is said to have was so too long ago.
+    #[error(
+        "what is shown of the ledger is {age_s} s old, and may be {most_s} s: its block may be the last before a withdrawal; the service has to show a newer one"
+    )]
+    Aged {
+        /// How old the block is.
+        age_s: u64,
+        /// How old it may be.
+        most_s: u64,
+    },
     /// The ledger has no such release.
     #[error("the ledger has no release with this manifest")]
     NotOnLedger,
@@ -170,7 +180,7 @@ impl UpdateError {
             Self::Image | Self::Large { .. } => Reason::ImageMismatch,
             Self::NotNewer { .. } | Self::BelowLeast { .. } => Reason::FirmwareOlder,
             Self::Failed => Reason::FirmwareFailedBefore,
-            Self::Proof(_) | Self::Stale { .. } => Reason::LedgerProofInvalid,
+            Self::Proof(_) | Self::Stale { .. } | Self::Aged { .. } => Reason::LedgerProofInvalid,
             Self::NotOnLedger => Reason::FirmwareNotOnLedger,
             Self::Withdrawn => Reason::FirmwareWithdrawn,
             Self::Mismatch { .. } => Reason::FirmwareMismatch,

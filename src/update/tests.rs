@@ -90,7 +90,7 @@ impl Lab {
     /// Takes `offer` as far as the ledger's word.
     fn fresh(&self, device: &mut Firmware, offer: &Offer) -> Result<Fresh, UpdateError> {
         let mut fresh = device.consider(&offer.envelope)?.expect("it is not what runs");
-        device.vouched(&mut fresh, &self.proof(offer.release.manifest))?;
+        device.vouched(&mut fresh, &self.proof(offer.release.manifest), self.at_s * 1_000)?;
         Ok(fresh)
     }
 
@@ -175,14 +175,14 @@ fn the_ledger_has_to_vouch_for_it() {
     lab.publish(&second.release);
     let offered = lab.proof(second.release.manifest);
     let mut fresh = lab.fresh(&mut device, &second).unwrap();
-    let stale = device.vouched(&mut fresh, &before);
+    let stale = device.vouched(&mut fresh, &before, lab.at_s * 1_000);
     assert_eq!(stale, Err(UpdateError::Stale { shown: 1, seen: 2 }));
     lab.withdraw(&second.release);
     assert_eq!(lab.fresh(&mut device, &second), Err(UpdateError::Withdrawn));
     // Whoever hides the withdrawal shows a block that is older than one that was seen.
-    let hidden = device.vouched(&mut fresh, &offered);
+    let hidden = device.vouched(&mut fresh, &offered, lab.at_s * 1_000);
     assert_eq!(hidden, Err(UpdateError::Stale { shown: 2, seen: 3 }));
-    assert!(matches!(device.vouched(&mut fresh, &[0xc0]), Err(UpdateError::Proof(_))));
+    assert!(matches!(device.vouched(&mut fresh, &[0xc0], lab.at_s * 1_000), Err(UpdateError::Proof(_))));
     // A device that has asked the ledger nothing installs nothing.
     let unasked = device.consider(&second.envelope).unwrap().unwrap();
     assert_eq!(device.need(&unasked), Err(UpdateError::NotOnLedger));
@@ -341,6 +341,112 @@ fn a_power_cut_while_it_falls_back_leaves_the_old() {
         assert_eq!(untold, (Some(Untold::FellBack), Some(mute.release.manifest)), "cut {cut}");
         assert_eq!(device.sequence(), 1, "cut {cut}");
     }
+}
+
+/// Who has never seen a newer block is not shown the last one before a withdrawal for ever.
+#[test]
+fn a_proof_of_an_old_block_proves_nothing() {
+    let mut lab = Lab::new();
+    let second = lab.offer(Image::good(2), 2);
+    lab.publish(&second.release);
+    let (mut device, proof) = (lab.device(0), lab.proof(second.release.manifest));
+    let mut vouched = |age_ms| {
+        let mut fresh = device.consider(&second.envelope).unwrap().unwrap();
+        device.vouched(&mut fresh, &proof, lab.at_s * 1_000 + age_ms)
+    };
+    assert_eq!(vouched(PROOF_AGE_MAX_MS + 999), Err(UpdateError::Aged { age_s: 86_400, most_s: 86_400 }));
+    assert_eq!(vouched(PROOF_AGE_MAX_MS), Ok(()));
+}
+
+/// A bit of the newer copy of the journal turns: the older one counts, and nothing of the newer one.
+#[test]
+fn a_journal_with_a_wrong_bit_is_not_believed() {
+    let lab = Lab::new();
+    let mut device = lab.device(0);
+    device.bank().saw(5).unwrap();
+    device.bank().saw(6).unwrap();
+    let flash = device.bank().flash().clone();
+    let copies = [0, 1].map(|copy| flash.read(flash::Area::Journal(copy)).to_vec());
+    let opened = |flash: &Flash| Bank::open(flash.clone()).map(|bank| bank.height());
+    assert_eq!(opened(&flash), Ok(6));
+    let bent = |copy: usize, at: usize| {
+        let mut flash = flash.clone();
+        let byte = copies[copy][at] ^ (1 << (at % 8));
+        flash.write(flash::Area::Journal(copy), at, &[byte]).unwrap();
+        flash
+    };
+    // The counter says which one is newer.
+    let newer = usize::from(opened(&bent(0, 0)) == Ok(6));
+    for at in 0..copies[newer].len() {
+        assert_eq!(opened(&bent(newer, at)), Ok(5), "bit of byte {at} of the newer copy");
+        assert_eq!(opened(&bent(1 - newer, at % copies[1 - newer].len())), Ok(6), "of the older one");
+    }
+    let mut both = bent(newer, 40);
+    both.write(flash::Area::Journal(1 - newer), 40, &[copies[1 - newer][40] ^ 1]).unwrap();
+    assert_eq!(opened(&both), Err(UpdateError::Bricked));
+}
+
+/// Another image takes the slot, and the power goes while it is erased: what was half there before is not there any more.
+#[test]
+fn a_slot_that_is_given_to_another_image_is_empty_whenever_the_power_goes() {
+    let lab = Lab::new();
+    let (first, other) = (lab.offer(Image::good(2), 2), lab.offer(Image::good(3), 3));
+    let installed = |offer: &Offer| Installed {
+        envelope: offer.envelope.clone(),
+        manifest: offer.release.manifest,
+        sequence: offer.release.sequence,
+        image: offer.release.image,
+        size: offer.image.len() as u64,
+    };
+    let half = offer_half(&first);
+    let mut whole = lab.device(0);
+    whole.bank().begin(&installed(&first)).unwrap();
+    whole.bank().append(&half).unwrap();
+    let before = whole.bank().flash().written();
+    whole.bank().clone().begin(&installed(&other)).unwrap();
+    for cut in 0..12 {
+        let mut bank = whole.bank().clone();
+        bank.flash().cut_after(cut);
+        let begun = bank.begin(&installed(&other));
+        let mut flash = bank.flash().clone();
+        flash.power_back();
+        let mut bank = Bank::open(flash).unwrap();
+        // Whatever is said to be there is there: the rest makes it whole.
+        let there = bank.begin(&installed(&first)).unwrap();
+        bank.append(&first.image[there as usize..]).unwrap();
+        assert_eq!(bank.finish(), Ok(()), "cut {cut} after {before} writes: {begun:?}");
+    }
+}
+
+fn offer_half(offer: &Offer) -> Vec<u8> {
+    offer.image[..offer.image.len() / 2].to_vec()
+}
+
+/// The digest is taken over what stands in the flash: another image of the same size is none.
+#[test]
+fn an_image_with_another_digest_is_not_finished_and_cannot_be_armed() {
+    let lab = Lab::new();
+    let offer = lab.offer(Image::good(2), 2);
+    let what = Installed {
+        envelope: offer.envelope.clone(),
+        manifest: offer.release.manifest,
+        sequence: 2,
+        image: offer.release.image,
+        size: offer.image.len() as u64,
+    };
+    let mut wrong = offer.image.to_vec();
+    wrong[SIZE / 2] ^= 1;
+    let mut device = lab.device(0);
+    let bank = device.bank();
+    assert_eq!(bank.begin(&what), Ok(0));
+    bank.append(&wrong).unwrap();
+    assert_eq!((bank.arm(), bank.finish()), (Err(UpdateError::Image), Err(UpdateError::Image)));
+    assert_eq!(bank.candidate(), None);
+    assert_eq!(bank.arm(), Err(UpdateError::Image));
+    assert!(!bank.holds(&what.image, None));
+    bank.begin(&what).unwrap();
+    bank.append(&offer.image).unwrap();
+    assert_eq!((bank.finish(), bank.arm()), (Ok(()), Ok(())));
 }
 
 #[test]

@@ -10,7 +10,7 @@
 //!   -65538: subject           ; a label of private use (RFC 8392 clause 9.1)
 //! }
 //! subject = {
-//!   1: uint,                  ; sequence, counted by the issuer from 1
+//!   1: uint,                  ; sequence, greater than that of the issuer's last alarm
 //!   2: 1 / 2 / 3,             ; from the network, from the device itself, from a peer of it
 //!   3: 1 / 2,                 ; suspect, certain
 //!   ? 4: uint,                ; session, the number that the network gave
@@ -30,6 +30,11 @@ use std::net::Ipv4Addr;
 
 use super::cbor::{CborError, Value};
 use super::cose::{CoseError, Sign1};
+
+/// Where a device POSTs an alarm of its own, at the registrar.
+pub const ALARM_PATH: &str = "/alarms";
+/// What it is (RFC 8392 clause 9.2).
+pub const ALARM_TYPE: &str = "application/cwt";
 
 const ISS: i64 = 1;
 const IAT: i64 = 6;
@@ -98,7 +103,7 @@ pub struct Alarm {
     pub issuer: String,
     /// When it was raised, in seconds of Unix time.
     pub issued_unix_s: u64,
-    /// Counted by the issuer from 1: one that is not greater than the last is an old alarm that comes again.
+    /// Counted by the issuer, from any number on: one that is not greater than the last is an old alarm that comes again.
     pub sequence: u64,
     /// Who has seen it.
     pub witness: Witness,

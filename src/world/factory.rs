@@ -18,6 +18,7 @@ use crate::device::ipa::Assistant;
 use crate::device::plan::{Act, Cut};
 use crate::device::power::{Battery, Powered};
 use crate::device::procedure::Procedure;
+use crate::device::sentinel::Sentinel;
 use crate::esim::pki::Pki;
 use crate::event::Actor;
 use crate::id::{Imei, Tac};
@@ -105,6 +106,8 @@ pub struct Factory {
     pub rng: RngTree,
     /// The card of the first device, where it is not a virtual one made for the run.
     pub card: Option<Box<dyn CardPort>>,
+    /// The models of the devices that carry a guard of their own.
+    pub models: BTreeMap<u32, Arc<cellbed_guard::Model>>,
 }
 
 /// The virtual card that device `number` of a run carries. `run` is the run's randomness, `trust_anchor` the root
@@ -188,7 +191,8 @@ impl Factory {
             Procedure::new(self.plan.clone(), application, assistant, battery.clone()),
             battery,
             rng,
-        ))
+        )
+        .guarded(self.models.get(&number).map(|model| Sentinel::new(model))))
     }
 
     /// A genuine card that no device of the run has, switched on: with its own identity and keys, of the profile of device

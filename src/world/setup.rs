@@ -103,6 +103,8 @@ pub struct DeviceSetup {
     pub update_fault: Option<UpdateFault>,
     /// What the network's guard has learned that it does; nobody judges it where there is none.
     pub kind: Option<Kind>,
+    /// Whether it carries the guard itself as well.
+    pub own_guard: bool,
 }
 
 /// One base station, as the bench wants it.
@@ -241,6 +243,9 @@ impl World {
             }
             None => (None, None),
         };
+        let kinds = (1..).zip(&setup.devices).filter_map(|(number, device)| Some((number, device.kind?)));
+        let key = || sentry(&rng).counted(&tally);
+        let watcher = Sentry::of_kinds(kinds, SENTRY, key, UE_POOL, &rng.branch("guard"))?;
         let factory = Factory {
             blueprints: setup.devices.iter().map(blueprint).collect(),
             plan: setup.plan.clone(),
@@ -253,6 +258,7 @@ impl World {
             providers: Providers::new(&tally),
             rng: rng.clone(),
             card: setup.card,
+            models: own_guards(&setup.devices, watcher.as_ref()),
         };
         let chain = Chain::new(ledger.into());
         let standing = chain.watch();
@@ -268,6 +274,7 @@ impl World {
             updates,
             inventory,
             chain,
+            accused: Vec::new(),
         };
         let deceived = (1..).zip(&setup.devices).filter(|(_, device)| device.rogue_cloud);
         let deceived: BTreeSet<u32> = deceived.map(|(number, _)| number).collect();
@@ -293,9 +300,6 @@ impl World {
         epc.follow(ISSUER, orders.public());
         controller.follow(ISSUER, orders.public());
         let sessions = Sessions::new(networks, holders, &tally);
-        let kinds = (1..).zip(&setup.devices).filter_map(|(number, device)| Some((number, device.kind?)));
-        let key = || sentry(&rng).counted(&tally);
-        let watcher = Sentry::of_kinds(kinds, SENTRY, key, UE_POOL, &rng.branch("guard"))?;
         let services = Services::new(offices, servers, sessions, orders, clock, MTU, rng.branch("services"));
         let services = match rogue {
             Some((deceived, servers)) => services.with_rogue(deceived, servers),
@@ -326,6 +330,13 @@ impl World {
         }));
         Ok(world)
     }
+}
+
+/// The models of the devices that carry a guard of their own, by number.
+fn own_guards(devices: &[DeviceSetup], watcher: Option<&Sentry>) -> BTreeMap<u32, Arc<cellbed_guard::Model>> {
+    let models = watcher.map(Sentry::models).into_iter().flatten();
+    let carries = |number: u32| devices.get(number as usize - 1).is_some_and(|device| device.own_guard);
+    models.filter(|(number, _)| carries(**number)).map(|(number, model)| (*number, model.clone())).collect()
 }
 
 /// What the guard of the network signs its alarms with.

@@ -17,7 +17,7 @@ use cellbed::net::{PlainStream, TlsStream};
 use cellbed::services::ServiceInput;
 use cellbed::services::guard::{Cause, Deed, OperatorAct};
 use cellbed::services::orders::ISSUER;
-use cellbed::wire::alarm::{Alarm, Level, Witness};
+use cellbed::wire::alarm::{ALARM_PATH, ALARM_TYPE, Alarm, Level, Witness};
 use cellbed::wire::http::{Limits, Request, ResponseParser};
 use cellbed::wire::order::{Grounds, Inbox, Order, Verdict};
 use cellbed::world::acts::{PlannedAct, When};
@@ -277,6 +277,58 @@ fn an_alarm_that_is_forged_comes_again_or_names_nobody_does_nothing() {
     let refused = told.iter().filter_map(|note| note.split_once("alarm refused reason=")).map(|(_, why)| why);
     let words: Vec<_> = refused.map(|why| why.split(' ').next().unwrap()).collect();
     assert_eq!(words, ["bad-signature", "bad-signature", "no-session", "replayed", "replayed", "malformed"]);
+}
+
+/// A device accuses itself in its own session, with the key that the ledger has of it, under its own name, and once: that
+/// restricts it, and nobody else's word does.
+#[test]
+fn a_device_accuses_itself_and_nobody_else() {
+    let (subject, other) = (Subject::new(2), Subject::new(3));
+    let lab =
+        Lab::new().ordered(&subject, true).registered(&subject).ordered(&other, true).registered(&other);
+    let mut open = lab.open();
+    let own = Alarm {
+        issuer: subject.name().to_string(),
+        issued_unix_s: EPOCH_UNIX_S,
+        sequence: 5,
+        witness: Witness::Device,
+        level: Level::Certain,
+        session: None,
+        address: subject.ip,
+        evidence: [0xee; 32],
+        window_us: (0, 10_000_000),
+        features: 0,
+        residuals: 0,
+        instant: 4,
+    };
+    let mut told = |who: &Subject, alarm: &Alarm, key: &SoftKey| {
+        let token = alarm.encode(|message| key.sign(message));
+        let request = Request::new("POST", ALARM_PATH, "registrar.cellbed.test").body(ALARM_TYPE, token);
+        let status = open.register(who, &request).status;
+        (status, std::mem::take(&mut open.offices.accused).len())
+    };
+    let refused = (403, 0);
+    assert_eq!(told(&subject, &own, &other.key), refused, "another key");
+    assert_eq!(told(&other, &own, &subject.key), refused, "in a session of another device");
+    let of_other = Alarm { issuer: other.name().to_string(), ..own.clone() };
+    assert_eq!(told(&subject, &of_other, &subject.key), refused, "under another name");
+    for bent in [
+        Alarm { witness: Witness::Network, ..own.clone() },
+        Alarm { address: other.ip, ..own.clone() },
+        Alarm { sequence: 0, ..own.clone() },
+    ] {
+        assert_eq!(told(&subject, &bent, &subject.key), refused, "{bent:?}");
+    }
+    assert_eq!(told(&subject, &own, &subject.key), (204, 1));
+    assert_eq!(told(&subject, &own, &subject.key), refused, "again");
+    assert_eq!(told(&subject, &Alarm { sequence: 4, ..own.clone() }, &subject.key), refused, "an older one");
+    assert_eq!(told(&subject, &Alarm { sequence: 6, ..own.clone() }, &subject.key), (204, 1));
+    let stranger = Subject::new(4);
+    assert_eq!(told(&stranger, &own, &subject.key), refused, "who was never ordered");
+    let get = Request::new("GET", ALARM_PATH, "registrar.cellbed.test");
+    assert_eq!(open.register(&subject, &get).status, 405);
+    let kept: Vec<_> = open.offices.guard.evidence().map(|alarm| alarm.sequence).collect();
+    assert_eq!(kept, [5, 6]);
 }
 
 /// One device that has nothing to do for a while after it has reported, and reports again.

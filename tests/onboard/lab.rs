@@ -308,6 +308,7 @@ impl Lab {
             updates: None,
             inventory: self.inventory,
             chain: Chain::new(self.ledger.into()),
+            accused: Vec::new(),
         }
     }
 

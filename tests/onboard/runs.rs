@@ -56,6 +56,7 @@ pub fn setup(devices: u32) -> Setup {
         dialect: Dialect::default(),
         update_fault: None,
         kind: None,
+        own_guard: false,
     };
     Setup {
         name: "test".into(),
@@ -281,6 +282,7 @@ fn a_step_is_given_up_at_its_time_limit() {
         providers: cellbed::crypto::tls::Providers::new(&Tally::new()),
         rng: RngTree::new(7),
         card: None,
+        models: BTreeMap::new(),
     };
     assert!(factory.build(0).is_err() && factory.build(2).is_err());
     let mut device = factory.build(1).unwrap();

@@ -4,10 +4,12 @@
 mod at_lines;
 mod card_apdus;
 mod certificates;
+mod conn_log;
 pub mod device;
 mod euicc_store_data;
 pub mod frames;
 mod gtp_u;
+mod guard;
 mod http;
 mod kept;
 pub mod ledger_records;
@@ -43,9 +45,11 @@ pub const TARGETS: &[Target] = &[
     Target { name: "at_lines", run: at_lines::run, longest: 1024 },
     Target { name: "card_apdus", run: card_apdus::run, longest: 4096 },
     Target { name: "certificates", run: certificates::run, longest: 4096 },
+    Target { name: "conn_log", run: conn_log::run, longest: 4096 },
     Target { name: "device", run: device::run, longest: 16_384 },
     Target { name: "euicc_store_data", run: euicc_store_data::run, longest: 4096 },
     Target { name: "gtp_u", run: gtp_u::run, longest: 512 },
+    Target { name: "guard", run: guard::run, longest: 4096 },
     Target { name: "http", run: http::run, longest: 4096 },
     Target { name: "ledger_records", run: ledger_records::run, longest: 16_384 },
     Target { name: "mqtt", run: mqtt::run, longest: 2048 },

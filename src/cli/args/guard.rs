@@ -14,7 +14,7 @@ pub struct GuardArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum GuardVerb {
-    /// Tell life from attacks on generated traffic, and say how well that went
+    /// Tell life from attacks on generated traffic or on connection logs, and say how well that went
     Eval(GuardEvalArgs),
     /// Learn a model of a device of generated traffic
     Train(GuardTrainArgs),
@@ -37,9 +37,13 @@ pub struct GuardEvalArgs {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=365))]
     pub days: u32,
 
-    /// Which kinds and attacks: those that the guard was designed with, those that were written when it was frozen, or those of another hand
+    /// Which kinds and attacks: those that the guard was designed with, those that were written when it was frozen, those of another hand, or drawn ones
     #[arg(long, value_enum, default_value_t = GuardSet::Evaluation)]
     pub set: GuardSet,
+
+    /// Judge connection logs of Zeek with labels instead, as IoT-23 has them: the files in this folder whose names end in .labeled or .csv
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath, conflicts_with_all = ["devices", "baseline_days", "days", "set", "rates"])]
+    pub conn_log: Option<PathBuf>,
 
     /// Vary the rate of exfiltration from 1 byte a second to 100 kB/s as well
     #[arg(long)]
@@ -62,6 +66,8 @@ pub enum GuardSet {
     Evaluation,
     /// What somebody wrote who knew neither its features nor its limits
     OtherHand,
+    /// What nobody has chosen: drawn from the seed
+    Drawn,
 }
 
 #[derive(Debug, Args)]

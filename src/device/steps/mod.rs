@@ -2,6 +2,7 @@
 //! and not from what it remembers, what there is left to do. So a device whose power was cut comes back as itself.
 
 mod attach;
+mod cry;
 mod detach;
 mod download;
 mod enable;
@@ -12,6 +13,7 @@ mod register;
 mod report;
 mod update;
 
+pub use cry::Cries;
 pub use flow::Flow;
 use serde::de::DeserializeOwned;
 

@@ -94,7 +94,7 @@ impl Task for Update {
                 None => self.stage.back_to(Stage::ProofAsked(fresh)),
                 Some(response) if response.is_success() => {
                     let firmware = firmware_of(cx.application)?;
-                    firmware.vouched(&mut fresh, &response.body)?;
+                    firmware.vouched(&mut fresh, &response.body, cx.now.unix_s() * 1_000)?;
                     let number = cx.application.number;
                     note(number, "the ledger vouches for the release", sequence_of(&fresh), out);
                     self.stage.fetch(cx.application, link, fresh, out)?

@@ -5,6 +5,7 @@
 //! before them. An attack branches off the life and is thrown away, so that the days themselves stay clean.
 
 mod bound;
+pub mod flows;
 mod table;
 
 use std::collections::BTreeSet;
@@ -191,8 +192,8 @@ struct Subject {
 
 /// What became of one attack.
 struct Run {
-    class: &'static str,
-    kind: &'static str,
+    class: String,
+    kind: String,
     seen: Seen,
     by_counters: bool,
     by_model: bool,
@@ -289,47 +290,63 @@ impl Subject {
         let end_ms = begin_ms + lasts_ms(attack);
         let flights = attack.flights(tree, self.course.life.cloud(), begin_ms, end_ms);
         let last_ms = flights.last().map_or(end_ms, |flight| flight.at_ms);
-        let (mut course, mut guard) = (self.course.clone(), self.guard.clone());
-        let mut run = Run {
-            class: attack.class(),
-            kind: self.kind,
-            seen: Seen::default(),
-            by_counters: false,
-            by_model: false,
-            suspected_without_novelty: false,
-            suspected_after_ms: None,
-            isolated_after_ms: None,
-        };
-        let (mut bad, mut bytes) = (BTreeSet::new(), Vec::new());
-        let mut findings = Vec::new();
-        let mut keep = |finding| findings.push(finding);
-        for (flight, is_bad) in Merged::new(course.until(last_ms + TAIL_MS), flights.into_iter()) {
+        let mut course = self.course.clone();
+        let mut bytes = Vec::new();
+        let merged = Merged::new(course.until(last_ms + TAIL_MS), flights.into_iter());
+        let packets = merged.filter_map(|(flight, is_bad)| {
             flight.write(DEVICE, &mut bytes);
-            let Ok(packet) = Packet::parse(&bytes, DEVICE.into()) else { continue };
-            if is_bad {
-                bad.insert(flight.at_ms / WINDOW_MS);
-            }
-            guard.packet(flight.at_ms, &packet, &self.model, &mut keep);
-        }
-        guard.tick(last_ms + TAIL_MS, &self.model, &mut keep);
-        run.seen.windows = bad.len() as u64;
-        let mut instant_ms = None;
-        for finding in findings.iter().filter(|finding| finding.end_ms >= begin_ms) {
-            let after_ms = finding.end_ms - begin_ms;
-            run.suspected_after_ms.get_or_insert(after_ms);
-            if finding.level == Level::Certain {
-                run.isolated_after_ms.get_or_insert(after_ms);
-            }
-            run.by_counters |= finding.features != 0 || finding.instant != 0;
-            run.by_model |= finding.residuals != 0;
-            run.suspected_without_novelty |=
-                (finding.features | finding.residuals) & !NOVELTY != 0 || finding.instant != 0;
-            if bad.contains(&(finding.begin_ms / WINDOW_MS)) {
-                run.seen.add(finding, &mut instant_ms);
-            }
-        }
-        run
+            let packet = Packet::parse(&bytes, DEVICE.into()).ok()?;
+            Some((flight.at_ms, packet, is_bad))
+        });
+        let names = (attack.class().to_owned(), self.kind.to_owned());
+        laid_over(names, self.guard.clone(), &self.model, packets, (begin_ms, last_ms))
     }
+}
+
+/// What a guard finds in `packets`, each with its moment and whether it is of the attack, which goes from a moment to another.
+fn laid_over(
+    (class, kind): (String, String),
+    mut guard: Guard,
+    model: &Model,
+    packets: impl Iterator<Item = (u64, Packet, bool)>,
+    (begin_ms, last_ms): (u64, u64),
+) -> Run {
+    let mut run = Run {
+        class,
+        kind,
+        seen: Seen::default(),
+        by_counters: false,
+        by_model: false,
+        suspected_without_novelty: false,
+        suspected_after_ms: None,
+        isolated_after_ms: None,
+    };
+    let (mut bad, mut findings) = (BTreeSet::new(), Vec::new());
+    let mut keep = |finding| findings.push(finding);
+    for (at_ms, packet, is_bad) in packets {
+        if is_bad {
+            bad.insert(at_ms / WINDOW_MS);
+        }
+        guard.packet(at_ms, &packet, model, &mut keep);
+    }
+    guard.tick(last_ms + TAIL_MS, model, &mut keep);
+    run.seen.windows = bad.len() as u64;
+    let mut instant_ms = None;
+    for finding in findings.iter().filter(|finding| finding.end_ms >= begin_ms) {
+        let after_ms = finding.end_ms - begin_ms;
+        run.suspected_after_ms.get_or_insert(after_ms);
+        if finding.level == Level::Certain {
+            run.isolated_after_ms.get_or_insert(after_ms);
+        }
+        run.by_counters |= finding.features != 0 || finding.instant != 0;
+        run.by_model |= finding.residuals != 0;
+        run.suspected_without_novelty |=
+            (finding.features | finding.residuals) & !NOVELTY != 0 || finding.instant != 0;
+        if bad.contains(&(finding.begin_ms / WINDOW_MS)) {
+            run.seen.add(finding, &mut instant_ms);
+        }
+    }
+    run
 }
 
 /// How long an attack is kept up: loud ones need no hour.
@@ -398,7 +415,7 @@ mod tests {
             kinds: vec![kinds::LIGHT],
             attacks: vec![attack::DESIGN[0], attack::DESIGN[1], attack::DESIGN[3]],
             devices: 1,
-            baseline_days: 3,
+            baseline_days: 14,
             days: 1,
             with_rates: false,
         };

@@ -8,7 +8,7 @@ use super::{Attack, Benign, Class, Rate, Report, Run, poisson_upper, proportion_
 pub(super) fn classes(runs: &[Run]) -> Vec<Class> {
     let mut by_class: BTreeMap<&str, Vec<&Run>> = BTreeMap::new();
     for run in runs {
-        by_class.entry(run.class).or_default().push(run);
+        by_class.entry(&run.class).or_default().push(run);
     }
     by_class.into_iter().map(|(name, runs)| class(name, &runs)).collect()
 }
@@ -45,7 +45,7 @@ pub(super) fn rates(rated: &[(Attack, Run)]) -> Vec<Rate> {
             Attack::Bulk { bytes_per_s, .. } | Attack::DnsExfil { bytes_per_s } => *bytes_per_s,
             _ => continue,
         };
-        by_rate.entry((run.class, bytes_per_s)).or_default().push(run);
+        by_rate.entry((&run.class, bytes_per_s)).or_default().push(run);
     }
     let rate = |((attack, bytes_per_s), runs): ((&str, u32), Vec<&Run>)| Rate {
         attack: attack.to_owned(),
@@ -103,43 +103,7 @@ impl fmt::Display for Report {
             "restrictions"
         )?;
         self.benign.iter().try_for_each(|row| benign(f, row))?;
-        writeln!(f, "\nattacks, windows / incidents found, %; medians in seconds")?;
-        writeln!(
-            f,
-            "{:<13} {:>9} {:>13} {:>13} {:>13} {:>13} {:>14} {:>9} {:>9} missed on",
-            "class",
-            "incidents",
-            "counters",
-            "model",
-            "suspected",
-            "isolated",
-            "no novelty",
-            "suspected",
-            "isolated",
-        )?;
-        for row in &self.classes {
-            let pair = |windows: u64, incidents: u32| {
-                format!(
-                    "{}/{}",
-                    percent(windows, row.seen.windows),
-                    percent(incidents.into(), row.incidents.into())
-                )
-            };
-            writeln!(
-                f,
-                "{:<13} {:>9} {:>13} {:>13} {:>13} {:>13} {:>14} {:>9} {:>9} {}",
-                row.class,
-                row.incidents,
-                pair(row.seen.counters, row.by_counters),
-                pair(row.seen.model, row.by_model),
-                pair(row.seen.either, row.suspected),
-                pair(row.seen.both, row.isolated),
-                pair(row.seen.either_without_novelty, row.suspected_without_novelty),
-                seconds(row.suspected_after_ms),
-                seconds(row.isolated_after_ms),
-                row.missed_on.join(" "),
-            )?;
-        }
+        attacks(f, &self.classes)?;
         if self.rates.is_empty() {
             return Ok(());
         }
@@ -166,6 +130,48 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
+}
+
+/// The table of attacks.
+pub(super) fn attacks(f: &mut fmt::Formatter<'_>, classes: &[Class]) -> fmt::Result {
+    writeln!(f, "\nattacks, windows / incidents found, %; medians in seconds")?;
+    writeln!(
+        f,
+        "{:<13} {:>9} {:>13} {:>13} {:>13} {:>13} {:>14} {:>9} {:>9} missed on",
+        "class",
+        "incidents",
+        "counters",
+        "model",
+        "suspected",
+        "isolated",
+        "no novelty",
+        "suspected",
+        "isolated",
+    )?;
+    for row in classes {
+        let pair = |windows: u64, incidents: u32| {
+            format!(
+                "{}/{}",
+                percent(windows, row.seen.windows),
+                percent(incidents.into(), row.incidents.into())
+            )
+        };
+        writeln!(
+            f,
+            "{:<13} {:>9} {:>13} {:>13} {:>13} {:>13} {:>14} {:>9} {:>9} {}",
+            row.class,
+            row.incidents,
+            pair(row.seen.counters, row.by_counters),
+            pair(row.seen.model, row.by_model),
+            pair(row.seen.either, row.suspected),
+            pair(row.seen.both, row.isolated),
+            pair(row.seen.either_without_novelty, row.suspected_without_novelty),
+            seconds(row.suspected_after_ms),
+            seconds(row.isolated_after_ms),
+            row.missed_on.join(" "),
+        )?;
+    }
+    Ok(())
 }
 
 fn benign(f: &mut fmt::Formatter<'_>, row: &Benign) -> fmt::Result {

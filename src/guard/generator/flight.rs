@@ -65,6 +65,11 @@ pub struct Flight {
 impl Flight {
     /// Writes the IPv4 packet of the device with the address `device` into `out`, in place of what is in it.
     pub fn write(&self, device: Ipv4Addr, out: &mut Vec<u8>) {
+        self.write_at(device, (1, 1), out);
+    }
+
+    /// The same; a segment has the sequence number and the acknowledgement `numbers`.
+    pub fn write_at(&self, device: Ipv4Addr, numbers: (u32, u32), out: &mut Vec<u8>) {
         out.clear();
         let (from, to) = if self.up { (device, self.peer) } else { (self.peer, device) };
         let protocol = match self.content {
@@ -80,8 +85,8 @@ impl Flight {
         match &self.content {
             Content::Tcp { flags, bytes } => {
                 out.extend(ports.iter().flat_map(|port| port.to_be_bytes()));
-                // Sequence numbers are of nobody's concern here.
-                out.extend([0, 0, 0, 1, 0, 0, 0, if flags & ACK != 0 { 1 } else { 0 }]);
+                let acknowledged = if flags & ACK != 0 { numbers.1 } else { 0 };
+                out.extend([numbers.0, acknowledged].into_iter().flat_map(u32::to_be_bytes));
                 out.extend([0x50, *flags, 0xff, 0xff, 0, 0, 0, 0]);
                 out.resize(out.len() + usize::from(*bytes), 0);
             }

@@ -2,6 +2,7 @@
 //! reaches a network: what is generated exists in the memory of a run.
 
 pub mod attack;
+pub mod drawn;
 pub mod evaluation;
 pub mod flight;
 pub mod kinds;

@@ -75,6 +75,7 @@ impl Run {
                 dialect: device.iot_safe,
                 update_fault: scenario.fault_of(device.number).and_then(FaultKind::of_update),
                 kind: device.kind.map(DeviceKind::life),
+                own_guard: device.own_guard,
             })
         });
         Setup {

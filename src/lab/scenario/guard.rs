@@ -106,8 +106,16 @@ impl Scenario {
     }
 }
 
-/// Notes every attack in `document` of a device that does not exist.
+/// Notes every attack in `document` of a device that does not exist, and every guard of a device without a model.
 pub(super) fn check(scenario: &Scenario, document: &mut Document<'_>) {
+    for (i, group) in scenario.device.iter().enumerate() {
+        if group.own_guard && group.kind.is_none() {
+            let span = document.root().key("device").item(i).key("own_guard").span();
+            let message = "a guard of a device has nothing to judge by: its group has no `kind`";
+            let help = Some("say of which `kind` these devices are".to_owned());
+            document.problem(span, message, "there is no model for it", help);
+        }
+    }
     for (i, entry) in scenario.steps.iter().enumerate() {
         if let Entry::Between(between) = entry
             && let Some(assault) = &between.attack

@@ -250,6 +250,10 @@ pub struct DeviceGroup {
     /// What they do all day. The network's guard has learned it, and has who does otherwise cut off. Default: nobody judges
     /// them.
     pub kind: Option<DeviceKind>,
+    /// Whether they carry the guard themselves as well: such a device acts on its own alarm before the network does. Needs a
+    /// `kind`.
+    #[serde(default)]
+    pub own_guard: bool,
 }
 
 impl DeviceGroup {
@@ -442,6 +446,8 @@ pub struct Device {
     pub iot_safe: Dialect,
     /// What it does all day, where the guard has learned it.
     pub kind: Option<DeviceKind>,
+    /// Whether it carries the guard itself as well.
+    pub own_guard: bool,
 }
 
 impl Scenario {
@@ -501,6 +507,7 @@ impl Scenario {
                     tac: group.tac.as_deref().and_then(|tac| tac.parse().ok()),
                     iot_safe: group.iot_safe,
                     kind: group.kind,
+                    own_guard: group.own_guard,
                 });
             }
         }

@@ -240,7 +240,8 @@ fn unknown_keys_are_named_all_at_once_with_their_nearest() {
     6 │ cont = 2
       ╰────
      help: did you mean `profile`? known here: `profile`, `count`, `allow`, `subscribed`,
-           `start_ms`, `interval_ms`, `clone_of`, `eum`, `model`, `tac`, `iot_safe`, `kind`
+           `start_ms`, `interval_ms`, `clone_of`, `eum`, `model`, `tac`, `iot_safe`,
+           `kind`, `own_guard`
      × unknown key `cont` in `device` 1
       ╭─[lab/scenarios/trial.toml:6:1]
     5 │ profil = "lte-test"
@@ -249,7 +250,8 @@ fn unknown_keys_are_named_all_at_once_with_their_nearest() {
       ·   ╰── not a key here
       ╰────
      help: did you mean `count`? known here: `profile`, `count`, `allow`, `subscribed`,
-           `start_ms`, `interval_ms`, `clone_of`, `eum`, `model`, `tac`, `iot_safe`, `kind`
+           `start_ms`, `interval_ms`, `clone_of`, `eum`, `model`, `tac`, `iot_safe`,
+           `kind`, `own_guard`
     "##);
 }
 
