@@ -77,7 +77,7 @@ pub enum Verb {
     /// Check scenarios, benches and SIM profiles without running them
     #[command(after_long_help = exit::help())]
     Check(CheckArgs),
-    /// Show or verify the ledger of a run, or erase whose a record on it is
+    /// Show or verify the ledger of a run, cut a device off by it, or erase whose a record on it is
     Ledger(LedgerArgs),
     /// Check that every device of a run has one key, one certificate and one subscription
     #[command(after_long_help = exit::help())]

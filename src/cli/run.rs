@@ -61,6 +61,9 @@ fn set_up(args: &RunArgs) -> Result<Run, LabError> {
     if args.no_key_log || args.key_log {
         run.bench.capture.key_log = Some(args.key_log);
     }
+    if args.live {
+        run = run.live();
+    }
     let stop = interrupt::flag().map_err(LabError::Signals)?;
     Ok(run.with_join_socket(args.join_socket.clone()).with_stop(stop).with_tell(|line| terminal::note(line)))
 }

@@ -7,6 +7,7 @@ mod conform;
 pub mod diagnostic;
 mod document;
 pub mod held;
+pub mod operate;
 mod provenance;
 mod recorder;
 mod redaction;
@@ -24,7 +25,7 @@ use document::Document;
 pub use bench::Bench;
 pub use catalogue::ProfileInfo;
 pub use diagnostic::Diagnostic;
-pub use run::{Finished, JOIN_SOCKET, Run, Screen, ledger_place};
+pub use run::{CONTROL_SOCKET, Finished, JOIN_SOCKET, Run, Screen, ledger_place};
 pub use scenario::Scenario;
 pub use verdict::{Judge, Judgement};
 

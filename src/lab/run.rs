@@ -58,6 +58,8 @@ use files::{KeyLogFile, NamedFile};
 
 /// Where nodes of other processes join, unless somebody says another place.
 pub const JOIN_SOCKET: &str = "runs/join.sock";
+/// Where operators speak to a run that goes on in real time, in its folder.
+pub const CONTROL_SOCKET: &str = "control.sock";
 /// How long they may take.
 const JOIN_WITHIN: Duration = Duration::from_secs(60);
 
@@ -82,6 +84,8 @@ pub struct Run {
     package: Option<Package>,
     /// Where nodes of other processes join.
     join_socket: PathBuf,
+    /// Whether it goes on in real time, so that operators can speak to it.
+    live: bool,
     /// Raised where the run is to come to its end.
     stop: Arc<AtomicBool>,
     /// The command that does the same again.
@@ -111,6 +115,8 @@ struct Aside<'a> {
     scales: Option<&'a mut Scales>,
     /// Where and when the run is.
     provenance: Option<Provenance>,
+    /// Where operators speak to it.
+    control: Option<PathBuf>,
 }
 
 /// What a run has left behind.
@@ -154,8 +160,8 @@ impl Run {
         let package = scenario.esim.as_ref().and_then(|plan| plan.package.as_ref());
         let package = package.map(|name| catalogue::package(&folder.join(name))).transpose()?;
         let join_socket = PathBuf::from(JOIN_SOCKET);
-        let stop = Arc::default();
-        Ok(Self { scenario, bench, profiles, package, join_socket, stop, rerun, tell: |_| (), read })
+        let (stop, live) = (Arc::default(), false);
+        Ok(Self { scenario, bench, profiles, package, join_socket, live, stop, rerun, tell: |_| (), read })
     }
 
     /// The same with another number of devices.
@@ -183,6 +189,14 @@ impl Run {
     /// The same with another place for nodes of other processes to join at.
     pub fn with_join_socket(mut self, socket: PathBuf) -> Self {
         self.join_socket = socket;
+        self
+    }
+
+    /// The same in real time, with a socket in its folder at which operators speak to it: such a run is no function of its
+    /// seed.
+    pub fn live(mut self) -> Self {
+        self.live = true;
+        self.rerun.push_str(" --live");
         self
     }
 
@@ -226,7 +240,10 @@ impl Run {
                     Some("unproved: a card without keys of the operator is believed unseen".to_owned())
                 }
             },
-            outside: self.outside().iter().map(Actor::to_string).collect(),
+            outside: {
+                let operator = self.live.then(|| "operator".to_owned());
+                self.outside().iter().map(Actor::to_string).chain(operator).collect()
+            },
             seed: self.scenario.seed,
             rat: self.scenario.rat,
             devices: self.scenario.device_count(),
@@ -276,7 +293,7 @@ impl Run {
         views: &mut [Box<dyn View + '_>],
         aside: Aside<'_>,
     ) -> Result<RunSummary, LabError> {
-        let Aside { mut screen, books, scales, provenance } = aside;
+        let Aside { mut screen, books, scales, provenance, control } = aside;
         let (watch, cpu) = (Stopwatch::start(), thread_cpu_time());
         let tally = Tally::new();
         let facts = self.facts();
@@ -338,12 +355,12 @@ impl Run {
         // What a time limit cuts short is not done, which is all that the judge has to know.
         let stop = || self.stop.load(Ordering::Relaxed);
         let ended = match self.outside() {
-            outside if outside.is_empty() => {
+            outside if outside.is_empty() && !self.live => {
                 world.run_unless(&stop, limit, &mut sink).map_err(DriveError::World)
             }
             outside => {
                 let socket = self.join_socket.clone();
-                let driving = Driving { limit, outside, socket, join_within: JOIN_WITHIN };
+                let driving = Driving { limit, outside, socket, join_within: JOIN_WITHIN, control };
                 drive(&mut world, &driving, &stop, &mut sink, &mut |line| (self.tell)(&line))
             }
         };
@@ -424,7 +441,14 @@ impl Run {
         let screen = screen.map(|Screen { out, style }| Terminal::new(out, &facts, style)).transpose();
         let screen = screen.map_err(LabError::Output)?.map(|terminal| Box::new(terminal) as Box<dyn View>);
         let books: Box<dyn Write> = Box::new(file(BOOKS)?);
-        let aside = Aside { screen, books: Some(books), scales: None, provenance: Some(provenance) };
+        let control = self.live.then(|| folder.path().join(CONTROL_SOCKET));
+        if let Some(control) = &control {
+            // From now on it is the newest run: `runs/last` is where it is spoken to.
+            folder.publish()?;
+            (self.tell)(&format!("operators speak to this run at {}", control.display()));
+        }
+        let aside =
+            Aside { screen, books: Some(books), scales: None, provenance: Some(provenance), control };
         let certificates = Box::new(LineIndex(folder.file(CERTIFICATES)?));
         let places = Places { card, ledger: place, certificates: Some(certificates) };
         let summary = self.simulate_with(places, key_log, &mut views, aside);

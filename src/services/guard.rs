@@ -44,7 +44,7 @@ impl Deed {
     }
 
     /// The function of the contract.
-    fn call(self) -> &'static str {
+    pub fn call(self) -> &'static str {
         match self {
             Self::RevokeCertificate => "revokeCertificate",
             other => other.name(),
@@ -59,7 +59,7 @@ impl Deed {
     }
 
     /// The reason where nobody gives one.
-    pub(super) fn usual(self) -> Cause {
+    pub fn usual(self) -> Cause {
         match self {
             Self::Quarantine => Cause::CertificateHold,
             Self::Release => Cause::Unspecified,
@@ -88,6 +88,28 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Unspecified,
+        Self::KeyCompromise,
+        Self::Superseded,
+        Self::CessationOfOperation,
+        Self::CertificateHold,
+        Self::PrivilegeWithdrawn,
+    ];
+
+    /// The name that scenarios and the command line use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::KeyCompromise => "key-compromise",
+            Self::Superseded => "superseded",
+            Self::CessationOfOperation => "cessation-of-operation",
+            Self::CertificateHold => "certificate-hold",
+            Self::PrivilegeWithdrawn => "privilege-withdrawn",
+        }
+    }
+
     /// The reason as the ledger has it.
     pub fn on_ledger(self) -> Reason {
         match self {
@@ -117,6 +139,9 @@ pub const ALARM_TAKEN: &str = "alarm taken";
 
 /// What is told where an operator acts.
 pub const OPERATOR_ACTS: &str = "operator acts";
+
+/// What is told where the ledger does not do what the office has asked for.
+pub const LEDGER_REFUSES: &str = "the ledger refuses";
 
 /// How many alarms of one device are looked at at once, and after which time one more.
 const ALARMS: u32 = 8;
@@ -350,7 +375,7 @@ impl Office for Guard {
                 ("reason", reason.to_owned()),
                 ("detail", detail),
             ];
-            cx.note(Actor::GUARD, "the ledger refuses", fields);
+            cx.note(Actor::GUARD, LEDGER_REFUSES, fields);
         }
         Ok(())
     }

@@ -289,10 +289,7 @@ impl World {
             Delivery::Timer(host) => self.wake(host, sink),
             Delivery::Told(number, told) => self.give(Host::Device(number), Input::Told(told), sink),
             Delivery::Link { number, up } => self.set_link(number, up, sink),
-            Delivery::Act(act) => match self.hosts.get(&Actor::GUARD) {
-                Some(place) => self.give(Host::Node(*place), Input::Operator(act), sink),
-                None => Ok(()),
-            },
+            Delivery::Act(act) => self.operate(act, sink),
             Delivery::Emit(event) => {
                 self.emit(self.now, event.body, event.device, sink);
                 Ok(())

@@ -27,7 +27,7 @@ use crate::event::Actor;
 use crate::guard::generator::Kind;
 use crate::id::{DeviceName, Imei, Plmn, Tac};
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
-use crate::ledger::{Account, Genesis, Ledger, LedgerKeys, LedgerOp, LightAnchors, Model, Operators, Place};
+use crate::ledger::{Account, Genesis, Ledger, LedgerError, LedgerKeys, LedgerOp, LightAnchors, Model, Operators, Place};
 use crate::net::endpoint::{BROKER, ESIM_SERVERS, EST, PKI, REGISTRAR, UPDATES};
 use crate::ran::{AirModel, Enb, EnbConfig};
 use crate::sdn::{Controller, ControllerConfig, Switch, SwitchConfig};
@@ -164,6 +164,8 @@ pub struct Setup {
     pub registration: RegistrationPolicy,
     /// What the core network does with a device that is in quarantine.
     pub quarantine: Quarantine,
+    /// Whether the network's guard is alive.
+    pub guarded: bool,
     /// What operators do in the course of the run.
     pub acts: Vec<PlannedAct>,
     /// How long the certificate of a device is valid, in seconds, where that is not for the authority to say.
@@ -293,8 +295,8 @@ impl World {
             }
         };
         let networks: BTreeMap<_, _> = [(setup.plmn, epc.attestation_key())].into();
-        let (mut controller, switch) =
-            switching(&networks, &tally, setup.devices.iter().any(|device| device.kind.is_some()));
+        let mirrors = setup.guarded && setup.devices.iter().any(|device| device.kind.is_some());
+        let (mut controller, switch) = switching(&networks, &tally, mirrors);
         let orders = SoftKey::from_stream(&mut rng.branch(Actor::REGISTRAR).stream("orders")).counted(&tally);
         let orders = Orders::new(orders);
         epc.follow(ISSUER, orders.public());
@@ -305,7 +307,7 @@ impl World {
             Some((deceived, servers)) => services.with_rogue(deceived, servers),
             None => services,
         };
-        let services = services.guarded(watcher);
+        let services = services.guarded(watcher.filter(|_| setup.guarded));
         let topology = topology(&setup.stations, setup.links, setup.air, &rng);
         let starts: Vec<Duration> = setup.devices.iter().map(|device| device.start).collect();
         let mut world = Self::new(topology, Fleet::new(factory, starts.len()), &starts).with_ledger(standing);
@@ -421,6 +423,19 @@ fn updates_of(
     let model = Model::new(model).map_err(|error| ServiceError::Release(error.to_string()))?;
     let faults = (1..).zip(devices).filter_map(|(number, device)| Some((number, device.update_fault?)));
     Ok(Updates::new(plan, model, account, ledger, faults.collect(), rng)?)
+}
+
+/// Opens the ledger that a run with `seed` has left in `place`, to go on with it.
+///
+/// # Errors
+/// Where it cannot be read, or is not in order.
+pub fn reopened(seed: u64, place: Place) -> Result<(Ledger, Operators), LedgerError> {
+    let rng = RngTree::new(seed).branch(Actor::LEDGER);
+    let mut operators = Operators::from_rng(&mut rng.stream("operators"));
+    let keys = LedgerKeys::lab(&rng, &operators, place.signer)?;
+    let ledger = Ledger::open(place.store, Some(keys))?;
+    operators.resume(|account| ledger.nonce(account));
+    Ok((ledger, operators))
 }
 
 fn ledger(name: &str, rng: &RngTree, tally: &Tally, place: Place) -> Result<(Ledger, Operators), WorldError> {

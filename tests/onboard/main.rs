@@ -7,6 +7,7 @@ mod certificates;
 mod decisions;
 mod followed;
 mod lab;
+mod operated;
 mod outside;
 mod runs;
 mod sessions;

@@ -94,6 +94,7 @@ fn driving(folder: &Path) -> Driving {
         outside: vec![ENB],
         socket: folder.join("join.sock"),
         join_within: Duration::from_secs(20),
+        control: None,
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueHint};
 
 use crate::cli::exit;
 use crate::lab::audit::erase::Who;
+use crate::services::guard::Cause;
 
 #[derive(Debug, Args)]
 pub struct LedgerArgs {
@@ -39,6 +41,18 @@ pub enum LedgerVerb {
         #[arg(value_name = "OUT", value_hint = ValueHint::DirPath)]
         out: PathBuf,
     },
+    /// Cut a device off until it is released, by a transaction of the operator
+    ///
+    /// A run that goes on (`cellbed run --live`) follows the ledger at once: certificate on hold, session ended, flow
+    /// removed, device detached. Of a run that has ended the ledger in its folder is gone on with.
+    #[command(after_long_help = exit::help())]
+    Quarantine(LedgerDeedArgs),
+    /// Let a device back from quarantine, as what it was
+    #[command(after_long_help = exit::help())]
+    Release(LedgerDeedArgs),
+    /// End the life of a device: it is not to be trusted any more
+    #[command(after_long_help = exit::help())]
+    Revoke(LedgerDeedArgs),
     /// Erase a device: afterwards nothing in a run's folder says whose record on the ledger is its
     ///
     /// The entries of the device and every recording of the run are removed. The record on the ledger stays,
@@ -52,6 +66,22 @@ pub enum LedgerVerb {
         #[arg(long, value_name = "RUN", value_hint = ValueHint::DirPath)]
         run: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct LedgerDeedArgs {
+    /// The number of the device in the run; its EID or its identity on the ledger where the run has ended
+    #[arg(value_name = "DEVICE")]
+    pub device: Who,
+    /// The folder of the run
+    #[arg(long, value_name = "RUN", default_value = "runs/last", value_hint = ValueHint::DirPath)]
+    pub run: PathBuf,
+    /// Why, in the words of RFC 5280; what is usual for it otherwise
+    #[arg(long, value_name = "REASON", value_parser = PossibleValuesParser::new(Cause::ALL.map(Cause::name)))]
+    pub reason: Option<String>,
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

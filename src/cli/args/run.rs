@@ -40,6 +40,10 @@ pub struct RunArgs {
     #[arg(long, conflicts_with = "no_key_log")]
     pub key_log: bool,
 
+    /// Let it go on in real time, so that operators can speak to it: `cellbed ledger quarantine 1` from another terminal
+    #[arg(long)]
+    pub live: bool,
+
     /// Where nodes of other processes join, on a bench with some
     #[arg(long, value_name = "SOCKET", default_value = JOIN_SOCKET, value_hint = ValueHint::FilePath)]
     pub join_socket: PathBuf,

@@ -1,6 +1,7 @@
 //! `cellbed ledger`: what stands on a ledger directory, whether it is in order, and in which forms others can have it.
 
 mod erase;
+mod operate;
 mod export;
 mod show;
 mod verify;
@@ -20,6 +21,7 @@ use super::terminal;
 use crate::io::files::FileError;
 use crate::kernel::Page;
 use crate::ledger::{LedgerError, StoreError};
+use crate::services::guard::Deed;
 
 pub use export::export;
 pub use show::show;
@@ -65,6 +67,9 @@ pub fn main(verb: &LedgerVerb) -> ExitCode {
         LedgerVerb::Verify(args) => &args.dir,
         LedgerVerb::Witness(args) => &args.dir,
         LedgerVerb::Erase { device, run } => return erase::erase(run, device),
+        LedgerVerb::Quarantine(args) => return operate::operate(Deed::Quarantine, args),
+        LedgerVerb::Release(args) => return operate::operate(Deed::Release, args),
+        LedgerVerb::Revoke(args) => return operate::operate(Deed::Revoke, args),
     };
     if !dir.is_dir() {
         terminal::failure(format!(
@@ -100,7 +105,10 @@ pub fn main(verb: &LedgerVerb) -> ExitCode {
         LedgerVerb::Export { dir, out } => {
             done(export(dir, out, &mut text)).map_err(|error| (error, Some(Exit::SetUp)))
         }
-        LedgerVerb::Erase { .. } => Ok(Exit::Pass),
+        LedgerVerb::Erase { .. }
+        | LedgerVerb::Quarantine(_)
+        | LedgerVerb::Release(_)
+        | LedgerVerb::Revoke(_) => Ok(Exit::Pass),
     };
     terminal::page(&Page::lines(&String::from_utf8_lossy(&text)));
     match result {

@@ -1,11 +1,13 @@
 //! Drives a world against the wall clock, with nodes in other processes that join over a Unix socket.
 //!
 //! The world stays what it is: its virtual time is held back to real time, and frames of outside parties come in at the
-//! moment at which they are read. Such a run is not a function of its seed.
+//! moment at which they are read. Operators may speak to it while it goes on. Such a run is not a function of its seed.
 
+pub mod control;
 mod join;
 mod line;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -16,14 +18,15 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant as Wall, sleep_until, timeout, timeout_at};
 
 pub use join::{JoinError, join};
 
-use crate::event::Actor;
+use crate::event::{Actor, Event};
 use crate::kernel::Instant;
 use crate::world::{Ended, Outbound, Sink, Stop, To, World, WorldError};
+use control::{Answer, Word, Words};
 use line::{Line, LineError, Lines, VERSION, read_actor, read_port, read_to};
 
 /// How many lines of all peers together wait to be taken in, and how many wait for one peer to be read.
@@ -46,6 +49,8 @@ pub struct Driving {
     pub socket: PathBuf,
     /// How long they may take to join before the run begins.
     pub join_within: Duration,
+    /// The socket at which operators speak to the run; none where they do not.
+    pub control: Option<PathBuf>,
 }
 
 /// Why a world is not driven to its end.
@@ -125,6 +130,7 @@ enum News {
     Joined { actor: Actor, number: u64, lines: mpsc::Sender<Line> },
     Said { number: u64, line: Line },
     Gone { number: u64, why: String },
+    Operator { word: Word, reply: oneshot::Sender<Answer> },
 }
 
 /// An outside party that has joined.
@@ -152,10 +158,18 @@ impl<'a> Driver<'a> {
         sink: Sink<'_>,
     ) -> Result<Ended, DriveError> {
         let (sender, mut news) = mpsc::channel(QUEUE);
+        let words = RefCell::new(Words::default());
+        let sink = &mut |event: Event| {
+            words.borrow_mut().observe(&event);
+            sink(event);
+        };
+        if let Some(path) = &driving.control {
+            tokio::spawn(take_words(Listening::bind(path).await?, sender.clone()));
+        }
         if !driving.outside.is_empty() {
             let listening = Listening::bind(&driving.socket).await?;
             tokio::spawn(accept(listening, sender.clone()));
-            if !self.gather(world, driving, &mut news, stop, sink).await? {
+            if !self.gather(world, driving, (&mut news, &words), stop, sink).await? {
                 return Ok(Ended::Stopped);
             }
         }
@@ -164,7 +178,9 @@ impl<'a> Driver<'a> {
             let now = Instant::ZERO + start.elapsed();
             world.step_until(now, sink)?;
             self.deliver(world, sink)?;
-            if world.is_settled() {
+            words.borrow_mut().expire(Wall::now());
+            // Who has asked for something learns what has become of it.
+            if world.is_settled() && !words.borrow().wait() {
                 return Ok(Ended::Settled);
             }
             if stop() {
@@ -177,7 +193,7 @@ impl<'a> Driver<'a> {
             tokio::select! {
                 Some(one) = news.recv() => {
                     world.step_until(Instant::ZERO + start.elapsed(), sink)?;
-                    self.hear(world, one, sink)?;
+                    self.hear(world, one, &words, sink)?;
                 }
                 () = sleep_until(Wall::now() + next) => {}
             }
@@ -189,7 +205,7 @@ impl<'a> Driver<'a> {
         &mut self,
         world: &mut World,
         driving: &Driving,
-        news: &mut mpsc::Receiver<News>,
+        (news, words): (&mut mpsc::Receiver<News>, &RefCell<Words>),
         stop: Stop<'_>,
         sink: Sink<'_>,
     ) -> Result<bool, DriveError> {
@@ -203,7 +219,7 @@ impl<'a> Driver<'a> {
                 return Ok(false);
             }
             match timeout_at(until.min(Wall::now() + LOOK), news.recv()).await {
-                Ok(Some(one)) => self.hear(world, one, sink)?,
+                Ok(Some(one)) => self.hear(world, one, words, sink)?,
                 Err(_) if Wall::now() < until => {}
                 Ok(None) | Err(_) => {
                     return Err(DriveError::NotJoined {
@@ -217,8 +233,21 @@ impl<'a> Driver<'a> {
         Ok(true)
     }
 
-    fn hear(&mut self, world: &mut World, news: News, sink: Sink<'_>) -> Result<(), WorldError> {
+    fn hear(
+        &mut self,
+        world: &mut World,
+        news: News,
+        words: &RefCell<Words>,
+        sink: Sink<'_>,
+    ) -> Result<(), WorldError> {
         match news {
+            News::Operator { word, reply } => {
+                let act = words.borrow_mut().take(word, reply);
+                let Some(act) = act else { return Ok(()) };
+                world.operate(act, sink)?;
+                words.borrow_mut().given();
+                Ok(())
+            }
             News::Joined { actor, number, lines } => {
                 let cause = if !self.outside.contains(&actor) {
                     format!("{actor} is not played from outside on this bench")
@@ -310,6 +339,58 @@ impl<'a> Driver<'a> {
     fn actor(&self, number: u64) -> Option<Actor> {
         self.peers.iter().find(|(_, peer)| peer.number == number).map(|(actor, _)| *actor)
     }
+}
+
+/// Takes in what operators say, each on a connection of his own that ends with the answer.
+async fn take_words(listening: Listening, news: mpsc::Sender<News>) {
+    let places = std::sync::Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        match listening.listener.accept().await {
+            Ok((stream, _)) => {
+                let news = news.clone();
+                tokio::spawn(async move {
+                    take_word(stream, &news).await;
+                    drop(place);
+                });
+            }
+            Err(_) => tokio::time::sleep(LOOK).await,
+        }
+    }
+}
+
+/// One word and its answer. Whoever says nothing, or does not listen, is left alone after a while.
+async fn take_word(mut stream: UnixStream, news: &mpsc::Sender<News>) {
+    let mut said = Vec::new();
+    let reading = async {
+        let mut chunk = [0; 1_024];
+        while !said.contains(&b'\n') && said.len() < control::LINE_MAX {
+            match stream.read(&mut chunk).await {
+                Ok(0) | Err(_) => break,
+                Ok(length) => said.extend_from_slice(&chunk[..length]),
+            }
+        }
+    };
+    if timeout(PATIENCE, reading).await.is_err() {
+        return;
+    }
+    let line = said.split(|octet| *octet == b'\n').next().unwrap_or_default();
+    let answer = match control::read(line) {
+        Ok(word) => {
+            let (reply, answer) = oneshot::channel();
+            if news.send(News::Operator { word, reply }).await.is_err() {
+                return;
+            }
+            // Without an answer the run has ended, and the end of the connection says so.
+            let Ok(answer) = answer.await else { return };
+            answer
+        }
+        Err(cause) => Answer::Refused { cause },
+    };
+    let Ok(mut line) = serde_json::to_vec(&answer) else { return };
+    line.push(b'\n');
+    // Whoever has gone away is told nothing.
+    let _ = timeout(PATIENCE, stream.write_all(&line)).await;
 }
 
 /// Takes in connections, each with a task of its own.

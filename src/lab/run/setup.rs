@@ -99,6 +99,7 @@ impl Run {
             certificates: None,
             registration: self.bench.registration,
             quarantine: self.bench.quarantine,
+            guarded: scenario.guard,
             acts: scenario.operator.iter().map(Operation::planned).collect(),
             certificate_validity_s: self.bench.certificate_validity_s,
             updates: scenario.update.as_ref().map(Into::into),

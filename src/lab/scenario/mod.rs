@@ -77,6 +77,9 @@ pub struct Scenario {
     /// The devices, in groups of equal ones, numbered from 1 through all groups.
     #[schemars(length(min = 1))]
     pub device: Vec<DeviceGroup>,
+    /// Whether the network's guard is alive. Where it is dead nobody looks at packets, and devices of a `kind` live as before.
+    #[serde(default = "DeviceGroup::default_true")]
+    pub guard: bool,
     /// What goes wrong on purpose.
     #[serde(default)]
     pub fault: Vec<Fault>,

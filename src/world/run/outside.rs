@@ -4,6 +4,7 @@
 use super::{Host, Inner, Sink, Slot, World};
 use crate::event::Actor;
 use crate::kernel::Alarm;
+use crate::services::guard::OperatorAct;
 use crate::wire::{self, Label};
 use crate::world::WorldError;
 use crate::world::node::{Input, Node};
@@ -70,6 +71,18 @@ impl World {
         }
         let links = self.topology.links_of(actor);
         links.into_iter().try_for_each(|number| self.set_link(number, is_there, sink))
+    }
+
+    /// An operator acts now.
+    ///
+    /// # Errors
+    /// Where the bench is at fault; the world is of no use afterwards.
+    pub fn operate(&mut self, act: OperatorAct, sink: Sink<'_>) -> Result<(), WorldError> {
+        self.begin(sink)?;
+        match self.hosts.get(&Actor::GUARD) {
+            Some(place) => self.give(Host::Node(*place), Input::Operator(act), sink),
+            None => Ok(()),
+        }
     }
 
     /// Switches a node off and on again: `node` takes its place, and knows nothing of what was before. Its links are
