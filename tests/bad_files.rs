@@ -183,6 +183,7 @@ const WITHOUT: &[&str] = &[
     "bench onboard",
     "bench strangers",
     "bench isolate",
+    "bench loop",
     "completions",
     "guard eval",
     "node",

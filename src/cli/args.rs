@@ -226,6 +226,32 @@ pub enum BenchVerb {
     Strangers(StrangersArgs),
     /// Cut a device off at a switch behind real sockets: how long until its last packet, beside a long-lived ovs-ofctl
     Isolate(IsolateArgs),
+    /// Let one device of many turn bad, in each way: how long until each part of the loop has followed, and whether the others
+    /// notice
+    Loop(LoopArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct LoopArgs {
+    /// How many good devices stand beside the bad one; may be several numbers, as in 1,100,1000
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,100", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub beside: Vec<u32>,
+
+    /// What the bad one does, as in flood,scan; every class otherwise
+    #[arg(long, value_name = "CLASS", value_delimiter = ',', value_parser = ["flood", "scan", "brute", "lateral", "dns-exfil", "slow-exfil", "slow-scan", "beacon"])]
+    pub class: Vec<String>,
+
+    /// Draw random values from this seed
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub seed: u64,
+
+    /// Draw a chart as SVG into this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub svg: Option<PathBuf>,
+
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -36,6 +36,7 @@ pub fn main(args: &BenchArgs, live: Option<Live>) -> ExitCode {
         }
         BenchVerb::Strangers(args) => return super::strangers::main(args),
         BenchVerb::Isolate(args) => return super::isolate::main(args),
+        BenchVerb::Loop(args) => return super::loops::main(args),
     };
     match onboard(args, live) {
         Ok(exit) => exit.into(),

@@ -21,6 +21,7 @@ mod interrupt;
 mod isolate;
 pub mod ledger;
 mod limits;
+mod loops;
 mod node;
 mod pki;
 mod profile;

@@ -447,8 +447,7 @@ impl Run {
             folder.publish()?;
             (self.tell)(&format!("operators speak to this run at {}", control.display()));
         }
-        let aside =
-            Aside { screen, books: Some(books), scales: None, provenance: Some(provenance), control };
+        let aside = Aside { screen, books: Some(books), scales: None, provenance: Some(provenance), control };
         let certificates = Box::new(LineIndex(folder.file(CERTIFICATES)?));
         let places = Places { card, ledger: place, certificates: Some(certificates) };
         let summary = self.simulate_with(places, key_log, &mut views, aside);

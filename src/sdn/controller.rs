@@ -250,6 +250,7 @@ impl Controller {
         } else {
             self.held.insert(holder, policy.clone());
         }
+        let policy = policy.over(&known.session.policy);
         self.change(now, number, policy, out)
     }
 
@@ -285,13 +286,21 @@ impl Controller {
             Some(policy) => drop(self.held.insert(holder.into(), policy.clone())),
             None => drop(self.held.remove(holder)),
         }
-        let of = |known: &Known| policy.clone().unwrap_or_else(|| known.session.policy.clone());
+        let of = |known: &Known| {
+            let own = &known.session.policy;
+            policy.as_ref().map_or_else(|| own.clone(), |policy| policy.over(own))
+        };
         let own = self.sessions.iter().filter(|(_, known)| *known.session.holder == *holder);
         let changed: Vec<_> = own
             .map(|(number, known)| (*number, of(known), known.policy != of(known)))
             .filter_map(|(number, policy, changed)| changed.then_some((number, policy)))
             .collect();
         changed.into_iter().try_for_each(|(number, policy)| self.change(now, number, policy, out))
+    }
+
+    /// What a holder is held to; none where his subscription alone says what he reaches.
+    pub fn held(&self, holder: &str) -> Option<&Policy> {
+        self.held.get(holder)
     }
 
     // ---- the switch ----
@@ -396,7 +405,8 @@ impl Controller {
 
     fn up(&mut self, session: Session, out: &mut Vec<ControllerOutput>) -> Result<(), SdnError> {
         let (number, address) = (session.number, session.address);
-        let policy = self.held.get(&session.holder).cloned().unwrap_or_else(|| session.policy.clone());
+        let own = &session.policy;
+        let policy = self.held.get(&session.holder).map_or_else(|| own.clone(), |policy| policy.over(own));
         if let Some(before) = self.sessions.get(&number)
             && before.session == session
             && before.policy == policy

@@ -27,6 +27,15 @@ impl Policy {
         }
     }
 
+    /// What a session whose subscription lets it reach `own` reaches while its holder is held to this. A restriction takes
+    /// away: it leads nobody to services that are not for him.
+    pub fn over(&self, own: &Self) -> Self {
+        match (self, own) {
+            (Self::Restricted(_), Self::Onboarding(_)) => own.clone(),
+            _ => self.clone(),
+        }
+    }
+
     /// Whether it cuts a session off.
     pub fn is_isolated(&self) -> bool {
         matches!(self, Self::Isolated(_))

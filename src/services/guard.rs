@@ -146,6 +146,10 @@ pub const LEDGER_REFUSES: &str = "the ledger refuses";
 /// How many alarms of one device are looked at at once, and after which time one more.
 const ALARMS: u32 = 8;
 const ALARM_EVERY: Duration = Duration::from_secs(10);
+/// How many alarms of one peer are looked at at once, whomever they are about, and after which time one more: a liar cannot
+/// have a crowd restricted.
+const OF_A_PEER: u32 = 8;
+const OF_A_PEER_EVERY: Duration = Duration::from_secs(60);
 /// How many alarms are kept as evidence; the oldest go first.
 const EVIDENCE_MAX: usize = 1024;
 
@@ -162,6 +166,8 @@ pub struct Restriction {
 struct Sentry {
     /// `X || Y`.
     public: [u8; 64],
+    /// As whom it may speak, and as nobody else.
+    witness: Witness,
     /// The sequence of its last alarm.
     last: u64,
 }
@@ -177,21 +183,33 @@ pub struct Guard {
     /// The sequence of the last alarm of each device that has raised one itself, by its identity.
     own: BTreeMap<[u8; 32], u64>,
     rate: Rate,
+    /// Of those who accuse others, by their place in `sentries`.
+    peers: Rate,
     evidence: VecDeque<Alarm>,
 }
 
 impl Guard {
     /// An office that signs its transactions with `account`.
     pub fn new(account: Account) -> Self {
-        let rate = Rate::new(ALARMS, ALARM_EVERY);
+        let (rate, peers) = (Rate::new(ALARMS, ALARM_EVERY), Rate::new(OF_A_PEER, OF_A_PEER_EVERY));
         let (pending, sentries, own, evidence) = Default::default();
-        Self { account, pending, sentries, own, rate, evidence }
+        Self { account, pending, sentries, own, rate, peers, evidence }
     }
 
-    /// The same, which believes the alarms of `issuer` under the public point `X || Y`.
+    /// The same, which believes the alarms of `issuer` under the public point `X || Y`, as those of the network's guard.
     #[must_use]
-    pub fn believing(mut self, issuer: &str, public: [u8; 64]) -> Self {
-        self.sentries.insert(issuer.to_owned(), Sentry { public, last: 0 });
+    pub fn believing(self, issuer: &str, public: [u8; 64]) -> Self {
+        self.knowing(issuer, public, Witness::Network)
+    }
+
+    /// The same, which takes in what the peer `issuer`, such as a cloud, says of devices that talk to it.
+    #[must_use]
+    pub fn hearing(self, issuer: &str, public: [u8; 64]) -> Self {
+        self.knowing(issuer, public, Witness::Peer)
+    }
+
+    fn knowing(mut self, issuer: &str, public: [u8; 64], witness: Witness) -> Self {
+        self.sentries.insert(issuer.to_owned(), Sentry { public, witness, last: 0 });
         self
     }
 
@@ -232,6 +250,14 @@ impl Guard {
             return Ok(None);
         };
         *device = Some(number);
+        if alarm.witness == Witness::Peer {
+            let place = self.sentries.keys().position(|issuer| *issuer == alarm.issuer).unwrap_or_default();
+            if self.peers.take(cx.now, u32::try_from(place).unwrap_or(u32::MAX)).is_err() {
+                let fields = vec![("reason", "too-many-of-this-peer".to_owned())];
+                cx.note(Actor::GUARD, "alarm refused", fields);
+                return Ok(None);
+            }
+        }
         let Some((witness, level, evidence)) = self.keep(number, alarm, cx) else { return Ok(None) };
         match (witness, level) {
             (Witness::Network, Level::Certain) => self.suspend(id, evidence, cx).map(|()| None),
@@ -275,7 +301,9 @@ impl Guard {
         alarm: Alarm,
         cx: &mut Context<'_>,
     ) -> Option<(Witness, Level, [u8; 32])> {
-        self.rate.take(cx.now, number).ok()?;
+        // What others say of a device does not use up what the network's guard, or it itself, may say.
+        let voice = number.wrapping_mul(4).wrapping_add(alarm.witness as u32);
+        self.rate.take(cx.now, voice).ok()?;
         let fields = vec![
             ("level", alarm.level.word().to_owned()),
             ("witness", alarm.witness.word().to_owned()),
@@ -299,6 +327,7 @@ impl Guard {
         });
         let alarm = alarm.map_err(|error| error.word())?;
         match self.sentries.get_mut(&alarm.issuer) {
+            Some(sentry) if alarm.witness != sentry.witness => Err("another-witness"),
             Some(sentry) if alarm.sequence > sentry.last => {
                 sentry.last = alarm.sequence;
                 Ok(alarm)

@@ -12,7 +12,7 @@ use super::WorldError;
 use super::acts::PlannedAct;
 use super::euicc::EuiccServers;
 use super::factory::{Blueprint, EsimIssue, Factory, Mischief};
-use super::nodes::{ControllerNode, CoreNode, EnbNode, Reach, ServicesNode, SwitchNode};
+use super::nodes::{ControllerNode, CoreNode, EnbNode, Reach, ServicesNode, SliceReach, SwitchNode};
 use super::topology::{CellSpec, LinkSpec, lte_links};
 use super::{Fleet, Topology, World};
 use crate::ca::index::IndexStore;
@@ -27,7 +27,9 @@ use crate::event::Actor;
 use crate::guard::generator::Kind;
 use crate::id::{DeviceName, Imei, Plmn, Tac};
 use crate::kernel::{EPOCH_UNIX_S, RngTree};
-use crate::ledger::{Account, Genesis, Ledger, LedgerError, LedgerKeys, LedgerOp, LightAnchors, Model, Operators, Place};
+use crate::ledger::{
+    Account, Genesis, Ledger, LedgerError, LedgerKeys, LedgerOp, LightAnchors, Model, Operators, Place,
+};
 use crate::net::endpoint::{BROKER, ESIM_SERVERS, EST, PKI, REGISTRAR, UPDATES};
 use crate::ran::{AirModel, Enb, EnbConfig};
 use crate::sdn::{Controller, ControllerConfig, Switch, SwitchConfig};
@@ -164,6 +166,8 @@ pub struct Setup {
     pub registration: RegistrationPolicy,
     /// What the core network does with a device that is in quarantine.
     pub quarantine: Quarantine,
+    /// What sessions of a slice reach, by its access point name.
+    pub slices: BTreeMap<String, SliceReach>,
     /// Whether the network's guard is alive.
     pub guarded: bool,
     /// What operators do in the course of the run.
@@ -296,7 +300,8 @@ impl World {
         };
         let networks: BTreeMap<_, _> = [(setup.plmn, epc.attestation_key())].into();
         let mirrors = setup.guarded && setup.devices.iter().any(|device| device.kind.is_some());
-        let (mut controller, switch) = switching(&networks, &tally, mirrors);
+        let (controller, switch) = switching(&networks, &tally, mirrors);
+        let mut controller = controller.sliced(setup.slices.clone());
         let orders = SoftKey::from_stream(&mut rng.branch(Actor::REGISTRAR).stream("orders")).counted(&tally);
         let orders = Orders::new(orders);
         epc.follow(ISSUER, orders.public());

@@ -25,7 +25,7 @@ use cellbed::world::setup::Setup;
 use cellbed::world::topology::{Cut, LinkSpec};
 use cellbed::world::{Iface, Payload, Port, To, World};
 
-use super::lab::{Lab, Subject, notes, orders, sentry};
+use super::lab::{Lab, Subject, notes, orders, peer, sentry};
 use super::runs::{outcomes, setup};
 use super::sessions::Line;
 use crate::support::need_command;
@@ -245,19 +245,57 @@ fn what_is_certain_becomes_a_quarantine_with_its_evidence_once() {
 
 #[test]
 fn what_is_suspected_or_said_by_a_device_restricts_and_writes_nothing() {
-    for (witness, level) in [
-        (Witness::Network, Level::Suspect),
-        (Witness::Device, Level::Certain),
-        (Witness::Peer, Level::Certain),
-    ] {
+    for (witness, level) in
+        [(Witness::Network, Level::Suspect), (Witness::Peer, Level::Suspect), (Witness::Peer, Level::Certain)]
+    {
         let mut scene = Scene::new();
         let blocks = scene.line.ledger().standing().head.number;
         let suspicion = alarm(&scene, 1, witness, level);
-        scene.raise(&suspicion, &sentry());
+        match witness {
+            Witness::Peer => scene.raise(&Alarm { issuer: "cloud".to_owned(), ..suspicion }, &peer()),
+            _ => scene.raise(&suspicion, &sentry()),
+        }
         assert_eq!((scene.status(), scene.line.ledger().standing().head.number), (Status::Active, blocks));
         let [order] = &scene.orders()[..] else { panic!("one order") };
         assert_eq!((order.verdict, order.grounds), (Verdict::Restrict, Grounds::Evidence([0xee; 32])));
     }
+}
+
+/// An alarm of the cloud.
+fn of_cloud(scene: &Scene, sequence: u64) -> Alarm {
+    Alarm { issuer: "cloud".to_owned(), ..alarm(scene, sequence, Witness::Peer, Level::Certain) }
+}
+
+/// Why alarms were refused, in a word each.
+fn refusals(scene: &Scene) -> Vec<String> {
+    let told = notes(&scene.line.events);
+    let refused = told.iter().filter_map(|note| note.split_once("alarm refused reason=")).map(|(_, why)| why);
+    refused.map(|why| why.split(' ').next().unwrap().to_owned()).collect()
+}
+
+/// A peer that says it is the network's guard, or the device; and the guard's key in the place of a device's.
+#[test]
+fn whose_key_is_known_as_one_witness_is_no_other() {
+    let mut scene = Scene::new();
+    for witness in [Witness::Network, Witness::Device] {
+        scene.raise(&Alarm { witness, ..of_cloud(&scene, 1) }, &peer());
+    }
+    scene.raise(&alarm(&scene, 1, Witness::Device, Level::Certain), &sentry());
+    assert_eq!(refusals(&scene), ["another-witness"; 3]);
+    assert_eq!(scene.status(), Status::Active);
+    assert!(scene.orders().is_empty());
+}
+
+#[test]
+fn a_peer_that_goes_on_and_on_is_heard_eight_times_and_drowns_nobody_out() {
+    let mut scene = Scene::new();
+    for sequence in 1..=20 {
+        scene.raise(&of_cloud(&scene, sequence), &peer());
+    }
+    assert_eq!(refusals(&scene), ["too-many-of-this-peer"; 12]);
+    assert_eq!((scene.status(), scene.orders().len()), (Status::Active, 1));
+    scene.raise(&alarm(&scene, 1, Witness::Network, Level::Certain), &sentry());
+    assert_eq!(scene.status(), Status::Quarantined);
 }
 
 #[test]

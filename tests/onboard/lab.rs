@@ -183,6 +183,11 @@ pub fn sentry() -> SoftKey {
     SoftKey::from_stream(&mut RngTree::new(7).stream("sentry"))
 }
 
+/// The key of a cloud that says what it has seen of devices.
+pub fn peer() -> SoftKey {
+    SoftKey::from_stream(&mut RngTree::new(7).stream("peer"))
+}
+
 /// The orders of a registrar whose key anybody may know.
 pub fn orders() -> Orders {
     Orders::new(SoftKey::from_stream(&mut RngTree::new(7).stream("orders")))
@@ -303,7 +308,9 @@ impl Lab {
             ),
             enrolment: Enrolment::new(self.authority, self.operators.ca),
             cloud: Cloud::default(),
-            guard: Guard::new(self.operators.guard).believing("guard", sentry().public()),
+            guard: Guard::new(self.operators.guard)
+                .believing("guard", sentry().public())
+                .hearing("cloud", peer().public()),
             esim: None,
             updates: None,
             inventory: self.inventory,

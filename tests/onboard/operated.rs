@@ -80,7 +80,8 @@ fn scenario(folder: &Path, text: &str) -> PathBuf {
 fn a_device_of_a_run_that_goes_on_is_cut_off_with_the_guard_dead() {
     let folder = tempfile::tempdir().unwrap();
     let (scenario, runs) = (scenario(folder.path(), GUARD_DEAD), folder.path().join("runs"));
-    let arguments = ["run", scenario.to_str().unwrap(), "--live", "--quiet", "--runs", runs.to_str().unwrap()];
+    let arguments =
+        ["run", scenario.to_str().unwrap(), "--live", "--quiet", "--runs", runs.to_str().unwrap()];
     let run = cellbed(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut run = Ending(run);
     let last = runs.join("last");
@@ -107,7 +108,8 @@ fn a_device_of_a_run_that_goes_on_is_cut_off_with_the_guard_dead() {
     let status = run.0.wait().unwrap();
     assert!(status.success(), "{status}");
     assert!(!last.join("control.sock").exists(), "the socket goes with the run");
-    let metrics: Value = serde_json::from_str(&fs::read_to_string(last.join("metrics.json")).unwrap()).unwrap();
+    let metrics: Value =
+        serde_json::from_str(&fs::read_to_string(last.join("metrics.json")).unwrap()).unwrap();
     assert_eq!(metrics["facts"]["outside"][0], "operator", "a run with somebody outside says so");
     let row = metrics["loop"].as_array().unwrap().last().unwrap().clone();
     assert_eq!(row["device"], 2);
@@ -141,7 +143,12 @@ fn the_ledger_that_a_run_has_left_is_gone_on_with() {
     assert_eq!(revoked.change, "active -> revoked");
     assert!(revoked.block > released.block);
     assert!(done(Deed::Release, None).is_err(), "what is revoked does not come back");
-    assert!(operate(&last, &Who::Number(9), Deed::Revoke, None).unwrap_err().to_string().contains("no such device"));
+    assert!(
+        operate(&last, &Who::Number(9), Deed::Revoke, None)
+            .unwrap_err()
+            .to_string()
+            .contains("no such device")
+    );
     // What was added is executed again with the rest, and the run's own blocks are still those that it has recorded.
     let verify = cellbed(&["ledger", "verify", "--full"]).arg(last.join("ledger")).output().unwrap();
     assert_ne!(verify.status.code(), Some(REFUSED), "{}", said(&verify));

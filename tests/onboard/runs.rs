@@ -77,6 +77,7 @@ pub fn setup(devices: u32) -> Setup {
         certificates: None,
         registration: RegistrationPolicy::CardProof,
         quarantine: Quarantine::Detach,
+        slices: BTreeMap::new(),
         guarded: true,
         acts: Vec::new(),
         certificate_validity_s: None,

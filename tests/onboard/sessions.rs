@@ -133,7 +133,7 @@ impl Line {
     }
 
     /// Writes `bytes` on a new session with the registrar and returns every response, and the session.
-    fn ask(&mut self, bytes: &[u8]) -> (Vec<Response>, TlsStream) {
+    pub fn ask(&mut self, bytes: &[u8]) -> (Vec<Response>, TlsStream) {
         let mut stream = self.connect(REGISTRAR, None);
         (self.say(&mut stream, bytes), stream)
     }
@@ -147,7 +147,7 @@ fn responses(stream: &mut TlsStream) -> Vec<Response> {
     std::iter::from_fn(|| parser.next_response().unwrap()).collect()
 }
 
-fn statuses(responses: &[Response]) -> Vec<u16> {
+pub fn statuses(responses: &[Response]) -> Vec<u16> {
     responses.iter().map(|response| response.status).collect()
 }
 

@@ -1,8 +1,8 @@
 //! `cellbed ledger`: what stands on a ledger directory, whether it is in order, and in which forms others can have it.
 
 mod erase;
-mod operate;
 mod export;
+mod operate;
 mod show;
 mod verify;
 mod witness;

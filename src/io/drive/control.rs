@@ -170,12 +170,15 @@ impl Words {
                     let own = event.device == Some(act.device) && message.label.name == act.deed.call();
                     own && word.id.is_none()
                 };
-                if let (Some(word), Some((_, id))) = (self.0.iter_mut().find(own), message.label.fields.iter().find(|(name, _)| *name == "id")) {
+                if let (Some(word), Some((_, id))) =
+                    (self.0.iter_mut().find(own), message.label.fields.iter().find(|(name, _)| *name == "id"))
+                {
                     word.id = Some(id.clone());
                 }
             }
             Body::State(change) => {
-                let said = |name| change.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| value);
+                let said =
+                    |name| change.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| value);
                 let Some(id) = said("id") else { return };
                 let answer = match (change.actor, &*change.change) {
                     (Actor::LEDGER, text) if text.contains(" -> ") => {
@@ -275,7 +278,13 @@ mod tests {
         let word = Word { deed: Deed::Revoke, device: 3, cause: Some(Cause::KeyCompromise) };
         assert_eq!(read(&serde_json::to_vec(&word).unwrap()), Ok(word));
         assert_eq!(read(b"{\"deed\":\"quarantine\",\"device\":3}").unwrap().cause, None);
-        for wrong in [&b"{}"[..], b"[]", b"\xff", b"{\"deed\":\"retire\",\"device\":1}", b"{\"deed\":\"release\",\"device\":1,\"x\":1}"] {
+        for wrong in [
+            &b"{}"[..],
+            b"[]",
+            b"\xff",
+            b"{\"deed\":\"retire\",\"device\":1}",
+            b"{\"deed\":\"release\",\"device\":1,\"x\":1}",
+        ] {
             assert!(read(wrong).unwrap_err().contains("takes one line"));
         }
     }

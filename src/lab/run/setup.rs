@@ -99,6 +99,7 @@ impl Run {
             certificates: None,
             registration: self.bench.registration,
             quarantine: self.bench.quarantine,
+            slices: self.bench.slice.iter().map(|slice| (slice.apn.clone(), slice.reach)).collect(),
             guarded: scenario.guard,
             acts: scenario.operator.iter().map(Operation::planned).collect(),
             certificate_validity_s: self.bench.certificate_validity_s,

@@ -221,7 +221,8 @@ fn unknown_keys_are_named_all_at_once_with_their_nearest() {
     3 │ 
       ╰────
      help: did you mean `seed`? known here: `summary`, `rat`, `seed`, `time_limit_s`,
-           `steps`, `network`, `esim`, `update`, `device`, `fault`, `operator`, `expect`
+           `steps`, `network`, `esim`, `update`, `device`, `guard`, `fault`, `operator`,
+           `expect`
      × the device has no `profile`
       ╭─[lab/scenarios/trial.toml:4:1]
     3 │ 

@@ -398,6 +398,32 @@ fn policies() -> [Policy; 4] {
     [Policy::Service, onboarding(), Policy::Isolated([HELP].into()), Policy::Isolated([].into())]
 }
 
+/// A subscription for onboarding reaches no service of subscribers because its holder is suspected.
+#[test]
+fn a_restriction_widens_nothing() {
+    let mut pair = Pair::new();
+    pair.take(ControllerInput::Up(session(1, device(1), onboarding())));
+    let hold = |pair: &mut Pair, policy: Option<Policy>| {
+        let mut says = Vec::new();
+        pair.controller.hold(pair.now, "holder-1", policy, &mut says).unwrap();
+        pair.exchange(says, Vec::new());
+    };
+    let reached = |pair: &mut Pair| [ESIM, HELP, CLOUD].map(|far| pair.passes(device(1), far).0);
+    let restricted = Policy::Restricted([ESIM, HELP, CLOUD].into());
+    hold(&mut pair, Some(restricted.clone()));
+    assert_eq!(reached(&mut pair), [true, false, false]);
+    assert_eq!(pair.controller.held("holder-1"), Some(&restricted));
+    // Nor under the next address; and with a subscription for services it is what it says.
+    pair.take(ControllerInput::Down { session: 1 });
+    let next = Session { holder: "holder-1".into(), ..session(2, device(2), onboarding()) };
+    pair.take(ControllerInput::Up(next.clone()));
+    assert!(!pair.passes(device(2), CLOUD).0);
+    pair.take(ControllerInput::Up(Session { number: 3, policy: Policy::Service, ..next }));
+    assert!(pair.passes(device(2), CLOUD).0);
+    hold(&mut pair, None);
+    assert_eq!(pair.controller.held("holder-1"), None);
+}
+
 proptest! {
     /// Whatever happens, and however often the switch is away: once it is there, what passes is what the policies say.
     #[test]
@@ -455,7 +481,7 @@ proptest! {
         let mut flows = 0;
         for number in 1..5 {
             let session = sessions.get(&number);
-            let policy = session.map(|(_, own)| held.get(&number).unwrap_or(own).clone());
+            let policy = session.map(|(_, own)| held.get(&number).map_or_else(|| own.clone(), |policy| policy.over(own)));
             for far in [ESIM, HELP, CLOUD] {
                 let expected = match &policy {
                     None => false,

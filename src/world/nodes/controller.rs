@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::corenet::{SessionChange, Statement};
 use crate::crypto::{Op, Tally, key};
 use crate::event::{Actor, Body, SessionKey};
 use crate::id::Plmn;
 use crate::kernel::Instant;
 use crate::sdn::{Applied, Controller, ControllerInput, ControllerOutput, Policy, Session};
-use crate::wire::order::{Inbox, Verdict};
+use crate::wire::order::{Grounds, Inbox, Verdict};
 use crate::world::WorldError;
 use crate::world::node::{Input, Node, Output};
 use crate::world::port::{Iface, Payload, Port, To};
@@ -27,12 +30,28 @@ pub struct Reach {
     pub isolated: Arc<[Ipv4Addr]>,
 }
 
+/// What the sessions of a slice may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SliceReach {
+    /// The eSIM servers, to get an operational subscription.
+    OnboardingOnly,
+    /// The services that are known, and what may be added to the network later is none of them.
+    Restricted,
+    /// Every service.
+    Service,
+    /// The update service, and nothing else.
+    Remediation,
+}
+
 /// The controller, and what it knows of the network's statements.
 pub struct ControllerNode {
     controller: Controller,
     /// The public keys, `X || Y`, of the networks that are believed.
     networks: BTreeMap<Plmn, [u8; 64]>,
     reach: Reach,
+    /// What sessions of a slice reach, by its access point name.
+    slices: BTreeMap<String, SliceReach>,
     orders: Inbox,
     tally: Tally,
     /// The last statement on each session that is up.
@@ -56,8 +75,14 @@ impl ControllerNode {
             key::verify(public, message, signature).is_ok()
         };
         let orders = Inbox::new(check);
-        let (last, ended, fresh) = Default::default();
-        Self { controller, networks, reach, orders, tally: tally.clone(), last, ended, fresh }
+        let (slices, last, ended, fresh) = Default::default();
+        Self { controller, networks, reach, slices, orders, tally: tally.clone(), last, ended, fresh }
+    }
+
+    /// The same, in which sessions with these access point names reach what is said of them.
+    #[must_use]
+    pub fn sliced(self, slices: BTreeMap<String, SliceReach>) -> Self {
+        Self { slices, ..self }
     }
 
     /// Follows the orders of `issuer` from now on, under the public point `X || Y`.
@@ -84,7 +109,12 @@ impl ControllerNode {
             Verdict::Release => None,
         };
         let mut outputs = Vec::new();
+        let by_evidence = matches!(order.grounds, Grounds::Evidence(_));
         for subscription in &order.subscriptions {
+            // What rests on evidence alone neither loosens nor ends what the ledger has said.
+            if by_evidence && self.controller.held(subscription.as_str()).is_some_and(Policy::is_isolated) {
+                continue;
+            }
             self.controller.hold(now, subscription.as_str(), policy.clone(), &mut outputs)?;
         }
         Self::put(now, outputs, out);
@@ -135,9 +165,13 @@ impl ControllerNode {
         let (SessionChange::Up(attestation) | SessionChange::Changed(attestation)) = change else {
             return None;
         };
-        let policy = match attestation.is_restricted() {
-            true => Policy::Onboarding(self.reach.onboarding.clone()),
-            false => Policy::Service,
+        let slice = self.slices.get(&attestation.apn).copied().unwrap_or(SliceReach::Service);
+        // A bootstrap subscription stays one in every slice.
+        let policy = match (attestation.is_restricted(), slice) {
+            (true, _) | (_, SliceReach::OnboardingOnly) => Policy::Onboarding(self.reach.onboarding.clone()),
+            (_, SliceReach::Restricted) => Policy::Restricted(self.reach.restricted.clone()),
+            (_, SliceReach::Service) => Policy::Service,
+            (_, SliceReach::Remediation) => Policy::Isolated(self.reach.isolated.clone()),
         };
         let holder = Arc::from(attestation.iccid.as_str());
         let address = attestation.ipv4().next()?;
@@ -225,5 +259,122 @@ impl Node for ControllerNode {
         self.controller
             .refusals()
             .for_each(|(code, count)| tell(format!("controller.refused.{code}"), count));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corenet::{Attestation, PdnAddress, RatType, SessionId};
+    use crate::crypto::SoftKey;
+    use crate::kernel::RngTree;
+    use crate::sdn::ControllerConfig;
+    use crate::wire::Reason;
+    use crate::wire::order::{Order, VALIDITY_S};
+
+    const HELP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
+    const ICCID: &str = "8988211000000000011";
+
+    fn node(key: &SoftKey) -> ControllerNode {
+        let list = || Arc::from([HELP]);
+        let reach = Reach { onboarding: list(), restricted: list(), isolated: list() };
+        let config = ControllerConfig {
+            devices: 1,
+            services: 2,
+            pool: (Ipv4Addr::new(10, 44, 0, 0), 16),
+            echo_after: None,
+        };
+        let mut node = ControllerNode::new(Controller::new(config), BTreeMap::new(), reach, &Tally::new());
+        node.follow("registrar", key.public());
+        node
+    }
+
+    /// Has the node take an order, the `sequence`th, under `key`; says what the subscription is held to afterwards.
+    fn ordered(
+        node: &mut ControllerNode,
+        sequence: u64,
+        verdict: Verdict,
+        grounds: Grounds,
+        key: &SoftKey,
+    ) -> Option<&'static str> {
+        let now = Instant::ZERO;
+        let order = Order {
+            issuer: "registrar".to_owned(),
+            sequence,
+            issued_unix_s: now.unix_s(),
+            until_unix_s: now.unix_s() + VALIDITY_S,
+            verdict,
+            reason: Reason::Suspected,
+            device: [1; 32],
+            grounds,
+            subscriptions: vec![ICCID.parse().unwrap()],
+            sessions: Vec::new(),
+        };
+        let token = order.sign(|message| key.sign(message));
+        let from = Port::new(Actor::REGISTRAR, Iface::Orders);
+        let input = Input::Frame { at: Iface::Orders, from, payload: Payload::Bytes(token) };
+        node.handle(now, input, &mut Vec::new()).unwrap();
+        node.controller.held(ICCID).map(Policy::name)
+    }
+
+    #[test]
+    fn what_rests_on_evidence_alone_does_not_touch_what_the_ledger_says() {
+        let key = SoftKey::from_stream(&mut RngTree::new(7).stream("orders"));
+        let mut node = node(&key);
+        let evidence = Grounds::Evidence([7; 32]);
+        let ledger = Grounds::Ledger { block: 4, transaction: [2; 32], sequence: 3 };
+        let mut take = |sequence, verdict, grounds| ordered(&mut node, sequence, verdict, grounds, &key);
+        assert_eq!(take(1, Verdict::Restrict, evidence), Some("restricted"));
+        assert_eq!(take(2, Verdict::Release, evidence), None);
+        assert_eq!(take(3, Verdict::Isolate, ledger), Some("isolated"));
+        // The end of a suspicion, and a new one.
+        assert_eq!(take(4, Verdict::Release, evidence), Some("isolated"));
+        assert_eq!(take(5, Verdict::Restrict, evidence), Some("isolated"));
+        // An order that comes again.
+        assert_eq!(take(2, Verdict::Release, ledger), Some("isolated"));
+        assert_eq!(take(6, Verdict::Release, ledger), None);
+        assert_eq!(take(7, Verdict::Revoke, ledger), Some("isolated"));
+    }
+
+    #[test]
+    fn a_slice_reaches_what_is_said_of_it_and_a_bootstrap_subscription_the_same_in_all() {
+        let key = SoftKey::from_stream(&mut RngTree::new(7).stream("orders"));
+        let slices = [
+            ("meters", SliceReach::Restricted),
+            ("repair", SliceReach::Remediation),
+            ("boot", SliceReach::OnboardingOnly),
+            ("open", SliceReach::Service),
+        ];
+        let slices = slices.map(|(apn, reach)| (apn.to_owned(), reach)).into();
+        let node = node(&key).sliced(slices);
+        let policy = |apn: &str, policy: &str| {
+            let attestation = Attestation {
+                session: SessionId(1),
+                imsi: "001010000000001".parse().unwrap(),
+                iccid: ICCID.parse().unwrap(),
+                imei: None,
+                apn: apn.to_owned(),
+                addresses: vec![PdnAddress::Ipv4(Ipv4Addr::new(10, 44, 0, 2))],
+                policy: policy.to_owned(),
+                rat: RatType::Eutran,
+                since: Instant::ZERO,
+            };
+            node.session(&SessionChange::Up(attestation)).unwrap().policy.name()
+        };
+        let reached = ["meters", "repair", "boot", "open", "internet"].map(|apn| policy(apn, "unrestricted"));
+        assert_eq!(reached, ["restricted", "isolated", "onboarding-only", "service", "service"]);
+        let restricted = "restricted 10.0.0.1";
+        assert!(["meters", "repair", "open"].iter().all(|apn| policy(apn, restricted) == "onboarding-only"));
+    }
+
+    #[test]
+    fn an_order_of_somebody_else_holds_nobody() {
+        let (key, thief) =
+            ["orders", "thief"].map(|name| SoftKey::from_stream(&mut RngTree::new(7).stream(name))).into();
+        let mut node = node(&key);
+        let ledger = Grounds::Ledger { block: 4, transaction: [2; 32], sequence: 3 };
+        assert_eq!(ordered(&mut node, 1, Verdict::Isolate, ledger, &thief), None);
+        assert_eq!(ordered(&mut node, 1, Verdict::Isolate, ledger, &key), Some("isolated"));
+        assert_eq!(ordered(&mut node, 2, Verdict::Release, ledger, &thief), Some("isolated"));
     }
 }

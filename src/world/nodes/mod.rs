@@ -7,7 +7,7 @@ mod enb;
 mod services;
 mod switch;
 
-pub use self::controller::{ControllerNode, Reach};
+pub use self::controller::{ControllerNode, Reach, SliceReach};
 pub use self::core::CoreNode;
 pub use device::DeviceNode;
 pub use enb::EnbNode;
