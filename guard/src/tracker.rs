@@ -493,6 +493,38 @@ mod tests {
         }
     }
 
+    /// What comes second after second is acknowledged second after second; acknowledgements that come are nothing to acknowledge.
+    #[test]
+    fn each_second_has_its_own_acknowledgements() {
+        for (flags, counted) in [(0x18, 0), (0x10, 30)] {
+            let mut tracker = Tracker::new(0);
+            for second in 0..5 {
+                for n in 0..30 {
+                    let now_ms = second * 1_000 + n;
+                    let length = if flags == 0x18 { 1_400 } else { 52 };
+                    tracker.packet(
+                        now_ms,
+                        &packet(false, CLOUD, TCP, (50_000, 443), flags, length),
+                        &knows(),
+                    );
+                    tracker.packet(now_ms, &packet(true, CLOUD, TCP, (50_000, 443), 0x10, 52), &knows());
+                }
+                assert_eq!(tracker.second().0[0], counted, "second {second}");
+            }
+        }
+    }
+
+    /// A packet that the network has dropped counts as one that was refused.
+    #[test]
+    fn what_is_dropped_is_a_failure() {
+        for (dropped, failures) in [(false, 0), (true, 1)] {
+            let mut tracker = Tracker::new(0);
+            let sent = packet(true, 0x0505_0505, UDP, (50_000, 53), 0, 60);
+            tracker.packet(0, &if dropped { sent.dropped() } else { sent }, &knows());
+            assert_eq!(closed(&mut tracker, 10_000)[11], log1p_q8(failures));
+        }
+    }
+
     #[test]
     fn a_peer_is_new_for_ten_minutes() {
         for (later_ms, new) in [(599_000, 1), (600_000, 0)] {
