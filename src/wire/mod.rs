@@ -19,6 +19,7 @@ pub mod nas;
 pub mod openflow;
 pub mod order;
 pub mod ota;
+pub mod pdcp;
 pub mod reason;
 pub mod registration;
 pub mod rrc;

@@ -13,6 +13,7 @@ mod support;
 mod inline;
 mod iot;
 mod macs;
+mod pdcp;
 mod python;
 mod rrc;
 mod rsp;

@@ -27,6 +27,11 @@ macro_rules! channels {
                 match self { $(Self::$channel => concat!("lte_rrc.", $dissector),)* }
             }
 
+            /// All that a message of this channel says, a line for each value.
+            pub fn text(self, octets: &[u8]) -> Result<String, Error> {
+                match self { $(Self::$channel => $channel::decode(octets).map(|message| format!("{message:#?}")),)* }
+            }
+
             /// Reads a message of this channel and writes it again.
             pub fn again(self, octets: &[u8]) -> Result<Vec<u8>, Error> {
                 match self { $(Self::$channel => $channel::decode(octets)?.encode(),)* }

@@ -106,3 +106,20 @@ fn a_string_that_does_not_fit_is_refused() {
     assert_eq!(message(8188).unwrap_err().cause, Cause::TooLong);
     assert_eq!(message(16_384).unwrap_err().cause, Cause::Fragmented);
 }
+
+#[test]
+fn algorithms_go_by_their_numbers() {
+    for number in 0..4 {
+        let algorithms = security::SecurityAlgorithmConfig {
+            ciphering: security::CipheringAlgorithm::of(number).unwrap(),
+            integrity: security::IntegrityAlgorithm::of(number).unwrap(),
+        };
+        assert_eq!((algorithms.ciphering.number(), algorithms.integrity.number()), (number, number));
+        let config = security::SecurityConfigSmc { algorithms };
+        let command = security::SecurityModeCommand { config, ..Default::default() };
+        // Behind channel, transaction and choices: no later fields, nor additions; then two extensible enumerations.
+        let octets = DlDcch::from(command).encode().unwrap();
+        assert_eq!(octets, [0b0011_0000, number, number << 4], "{number}");
+    }
+    assert!(security::CipheringAlgorithm::of(4).is_none() && security::IntegrityAlgorithm::of(4).is_none());
+}
