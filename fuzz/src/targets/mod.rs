@@ -19,6 +19,7 @@ pub mod network;
 mod openflow;
 mod orders;
 mod ota_packets;
+mod pdcp;
 mod rrc;
 mod rsp;
 mod s1ap;
@@ -58,6 +59,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "openflow", run: openflow::run, longest: 4096 },
     Target { name: "orders", run: orders::run, longest: 2048 },
     Target { name: "ota_packets", run: ota_packets::run, longest: 4096 },
+    Target { name: "pdcp", run: pdcp::run, longest: 512 },
     Target { name: "rrc", run: rrc::run, longest: 512 },
     Target { name: "rsp", run: rsp::run, longest: 8192 },
     Target { name: "s1ap", run: s1ap::run, longest: 1024 },
