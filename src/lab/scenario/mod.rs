@@ -5,6 +5,7 @@ mod esim;
 mod guard;
 mod makers;
 mod names;
+mod network;
 mod operator;
 mod order;
 mod rules;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::catalogue::{self, ProfileInfo};
 use super::diagnostic::Diagnostic;
@@ -27,13 +28,14 @@ use super::{FileKind, LabError};
 use crate::device::iot_safe::Dialect;
 use crate::device::plan::{Act, Condition, Counted, Cut};
 use crate::event::{Step, StepId};
-use crate::id::{Plmn, Tac};
+use crate::id::Tac;
 use crate::io::files;
 use crate::ran::Rat;
 use crate::services::UpdateFault;
 
 pub use esim::{EsimDownload, EsimPlan, EumPlan};
 pub use guard::{Assault, AttackKind, DeviceKind};
+pub use network::{Ciphering, Integrity, Network};
 pub use operator::Operation;
 pub use update::{CampaignSection, UpdatePlan};
 
@@ -161,56 +163,6 @@ impl Until {
     pub fn id(&self) -> StepId {
         StepId { step: self.step, nth: self.nth.unwrap_or(1) }
     }
-}
-
-/// The mobile network of a scenario.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Network {
-    /// The network's identity, `MCC-MNC`.
-    #[schemars(with = "String", regex(pattern = "^[0-9]{3}-[0-9]{2,3}$"))]
-    pub plmn: Plmn,
-    /// Integrity algorithms that the MME allows, the most wanted first (TS 33.401 clause 5.1.4.2).
-    #[schemars(length(min = 1))]
-    pub integrity: Vec<Integrity>,
-    /// Ciphering algorithms that the MME allows, the most wanted first (TS 33.401 clause 5.1.3.2).
-    #[schemars(length(min = 1))]
-    pub ciphering: Vec<Ciphering>,
-}
-
-impl Default for Network {
-    fn default() -> Self {
-        Self { plmn: Plmn::test(), integrity: vec![Integrity::Eia2], ciphering: vec![Ciphering::Eea2] }
-    }
-}
-
-/// An EPS integrity algorithm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(extend("x-refused" = {
-    "eia0": "EIA0 protects nothing: it is for emergency calls alone (TS 33.401 clause 5.1.4.1), of which there are none here"
-}))]
-pub enum Integrity {
-    /// SNOW 3G.
-    Eia1,
-    /// AES-128 in CMAC mode.
-    Eia2,
-    /// ZUC.
-    Eia3,
-}
-
-/// An EPS ciphering algorithm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ciphering {
-    /// None.
-    Eea0,
-    /// SNOW 3G.
-    Eea1,
-    /// AES-128 in CTR mode.
-    Eea2,
-    /// ZUC.
-    Eea3,
 }
 
 /// Devices that are alike.
