@@ -59,7 +59,7 @@ pub struct Bench {
 #[serde(deny_unknown_fields)]
 pub struct Slice {
     /// The access point name, as SIM profiles have it. `internet` is that of who has none.
-    #[schemars(regex(pattern = "^[0-9A-Za-z]([0-9A-Za-z.-]{0,98}[0-9A-Za-z])?$"))]
+    #[schemars(length(max = 100), regex(pattern = "^[0-9A-Za-z]+([.-]+[0-9A-Za-z]+)*$"))]
     pub apn: String,
     /// What its sessions reach. A bootstrap subscription reaches the eSIM servers in every slice, and no other.
     pub reach: SliceReach,
