@@ -143,8 +143,7 @@ fn a_device_that_comes_back_makes_no_key_and_asks_for_no_certificate() {
     let mut run = load("re-attach");
     let again = [Step::Attach, Step::Keys, Step::Register, Step::Enrol, Step::Ready].map(Entry::Step);
     let detach = run.scenario.steps.pop();
-    let between =
-        cellbed::lab::scenario::Between { wait_ms: None, power_cut: Some(true), until: None, attack: None };
+    let between = cellbed::lab::scenario::Between { power_cut: Some(true), ..Default::default() };
     run.scenario.steps.push(Entry::Between(between));
     run.scenario.steps.extend(again.into_iter().chain(detach));
     let (summary, told) = simulate(&run);
@@ -157,8 +156,7 @@ fn a_device_that_comes_back_makes_no_key_and_asks_for_no_certificate() {
 fn a_device_goes_on_when_another_one_has_done_a_step() {
     let mut run = load("plain-card").with_devices(3).unwrap();
     let until = cellbed::lab::scenario::Until { device: 2, step: Step::Ready, nth: None };
-    let between =
-        cellbed::lab::scenario::Between { wait_ms: None, power_cut: None, until: Some(until), attack: None };
+    let between = cellbed::lab::scenario::Between { until: Some(until), ..Default::default() };
     run.scenario.steps.insert(2, Entry::Between(between));
     let mut order = Order::default();
     let mut views: Vec<Box<dyn View + '_>> = vec![Box::new(&mut order)];

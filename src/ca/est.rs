@@ -14,7 +14,7 @@ mod basic;
 mod desk;
 mod failures;
 
-pub use basic::Credentials;
+pub use basic::{Credentials, basic_authorization};
 pub use desk::{Linking, Wanted, certificate_of, request};
 pub use failures::Failures;
 

@@ -1,6 +1,7 @@
 //! What can be asked for on the command line.
 
 mod card;
+mod compare;
 mod guard;
 mod ledger;
 mod ota;
@@ -22,6 +23,7 @@ use crate::io::vpcd::Address;
 use crate::lab::scenario::DEVICES_MAX;
 
 pub use card::*;
+pub use compare::*;
 pub use guard::*;
 pub use ledger::*;
 pub use ota::*;
@@ -77,6 +79,9 @@ pub enum Verb {
     /// Check scenarios, benches and SIM profiles without running them
     #[command(after_long_help = exit::help())]
     Check(CheckArgs),
+    /// Run two scenarios and compare how long devices take to be ready, and what it costs
+    #[command(after_long_help = exit::help())]
+    Compare(CompareArgs),
     /// Show or verify the ledger of a run, cut a device off by it, or erase whose a record on it is
     Ledger(LedgerArgs),
     /// Check that every device of a run has one key, one certificate and one subscription

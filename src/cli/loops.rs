@@ -160,16 +160,13 @@ fn one(
     for_s: u32,
 ) -> Result<(RunSummary, Heard), LabError> {
     let mut run = Run::load(Path::new(SCENARIO), Path::new(BENCH))?.with_seed(args.seed);
-    let nothing = Between { wait_ms: None, power_cut: None, until: None, attack: None };
-    let wait = |ms| Entry::Between(Between { wait_ms: Some(ms), ..nothing });
+    let wait = |ms| Entry::Between(Between { wait_ms: Some(ms), ..Between::default() });
     let mut steps =
         [Step::Attach, Step::Keys, Step::Register, Step::Enrol, Step::Ready].map(Entry::Step).to_vec();
     steps.push(wait(3_000));
-    steps.extend(
-        kind.map(|kind| {
-            Entry::Between(Between { attack: Some(Assault { kind, device: 1, for_s }), ..nothing })
-        }),
-    );
+    steps.extend(kind.map(|kind| {
+        Entry::Between(Between { attack: Some(Assault { kind, device: 1, for_s }), ..Between::default() })
+    }));
     steps.push(wait(for_s * 1_000));
     // Until here the good ones have done nothing of their own: what they do now they do beside whatever the loop still does.
     steps.push(Entry::Step(Step::Ready));

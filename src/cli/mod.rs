@@ -11,6 +11,7 @@ mod bench;
 pub mod ca;
 mod card;
 mod check;
+mod compare;
 mod doctor;
 mod esim;
 pub mod euicc;
@@ -62,6 +63,7 @@ fn perform(verb: &Verb, live: Option<Live>) -> ExitCode {
         Verb::Run(args) => run::main(args),
         Verb::Node(args) => node::main(args),
         Verb::Check(args) => check::main(args),
+        Verb::Compare(args) => compare::main(args),
         Verb::Ledger(args) => ledger::main(&args.verb),
         Verb::Audit(args) => audit::main(args),
         Verb::Report(args) => report::main(args),

@@ -7,6 +7,7 @@ use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 
 use super::DeviceError;
+use super::burned::Burned;
 use super::iot_safe::{CERTIFICATE_FILE, Dialect, IotSafe, KEY_ID, TRUST_ANCHOR_FILE, carry};
 use crate::ca::DeviceCertificate;
 use crate::card::{CardHandle, CardSlot};
@@ -33,6 +34,8 @@ pub struct Application {
     pub applet: Applet,
     /// What its host does that it should not.
     pub malice: Malice,
+    /// What stands in for the applet in a device of the traditional way.
+    pub burned: Option<Box<Burned>>,
     /// What is known of the device's identity so far.
     pub identity: Identity,
     /// How it speaks to the applet.
@@ -114,6 +117,13 @@ impl Application {
     /// # Errors
     /// The same.
     pub fn key_on_card(&mut self) -> Result<Option<[u8; 64]>, DeviceError> {
+        if let Some(burned) = &self.burned {
+            let key = burned.key().map(SoftKey::public);
+            self.identity.public_key = key;
+            self.identity.trust_anchor.clone_from(&burned.trust_anchor);
+            self.identity.certificate = burned.certificate().cloned();
+            return Ok(key);
+        }
         let mut slot = self.card.lock().map_err(|_| DeviceError::Slot)?;
         let applet = selected(&mut self.identity.applet, &mut slot, self.dialect)?;
         let key = applet.public_key_if_made(&mut slot, KEY_ID)?;
@@ -137,6 +147,12 @@ impl Application {
     /// # Errors
     /// A refusal where the applet refuses; a fault of the bench where the card is gone.
     pub fn make_key(&mut self) -> Result<[u8; 64], DeviceError> {
+        if let Some(burned) = &mut self.burned {
+            let public = burned.make_key().public();
+            self.applet = Applet::Used;
+            self.key_on_card()?;
+            return Ok(public);
+        }
         let mut slot = self.card.lock().map_err(|_| DeviceError::Slot)?;
         let applet = selected(&mut self.identity.applet, &mut slot, self.dialect)?;
         let made = applet.generate_key_pair(&mut slot, KEY_ID)?;
@@ -179,6 +195,11 @@ impl Application {
     /// # Errors
     /// A refusal where the applet refuses; a fault of the bench where the card is gone.
     pub fn keep_certificate(&mut self, certificate: DeviceCertificate) -> Result<(), DeviceError> {
+        if let Some(burned) = &mut self.burned {
+            burned.keep(certificate.clone());
+            self.identity.certificate = Some(certificate);
+            return Ok(());
+        }
         let applet = self.applet()?;
         let mut slot = self.card.lock().map_err(|_| DeviceError::Slot)?;
         applet.write_file(&mut slot, CERTIFICATE_FILE, certificate.der())?;
@@ -193,7 +214,7 @@ impl Application {
     /// # Errors
     /// A refusal where there is none.
     pub fn public_key(&self) -> Result<[u8; 64], DeviceError> {
-        if let Malice::SoftKey(key) = &self.malice {
+        if let Some(key) = self.host_key() {
             return Ok(key.public());
         }
         self.identity
@@ -206,7 +227,7 @@ impl Application {
     /// # Errors
     /// A refusal where there is no key, or the applet refuses; a fault of the bench where the card is gone.
     pub fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], DeviceError> {
-        if let Malice::SoftKey(key) = &self.malice {
+        if let Some(key) = self.host_key() {
             return Ok(key.sign(message));
         }
         let applet = self.applet()?;
@@ -237,7 +258,7 @@ impl Application {
 
     /// The card's key as something that signs: every signature is an exchange with the applet.
     fn card_signer(&mut self) -> Result<SignFn, DeviceError> {
-        if let Malice::SoftKey(key) = &self.malice {
+        if let Some(key) = self.host_key() {
             return Ok(key.sign_fn());
         }
         let applet = self.applet()?;
@@ -246,6 +267,20 @@ impl Application {
             let mut slot = card.lock().map_err(|_| DeviceError::Slot.to_string())?;
             applet.sign(&mut slot, KEY_ID, message).map_err(|error| error.to_string())
         }))
+    }
+
+    /// The key that the host has by itself: of the traditional way, or of one that cheats.
+    fn host_key(&self) -> Option<&SoftKey> {
+        match (&self.malice, &self.burned) {
+            (Malice::SoftKey(key), _) => Some(key),
+            (_, Some(burned)) => burned.key(),
+            _ => None,
+        }
+    }
+
+    /// Where key and certificate are, for people.
+    pub fn place(&self) -> &'static str {
+        if self.burned.is_some() { "the flash" } else { "the card" }
     }
 
     /// The applet with the device's key, selected.

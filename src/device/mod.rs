@@ -2,6 +2,7 @@
 
 pub mod application;
 mod assault;
+pub mod burned;
 pub mod iot_safe;
 pub mod ipa;
 pub mod link;

@@ -23,6 +23,8 @@ pub enum DeviceOutput {
     StepEnded(StepId, Outcome),
     /// The device does nothing until it is told that this is so.
     Awaits(Condition),
+    /// The device does nothing until it is told that the work of this number is done.
+    AwaitsWork(u16),
 }
 
 impl DeviceOutput {

@@ -17,6 +17,8 @@ pub enum Act {
     Until(Condition),
     /// One device turns bad for a while; the others pass over it.
     Assault(Assault),
+    /// Somebody does something by hand, and the device waits until it is done: the work of this number.
+    Work(u16),
 }
 
 /// What a device does that has turned.
@@ -49,7 +51,7 @@ impl Act {
     pub fn step(self) -> Option<StepId> {
         match self {
             Self::Step(id) => Some(id),
-            Self::Wait(_) | Self::PowerCut | Self::Until(_) | Self::Assault(_) => None,
+            Self::Wait(_) | Self::PowerCut | Self::Until(_) | Self::Assault(_) | Self::Work(_) => None,
         }
     }
 }

@@ -178,7 +178,7 @@ impl Procedure {
             }
             Act::Wait(time) => time,
             Act::PowerCut => Duration::ZERO,
-            Act::Until(_) => return None,
+            Act::Until(_) | Act::Work(_) => return None,
             Act::Assault(one) if self.is_own(&one) => {
                 let next = self.assault.as_ref().map(assault::Running::deadline);
                 return (!self.over).then(|| next.unwrap_or(self.started));
@@ -204,7 +204,7 @@ impl Procedure {
 
     /// What the device waits for is so.
     pub fn go_on(&mut self, now: Instant, out: &mut Vec<DeviceOutput>) {
-        if let Some(Act::Until(_)) = self.act() {
+        if let Some(Act::Until(_) | Act::Work(_)) = self.act() {
             self.next(now, out);
         }
     }
@@ -386,7 +386,7 @@ impl Procedure {
         out: &mut Vec<DeviceOutput>,
     ) -> Result<Turn, DeviceError> {
         match self.act().filter(|_| !self.over && !self.fresh) {
-            None | Some(Act::Until(_)) => Ok(Turn::Idle),
+            None | Some(Act::Until(_) | Act::Work(_)) => Ok(Turn::Idle),
             Some(Act::Wait(time)) if now < self.started + time => Ok(Turn::Idle),
             Some(Act::Wait(_)) => {
                 self.next(now, out);
@@ -555,6 +555,7 @@ impl Procedure {
                 self.task = forgotten.is_none().then(|| (id.step, task(id.step)));
             }
             Some(Act::Until(condition)) => out.push(DeviceOutput::Awaits(condition)),
+            Some(Act::Work(number)) => out.push(DeviceOutput::AwaitsWork(number)),
             Some(Act::Assault(one)) if self.is_own(&one) => {
                 let fields = vec![
                     ("attack", one.attack.class().to_owned()),

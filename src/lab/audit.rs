@@ -14,6 +14,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use crate::event::{Step, StepId};
 use crate::report::AuditSummary;
+use crate::services::Way;
 use crate::wire::Reason;
 use crate::world::books::Fact;
 
@@ -67,6 +68,7 @@ pub struct Auditor {
     state: RandomState,
     devices: u32,
     plan: Vec<StepId>,
+    way: Way,
     cards: HashMap<u32, Card>,
     /// The earliest step at which a device was refused, and why, by its place in `reasons`.
     refused: HashMap<u32, (Step, u16)>,
@@ -96,6 +98,7 @@ impl Auditor {
             state: RandomState::new(),
             devices,
             plan: plan.to_vec(),
+            way: Way::default(),
             cards: HashMap::new(),
             refused: HashMap::new(),
             reasons: Vec::new(),
@@ -119,7 +122,8 @@ impl Auditor {
     /// Takes a fact in.
     pub fn take(&mut self, fact: &Fact) {
         match fact {
-            Fact::Run { devices, plan, .. } => {
+            Fact::Run { devices, plan, way, .. } => {
+                self.way = *way;
                 self.devices = *devices;
                 self.plan.clone_from(plan);
             }

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod bench;
 pub mod catalogue;
+pub mod compare;
 mod conform;
 pub mod diagnostic;
 mod document;
@@ -78,6 +79,14 @@ pub enum LabError {
     /// A run that cannot be interrupted is not begun.
     #[error("the signals that interrupt a run cannot be received: {0}")]
     Signals(std::io::Error),
+    /// A run that was to be compared says nothing.
+    #[error("a run says nothing that could be compared, its verdict is {verdict}: {rerun}")]
+    Compared { rerun: String, verdict: &'static str },
+    /// What differs in the radio is not compared.
+    #[error(
+        "{first} and {second} are of different radio access technologies: what they take would be compared with something else"
+    )]
+    Apart { first: String, second: String },
     /// A result could not be written.
     #[error("a result of the run cannot be written: {}", crate::io::files::told(.0))]
     Output(std::io::Error),
@@ -101,6 +110,8 @@ impl LabError {
             | Self::OneCard { .. }
             | Self::Hostile { .. }
             | Self::Signals(_)
+            | Self::Compared { .. }
+            | Self::Apart { .. }
             | Self::Output(_) => Blame::Bench,
         }
     }

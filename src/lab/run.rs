@@ -285,6 +285,19 @@ impl Run {
         Ok((summary, scales.into_held()))
     }
 
+    /// As [`simulate`](Self::simulate), where `view` sees every event of every device, whatever the bench records.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn simulate_watched(
+        &self,
+        place: impl Into<Place>,
+        view: Box<dyn View + '_>,
+    ) -> Result<RunSummary, LabError> {
+        let aside = Aside { screen: Some(view), ..Aside::default() };
+        self.simulate_with(self.places(place.into())?, None, &mut [], aside)
+    }
+
     /// The same with what `places` has, and what stands `aside`.
     fn simulate_with(
         &self,
@@ -316,7 +329,12 @@ impl Run {
         let auditor = Auditor::new(facts.devices, &facts.plan);
         let books = Rc::new(RefCell::new(Bookkeeper::new(auditor, books)));
         let take_down = |fact: &Fact| books.borrow_mut().take(fact);
-        take_down(&Fact::Run { devices: facts.devices, plan: facts.plan.clone(), salts });
+        take_down(&Fact::Run {
+            devices: facts.devices,
+            plan: facts.plan.clone(),
+            salts,
+            way: self.scenario.way,
+        });
         let mut world = World::set_up(setup, ledger)?;
         let witness = Rc::clone(&books);
         world.witnessed(Box::new(move |fact| witness.borrow_mut().take(&fact)));

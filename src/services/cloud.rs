@@ -1,6 +1,7 @@
 //! The cloud: lets MQTT clients in by their certificate and what the ledger says of it, and takes in what they report.
 
 use super::ServiceError;
+use super::central::Way;
 use super::chain::wrong_status;
 use super::office::{Answer, Caller, Context, Office, Request, Response};
 use crate::ca::{ClientCertificate, DeviceCertificate};
@@ -16,9 +17,15 @@ use crate::wire::registration::Problem;
 #[derive(Debug, Default)]
 pub struct Cloud {
     telemetry: u64,
+    way: Way,
 }
 
 impl Cloud {
+    /// A cloud that asks the ledger, or in the traditional way nobody but the authority.
+    pub fn new(way: Way) -> Self {
+        Self { telemetry: 0, way }
+    }
+
     /// How many telemetry messages it has taken in.
     pub fn telemetry(&self) -> u64 {
         self.telemetry
@@ -35,10 +42,16 @@ impl Office for Cloud {
         Ok(match request {
             Request::Connect { client_id } => {
                 let admitted = who.may_be_served();
-                let admitted = admitted.and_then(|()| admit(client_id, who.certificate, cx.chain.ledger()));
+                let admitted =
+                    admitted.and_then(|()| admit(client_id, who.certificate, self.way, cx.chain.ledger()));
                 Answer::Now(match admitted {
                     Ok(name) => {
-                        let change = "client admitted: certificate under the CA, active on the ledger";
+                        let change = match self.way {
+                            Way::ZeroTouch => {
+                                "client admitted: certificate under the CA, active on the ledger"
+                            }
+                            Way::Traditional => "client admitted: certificate under the CA",
+                        };
                         cx.note(Actor::CLOUD, change, vec![("name", name.to_string())]);
                         Response::Admitted { root: format!("devices/{name}") }
                     }
@@ -68,13 +81,16 @@ impl Office for Cloud {
 fn admit(
     client_id: &str,
     certificate: Option<&ClientCertificate>,
+    way: Way,
     ledger: &Engine,
 ) -> Result<DeviceName, Problem> {
     let device = certificate.and_then(|certificate| DeviceCertificate::parse(certificate.der()).ok());
     let certificate = device.filter(|device| device.name().to_string() == client_id).ok_or_else(|| {
         Problem::new(403, Reason::ClientIdentityMismatch, "the certificate names another client")
     })?;
-    certified_device(&certificate, &[Status::Active], ledger)?;
+    if way == Way::ZeroTouch {
+        certified_device(&certificate, &[Status::Active], ledger)?;
+    }
     Ok(certificate.name())
 }
 

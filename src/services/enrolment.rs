@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::central::Central;
 use super::chain::{Proposal, Ticket, wrong_status};
 use super::guard::{Cause, Deed};
 use super::inventory::Entry;
@@ -28,6 +29,8 @@ const LINKING: Linking = Linking::Demanded;
 pub struct Enrolment {
     authority: Authority,
     account: Account,
+    /// Who decides in the traditional way, without ledger, network and owner.
+    central: Option<Central>,
     /// Certificates that are signed when the ledger has recorded their digests.
     pending: BTreeMap<Ticket, Agreed>,
     /// Devices whose first request is put off on purpose, by their numbers.
@@ -63,7 +66,13 @@ struct Identified {
 impl Enrolment {
     /// A service in front of `authority` that signs its transactions with `account`.
     pub fn new(authority: Authority, account: Account) -> Self {
-        Self { authority, account, pending: BTreeMap::new(), put_off: BTreeMap::new() }
+        Self { authority, account, central: None, pending: BTreeMap::new(), put_off: BTreeMap::new() }
+    }
+
+    /// The same, where a central server decides by the secrets of devices.
+    #[must_use]
+    pub fn central(self, central: Option<Central>) -> Self {
+        Self { central, ..self }
     }
 
     /// The same, where the first request of each of these devices is put off.
@@ -84,6 +93,10 @@ impl Enrolment {
         again: bool,
         cx: &mut Context<'_>,
     ) -> Result<Answer, ServiceError> {
+        if let Some(central) = &mut self.central {
+            let response = central.enrol(&mut self.authority, who, request, again, cx)?;
+            return Ok(response.to_http().into());
+        }
         let identified = self.identify(who, request, again, cx).and_then(|identified| {
             cx.chain.admit(cx.now, who.device, &Proposal::Certificate).map_err(refusal)?;
             Ok(identified)

@@ -1,5 +1,6 @@
 //! What devices reach over IP: registrar, onboarding service, cloud and the eSIM servers, and the ledger behind them.
 
+pub mod central;
 pub mod chain;
 pub mod cloud;
 pub mod enrolment;
@@ -20,6 +21,7 @@ pub mod servers;
 pub mod sessions;
 pub mod updates;
 
+pub use central::{Central, Way};
 pub use cloud::Cloud;
 pub use enrolment::Enrolment;
 pub use guard::Guard;

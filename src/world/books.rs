@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::StepId;
 use crate::id::{DeviceName, Eid, Iccid, Imsi};
 use crate::kernel::Origin;
+use crate::services::Way;
 use crate::wire::Reason;
 
 /// One entry of somebody's books. Octets are in hexadecimal.
@@ -23,6 +24,9 @@ pub enum Fact {
         plan: Vec<StepId>,
         /// Where the salts are from.
         salts: Salts,
+        /// How devices come to their identity.
+        #[serde(default, skip_serializing_if = "Way::is_zero_touch")]
+        way: Way,
     },
     /// The operator and the owner know that a device holds a subscription. A copy of a card stands here as its own
     /// device, with the identity of the other.

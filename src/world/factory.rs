@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rand_core::RngCore;
+
 use super::WorldError;
 use super::euicc::{EuiccIssue, EuiccServers, virtual_euicc};
 use crate::card::{
@@ -13,6 +15,7 @@ use crate::crypto::tls::{KeyLogSink, Providers, VirtualClock};
 use crate::crypto::{Op, SoftKey, Tally};
 use crate::device::Device;
 use crate::device::application::{Applet, Application, Identity, Malice};
+use crate::device::burned::Burned;
 use crate::device::iot_safe::Dialect;
 use crate::device::ipa::Assistant;
 use crate::device::plan::{Act, Cut};
@@ -25,9 +28,9 @@ use crate::id::{Imei, Tac};
 use crate::kernel::RngTree;
 use crate::ledger::Model;
 use crate::ran::{UeConfig, usim};
-use crate::services::ServiceError;
 use crate::services::esim::Eum;
 use crate::services::updates::Delivered;
+use crate::services::{ServiceError, Way};
 use crate::update::{Firmware, Trust};
 
 /// What is not as it should be inside a device, on purpose.
@@ -67,6 +70,8 @@ pub struct Blueprint {
     pub board: u8,
     /// The type allocation code of its modem.
     pub tac: Tac,
+    /// The number of the device whose secret it has, where the factory burns secrets: its own, or that of the one it copies.
+    pub secret_of: u32,
 }
 
 /// What makes cards eUICCs, and what their devices know of the eSIM side.
@@ -88,6 +93,8 @@ pub struct Factory {
     pub blueprints: Vec<Blueprint>,
     /// What every device is to do.
     pub plan: Vec<Act>,
+    /// How devices come to their identity.
+    pub way: Way,
     /// Present where the cards are eUICCs.
     pub esim: Option<EsimIssue>,
     /// The firmware that devices are delivered with, where they take updates.
@@ -108,6 +115,13 @@ pub struct Factory {
     pub card: Option<Box<dyn CardPort>>,
     /// The models of the devices that carry a guard of their own.
     pub models: BTreeMap<u32, Arc<cellbed_guard::Model>>,
+}
+
+/// The serial number on device `number` of a run, and the secret that the factory burns into it.
+pub(super) fn burned_secret(run: &RngTree, number: u32) -> (String, String) {
+    let mut octets = [0; 16];
+    run.branch(Actor::device(number)).stream("factory-secret").fill_bytes(&mut octets);
+    (format!("sn-{number:06}"), hex::encode(octets))
 }
 
 /// The virtual card that device `number` of a run carries. `run` is the run's randomness, `trust_anchor` the root
@@ -180,6 +194,7 @@ impl Factory {
                 Mischief::NewKeys => Malice::NewKeys,
                 Mischief::None | Mischief::OtherCard | Mischief::NoOtaKeys => Malice::None,
             },
+            burned: self.burned(blueprint, &rng),
             identity: Identity::default(),
             dialect: blueprint.dialect,
             firmware: self.delivered.as_ref().map(|one| delivered(one, blueprint)).transpose()?.map(Box::new),
@@ -193,6 +208,14 @@ impl Factory {
             rng,
         )
         .guarded(self.models.get(&number).map(|model| Sentinel::new(model))))
+    }
+
+    /// What the factory has burned into a device, in the traditional way.
+    fn burned(&self, blueprint: &Blueprint, rng: &RngTree) -> Option<Box<Burned>> {
+        let (serial, password) = burned_secret(&self.rng, blueprint.secret_of);
+        let burned =
+            || Burned::new(serial, password, self.trust_anchor.clone(), rng.clone(), self.tally.clone());
+        (self.way == Way::Traditional).then(|| Box::new(burned()))
     }
 
     /// A genuine card that no device of the run has, switched on: with its own identity and keys, of the profile of device

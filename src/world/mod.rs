@@ -3,6 +3,7 @@
 pub mod acts;
 pub mod books;
 mod conditions;
+pub mod desk;
 pub mod euicc;
 pub mod factory;
 mod fleet;
@@ -42,6 +43,8 @@ use crate::services::ServiceError;
 pub enum WorldError {
     #[error("device {device} does not exist: this run has {devices}")]
     NoSuchDevice { device: u32, devices: usize },
+    #[error("work {work} is asked for, and nobody does it, which is a fault of cellbed")]
+    NoSuchWork { work: u16 },
     #[error(transparent)]
     Restless(#[from] Restless),
     #[error(
@@ -88,6 +91,7 @@ impl WorldError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::NoSuchDevice { .. }
+            | Self::NoSuchWork { .. }
             | Self::Asleep { .. }
             | Self::NoRoute(_)
             | Self::Nobody { .. }

@@ -56,6 +56,8 @@ pub enum Output {
     Resume { at: Instant },
     /// Waits for something that another device does, and wants to be told.
     Await { at: Instant, condition: Condition },
+    /// Waits for the work of this number, which somebody does by hand, and wants to be told.
+    AwaitWork { at: Instant, work: u16 },
 }
 
 impl Output {

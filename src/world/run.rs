@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::WorldError;
 use super::acts::{Acts, PlannedAct};
 use super::conditions::{Conditions, Told};
+use super::desk::{Desk, Shift};
 use super::fleet::Fleet;
 use super::node::{Input, Node, Output};
 use super::owners::Owners;
@@ -106,6 +107,7 @@ pub struct World {
     hosts: BTreeMap<Actor, usize>,
     outbound: VecDeque<Outbound>,
     conditions: Conditions,
+    desk: Option<Desk>,
     acts: Acts,
     owners: Owners,
     begun: bool,
@@ -131,6 +133,7 @@ impl World {
             hosts: BTreeMap::new(),
             outbound: VecDeque::new(),
             conditions: Conditions::default(),
+            desk: None,
             acts: Acts::default(),
             owners: Owners::default(),
             begun: false,
@@ -143,6 +146,11 @@ impl World {
             world.push(Instant::ZERO + *start, Delivery::Start(Host::Device(number)));
         }
         world
+    }
+
+    /// People do by hand what devices wait for.
+    pub(super) fn staff(&mut self, desk: Desk) {
+        self.desk = Some(desk);
     }
 
     /// Devices may wait for any of `conditions`.
@@ -426,7 +434,24 @@ impl World {
                 }
                 Ok(())
             }
+            Output::AwaitWork { at, work } => {
+                if let Host::Device(number) = host {
+                    self.work(at, number, work, sink)?;
+                }
+                Ok(())
+            }
         }
+    }
+
+    /// Has the desk do `work` for device `number`, which has asked for it at `at`.
+    fn work(&mut self, at: Instant, number: u32, work: u16, sink: Sink<'_>) -> Result<(), WorldError> {
+        let shift = self.desk.as_mut().and_then(|desk| desk.ask(at, number, work));
+        let Shift { told, ends } = shift.ok_or(WorldError::NoSuchWork { work })?;
+        for (at, body) in told {
+            self.emit(at, body, Some(number), sink);
+        }
+        self.push(ends, Delivery::Told(number, Told::Met));
+        Ok(())
     }
 
     fn wake(&mut self, host: Host, sink: Sink<'_>) -> Result<(), WorldError> {

@@ -10,8 +10,9 @@ use rand_core::RngCore;
 
 use super::WorldError;
 use super::acts::PlannedAct;
+use super::desk::{Desk, Staff, Work};
 use super::euicc::EuiccServers;
-use super::factory::{Blueprint, EsimIssue, Factory, Mischief};
+use super::factory::{Blueprint, EsimIssue, Factory, Mischief, burned_secret};
 use super::nodes::{ControllerNode, CoreNode, EnbNode, Reach, ServicesNode, SliceReach, SwitchNode};
 use super::topology::{CellSpec, LinkSpec, lte_links};
 use super::{Fleet, Topology, World};
@@ -44,8 +45,8 @@ use crate::services::sentry::Sentry;
 use crate::services::servers::Servers;
 use crate::services::updates::Delivered;
 use crate::services::{
-    Cloud, Enrolment, Guard, Holders, Offices, Registrar, RegistrationPolicy, ServiceError, Sessions,
-    UpdateFault, UpdateSetup, Updates,
+    Central, Cloud, Enrolment, Guard, Holders, Offices, Registrar, RegistrationPolicy, ServiceError,
+    Sessions, UpdateFault, UpdateSetup, Updates, Way,
 };
 use crate::wire::ota::Counter;
 
@@ -87,6 +88,8 @@ pub struct DeviceSetup {
     pub power_cuts: Vec<Cut>,
     /// Whether its identity is another device's.
     pub clone: bool,
+    /// The number of the device whose secret the factory has burned into it: of the one that it copies, or its own.
+    pub secret_of: u32,
     /// What is not as it should be inside the device.
     pub mischief: Mischief,
     /// The EUM of its eUICC, by its name in [`EsimSetup`]; the lab's own where there is none.
@@ -146,6 +149,8 @@ pub struct Setup {
     pub ciphering: Vec<u8>,
     /// What every device is to do.
     pub plan: Vec<Act>,
+    /// How devices come to their identity.
+    pub way: Way,
     /// Present where the cards are eUICCs and `devices` have bootstrap profiles.
     pub esim: Option<EsimSetup>,
     /// The devices, numbered from 1.
@@ -172,6 +177,10 @@ pub struct Setup {
     pub guarded: bool,
     /// What operators do in the course of the run.
     pub acts: Vec<PlannedAct>,
+    /// What people do by hand, by its number in the plan.
+    pub works: Vec<Work>,
+    /// Who does it.
+    pub staff: Vec<Staff>,
     /// How long the certificate of a device is valid, in seconds, where that is not for the authority to say.
     pub certificate_validity_s: Option<u32>,
     /// The update service, where there is one.
@@ -216,6 +225,7 @@ impl World {
             Servers::new(&mut authority, &rng, &tally, &clock, setup.key_log.as_ref(), updates)?;
         let (ledger, operators) = ledger(&setup.name, &rng, &tally, place.into())?;
         let (mut epc, inventory, mut holders, mut ota) = network(&setup, &rng)?;
+        let central = central(&setup, &inventory, &rng)?;
         let (esim, issue) = match &setup.esim {
             Some(plan) => {
                 let key_log = setup.key_log.as_ref();
@@ -255,6 +265,7 @@ impl World {
         let factory = Factory {
             blueprints: setup.devices.iter().map(blueprint).collect(),
             plan: setup.plan.clone(),
+            way: setup.way,
             esim: issue,
             delivered,
             trust_anchor: authority.root_der().to_vec(),
@@ -273,8 +284,8 @@ impl World {
             (1..).zip(&setup.devices).filter_map(|(number, device)| Some((number, device.est_fault?)));
         let offices = Offices {
             registrar: Registrar::new(operators.registrar, ota, setup.registration, nonces),
-            enrolment: Enrolment::new(authority, operators.ca).putting_off(put_off),
-            cloud: Cloud::default(),
+            enrolment: Enrolment::new(authority, operators.ca).putting_off(put_off).central(central),
+            cloud: Cloud::new(setup.way),
             guard: Guard::new(operators.guard).believing(SENTRY, sentry(&rng).public()),
             esim,
             updates,
@@ -331,6 +342,7 @@ impl World {
         }
         world.add(&[Actor::SERVICES, Actor::REGISTRAR, Actor::GUARD], Box::new(ServicesNode::new(services)));
         world.plan_acts(setup.acts);
+        world.staff(Desk::new(setup.works, setup.staff, rng.branch("desk")));
         world.watch(setup.plan.iter().filter_map(|act| match act {
             Act::Until(condition) => Some(*condition),
             _ => None,
@@ -413,6 +425,7 @@ fn blueprint(device: &DeviceSetup) -> Blueprint {
         model: device.model.clone().unwrap_or_else(|| MODEL.into()),
         board: UpdateFault::board(device.update_fault),
         tac: device.tac,
+        secret_of: device.secret_of,
     }
 }
 
@@ -461,6 +474,23 @@ fn ledger(name: &str, rng: &RngTree, tally: &Tally, place: Place) -> Result<(Led
     let mut ledger = Ledger::create(&genesis, &mut operators, keys, place.store)?;
     ledger.count_with(count);
     Ok((ledger, operators))
+}
+
+/// The central server of the traditional way, at which the devices are entered that the owner expects.
+fn central(setup: &Setup, inventory: &Inventory, rng: &RngTree) -> Result<Option<Central>, WorldError> {
+    if setup.way == Way::ZeroTouch {
+        return Ok(None);
+    }
+    let mut central = Central::default();
+    let expected = (1..).zip(&setup.devices).filter(|(_, device)| device.allowed && !device.clone);
+    for (number, device) in expected {
+        let card = device.profile.personalise(device.index)?;
+        if let Some(entry) = inventory.find(&card.iccid) {
+            let (serial, password) = burned_secret(rng, number);
+            central.enter(serial, password, entry.name);
+        }
+    }
+    Ok(Some(central))
 }
 
 /// The core with its subscribers, what operator and owner know of the devices, who was given which card, and who speaks

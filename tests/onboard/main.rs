@@ -14,3 +14,4 @@ mod sessions;
 mod stations;
 #[path = "../support/mod.rs"]
 mod support;
+mod traditional;

@@ -14,7 +14,7 @@ use cellbed::id::Imei;
 use cellbed::kernel::{Duration, EPOCH_UNIX_S, Instant, RngTree};
 use cellbed::ledger::MemoryStore;
 use cellbed::ran::{AirModel, Rat};
-use cellbed::services::RegistrationPolicy;
+use cellbed::services::{RegistrationPolicy, Way};
 use cellbed::wire::ota::Counter;
 use cellbed::world::factory::{Blueprint, Factory, Mischief, virtual_card};
 use cellbed::world::setup::{DeviceSetup, Setup, StationSetup, trust_anchor};
@@ -51,6 +51,7 @@ pub fn setup(devices: u32) -> Setup {
         eum: None,
         model: None,
         tac: Imei::TEST_TAC,
+        secret_of: index + 1,
         rogue_cloud: false,
         est_fault: None,
         dialect: Dialect::default(),
@@ -67,6 +68,7 @@ pub fn setup(devices: u32) -> Setup {
         integrity: vec![2, 1, 3],
         ciphering: vec![2, 1, 3, 0],
         plan: plain_steps().into_iter().map(Act::Step).collect(),
+        way: Way::ZeroTouch,
         esim: None,
         devices: (0..devices).map(device).collect(),
         stations: vec![StationSetup::only()],
@@ -80,6 +82,8 @@ pub fn setup(devices: u32) -> Setup {
         slices: BTreeMap::new(),
         guarded: true,
         acts: Vec::new(),
+        works: Vec::new(),
+        staff: Vec::new(),
         certificate_validity_s: None,
         updates: None,
         ota_counter: Counter::default(),
@@ -273,8 +277,10 @@ fn a_step_is_given_up_at_its_time_limit() {
             model: "cellbed-virtual-1".into(),
             board: 0,
             tac: Imei::TEST_TAC,
+            secret_of: 1,
         }],
         plan: plain_steps().into_iter().map(Act::Step).collect(),
+        way: Way::ZeroTouch,
         esim: None,
         delivered: None,
         trust_anchor: vec![0x30, 0x00],

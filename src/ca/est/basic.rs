@@ -8,6 +8,12 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+/// The value of an Authorization header field with user name and password.
+pub fn basic_authorization(user: &str, password: &str) -> String {
+    let pair = Zeroizing::new(format!("{user}:{password}"));
+    format!("Basic {}", STANDARD.encode(pair.as_bytes()))
+}
+
 /// What a client gives as its user name and password.
 pub struct Credentials {
     /// The user name.

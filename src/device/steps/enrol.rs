@@ -36,7 +36,11 @@ impl Task for Enrol {
         let kept = cx.application.identity.certificate.as_ref();
         let renewed = kept.filter(|kept| now_unix_s <= kept.not_after_unix_s());
         if let Some(kept) = renewed.filter(|kept| !kept.nears_its_end(now_unix_s)) {
-            return Ok(Flow::Done(format!("certificate {} is in the card already", kept.serial())));
+            return Ok(Flow::Done(format!(
+                "certificate {} is in {} already",
+                kept.serial(),
+                cx.application.place()
+            )));
         }
         let subject = renewed.map(|kept| kept.subject().clone());
         let mutual = subject.is_some();
@@ -60,7 +64,12 @@ impl Task for Enrol {
                         true => EstRequest::simple_reenroll(&csr),
                         false => EstRequest::simple_enroll(&csr),
                     };
-                    link.request(&request.to_http(EST.name), out)?;
+                    let request = request.to_http(EST.name);
+                    let request = match cx.application.burned.as_ref().filter(|_| !mutual) {
+                        Some(burned) => request.header("Authorization", &burned.authorization()),
+                        None => request,
+                    };
+                    link.request(&request, out)?;
                     self.stage = Stage::CsrSent;
                     Flow::Progress
                 }
@@ -126,7 +135,11 @@ fn keep(application: &mut Application, certificate: &[u8], now_unix_s: u64) -> R
         &application.tally,
     )
     .map_err(bad_est)?;
-    let proof = format!("ledger, network and owner agree; certificate {} is in the card", issued.serial());
+    let who = match application.burned {
+        Some(_) => "the central server knows the secret",
+        None => "ledger, network and owner agree",
+    };
+    let proof = format!("{who}; certificate {} is in {}", issued.serial(), application.place());
     application.keep_certificate(issued)?;
     Ok(Flow::Done(proof))
 }

@@ -11,13 +11,14 @@ pub(super) struct Keys;
 
 impl Task for Keys {
     fn poll(&mut self, cx: &mut DeviceContext<'_>, _: &mut Vec<DeviceOutput>) -> Result<Flow, DeviceError> {
+        let place = cx.application.place();
         let kept = match cx.application.applet {
             Applet::New => None,
             Applet::Used | Applet::FromElsewhere => cx.application.recall_key()?,
         };
         let (what, key) = match kept {
-            Some(key) => ("is in the card already", key),
-            None => ("made in the card", cx.application.make_key()?),
+            Some(key) => (format!("is in {place} already"), key),
+            None => (format!("made in {place}"), cx.application.make_key()?),
         };
         Ok(Flow::Done(format!("P-256 key pair {what}, public key {}…", hex::encode(&key[..4]))))
     }

@@ -26,7 +26,14 @@ impl Task for Report {
         // The broker's link is open, so that there is a certificate.
         let name = cx.application.identity.certificate.as_ref().map(|one| one.name().to_string());
         let id = name.unwrap_or_default();
-        let flow = work(&mut self.client, cx.now, &id, link, out)?;
+        let key = match cx.application.burned {
+            Some(_) => "the key in flash",
+            None => "the card's key",
+        };
+        let mut flow = work(&mut self.client, cx.now, &id, link, out)?;
+        if let Flow::Done(proof) = &mut flow {
+            *proof = format!("mutual TLS with {key}; {proof}");
+        }
         self.conversation.settle(flow, cx.host.as_deref_mut())
     }
 
@@ -85,7 +92,7 @@ fn react(
         }
         MqttEvent::Acknowledged { success: true, .. } => {
             client.disconnect(now, &mut outputs).map_err(refusal)?;
-            proof = Some("mutual TLS with the card's key; the cloud has the telemetry".to_owned());
+            proof = Some("the cloud has the telemetry".to_owned());
         }
         MqttEvent::Acknowledged { reason, .. } | MqttEvent::Refused { reason } => {
             return Err(DeviceError::refused(Reason::Mqtt(Text::new(&reason)), "the cloud refused"));

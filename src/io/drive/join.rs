@@ -112,6 +112,10 @@ fn heard(actor: Actor, line: Line) -> Result<Option<Input>, JoinError> {
 fn said(output: Output) -> Option<Line> {
     match output {
         Output::Send { from, to, payload, .. } => Some(Line::frame(from, to, payload)),
-        Output::Tell { .. } | Output::Known { .. } | Output::Resume { .. } | Output::Await { .. } => None,
+        Output::Tell { .. }
+        | Output::Known { .. }
+        | Output::Resume { .. }
+        | Output::Await { .. }
+        | Output::AwaitWork { .. } => None,
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{Auditor, Card, Holding, Issued, Mark, Record};
 use crate::event::Step;
 use crate::report::{AuditFinding, AuditSummary};
+use crate::services::Way;
 use crate::wire::Reason;
 
 /// How many findings are kept one by one.
@@ -141,10 +142,18 @@ impl Audit<'_> {
 
     fn key(&mut self, device: u32, id: Mark) -> Option<String> {
         let card = self.card(device);
-        let on_ledger = self.record(id).map_or(0, |record| record.key);
         if card.keys_differ {
             self.find(Some(device), "two-keys", "its card was found with different keys".to_owned());
         }
+        if self.auditor.way == Way::Traditional {
+            // Its host has made a key, and nobody else is to know it.
+            self.summary.keys += u32::from(card.key != 0);
+            return match card.key {
+                0 => self.lacks(device, Step::Keys, "no-key", "its host has no key"),
+                _ => None,
+            };
+        }
+        let on_ledger = self.record(id).map_or(0, |record| record.key);
         if of(&self.auditor.records, id).len() > 1 {
             self.find(Some(device), "two-keys", "the ledger has it with different keys".to_owned());
         }
@@ -177,6 +186,9 @@ impl Audit<'_> {
             let detail = "it is a copy of another device";
             return self.lacks(device, Step::Enrol, "certificate-shared", detail);
         }
+        if self.auditor.way == Way::Traditional {
+            return self.issued_to(device, holding, card.certificate);
+        }
         let record = self.record(id);
         let (on_ledger, cut_off) = record.map_or((0, false), |record| (record.certificate, record.cut_off));
         let issued = of(&self.auditor.issued, holding.name);
@@ -204,6 +216,17 @@ impl Audit<'_> {
                 self.lacks(device, Step::Enrol, "certificate-mismatch", detail)
             }
         }
+    }
+
+    /// The same without a ledger: what the device has is good with the CA.
+    fn issued_to(&mut self, device: u32, holding: &Holding, own: Mark) -> Option<String> {
+        let issued = of(&self.auditor.issued, holding.name);
+        if issued.iter().any(|(_, one)| own != 0 && one.digest == own && !one.revoked) {
+            self.summary.certificates += 1;
+            self.summary.superseded += u32::try_from(issued.len() - 1).unwrap_or(u32::MAX);
+            return None;
+        }
+        self.lacks(device, Step::Enrol, "no-certificate", "it has none that is good")
     }
 
     /// Certificates besides the one that the ledger names: each stood there before, or was revoked.

@@ -57,7 +57,7 @@ fn ordered(device: u32, iccid: crate::id::Iccid, of: u32) -> Fact {
 impl Books {
     fn of(devices: u32) -> Self {
         let plan = Step::ALL.map(StepId::first).to_vec();
-        let mut facts = vec![Fact::Run { devices, plan, salts: Salts::LabKeys }];
+        let mut facts = vec![Fact::Run { devices, plan, salts: Salts::LabKeys, way: Way::default() }];
         for device in 1..=devices {
             let bootstrap = Fact::Subscription {
                 imsi: format!("00101700000000{device}").parse().unwrap(),
@@ -223,8 +223,12 @@ fn a_missing_reason_is_found() {
 fn a_copy_of_a_card_needs_a_reason() {
     let copied = || {
         let mut books = Books::of(1);
-        books.0[0] =
-            Fact::Run { devices: 2, plan: Step::ALL.map(StepId::first).to_vec(), salts: Salts::LabKeys };
+        books.0[0] = Fact::Run {
+            devices: 2,
+            plan: Step::ALL.map(StepId::first).to_vec(),
+            salts: Salts::LabKeys,
+            way: Way::default(),
+        };
         let card = Fact::Card { device: 2, public_key: Some(key(2)), certificate: None };
         books.with(ordered(2, iccid(0), 1)).with(ordered(2, iccid(2), 1)).with(card)
     };
@@ -249,11 +253,57 @@ fn what_belongs_to_nobody_is_found() {
 #[test]
 fn an_erased_device_leaves_a_record_that_is_nobody_s() {
     let erased = Books(vec![
-        Fact::Run { devices: 1, plan: Step::ALL.map(StepId::first).to_vec(), salts: Salts::System },
+        Fact::Run {
+            devices: 1,
+            plan: Step::ALL.map(StepId::first).to_vec(),
+            salts: Salts::System,
+            way: Way::default(),
+        },
         Fact::Erased { device: 1 },
         record(1),
     ]);
     let audit = erased.audit();
     assert_eq!((audit.found, audit.erased), (0, 1));
     assert_eq!(erased.with(record(2)).found(), of_nobody("unknown-device"));
+}
+
+/// In the traditional way there is no ledger: what the host has is compared with the CA.
+#[test]
+fn without_a_ledger_the_authority_is_asked() {
+    let plan: Vec<_> = [Step::Attach, Step::Keys, Step::Enrol].map(StepId::first).into();
+    let traditional = |change: &dyn Fn(Fact) -> Option<Fact>| {
+        let way = Way::Traditional;
+        let run = Fact::Run { devices: 1, plan: plan.clone(), salts: Salts::LabKeys, way };
+        let rest = [card(1), certificate(1), subscription(1), ordered(1, iccid(0), 1)];
+        Books([run].into_iter().chain(rest).filter_map(change).collect()).audit()
+    };
+    let whole = traditional(&Some);
+    assert_eq!((whole.keys, whole.certificates, whole.found), (1, 1, 0), "{:?}", whole.findings);
+    for (change, word) in [
+        (
+            (|fact| (!matches!(fact, Fact::Certificate { .. })).then_some(fact)) as fn(Fact) -> Option<Fact>,
+            "no-certificate",
+        ),
+        (
+            |fact| match fact {
+                Fact::Certificate { name, digest, .. } => {
+                    Some(Fact::Certificate { name, digest, revoked: true })
+                }
+                other => Some(other),
+            },
+            "no-certificate",
+        ),
+        (
+            |fact| match fact {
+                Fact::Card { device, certificate, .. } => {
+                    Some(Fact::Card { device, public_key: None, certificate })
+                }
+                other => Some(other),
+            },
+            "no-key",
+        ),
+    ] {
+        let found: Vec<_> = traditional(&change).findings.into_iter().map(|one| one.word).collect();
+        assert_eq!(found, [word]);
+    }
 }

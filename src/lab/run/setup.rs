@@ -4,7 +4,7 @@ use super::super::bench::{
     AirVendor, CaVendor, CardVendor, CoreVendor, LedgerVendor, ModemVendor, Roles, SwitchVendor,
 };
 use super::super::scenario::{
-    Ciphering, DeviceKind, EsimDownload, EsimPlan, FaultKind, Integrity, Operation, Scenario,
+    Ciphering, DeviceKind, EsimDownload, EsimPlan, FaultKind, Integrity, Operation, Scenario, StaffSection,
 };
 use super::Run;
 use crate::corenet::HssFault;
@@ -66,6 +66,7 @@ impl Run {
                 power_cuts: power_cuts(scenario, device.number),
                 smdp_fault: scenario.fault_of(device.number).and_then(smdp_fault),
                 clone: device.clone_of.is_some(),
+                secret_of: device.clone_of.unwrap_or(device.number),
                 mischief: scenario.fault_of(device.number).map_or(Mischief::None, mischief),
                 eum: device.eum,
                 model: device.model,
@@ -89,6 +90,7 @@ impl Run {
             integrity: scenario.network.integrity.iter().map(|one| integrity(*one)).collect(),
             ciphering: scenario.network.ciphering.iter().map(|one| ciphering(*one)).collect(),
             plan: scenario.plan(),
+            way: scenario.way,
             esim: scenario.esim.as_ref().and_then(|plan| self.esim(plan)),
             devices: devices.collect(),
             stations: self.bench.stations(),
@@ -102,6 +104,8 @@ impl Run {
             slices: self.bench.slice.iter().map(|slice| (slice.apn.clone(), slice.reach)).collect(),
             guarded: scenario.guard,
             acts: scenario.operator.iter().map(Operation::planned).collect(),
+            works: scenario.works(),
+            staff: scenario.staff.iter().map(StaffSection::people).collect(),
             certificate_validity_s: self.bench.certificate_validity_s,
             updates: scenario.update.as_ref().map(Into::into),
             ota_counter: self.ota_counter(),

@@ -43,6 +43,10 @@ fn used_for(name: &str) -> Option<Use> {
     Some(match purpose {
         // Of the authority, of TLS servers, of the servers and issuers of remote SIM provisioning, of eUICCs.
         "ca-key" | "tls-key" | "key" => Use::Keys,
+        // What the factory burns into a device of the traditional way, and the key that its host makes.
+        "factory-secret" | "host-key" => Use::Keys,
+        // How long people take.
+        _ if branches.starts_with("desk/") => Use::Public,
         // Of subscribers: K and OPc.
         "subscriber" => Use::Keys,
         // The accounts of the ledger's operators, and what signs its checkpoints.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Scenario;
 use super::names::device_exists;
-use super::{Entry, Scenario};
 use crate::device::plan;
 use crate::guard::generator::{Attack, Kind, kinds};
 use crate::lab::document::Document;
@@ -101,8 +101,7 @@ impl Assault {
 impl Scenario {
     /// Whether a device turns bad in it: such packets exist in the network of a run only.
     pub fn is_hostile(&self) -> bool {
-        let is_assault = |entry: &Entry| matches!(entry, Entry::Between(between) if between.attack.is_some());
-        self.steps.iter().any(is_assault)
+        self.steps.iter().any(|entry| entry.attack().is_some())
     }
 }
 
@@ -117,9 +116,7 @@ pub(super) fn check(scenario: &Scenario, document: &mut Document<'_>) {
         }
     }
     for (i, entry) in scenario.steps.iter().enumerate() {
-        if let Entry::Between(between) = entry
-            && let Some(assault) = &between.attack
-        {
+        if let Some(assault) = entry.attack() {
             let span = document.root().key("steps").item(i).key("attack").key("device").span();
             device_exists(scenario, document, span, assault.device);
         }

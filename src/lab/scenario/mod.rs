@@ -1,6 +1,7 @@
 //! A scenario: which devices there are, what they do, what goes wrong, and what is expected. It speaks of
 //! roles only; who plays them is the bench's business.
 
+mod entry;
 mod esim;
 mod guard;
 mod makers;
@@ -12,6 +13,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 mod update;
+mod work;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,13 +33,15 @@ use crate::event::{Step, StepId};
 use crate::id::Tac;
 use crate::io::files;
 use crate::ran::Rat;
-use crate::services::UpdateFault;
+use crate::services::{UpdateFault, Way};
 
+pub use entry::{Between, Entry, Until};
 pub use esim::{EsimDownload, EsimPlan, EumPlan};
 pub use guard::{Assault, AttackKind, DeviceKind};
 pub use network::{Ciphering, Integrity, Network};
 pub use operator::Operation;
 pub use update::{CampaignSection, UpdatePlan};
+pub use work::{StaffSection, WorkSection};
 
 /// The most devices that one scenario may have.
 pub const DEVICES_MAX: u32 = 100_000;
@@ -55,6 +59,9 @@ pub struct Scenario {
     /// The radio access technology.
     #[serde(default = "Scenario::default_rat")]
     pub rat: Rat,
+    /// How devices come to their identity.
+    #[serde(default)]
+    pub way: Way,
     /// What every random value of the run is drawn from.
     #[serde(default = "Scenario::default_seed")]
     pub seed: u64,
@@ -88,6 +95,12 @@ pub struct Scenario {
     /// What operators do in the course of it.
     #[serde(default)]
     pub operator: Vec<Operation>,
+    /// Who does things by hand.
+    #[serde(default)]
+    pub staff: Vec<StaffSection>,
+    /// What is done by hand, where `steps` ask for it.
+    #[serde(default)]
+    pub work: Vec<WorkSection>,
     /// What is expected. A step that nothing is said about must be done, unless an earlier step of the
     /// same device is expected to be refused: then it must not be reached. What is said of a device goes before what is
     /// said of all, and what is said of one time of a step before what is said of every time.
@@ -112,56 +125,11 @@ impl Scenario {
     fn default_steps(&self) -> Vec<Entry> {
         let has_section = |step: &Step| match step {
             Step::Update => self.update.is_some(),
+            Step::Register => self.way.is_zero_touch(),
             step => self.esim.is_some() || !step.is_esim(),
         };
         let steps = Step::ALL.into_iter().filter(has_section);
         steps.map(Entry::Step).collect()
-    }
-}
-
-/// One entry of `steps`: the name of a step, or what stands between two steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Entry {
-    /// A step.
-    Step(Step),
-    /// What stands between two steps.
-    Between(Between),
-}
-
-/// What stands between two steps: one of these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Between {
-    /// How long the device does nothing of its own accord, in virtual milliseconds.
-    #[schemars(range(min = 1, max = 86_400_000))]
-    pub wait_ms: Option<u32>,
-    /// With `true`, the battery is pulled out and put back: of modem, IP stack and application nothing is left, and of
-    /// the card what it has written down. The device is detached then.
-    pub power_cut: Option<bool>,
-    /// The device goes on when this is so. A device does not wait for itself.
-    pub until: Option<Until>,
-    /// One device turns bad.
-    pub attack: Option<Assault>,
-}
-
-/// What a device waits for: that another one has done a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Until {
-    /// The number of the other device.
-    pub device: u32,
-    /// The step that it must have done.
-    pub step: Step,
-    /// Which time, from 1. Default: the first.
-    #[schemars(range(min = 1))]
-    pub nth: Option<u16>,
-}
-
-impl Until {
-    /// The step that the other device must have done.
-    pub fn id(&self) -> StepId {
-        StepId { step: self.step, nth: self.nth.unwrap_or(1) }
     }
 }
 
@@ -507,6 +475,7 @@ impl Scenario {
             Entry::Between(Between { until: Some(until), .. }) => {
                 Some(Act::Until(Condition { device: until.device, step: until.id() }))
             }
+            Entry::Between(Between { work: Some(name), .. }) => self.work_number(name).map(Act::Work),
             Entry::Between(_) => Some(Act::PowerCut),
         };
         self.steps.iter().filter_map(act).collect()

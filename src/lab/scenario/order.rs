@@ -18,6 +18,9 @@ const FIRST_AND_THEN: [(Step, Step); 7] = [
     (Step::Enrol, Step::Update),
 ];
 
+/// Steps that need a ledger, or a card that is more than a SIM.
+const NOT_TRADITIONAL: [Step; 4] = [Step::Download, Step::Enable, Step::Register, Step::Update];
+
 /// Notes every entry of `steps` in `document` that could never be done where it stands.
 pub(super) fn check(scenario: &Scenario, document: &mut Document<'_>) {
     let mut attached = false;
@@ -85,6 +88,11 @@ fn wrong(
             "no certificate to show",
             "put `enrol` before it, or leave it out".to_owned(),
         )),
+        _ if !scenario.way.is_zero_touch() && NOT_TRADITIONAL.contains(&step) => Some((
+            format!("step `{name}` is none of the traditional way"),
+            "of the zero-touch way",
+            "leave it out, or leave `way` out".to_owned(),
+        )),
         Step::Update if scenario.update.is_none() => Some((
             "step `update` comes without an `update` section".to_owned(),
             "nobody offers updates",
@@ -114,11 +122,12 @@ fn between(scenario: &Scenario, document: &mut Document<'_>, i: usize, between: 
         between.power_cut.is_some(),
         between.until.is_some(),
         between.attack.is_some(),
+        between.work.is_some(),
     ];
     match said.into_iter().filter(|said| *said).count() {
         1 => {}
         0 => {
-            let help = "write wait_ms = 5000, power_cut = true, or until = { device = 2, step = \"ready\" }";
+            let help = "write wait_ms = 5000, power_cut = true, work = \"insert-sim\", or until = { device = 2, step = \"ready\" }";
             let span = span(document);
             document.problem(span, "the entry says nothing", "this entry", Some(help.to_owned()));
         }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::names::{device_exists, step_is_run};
 use super::{
     DEVICES_MAX, DeviceGroup, Entry, Expectation, ExpectedOutcome, Fault, FaultKind, Scenario, guard, makers,
-    operator, order,
+    operator, order, work,
 };
 use crate::event::{Step, StepId};
 use crate::id::Imsi;
@@ -33,6 +33,7 @@ pub(super) fn check(
     faults(scenario, document);
     operator::check(scenario, document);
     guard::check(scenario, document);
+    work::check(scenario, document);
     expectations(scenario, document);
 }
 

@@ -220,9 +220,9 @@ fn unknown_keys_are_named_all_at_once_with_their_nearest() {
       ·   ╰── not a key here
     3 │ 
       ╰────
-     help: did you mean `seed`? known here: `summary`, `rat`, `seed`, `time_limit_s`,
-           `steps`, `network`, `esim`, `update`, `device`, `guard`, `fault`, `operator`,
-           `expect`
+     help: did you mean `seed`? known here: `summary`, `rat`, `way`, `seed`,
+           `time_limit_s`, `steps`, `network`, `esim`, `update`, `device`, `guard`,
+           `fault`, `operator`, `staff`, `work`, `expect`
      × the device has no `profile`
       ╭─[lab/scenarios/trial.toml:4:1]
     3 │ 
@@ -539,6 +539,42 @@ fn what_a_device_could_never_do_is_refused() {
     let twice = "summary = \"x\"\nsteps = [\"attach\", \"download\", \"enable\", \"download\"]\n\
         [[device]]\nprofile = \"lte-test\"\n[esim]\nprofile = \"nb-test\"";
     assert_eq!(messages(twice), ["step `download` stands twice"]);
+}
+
+#[test]
+fn work_is_somebodys_and_takes_some_time() {
+    let with = |steps: &str, by: &str, usual: u32| {
+        format!(
+            "{}[[staff]]\nname = \"clerk\"\n[[work]]\nname = \"enter\"\nby = \"{by}\"\nlow_s = 1\nusual_s = {usual}\nhigh_s = 9\n\
+             source = \"x\"\n",
+            with_steps(steps)
+        )
+    };
+    let scenario = read(&with("{ work = \"enter\" }, \"attach\"", "clerk", 5)).unwrap();
+    assert_eq!(scenario.plan()[0], Act::Work(0));
+    let [work] = &scenario.works()[..] else { panic!("one") };
+    assert_eq!((&*work.name, work.by, work.takes.mean()), ("enter", 0, Duration::from_secs(5)));
+    for (steps, by, usual, message) in [
+        ("{ work = \"entre\" }, \"attach\"", "clerk", 5, "there is no work `entre`"),
+        ("{ work = \"enter\" }, \"attach\"", "clark", 5, "there is no staff `clark`"),
+        ("\"attach\"", "clerk", 10, "the usual time of 10 s is not between 1 and 9"),
+    ] {
+        assert_eq!(messages(&with(steps, by, usual)), [message]);
+    }
+    let twice = with("\"attach\"", "clerk", 5).replace("[[work]]", "[[staff]]\nname = \"clerk\"\n[[work]]");
+    assert_eq!(messages(&twice), ["staff `clerk` stands twice"]);
+}
+
+#[test]
+fn the_traditional_way_knows_no_ledger_and_no_other_profile() {
+    let with = |steps: &str| format!("way = \"traditional\"\n{}", with_steps(steps));
+    let scenario = read(&with("\"attach\", \"keys\", \"enrol\", \"ready\"")).unwrap();
+    assert_eq!(scenario.way, Way::Traditional);
+    let source = "summary = \"x\"\nway = \"traditional\"\n[[device]]\nprofile = \"lte-test\"";
+    let steps: Vec<_> = read(source).unwrap().step_ids().iter().map(StepId::to_string).collect();
+    assert_eq!(steps.join(" "), "attach keys enrol ready detach");
+    let found = messages(&with("\"attach\", \"keys\", \"register\", \"enrol\""));
+    assert_eq!(found, ["step `register` is none of the traditional way"]);
 }
 
 #[test]

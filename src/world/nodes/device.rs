@@ -92,6 +92,7 @@ impl DeviceNode {
                     out.push(Output::Tell { at, body, session: None });
                 }
                 DeviceOutput::Awaits(condition) => out.push(Output::Await { at, condition }),
+                DeviceOutput::AwaitsWork(work) => out.push(Output::AwaitWork { at, work }),
             }
         }
         self.scratch = outputs;
