@@ -9,11 +9,8 @@ use super::plan::Assault;
 use crate::guard::generator::{Content, Flight};
 use crate::kernel::{Instant, RngTree};
 use crate::net::endpoint::BROKER;
+use crate::wire::inet::{ACK, FIN, RST, SYN};
 
-const SYN: u8 = 0x02;
-const RST: u8 = 0x04;
-const FIN: u8 = 0x01;
-const ACK: u8 = 0x10;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 /// How long the generator takes an answer to be on its way, in milliseconds.

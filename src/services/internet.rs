@@ -14,15 +14,11 @@ use std::net::Ipv4Addr;
 
 use crate::guard::generator::RESOLVER;
 use crate::kernel::Instant;
+use crate::wire::inet::{ACK, FIN, PSH, RST, SYN, fold, sum};
 
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
-const FIN: u8 = 0x01;
-const SYN: u8 = 0x02;
-const RST: u8 = 0x04;
-const PSH: u8 = 0x08;
-const ACK: u8 = 0x10;
 /// Where passwords are tried.
 const GUESSED: [u16; 2] = [22, 23];
 /// Of how many devices it is known when they were last told that no port is there.
@@ -98,8 +94,8 @@ impl Internet {
         }
         let mut message = vec![3, 3, 0, 0, 0, 0, 0, 0];
         message.extend(packet.iter().take(LONGEST - 28));
-        let sum = !summed(0, &message);
-        message[2..4].copy_from_slice(&sum.to_be_bytes());
+        let checksum = !fold(sum(&message));
+        message[2..4].copy_from_slice(&checksum.to_be_bytes());
         Some(message)
     }
 }
@@ -179,8 +175,8 @@ fn packet_of(from: Ipv4Addr, to: Ipv4Addr, protocol: u8, mut content: Vec<u8>) -
         let pseudo =
             [&from.octets()[..], &to.octets(), &[0, protocol], &(content.len() as u16).to_be_bytes()]
                 .concat();
-        let sum = !summed(u32::from(summed(0, &pseudo)), &content);
-        content[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+        let checksum = !fold(sum(&pseudo) + sum(&content));
+        content[at..at + 2].copy_from_slice(&checksum.to_be_bytes());
     }
     let length = (content.len() + 20) as u16;
     let mut packet = vec![0x45, 0];
@@ -188,22 +184,10 @@ fn packet_of(from: Ipv4Addr, to: Ipv4Addr, protocol: u8, mut content: Vec<u8>) -
     packet.extend([0, 0, 0x40, 0, 64, protocol, 0, 0]);
     packet.extend(from.octets());
     packet.extend(to.octets());
-    let sum = !summed(0, &packet);
-    packet[10..12].copy_from_slice(&sum.to_be_bytes());
+    let checksum = !fold(sum(&packet));
+    packet[10..12].copy_from_slice(&checksum.to_be_bytes());
     packet.extend(content);
     packet
-}
-
-/// The sum of RFC 1071 over `bytes`, behind `start`.
-fn summed(start: u32, bytes: &[u8]) -> u16 {
-    let mut sum = start;
-    for pair in bytes.chunks(2) {
-        sum += u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0));
-    }
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    sum as u16
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod cose;
 pub mod digits;
 pub mod gtpu;
 pub mod http;
+pub mod inet;
 mod label;
 mod namer;
 mod namer_es10;

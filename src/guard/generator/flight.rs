@@ -4,6 +4,8 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use crate::wire::inet::{fold, sum};
+
 /// SYN.
 pub const SYN: u8 = 0x02;
 /// ACK.
@@ -157,29 +159,18 @@ fn dns(name: &str, answers: Option<&[Ipv4Addr]>, out: &mut Vec<u8>) {
 
 /// Sets the check sums of header and content (RFC 1071).
 fn check_sums(protocol: u8, packet: &mut [u8]) {
-    let header = sum(0, &packet[..20]);
+    let header = fold(sum(&packet[..20]));
     packet[10..12].copy_from_slice(&(!header).to_be_bytes());
     let (pseudo, at) = match protocol {
         1 => (0, 22),
         _ => {
-            let length = (packet.len() - 20) as u32;
-            let addresses = sum(u32::from(protocol) + length, &packet[12..20]);
-            (u32::from(addresses), if protocol == 6 { 36 } else { 26 })
+            let length = (packet.len() - 20) as u64;
+            let addresses = u64::from(protocol) + length + sum(&packet[12..20]);
+            (addresses, if protocol == 6 { 36 } else { 26 })
         }
     };
-    let content = sum(pseudo, &packet[20..]);
+    let content = fold(pseudo + sum(&packet[20..]));
     packet[at..at + 2].copy_from_slice(&(!content).to_be_bytes());
-}
-
-fn sum(start: u32, bytes: &[u8]) -> u16 {
-    let mut sum = start;
-    for pair in bytes.chunks(2) {
-        sum += u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0));
-    }
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    sum as u16
 }
 
 /// The question of `name` and its answer, `rtt_ms` later.

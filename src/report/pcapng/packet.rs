@@ -3,6 +3,8 @@
 use std::io;
 use std::net::Ipv4Addr;
 
+use crate::wire::inet::{fold, sum};
+
 /// S1AP's port (TS 36.412 clause 7).
 const S1AP_PORT: u16 = 36412;
 /// S1AP's payload protocol identifier (TS 36.412 clause 7).
@@ -145,20 +147,6 @@ fn ipv4(from: Ipv4Addr, to: Ipv4Addr, protocol: u8, payload: &[u8]) -> Vec<u8> {
     packet[10..12].copy_from_slice(&checksum.to_be_bytes());
     packet.extend_from_slice(payload);
     packet
-}
-
-/// The sum of big-endian 16-bit words (RFC 1071); an odd byte is padded with zero.
-fn sum(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<2>();
-    let words: u64 = words.iter().map(|word| u64::from(u16::from_be_bytes(*word))).sum();
-    words + rest.first().map_or(0, |byte| u64::from(*byte) << 8)
-}
-
-fn fold(mut sum: u64) -> u16 {
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    sum as u16
 }
 
 /// CRC-32C (Castagnoli), as RFC 9260 appendix A has it.
