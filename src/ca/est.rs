@@ -211,6 +211,9 @@ impl EstResponse {
     }
 }
 
+/// The challenge of a server that knows its clients by user name and password (RFC 7617).
+pub const BASIC: &str = "Basic realm=\"EST\", charset=\"UTF-8\"";
+
 /// Why a request gets no certificate, as the client is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "what a variant is says what its fields are")]
@@ -236,6 +239,19 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Of a request that its own key has not signed.
+    ///
+    /// # Errors
+    /// Any other `error` of the authority is given back: it is none of the client's.
+    pub fn of_request(error: CaError) -> Result<Self, CaError> {
+        match error {
+            CaError::Crypto { .. } => {
+                Ok(Self::BadRequest { reason: Reason::BadCsr, detail: error.to_string() })
+            }
+            error => Err(error),
+        }
+    }
+
     /// The HTTP status code.
     pub const fn status(&self) -> u16 {
         match self {

@@ -13,8 +13,6 @@ use super::{Authority, CaError, ClientCertificate, Subject, status};
 use crate::wire::Reason;
 use crate::wire::http::{Request, Response};
 
-/// What clients who show nothing are asked for.
-const BASIC: &str = "Basic realm=\"EST\", charset=\"UTF-8\"";
 /// Whose password is compared where nobody has the user name: how long an answer takes says nothing of who there is.
 const NOBODY: &str = "there is no such user";
 
@@ -194,13 +192,7 @@ impl Served {
         };
         let prepared = match self.authority.prepare(&csr, &client, now_unix_s) {
             Ok(prepared) => prepared,
-            Err(error @ CaError::Crypto { .. }) => {
-                return Ok(refused(&Refusal::BadRequest {
-                    reason: Reason::BadCsr,
-                    detail: error.to_string(),
-                }));
-            }
-            Err(error) => return Err(error),
+            Err(error) => return Ok(refused(&Refusal::of_request(error)?)),
         };
         let told = format!("{} for {client}", prepared.serial());
         Ok((EstResponse::enrolled(&self.authority.issue(prepared)?)?, told))
@@ -275,7 +267,7 @@ impl Served {
 
 fn unknown(detail: &str) -> Refusal {
     let (reason, detail) = (Reason::NotAuthenticated, detail.to_owned());
-    Refusal::NotAuthenticated { reason, detail, challenge: BASIC }
+    Refusal::NotAuthenticated { reason, detail, challenge: est::BASIC }
 }
 
 fn refused(refusal: &Refusal) -> (EstResponse, String) {
@@ -378,7 +370,7 @@ mod tests {
         let mut office = office();
         let sound = enrol(&csr(None, None));
         let bare = office.response(&sound, None);
-        assert_eq!((bare.status, bare.headers.get("www-authenticate")), (401, Some(BASIC)));
+        assert_eq!((bare.status, bare.headers.get("www-authenticate")), (401, Some(est::BASIC)));
         assert_eq!(office.ask(&login(sound.clone(), "sensor-1", "sensor-1 password"), None), "sensor-1");
         for (user, password) in [("sensor-1", "sensor-2 password"), ("sensor-3", NOBODY), ("", "")] {
             let told = office.ask(&login(sound.clone(), user, password), None);

@@ -152,6 +152,14 @@ pub fn halves(key: &[u8; 64]) -> ([u8; 32], [u8; 32]) {
     halves
 }
 
+/// The public key with these halves, X || Y.
+pub fn whole(x: &[u8; 32], y: &[u8; 32]) -> [u8; 64] {
+    let mut key = [0; 64];
+    key[..32].copy_from_slice(x);
+    key[32..].copy_from_slice(y);
+    key
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use crate::kernel::RngTree;
 /// the flash.
 pub struct Burned {
     /// The serial number that is printed on it.
-    pub serial: String,
+    serial: String,
     password: String,
     /// The root of the central server's authority, DER.
     pub trust_anchor: Vec<u8>,

@@ -13,7 +13,7 @@ use crate::io::clock;
 use crate::io::drive::control::{self, Answer, AskError, Word};
 use crate::io::files::{FileError, read_text};
 use crate::kernel::Blame;
-use crate::ledger::{Contract, LedgerError, Operators, Status};
+use crate::ledger::{LedgerError, Status};
 use crate::report::{LedgerKeyKind, ReadError, read_metrics};
 use crate::services::guard::{Cause, Deed};
 use crate::world::books::Fact;
@@ -113,7 +113,10 @@ fn on_disk(run: &Path, who: &Who, deed: Deed, cause: Option<Cause>) -> Result<Do
     let (mut ledger, mut operators) = reopened(summary.facts.seed, ledger_place(run)?)?;
     let status = |status: Option<Status>| status.unwrap_or(Status::None).to_string();
     let before = status(ledger.device(&id).map(|record| record.status));
-    let raw = transaction(&mut operators, ledger.contract(), id, deed, cause);
+    let contract = ledger.contract();
+    let raw = deed.by_guard(&mut operators.guard, contract, id, cause, [0; 32]);
+    let raw =
+        raw.unwrap_or_else(|| operators.ca.revoke_certificate(contract, id, deed.reason(cause), [0; 32]));
     ledger.submit(&raw)?;
     let sealed = ledger.seal(clock::unix_ms())?;
     if let Some(reason) = sealed.receipts.iter().find_map(|receipt| receipt.outcome.refusal()) {
@@ -126,22 +129,4 @@ fn on_disk(run: &Path, who: &Who, deed: Deed, cause: Option<Cause>) -> Result<Do
     }
     let after = status(ledger.device(&id).map(|record| record.status));
     Ok(Done { id: hex::encode(id), change: format!("{before} -> {after}"), block: Some(sealed.number) })
-}
-
-/// The transaction of the account that has the role GUARD.
-fn transaction(
-    operators: &mut Operators,
-    contract: Contract,
-    id: [u8; 32],
-    deed: Deed,
-    cause: Option<Cause>,
-) -> Vec<u8> {
-    let reason = cause.unwrap_or_else(|| deed.usual()).on_ledger();
-    let (guard, evidence) = (&mut operators.guard, [0; 32]);
-    match deed {
-        Deed::Quarantine => guard.quarantine(contract, id, reason, evidence),
-        Deed::Release => guard.release(contract, id, reason, evidence),
-        Deed::Revoke => guard.revoke(contract, id, reason, evidence),
-        Deed::RevokeCertificate => operators.ca.revoke_certificate(contract, id, reason, evidence),
-    }
 }

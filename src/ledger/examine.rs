@@ -31,9 +31,7 @@ impl Ledger {
         if key.generation == 0 {
             return Finding::Refused { reason: "bad-generation" };
         }
-        let mut public = [0; 64];
-        public[..32].copy_from_slice(&key.x);
-        public[32..].copy_from_slice(&key.y);
+        let public = key::whole(&key.x, &key.y);
         let message = registration_message(self.contract(), id, *model, key, context);
         self.count_verification();
         if key::verify(&public, &message, signature).is_err() {

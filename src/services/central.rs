@@ -39,7 +39,6 @@ const LINKING: Linking = Linking::Demanded;
 /// How many tries each device has at once, and after which time one more.
 const TRIES: u32 = 5;
 const TRY_EVERY: Duration = Duration::from_secs(60);
-const BASIC: &str = "Basic realm=\"EST\", charset=\"UTF-8\"";
 
 /// The devices that people have entered at the central server, each with the secret that was burned into it.
 pub struct Central {
@@ -97,11 +96,7 @@ impl Central {
         };
         let prepared = match authority.prepare(&csr, &subject, now) {
             Ok(prepared) => prepared,
-            Err(error @ CaError::Crypto { .. }) => {
-                let refusal = Refusal::BadRequest { reason: Reason::BadCsr, detail: error.to_string() };
-                return Ok(refusal.response());
-            }
-            Err(error) => return Err(error),
+            Err(error) => return Ok(Refusal::of_request(error)?.response()),
         };
         let fields = vec![("serial", prepared.serial().to_string()), ("name", name.to_string())];
         let der = authority.issue(prepared)?;
@@ -129,7 +124,7 @@ impl Central {
         known.ok_or_else(|| Refusal::NotAuthenticated {
             reason: Reason::NotAuthenticated,
             detail: "nobody has entered a device with this secret".to_owned(),
-            challenge: BASIC,
+            challenge: est::BASIC,
         })
     }
 }

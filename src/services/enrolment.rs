@@ -135,7 +135,7 @@ impl Enrolment {
         cx: &mut Context<'_>,
     ) -> Result<(), ServiceError> {
         let deed = Deed::RevokeCertificate;
-        let reason = cause.unwrap_or_else(|| deed.usual()).on_ledger();
+        let reason = deed.reason(cause);
         let raw = self.account.revoke_certificate(cx.chain.ledger().contract(), id, reason, [0; 32]);
         cx.chain.submit(cx.now, Actor::CA, deed.label(&id, reason), raw, cx.events)?;
         Ok(())
@@ -178,10 +178,7 @@ impl Enrolment {
         let Identified { csr, id, name } = identified;
         match self.authority.prepare(&csr, &Subject::device(&name)?, cx.now.unix_s()) {
             Ok(prepared) => Ok(Ok(Agreed { prepared, id, name })),
-            Err(error @ CaError::Crypto { .. }) => {
-                Ok(Err(Refusal::BadRequest { reason: Reason::BadCsr, detail: error.to_string() }))
-            }
-            Err(error) => Err(error.into()),
+            Err(error) => Ok(Err(Refusal::of_request(error)?)),
         }
     }
 

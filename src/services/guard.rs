@@ -14,7 +14,7 @@ use super::{ServiceError, short};
 use crate::crypto::key::verify;
 use crate::event::Actor;
 use crate::kernel::Duration;
-use crate::ledger::{Account, Reason, Status};
+use crate::ledger::{Account, Contract, Reason, Status};
 use crate::wire::alarm::{Alarm, Level, Witness};
 use crate::wire::{Label, Proto, http};
 
@@ -51,6 +51,30 @@ impl Deed {
         }
     }
 
+    /// Its transaction of the account with the role GUARD, for `cause` or what is usual; it rests on what has the digest
+    /// `evidence`, zero where there is nothing. None for what is the CA's to do.
+    pub fn by_guard(
+        self,
+        account: &mut Account,
+        contract: Contract,
+        id: [u8; 32],
+        cause: Option<Cause>,
+        evidence: [u8; 32],
+    ) -> Option<Vec<u8>> {
+        let reason = self.reason(cause);
+        Some(match self {
+            Self::Quarantine => account.quarantine(contract, id, reason, evidence),
+            Self::Release => account.release(contract, id, reason, evidence),
+            Self::Revoke => account.revoke(contract, id, reason, evidence),
+            Self::RevokeCertificate => return None,
+        })
+    }
+
+    /// The reason as the ledger has it: that of `cause`, or what is usual.
+    pub fn reason(self, cause: Option<Cause>) -> Reason {
+        cause.unwrap_or_else(|| self.usual()).on_ledger()
+    }
+
     /// How its transaction is called.
     pub(super) fn label(self, id: &[u8; 32], reason: Reason) -> Label {
         Label::new(Proto::Evm, self.call())
@@ -59,7 +83,7 @@ impl Deed {
     }
 
     /// The reason where nobody gives one.
-    pub fn usual(self) -> Cause {
+    fn usual(self) -> Cause {
         match self {
             Self::Quarantine => Cause::CertificateHold,
             Self::Release => Cause::Unspecified,
@@ -370,13 +394,10 @@ impl Guard {
         cx: &mut Context<'_>,
     ) -> Result<(), ServiceError> {
         let contract = cx.chain.ledger().contract();
-        let reason = cause.unwrap_or_else(|| deed.usual()).on_ledger();
-        let raw = match deed {
-            Deed::Quarantine => self.account.quarantine(contract, id, reason, evidence),
-            Deed::Release => self.account.release(contract, id, reason, evidence),
-            Deed::Revoke => self.account.revoke(contract, id, reason, evidence),
-            Deed::RevokeCertificate => return Ok(()),
+        let Some(raw) = deed.by_guard(&mut self.account, contract, id, cause, evidence) else {
+            return Ok(());
         };
+        let reason = deed.reason(cause);
         let ticket = cx.chain.submit(cx.now, Actor::GUARD, deed.label(&id, reason), raw, cx.events)?;
         self.pending.insert(ticket, (deed, id));
         Ok(())

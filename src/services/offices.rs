@@ -13,6 +13,7 @@ use super::orders::Change;
 use super::sessions::Session;
 use super::short;
 use super::{Cloud, Enrolment, Guard, Registrar, ServiceError, Updates};
+use crate::crypto::key::whole;
 use crate::event::{Actor, Body};
 use crate::id::{Iccid, Imei, Tac};
 use crate::kernel::{Gone, Instant};
@@ -28,14 +29,6 @@ pub struct Woken {
     /// What the ledger has changed that others have to follow, in the order of the blocks.
     /// Each with what was told of it.
     pub changes: Vec<(Change, Vec<Body>)>,
-}
-
-/// A public point from its halves.
-fn whole(x: &[u8; 32], y: &[u8; 32]) -> [u8; 64] {
-    let mut point = [0; 64];
-    point[..32].copy_from_slice(x);
-    point[32..].copy_from_slice(y);
-    point
 }
 
 /// All offices, and what they share.
