@@ -1,11 +1,11 @@
 //! Authentication and key agreement as the USIM does it (3GPP TS 33.102 clause 6.3.3), over Milenage (TS 35.206),
 //! TUAK (TS 35.231) or the test algorithm.
 
-use super::answer::{Answer, octets_of, xor};
-use super::test_algorithm::TestAlgorithm;
-use super::tuak::{Lengths, Tuak, USIM_LENGTHS};
 use super::{Algorithm, Personalisation};
+use crate::crypto::answer::{Answer, octets_of, xor};
 use crate::crypto::milenage::{Autn, K, Milenage, Opc, Rand, Sqn};
+use crate::crypto::test_usim::TestAlgorithm;
+use crate::crypto::tuak::{Lengths, Tuak, USIM_LENGTHS};
 use crate::wire::saip::{AkaAlgorithm, Subscription};
 
 /// The algorithm set of a subscriber, with the keys.
@@ -25,6 +25,7 @@ impl Aka {
         match &p.algorithm {
             Algorithm::Milenage => Self::Milenage(Milenage::new(&K::new(&p.k), &Opc::new(&p.opc))),
             Algorithm::Tuak { topc } => Self::Tuak(Box::new(Tuak::new(&p.k, topc.0, 1, USIM_LENGTHS))),
+            Algorithm::Test => Self::Test(TestAlgorithm::new(p.k, 8)),
         }
     }
 

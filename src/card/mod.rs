@@ -4,7 +4,6 @@
 //! are (`fs`), which instructions ([`Uicc`]'s table) and which objects the applet holds (`iot_safe`).
 
 mod aka;
-mod answer;
 mod atr;
 mod capabilities;
 mod commands;
@@ -27,14 +26,12 @@ mod state;
 mod suci;
 mod suci_profile;
 mod table;
-mod test_algorithm;
 #[cfg(test)]
 mod tests;
 mod timing;
 mod toolkit;
 #[cfg(test)]
 mod ts_35_208;
-mod tuak;
 mod uicc;
 mod usim;
 

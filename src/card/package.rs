@@ -190,6 +190,7 @@ fn header(p: &Personalisation) -> Header {
     services.push(match p.algorithm {
         Algorithm::Milenage => "milenage",
         Algorithm::Tuak { .. } => "tuak128",
+        Algorithm::Test => "usim-test-algorithm",
     });
     if let Some(suci) = p.suci.as_ref().filter(|suci| suci.by_card) {
         services.push("get-identity");
@@ -252,6 +253,7 @@ pub(super) fn algorithm(p: &Personalisation) -> aka::Algorithm {
     let (id, opc) = match &p.algorithm {
         Algorithm::Milenage => (aka::MILENAGE, p.opc.to_vec()),
         Algorithm::Tuak { topc } => (aka::TUAK, topc.0.to_vec()),
+        Algorithm::Test => (aka::USIM_TEST, p.opc.to_vec()),
     };
     aka::Algorithm {
         id,

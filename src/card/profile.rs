@@ -12,8 +12,9 @@ use super::CardError;
 use super::ota_profile::OtaKeys;
 pub use super::suci_profile::{Suci, SuciScheme};
 use super::table::CardTable;
-use super::tuak::Tuak;
+use crate::crypto::aka::AlgorithmSet;
 use crate::crypto::milenage::{K, Op, Opc, hmac_sha256};
+use crate::crypto::tuak::Tuak;
 use crate::id::{Apn, Eid, Iccid, Imsi, Plmn};
 use crate::wire::digits::{self, DigitsError};
 
@@ -93,6 +94,8 @@ pub enum OperatorKey {
     Top(Secret<32>),
     /// TOPc of TUAK, as the card holds it.
     Topc(Secret<32>),
+    /// None: the test algorithm has K alone (TS 34.108 clause 8.1.2).
+    Test,
 }
 
 /// The algorithm set of a card, with what it needs beside K and OPc.
@@ -103,6 +106,8 @@ pub enum Algorithm {
     Milenage,
     /// TUAK (TS 35.231), with its operator's constant.
     Tuak { topc: Secret<32> },
+    /// The test algorithm of USIMs, which protects nothing (TS 34.108 clause 8.1.2).
+    Test,
 }
 
 /// The keys of the subscriber: K, and exactly one of the operator's constants.
@@ -120,6 +125,10 @@ struct AuthenticationToml {
     top: Option<Secret<32>>,
     /// TOPc of TUAK, 64 hexadecimal digits.
     topc: Option<Secret<32>>,
+    /// Whether the card has the test algorithm of TS 34.108 clause 8.1.2, exclusive-or with K, in the place of these keys:
+    /// `true`. It protects nothing. Default: `false`.
+    #[serde(default)]
+    xor: bool,
     /// Authentication management field of AUTN, 4 hexadecimal digits. EPS wants its first bit, the separation
     /// bit, set: `8000`, the default.
     #[serde(default = "separation_bit")]
@@ -146,6 +155,10 @@ impl TryFrom<AuthenticationToml> for Authentication {
     type Error = &'static str;
     fn try_from(toml: AuthenticationToml) -> Result<Self, Self::Error> {
         let operator = match (toml.op, toml.opc, toml.top, toml.topc) {
+            (None, None, None, None) if toml.xor => OperatorKey::Test,
+            _ if toml.xor => {
+                return Err("`xor` is given, which has K alone: leave out `op`, `opc`, `top` and `topc`");
+            }
             (Some(op), None, None, None) => OperatorKey::Op(op),
             (None, Some(opc), None, None) => OperatorKey::Opc(opc),
             (None, None, Some(top), None) => OperatorKey::Top(top),
@@ -153,7 +166,7 @@ impl TryFrom<AuthenticationToml> for Authentication {
             (Some(_), Some(_), ..) => return Err("both `op` and `opc` are given: keep exactly one of them"),
             (None, None, None, None) => {
                 return Err(
-                    "neither `op` nor `opc` is given: give exactly one of them, or `top` or `topc` for TUAK",
+                    "neither `op` nor `opc` is given: give exactly one of them, `top` or `topc` for TUAK, or `xor = true`",
                 );
             }
             _ => return Err("keys of Milenage and TUAK are given: keep one of `op`, `opc`, `top`, `topc`"),
@@ -161,13 +174,6 @@ impl TryFrom<AuthenticationToml> for Authentication {
         let mut sqn = [0; 8];
         sqn[2..].copy_from_slice(&toml.sqn.0);
         Ok(Self { k: toml.k, operator, amf: toml.amf.0, sqn: u64::from_be_bytes(sqn) })
-    }
-}
-
-impl OperatorKey {
-    /// Whether the keys are those of Milenage.
-    pub fn is_milenage(&self) -> bool {
-        matches!(self, Self::Op(_) | Self::Opc(_))
     }
 }
 
@@ -207,6 +213,7 @@ impl SimProfile {
             }
             OperatorKey::Topc(topc) => ([0; 16], Algorithm::Tuak { topc: topc.clone() }),
             OperatorKey::Top(top) => ([0; 16], Algorithm::Tuak { topc: Secret(Tuak::topc(&k, top.0, 1)) }),
+            OperatorKey::Test => ([0; 16], Algorithm::Test),
         };
         Ok(Personalisation {
             imsi: self.imsi.plus(index).ok_or_else(|| past_end("IMSI", self.imsi.as_str()))?,
@@ -224,6 +231,17 @@ impl SimProfile {
             ota: self.ota.as_ref().map(|keys| keys.of_card(index)).transpose()?,
             pin: self.pin.clone(),
         })
+    }
+}
+
+impl Personalisation {
+    /// What the home network holds for the card beside K.
+    pub fn algorithm_set(&self) -> AlgorithmSet {
+        match &self.algorithm {
+            Algorithm::Milenage => AlgorithmSet::Milenage(self.opc),
+            Algorithm::Tuak { topc } => AlgorithmSet::Tuak(topc.0),
+            Algorithm::Test => AlgorithmSet::Test,
+        }
     }
 }
 

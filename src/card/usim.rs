@@ -7,8 +7,8 @@ use super::aka::Aka;
 use super::fs::{Index, Tree};
 use super::sqn::SqnArray;
 use super::state::{AUTHENTICATIONS, Stored, Writer, damaged, exactly};
-use super::test_algorithm::TestAlgorithm;
 use super::{CardError, Personalisation, Reply};
+use crate::crypto::test_usim::TestAlgorithm;
 use crate::wire::{Command, StatusWord};
 
 /// Tag of a successful 3G authentication.

@@ -9,7 +9,7 @@ use zeroize::Zeroize;
 
 use super::CorenetError;
 use super::gateway::Policy;
-use crate::crypto::milenage::{Amf, AuthenticationVector, Autn, Auts, K, Milenage, Opc, Rand, Res, Sqn};
+use crate::crypto::aka::{self, AlgorithmSet};
 use crate::id::{Iccid, Imsi};
 use crate::kernel::RngTree;
 
@@ -41,8 +41,8 @@ pub struct Subscriber {
     pub iccid: Iccid,
     /// The subscriber's key (TS 33.102), the same as on the card.
     pub k: [u8; 16],
-    /// The operator's constant, encrypted with K (TS 35.206 clause 4.1).
-    pub opc: [u8; 16],
+    /// The algorithm set, with the operator's constant encrypted with K.
+    pub algorithm: AlgorithmSet,
     /// Authentication management field. The separation bit is set by the HSS (TS 33.401 clause 6.1.2).
     pub amf: [u8; 2],
     /// The highest sequence number that the card has accepted, 48 bits.
@@ -96,14 +96,14 @@ pub(super) struct Subscription {
 /// An authentication vector with the AUTN that is sent, which a fault may have spoilt.
 #[derive(Debug)]
 pub(super) struct Vector {
-    pub values: AuthenticationVector,
-    pub autn: Autn,
+    pub values: aka::Vector,
+    pub autn: [u8; 16],
 }
 
 impl Vector {
     /// Whether `res` is the answer to this challenge.
     pub(super) fn accepts(&self, res: &[u8]) -> bool {
-        Res::from_slice(res).is_ok_and(|res| self.values.xres().accepts(&res))
+        self.values.xres == res
     }
 }
 
@@ -113,8 +113,8 @@ const CHALLENGE_WORDS: u128 = 4;
 /// A subscriber. Key schedules and streams are made when they are used: most subscribers of a large network rest.
 struct Record {
     k: [u8; 16],
-    opc: [u8; 16],
-    amf: Amf,
+    algorithm: AlgorithmSet,
+    amf: [u8; 2],
     /// The last sequence number that was used.
     sqn: u64,
     /// How many challenges were drawn.
@@ -135,7 +135,7 @@ impl Hss {
     }
 
     pub(super) fn provision(&mut self, subscriber: Subscriber) -> Result<(), CorenetError> {
-        let Subscriber { imsi, iccid, mut k, opc, amf, sqn, apn, policy, fault } = subscriber;
+        let Subscriber { imsi, iccid, mut k, algorithm, amf, sqn, apn, policy, fault } = subscriber;
         if sqn > SQN_MAX {
             return Err(CorenetError::Sqn { imsi });
         }
@@ -148,8 +148,8 @@ impl Hss {
         }
         let record = Record {
             k,
-            opc,
-            amf: Amf::new(&[amf[0] | 0x80, amf[1]]),
+            algorithm,
+            amf: [amf[0] | 0x80, amf[1]],
             sqn,
             challenges: 0,
             fault,
@@ -189,15 +189,14 @@ impl Hss {
     pub(super) fn authentication_information(
         &mut self,
         imsi: &Imsi,
-        resynchronisation: Option<(&Rand, &[u8; 14])>,
+        resynchronisation: Option<(&[u8; 16], &[u8; 14])>,
     ) -> Result<Vector, S6aError> {
         let record = self.records.get_mut(imsi).ok_or(S6aError::UserUnknown)?;
         if let Some((rand, auts)) = resynchronisation {
             let sqn_ms = record
-                .milenage()
-                .verify_auts(rand, &Auts::new(auts))
-                .map_err(|_| S6aError::AuthenticationDataUnavailable)?
-                .get();
+                .algorithm
+                .resynchronised(&record.k, rand, auts)
+                .ok_or(S6aError::AuthenticationDataUnavailable)?;
             // The number is reset only where the next one would be out of range (TS 33.102 clause 6.3.5).
             if (record.sqn >> IND_BITS) <= (sqn_ms >> IND_BITS) {
                 record.sqn = sqn_ms;
@@ -215,15 +214,10 @@ impl Hss {
 impl Drop for Record {
     fn drop(&mut self) {
         self.k.zeroize();
-        self.opc.zeroize();
     }
 }
 
 impl Record {
-    fn milenage(&self) -> Milenage {
-        Milenage::new(&K::new(&self.k), &Opc::new(&self.opc))
-    }
-
     /// A vector with the next challenge of the subscriber's stream `rands`.
     fn vector(&mut self, mut rands: ChaCha20Rng) -> Result<Vector, S6aError> {
         let unavailable = S6aError::AuthenticationDataUnavailable;
@@ -233,17 +227,16 @@ impl Record {
         } else {
             self.sqn = next_sqn(self.sqn).ok_or(unavailable)?;
         }
-        let sqn = Sqn::try_from(self.sqn).map_err(|_| unavailable)?;
         let mut rand = [0; 16];
         rands.set_word_pos(u128::from(self.challenges) * CHALLENGE_WORDS);
         rands.fill_bytes(&mut rand);
         self.challenges = self.challenges.wrapping_add(1);
-        let values = self.milenage().authentication_vector(&Rand::new(&rand), &sqn, &self.amf);
-        let mut autn = *values.autn().as_octets();
+        let values = self.algorithm.vector(&self.k, rand, self.sqn, self.amf).ok_or(unavailable)?;
+        let mut autn = values.autn;
         if self.fault == HssFault::WrongMac {
             autn[15] ^= 0x01;
         }
-        Ok(Vector { values, autn: Autn::new(&autn) })
+        Ok(Vector { values, autn })
     }
 }
 
@@ -257,13 +250,16 @@ fn next_sqn(sqn: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::milenage::{Autn, K, Milenage, Opc, Rand, Sqn};
+
+    const OPC: [u8; 16] = [0xcd; 16];
 
     fn subscriber(fault: HssFault) -> Subscriber {
         Subscriber {
             imsi: "001010000000001".parse().unwrap(),
             iccid: "8988211000000000011".parse().unwrap(),
             k: [0x46; 16],
-            opc: [0xcd; 16],
+            algorithm: AlgorithmSet::Milenage(OPC),
             amf: [0, 0],
             sqn: 5 << IND_BITS | 31,
             apn: None,
@@ -275,7 +271,7 @@ mod tests {
     fn hss(fault: HssFault) -> (Hss, Imsi, Milenage) {
         let mut hss = Hss::new(HssFault::None, RngTree::new(1));
         let one = subscriber(fault);
-        let (imsi, card) = (one.imsi.clone(), Milenage::new(&K::new(&one.k), &Opc::new(&one.opc)));
+        let (imsi, card) = (one.imsi.clone(), Milenage::new(&K::new(&one.k), &Opc::new(&OPC)));
         hss.provision(one).unwrap();
         (hss, imsi, card)
     }
@@ -291,10 +287,11 @@ mod tests {
     fn vectors_are_authentic_and_carry_the_separation_bit() {
         let (mut hss, imsi, card) = hss(HssFault::None);
         let vector = hss.authentication_information(&imsi, None).unwrap();
-        let response = card.check_autn(vector.values.rand(), &vector.autn).unwrap();
+        let response = card.check_autn(&Rand::new(&vector.values.rand), &Autn::new(&vector.autn)).unwrap();
         assert!(response.amf().separation_bit());
         assert_eq!(response.sqn().get(), 6 << IND_BITS);
-        assert!(vector.values.xres().accepts(response.res()));
+        assert!(vector.accepts(response.res().as_octets()));
+        assert!(!vector.accepts(&response.res().as_octets()[..4]));
     }
 
     #[test]
@@ -302,13 +299,13 @@ mod tests {
         let (mut hss, imsi, card) = hss(HssFault::None);
         let vector = hss.authentication_information(&imsi, None).unwrap();
         let ahead = Sqn::try_from(900 << IND_BITS | 3).unwrap();
-        let auts = *card.auts(vector.values.rand(), &ahead).as_octets();
+        let auts = *card.auts(&Rand::new(&vector.values.rand), &ahead).as_octets();
         let mut forged = auts;
         forged[13] ^= 1;
-        let refused = hss.authentication_information(&imsi, Some((vector.values.rand(), &forged)));
+        let refused = hss.authentication_information(&imsi, Some((&vector.values.rand, &forged)));
         assert_eq!(refused.unwrap_err(), S6aError::AuthenticationDataUnavailable);
-        let fresh = hss.authentication_information(&imsi, Some((vector.values.rand(), &auts))).unwrap();
-        let response = card.check_autn(fresh.values.rand(), &fresh.autn).unwrap();
+        let fresh = hss.authentication_information(&imsi, Some((&vector.values.rand, &auts))).unwrap();
+        let response = card.check_autn(&Rand::new(&fresh.values.rand), &Autn::new(&fresh.autn)).unwrap();
         assert_eq!(response.sqn().get(), 901 << IND_BITS | 4);
     }
 
@@ -317,11 +314,11 @@ mod tests {
         for fault in [HssFault::WrongKey, HssFault::WrongMac] {
             let (mut hss, imsi, card) = hss(fault);
             let vector = hss.authentication_information(&imsi, None).unwrap();
-            assert!(card.check_autn(vector.values.rand(), &vector.autn).is_err());
+            assert!(card.check_autn(&Rand::new(&vector.values.rand), &Autn::new(&vector.autn)).is_err());
         }
         let (mut hss, imsi, card) = hss(HssFault::SqnBehind);
         let vector = hss.authentication_information(&imsi, None).unwrap();
-        let response = card.check_autn(vector.values.rand(), &vector.autn).unwrap();
+        let response = card.check_autn(&Rand::new(&vector.values.rand), &Autn::new(&vector.autn)).unwrap();
         assert_eq!(response.sqn().get(), 5 << IND_BITS | 31);
     }
 

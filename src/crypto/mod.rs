@@ -7,13 +7,17 @@
 
 use crate::kernel::Blame;
 
+pub mod aka;
+pub mod answer;
 pub mod bsp;
 pub mod ecdsa;
 pub mod key;
 pub mod milenage;
 pub mod rsp_cert;
 pub mod tally;
+pub mod test_usim;
 pub mod tls;
+pub mod tuak;
 
 pub use key::SoftKey;
 pub use tally::{Op, Tally};

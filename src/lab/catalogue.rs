@@ -17,8 +17,6 @@ pub const FOLDER: &str = "sim-profiles";
 pub struct ProfileInfo {
     /// The IMSI of its first card.
     pub base_imsi: Imsi,
-    /// Whether its keys are those of Milenage, which is what the embedded home network knows.
-    pub milenage: bool,
     /// The IMSIs of its cards, where they are those of a table.
     pub listed: Vec<Imsi>,
     /// Whether its cards want PIN1 first, which nobody is there to give.
@@ -28,7 +26,7 @@ pub struct ProfileInfo {
 impl ProfileInfo {
     /// What a scenario needs to know of a profile whose first IMSI is `base_imsi`, from which the others follow.
     pub fn counting_from(base_imsi: Imsi) -> Self {
-        Self { base_imsi, milenage: true, listed: Vec::new(), pin_enabled: false }
+        Self { base_imsi, listed: Vec::new(), pin_enabled: false }
     }
 
     /// The IMSI of card number `index`; `None` where there is no such card.
@@ -75,16 +73,10 @@ pub fn read(folder: &Path) -> Result<Catalogue, LabError> {
         let name = file_stem(&path.to_string_lossy()).to_owned();
         match profile(&path) {
             Ok(profile) => {
-                let milenage = profile.authentication.operator.is_milenage();
                 let listed = profile.table.iter().flat_map(|table| table.imsis().cloned()).collect();
                 found.profiles.insert(
                     name,
-                    ProfileInfo {
-                        base_imsi: profile.imsi,
-                        milenage,
-                        listed,
-                        pin_enabled: profile.pin.enabled,
-                    },
+                    ProfileInfo { base_imsi: profile.imsi, listed, pin_enabled: profile.pin.enabled },
                 );
             }
             Err(error) => drop(found.unusable.insert(name, error)),

@@ -545,7 +545,7 @@ fn subscriber(card: &Personalisation, policy: Policy, fault: HssFault) -> Subscr
         imsi: card.imsi.clone(),
         iccid: card.iccid.clone(),
         k: card.k,
-        opc: card.opc,
+        algorithm: card.algorithm_set(),
         amf: card.amf,
         sqn: card.sqn,
         apn: card.apn.clone().map(String::from),

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 use cellbed::corenet::{AddressPool, Attestation, Epc, EpcConfig, EpcInput, HssFault, Policy, Subscriber};
+use cellbed::crypto::aka::AlgorithmSet;
 use cellbed::event::Actor;
 use cellbed::id::{Iccid, Imsi, Plmn};
 use cellbed::kernel::{Duration, Instant, RngTree};
@@ -67,7 +68,7 @@ pub fn epc(config: EpcConfig, subscribers: u32) -> Epc {
             imsi: imsi(n),
             iccid: iccid.plus(n).unwrap(),
             k: K,
-            opc: OPC,
+            algorithm: AlgorithmSet::Milenage(OPC),
             amf: [0x80, 0],
             sqn: SQN,
             apn: None,

@@ -56,7 +56,7 @@ impl Net {
             imsi: made.imsi.clone(),
             iccid: made.iccid.clone(),
             k: made.k,
-            opc: made.opc,
+            algorithm: made.algorithm_set(),
             amf: [0x80, 0],
             sqn: 0,
             apn: None,

@@ -1,8 +1,8 @@
 //! The subscriber on the card: TUAK, the GSM context, concealed identities.
 
 use super::super::aka::Aka;
-use super::super::tuak::{Tuak, USIM_LENGTHS};
 use super::*;
+use crate::crypto::tuak::{Tuak, USIM_LENGTHS};
 
 pub(super) fn profile(change: impl FnOnce(String) -> String) -> Uicc {
     let text = change(include_str!("../../../sim-profiles/lte-test.toml").to_owned());

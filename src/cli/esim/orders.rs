@@ -254,6 +254,7 @@ fn append(path: &Path, iccid: &Iccid, subscriber: &Subscriber) -> Result<(), Fil
     let (name, value) = match subscriber.operator {
         OperatorConstant::Opc(opc) => ("opc", hex::encode(opc)),
         OperatorConstant::Topc(topc) => ("topc", hex::encode(topc)),
+        OperatorConstant::None => ("algorithm", "xor".to_owned()),
     };
     line[name] = json!(value);
     files::append(path, OWNER_ONLY, format!("{line}\n").as_bytes())

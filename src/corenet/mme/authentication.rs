@@ -9,8 +9,8 @@ use crate::corenet::CorenetError;
 use crate::corenet::hss::{S6aError, Vector};
 use crate::id::{Imei, Imsi};
 use crate::wire::nas::{
-    Count, Direction, Emm, EmmCause, Identity, IdentityKind, Kasme, Message, Received, ReplayedCapability,
-    SecurityContext, SecurityHeader, SecurityModeCommand, hash_mme,
+    Ck, Count, Direction, Emm, EmmCause, Identity, IdentityKind, Ik, Kasme, Message, Received,
+    ReplayedCapability, SecurityContext, SecurityHeader, SecurityModeCommand, hash_mme,
 };
 use crate::wire::s1ap::Cause;
 
@@ -78,7 +78,7 @@ impl Mme {
             let waiting = self.challenges.waiting(&imsi, core.now).filter(|_| !again);
             return waiting.ok_or(NoVector::TooMany);
         }
-        let resynchronisation = auts.zip(last.as_ref()).map(|(auts, last)| (last.values.rand(), auts));
+        let resynchronisation = auts.zip(last.as_ref()).map(|(auts, last)| (&last.values.rand, auts));
         let vector = core.hss.authentication_information(&imsi, resynchronisation);
         let result = vector.as_ref().map_or_else(|error| error.name(), |_| "SUCCESS");
         core.s6a("Authentication-Information-Request", "Authentication-Information-Answer", &imsi, result);
@@ -113,8 +113,8 @@ impl Mme {
         ue.ksi = (ue.ksi + 1) % 7;
         let request = Message::Emm(Emm::AuthenticationRequest {
             ksi: ue.ksi,
-            rand: *vector.values.rand().as_octets(),
-            autn: *vector.autn.as_octets(),
+            rand: vector.values.rand,
+            autn: vector.autn,
         });
         ue.vector = Some(vector);
         self.send_guarded(ue, request, Timer::T3460, core)
@@ -140,8 +140,8 @@ impl Mme {
             self.challenges.answered(imsi);
         }
         let values = &vector.values;
-        let autn = vector.autn.as_octets();
-        let kasme = Kasme::derive(values.ck(), values.ik(), self.config.plmn, autn);
+        let (ck, ik) = (Ck::new(&values.ck), Ik::new(&values.ik));
+        let kasme = Kasme::derive(&ck, &ik, self.config.plmn, &vector.autn);
         ue.kasme = Some(kasme.map_err(|e| fault("KASME", &e))?);
         self.command_security_mode(ue, core)
     }

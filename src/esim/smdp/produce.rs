@@ -40,6 +40,8 @@ pub enum OperatorConstant {
     Opc([u8; 16]),
     /// TOPc of TUAK.
     Topc([u8; 32]),
+    /// The test algorithm has none.
+    None,
 }
 
 impl fmt::Debug for Subscriber {
@@ -134,6 +136,7 @@ impl Producer {
                 *topc = Secret(fresh);
                 OperatorConstant::Topc(fresh)
             }
+            Algorithm::Test => OperatorConstant::None,
         };
         let ota = OtaKeys::draw(&mut keys)?;
         p.ota = Some(ota.clone());

@@ -1,7 +1,6 @@
 //! The rules of a scenario that its schema cannot say: what refers to what, and what would never happen.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 use super::names::{device_exists, step_is_run};
 use super::{
@@ -67,10 +66,6 @@ fn esim(scenario: &Scenario, document: &mut Document<'_>, profiles: &BTreeMap<St
         return;
     };
     let count = scenario.device_count().min(DEVICES_MAX);
-    if !info.milenage {
-        let span = document.root().key("esim").key("profile").span();
-        not_milenage(&plan.profile, span, document);
-    }
     let range = |info: &ProfileInfo| Some((info.imsi(0)?, info.imsi(count.max(1) - 1)?));
     let Some((first, last)) = range(info) else {
         let message = format!("profile `{}` runs out of IMSIs before device {count}", plan.profile);
@@ -86,13 +81,6 @@ fn esim(scenario: &Scenario, document: &mut Document<'_>, profiles: &BTreeMap<St
             return;
         }
     }
-}
-
-/// The home network would compute other answers than the card, and the run would blame the keys.
-fn not_milenage(name: &str, span: Range<usize>, document: &mut Document<'_>) {
-    let message = format!("the embedded core network knows Milenage only; `{name}` is a TUAK card");
-    let help = "take a profile with `op` or `opc`; a TUAK card works with `cellbed card`".to_owned();
-    document.problem(span, message, "TUAK", Some(help));
 }
 
 /// Checks profile and clone references and the total. False where the sizes make no sense, so that
@@ -123,10 +111,6 @@ fn device_groups(
                     .unwrap_or_else(|| "there is no file in sim-profiles/".to_owned());
                 let span = span(document, "profile");
                 document.problem(span, format!("there is no SIM profile `{name}`"), "unknown", Some(help));
-            }
-            (Some(name), _) if profiles.get(name).is_some_and(|info| !info.milenage) => {
-                let span = span(document, "profile");
-                not_milenage(name, span, document);
             }
             _ => {}
         }

@@ -87,22 +87,6 @@ fn null_integrity_is_refused_with_its_reason() {
 }
 
 #[test]
-fn a_tuak_card_is_refused_where_the_home_network_knows_milenage_only() {
-    let mut profiles = profiles();
-    profiles.get_mut("lte-test").unwrap().milenage = false;
-    for source in [
-        "summary = \"x\"\n[[device]]\nprofile = \"lte-test\"",
-        "summary = \"x\"\n[esim]\nprofile = \"lte-test\"\n[[device]]\nprofile = \"nb-test\"",
-    ] {
-        let problems = check(source, "lab/scenarios/trial.toml", &profiles).unwrap_err();
-        assert_eq!(
-            problems[0].message,
-            "the embedded core network knows Milenage only; `lte-test` is a TUAK card"
-        );
-    }
-}
-
-#[test]
 fn a_valid_file_is_read_with_its_defaults() {
     let scenario = read(VALID).unwrap();
     assert_eq!(scenario.name, "trial");

@@ -15,6 +15,7 @@ use super::{EsimServices, SmdpFault, fault, tls_server};
 use crate::card::{OtaKeys, SimProfile};
 use crate::corenet::{HssFault, Policy, Subscriber};
 use crate::crypto::Tally;
+use crate::crypto::aka::AlgorithmSet;
 use crate::crypto::tls::{KeyLogSink, VirtualClock};
 use crate::esim::eim::{EimSettings, Rule, RuleStep};
 use crate::esim::office::{Deed, Identities, Issue, Office, Opening, Server};
@@ -234,12 +235,17 @@ impl Orders {
         let mut awaited = BTreeMap::new();
         for device in ordered {
             let (iccid, made) = producer.subscriber(device.number - 1)?;
-            if let (true, OperatorConstant::Opc(opc)) = (setup.subscribed, made.operator) {
+            if setup.subscribed {
+                let algorithm = match made.operator {
+                    OperatorConstant::Opc(opc) => AlgorithmSet::Milenage(opc),
+                    OperatorConstant::Topc(topc) => AlgorithmSet::Tuak(topc),
+                    OperatorConstant::None => AlgorithmSet::Test,
+                };
                 let subscriber = Subscriber {
                     imsi: made.imsi,
                     iccid,
                     k: made.k,
-                    opc,
+                    algorithm,
                     amf: made.amf,
                     sqn: made.sqn,
                     apn: setup.profile.apn.clone().map(String::from),

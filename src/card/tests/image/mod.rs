@@ -1,7 +1,7 @@
 //! A profile that was installed from an image, seen from the card's contacts.
 
 use super::*;
-use crate::card::tuak::{Lengths, Tuak, USIM_LENGTHS};
+use crate::crypto::tuak::{Lengths, Tuak, USIM_LENGTHS};
 use crate::wire::saip::{
     AkaAlgorithm, AppletInstance, Attempts, ElementRef, FileKind, Image, ImageFile, PinImage, PukImage,
     SqnState, Subscription,

@@ -17,22 +17,22 @@ const F5_STAR: u8 = 0xc0;
 
 /// How long the results are, octets: TS 35.231 leaves that to the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Lengths {
+pub struct Lengths {
     /// 8, 16 or 32.
-    pub(super) mac: usize,
+    pub mac: usize,
     /// 4, 8, 16 or 32.
-    pub(super) res: usize,
+    pub res: usize,
     /// 16 or 32.
-    pub(super) ck: usize,
+    pub ck: usize,
     /// 16 or 32.
-    pub(super) ik: usize,
+    pub ik: usize,
 }
 
 /// What a USIM uses: MAC and RES of 64 bits, keys of 128.
-pub(super) const USIM_LENGTHS: Lengths = Lengths { mac: 8, res: 8, ck: 16, ik: 16 };
+pub const USIM_LENGTHS: Lengths = Lengths { mac: 8, res: 8, ck: 16, ik: 16 };
 
 /// TUAK with the keys of one subscriber. K has 16 or 32 octets.
-pub(super) struct Tuak {
+pub struct Tuak {
     k: Box<[u8]>,
     topc: [u8; 32],
     iterations: u32,
@@ -40,11 +40,15 @@ pub(super) struct Tuak {
 }
 
 /// Results of f2, f3, f4 and f5.
-pub(super) struct Keys {
-    pub(super) res: Vec<u8>,
-    pub(super) ck: Vec<u8>,
-    pub(super) ik: Vec<u8>,
-    pub(super) ak: [u8; 6],
+pub struct Keys {
+    /// f2.
+    pub res: Vec<u8>,
+    /// f3.
+    pub ck: Vec<u8>,
+    /// f4.
+    pub ik: Vec<u8>,
+    /// f5.
+    pub ak: [u8; 6],
 }
 
 impl Drop for Tuak {
@@ -55,12 +59,13 @@ impl Drop for Tuak {
 }
 
 impl Tuak {
-    pub(super) fn new(k: &[u8], topc: [u8; 32], iterations: u32, lengths: Lengths) -> Self {
+    /// With the operator's constant as the card holds it, and so many iterations of Keccak.
+    pub fn new(k: &[u8], topc: [u8; 32], iterations: u32, lengths: Lengths) -> Self {
         Self { k: k.into(), topc, iterations, lengths }
     }
 
     /// TOPc of the operator's constant TOP and the subscriber's K (clause 6.1).
-    pub(super) fn topc(k: &[u8], top: [u8; 32], iterations: u32) -> [u8; 32] {
+    pub fn topc(k: &[u8], top: [u8; 32], iterations: u32) -> [u8; 32] {
         let tuak = Self::new(k, top, iterations, USIM_LENGTHS);
         let mut topc = [0; 32];
         topc.copy_from_slice(&taken(&tuak.permuted(0, &[0; 16], &[0; 2], &[0; 6]), 0, 32));
@@ -68,19 +73,19 @@ impl Tuak {
     }
 
     /// f1: MAC-A.
-    pub(super) fn f1(&self, rand: &[u8; 16], sqn: &[u8; 6], amf: &[u8; 2]) -> Vec<u8> {
+    pub fn f1(&self, rand: &[u8; 16], sqn: &[u8; 6], amf: &[u8; 2]) -> Vec<u8> {
         let mac = self.lengths.mac;
         taken(&self.permuted(mac as u8, rand, amf, sqn), 0, mac)
     }
 
     /// f1*: MAC-S.
-    pub(super) fn f1_star(&self, rand: &[u8; 16], sqn: &[u8; 6], amf: &[u8; 2]) -> Vec<u8> {
+    pub fn f1_star(&self, rand: &[u8; 16], sqn: &[u8; 6], amf: &[u8; 2]) -> Vec<u8> {
         let mac = self.lengths.mac;
         taken(&self.permuted(F1_STAR | mac as u8, rand, amf, sqn), 0, mac)
     }
 
     /// f2 to f5.
-    pub(super) fn f2345(&self, rand: &[u8; 16]) -> Keys {
+    pub fn f2345(&self, rand: &[u8; 16]) -> Keys {
         let Lengths { res, ck, ik, .. } = self.lengths;
         let long = |length: usize, bit: u8| if length == 32 { bit } else { 0 };
         // A RES of 32 bits has 0 in the place of its length.
@@ -90,7 +95,7 @@ impl Tuak {
     }
 
     /// f5*: AK for resynchronisation.
-    pub(super) fn f5_star(&self, rand: &[u8; 16]) -> [u8; 6] {
+    pub fn f5_star(&self, rand: &[u8; 16]) -> [u8; 6] {
         ak_of(&self.permuted(F5_STAR, rand, &[0; 2], &[0; 6]))
     }
 

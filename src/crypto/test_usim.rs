@@ -8,7 +8,7 @@ use super::answer::{Answer, octets_of, xor};
 const AMF_RESYNCH: [u8; 2] = [0xff, 0xff];
 
 /// The test algorithm with the key of one subscriber.
-pub(super) struct TestAlgorithm {
+pub struct TestAlgorithm {
     k: [u8; 16],
     /// Bytes of RES, 4 to 16.
     res_bytes: usize,
@@ -21,7 +21,8 @@ impl Drop for TestAlgorithm {
 }
 
 impl TestAlgorithm {
-    pub(super) fn new(k: [u8; 16], res_bytes: usize) -> Self {
+    /// With RES of `res_bytes` octets, 4 to 16.
+    pub fn new(k: [u8; 16], res_bytes: usize) -> Self {
         Self { k, res_bytes }
     }
 
@@ -31,13 +32,13 @@ impl TestAlgorithm {
     }
 
     /// f5: bits 24 to 71 of XDOUT. f5* is the same.
-    fn ak(&self, rand: &[u8; 16]) -> [u8; 6] {
+    pub fn ak(&self, rand: &[u8; 16]) -> [u8; 6] {
         let xdout = self.xdout(rand);
         std::array::from_fn(|i| xdout[i + 3])
     }
 
     /// f1: the first half of XDOUT, exclusive-or SQN and AMF. f1* is the same.
-    fn mac(&self, rand: &[u8; 16], sqn: &[u8; 6], amf: [u8; 2]) -> [u8; 8] {
+    pub fn mac(&self, rand: &[u8; 16], sqn: &[u8; 6], amf: [u8; 2]) -> [u8; 8] {
         let xdout = self.xdout(rand);
         let [a, b, c, d, e, f] = *sqn;
         let cdout = [a, b, c, d, e, f, amf[0], amf[1]];
@@ -45,7 +46,7 @@ impl TestAlgorithm {
     }
 
     /// RES, the first bytes of XDOUT; CK and IK, XDOUT turned by one and by two bytes.
-    pub(super) fn keys(&self, rand: &[u8; 16]) -> (Vec<u8>, [u8; 16], [u8; 16]) {
+    pub fn keys(&self, rand: &[u8; 16]) -> (Vec<u8>, [u8; 16], [u8; 16]) {
         let mut turned = self.xdout(rand);
         let res = turned[..self.res_bytes].to_vec();
         turned.rotate_left(1);
@@ -54,7 +55,8 @@ impl TestAlgorithm {
         (res, ck, turned)
     }
 
-    pub(super) fn check(&self, rand: &[u8; 16], autn: &[u8; 16]) -> Option<Answer> {
+    /// What `autn` says and what `rand` makes. `None` where the MAC is wrong.
+    pub fn check(&self, rand: &[u8; 16], autn: &[u8; 16]) -> Option<Answer> {
         let (concealed, rest) = autn.split_first_chunk::<6>()?;
         let (&amf, mac) = rest.split_first_chunk::<2>()?;
         let sqn = xor(concealed, &self.ak(rand));
@@ -68,7 +70,7 @@ impl TestAlgorithm {
     }
 
     /// AUTS that reports `sqn`. AMF is zero in MAC-S (TS 33.102 clause 6.3.3).
-    pub(super) fn auts(&self, rand: &[u8; 16], sqn: u64) -> [u8; 14] {
+    pub fn auts(&self, rand: &[u8; 16], sqn: u64) -> [u8; 14] {
         let sqn = octets_of(sqn);
         let mut auts = [0; 14];
         auts[..6].copy_from_slice(&xor(&sqn, &self.ak(rand)));
@@ -77,7 +79,7 @@ impl TestAlgorithm {
     }
 
     /// Whether a challenge is to fail: a test USIM takes any sequence number but this one.
-    pub(super) fn resynchronises(amf: [u8; 2]) -> bool {
+    pub fn resynchronises(amf: [u8; 2]) -> bool {
         amf == AMF_RESYNCH
     }
 }
