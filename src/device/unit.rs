@@ -91,6 +91,13 @@ impl Device {
         self.procedure.finished()
     }
 
+    /// Its card, which somebody takes out of it: everything that has come to be on it goes along.
+    pub fn take_card(self) -> CardHandle {
+        // What was asked of it when the device was through is nobody's who comes after.
+        drop(self.card.take_log());
+        self.card
+    }
+
     /// What its card holds.
     pub fn holdings(&mut self) -> Holdings {
         self.procedure.holdings()

@@ -1,6 +1,6 @@
 //! Builds the devices of a run, each when it is switched on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rand_core::RngCore;
@@ -72,6 +72,8 @@ pub struct Blueprint {
     pub tac: Tac,
     /// The number of the device whose secret it has, where the factory burns secrets: its own, or that of the one it copies.
     pub secret_of: u32,
+    /// The number of the device whose very card it has, once that one has left.
+    pub card_of: Option<u32>,
 }
 
 /// What makes cards eUICCs, and what their devices know of the eSIM side.
@@ -139,11 +141,31 @@ pub fn virtual_card(
 }
 
 impl Factory {
-    /// Device `number`, switched off, with its card in it.
+    /// The number of the device whose very card device `number` is to have, if it is to have one of another.
+    pub(super) fn card_of(&self, number: u32) -> Option<u32> {
+        self.blueprints.get((number as usize).checked_sub(1)?)?.card_of
+    }
+
+    /// The number of the device that the card of device `number` was given to: its own, but for one that is carried on.
+    pub(super) fn card_owner(&self, number: u32) -> u32 {
+        let mut owner = number;
+        // A card comes from an earlier device.
+        while let Some(before) = self.card_of(owner).filter(|before| *before < owner) {
+            owner = before;
+        }
+        owner
+    }
+
+    /// The numbers of the devices whose cards others are to have after them.
+    pub(super) fn cards_awaited(&self) -> BTreeSet<u32> {
+        self.blueprints.iter().filter_map(|blueprint| blueprint.card_of).collect()
+    }
+
+    /// Device `number`, switched off, with its card in it: `carried`, where somebody has taken it out of another device.
     ///
     /// # Errors
     /// Where there is no such device, or its card cannot be personalised.
-    pub fn build(&mut self, number: u32) -> Result<Device, WorldError> {
+    pub fn build(&mut self, number: u32, carried: Option<CardHandle>) -> Result<Device, WorldError> {
         let blueprint = (number as usize)
             .checked_sub(1)
             .and_then(|index| self.blueprints.get(index))
@@ -153,18 +175,28 @@ impl Factory {
             personalisation.ota = None;
         }
         let battery = Battery::new(blueprint.cuts.clone());
-        let diary = SharedDiary::default();
         let own = if number == 1 { self.card.take() } else { None };
-        let applet = if own.is_some() { Applet::FromElsewhere } else { Applet::New };
-        let port = match own {
+        let applet = match (&own, &carried) {
+            (Some(_), _) => Applet::FromElsewhere,
+            // Whoever has a card has what its applet has made and been given.
+            (None, Some(_)) => Applet::Used,
+            (None, None) => Applet::New,
+        };
+        let card = match carried {
             Some(card) => card,
-            None => self.virtual_card(&personalisation, number, blueprint.eum.as_deref(), &diary)?,
+            None => {
+                let diary = SharedDiary::default();
+                let port = match own {
+                    Some(card) => card,
+                    None => self.virtual_card(&personalisation, number, blueprint.eum.as_deref(), &diary)?,
+                };
+                let port: Box<dyn CardPort> = match battery.is_at_risk() {
+                    true => Box::new(Powered::new(port, battery.clone())),
+                    false => port,
+                };
+                CardSlot::shared(port, diary)
+            }
         };
-        let port: Box<dyn CardPort> = match battery.is_at_risk() {
-            true => Box::new(Powered::new(port, battery.clone())),
-            false => port,
-        };
-        let card = CardSlot::shared(port, diary);
         // A device whose subscriber will change asks for no access point: the subscription says it.
         let apn = self.esim.is_none().then(|| personalisation.apn.clone()).flatten().map(String::from);
         let modem = (

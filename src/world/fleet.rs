@@ -1,9 +1,12 @@
 //! The devices of the world. A device is built when it is switched on and dropped when it is through, so that memory
 //! holds only those that are under way.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::WorldError;
 use super::factory::Factory;
 use super::nodes::DeviceNode;
+use crate::card::CardHandle;
 use crate::kernel::Alarm;
 
 /// A device that is under way, and its timer.
@@ -27,18 +30,31 @@ pub struct Fleet {
     unfinished: usize,
     under_way: usize,
     under_way_max: usize,
+    /// The devices whose cards others are to carry after them.
+    cards_awaited: BTreeSet<u32>,
+    /// Those cards, once the devices have left.
+    cards: BTreeMap<u32, CardHandle>,
 }
 
 impl Fleet {
     /// No devices at all.
     pub fn none() -> Self {
-        Self { factory: None, seats: Vec::new(), unfinished: 0, under_way: 0, under_way_max: 0 }
+        Self {
+            factory: None,
+            seats: Vec::new(),
+            unfinished: 0,
+            under_way: 0,
+            under_way_max: 0,
+            cards_awaited: BTreeSet::new(),
+            cards: BTreeMap::new(),
+        }
     }
 
     /// `count` devices that `factory` builds, none of which is switched on.
     pub fn new(factory: Factory, count: usize) -> Self {
         let seats = (0..count).map(|_| Seat::Awaited).collect();
-        Self { factory: Some(factory), seats, unfinished: count, ..Self::none() }
+        let cards_awaited = factory.cards_awaited();
+        Self { factory: Some(factory), seats, unfinished: count, cards_awaited, ..Self::none() }
     }
 
     /// How many devices are not through.
@@ -75,7 +91,15 @@ impl Fleet {
     /// Where it cannot be built.
     pub(super) fn switched_on(&mut self, number: u32) -> Result<Option<&mut Running>, WorldError> {
         if let (Some(Seat::Awaited), Some(factory)) = (self.seats.get(index(number)), &mut self.factory) {
-            let node = DeviceNode::new(number, factory.build(number)?);
+            let carried = match factory.card_of(number) {
+                Some(card_of) => {
+                    let card = self.cards.remove(&card_of);
+                    Some(card.ok_or(WorldError::CardInUse { device: number, card_of })?)
+                }
+                None => None,
+            };
+            let owner = factory.card_owner(number);
+            let node = DeviceNode::new(number, factory.build(number, carried)?).with_card_of(owner);
             if let Some(seat) = self.seats.get_mut(index(number)) {
                 *seat = Seat::Taken(Box::new(Running { node, alarm: Alarm::default() }));
             }
@@ -87,8 +111,11 @@ impl Fleet {
 
     /// Device `number` is through.
     pub(super) fn leave(&mut self, number: u32) {
-        if let Some(seat @ Seat::Taken(_)) = self.seat(number) {
-            *seat = Seat::Left;
+        let is_card_awaited = self.cards_awaited.contains(&number);
+        if let Some(seat @ Seat::Taken(_)) = self.seats.get_mut(index(number)) {
+            if let (Seat::Taken(running), true) = (std::mem::replace(seat, Seat::Left), is_card_awaited) {
+                self.cards.insert(number, running.node.take_card());
+            }
             self.under_way -= 1;
             self.unfinished -= 1;
         }

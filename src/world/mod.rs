@@ -43,6 +43,10 @@ use crate::services::ServiceError;
 pub enum WorldError {
     #[error("device {device} does not exist: this run has {devices}")]
     NoSuchDevice { device: u32, devices: usize },
+    #[error(
+        "device {device} is switched on with the card of device {card_of}, which has not left: give it a later `start_ms`"
+    )]
+    CardInUse { device: u32, card_of: u32 },
     #[error("work {work} is asked for, and nobody does it, which is a fault of cellbed")]
     NoSuchWork { work: u16 },
     #[error(transparent)]
@@ -97,6 +101,7 @@ impl WorldError {
             | Self::Nobody { .. }
             | Self::NotOutside { .. }
             | Self::NotHere { .. } => Blame::Ours,
+            Self::CardInUse { .. } => Blame::Bench,
             Self::Deaf { .. } => Blame::PeerIncapable,
             Self::Restless(error) => error.blame(),
             Self::Device(error) => error.blame(),

@@ -90,6 +90,8 @@ pub struct DeviceSetup {
     pub clone: bool,
     /// The number of the device whose secret the factory has burned into it: of the one that it copies, or its own.
     pub secret_of: u32,
+    /// The number of the device whose very card it carries, with all that has come to be on it, once that one has left.
+    pub card_of: Option<u32>,
     /// What is not as it should be inside the device.
     pub mischief: Mischief,
     /// The EUM of its eUICC, by its name in [`EsimSetup`]; the lab's own where there is none.
@@ -426,6 +428,7 @@ fn blueprint(device: &DeviceSetup) -> Blueprint {
         board: UpdateFault::board(device.update_fault),
         tac: device.tac,
         secret_of: device.secret_of,
+        card_of: device.card_of,
     }
 }
 

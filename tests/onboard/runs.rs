@@ -52,6 +52,7 @@ pub fn setup(devices: u32) -> Setup {
         model: None,
         tac: Imei::TEST_TAC,
         secret_of: index + 1,
+        card_of: None,
         rogue_cloud: false,
         est_fault: None,
         dialect: Dialect::default(),
@@ -278,6 +279,7 @@ fn a_step_is_given_up_at_its_time_limit() {
             board: 0,
             tac: Imei::TEST_TAC,
             secret_of: 1,
+            card_of: None,
         }],
         plan: plain_steps().into_iter().map(Act::Step).collect(),
         way: Way::ZeroTouch,
@@ -292,8 +294,8 @@ fn a_step_is_given_up_at_its_time_limit() {
         card: None,
         models: BTreeMap::new(),
     };
-    assert!(factory.build(0).is_err() && factory.build(2).is_err());
-    let mut device = factory.build(1).unwrap();
+    assert!(factory.build(0, None).is_err() && factory.build(2, None).is_err());
+    let mut device = factory.build(1, None).unwrap();
     let (mut now, mut out) = (Instant::ZERO, Vec::new());
     device.handle(now, DeviceInput::PowerOn, &mut out).unwrap();
     while !device.finished() {
@@ -309,6 +311,61 @@ fn a_step_is_given_up_at_its_time_limit() {
 }
 
 /// Certificates, MQTT and what cloud and authority tell say nothing of card, subscriber and ledger.
+/// A second device, switched on at `start` in a modem of type `tac`, with the very card of the first.
+fn carried_on(start: Duration, tac: &str) -> Setup {
+    let mut setup = setup(2);
+    let original = setup.devices[0].clone();
+    let tac = tac.parse().unwrap();
+    setup.devices[1] = DeviceSetup { clone: true, card_of: Some(1), secret_of: 1, start, tac, ..original };
+    setup
+}
+
+#[test]
+fn what_a_stolen_card_carries_would_do_and_the_model_of_the_device_is_what_stops_it() {
+    let later = Duration::from_secs(10);
+    let detail = |events: &[Event], step: Step| {
+        let ended =
+            events.iter().filter(|event| event.device == Some(2)).find_map(|event| match &event.body {
+                Body::StepEnded { step: ended, outcome: Outcome::Done { proof }, .. }
+                    if ended.step == step =>
+                {
+                    Some(proof.to_string())
+                }
+                _ => None,
+            });
+        ended.unwrap_or_default()
+    };
+    // In a device of the model that it was ordered for the card is what it was: key and certificate go along, and let it in.
+    let (_, _, same) = run(carried_on(later, "00101301"), LIMIT);
+    assert_eq!(outcomes(&same)[&2], all_done(2)[&2]);
+    assert!(detail(&same, Step::Keys).contains("is in the card already"), "{}", detail(&same, Step::Keys));
+    let told = |events: &[Event], what: &str| {
+        notes(events.iter().map(|event| &event.body)).iter().filter(|note| note.contains(what)).count()
+    };
+    let sealed = |events: &[Event]| told(events, "block sealed");
+    let (_, _, alone) = run(setup(1), LIMIT);
+    assert_eq!(sealed(&same), sealed(&alone), "nothing of the card is new to the ledger");
+    // In another model it gets nowhere, with the same key and the same certificate.
+    let (_, _, other) = run(carried_on(later, "86012304"), LIMIT);
+    assert!(detail(&other, Step::Keys).contains("is in the card already"), "{}", detail(&other, Step::Keys));
+    assert_eq!(told(&other, "the card is in another device"), 1);
+    assert_eq!(outcomes(&other)[&1], all_done(1)[&1]);
+    assert!(
+        !outcomes(&other)[&2].iter().any(|(step, _)| step.step == Step::Ready),
+        "{:?}",
+        outcomes(&other)[&2]
+    );
+}
+
+#[test]
+fn a_card_is_in_one_device_at_a_time() {
+    let mut world =
+        World::set_up(carried_on(Duration::from_millis(20), "00101301"), Box::new(MemoryStore::new()))
+            .unwrap();
+    let error = world.run(LIMIT, &mut |_| ()).unwrap_err();
+    assert!(error.to_string().contains("the card of device 1, which has not left"), "{error}");
+}
+
 #[test]
 fn what_the_cloud_learns_leads_back_to_no_card() {
     let (_, _, events) = run(setup(2), LIMIT);

@@ -1,6 +1,7 @@
 //! A scenario: which devices there are, what they do, what goes wrong, and what is expected. It speaks of
 //! roles only; who plays them is the bench's business.
 
+mod carried;
 mod entry;
 mod esim;
 mod guard;
@@ -138,7 +139,7 @@ impl Scenario {
 #[serde(deny_unknown_fields)]
 pub struct DeviceGroup {
     /// The SIM profile: the name of a file in `sim-profiles/`. Groups with one profile count on through it,
-    /// so that no identity is used twice. May be left out where `clone_of` stands.
+    /// so that no identity is used twice. May be left out where `clone_of` or `card_of` stands.
     pub profile: Option<String>,
     /// How many of them there are.
     #[serde(default = "DeviceGroup::default_count")]
@@ -158,6 +159,9 @@ pub struct DeviceGroup {
     pub interval_ms: u32,
     /// The number of an earlier device whose identity (IMSI, K, ICCID, EID) these carry as well.
     pub clone_of: Option<u32>,
+    /// The number of an earlier device whose very card this one carries, with its keys, its certificate and all that it has
+    /// counted: it has to have left when this one is switched on.
+    pub card_of: Option<u32>,
     /// The manufacturer of their eUICCs: the name of an `esim.eum`. Default: the lab's own.
     pub eum: Option<String>,
     /// The model that the registrar records for them. Default: `cellbed-virtual-1`.
@@ -180,6 +184,11 @@ pub struct DeviceGroup {
 }
 
 impl DeviceGroup {
+    /// The number of the earlier device whose identity these carry: on cards of their own, or on its card.
+    pub(super) fn original(&self) -> Option<u32> {
+        self.clone_of.or(self.card_of)
+    }
+
     fn default_count() -> u32 {
         1
     }
@@ -359,6 +368,8 @@ pub struct Device {
     pub start: Duration,
     /// The number of the device whose identity it carries.
     pub clone_of: Option<u32>,
+    /// The number of the device whose very card it carries.
+    pub card_of: Option<u32>,
     /// The manufacturer of its eUICC, where the scenario names one.
     pub eum: Option<Arc<str>>,
     /// Its model, where the scenario names one.
@@ -371,6 +382,13 @@ pub struct Device {
     pub kind: Option<DeviceKind>,
     /// Whether it carries the guard itself as well.
     pub own_guard: bool,
+}
+
+impl Device {
+    /// The number of the device whose identity it carries: on a card of its own, or on that very card.
+    pub fn original(&self) -> Option<u32> {
+        self.clone_of.or(self.card_of)
+    }
 }
 
 impl Scenario {
@@ -398,7 +416,7 @@ impl Scenario {
         let mut devices: Vec<Device> = Vec::new();
         let mut next_index: BTreeMap<Arc<str>, u32> = BTreeMap::new();
         for group in &self.device {
-            let original = group.clone_of.and_then(|n| devices.get((n as usize).checked_sub(1)?)).cloned();
+            let original = group.original().and_then(|n| devices.get((n as usize).checked_sub(1)?)).cloned();
             let profile: Arc<str> = match &original {
                 Some(device) => Arc::clone(&device.profile),
                 None => group.profile.as_deref().unwrap_or_default().into(),
@@ -425,6 +443,7 @@ impl Scenario {
                         u64::from(group.start_ms) + nth * u64::from(group.interval_ms),
                     ),
                     clone_of: group.clone_of,
+                    card_of: group.card_of,
                     eum: eum.clone(),
                     model: model.clone(),
                     tac: group.tac.as_deref().and_then(|tac| tac.parse().ok()),

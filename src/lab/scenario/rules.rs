@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::{device_exists, step_is_run};
 use super::{
-    DEVICES_MAX, DeviceGroup, Entry, Expectation, ExpectedOutcome, Fault, FaultKind, Scenario, guard, makers,
-    operator, order, work,
+    DEVICES_MAX, DeviceGroup, Entry, Expectation, ExpectedOutcome, Fault, FaultKind, Scenario, carried,
+    guard, makers, operator, order, work,
 };
 use crate::event::{Step, StepId};
 use crate::id::Imsi;
@@ -93,7 +93,7 @@ fn device_groups(
     let mut before: u32 = 0;
     for (i, group) in scenario.device.iter().enumerate() {
         let span = |document: &Document<'_>, key| document.root().key("device").item(i).key(key).span();
-        match (&group.profile, group.clone_of) {
+        match (&group.profile, group.original()) {
             (None, None) => {
                 let known = profiles.keys().map(|p| format!("`{p}`")).collect::<Vec<_>>().join(", ");
                 let help = format!("name a file of sim-profiles/: {known}");
@@ -114,16 +114,20 @@ fn device_groups(
             }
             _ => {}
         }
-        if let Some(original) = group.clone_of
+        let key = if group.card_of.is_some() { "card_of" } else { "clone_of" };
+        if group.card_of.is_some() {
+            carried::check(scenario, document, i, group);
+        }
+        if let Some(original) = group.original()
             && !(1..=before).contains(&original)
         {
             let help = match before {
-                0 => "put the device to be cloned first".to_owned(),
+                0 => "put the device that has it first".to_owned(),
                 1 => "device 1 is the only one before this".to_owned(),
                 _ => format!("the devices before this are 1 to {before}"),
             };
-            let span = span(document, "clone_of");
-            let message = format!("`clone_of` is {original}, which is no earlier device");
+            let span = span(document, key);
+            let message = format!("`{key}` is {original}, which is no earlier device");
             document.problem(span, message, "not an earlier device", Some(help));
         }
         before = before.saturating_add(group.count);
@@ -175,12 +179,12 @@ fn identities(scenario: &Scenario, document: &mut Document<'_>, profiles: &BTree
 fn clone_profiles(scenario: &Scenario, document: &mut Document<'_>) {
     let devices = scenario.devices();
     for (i, group) in scenario.device.iter().enumerate() {
-        let original = group.clone_of.and_then(|n| devices.get((n as usize).checked_sub(1)?));
+        let original = group.original().and_then(|n| devices.get((n as usize).checked_sub(1)?));
         if let (Some(name), Some(original)) = (&group.profile, original)
             && **name != *original.profile
         {
             let span = document.root().key("device").item(i).key("profile").span();
-            let message = format!("a clone of device {} cannot be of profile `{name}`", original.number);
+            let message = format!("the card of device {} cannot be of profile `{name}`", original.number);
             let help = format!("leave `profile` out, or say \"{}\" as the original does", original.profile);
             document.problem(span, message, "not the original's profile", Some(help));
         }
@@ -191,7 +195,7 @@ fn own_profile<'a>(
     group: &DeviceGroup,
     profiles: &'a BTreeMap<String, ProfileInfo>,
 ) -> Option<(&'a str, &'a ProfileInfo)> {
-    let name = group.profile.as_ref().filter(|_| group.clone_of.is_none())?;
+    let name = group.profile.as_ref().filter(|_| group.original().is_none())?;
     profiles.get_key_value(name).map(|(name, info)| (name.as_str(), info))
 }
 

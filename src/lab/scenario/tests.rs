@@ -58,7 +58,7 @@ fn told(source: &str) -> String {
 }
 
 /// The messages alone.
-fn messages(source: &str) -> Vec<String> {
+pub(super) fn messages(source: &str) -> Vec<String> {
     read(source).err().unwrap_or_default().iter().map(ToString::to_string).collect()
 }
 
@@ -225,8 +225,8 @@ fn unknown_keys_are_named_all_at_once_with_their_nearest() {
     6 │ cont = 2
       ╰────
      help: did you mean `profile`? known here: `profile`, `count`, `allow`, `subscribed`,
-           `start_ms`, `interval_ms`, `clone_of`, `eum`, `model`, `tac`, `iot_safe`,
-           `kind`, `own_guard`
+           `start_ms`, `interval_ms`, `clone_of`, `card_of`, `eum`, `model`, `tac`,
+           `iot_safe`, `kind`, `own_guard`
      × unknown key `cont` in `device` 1
       ╭─[lab/scenarios/trial.toml:6:1]
     5 │ profil = "lte-test"
@@ -235,8 +235,8 @@ fn unknown_keys_are_named_all_at_once_with_their_nearest() {
       ·   ╰── not a key here
       ╰────
      help: did you mean `count`? known here: `profile`, `count`, `allow`, `subscribed`,
-           `start_ms`, `interval_ms`, `clone_of`, `eum`, `model`, `tac`, `iot_safe`,
-           `kind`, `own_guard`
+           `start_ms`, `interval_ms`, `clone_of`, `card_of`, `eum`, `model`, `tac`,
+           `iot_safe`, `kind`, `own_guard`
     "##);
 }
 
@@ -372,7 +372,7 @@ fn a_clone_is_of_its_originals_profile() {
         ))
     };
     assert_eq!(of("lte-test"), [] as [&str; 0]);
-    assert_eq!(of("nb-test"), ["a clone of device 1 cannot be of profile `nb-test`"]);
+    assert_eq!(of("nb-test"), ["the card of device 1 cannot be of profile `nb-test`"]);
 }
 
 #[test]

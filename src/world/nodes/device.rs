@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::card::{CardModel, CardUser, Exchange, StoreDataChain};
+use crate::card::{CardHandle, CardModel, CardUser, Exchange, StoreDataChain};
 use crate::device::procedure::Holdings;
 use crate::device::{Device, DeviceInput, DeviceOutput};
 use crate::event::{Actor, Body, Message, SessionKey, StateChange};
@@ -18,6 +18,8 @@ use crate::world::port::{Iface, Payload, Port, To};
 pub struct DeviceNode {
     number: u32,
     device: Device,
+    /// The number of the device that its card was given to: its own, but for a card that was carried on.
+    card_owner: u32,
     namer: Namer,
     card: CardModel,
     /// What the card is taking in.
@@ -36,6 +38,7 @@ impl DeviceNode {
         Self {
             number,
             device,
+            card_owner: number,
             namer: Namer::default(),
             card: CardModel::default(),
             chain: StoreDataChain::default(),
@@ -46,16 +49,27 @@ impl DeviceNode {
         }
     }
 
+    /// The same with a card that was given to device `owner`.
+    #[must_use]
+    pub fn with_card_of(self, owner: u32) -> Self {
+        Self { card_owner: owner, ..self }
+    }
+
     /// Whether it is through with its procedure, and its card with the last command.
     pub fn is_through(&self, now: Instant) -> bool {
         self.device.finished() && self.busy_until <= now
+    }
+
+    /// Its card, which somebody takes out of it.
+    pub fn take_card(self) -> CardHandle {
+        self.device.take_card()
     }
 
     /// What its card holds.
     pub fn card(&mut self) -> Fact {
         let Holdings { public_key, certificate } = self.device.holdings();
         Fact::Card {
-            device: self.number,
+            device: self.card_owner,
             public_key: public_key.map(Octets),
             certificate: certificate.map(Octets),
         }
