@@ -74,6 +74,8 @@ pub struct Blueprint {
     pub secret_of: u32,
     /// The number of the device whose very card it has, once that one has left.
     pub card_of: Option<u32>,
+    /// The access point name that its modem asks for, where it is not that of its profile.
+    pub apn: Option<String>,
 }
 
 /// What makes cards eUICCs, and what their devices know of the eSIM side.
@@ -198,7 +200,9 @@ impl Factory {
             }
         };
         // A device whose subscriber will change asks for no access point: the subscription says it.
-        let apn = self.esim.is_none().then(|| personalisation.apn.clone()).flatten().map(String::from);
+        let of_profile =
+            || self.esim.is_none().then(|| personalisation.apn.clone()).flatten().map(String::from);
+        let apn = blueprint.apn.clone().or_else(of_profile);
         let modem = (
             UeConfig { apn, imei: Imei::of_model(blueprint.tac, number), ..UeConfig::new(number) },
             self.rng.branch(Actor::ue(number)),

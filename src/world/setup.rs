@@ -112,6 +112,8 @@ pub struct DeviceSetup {
     pub kind: Option<Kind>,
     /// Whether it carries the guard itself as well.
     pub own_guard: bool,
+    /// The access point name that its modem asks for, where it is not that of its profile.
+    pub apn: Option<String>,
 }
 
 /// One base station, as the bench wants it.
@@ -429,6 +431,7 @@ fn blueprint(device: &DeviceSetup) -> Blueprint {
         tac: device.tac,
         secret_of: device.secret_of,
         card_of: device.card_of,
+        apn: device.apn.clone(),
     }
 }
 

@@ -200,6 +200,21 @@ fn the_wanted_access_point_travels_ciphered() {
     assert_eq!(bench.contexts(), 1);
 }
 
+/// TS 24.301 clause 6.5.1.4: what asking again cannot cure is not asked again. T3411 would have had the UE try after 10 s,
+/// T3402 after 12 minutes.
+#[test]
+fn an_access_point_that_is_not_there_is_asked_for_once() {
+    let mut bench = Bench::with(config(), 1, |ue| ue.apn = Some("meters.exmaple".into()));
+    bench.ue(1, UeInput::PowerOn);
+    bench.run(3_600);
+    assert_eq!(bench.sent("Attach Request"), 1);
+    assert_eq!((bench.failure(1), bench.contexts()), (Some(("esm-cause-27", false)), 0));
+    // Somebody who switches it off and on has it try once more, and no oftener.
+    bench.ue(1, UeInput::Attach);
+    bench.run(7_200);
+    assert_eq!(bench.sent("Attach Request"), 2);
+}
+
 #[test]
 fn a_stale_sequence_number_is_resynchronised() {
     let mut config = config();

@@ -59,6 +59,7 @@ pub fn setup(devices: u32) -> Setup {
         update_fault: None,
         kind: None,
         own_guard: false,
+        apn: None,
     };
     Setup {
         name: "test".into(),
@@ -280,6 +281,7 @@ fn a_step_is_given_up_at_its_time_limit() {
             tac: Imei::TEST_TAC,
             secret_of: 1,
             card_of: None,
+            apn: None,
         }],
         plan: plain_steps().into_iter().map(Act::Step).collect(),
         way: Way::ZeroTouch,

@@ -78,6 +78,7 @@ impl Run {
                 update_fault: scenario.fault_of(device.number).and_then(FaultKind::of_update),
                 kind: device.kind.map(DeviceKind::life),
                 own_guard: device.own_guard,
+                apn: device.apn.map(String::from),
             })
         });
         Setup {

@@ -31,7 +31,7 @@ use super::{FileKind, LabError};
 use crate::device::iot_safe::Dialect;
 use crate::device::plan::{Act, Condition, Counted, Cut};
 use crate::event::{Step, StepId};
-use crate::id::Tac;
+use crate::id::{Apn, Tac};
 use crate::io::files;
 use crate::ran::Rat;
 use crate::services::{UpdateFault, Way};
@@ -181,6 +181,10 @@ pub struct DeviceGroup {
     /// `kind`.
     #[serde(default)]
     pub own_guard: bool,
+    /// The access point name that their modems ask for, in the place of that of the SIM profile. The subscription stays as the
+    /// profile has it.
+    #[schemars(with = "Option<String>")]
+    pub apn: Option<Apn>,
 }
 
 impl DeviceGroup {
@@ -382,6 +386,8 @@ pub struct Device {
     pub kind: Option<DeviceKind>,
     /// Whether it carries the guard itself as well.
     pub own_guard: bool,
+    /// The access point name that its modem asks for, where it is not that of its profile.
+    pub apn: Option<Apn>,
 }
 
 impl Device {
@@ -450,6 +456,7 @@ impl Scenario {
                     iot_safe: group.iot_safe,
                     kind: group.kind,
                     own_guard: group.own_guard,
+                    apn: group.apn.clone(),
                 });
             }
         }

@@ -159,7 +159,9 @@ impl Ue {
             return self.attach_failed(now, &Reason::EmmCause(EmmCause::ESM_FAILURE.0), detail, out);
         };
         let reason = Reason::EsmCause(cause.0);
-        let detail = format!("{detail}; PDN CONNECTIVITY REJECT: {}", cause.description());
+        let asked = self.config.apn.as_ref().filter(|_| cause == EsmCause::MISSING_OR_UNKNOWN_APN);
+        let asked = asked.map_or_else(String::new, |apn| format!(" (the device asks for \"{apn}\")"));
+        let detail = format!("{detail}; PDN CONNECTIVITY REJECT: {}{asked}", cause.description());
         use EsmCause as C;
         match cause {
             C::OPERATOR_DETERMINED_BARRING
