@@ -13,6 +13,7 @@ use crate::ca::DeviceCertificate;
 use crate::card::{CardHandle, CardSlot};
 use crate::crypto::tls::{self, KeyLogSink, SignFn, VirtualClock};
 use crate::crypto::{SoftKey, Tally};
+use crate::ledger::LightAnchors;
 use crate::update::{Boot, Firmware};
 use crate::wire::Reason;
 
@@ -42,6 +43,8 @@ pub struct Application {
     pub dialect: Dialect,
     /// What it is started from, in a device that takes updates.
     pub firmware: Option<Box<Firmware>>,
+    /// The ledger that has to vouch for its cloud, where it was delivered with one that does.
+    pub vouching: Option<Arc<LightAnchors>>,
 }
 
 /// What the host of a device does that it should not, on purpose.
@@ -235,11 +238,16 @@ impl Application {
         Ok(applet.sign(&mut slot, KEY_ID, message)?)
     }
 
-    /// The TLS client of this device; with its certificate and the card's key where `mutual`.
+    /// The TLS client of this device; with its certificate and the card's key where `mutual`. Where `server` is the SHA-256 of
+    /// a certificate, it takes no other one of the server.
     ///
     /// # Errors
     /// A refusal where there is no certificate yet.
-    pub fn tls_client(&mut self, mutual: bool) -> Result<Arc<ClientConfig>, DeviceError> {
+    pub fn tls_client(
+        &mut self,
+        mutual: bool,
+        server: Option<[u8; 32]>,
+    ) -> Result<Arc<ClientConfig>, DeviceError> {
         let certificate = self.identity.certificate.as_ref().map(|one| one.der().to_vec());
         let client = match (certificate, mutual) {
             (Some(certificate), true) => {
@@ -253,7 +261,7 @@ impl Application {
         };
         let roots = [self.identity.trust_anchor.clone()];
         let (provider, clock) = (self.provider.clone(), self.clock.clone());
-        Ok(tls::client_config(provider, &roots, client, clock, self.key_log.clone())?)
+        Ok(tls::client_config(provider, &roots, client, server, clock, self.key_log.clone())?)
     }
 
     /// The card's key as something that signs: every signature is an exchange with the applet.

@@ -428,7 +428,7 @@ impl Assistant {
     fn tls_client(&self, application: &Application) -> Result<Arc<ClientConfig>, DeviceError> {
         let roots = [self.ci.clone()];
         let (provider, clock) = (application.provider.clone(), application.clock.clone());
-        Ok(tls::client_config(provider, &roots, None, clock, application.key_log.clone())?)
+        Ok(tls::client_config(provider, &roots, None, None, clock, application.key_log.clone())?)
     }
 }
 

@@ -169,6 +169,10 @@ pub fn refusal(error: NetError) -> DeviceError {
         NetError::Refused { .. } => Reason::ConnectionRefused,
         NetError::Reset { .. } => Reason::ConnectionReset,
         NetError::TimedOut { .. } => Reason::ConnectionTimeout,
+        // What this side sends where the authority's word is not enough (`crypto::tls`), and nowhere else.
+        NetError::Tls(fault) if !fault.received && fault.alert == "access_denied" => {
+            Reason::ServerNotOnLedger
+        }
         NetError::Tls(fault) => Reason::TlsAlert(Text::new(&fault.alert.replace('_', "-"))),
         NetError::Mqtt(fault) => Reason::Mqtt(Text::new(&fault.reason)),
         _ => Reason::ConnectionFailed,

@@ -13,6 +13,7 @@ pub mod procedure;
 pub mod sentinel;
 pub mod steps;
 mod unit;
+mod vouched;
 
 pub use output::DeviceOutput;
 pub use unit::{Device, DeviceInput};

@@ -34,6 +34,7 @@ mod receipt;
 mod registry;
 mod roles;
 mod seal;
+mod server;
 mod signer;
 mod slots;
 mod store;
@@ -67,6 +68,7 @@ pub use registry::{
 };
 pub use roles::Roles;
 pub use seal::{Certificate, ChainName, CommitSignature, Validator, ValidatorSet};
+pub use server::{ProvedServer, ServerStanding, proved_server, server_key, server_record};
 pub use signer::{LedgerKeys, MemorySignerState, Signer, SignerState};
 pub use store::{Contents, MemoryStore, Store, StoreError, Torn};
 pub use tree::Tree;

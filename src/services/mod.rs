@@ -20,6 +20,7 @@ pub mod sentry;
 pub mod servers;
 pub mod sessions;
 pub mod updates;
+pub mod vouched;
 
 pub use central::{Central, Way};
 pub use cloud::Cloud;
@@ -31,6 +32,7 @@ pub use peer::ServiceOutput;
 pub use registrar::{Registrar, RegistrationPolicy};
 pub use sessions::{Holders, SessionRefusal, Sessions};
 pub use updates::{UpdateFault, UpdateSetup, Updates};
+pub use vouched::Vouched;
 
 use crate::ca::CaError;
 use crate::card::CardError;

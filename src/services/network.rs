@@ -50,7 +50,7 @@ pub struct Services {
     offices: Offices,
     servers: Arc<Servers>,
     /// Who reaches somebody else's servers, and which.
-    rogue: Option<(BTreeSet<u32>, Arc<Servers>)>,
+    rogue: BTreeMap<u32, Arc<Servers>>,
     sessions: Sessions,
     orders: Orders,
     clock: VirtualClock,
@@ -80,7 +80,7 @@ impl Services {
         Self {
             offices,
             servers: Arc::new(servers),
-            rogue: None,
+            rogue: BTreeMap::new(),
             sessions,
             orders,
             clock,
@@ -94,10 +94,10 @@ impl Services {
         }
     }
 
-    /// The same, but the devices `deceived` reach `servers` in the place of the others: on purpose.
+    /// The same, but the devices of `rogue` reach those servers in the place of the others: on purpose.
     #[must_use]
-    pub fn with_rogue(self, deceived: BTreeSet<u32>, servers: Servers) -> Self {
-        Self { rogue: Some((deceived, Arc::new(servers))), ..self }
+    pub fn with_rogue(self, rogue: BTreeMap<u32, Arc<Servers>>) -> Self {
+        Self { rogue, ..self }
     }
 
     /// The same, with a guard that sees every packet.
@@ -201,8 +201,7 @@ impl Services {
         }
         if let Entry::Vacant(place) = self.peers.entry(ip) {
             let rng = self.rng.branch(ip);
-            let rogue = self.rogue.as_ref().filter(|(deceived, _)| deceived.contains(&session.device));
-            let servers = rogue.map_or(&self.servers, |(_, servers)| servers).clone();
+            let servers = self.rogue.get(&session.device).unwrap_or(&self.servers).clone();
             place.insert(Peer::new(session.device, ip, servers, self.mtu, rng)?);
         }
         self.seen(now, ip, &packet, false);

@@ -229,7 +229,7 @@ impl Offices {
     /// When something happens by itself.
     pub fn deadline(&self) -> Option<Instant> {
         let updates = self.updates.as_ref().and_then(Updates::deadline);
-        [self.chain.deadline(), updates].into_iter().flatten().min()
+        [self.chain.deadline(), self.registrar.deadline(), updates].into_iter().flatten().min()
     }
 
     /// Lets happen what is due, and returns the answers that waited for it and what has changed for devices.
@@ -239,6 +239,8 @@ impl Offices {
     pub fn wake(&mut self, now: Instant, events: &mut Vec<Body>) -> Result<Woken, ServiceError> {
         let Self { registrar, enrolment, guard, updates, inventory, chain, .. } = self;
         let Woken { mut answers, mut changes } = Woken::default();
+        // The first transactions of the publisher are these.
+        registrar.begin(now, chain, events)?;
         if let Some(updates) = updates {
             updates.open(now, chain, events)?;
         }

@@ -12,20 +12,22 @@ use rand_core::RngCore;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::chain::{Admission, Proposal, Ticket};
+use super::chain::{Admission, Chain, Proposal, Ticket};
 use super::office::{Answer, Caller, Context, Notice, Office, Request, Response};
 use super::ota::{OtaRefusal, OtaServer, Sent, ToldKey};
+use super::vouched::Vouched;
 use super::{ServiceError, short};
 use crate::ca::csr::ChannelBinding;
 use crate::corenet::SessionId;
 use crate::crypto::key::halves;
-use crate::event::Actor;
+use crate::event::{Actor, Body};
 use crate::id::Iccid;
 use crate::kernel::Instant;
 use crate::ledger::{Account, CardKey, Model, Registration, device_id};
 use crate::wire::Reason;
 use crate::wire::registration::{
-    Claim, FIRST_KEY, Offer, Problem, REGISTRATION_PATH, Registered, Written, octets, session_context,
+    Claim, FIRST_KEY, Offer, Problem, REGISTRATION_PATH, Registered, SERVERS_PATH, Written, octets,
+    session_context,
 };
 use crate::wire::{Label, Proto, http};
 
@@ -69,13 +71,39 @@ pub struct Registrar {
     ends: BTreeSet<(Instant, Conversation)>,
     /// Registrations that are to stand on the ledger, by device.
     pending: BTreeMap<Ticket, [u8; 32]>,
+    /// What it tells of the operator's cloud.
+    vouched: Option<Vouched>,
 }
 
 impl Registrar {
     /// A registrar that signs its transactions with `account`, asks cards through `ota`, and draws from `nonces`.
     pub fn new(account: Account, ota: OtaServer, policy: RegistrationPolicy, nonces: ChaCha20Rng) -> Self {
         let (open, ends, pending) = Default::default();
-        Self { account, ota, policy, nonces, open, ends, pending }
+        Self { account, ota, policy, nonces, open, ends, pending, vouched: None }
+    }
+
+    /// The same, which tells devices what the ledger says of the operator's cloud.
+    #[must_use]
+    pub fn vouching(self, vouched: Option<Vouched>) -> Self {
+        Self { vouched, ..self }
+    }
+
+    /// When something happens by itself.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.vouched.as_ref().and_then(Vouched::deadline)
+    }
+
+    /// Records what is not on the ledger yet.
+    ///
+    /// # Errors
+    /// Where the ledger does not take it: a transaction of ours is in order.
+    pub(super) fn begin(
+        &mut self,
+        now: Instant,
+        chain: &mut Chain,
+        events: &mut Vec<Body>,
+    ) -> Result<(), ServiceError> {
+        self.vouched.as_mut().map_or(Ok(()), |vouched| vouched.open(now, chain, events))
     }
 
     /// `GET /registration`: what the card is asked, and what it is to sign.
@@ -231,6 +259,13 @@ impl Office for Registrar {
             (_, REGISTRATION_PATH) => {
                 let problem = Problem::new(405, Reason::MethodNotAllowed, "it takes GET and POST");
                 Ok(problem.response().header("Allow", "GET, POST").into())
+            }
+            ("GET", path) if let Some(name) = path.strip_prefix(SERVERS_PATH) => {
+                let answer =
+                    self.vouched.as_ref().and_then(|vouched| vouched.answer(name, cx.chain.ledger()));
+                let unknown =
+                    || Problem::new(404, Reason::NotFound, "nobody vouches for a server of this name");
+                Ok(answer.unwrap_or_else(|| unknown().response()).into())
             }
             _ => {
                 Ok(Problem::new(404, Reason::NotFound, "there is only /registration here").response().into())

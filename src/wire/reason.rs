@@ -85,6 +85,7 @@ reasons! {
     CardRefused = "card-refused", [Device], "The card's IoT SAFE applet refuses a command.";
     NoKey = "no-key", [Device], "The step `keys` was not run.";
     KeyMismatch = "key-mismatch", [Device], "The card answers with another public key than the one that it made.";
+    ServerNotOnLedger = "server-not-on-ledger", [Device], "The ledger does not vouch for the certificate that the server shows.";
     NoCertificate = "no-certificate", [Device], "The step `enrol` was not run.";
     MalformedOffer = "malformed-offer", [Device], "The registrar's offer is not what it should be.";
     MalformedAnswer = "malformed-answer", [Device], "A service's answer cannot be read.";

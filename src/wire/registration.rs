@@ -13,6 +13,10 @@ use super::http::Response;
 /// Where the registration lives.
 pub const REGISTRATION_PATH: &str = "/registration";
 
+/// Below which the certificates of the operator's servers are, each by its name: the SHA-256 of the certificate, and behind it
+/// what proves that the ledger vouches for it.
+pub const SERVERS_PATH: &str = "/servers/";
+
 /// The generation of a card's key where no card tells it: its first one.
 pub const FIRST_KEY: u64 = 1;
 

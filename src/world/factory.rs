@@ -26,7 +26,7 @@ use crate::esim::pki::Pki;
 use crate::event::Actor;
 use crate::id::{Imei, Tac};
 use crate::kernel::RngTree;
-use crate::ledger::Model;
+use crate::ledger::{LightAnchors, Model};
 use crate::ran::{UeConfig, usim};
 use crate::services::esim::Eum;
 use crate::services::updates::Delivered;
@@ -119,6 +119,8 @@ pub struct Factory {
     pub card: Option<Box<dyn CardPort>>,
     /// The models of the devices that carry a guard of their own.
     pub models: BTreeMap<u32, Arc<cellbed_guard::Model>>,
+    /// The ledger that vouches for the cloud, where one does.
+    pub vouching: Option<Arc<LightAnchors>>,
 }
 
 /// The serial number on device `number` of a run, and the secret that the factory burns into it.
@@ -233,6 +235,7 @@ impl Factory {
             burned: self.burned(blueprint, &rng),
             identity: Identity::default(),
             dialect: blueprint.dialect,
+            vouching: self.vouching.clone(),
             firmware: self.delivered.as_ref().map(|one| delivered(one, blueprint)).transpose()?.map(Box::new),
         };
         Ok(Device::new(

@@ -1,6 +1,6 @@
 //! Sets the virtual bench up: network, services, ledger and authority, and the devices that will use them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ use crate::services::servers::Servers;
 use crate::services::updates::Delivered;
 use crate::services::{
     Central, Cloud, Enrolment, Guard, Holders, Offices, Registrar, RegistrationPolicy, ServiceError,
-    Sessions, UpdateFault, UpdateSetup, Updates, Way,
+    Sessions, UpdateFault, UpdateSetup, Updates, Vouched, Way,
 };
 use crate::wire::ota::Counter;
 
@@ -100,8 +100,8 @@ pub struct DeviceSetup {
     pub model: Option<Arc<str>>,
     /// The type allocation code of its modem.
     pub tac: Tac,
-    /// Whether the cloud that it reaches is somebody else's, with a certificate of another authority.
-    pub rogue_cloud: bool,
+    /// Whose the cloud is that it reaches, where that is somebody else's.
+    pub rogue_cloud: Option<RogueCloud>,
     /// How EST puts its first request off on purpose.
     pub est_fault: Option<EstFault>,
     /// How its application speaks to the IoT SAFE applet.
@@ -114,6 +114,15 @@ pub struct DeviceSetup {
     pub own_guard: bool,
     /// The access point name that its modem asks for, where it is not that of its profile.
     pub apn: Option<String>,
+}
+
+/// Somebody else's cloud, in the place of the operator's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RogueCloud {
+    /// Its certificate is of another authority.
+    OtherAuthority,
+    /// Its certificate is of the operator's own authority, and nobody has recorded it.
+    SameAuthority,
 }
 
 /// One base station, as the bench wants it.
@@ -179,6 +188,8 @@ pub struct Setup {
     pub slices: BTreeMap<String, SliceReach>,
     /// Whether the network's guard is alive.
     pub guarded: bool,
+    /// Whether the ledger vouches for the cloud's certificate, and devices take no other cloud.
+    pub servers_on_ledger: bool,
     /// What operators do in the course of the run.
     pub acts: Vec<PlannedAct>,
     /// What people do by hand, by its number in the plan.
@@ -227,7 +238,14 @@ impl World {
         let updates = setup.updates.is_some();
         let mut servers =
             Servers::new(&mut authority, &rng, &tally, &clock, setup.key_log.as_ref(), updates)?;
-        let (ledger, operators) = ledger(&setup.name, &rng, &tally, place.into())?;
+        let (ledger, mut operators) = ledger(&setup.name, &rng, &tally, place.into())?;
+        let vouched = match (setup.servers_on_ledger, servers.certificate(BROKER)) {
+            (true, Some(certificate)) => {
+                Some(Vouched::new(&mut operators.publisher, ledger.contract(), BROKER, certificate)?)
+            }
+            _ => None,
+        };
+        let vouching = setup.servers_on_ledger.then(|| Arc::new(ledger.light_anchors()));
         let (mut epc, inventory, mut holders, mut ota) = network(&setup, &rng)?;
         let central = central(&setup, &inventory, &rng)?;
         let (esim, issue) = match &setup.esim {
@@ -280,14 +298,16 @@ impl World {
             rng: rng.clone(),
             card: setup.card,
             models: own_guards(&setup.devices, watcher.as_ref()),
+            vouching,
         };
+        let rogue = rogues(&setup.devices, &servers, &mut authority, &rng, &tally, &clock)?;
         let chain = Chain::new(ledger.into());
         let standing = chain.watch();
         let nonces = rng.branch(Actor::REGISTRAR).stream("nonces");
         let put_off =
             (1..).zip(&setup.devices).filter_map(|(number, device)| Some((number, device.est_fault?)));
         let offices = Offices {
-            registrar: Registrar::new(operators.registrar, ota, setup.registration, nonces),
+            registrar: Registrar::new(operators.registrar, ota, setup.registration, nonces).vouching(vouched),
             enrolment: Enrolment::new(authority, operators.ca).putting_off(put_off).central(central),
             cloud: Cloud::new(setup.way),
             guard: Guard::new(operators.guard).believing(SENTRY, sentry(&rng).public()),
@@ -296,22 +316,6 @@ impl World {
             inventory,
             chain,
             accused: Vec::new(),
-        };
-        let deceived = (1..).zip(&setup.devices).filter(|(_, device)| device.rogue_cloud);
-        let deceived: BTreeSet<u32> = deceived.map(|(number, _)| number).collect();
-        let rogue = match deceived.is_empty() {
-            true => None,
-            false => {
-                let rogue = Servers::new(
-                    &mut rogue_authority(&rng, &tally)?,
-                    &rng.branch("rogue"),
-                    &tally,
-                    &clock,
-                    None,
-                    false,
-                )?;
-                Some((deceived, servers.with(&rogue, Actor::CLOUD)))
-            }
         };
         let networks: BTreeMap<_, _> = [(setup.plmn, epc.attestation_key())].into();
         let mirrors = setup.guarded && setup.devices.iter().any(|device| device.kind.is_some());
@@ -323,11 +327,7 @@ impl World {
         controller.follow(ISSUER, orders.public());
         let sessions = Sessions::new(networks, holders, &tally);
         let services = Services::new(offices, servers, sessions, orders, clock, MTU, rng.branch("services"));
-        let services = match rogue {
-            Some((deceived, servers)) => services.with_rogue(deceived, servers),
-            None => services,
-        };
-        let services = services.guarded(watcher.filter(|_| setup.guarded));
+        let services = services.with_rogue(rogue).guarded(watcher.filter(|_| setup.guarded));
         let topology = topology(&setup.stations, setup.links, setup.air, &rng);
         let starts: Vec<Duration> = setup.devices.iter().map(|device| device.start).collect();
         let mut world = Self::new(topology, Fleet::new(factory, starts.len()), &starts).with_ledger(standing);
@@ -368,6 +368,37 @@ pub(super) fn sentry(rng: &RngTree) -> SoftKey {
 }
 
 /// Somebody else's authority, whose root no device has.
+/// The servers that devices reach whose cloud is somebody else's; all but the cloud are the operator's.
+fn rogues(
+    devices: &[DeviceSetup],
+    servers: &Servers,
+    authority: &mut Authority,
+    rng: &RngTree,
+    tally: &Tally,
+    clock: &VirtualClock,
+) -> Result<BTreeMap<u32, Arc<Servers>>, WorldError> {
+    let mut made: BTreeMap<RogueCloud, Arc<Servers>> = BTreeMap::new();
+    let mut reached = BTreeMap::new();
+    for (number, rogue) in
+        (1..).zip(devices).filter_map(|(number, device)| Some((number, device.rogue_cloud?)))
+    {
+        let servers = match made.get(&rogue) {
+            Some(servers) => servers.clone(),
+            None => {
+                let (mut other, branch) = match rogue {
+                    RogueCloud::OtherAuthority => (Some(rogue_authority(rng, tally)?), "rogue"),
+                    RogueCloud::SameAuthority => (None, "impostor"),
+                };
+                let authority = other.as_mut().unwrap_or(&mut *authority);
+                let others = Servers::new(authority, &rng.branch(branch), tally, clock, None, false)?;
+                made.entry(rogue).or_insert(Arc::new(servers.with(&others, Actor::CLOUD))).clone()
+            }
+        };
+        reached.insert(number, servers);
+    }
+    Ok(reached)
+}
+
 fn rogue_authority(rng: &RngTree, tally: &Tally) -> Result<Authority, WorldError> {
     Ok(Authority::new(rng.branch("rogue").branch(Actor::CA), tally, EPOCH_UNIX_S)?)
 }

@@ -17,7 +17,7 @@ use cellbed::ran::{AirModel, Rat};
 use cellbed::services::{RegistrationPolicy, Way};
 use cellbed::wire::ota::Counter;
 use cellbed::world::factory::{Blueprint, Factory, Mischief, virtual_card};
-use cellbed::world::setup::{DeviceSetup, Setup, StationSetup, trust_anchor};
+use cellbed::world::setup::{DeviceSetup, RogueCloud, Setup, StationSetup, trust_anchor};
 use cellbed::world::topology::{Cut, LinkSpec, lte_links};
 use cellbed::world::{Ended, Iface, Payload, Port, To, World};
 
@@ -53,7 +53,7 @@ pub fn setup(devices: u32) -> Setup {
         tac: Imei::TEST_TAC,
         secret_of: index + 1,
         card_of: None,
-        rogue_cloud: false,
+        rogue_cloud: None,
         est_fault: None,
         dialect: Dialect::default(),
         update_fault: None,
@@ -83,6 +83,7 @@ pub fn setup(devices: u32) -> Setup {
         quarantine: Quarantine::Detach,
         slices: BTreeMap::new(),
         guarded: true,
+        servers_on_ledger: false,
         acts: Vec::new(),
         works: Vec::new(),
         staff: Vec::new(),
@@ -295,6 +296,7 @@ fn a_step_is_given_up_at_its_time_limit() {
         rng: RngTree::new(7),
         card: None,
         models: BTreeMap::new(),
+        vouching: None,
     };
     assert!(factory.build(0, None).is_err() && factory.build(2, None).is_err());
     let mut device = factory.build(1, None).unwrap();
@@ -357,6 +359,34 @@ fn what_a_stolen_card_carries_would_do_and_the_model_of_the_device_is_what_stops
         "{:?}",
         outcomes(&other)[&2]
     );
+}
+
+#[test]
+fn a_cloud_with_a_certificate_of_the_authority_deceives_whoever_trusts_the_authority_alone() {
+    let with = |servers_on_ledger, rogue_cloud| {
+        let mut setup = Setup { servers_on_ledger, ..setup(2) };
+        setup.devices[0].rogue_cloud = rogue_cloud;
+        run(setup, LIMIT).2
+    };
+    let end = |events: &[Event]| {
+        let told = outcomes(events)[&1].iter().find(|(step, _)| step.step == Step::Ready).cloned();
+        told.map(|(_, word)| word).unwrap_or_default()
+    };
+    // The attack: the authority was deceived, and the device hands its telemetry to somebody else.
+    let impostor = Some(RogueCloud::SameAuthority);
+    assert_eq!(end(&with(false, impostor)), "done");
+    assert_eq!(end(&with(false, Some(RogueCloud::OtherAuthority))), "tls-unknown-ca");
+    // Where the ledger has to vouch for the cloud the device says nothing to it, and the one that it vouches for is served.
+    let refused = with(true, impostor);
+    assert_eq!(end(&refused), "server-not-on-ledger");
+    let signed = |event: &&Event| match &event.body {
+        Body::Message(message) => message.to == Actor::CLOUD && event.device == Some(1),
+        _ => false,
+    };
+    assert_eq!(refused.iter().filter(signed).count(), 0, "nothing was said to it");
+    assert_eq!(outcomes(&refused)[&2], all_done(2)[&2]);
+    assert_eq!(end(&with(true, Some(RogueCloud::OtherAuthority))), "tls-unknown-ca");
+    assert_eq!(outcomes(&with(true, None)), all_done(2));
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Line {
         let client =
             certificate.map(|(der, key)| (vec![der.to_vec()], tls::signing_key(key.sign_fn(), key.public())));
         let config =
-            tls::client_config(provider, &[root.to_vec()], client, self.clock.clone(), None).unwrap();
+            tls::client_config(provider, &[root.to_vec()], client, None, self.clock.clone(), None).unwrap();
         let connection = self.host.connect(to.socket()).unwrap();
         TlsStream::client(config, to.name, connection).unwrap()
     }
@@ -321,7 +321,7 @@ fn the_broker_wants_a_certificate_and_the_key_to_it() {
     let provider = tls::provider(RngTree::new(9), &Tally::new());
     let client = Some((vec![certificate], lie));
     let config =
-        tls::client_config(provider, &[line.root.clone()], client, line.clock.clone(), None).unwrap();
+        tls::client_config(provider, &[line.root.clone()], client, None, line.clock.clone(), None).unwrap();
     let connection = line.host.connect(BROKER.socket()).unwrap();
     let mut stream = TlsStream::client(config, BROKER.name, connection).unwrap();
     let error = line.run(&mut stream).unwrap_err();

@@ -7,6 +7,7 @@
 //! ([`Providers`]) keeps one device's draws out of another's. There are no tickets and no resumption:
 //! every connection is a full handshake, whose cost is the same each time.
 
+mod pinned;
 mod provider;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use rustls::{
     ClientConfig, Error, KeyLog, RootCertStore, ServerConfig, SignatureAlgorithm, SignatureScheme, version,
 };
 
+use self::pinned::Pinned;
 pub use self::provider::{Providers, provider};
 pub use super::key::SignFn;
 use super::{CryptoError, key};
@@ -37,8 +39,9 @@ pub fn signing_key(sign: SignFn, public: [u8; 64]) -> Arc<dyn SigningKey> {
     Arc::new(RemoteKey { sign, spki: key::spki_der(&public) })
 }
 
-/// A client that trusts `roots` (DER) and, where `client` is given, proves itself with that. With
-/// `keylog`, the secrets of its sessions are written there.
+/// A client that trusts `roots` (DER) and, where `client` is given, proves itself with that. Where `server` is given, the
+/// server's certificate has to have this SHA-256 besides: any other ends the handshake with `access_denied`. With `keylog`,
+/// the secrets of its sessions are written there.
 ///
 /// # Errors
 /// [`CryptoError::Tls`] where a root or the chain is not usable, or the key is not the certificate's.
@@ -46,13 +49,21 @@ pub fn client_config(
     provider: Arc<CryptoProvider>,
     roots: &[Vec<u8>],
     client: Option<Credential>,
+    server: Option<[u8; 32]>,
     clock: VirtualClock,
     keylog: Option<KeyLogSink>,
 ) -> Result<Arc<ClientConfig>, CryptoError> {
-    let builder = ClientConfig::builder_with_details(provider, Arc::new(clock))
+    let roots = root_store(roots)?;
+    let builder = ClientConfig::builder_with_details(provider.clone(), Arc::new(clock))
         .with_protocol_versions(&[&version::TLS13])
-        .map_err(|error| refused("protocol version", error))?
-        .with_root_certificates(root_store(roots)?);
+        .map_err(|error| refused("protocol version", error))?;
+    let builder = match server {
+        None => builder.with_root_certificates(roots),
+        Some(digest) => {
+            let verifier = Pinned::new(roots, provider, digest)?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+        }
+    };
     let mut config = match client {
         Some((chain, key)) => builder.with_client_cert_resolver(Arc::new(certified(chain, key)?)),
         None => builder.with_no_client_auth(),

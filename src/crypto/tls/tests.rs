@@ -2,6 +2,7 @@
 
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, ClientConnection, Connection, ServerConnection};
+use sha2::Digest;
 
 use super::*;
 use crate::ca::{Authority, Csr, CsrBuilder, DeviceCertificate, Subject};
@@ -69,6 +70,7 @@ impl Pair {
             provider(self.seed.branch("ue1"), &self.tally),
             std::slice::from_ref(&self.root),
             with_certificate.then(|| (self.device_chain.clone(), key())),
+            None,
             self.clock.clone(),
             keylog,
         )
@@ -237,6 +239,32 @@ fn another_root_is_refused_on_either_side() {
 }
 
 #[test]
+fn a_certificate_that_was_not_meant_is_refused_though_the_authority_has_signed_it() {
+    let pair = Pair::new(7);
+    let run = |digest: [u8; 32], name: &'static str| {
+        let client = client_config(
+            provider(pair.seed.branch("ue1"), &pair.tally),
+            std::slice::from_ref(&pair.root),
+            Some((pair.device_chain.clone(), signing_key(pair.card(), pair.device_key.public()))),
+            Some(digest),
+            pair.clock.clone(),
+            None,
+        );
+        Handshake::run(client.unwrap(), pair.server(true, None), name)
+    };
+    let digest: [u8; 32] = sha2::Sha256::digest(&pair.server_chain[0]).into();
+    assert!(run(digest, SERVER_NAME).client.is_ok());
+    let mut other = digest;
+    other[31] ^= 1;
+    let refused = run(other, SERVER_NAME);
+    let expected = Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure);
+    assert_eq!(refused.client_error(), expected);
+    // The very certificate under another name is refused as ever.
+    let named = run(digest, "est.cellbed.test").client_error();
+    assert!(matches!(named, Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. })));
+}
+
+#[test]
 fn another_server_name_is_refused() {
     let pair = Pair::new(7);
     let handshake = Handshake::run(pair.client(true, None), pair.server(true, None), "est.cellbed.test");
@@ -271,6 +299,7 @@ fn a_card_that_does_not_sign_ends_the_handshake_with_its_reason() {
         provider(pair.seed.branch("ue1"), &pair.tally),
         std::slice::from_ref(&pair.root),
         Some((pair.device_chain.clone(), broken)),
+        None,
         pair.clock.clone(),
         None,
     );

@@ -114,6 +114,8 @@ struct Conversation {
     link: Option<Link>,
     /// Before which moment the service does not want to be asked again.
     not_before: Option<Instant>,
+    /// The SHA-256 of the only certificate that the service may show, where that is known.
+    server: Option<[u8; 32]>,
 }
 
 impl Conversation {
@@ -132,7 +134,7 @@ impl Conversation {
         self.not_before = None;
         let Some(host) = cx.host.as_deref_mut() else { return Ok(None) };
         if self.link.is_none() {
-            let config = cx.application.tls_client(mutual)?;
+            let config = cx.application.tls_client(mutual, self.server)?;
             self.link = Some(Link::open(host, endpoint, config, cx.application)?);
         }
         cx.application.clock.set(cx.now.unix_s());

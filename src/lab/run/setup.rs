@@ -19,7 +19,7 @@ use crate::services::enrolment::EstFault;
 use crate::services::esim::{EsimSetup, SmdpFault};
 use crate::wire::ota::Counter;
 use crate::world::factory::Mischief;
-use crate::world::setup::{DeviceSetup, Setup};
+use crate::world::setup::{DeviceSetup, RogueCloud, Setup};
 
 /// How many STORE DATA commands go through before a card loses its power: in the middle of the profile.
 const STORE_DATA_BEFORE_CUT: u32 = 30;
@@ -72,7 +72,7 @@ impl Run {
                 eum: device.eum,
                 model: device.model,
                 tac: device.tac.unwrap_or(Imei::TEST_TAC),
-                rogue_cloud: scenario.fault_of(device.number) == Some(FaultKind::CloudRogue),
+                rogue_cloud: scenario.fault_of(device.number).and_then(rogue_cloud),
                 est_fault: scenario.fault_of(device.number).and_then(est_fault),
                 dialect: device.iot_safe,
                 update_fault: scenario.fault_of(device.number).and_then(FaultKind::of_update),
@@ -105,6 +105,7 @@ impl Run {
             quarantine: self.bench.quarantine,
             slices: self.bench.slice.iter().map(|slice| (slice.apn.clone(), slice.reach)).collect(),
             guarded: scenario.guard,
+            servers_on_ledger: scenario.servers_on_ledger,
             acts: scenario.operator.iter().map(Operation::planned).collect(),
             works: scenario.works(),
             staff: scenario.staff.iter().map(StaffSection::people).collect(),
@@ -122,6 +123,15 @@ fn smdp_fault(kind: FaultKind) -> Option<SmdpFault> {
         FaultKind::SmdpReplayedChallenge => Some(SmdpFault::ReplayedChallenge),
         FaultKind::SmdpWrongEid => Some(SmdpFault::WrongEid),
         FaultKind::SmdpTamperedSegment => Some(SmdpFault::TamperedSegment),
+        _ => None,
+    }
+}
+
+/// Who has taken the cloud's place.
+fn rogue_cloud(kind: FaultKind) -> Option<RogueCloud> {
+    match kind {
+        FaultKind::CloudRogue => Some(RogueCloud::OtherAuthority),
+        FaultKind::CloudImpostor => Some(RogueCloud::SameAuthority),
         _ => None,
     }
 }

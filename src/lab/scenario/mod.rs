@@ -84,6 +84,10 @@ pub struct Scenario {
     pub esim: Option<EsimPlan>,
     /// The vendor's update service: what devices run, and what they are offered.
     pub update: Option<UpdatePlan>,
+    /// Whether the operator has the certificate of its cloud recorded on the ledger, and devices, which know the ledger, take
+    /// no cloud with another one, whoever has signed it.
+    #[serde(default)]
+    pub servers_on_ledger: bool,
     /// The devices, in groups of equal ones, numbered from 1 through all groups.
     #[schemars(length(min = 1))]
     pub device: Vec<DeviceGroup>,
@@ -267,6 +271,9 @@ pub enum FaultKind {
     HostNewKeys,
     /// The cloud that the device reaches shows a certificate of another authority: somebody has taken its place.
     CloudRogue,
+    /// The cloud that the device reaches is somebody else's, and its certificate is of the operator's own authority, which was
+    /// deceived.
+    CloudImpostor,
     /// EST answers the first request for a certificate with 202 and when to come again: somebody has to decide first.
     EstPending,
     /// EST answers the first request for a certificate with 503 and when to come again: there is too much to do.

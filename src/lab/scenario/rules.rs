@@ -22,6 +22,11 @@ pub(super) fn check(
     profiles: &BTreeMap<String, ProfileInfo>,
 ) {
     order::check(scenario, document);
+    if scenario.servers_on_ledger && !scenario.way.is_zero_touch() {
+        let span = document.root().key("servers_on_ledger").span();
+        let message = "in the traditional way devices know no ledger";
+        document.problem(span, message, "nobody asks it", Some("leave it out".to_owned()));
+    }
     makers::check(scenario, document);
     esim(scenario, document, profiles);
     let sizes_known = device_groups(scenario, document, profiles);

@@ -205,8 +205,8 @@ fn unknown_keys_are_named_all_at_once_with_their_nearest() {
     3 │ 
       ╰────
      help: did you mean `seed`? known here: `summary`, `rat`, `way`, `seed`,
-           `time_limit_s`, `steps`, `network`, `esim`, `update`, `device`, `guard`,
-           `fault`, `operator`, `staff`, `work`, `expect`
+           `time_limit_s`, `steps`, `network`, `esim`, `update`, `servers_on_ledger`,
+           `device`, `guard`, `fault`, `operator`, `staff`, `work`, `expect`
      × the device has no `profile`
       ╭─[lab/scenarios/trial.toml:4:1]
     3 │ 
@@ -559,6 +559,8 @@ fn the_traditional_way_knows_no_ledger_and_no_other_profile() {
     assert_eq!(steps.join(" "), "attach keys enrol ready detach");
     let found = messages(&with("\"attach\", \"keys\", \"register\", \"enrol\""));
     assert_eq!(found, ["step `register` is none of the traditional way"]);
+    let vouched = messages(&source.replace("\n[[device]]", "\nservers_on_ledger = true\n[[device]]"));
+    assert_eq!(vouched, ["in the traditional way devices know no ledger"]);
 }
 
 #[test]
