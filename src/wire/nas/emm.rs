@@ -388,7 +388,12 @@ impl Emm {
                 hash_mme: m.hash_mme.as_ref().and_then(|hash| hash.hash_mme()),
             }),
             M::SecurityModeComplete(m) => Self::SecurityModeComplete {
-                imeisv: m.imeisv.as_ref().map(Identity::of_mobile),
+                // What is none is as if it were not there (clause 7.7.1).
+                imeisv: m
+                    .imeisv
+                    .as_ref()
+                    .map(Identity::of_mobile)
+                    .filter(|identity| matches!(identity, Identity::Imeisv(_))),
                 replayed: m
                     .replayed_nas_message_container
                     .as_ref()

@@ -112,6 +112,15 @@ fn security_mode_survives() {
     survives(Emm::SecurityModeReject { cause: EmmCause::SECURITY_MODE_REJECTED }, Direction::Uplink);
 }
 
+/// SECURITY MODE COMPLETE whose IMEISV says "no identity"; found by fuzzing.
+#[test]
+fn an_imeisv_that_is_none_is_as_if_it_were_not_there() {
+    let octets = hex::decode("075e230d0000000000001a0000ff1027").unwrap();
+    let read = Message::decode(&octets, Direction::Uplink).unwrap().message;
+    assert_eq!(read, Message::Emm(Emm::SecurityModeComplete { imeisv: None, replayed: None }));
+    survives(Emm::SecurityModeComplete { imeisv: None, replayed: None }, Direction::Uplink);
+}
+
 #[test]
 fn identification_and_detach_survive() {
     for kind in [IdentityKind::Imsi, IdentityKind::Imei, IdentityKind::Imeisv, IdentityKind::Tmsi] {
