@@ -210,6 +210,53 @@ fn every_finding_names_a_test_or_a_scenario_that_exists() {
     }
 }
 
+/// Of the pages that say what an attacker gets: in each table the column that names the tests, and every name in it.
+#[test]
+fn every_attack_names_a_test_or_a_scenario_that_exists() {
+    let sources = tests_of_the_house();
+    let exists = |name: &str| {
+        // A test by its path, or by its end where the line would be too long; a module of tests.
+        let last = name.rsplit("::").next().unwrap_or_default().rsplit(' ').next().unwrap_or_default();
+        let last = last.trim_start_matches('…');
+        sources.contains(&format!("{last}()"))
+            || sources.contains(&format!("{last}("))
+            || sources.contains(&format!("mod {last};"))
+            || root().join(format!("lab/scenarios/{last}.toml")).is_file()
+            || root().join(name).exists()
+    };
+    let mut proofs = 0;
+    for page in ["security", "ca"] {
+        let text = fs::read_to_string(root().join(format!("docs/{page}.md"))).unwrap();
+        let mut column = None;
+        for line in text.lines() {
+            if !line.starts_with('|') {
+                column = None;
+                continue;
+            }
+            let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
+            match column {
+                None => {
+                    let names = |cell: &&str| cell.starts_with("shown by") || **cell == *"test";
+                    column = Some(cells.iter().position(|cell| names(&cell)));
+                }
+                Some(Some(at)) if !line.starts_with("|---") => {
+                    let cell = cells.get(at).unwrap_or_else(|| panic!("{page}: {line}\nhas no proof"));
+                    for name in in_code(cell) {
+                        assert!(exists(name), "{page}: {line}\n`{name}` is no test, scenario or file");
+                        proofs += 1;
+                    }
+                    assert!(
+                        cell.contains('`') || cell.starts_with("the same"),
+                        "{page}: {line}\nhas no proof"
+                    );
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    assert!(proofs > 50, "only {proofs} proofs were found");
+}
+
 /// What was run says when, as a day; what was not says so.
 #[test]
 fn every_program_of_others_was_run_on_a_day_or_was_not_run() {

@@ -31,9 +31,10 @@ use super::{CaError, der_error};
 use crate::crypto::{SoftKey, Tally};
 use crate::kernel::RngTree;
 
-/// What the common name of a root begins with. The rest tells one root from another: two authorities of
-/// one name would be taken for one.
-const ROOT_NAME: &str = "cellbed test root";
+/// What the common name of a root begins with whose key follows from a seed, and of one whose key does not. The rest tells
+/// one root from another: two authorities of one name would be taken for one.
+const TEST_ROOT: &str = "cellbed test root";
+const OWN_ROOT: &str = "cellbed root";
 
 const DAY_S: u64 = 86_400;
 /// How long a root is valid, in seconds: ten years.
@@ -95,23 +96,33 @@ struct Terms<'a> {
 }
 
 impl Authority {
-    /// Draws a key from the stream "ca-key" of `rng` and signs a root with it, valid from `now_unix_s`.
-    /// Serial numbers come from the stream "ca-serial". Public-key operations are counted in `tally`.
+    /// Draws a key from the stream "ca-key" of `rng` and signs a root with it, valid from `now_unix_s`, whose name says that it
+    /// is for tests. Serial numbers come from the stream "ca-serial". Public-key operations are counted in `tally`.
     ///
     /// # Errors
     /// [`CaError::Time`] where the root would outlive the year 9999.
     pub fn new(rng: RngTree, tally: &Tally, now_unix_s: u64) -> Result<Self, CaError> {
-        Self::of_key(SoftKey::from_stream(&mut rng.stream("ca-key")), &rng, tally, now_unix_s)
+        Self::called(TEST_ROOT, SoftKey::from_stream(&mut rng.stream("ca-key")), &rng, tally, now_unix_s)
     }
 
-    /// The same with a key that is there already.
+    /// The same with a key that is there already and that nobody else can draw.
     ///
     /// # Errors
     /// The same.
     pub fn of_key(key: SoftKey, rng: &RngTree, tally: &Tally, now_unix_s: u64) -> Result<Self, CaError> {
+        Self::called(OWN_ROOT, key, rng, tally, now_unix_s)
+    }
+
+    fn called(
+        begin: &str,
+        key: SoftKey,
+        rng: &RngTree,
+        tally: &Tally,
+        now_unix_s: u64,
+    ) -> Result<Self, CaError> {
         let key = key.counted(tally);
         let public = key.public();
-        let name = x509::common_name(&format!("{ROOT_NAME} {}", hex::encode(&public[..4])))?;
+        let name = x509::common_name(&format!("{begin} {}", hex::encode(&public[..4])))?;
         let mut authority = Self {
             name: name.clone(),
             key,
@@ -388,6 +399,15 @@ mod tests {
     fn authority(seed: u64) -> (Authority, Tally) {
         let tally = Tally::new();
         (Authority::new(RngTree::new(seed).branch("ca"), &tally, EPOCH_UNIX_S).unwrap(), tally)
+    }
+
+    #[test]
+    fn a_root_whose_key_nobody_can_draw_is_not_called_one_for_tests() {
+        let named = |root: &[u8], name: &[u8]| root.windows(name.len()).any(|at| at == name);
+        let (drawn, tally) = authority(1);
+        assert!(named(drawn.root_der(), b"cellbed test root "));
+        let own = Authority::of_key(device_key(), &RngTree::new(1), &tally, EPOCH_UNIX_S).unwrap();
+        assert!(named(own.root_der(), b"cellbed root ") && !named(own.root_der(), b"test root"));
     }
 
     fn csr(key: &SoftKey) -> Csr {

@@ -39,7 +39,10 @@ impl FileStore {
     /// # Errors
     /// [`StoreError::Locked`] if another process writes to it; [`StoreError::Io`] with the path.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        let durable = Durable::default();
+        Self::open_on(Durable::default(), dir)
+    }
+
+    fn open_on(durable: Durable, dir: &Path) -> Result<Self, StoreError> {
         durable.folder(dir, PUBLIC_FOLDER).map_err(|cause| io_error(dir, &cause))?;
         let path = dir.join(BLOCKS);
         let blocks = OpenOptions::new()
@@ -304,6 +307,7 @@ const CRC_TABLE: [u32; 256] = {
 
 #[cfg(test)]
 mod tests {
+    use super::super::disk::power::{FaultyDisk, Trial};
     use super::*;
     use crate::ledger::Contents;
     use crate::support::bent::bent;
@@ -357,6 +361,37 @@ mod tests {
             assert_eq!(contents.records.last().unwrap(), b"four");
             assert_eq!(contents.torn, None);
         }
+    }
+
+    /// A checkpoint vouches for blocks that somebody was told of: it is the one before or this one, also where the folder of
+    /// the ledger and those above it are new.
+    #[test]
+    fn a_checkpoint_is_the_old_one_or_the_new_one_whatever_fails() {
+        let place = |root: &Path| root.join("runs/ledger");
+        let put = |root: &Path, disk: FaultyDisk| {
+            let store = FileStore::open_on(Durable::on(disk), &place(root));
+            store.and_then(|mut store| store.put_checkpoint("2\n")).is_ok()
+        };
+        let check = |older: Option<&'static str>| {
+            move |root: &Path, done: bool| {
+                let kept = match fs::read_to_string(place(root).join(CHECKPOINT)) {
+                    Ok(text) => Some(text),
+                    Err(error) if error.kind() == ErrorKind::NotFound => None,
+                    Err(error) => return Err(error.to_string()),
+                };
+                match kept.as_deref() {
+                    Some("2\n") => Ok(()),
+                    kept if kept == older && !done => Ok(()),
+                    other => Err(format!("the checkpoint is {other:?}")),
+                }
+            }
+        };
+        let prepare = |root: &Path| {
+            let mut store = store_with(&place(root), &RECORDS);
+            store.put_checkpoint("1\n").unwrap();
+        };
+        Trial { prepare: &prepare, work: &put, check: &check(Some("1\n")) }.run();
+        Trial { prepare: &|_| {}, work: &put, check: &check(None) }.run();
     }
 
     #[test]

@@ -37,7 +37,10 @@ impl WitnessFolder {
     /// # Errors
     /// [`StoreError::Locked`] if another process holds it; where it cannot be read or made.
     pub fn open(folder: &Path, name: &str) -> Result<Self, LedgerError> {
-        let durable = Durable::default();
+        Self::open_on(Durable::default(), folder, name)
+    }
+
+    fn open_on(durable: Durable, folder: &Path, name: &str) -> Result<Self, LedgerError> {
         let held = "another process witnesses with this key; wait until it has ended";
         let lock = hold(folder, &durable, held)?;
         let path = folder.join("key");
@@ -112,7 +115,45 @@ fn make_key(path: &Path, name: &str, durable: &Durable) -> Result<WitnessKey, Le
 
 #[cfg(test)]
 mod tests {
+    use super::super::disk::power::{FaultyDisk, Trial};
     use super::*;
+
+    /// A cosignature leaves when [`WitnessFolder::keep`] has returned. From then on the witness must never believe that it
+    /// has cosigned less, and never be without a memory or with another key: it would cosign another history.
+    #[test]
+    fn what_was_cosigned_is_remembered_whatever_fails() {
+        const NAME: &str = "auditor.example";
+        let place = |root: &Path| root.join("witness");
+        let keep = |root: &Path, disk: FaultyDisk| {
+            let witness = WitnessFolder::open_on(Durable::on(disk), &place(root), NAME);
+            witness.and_then(|mut witness| witness.keep("log", "vkey", "size 8\n")).is_ok()
+        };
+        let remembered = |root: &Path| {
+            let last = WitnessFolder::open(&place(root), NAME).and_then(|witness| witness.last("log"));
+            last.map(|last| last.map(|last| last.checkpoint)).map_err(|error| error.to_string())
+        };
+        let told = |kept: Option<String>, older: Option<&str>, done: bool| match kept.as_deref() {
+            Some("size 8\n") => Ok(()),
+            kept if kept == older && !done => Ok(()),
+            other => Err(format!("it remembers {other:?}")),
+        };
+        let key = std::cell::RefCell::new(String::new());
+        let prepare = |root: &Path| {
+            let mut witness = WitnessFolder::open(&place(root), NAME).unwrap();
+            witness.keep("log", "vkey", "size 7\n").unwrap();
+            key.replace(witness.key().verifier_key());
+        };
+        let check = |root: &Path, done: bool| {
+            told(remembered(root)?, Some("size 7\n"), done)?;
+            let now = WitnessFolder::open(&place(root), NAME).map_err(|error| error.to_string())?;
+            let same = now.key().verifier_key() == *key.borrow();
+            same.then_some(()).ok_or_else(|| "it has another key".to_owned())
+        };
+        Trial { prepare: &prepare, work: &keep, check: &check }.run();
+        // The first cosignature of a key as well, with the folder and the key that it makes.
+        let check = |root: &Path, done: bool| told(remembered(root)?, None, done);
+        Trial { prepare: &|_| {}, work: &keep, check: &check }.run();
+    }
 
     #[test]
     fn a_witness_keeps_its_key_and_what_it_has_cosigned() {
