@@ -66,7 +66,8 @@ impl Servers {
     fn order(&mut self, number: u32) -> Iccid {
         let profile = SimProfile::parse(&std::fs::read_to_string(PROFILE).unwrap()).unwrap();
         let producer = Producer::new(profile, "lte-test", SMDP, RngTree::new(7).branch("subscribers"));
-        let iccid = opened::ordered(&mut self.office, &producer, number, eid(), (None, Some(SMDS)), NOW);
+        let (profile, _) = producer.make(number).expect("a profile");
+        let iccid = opened::ordered(&mut self.office, profile, eid(), (None, Some(SMDS)), NOW);
         assert!(self.office.poll(NOW, &mut Vec::new()).is_none());
         iccid
     }

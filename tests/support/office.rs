@@ -3,7 +3,7 @@
 use cellbed::crypto::Tally;
 use cellbed::esim::eim::EimSettings;
 use cellbed::esim::office::{Identities, Issue, Office, Opening};
-use cellbed::esim::smdp::{ConfirmOrder, DownloadOrder, Producer, SmdpSettings};
+use cellbed::esim::smdp::{ConfirmOrder, DownloadOrder, Profile, SmdpSettings};
 use cellbed::esim::store::{Forgetful, Records};
 use cellbed::esim::{Identity, Pki};
 use cellbed::id::{Eid, Iccid};
@@ -38,17 +38,15 @@ pub fn office(identities: Identities, smdp: &str, smds: &str, eim: Option<EimSet
     .expect("an office")
 }
 
-/// A released order at the SM-DP+ for `eid`, of profile `number` that `producer` makes: by its matching identifier, or
-/// without one; `smds` hears of it.
+/// A released order at the SM-DP+ for `eid`, of this profile: by its matching identifier, or without one; `smds` hears
+/// of it.
 pub fn ordered(
     office: &mut Office,
-    producer: &Producer,
-    number: u32,
+    profile: Profile,
     eid: Eid,
     (matching_id, smds): (Option<&str>, Option<&str>),
     now: u64,
 ) -> Iccid {
-    let (profile, _) = producer.make(number).expect("a profile");
     let iccid = profile.iccid.clone();
     let smdp = office.smdp_mut();
     smdp.add_profile(profile).expect("a new profile");

@@ -4,10 +4,20 @@
 use cellbed::wire::http::{HttpFault, Limits, Request, RequestParser, Response, ResponseParser};
 
 const LIMITS: Limits = Limits { header: 512, body: 2048 };
+/// Limits that short inputs reach as well, in chunks and lines of chunks above all.
+const TIGHT: Limits = Limits { header: 160, body: 24 };
 /// What is written says more of its length and of the connection.
 const LONGER: Limits = Limits { header: 1024, ..LIMITS };
+/// The longest line of a chunk, its end included.
+const CHUNK_LINE: usize = 258;
 /// The most bytes of one input: longer ones find nothing that shorter ones do not.
 const BYTES_MAX: usize = 8192;
+
+/// The most that waits for the rest of a message: a header or trailer, a body, or the line of a chunk, which has a limit
+/// of its own.
+fn most(limits: Limits) -> usize {
+    (limits.header + 2).max(limits.body).max(CHUNK_LINE)
+}
 
 type All<M> = (Vec<M>, Option<HttpFault>);
 
@@ -24,12 +34,12 @@ fn requests(limits: Limits, pieces: &mut dyn Iterator<Item = &[u8]>) -> All<Requ
             }
         }
     }
-    assert!(parser.pending() <= limits.header + limits.body, "{} bytes wait", parser.pending());
+    assert!(parser.pending() <= most(limits), "{} bytes wait", parser.pending());
     (all, None)
 }
 
-fn responses(pieces: &mut dyn Iterator<Item = &[u8]>) -> All<Response> {
-    let mut parser = ResponseParser::new(LIMITS);
+fn responses(limits: Limits, pieces: &mut dyn Iterator<Item = &[u8]>) -> All<Response> {
+    let mut parser = ResponseParser::new(limits);
     let mut all = Vec::new();
     for piece in pieces {
         parser.push(piece);
@@ -41,6 +51,7 @@ fn responses(pieces: &mut dyn Iterator<Item = &[u8]>) -> All<Response> {
             }
         }
     }
+    assert!(parser.pending() <= most(limits), "{} bytes wait", parser.pending());
     match parser.end() {
         Ok(last) => {
             all.extend(last);
@@ -53,9 +64,14 @@ fn responses(pieces: &mut dyn Iterator<Item = &[u8]>) -> All<Response> {
 /// A connection's bytes, as a server and as a client read them.
 pub fn run(bytes: &[u8]) {
     let bytes = &bytes[..bytes.len().min(BYTES_MAX)];
-    let whole = requests(LIMITS, &mut std::iter::once(bytes));
-    assert_eq!(whole, requests(LIMITS, &mut bytes.chunks(1)), "the pieces of a stream mean nothing");
-    assert!(whole.0.iter().all(|request| request.body.len() <= LIMITS.body), "a body has a bound");
+    read(bytes, LIMITS);
+    read(bytes, TIGHT);
+}
+
+fn read(bytes: &[u8], limits: Limits) {
+    let whole = requests(limits, &mut std::iter::once(bytes));
+    assert_eq!(whole, requests(limits, &mut bytes.chunks(1)), "the pieces of a stream mean nothing");
+    assert!(whole.0.iter().all(|request| request.body.len() <= limits.body), "a body has a bound");
     // HTTP/1.0 has requests without a host; what is written is HTTP/1.1.
     for request in whole.0.iter().filter(|request| request.headers.get("host").is_some()) {
         let (again, fault) = requests(LONGER, &mut std::iter::once(&request.encode()[..]));
@@ -66,5 +82,7 @@ pub fn run(bytes: &[u8]) {
             (&request.method, &request.target, &request.body)
         );
     }
-    assert_eq!(responses(&mut std::iter::once(bytes)), responses(&mut bytes.chunks(1)));
+    let whole = responses(limits, &mut std::iter::once(bytes));
+    assert!(whole.0.iter().all(|response| response.body.len() <= limits.body), "a body has a bound");
+    assert_eq!(whole, responses(limits, &mut bytes.chunks(1)));
 }
