@@ -217,9 +217,11 @@ fn every_attack_names_a_test_or_a_scenario_that_exists() {
     let exists = |name: &str| {
         // A test by its path, or by its end where the line would be too long; a module of tests.
         let last = name.rsplit("::").next().unwrap_or_default().rsplit(' ').next().unwrap_or_default();
-        let last = last.trim_start_matches('…');
-        sources.contains(&format!("{last}()"))
-            || sources.contains(&format!("{last}("))
+        let test = match last.strip_prefix('…') {
+            Some(end) => format!("{end}()"),
+            None => format!("fn {last}()"),
+        };
+        sources.contains(&test)
             || sources.contains(&format!("mod {last};"))
             || root().join(format!("lab/scenarios/{last}.toml")).is_file()
             || root().join(name).exists()
@@ -237,7 +239,7 @@ fn every_attack_names_a_test_or_a_scenario_that_exists() {
             match column {
                 None => {
                     let names = |cell: &&str| cell.starts_with("shown by") || **cell == *"test";
-                    column = Some(cells.iter().position(|cell| names(&cell)));
+                    column = Some(cells.iter().position(names));
                 }
                 Some(Some(at)) if !line.starts_with("|---") => {
                     let cell = cells.get(at).unwrap_or_else(|| panic!("{page}: {line}\nhas no proof"));
