@@ -75,10 +75,21 @@ fn every_protocol_is_dissected_and_nothing_is_malformed() {
             protocols.extend(fields[1].split(':').map(str::to_owned));
         }
         let expected: &[&str] = match scenario {
-            "auth-mac-failure" | "auth-sqn-resync" => &["gsm_sim", "sctp", "s1ap", "nas-eps", "openflow_v4"],
-            _ => {
-                &["gsm_sim", "sctp", "s1ap", "nas-eps", "gtp", "ip", "tcp", "tls", "openflow", "openflow_v4"]
+            "auth-mac-failure" | "auth-sqn-resync" => {
+                &["gsm_sim", "lte_rrc", "sctp", "s1ap", "nas-eps", "openflow_v4"]
             }
+            _ => &[
+                "gsm_sim",
+                "lte_rrc",
+                "s1ap",
+                "nas-eps",
+                "gtp",
+                "ip",
+                "tcp",
+                "tls",
+                "openflow",
+                "openflow_v4",
+            ],
         };
         for protocol in expected {
             assert!(protocols.contains(*protocol), "{scenario}: no {protocol} in {protocols:?}");
@@ -119,6 +130,40 @@ fn openflow_is_read_message_by_message() {
     for flow in ["14\t0\t100\t10.44.0.2", "14\t0\t100\t10.99.0.40", "14\t3\t"] {
         assert!(text.lines().any(|line| line.starts_with(flow)), "no {flow:?} in {text}");
     }
+}
+
+/// Each RRC message of an attach and a detach, by the name that Wireshark has for it.
+#[test]
+fn rrc_is_read_message_by_message() {
+    if !support::need_command("tshark", "Wireshark reads each RRC message of an attach and a detach") {
+        return;
+    }
+    let runs = tempfile::tempdir().unwrap();
+    let folder = run_into(runs.path(), "plain-card");
+    let fields =
+        ["-Y", "lte_rrc", "-T", "fields", "-e", "_ws.col.Info", "-e", "ip.src", "-e", "_ws.malformed"];
+    let text = tshark(&folder.join("trace.pcapng"), &fields);
+    let events = std::fs::read_to_string(folder.join("events.jsonl")).unwrap();
+    let sent = events.lines().filter(|line| line.contains("\"proto\":\"RRC\"")).count();
+    assert_eq!(text.lines().count(), sent, "every message is one, and is read: {text}");
+    for name in [
+        "SystemInformationBlockType1",
+        "SystemInformation ",
+        "RRCConnectionRequest",
+        "RRCConnectionSetup",
+        "RRCConnectionSetupComplete",
+        "DLInformationTransfer",
+        "ULInformationTransfer",
+        "SecurityModeCommand",
+        "SecurityModeComplete",
+        "RRCConnectionReconfiguration",
+        "RRCConnectionReconfigurationComplete",
+        "RRCConnectionRelease",
+    ] {
+        assert!(text.contains(name.trim_end()), "no {name} in {text}");
+    }
+    // The NAS messages of before the Security Mode Command are read inside.
+    assert!(text.contains("Attach request") && text.contains("Authentication request"), "{text}");
 }
 
 /// Each message of an attach and a detach, as TS 24.301 numbers it (table 9.8.1).

@@ -4,13 +4,15 @@ use super::plan::Condition;
 use crate::card::{CardHandle, Exchange};
 use crate::event::{Body, Outcome, StepId};
 use crate::id::Imsi;
-use crate::ran::Uplink;
+use crate::ran::Frame;
 
 /// What a device does, in the order in which it does it.
 #[derive(Debug)]
 pub enum DeviceOutput {
-    /// A message for the base station.
-    Air(Uplink),
+    /// A frame for the base station of its cell.
+    Air(Frame),
+    /// It looks for a cell.
+    SelectCell,
     /// Something happened that views want to know.
     Event(Body),
     /// The card was busy with this; whatever follows happens after it.

@@ -11,7 +11,7 @@ use crate::card::CardHandle;
 use crate::event::{Actor, Body, Message, StateChange};
 use crate::kernel::{Instant, Restless, RngTree};
 use crate::net::Host;
-use crate::ran::{Downlink, Ue, UeConfig, UeInput, UeOutput};
+use crate::ran::{Frame, Ue, UeConfig, UeInput, UeOutput};
 
 /// How often application, IP stack and modem may take turns at one moment. A device takes a handful.
 const TURNS_MAX: u32 = 10_000;
@@ -21,8 +21,8 @@ const TURNS_MAX: u32 = 10_000;
 pub enum DeviceInput {
     /// It is switched on.
     PowerOn,
-    /// A message of the base station.
-    Air(Downlink),
+    /// A frame of a base station.
+    Air(Frame),
     /// The moment of the deadline has come.
     Timer,
     /// What the device awaits is so.
@@ -307,11 +307,16 @@ impl Device {
     fn carry(&mut self, now: Instant, answer: UeOutput, out: &mut Vec<DeviceOutput>) {
         let actor = Actor::ue(self.number);
         match answer {
-            UeOutput::Air(message) => out.push(DeviceOutput::Air(message)),
+            UeOutput::Air(frame) => out.push(DeviceOutput::Air(frame)),
+            UeOutput::SelectCell => out.push(DeviceOutput::SelectCell),
             UeOutput::Subscriber(imsi) => out.push(DeviceOutput::Subscriber(imsi)),
             UeOutput::Card(exchange) => out.push(DeviceOutput::Card(exchange)),
             UeOutput::Nas { to_network, label, bytes } => {
                 let (from, to) = if to_network { (actor, Actor::MME) } else { (Actor::MME, actor) };
+                out.push(DeviceOutput::Event(Body::Message(Message { from, to, label, bytes })));
+            }
+            UeOutput::Rrc { to_network, station, label, bytes } => {
+                let (from, to) = if to_network { (actor, station) } else { (station, actor) };
                 out.push(DeviceOutput::Event(Body::Message(Message { from, to, label, bytes })));
             }
             UeOutput::State { machine, change, fields } => {

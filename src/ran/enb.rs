@@ -1,18 +1,23 @@
 //! The protocol base station: S1AP towards the MME (TS 36.413), GTP-U towards the gateway (TS 29.281), and the
 //! modelled radio towards its UEs.
 
+mod radio;
 mod s1;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 
-use super::{Downlink, RanError, ReleaseCause, Uplink};
+use super::RanError;
+use super::uu::{Bearers, Frame};
 use crate::event::Actor;
 use crate::id::Plmn;
 use crate::kernel::{Duration, Instant, RngTree};
 use crate::wire::gtpu::{self, Datagram, DropCause, Drops, Endpoint, PeerGroups};
-use crate::wire::s1ap::{self, Cause, ContextReleaseRequest, InitialUeMessage, Location, Pdu, UeIds};
+use crate::wire::pdcp::RadioKeys;
+use crate::wire::rrc::Int;
+use crate::wire::rrc::connection::EstablishmentCause;
+use crate::wire::s1ap::{self, Cause, ContextReleaseRequest, Location, Pdu, UeIds};
 use crate::wire::{Fields, Label};
 
 /// How long the base station waits for the answer to an S1 SETUP REQUEST before it asks again.
@@ -60,8 +65,8 @@ pub enum EnbInput<'a> {
     S1(&'a [u8]),
     /// The association to the MME is gone.
     S1Lost,
-    /// A message of device `ue`.
-    Air { ue: u32, message: Uplink },
+    /// A frame of device `ue`.
+    Air { ue: u32, frame: Frame },
     /// A datagram on the GTP-U port.
     GtpU { from: Ipv4Addr, bytes: &'a [u8] },
     /// The moment of [`Enb::deadline`] has come.
@@ -74,15 +79,15 @@ pub enum EnbInput<'a> {
 pub enum EnbOutput {
     /// A PDU for the MME; `about` is the connection that it is of, with the device behind it where there is one.
     S1 { bytes: Vec<u8>, label: Label, about: Option<(u32, Option<u32>)> },
-    /// A message for device `ue`.
-    Air { ue: u32, message: Downlink },
+    /// A frame for device `ue`.
+    Air { ue: u32, frame: Frame },
     /// A datagram for the GTP-U port of `to`, of device `ue` where it is one's.
     GtpU { to: Ipv4Addr, bytes: Vec<u8>, label: Label, ue: Option<u32> },
     /// A change of state, or a note with an empty `machine`.
     State { machine: &'static str, change: Cow<'static, str>, fields: Fields },
-    /// What system information says of the cell from now on: whether it is barred (`cellBarred`, TS 36.331). It is
-    /// while there is no core network behind it.
-    Access { barred: bool },
+    /// What the cell says to everybody from now on: system information, as messages on BCCH. It is barred while there is no
+    /// core network behind it.
+    System { messages: Vec<Vec<u8>> },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,14 +98,14 @@ enum S1State {
 }
 
 /// How far a connection has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum Stage {
-    /// RRCConnectionSetup was sent.
-    Connecting,
+    /// RRCConnectionSetup was sent to whom who has asked for this reason, by this S-TMSI.
+    Connecting { cause: EstablishmentCause, s_tmsi: Option<(u8, u32)> },
     /// NAS messages pass.
     Connected,
     /// SecurityModeCommand was sent.
-    Securing,
+    Securing(Box<RadioKeys>),
     /// RRCConnectionReconfiguration was sent.
     Reconfiguring,
     /// The bearer stands.
@@ -113,11 +118,23 @@ struct Context {
     ue: Option<u32>,
     mme_id: Option<u32>,
     stage: Stage,
+    radio: Bearers,
+    /// Of the next RRC message.
+    transaction: u8,
     /// Security of the radio has begun.
     secured: bool,
     bearer: Option<Bearer>,
     /// The NAS message that travels with the next reconfiguration.
     nas: Option<Vec<u8>>,
+}
+
+impl Context {
+    /// Tells the answers to several messages apart (TS 36.331 clause 6.3.6).
+    fn next_transaction(&mut self) -> Int<0, 3> {
+        let transaction = Int::clamped(self.transaction.into());
+        self.transaction = (self.transaction + 1) % 4;
+        transaction
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -145,6 +162,8 @@ pub struct Enb {
     next_id: u32,
     /// The MME has too much to do: nobody is let in (TS 36.413 clause 8.7.6).
     overloaded: bool,
+    /// How often system information has changed.
+    said: u32,
 }
 
 impl Enb {
@@ -164,6 +183,7 @@ impl Enb {
             drops: Drops::default(),
             next_id: 1,
             overloaded: false,
+            said: 0,
         }
     }
 
@@ -178,11 +198,8 @@ impl Enb {
         let handled = match input {
             EnbInput::S1Connected => self.set_up(now, out),
             EnbInput::S1(bytes) => self.receive_s1(now, bytes, out),
-            EnbInput::S1Lost => {
-                self.lost(out);
-                Ok(())
-            }
-            EnbInput::Air { ue, message } => self.air(now, ue, message, out),
+            EnbInput::S1Lost => self.lost(out),
+            EnbInput::Air { ue, frame } => self.air(now, ue, &frame, out),
             EnbInput::GtpU { from, bytes } => self.receive_gtpu(now, from, bytes, out),
             EnbInput::Timer => match self.setup_at.filter(|at| *at <= now) {
                 Some(_) => self.set_up(now, out),
@@ -190,8 +207,7 @@ impl Enb {
             },
         };
         self.give_up_connecting(now);
-        self.give_up_unanswered(now, out);
-        handled
+        handled.and(self.give_up_unanswered(now, out))
     }
 
     /// When the next timer expires.
@@ -221,23 +237,24 @@ impl Enb {
         self.send_s1("S1SetupRequest", request.build(), out)
     }
 
-    fn lost(&mut self, out: &mut Vec<EnbOutput>) {
+    fn lost(&mut self, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
         self.s1 = S1State::Down;
         self.setup_at = None;
         let ids: Vec<u32> = self.contexts.keys().copied().collect();
-        for id in ids {
-            self.release(id, ReleaseCause::S1Lost, out);
-        }
-        out.push(EnbOutput::Access { barred: true });
+        ids.into_iter().try_for_each(|id| self.release(id, out))?;
+        self.broadcast(true, out)?;
         Self::note("s1", "DOWN", out);
+        Ok(())
     }
 
     /// Forgets connections that were asked for and never completed: the MME does not know of them, and nobody else
     /// would end them.
     fn give_up_connecting(&mut self, now: Instant) {
         while let Some(&(until, id)) = self.awaited.front() {
-            let is_connecting =
-                self.contexts.get(&id).is_some_and(|context| context.stage == Stage::Connecting);
+            let is_connecting = self
+                .contexts
+                .get(&id)
+                .is_some_and(|context| matches!(context.stage, Stage::Connecting { .. }));
             if is_connecting && until > now {
                 break;
             }
@@ -249,7 +266,7 @@ impl Enb {
     }
 
     /// Releases the connections that the MME was told of and has said nothing about.
-    fn give_up_unanswered(&mut self, now: Instant, out: &mut Vec<EnbOutput>) {
+    fn give_up_unanswered(&mut self, now: Instant, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
         while let Some(&(until, id)) = self.unanswered.front() {
             let is_waiting = self.contexts.get(&id).is_some_and(|context| context.mme_id.is_none());
             if is_waiting && until > now {
@@ -257,89 +274,9 @@ impl Enb {
             }
             self.unanswered.pop_front();
             if is_waiting {
-                self.release(id, ReleaseCause::Network, out);
+                self.release(id, out)?;
             }
         }
-    }
-
-    fn air(
-        &mut self,
-        now: Instant,
-        ue: u32,
-        message: Uplink,
-        out: &mut Vec<EnbOutput>,
-    ) -> Result<(), RanError> {
-        if message == Uplink::ConnectionRequest {
-            return self.connection_requested(now, ue, out);
-        }
-        let Some(&id) = self.by_ue.get(&ue) else { return Ok(()) };
-        let Some(context) = self.contexts.get_mut(&id) else { return Ok(()) };
-        match (message, context.stage) {
-            (Uplink::ConnectionSetupComplete { nas }, Stage::Connecting) => {
-                context.stage = Stage::Connected;
-                self.unanswered.push_back((now + MME_WAIT, id));
-                let message = InitialUeMessage { enb: id, nas, location: Some(self.location()) };
-                self.send_s1("InitialUEMessage", message.build(), out)
-            }
-            (Uplink::Information { nas }, _) => match context.mme_id {
-                Some(mme) => {
-                    let (ids, location) = (UeIds { mme, enb: id }, Some(self.location()));
-                    let message = s1ap::UplinkNasTransport { ids, nas, location };
-                    self.send_s1("UplinkNASTransport", message.build(), out)
-                }
-                None => Ok(()),
-            },
-            (Uplink::SecurityModeComplete, Stage::Securing) => {
-                context.stage = Stage::Reconfiguring;
-                let message = Downlink::Reconfiguration { bearer: Some(true), nas: context.nas.take() };
-                out.push(EnbOutput::Air { ue, message });
-                Ok(())
-            }
-            (Uplink::SecurityModeFailure, Stage::Securing) => {
-                context.stage = Stage::Connected;
-                self.fail_context_setup(id, Cause::RADIO_PROCEDURE_FAILURE, out)
-            }
-            (Uplink::ReconfigurationComplete, Stage::Reconfiguring) => {
-                context.stage = Stage::Active;
-                self.confirm_context_setup(id, out)
-            }
-            // The bearer stands for the UE before the base station hears so.
-            (Uplink::Data(packet), Stage::Active | Stage::Reconfiguring) => self.uplink(id, &packet, out),
-            _ => Ok(()),
-        }
-    }
-
-    fn connection_requested(
-        &mut self,
-        now: Instant,
-        ue: u32,
-        out: &mut Vec<EnbOutput>,
-    ) -> Result<(), RanError> {
-        // A UE asks for a connection to signal.
-        if self.s1 != S1State::Ready || self.overloaded {
-            out.push(EnbOutput::Air { ue, message: Downlink::ConnectionReject });
-            return Ok(());
-        }
-        // A UE that asks again has left its old connection.
-        if let Some(old) = self.by_ue.remove(&ue) {
-            self.radio_lost(old, out)?;
-        }
-        let id = self.next_id;
-        // The eNB UE S1AP ID has 24 bits (TS 36.413 clause 9.2.3.4).
-        self.next_id = (self.next_id + 1) & 0x00ff_ffff;
-        let context = Context {
-            ue: Some(ue),
-            mme_id: None,
-            stage: Stage::Connecting,
-            secured: false,
-            bearer: None,
-            nas: None,
-        };
-        self.contexts.insert(id, context);
-        self.by_ue.insert(ue, id);
-        self.awaited.push_back((now + CONNECTION_SETUP_WAIT, id));
-        let message = Downlink::ConnectionSetup { plmn: self.config.plmn, tac: self.config.tac };
-        out.push(EnbOutput::Air { ue, message });
         Ok(())
     }
 
@@ -357,19 +294,18 @@ impl Enb {
     }
 
     /// Releases the radio connection of a context and forgets it.
-    fn release(&mut self, id: u32, cause: ReleaseCause, out: &mut Vec<EnbOutput>) {
-        if let Some(ue) = self.forget(id) {
-            out.push(EnbOutput::Air { ue, message: Downlink::Release { cause } });
-        }
+    fn release(&mut self, id: u32, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
+        let said = self.contexts.get_mut(&id).map(|context| Self::radio_release(context, out));
+        self.forget(id);
+        said.unwrap_or(Ok(()))
     }
 
-    /// Forgets a context and returns its device, where it still has one.
-    fn forget(&mut self, id: u32) -> Option<u32> {
+    fn forget(&mut self, id: u32) {
         self.drop_bearer(id);
         self.drops.forget(id);
-        let ue = self.contexts.remove(&id)?.ue?;
-        self.by_ue.remove(&ue);
-        Some(ue)
+        if let Some(ue) = self.contexts.remove(&id).and_then(|context| context.ue) {
+            self.by_ue.remove(&ue);
+        }
     }
 
     fn drop_bearer(&mut self, id: u32) -> Option<Bearer> {
@@ -378,14 +314,37 @@ impl Enb {
         Some(bearer)
     }
 
-    fn uplink(&mut self, id: u32, packet: &[u8], out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
-        let Some(bearer) = self.contexts.get(&id).and_then(|context| context.bearer) else { return Ok(()) };
-        let sent = self.tunnels.send(bearer.teid, packet).map_err(|e| fault("G-PDU", &e))?;
+    fn uplink(
+        &mut self,
+        ue: u32,
+        identity: u8,
+        pdu: &[u8],
+        out: &mut Vec<EnbOutput>,
+    ) -> Result<(), RanError> {
+        let Some(context) = self.by_ue.get(&ue).and_then(|id| self.contexts.get_mut(id)) else {
+            return Ok(());
+        };
+        let (Some(packet), Some(bearer)) = (context.radio.receive_packet(identity, pdu), context.bearer)
+        else {
+            return Ok(());
+        };
+        let sent = self.tunnels.send(bearer.teid, &packet).map_err(|e| fault("G-PDU", &e))?;
         if let Some(Datagram { to, bytes, label }) = sent {
-            let ue = self.contexts.get(&id).and_then(|context| context.ue);
-            out.push(EnbOutput::GtpU { to, bytes, label, ue });
+            out.push(EnbOutput::GtpU { to, bytes, label, ue: Some(ue) });
         }
         Ok(())
+    }
+
+    fn downlink(&mut self, id: u32, packet: &[u8], out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
+        let Some(context) = self.contexts.get_mut(&id) else { return Ok(()) };
+        match (context.ue, context.radio.send_packet(radio::DRB, packet)) {
+            (Some(ue), Some(Ok(frame))) => {
+                out.push(EnbOutput::Air { ue, frame });
+                Ok(())
+            }
+            (Some(_), Some(Err(error))) => self.exhausted(id, &error.to_string(), out),
+            _ => Ok(()),
+        }
     }
 
     fn receive_gtpu(
@@ -396,12 +355,7 @@ impl Enb {
         out: &mut Vec<EnbOutput>,
     ) -> Result<(), RanError> {
         match self.tunnels.receive(from, bytes).map_err(|e| fault("GTP-U answer", &e))? {
-            gtpu::Event::Deliver { key, packet } => {
-                if let Some(ue) = self.contexts.get(&key).and_then(|context| context.ue) {
-                    out.push(EnbOutput::Air { ue, message: Downlink::Data(packet.to_vec()) });
-                }
-                Ok(())
-            }
+            gtpu::Event::Deliver { key, packet } => self.downlink(key, packet, out),
             gtpu::Event::Answer { bytes, label } => {
                 out.push(EnbOutput::GtpU { to: from, bytes, label, ue: None });
                 Ok(())

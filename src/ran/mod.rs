@@ -1,6 +1,8 @@
-//! The radio access network: the protocol UE, the base station, and the modelled radio between them.
+//! The radio access network: the protocol UE, the base station, and the radio between them, whose RRC and PDCP are octets and
+//! whose RLC, MAC and PHY are a model.
 
 pub mod air;
+pub mod cell;
 pub mod enb;
 pub mod ue;
 pub mod usim;
@@ -9,7 +11,7 @@ pub mod uu;
 pub use air::{AirModel, Lane, Rat};
 pub use enb::{Enb, EnbConfig, EnbInput, EnbOutput};
 pub use ue::{Ue, UeConfig, UeInput, UeOutput};
-pub use uu::{Downlink, ReleaseCause, Uplink};
+pub use uu::{Bearer, Frame};
 
 use crate::card::PortError;
 use crate::kernel::Blame;

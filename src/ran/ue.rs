@@ -9,6 +9,7 @@ mod attach;
 mod authentication;
 mod detach;
 mod nas;
+mod radio;
 mod refusals;
 mod session;
 mod update;
@@ -22,10 +23,10 @@ use std::net::Ipv4Addr;
 use rand_core::RngCore;
 
 use super::usim::{self, Subscriber};
-use super::{Downlink, RanError, Uplink};
+use super::{Frame, RanError};
 use crate::card::{CardHandle, CardUser, Exchange};
 use crate::event::Actor;
-use crate::id::{Imei, Imsi, Plmn};
+use crate::id::{Imei, Imsi};
 use crate::kernel::{Duration, Instant, RngTree};
 use crate::wire::Reason;
 use crate::wire::nas::{AlgorithmSet, AttachType, Guti, Identity, Kenb, Message, NetworkCapability, PdnType};
@@ -93,8 +94,10 @@ impl UeConfig {
 pub enum UeInput {
     /// The device was switched on and has found a cell: read the card, attach.
     PowerOn,
-    /// A message of the base station.
-    Air(Downlink),
+    /// A frame of a base station.
+    Air(Frame),
+    /// The radio has lost the cell (TS 36.331 clause 5.3.11).
+    RadioLinkFailure,
     /// The device has an IP packet to send. Dropped where there is no bearer.
     SendIp(Vec<u8>),
     /// The device, which is on and detached, wants to be attached again.
@@ -112,8 +115,13 @@ pub enum UeInput {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum UeOutput {
-    /// A message for the base station.
-    Air(Uplink),
+    /// A frame for the base station of the cell that was selected.
+    Air(Frame),
+    /// The UE looks for a cell. System information of the one that it finds comes as frames on BCCH.
+    SelectCell,
+    /// An RRC message that the UE sent to base station `station`, or received from it, as it was before PDCP; `label` says on
+    /// which logical channel.
+    Rrc { to_network: bool, station: Actor, label: Label, bytes: Vec<u8> },
     /// A NAS PDU that the UE sent, or received, as it was on the air, with what the UE knows of it.
     Nas { to_network: bool, label: Label, bytes: Vec<u8> },
     /// The card says who its subscriber is.
@@ -173,6 +181,9 @@ impl Emm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rrc {
     Idle,
+    /// A cell is looked for.
+    Searching,
+    /// RRCConnectionRequest was sent.
     Connecting,
     Connected,
 }
@@ -200,6 +211,7 @@ pub struct Ue {
     subscriber: Option<Subscriber>,
     emm: Emm,
     rrc: Rrc,
+    radio: radio::Radio,
     timers: BTreeMap<Timer, Instant>,
     /// The attach attempt counter, or that of the detach procedure while detaching.
     attempts: u8,
@@ -214,8 +226,6 @@ pub struct Ue {
     /// How long the UE may be without a connection before it shows itself; zero: for ever.
     t3412: Duration,
     rng: RngTree,
-    /// The PLMN of the serving cell.
-    plmn: Option<Plmn>,
 }
 
 impl Ue {
@@ -228,6 +238,7 @@ impl Ue {
             subscriber: None,
             emm: Emm::Off,
             rrc: Rrc::Idle,
+            radio: radio::Radio::new(),
             timers: BTreeMap::new(),
             attempts: 0,
             guti: None,
@@ -239,7 +250,6 @@ impl Ue {
             forgiven: refusals::Forgiven::default(),
             t3412: Duration::ZERO,
             rng,
-            plmn: None,
         }
     }
 
@@ -259,7 +269,11 @@ impl Ue {
                 }
                 _ => Ok(()),
             },
-            UeInput::Air(message) => self.air(now, message, out),
+            UeInput::Air(frame) => self.air(now, &frame, out),
+            UeInput::RadioLinkFailure if self.rrc == Rrc::Connected => {
+                self.released(now, "the radio link failed", out)
+            }
+            UeInput::RadioLinkFailure => Ok(()),
             UeInput::SendIp(packet) => self.send_ip(now, packet, out),
             UeInput::Detach => self.detach(now, out),
             UeInput::CardChanged => self.card_changed(now, out),
@@ -319,63 +333,6 @@ impl Ue {
         }
     }
 
-    fn air(&mut self, now: Instant, message: Downlink, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
-        match message {
-            Downlink::ConnectionSetup { plmn, .. } => self.connected(plmn, out),
-            Downlink::ConnectionReject => self.released(now, "the cell rejected the connection", out),
-            Downlink::Information { nas } => self.receive_nas(now, &nas, out),
-            Downlink::SecurityMode { eia, eea, mac_i } => {
-                self.access_security(eia, eea, mac_i, out);
-                Ok(())
-            }
-            Downlink::Reconfiguration { bearer, nas } => {
-                if self.rrc != Rrc::Connected {
-                    return Ok(());
-                }
-                if let Some(present) = bearer {
-                    self.session.radio_bearer = present;
-                }
-                out.push(UeOutput::Air(Uplink::ReconfigurationComplete));
-                nas.map_or(Ok(()), |nas| self.receive_nas(now, &nas, out))
-            }
-            // The connection that is asked for is not the one that this ends.
-            Downlink::Release { .. } if self.rrc == Rrc::Connecting => Ok(()),
-            Downlink::Release { .. } => self.released(now, "the connection was released", out),
-            Downlink::Data(packet) => {
-                if self.session.radio_bearer {
-                    out.push(UeOutput::ReceiveIp(packet));
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn connected(&mut self, plmn: Plmn, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
-        if self.rrc != Rrc::Connecting {
-            return Ok(());
-        }
-        self.rrc = Rrc::Connected;
-        self.timers.remove(&Timer::T3412);
-        self.plmn = Some(plmn);
-        let Some(message) = self.pending.take() else { return Ok(()) };
-        let nas = self.protect_initial(&message, out)?;
-        out.push(UeOutput::Air(Uplink::ConnectionSetupComplete { nas }));
-        Ok(())
-    }
-
-    fn access_security(&mut self, eia: u8, eea: u8, received: [u8; 4], out: &mut Vec<UeOutput>) {
-        if self.rrc != Rrc::Connected {
-            return;
-        }
-        let supported = self.config.eia.contains(eia) && self.config.eea.contains(eea);
-        let expected = self.kenb.as_ref().and_then(|kenb| kenb.security_mode_mac(eia, eea));
-        out.push(UeOutput::Air(if supported && expected == Some(received) {
-            Uplink::SecurityModeComplete
-        } else {
-            Uplink::SecurityModeFailure
-        }));
-    }
-
     /// The radio connection is gone: by the network, or because it never came about.
     fn released(&mut self, now: Instant, why: &str, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
         self.leave_connection();
@@ -410,7 +367,7 @@ impl Ue {
             return Ok(());
         }
         match self.rrc {
-            Rrc::Connected if self.session.radio_bearer => out.push(UeOutput::Air(Uplink::Data(packet))),
+            Rrc::Connected if self.radio.has_data() => self.send_packet(&packet, out),
             Rrc::Idle => {
                 self.session.clear();
                 self.start_attach(now, out)?;
@@ -453,7 +410,7 @@ impl Ue {
     fn leave_connection(&mut self) {
         self.rrc = Rrc::Idle;
         self.pending = None;
-        self.session.radio_bearer = false;
+        self.radio.leave();
         self.kenb = None;
         self.nas.connection_ended();
     }

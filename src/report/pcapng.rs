@@ -1,7 +1,9 @@
 //! The capture: a pcapng file (draft-ietf-opsawg-pcapng) that Wireshark dissects without being told how.
 //!
-//! Four interfaces, all of raw IPv4 (LINKTYPE_IPV4, 228), with time stamps of virtual time in nanoseconds:
+//! Five interfaces, with time stamps of virtual time in nanoseconds, four of raw IPv4 (LINKTYPE_IPV4, 228) and one of what
+//! Wireshark calls upper PDUs (LINKTYPE_WIRESHARK_UPPER_PDU, 252):
 //!
+//! * `uu`: RRC, each message with the name of its dissector, as it is above PDCP;
 //! * `s1-mme`: S1AP in SCTP DATA chunks (RFC 9260, PPID 18), port 36412;
 //! * `s1-u`: GTP-U in UDP, port 2152, with the packets of the devices inside;
 //! * `openflow`: OpenFlow 1.3 in TCP, port 6653, between the switch and its controller;
@@ -20,22 +22,24 @@ use super::summary::title;
 use super::{RunFacts, RunSummary, View, text};
 use crate::event::{Actor, Body, Event, Message, Role};
 use crate::kernel::{EPOCH_UNIX_S, Instant};
-use crate::wire::Proto;
 use crate::wire::openflow::PORT;
+use crate::wire::{Proto, rrc};
 
 mod packet;
 
 /// Interfaces and what runs over them, in the order in which they are declared.
-const INTERFACES: [(&str, &str); 4] = [
-    ("s1-mme", "S1AP between base stations and MME, with NAS inside"),
-    ("s1-u", "GTP-U between base stations and gateway, with the devices' packets inside"),
-    ("card", "APDUs between modem or device and card"),
-    ("openflow", "OpenFlow between switch and controller"),
+const INTERFACES: [(&str, u16, &str); 5] = [
+    ("s1-mme", LINKTYPE_IPV4, "S1AP between base stations and MME, with NAS inside"),
+    ("s1-u", LINKTYPE_IPV4, "GTP-U between base stations and gateway, with the devices' packets inside"),
+    ("card", LINKTYPE_IPV4, "APDUs between modem or device and card"),
+    ("openflow", LINKTYPE_IPV4, "OpenFlow between switch and controller"),
+    ("uu", LINKTYPE_UPPER_PDU, "RRC between UEs and base stations, above PDCP, with NAS inside"),
 ];
 const S1_MME: u32 = 0;
 const S1_U: u32 = 1;
 const CARD: u32 = 2;
 const OPENFLOW: u32 = 3;
+const UU: u32 = 4;
 
 /// What a reader of the file should know.
 const ADVICE: &str = "The lower layers are synthesised; times are virtual. NAS after the Security Mode Command is \
@@ -44,6 +48,13 @@ const ADVICE: &str = "The lower layers are synthesised; times are virtual. NAS a
 
 /// LINKTYPE_IPV4.
 const LINKTYPE_IPV4: u16 = 228;
+
+/// LINKTYPE_WIRESHARK_UPPER_PDU: tags that say who takes the PDU apart and between whom it was, then the PDU.
+const LINKTYPE_UPPER_PDU: u16 = 252;
+/// The tags (Wireshark's `exported_pdu.h`): the name of the dissector, addresses, and the end of the tags.
+const TAG_DISSECTOR: u16 = 12;
+const TAG_IPV4_SOURCE: u16 = 20;
+const TAG_IPV4_DESTINATION: u16 = 21;
 
 /// Block types (clause 11.1).
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
@@ -85,9 +96,9 @@ impl<W: Write> Pcapng<W> {
         end_of_options(&mut header);
         block(&mut out, SECTION_HEADER, &header)?;
 
-        for (name, what) in INTERFACES {
+        for (name, link_type, what) in INTERFACES {
             let mut description = Vec::new();
-            description.extend_from_slice(&LINKTYPE_IPV4.to_le_bytes());
+            description.extend_from_slice(&link_type.to_le_bytes());
             description.extend_from_slice(&[0; 6]);
             option(&mut description, IF_NAME, name.as_bytes());
             option(&mut description, IF_DESCRIPTION, what.as_bytes());
@@ -106,6 +117,7 @@ impl<W: Write> Pcapng<W> {
             Proto::GtpU => self.gtp_u(at, message),
             Proto::Apdu => self.apdu(at, message),
             Proto::Openflow => self.openflow(at, message),
+            Proto::Rrc => self.rrc(at, message),
             _ => Ok(()),
         }
     }
@@ -126,6 +138,25 @@ impl<W: Write> Pcapng<W> {
         let datagram = packet::udp((from, packet::GTP_U_PORT), (to, packet::GTP_U_PORT), &message.bytes)?;
         self.names(message)?;
         self.packet(S1_U, at, &datagram, &comment(message))
+    }
+
+    /// The label says on which logical channel the message was.
+    fn rrc(&mut self, at: Instant, message: &Message) -> io::Result<()> {
+        let Some(channel) = rrc::Channel::of(&message.label) else { return Ok(()) };
+        let mut pdu = Vec::new();
+        let mut tag = |number: u16, value: &[u8]| {
+            pdu.extend_from_slice(&number.to_be_bytes());
+            pdu.extend_from_slice(&(value.len().next_multiple_of(4) as u16).to_be_bytes());
+            pdu.extend_from_slice(value);
+            pad(&mut pdu);
+        };
+        tag(TAG_DISSECTOR, channel.dissector().as_bytes());
+        tag(TAG_IPV4_SOURCE, &message.from.transport_address().octets());
+        tag(TAG_IPV4_DESTINATION, &message.to.transport_address().octets());
+        tag(0, &[]);
+        pdu.extend_from_slice(&message.bytes);
+        self.names(message)?;
+        self.packet(UU, at, &pdu, &comment(message))
     }
 
     /// The controller listens at the port of OpenFlow.

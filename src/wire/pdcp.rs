@@ -109,39 +109,90 @@ impl Next {
     }
 }
 
+/// How one way of a signalling radio bearer is secured, and where its COUNT stands.
+#[derive(Debug, Clone, Default)]
+struct Way {
+    keys: Option<RadioKeys>,
+    ciphered: bool,
+    next: Next,
+}
+
+impl Way {
+    /// The integrity code of a PDU without it, in clear; zero before security.
+    fn mac(&self, count: u32, bearer: Bearer, direction: Direction, pdu: &[u8]) -> [u8; MAC_LEN] {
+        self.keys.as_ref().map_or(0, |keys| keys.integrity.mac(count, bearer, direction, pdu)).to_be_bytes()
+    }
+
+    fn cipher(&self, count: u32, bearer: Bearer, direction: Direction, octets: &mut [u8]) {
+        if let Some(keys) = self.keys.as_ref().filter(|_| self.ciphered) {
+            keys.signalling.cipher(count, bearer, direction, octets);
+        }
+    }
+
+    /// The COUNT of what comes with a sequence number of 5 bits, and what is awaited after it. Before security nothing says
+    /// whether a PDU is authentic, and the nearest COUNT is taken, ahead or behind, so that one that is not moves it no
+    /// further than the next one moves it back.
+    fn heard(&self, sequence: u8) -> Result<(u32, Next), Error> {
+        let ahead = self.next.ahead(u32::from(sequence & 0x1f), 5);
+        let count = self.next.count(ahead)?;
+        if self.keys.is_some() || ahead < 16 {
+            return Ok((count, Next::after(count)));
+        }
+        Ok(count.checked_sub(32).map_or((count, self.next), |behind| (behind, Next::after(behind))))
+    }
+}
+
 /// One end of a signalling radio bearer, which has sequence numbers of 5 bits and an integrity code (clauses 5.1.2.2 and
-/// 6.2.2). Before security the code is zero.
+/// 6.2.2). Before security the code is zero. Each way is secured on its own: SecurityModeCommand and what answers it begin
+/// them one after the other (TS 36.331 clause 5.3.4).
 #[derive(Debug, Clone)]
 pub struct Signalling {
     bearer: Bearer,
     end: End,
-    keys: Option<RadioKeys>,
-    ciphered: bool,
-    sent: Next,
-    awaited: Next,
+    sending: Way,
+    hearing: Way,
 }
 
 impl Signalling {
     /// SRB`identity`, 1 or 2, without security.
     pub fn new(identity: u8, end: End) -> Self {
-        let (sent, awaited) = (Next::default(), Next::default());
-        Self { bearer: bearer(identity), end, keys: None, ciphered: false, sent, awaited }
+        Self { bearer: bearer(identity), end, sending: Way::default(), hearing: Way::default() }
     }
 
-    /// From now on both ways have integrity: from SecurityModeCommand, which is the first (TS 36.331 clause 5.3.4.3). The
-    /// sequence goes on, so that no COUNT is used twice under a key where `keys` are new.
-    pub fn protect(&mut self, keys: RadioKeys) {
-        self.keys = Some(keys);
+    /// SRB`identity` with integrity and ciphering both ways, as it is set up after security has begun.
+    pub fn secured(identity: u8, end: End, keys: RadioKeys) -> Self {
+        let mut own = Self::new(identity, end);
+        own.hearing.keys = Some(keys.clone());
+        own.protect_sending(keys);
+        own.cipher_sending();
+        own.cipher_hearing();
+        own
     }
 
-    /// From now on both ways are ciphered: behind SecurityModeComplete, which is not.
-    pub fn cipher(&mut self) {
-        self.ciphered = true;
+    /// From now on what is sent has integrity. The sequence goes on, so that no COUNT is used twice under a key where `keys`
+    /// are new.
+    pub fn protect_sending(&mut self, keys: RadioKeys) {
+        self.sending.keys = Some(keys);
     }
 
-    /// Whether its messages have integrity.
+    /// From now on what is sent is ciphered.
+    pub fn cipher_sending(&mut self) {
+        self.sending.ciphered = true;
+    }
+
+    /// From now on what comes is ciphered.
+    pub fn cipher_hearing(&mut self) {
+        self.hearing.ciphered = true;
+    }
+
+    /// What is sent has neither integrity nor ciphering any more: the other end could not verify SecurityModeCommand.
+    pub fn unprotect_sending(&mut self) {
+        (self.sending.keys, self.sending.ciphered) = (None, false);
+    }
+
+    /// Whether what comes has integrity.
     pub fn is_protected(&self) -> bool {
-        self.keys.is_some()
+        self.hearing.keys.is_some()
     }
 
     /// What a PDU that is not ciphered holds, unverified: SecurityModeCommand says under which algorithms it is to be
@@ -155,18 +206,15 @@ impl Signalling {
         if message.len() > LONGEST {
             return Err(Error::TooLong(message.len()));
         }
-        let count = self.sent.count(0)?;
+        let count = self.sending.next.count(0)?;
         let mut pdu = Vec::with_capacity(1 + message.len() + MAC_LEN);
         pdu.push((count & 0x1f) as u8);
         pdu.extend_from_slice(message);
         let direction = self.end.sends();
-        let mac =
-            self.keys.as_ref().map_or(0, |keys| keys.integrity.mac(count, self.bearer, direction, &pdu));
-        pdu.extend_from_slice(&mac.to_be_bytes());
-        if let Some(keys) = self.keys.as_ref().filter(|_| self.ciphered) {
-            keys.signalling.cipher(count, self.bearer, direction, &mut pdu[1..]);
-        }
-        self.sent = Next::after(count);
+        let mac = self.sending.mac(count, self.bearer, direction, &pdu);
+        pdu.extend_from_slice(&mac);
+        self.sending.cipher(count, self.bearer, direction, &mut pdu[1..]);
+        self.sending.next = Next::after(count);
         Ok(pdu)
     }
 
@@ -179,21 +227,30 @@ impl Signalling {
             return Err(Error::TooLong(end - 1));
         }
         let mut pdu = pdu.to_vec();
-        let count = self.awaited.count(self.awaited.ahead(u32::from(pdu[0] & 0x1f), 5))?;
+        let (count, next) = self.hearing.heard(pdu[0])?;
         let direction = self.end.hears();
-        if let Some(keys) = &self.keys {
-            if self.ciphered {
-                keys.signalling.cipher(count, self.bearer, direction, &mut pdu[1..]);
-            }
-            let mac = keys.integrity.mac(count, self.bearer, direction, &pdu[..end]);
-            if !constant_time_eq(&mac.to_be_bytes(), &pdu[end..]) {
-                return Err(Error::NotAuthentic);
-            }
+        self.hearing.cipher(count, self.bearer, direction, &mut pdu[1..]);
+        if self.is_protected()
+            && !constant_time_eq(&self.hearing.mac(count, self.bearer, direction, &pdu[..end]), &pdu[end..])
+        {
+            return Err(Error::NotAuthentic);
         }
-        self.awaited = Next::after(count);
+        self.hearing.next = next;
         pdu.truncate(end);
         pdu.remove(0);
         Ok(pdu)
+    }
+
+    /// The RRC message of the PDU with which integrity begins: SecurityModeCommand at a UE, SecurityModeComplete at a base
+    /// station. Where it is authentic under `keys`, what comes has integrity from now on; else nothing is changed.
+    pub fn begin(&mut self, keys: RadioKeys, pdu: &[u8]) -> Result<Vec<u8>, Error> {
+        let (count, _) = self.hearing.heard(pdu.first().copied().unwrap_or_default())?;
+        let mut secured = self.clone();
+        secured.hearing.keys = Some(keys);
+        secured.hearing.next = Next(u64::from(count));
+        let message = secured.receive(pdu)?;
+        *self = secured;
+        Ok(message)
     }
 }
 
@@ -305,12 +362,7 @@ mod tests {
     }
 
     fn signalling(eia: u8, eea: u8) -> [Signalling; 2] {
-        [End::Ue, End::BaseStation].map(|end| {
-            let mut bearer = Signalling::new(1, end);
-            bearer.protect(keys(eia, eea));
-            bearer.cipher();
-            bearer
-        })
+        [End::Ue, End::BaseStation].map(|end| Signalling::secured(1, end, keys(eia, eea)))
     }
 
     fn data(size: SequenceSize) -> [Data; 2] {
@@ -339,24 +391,58 @@ mod tests {
         let (mut ue, mut enb) = (Signalling::new(1, End::Ue), Signalling::new(1, End::BaseStation));
         let before = enb.send(b"transfer").unwrap();
         ue.receive(&before).unwrap();
-        enb.protect(keys(2, 2));
+        enb.protect_sending(keys(2, 2));
         let command = enb.send(b"command").unwrap();
+        enb.cipher_sending();
         assert_eq!(command[0], 1);
         // Read before it can be verified, since it says how.
         assert_eq!(Signalling::look(&command), Some(&b"command"[..]));
+        assert_eq!(ue.begin(keys(3, 2), &command), Err(Error::NotAuthentic));
         assert!(!ue.is_protected());
-        ue.protect(keys(2, 2));
+        // What the UE has sent meanwhile has no integrity, and is still taken.
+        let crossing = ue.send(b"crossing").unwrap();
+        assert_eq!(enb.receive(&crossing), Ok(b"crossing".to_vec()));
+        assert_eq!(ue.begin(keys(2, 2), &command), Ok(b"command".to_vec()));
         assert!(ue.is_protected());
-        assert_eq!(ue.receive(&command), Ok(b"command".to_vec()));
+        ue.cipher_hearing();
         // The answer has integrity and is not ciphered.
+        ue.protect_sending(keys(2, 2));
         let complete = ue.send(b"complete").unwrap();
+        ue.cipher_sending();
         assert_eq!(Signalling::look(&complete), Some(&b"complete"[..]));
-        assert_eq!(enb.receive(&complete), Ok(b"complete".to_vec()));
-        ue.cipher();
-        enb.cipher();
+        assert_eq!(enb.begin(keys(2, 2), &complete), Ok(b"complete".to_vec()));
+        enb.cipher_hearing();
         let later = enb.send(b"secret").unwrap();
         assert!(!later.windows(6).any(|six| six == b"secret"));
         assert_eq!(ue.receive(&later), Ok(b"secret".to_vec()));
+    }
+
+    #[test]
+    fn a_failed_command_leaves_the_bearer_as_it_was() {
+        let (mut ue, mut enb) = (Signalling::new(1, End::Ue), Signalling::new(1, End::BaseStation));
+        enb.protect_sending(keys(2, 2));
+        let command = enb.send(b"command").unwrap();
+        enb.cipher_sending();
+        assert_eq!(ue.begin(keys(1, 2), &command), Err(Error::NotAuthentic));
+        ue.receive(&command).unwrap();
+        enb.unprotect_sending();
+        let later = enb.send(b"later").unwrap();
+        assert_eq!(later, [&[1][..], b"later", &[0; 4]].concat());
+        assert_eq!(ue.receive(&later), Ok(b"later".to_vec()));
+    }
+
+    #[test]
+    fn forged_pdus_before_security_do_not_move_the_count() {
+        for forged in [0, 5, 17, 31] {
+            let (mut ue, mut enb) = (Signalling::new(1, End::Ue), Signalling::new(1, End::BaseStation));
+            for _ in 0..50 {
+                ue.receive(&[forged, 0xab, 0, 0, 0, 0]).unwrap();
+                assert_eq!(ue.receive(&enb.send(b"own").unwrap()), Ok(b"own".to_vec()));
+            }
+            ue.receive(&[50 % 32, 0xab, 0, 0, 0, 0]).unwrap();
+            enb.protect_sending(keys(2, 2));
+            assert!(ue.begin(keys(2, 2), &enb.send(b"command").unwrap()).is_ok(), "{forged}");
+        }
     }
 
     #[test]
@@ -368,9 +454,7 @@ mod tests {
         // Nor is what the other end has sent, nor what was on another bearer.
         let own = enb.send(b"own").unwrap();
         assert_eq!(enb.clone().receive(&own), Err(Error::NotAuthentic));
-        let mut other = Signalling::new(2, End::Ue);
-        other.protect(keys(2, 2));
-        other.cipher();
+        let mut other = Signalling::secured(2, End::Ue, keys(2, 2));
         assert_eq!(other.receive(&own), Err(Error::NotAuthentic));
         assert_eq!(ue.receive(&own), Ok(b"own".to_vec()));
     }
@@ -409,7 +493,7 @@ mod tests {
     #[test]
     fn no_count_is_used_twice() {
         let [mut ue, _] = signalling(2, 2);
-        ue.sent = Next(u64::from(u32::MAX));
+        ue.sending.next = Next(u64::from(u32::MAX));
         assert!(ue.send(b"last").is_ok());
         assert_eq!(ue.send(b"one more"), Err(Error::CountsUsed));
         let [mut ue, mut enb] = data(SequenceSize::Twelve);

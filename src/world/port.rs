@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use crate::event::{Actor, UnknownActor};
-use crate::ran::{Downlink, Uplink};
+use crate::ran::Frame;
 
 /// An interface of the bench, by the name that 3GPP gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -122,9 +122,9 @@ pub enum To {
     Port(Port),
     /// Whoever has this transport address on the sender's interface.
     Address(Ipv4Addr),
-    /// The base station of the cell that serves the sender; a connection request looks for a cell first.
+    /// The base station of the cell that serves the sender.
     Serving,
-    /// Everybody in the sender's cells: system information.
+    /// Everybody in the sender's cells, or whoever the sender hears: system information, and a search for it.
     Cells,
 }
 
@@ -134,12 +134,14 @@ pub enum To {
 pub enum Payload {
     /// What a standard defines in octets.
     Bytes(Vec<u8>),
-    /// RRC from a UE, as a model.
-    Up(Uplink),
-    /// RRC to a UE, as a model.
-    Down(Downlink),
-    /// System information, as a model: whether the cell is barred (`cellBarred`, TS 36.331).
-    System { barred: bool },
+    /// What a UE sends on the radio.
+    Up(Frame),
+    /// What a UE hears on the radio.
+    Down(Frame),
+    /// What a cell says to everybody all the time: the messages of its system information, on BCCH.
+    System(Vec<Vec<u8>>),
+    /// A UE listens for a cell. Those that are not barred come first.
+    Search,
 }
 
 #[cfg(test)]

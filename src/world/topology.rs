@@ -16,7 +16,9 @@ pub use link::{Cut, LinkSpec};
 use super::port::{Iface, Payload, Port, To};
 use crate::event::Actor;
 use crate::kernel::{Instant, RngTree};
-use crate::ran::{AirModel, Uplink};
+use crate::ran::cell::Cell as Heard;
+use crate::ran::{AirModel, Bearer, Frame};
+use crate::wire::rrc::BcchDlSch;
 use link::Link;
 use radio::Radio;
 
@@ -58,7 +60,19 @@ pub struct CellSpec {
 
 struct Cell {
     spec: CellSpec,
-    barred: bool,
+    /// Its system information; nothing before its base station has spoken.
+    said: Vec<Vec<u8>>,
+}
+
+impl Cell {
+    /// Whether its system information bars everybody from it.
+    fn is_barred(&self) -> bool {
+        let mut blocks = self.said.iter().filter_map(|octets| match BcchDlSch::decode(octets) {
+            Ok(BcchDlSch::SystemInformationBlockType1(sib1)) => Heard::read(&sib1),
+            _ => None,
+        });
+        blocks.next().is_none_or(|heard| heard.barred)
+    }
 }
 
 /// What may happen to frames on their way besides what the links do: says which are lost.
@@ -69,6 +83,8 @@ pub struct Topology {
     air: AirModel,
     cells: Vec<Cell>,
     radios: BTreeMap<u32, Radio>,
+    /// The devices that look for a cell and have heard none yet, with since when.
+    listening: BTreeMap<u32, Instant>,
     links: Vec<Link>,
     /// From a pair of ports to the link between them, and whether the first is its end `a`.
     ways: BTreeMap<(Port, Port), (usize, bool)>,
@@ -83,6 +99,7 @@ impl Topology {
             air,
             cells: Vec::new(),
             radios: BTreeMap::new(),
+            listening: BTreeMap::new(),
             links: Vec::new(),
             ways: BTreeMap::new(),
             rng,
@@ -111,7 +128,7 @@ impl Topology {
 
     /// Adds a cell.
     pub fn cell(&mut self, spec: CellSpec) {
-        self.cells.push(Cell { spec, barred: false });
+        self.cells.push(Cell { spec, said: Vec::new() });
     }
 
     /// From now on the cells of `station` are heard by `devices` and nobody else. A device that was served there and
@@ -176,6 +193,7 @@ impl Topology {
     /// The device is gone, and its radio with it.
     pub(super) fn leave(&mut self, device: u32) {
         self.radios.remove(&device);
+        self.listening.remove(&device);
     }
 
     /// Puts a frame that `from` sends at `at` on its way: one arrival, none where it is lost, several where several
@@ -192,30 +210,33 @@ impl Topology {
         out: &mut Vec<Arrival>,
     ) -> Result<(), NoRoute> {
         match (to, payload) {
-            (To::Serving, Payload::Up(message)) => self.uplink(at, from, message, out),
-            (To::Port(to), Payload::Down(message)) => {
+            (To::Serving, Payload::Up(frame)) => self.uplink(at, from, frame, out),
+            (To::Cells, Payload::Search) => self.search(at, from, out),
+            (To::Port(to), Payload::Down(frame)) => {
                 let device = to.who.number;
                 let serving = self.radios.get_mut(&device).filter(|radio| radio.serving == Some(from.who));
                 // A device that has left the cell, or is off, hears nothing.
                 if let Some(radio) = serving {
-                    let arrives = radio.down(&self.air, at, &message);
-                    self.arrive(
-                        Arrival { at: arrives, from, to, payload: Payload::Down(message), on: None },
-                        out,
-                    );
+                    let at = radio.down(&self.air, at, &frame);
+                    self.arrive(Arrival { at, from, to, payload: Payload::Down(frame), on: None }, out);
                 }
             }
-            (To::Cells, Payload::System { barred }) => {
+            (To::Cells, Payload::System(said)) => {
                 let own = self.cells.iter_mut().filter(|cell| cell.spec.station == from.who);
-                own.for_each(|cell| cell.barred = barred);
+                own.for_each(|cell| cell.said.clone_from(&said));
+                // Whoever has heard nothing yet still listens.
+                for (device, since) in std::mem::take(&mut self.listening) {
+                    self.search(at.max(since), Port::new(Actor::ue(device), Iface::Uu), out);
+                }
             }
             (To::Serving | To::Cells, Payload::Bytes(_)) => {
                 return Err(NoRoute::NotRadio { from, what: "frame of octets" });
             }
-            (_, payload @ (Payload::Up(_) | Payload::Down(_) | Payload::System { .. })) => {
+            (_, payload @ (Payload::Up(_) | Payload::Down(_) | Payload::System(_) | Payload::Search)) => {
                 let what = match payload {
-                    Payload::Up(_) => "message of a UE",
-                    Payload::Down(_) => "message for a UE",
+                    Payload::Up(_) => "frame of a UE",
+                    Payload::Down(_) => "frame for a UE",
+                    Payload::Search => "search for a cell",
                     _ => "cell's system information",
                 };
                 return Err(NoRoute::NotRadio { from, what });
@@ -268,24 +289,38 @@ impl Topology {
         Ok(())
     }
 
-    fn uplink(&mut self, at: Instant, from: Port, message: Uplink, out: &mut Vec<Arrival>) {
-        let device = from.who.number;
-        if message == Uplink::ConnectionRequest {
-            let found = self.select_cell(device);
-            self.radios.entry(device).or_default().serving = found;
-        }
-        let Some(radio) = self.radios.get_mut(&device) else { return };
+    fn uplink(&mut self, at: Instant, from: Port, frame: Frame, out: &mut Vec<Arrival>) {
+        let Some(radio) = self.radios.get_mut(&from.who.number) else { return };
         let Some(station) = radio.serving else { return };
-        let arrives = radio.up(&self.air, at, &message);
+        let at = radio.up(&self.air, at, &frame);
         let to = Port::new(station, Iface::Uu);
-        self.arrive(Arrival { at: arrives, from, to, payload: Payload::Up(message), on: None }, out);
+        self.arrive(Arrival { at, from, to, payload: Payload::Up(frame), on: None }, out);
     }
 
-    /// Cell selection (TS 36.304 clause 5.2.3): the first cell that the device hears and that is not barred. Where all
-    /// are, it asks the first one, which tells it to wait.
-    fn select_cell(&self, device: u32) -> Option<Actor> {
-        let heard = || self.cells.iter().filter(|cell| cell.spec.devices.contains(&device));
-        heard().find(|cell| !cell.barred).or_else(|| heard().next()).map(|cell| cell.spec.station)
+    /// The device listens for a cell, and hears the system information of the one that it selects. Where there is none it
+    /// hears nothing.
+    fn search(&mut self, at: Instant, from: Port, out: &mut Vec<Arrival>) {
+        let device = from.who.number;
+        let Some(cell) = self.select_cell(device) else {
+            self.radios.entry(device).or_default().serving = None;
+            self.listening.insert(device, at);
+            return;
+        };
+        let (station, said) = (Port::new(cell.spec.station, Iface::Uu), cell.said.clone());
+        self.listening.remove(&device);
+        let at = self.radios.entry(device).or_default().select(&self.air, at, station.who);
+        for octets in said {
+            let payload = Payload::Down(Frame::new(Bearer::Bcch, octets));
+            self.arrive(Arrival { at, from: station, to: from, payload, on: None }, out);
+        }
+    }
+
+    /// Cell selection (TS 36.304 clause 5.2.3): the first cell that the device hears and that is not barred, else the first
+    /// one.
+    fn select_cell(&self, device: u32) -> Option<&Cell> {
+        let reaches = |cell: &&Cell| !cell.said.is_empty() && cell.spec.devices.contains(&device);
+        let heard = || self.cells.iter().filter(reaches);
+        heard().find(|cell| !cell.is_barred()).or_else(|| heard().next())
     }
 
     fn arrive(&mut self, arrival: Arrival, out: &mut Vec<Arrival>) {

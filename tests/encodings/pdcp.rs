@@ -39,9 +39,7 @@ fn wireshark_deciphers_and_verifies_every_pdu() {
     let keys = RadioKeys::derive(&Kenb::from_slice(&secret).unwrap(), 2, 2).unwrap();
     let mut frames = Vec::new();
     for (end, uplink) in [(End::Ue, true), (End::BaseStation, false)] {
-        let mut srb = Signalling::new(1, end);
-        srb.protect(keys.clone());
-        srb.cipher();
+        let mut srb = Signalling::secured(1, end, keys.clone());
         let mut drb = Data::new(1, end, SequenceSize::Twelve, keys.clone());
         // Beyond the end of the sequence of five bits.
         for _ in 0..40 {

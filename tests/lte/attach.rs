@@ -2,7 +2,7 @@
 
 use cellbed::corenet::{Epc, EpcInput, HssFault};
 use cellbed::kernel::{Duration, RngTree};
-use cellbed::ran::{EnbInput, UeInput, Uplink};
+use cellbed::ran::{EnbInput, UeInput};
 use cellbed::wire::nas::AlgorithmSet;
 
 use crate::bench::{Bench, SERVER, config, imsi, packet};
@@ -139,7 +139,8 @@ fn the_first_packet_of_a_device_is_not_lost() {
         let up = packet(ip, SERVER, b"SYN");
         if overtakes {
             // The signalling that puts its bearer up is still on the air.
-            bench.enb(1, EnbInput::Air { ue: 1, message: Uplink::Data(up.clone()) });
+            let frame = bench.intercept(1, up.clone());
+            bench.enb(1, EnbInput::Air { ue: 1, frame });
         } else {
             bench.ue(1, UeInput::SendIp(up.clone()));
         }

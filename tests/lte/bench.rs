@@ -11,7 +11,8 @@ use cellbed::crypto::aka::AlgorithmSet;
 use cellbed::event::Actor;
 use cellbed::id::{Iccid, Imsi, Plmn};
 use cellbed::kernel::{Duration, Instant, RngTree};
-use cellbed::ran::{AirModel, Enb, EnbConfig, EnbInput, Rat, UeConfig, UeInput};
+use cellbed::ran::{AirModel, Enb, EnbConfig, EnbInput, Frame, Rat, UeConfig, UeInput};
+use cellbed::wire::s1ap::{DownlinkNasTransport, Location, Pdu, UeIds, UplinkNasTransport};
 use cellbed::world::nodes::{CoreNode, EnbNode};
 use cellbed::world::topology::{CellSpec, LinkSpec, lte_links};
 use cellbed::world::{Fleet, Iface, Payload, Port, Sink, Topology, World, WorldError};
@@ -168,10 +169,11 @@ impl Bench {
         self.watch(|world, sink| world.step_until(end, sink));
     }
 
-    /// Lets happen what is due next.
+    /// Lets happen what is due next, where anything is.
     pub fn step(&mut self) {
-        let next = self.world.next_at().unwrap();
-        self.run_until(next);
+        if let Some(next) = self.world.next_at() {
+            self.run_until(next);
+        }
     }
 
     /// Switches `ue` on at `ms`.
@@ -243,6 +245,45 @@ impl Bench {
     /// When the next timer of UE `number` expires.
     pub fn deadline(&self, number: u32) -> Option<Instant> {
         self.ues[number as usize - 1].look(|node| node.ue.deadline())
+    }
+
+    /// Base station 1 has a NAS message from its MME for the UE of this connection, which hears it.
+    pub fn ue_hears(&mut self, ids: UeIds, nas: Vec<u8>) {
+        let pdu = DownlinkNasTransport { ids, nas }.build().unwrap().encode().unwrap();
+        self.enb(1, EnbInput::S1(&pdu));
+        let end = self.now() + Duration::from_millis(10);
+        self.run_until(end);
+    }
+
+    /// The MME has a NAS message from base station 1 of the UE of this connection.
+    pub fn mme_hears(&mut self, ids: UeIds, nas: Vec<u8>) {
+        let location = Some(Location { plmn: PLMN.parse().unwrap(), tac: TAC, enb: 1, cell: 1 });
+        let pdu = UplinkNasTransport { ids, nas, location }.build().unwrap().encode().unwrap();
+        self.core(EpcInput::S1 { enb: 1, bytes: &pdu });
+    }
+
+    /// The connection that S1 was last about.
+    pub fn last_connection(&self) -> Option<UeIds> {
+        self.bytes.iter().rev().find_map(|bytes| match Pdu::decode(bytes).ok()?.ids() {
+            (Some(mme), Some(enb)) => Some(UeIds { mme, enb }),
+            _ => None,
+        })
+    }
+
+    /// Has UE `number` send a packet, which does not arrive: the test has its frame.
+    pub fn intercept(&mut self, number: u32, packet: Vec<u8>) -> Frame {
+        let caught = Rc::new(RefCell::new(None));
+        let net = caught.clone();
+        self.world.topology().meddle(Some(Box::new(move |_, _, payload| match payload {
+            Payload::Up(frame) if frame.is_data() => {
+                *net.borrow_mut() = Some(frame.clone());
+                true
+            }
+            _ => false,
+        })));
+        self.ue(number, UeInput::SendIp(packet));
+        self.world.topology().meddle(None);
+        caught.take().unwrap()
     }
 
     // ---- ways ----

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cellbed::corenet::EpcInput;
-use cellbed::ran::{Downlink, ReleaseCause, UeInput};
+use cellbed::ran::UeInput;
 use cellbed::world::Iface;
 use cellbed::world::topology::{Cut, LinkSpec};
 
@@ -38,7 +38,7 @@ fn a_ue_that_moves_comes_back_through_the_other_cell() {
     assert_eq!(passes(&mut bench, 1, "out of reach"), (false, false));
     assert_eq!((bench.connections(1), bench.connections(2)), (1, 0));
     // The modem finds that it has lost its cell, and the device has something to send.
-    bench.ue(1, UeInput::Air(Downlink::Release { cause: ReleaseCause::Network }));
+    bench.ue(1, UeInput::RadioLinkFailure);
     bench.ue(1, UeInput::SendIp(packet(ip, SERVER, b"who is there?")));
     bench.run(20);
     assert_ne!(bench.ip_of(1), Some(ip));
@@ -61,7 +61,7 @@ fn a_ue_that_moves_while_it_attaches_is_attached_in_the_end() {
         bench.run(60);
         let ip = bench.ip_of(1).unwrap_or_else(|| panic!("moved at {ms} ms: {:#?}", bench.facts));
         // One that had its session before does not know yet that it has moved: its modem finds out now.
-        bench.ue(1, UeInput::Air(Downlink::Release { cause: ReleaseCause::Network }));
+        bench.ue(1, UeInput::RadioLinkFailure);
         bench.ue(1, UeInput::SendIp(packet(ip, SERVER, b"who is there?")));
         bench.run(90);
         assert_eq!(

@@ -2,10 +2,11 @@
 
 use cellbed::corenet::EpcInput;
 use cellbed::kernel::RngTree;
-use cellbed::ran::{Downlink, Enb, EnbConfig, EnbInput, EnbOutput, UeInput, Uplink};
+use cellbed::ran::{Enb, EnbConfig, EnbInput, UeInput};
 use cellbed::wire::nas::{Emm, EmmCause, Message};
 use cellbed::wire::s1ap::{ContextReleaseComplete, Kind, OverloadAction, OverloadStart, OverloadStop, UeIds};
 
+use crate::air;
 use crate::bench::{Bench, PLMN, TAC, at, config, imsi};
 use crate::raw::{Raw, attach_request, gummei, octets};
 
@@ -36,9 +37,9 @@ fn a_device_attaches_beside_those_who_claim_its_name() {
     let forged = octets(Emm::AttachRequest(attach_request(0)));
     for round in 0..40 {
         for ue in 100..110 {
-            bench.enb(1, EnbInput::Air { ue, message: Uplink::ConnectionRequest });
+            bench.enb(1, EnbInput::Air { ue, frame: air::request() });
             let nas = forged.clone();
-            bench.enb(1, EnbInput::Air { ue, message: Uplink::ConnectionSetupComplete { nas } });
+            bench.enb(1, EnbInput::Air { ue, frame: air::setup_complete(nas) });
         }
         if round == 5 {
             bench.ue(1, UeInput::PowerOn);
@@ -123,26 +124,25 @@ fn a_base_station_lets_nobody_in_while_the_mme_has_too_much_to_do() {
     give(&mut enb, EnbInput::S1Connected);
     let response = cellbed::wire::s1ap::S1SetupResponse { name: None, served: vec![gummei()], capacity: 1 };
     give(&mut enb, EnbInput::S1(&response.build().unwrap().encode().unwrap()));
-    let ask = EnbInput::Air { ue: 1, message: Uplink::ConnectionRequest };
-    let rejected = EnbOutput::Air { ue: 1, message: Downlink::ConnectionReject };
+    let ask = EnbInput::Air { ue: 1, frame: air::request() };
     let start = |action| OverloadStart { action }.build().unwrap().encode().unwrap();
     let stop = OverloadStop.build().unwrap().encode().unwrap();
-    assert!(!give(&mut enb, ask.clone()).contains(&rejected));
+    assert!(!give(&mut enb, ask.clone()).iter().any(air::rejects));
     for action in [OverloadAction::RejectSignalling, OverloadAction::RejectData] {
         give(&mut enb, EnbInput::S1(&start(action)));
-        // Connections are asked for to signal: an action against data alone leaves them.
+        // The connection is asked for to signal: an action against data alone leaves them.
         let expected = action == OverloadAction::RejectSignalling;
-        assert_eq!(give(&mut enb, ask.clone()).contains(&rejected), expected);
+        assert_eq!(give(&mut enb, ask.clone()).iter().any(air::rejects), expected);
     }
     give(&mut enb, EnbInput::S1(&start(OverloadAction::RejectSignalling)));
     give(&mut enb, EnbInput::S1(&stop));
-    assert!(!give(&mut enb, ask.clone()).contains(&rejected));
+    assert!(!give(&mut enb, ask.clone()).iter().any(air::rejects));
     // Nor does it outlast the association.
     give(&mut enb, EnbInput::S1(&start(OverloadAction::RejectSignalling)));
     give(&mut enb, EnbInput::S1Lost);
     give(&mut enb, EnbInput::S1Connected);
     give(&mut enb, EnbInput::S1(&response.build().unwrap().encode().unwrap()));
-    assert!(!give(&mut enb, ask).contains(&rejected));
+    assert!(!give(&mut enb, ask).iter().any(air::rejects));
 }
 
 #[test]
@@ -157,7 +157,13 @@ fn strangers_of_all_names_leave_a_registered_device_alone() {
         let nas = octets(Emm::AttachRequest(attach_request(1_000 + n)));
         let location =
             cellbed::wire::s1ap::Location { plmn: PLMN.parse().unwrap(), tac: TAC, enb: 2, cell: 1 };
-        let message = cellbed::wire::s1ap::InitialUeMessage { enb: n, nas, location: Some(location) };
+        let message = cellbed::wire::s1ap::InitialUeMessage {
+            enb: n,
+            nas,
+            location: Some(location),
+            cause: Default::default(),
+            s_tmsi: None,
+        };
         let bytes = message.build().unwrap().encode().unwrap();
         bench.core(EpcInput::S1 { enb: 2, bytes: &bytes });
     }

@@ -3,14 +3,15 @@
 use cellbed::crypto::milenage::{Amf, K, Milenage, Opc, Rand, Sqn};
 use cellbed::event::Actor;
 use cellbed::kernel::Duration;
+use cellbed::ran::UeInput;
 use cellbed::ran::ue::{FORGIVEN_MAX, T3247};
-use cellbed::ran::{Downlink, UeInput};
 use cellbed::wire::nas::{
     AlgorithmSet, AttachReject, Direction, Emm, EmmCause, Guti, Kasme, Message, NetworkCapability,
     ReplayedCapability, SecurityContext, SecurityHeader, SecurityModeCommand,
 };
 use cellbed::world::{Iface, Port};
 
+use crate::air;
 use crate::bench::{Bench, K as KEY, OPC, PLMN, SQN, config};
 use crate::log::Fact;
 
@@ -26,7 +27,7 @@ pub fn waiting() -> Bench {
 }
 
 fn plain(bench: &mut Bench, nas: &str) {
-    bench.ue(1, UeInput::Air(Downlink::Information { nas: hex::decode(nas).unwrap() }));
+    bench.ue(1, UeInput::Air(air::down(hex::decode(nas).unwrap())));
 }
 
 /// A network that has the keys of the card, whatever the MME of the bench does.
@@ -66,7 +67,7 @@ impl Network {
 
     fn send(&mut self, bench: &mut Bench, message: Emm, header: SecurityHeader) {
         let nas = self.nas.protect(&Message::Emm(message), header, Direction::Downlink).unwrap().octets;
-        bench.ue(1, UeInput::Air(Downlink::Information { nas }));
+        bench.ue(1, UeInput::Air(air::down(nas)));
     }
 
     /// What the UE has sent last, verified.
@@ -195,7 +196,7 @@ fn a_new_temporary_identity_is_taken_and_shown() {
     // Without protection it is nothing.
     let forged = Guti { tmsi: 0xc000_0001, ..guti };
     let nas = Message::Emm(Emm::GutiReallocationCommand { guti: Some(forged) }).encode().unwrap().octets;
-    bench.ue(1, UeInput::Air(Downlink::Information { nas }));
+    bench.ue(1, UeInput::Air(air::down(nas)));
     bench.run(60);
     assert!(bench.sent("Attach Request tmsi=c1234567") > 0, "{:?}", bench.facts);
     assert_eq!(bench.sent("tmsi=c0000001"), 0);

@@ -2,10 +2,11 @@
 
 use cellbed::corenet::EpcInput;
 use cellbed::kernel::Duration;
-use cellbed::ran::{Downlink, ReleaseCause, UeInput};
+use cellbed::ran::UeInput;
 use cellbed::wire::nas::{Emm, Guti, Identity, SecurityHeader};
 use oxirush_s1ap::{build_s1ap, s1ap::*};
 
+use crate::air;
 use crate::bench::{Bench, SERVER, config, packet};
 use crate::log::Fact;
 use crate::raw::{Phone, Raw, attach_request, octets};
@@ -115,9 +116,9 @@ fn a_detach_without_proof_leaves_everybody_where_they_are() {
     for switch_off in [false, true] {
         let identity = Identity::Imsi("001010000000001".into());
         let nas = octets(Emm::DetachRequest { switch_off, ksi: 7, identity });
-        bench.enb(1, cellbed::ran::EnbInput::Air { ue: 9, message: cellbed::ran::Uplink::ConnectionRequest });
-        let message = cellbed::ran::Uplink::ConnectionSetupComplete { nas };
-        bench.enb(1, cellbed::ran::EnbInput::Air { ue: 9, message });
+        bench.enb(1, cellbed::ran::EnbInput::Air { ue: 9, frame: air::request() });
+        let frame = air::setup_complete(nas);
+        bench.enb(1, cellbed::ran::EnbInput::Air { ue: 9, frame });
         let end = bench.now() + Duration::from_secs(20);
         bench.run_until(end);
     }
@@ -167,7 +168,7 @@ fn both_temporary_identities_hold_until_the_new_one_is_confirmed() {
 #[test]
 fn a_release_while_it_is_idle_changes_nothing() {
     let mut bench = idle(120);
-    bench.ue(1, UeInput::Air(Downlink::Release { cause: ReleaseCause::Network }));
+    bench.ue(1, UeInput::RadioLinkFailure);
     bench.run(600);
     assert!(bench.sent("ue1 < Tracking Area Update Accept") >= 3);
 }

@@ -6,6 +6,8 @@ use std::net::Ipv4Addr;
 
 use cellbed::corenet::{Attestation, SessionChange, SessionId};
 use cellbed::event::{Actor, Body, Event, Message, Role, StateChange};
+use cellbed::wire::rrc::Channel;
+use cellbed::wire::{Label, Proto};
 use oxirush_nas::nas_eps::{NasEpsMessage, Validate};
 use oxirush_s1ap::s1ap::S1AP_PDU;
 
@@ -60,6 +62,13 @@ impl Log {
     }
 
     fn message(&mut self, Message { from, to, label, bytes }: Message) {
+        if label.proto == Proto::Rrc {
+            // What a UE has heard may be somebody's forgery.
+            if from.role == Role::Ue {
+                check_rrc(&label, &bytes);
+            }
+            return;
+        }
         let name = &label.name;
         let fields: Vec<String> =
             label.fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -100,6 +109,12 @@ impl Log {
             }
         }
     }
+}
+
+/// RRC that is read is written again as it was.
+fn check_rrc(label: &Label, bytes: &[u8]) {
+    let channel = Channel::of(label).unwrap();
+    assert_eq!(channel.again(bytes).unwrap(), bytes, "{}", label.name);
 }
 
 fn check_s1ap(bytes: &[u8]) {

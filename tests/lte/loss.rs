@@ -1,8 +1,10 @@
 //! Messages that are lost: every procedure ends by its timers, and well.
 
-use cellbed::ran::{Downlink, UeInput};
+use cellbed::ran::UeInput;
+use cellbed::wire::rrc::DlDcch;
 use cellbed::world::Payload;
 
+use crate::air;
 use crate::bench::{Bench, config};
 use crate::log::Fact;
 
@@ -35,7 +37,7 @@ fn any_one_message_may_be_lost() {
 fn a_deaf_network_is_tried_five_times_and_then_rarely() {
     let mut bench = Bench::new(config(), 1);
     bench.run(1);
-    bench.lose_if(|_, _, frame| matches!(frame, Payload::Down(Downlink::Information { .. })));
+    bench.lose_if(|_, _, frame| matches!(air::for_ue(frame), Some(DlDcch::DlInformationTransfer(_))));
     bench.ue(1, UeInput::PowerOn);
     bench.run(5 * 25 + 100);
     let failures: Vec<_> = bench

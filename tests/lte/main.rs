@@ -1,5 +1,6 @@
 //! The LTE network end to end: UE, base station, core network and a small card on virtual time.
 
+mod air;
 mod attach;
 mod bench;
 mod card;

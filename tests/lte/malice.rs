@@ -1,10 +1,16 @@
 //! What nobody should send.
 
 use cellbed::corenet::EpcInput;
-use cellbed::ran::{Downlink, EnbInput, ReleaseCause, UeInput, Uplink};
+use cellbed::ran::{Bearer, EnbInput, Frame, UeInput};
+use cellbed::wire::s1ap::UeIds;
 use proptest::prelude::*;
 
+use crate::air;
 use crate::bench::{Bench, at, config};
+use crate::log::Fact;
+
+/// The connection of the first UE.
+const CONNECTION: UeIds = UeIds { mme: 1, enb: 1 };
 
 fn attached() -> Bench {
     let mut bench = Bench::new(config(), 1);
@@ -20,7 +26,7 @@ fn plain_messages_do_not_reach_a_secured_ue() {
     for nas in ["074408", "074501", "0754", "075501"] {
         let mut bench = attached();
         let before = bench.facts.len();
-        bench.ue(1, UeInput::Air(Downlink::Information { nas: hex::decode(nas).unwrap() }));
+        bench.ue_hears(CONNECTION, hex::decode(nas).unwrap());
         bench.run(20);
         let after = format!("{:?}", &bench.facts[before..]);
         assert!(after.contains("dropped=no integrity protection"), "{after}");
@@ -36,9 +42,9 @@ fn replayed_and_forged_messages_are_dropped() {
     assert!(!protected.is_empty());
     for mut nas in protected {
         let before = bench.facts.len();
-        bench.ue(1, UeInput::Air(Downlink::Information { nas: nas.clone() }));
+        bench.ue_hears(CONNECTION, nas.clone());
         nas[3] ^= 1;
-        bench.ue(1, UeInput::Air(Downlink::Information { nas }));
+        bench.ue_hears(CONNECTION, nas);
         assert!(
             bench.facts[before..].iter().all(|f| format!("{f:?}").contains("dropped=integrity check failed")),
             "{:?}",
@@ -52,10 +58,34 @@ fn plain_messages_do_not_reach_a_secured_mme() {
     let mut bench = attached();
     // DETACH REQUEST of the UE, switched off, with an IMSI.
     let nas = hex::decode("0745090809101010000000001f").unwrap_or_default();
-    bench.enb(1, EnbInput::Air { ue: 1, message: Uplink::Information { nas } });
+    bench.mme_hears(CONNECTION, nas);
     bench.run(20);
     assert_eq!(bench.contexts(), 1);
     assert!(format!("{:?}", bench.facts).contains("NAS message dropped"));
+}
+
+#[test]
+fn nothing_without_integrity_passes_a_secured_radio() {
+    for forged in
+        [air::up(vec![0x07, 0x45]), air::setup_complete(vec![0x07, 0x41]), air::security_mode_failure()]
+    {
+        let mut bench = attached();
+        let before = bench.facts.len();
+        bench.enb(1, EnbInput::Air { ue: 1, frame: forged.clone() });
+        bench.enb(1, EnbInput::Air { ue: 1, frame: Frame::new(Bearer::Srb2, forged.octets) });
+        bench.run(20);
+        let dropped = Fact::State("enb1.rrc message dropped".into());
+        assert_eq!(&bench.facts[before..], [dropped.clone(), dropped]);
+    }
+    for forged in [air::down(vec![0x07, 0x54]), air::security_mode_command()] {
+        let mut bench = attached();
+        let before = bench.facts.len();
+        bench.ue(1, UeInput::Air(forged.clone()));
+        bench.ue(1, UeInput::Air(Frame::new(Bearer::Srb2, forged.octets)));
+        bench.run(20);
+        let dropped = Fact::State("ue1.rrc message dropped".into());
+        assert_eq!(&bench.facts[before..], [dropped.clone(), dropped]);
+    }
 }
 
 #[test]
@@ -79,9 +109,9 @@ fn malformed_s1ap_is_answered_and_unknown_identifiers_too() {
 fn a_malformed_attach_is_rejected_as_such() {
     let mut bench = Bench::new(config(), 1);
     bench.run(1);
-    bench.enb(1, EnbInput::Air { ue: 1, message: Uplink::ConnectionRequest });
+    bench.enb(1, EnbInput::Air { ue: 1, frame: air::request() });
     let nas = hex::decode("0741010302983902e0e000").unwrap();
-    bench.enb(1, EnbInput::Air { ue: 1, message: Uplink::ConnectionSetupComplete { nas } });
+    bench.enb(1, EnbInput::Air { ue: 1, frame: air::setup_complete(nas) });
     bench.run(20);
     assert!(bench.bytes.iter().any(|bytes| bytes.windows(3).any(|w| w == [0x07, 0x44, 0x60])));
     assert_eq!((bench.contexts(), bench.connections(1)), (0, 0));
@@ -140,13 +170,18 @@ proptest! {
             bench.core(EpcInput::Sgi(&bytes));
             bench.enb(1, EnbInput::S1(&bytes));
             bench.enb(1, EnbInput::GtpU { from: [10, 53, 1, 2].into(), bytes: &bytes });
-            bench.ue(1, UeInput::Air(Downlink::Information { nas: bytes.clone() }));
-            bench.enb(1, EnbInput::Air { ue: 1, message: Uplink::Information { nas: bytes.clone() } });
-            bench.enb(1, EnbInput::Air { ue: 9, message: Uplink::ConnectionRequest });
-            bench.enb(1, EnbInput::Air { ue: 9, message: Uplink::ConnectionSetupComplete { nas: bytes.clone() } });
+            for bearer in [Bearer::Bcch, Bearer::Pcch, Bearer::Ccch, Bearer::Srb1, Bearer::Srb2, Bearer::Drb(1)] {
+                let frame = Frame::new(bearer, bytes.clone());
+                bench.ue(1, UeInput::Air(frame.clone()));
+                bench.enb(1, EnbInput::Air { ue: 1, frame });
+            }
+            bench.ue(1, UeInput::Air(air::down(bytes.clone())));
+            bench.enb(1, EnbInput::Air { ue: 1, frame: air::up(bytes.clone()) });
+            bench.enb(1, EnbInput::Air { ue: 9, frame: air::request() });
+            bench.enb(1, EnbInput::Air { ue: 9, frame: air::setup_complete(bytes.clone()) });
             bench.ue(1, UeInput::SendIp(bytes));
         }
-        bench.ue(1, UeInput::Air(Downlink::Release { cause: ReleaseCause::Network }));
+        bench.ue(1, UeInput::RadioLinkFailure);
         // A UE that is on already takes no notice.
         bench.power_on(1, POWER_ON_MS);
         bench.run(100);

@@ -76,16 +76,12 @@ impl UeNode {
     fn put(&self, now: Instant, output: UeOutput, out: &mut Vec<Output>) {
         let (ue, actor) = (self.number, Actor::ue(self.number));
         let fact = match output {
-            UeOutput::Air(message) => {
-                let (from, payload) = (Port::new(actor, Iface::Uu), Payload::Up(message));
-                return out.push(Output::Send {
-                    at: now,
-                    from,
-                    to: To::Serving,
-                    payload,
-                    label: None,
-                    session: None,
-                });
+            UeOutput::Air(frame) => return out.push(radio(now, actor, To::Serving, Payload::Up(frame))),
+            UeOutput::SelectCell => return out.push(radio(now, actor, To::Cells, Payload::Search)),
+            UeOutput::Rrc { to_network, station, label, bytes } => {
+                let (from, to) = if to_network { (actor, station) } else { (station, actor) };
+                let body = Body::Message(Message { from, to, label, bytes });
+                return out.push(Output::Tell { at: now, body, session: None });
             }
             UeOutput::Nas { to_network, label, bytes } => {
                 let (from, to) = if to_network { (actor, Actor::MME) } else { (Actor::MME, actor) };
@@ -111,12 +107,14 @@ impl UeNode {
     }
 }
 
+fn radio(at: Instant, actor: Actor, to: To, payload: Payload) -> Output {
+    Output::Send { at, from: Port::new(actor, Iface::Uu), to, payload, label: None, session: None }
+}
+
 impl Node for UeNode {
     fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) -> Result<(), WorldError> {
         match input {
-            Input::Frame { payload: Payload::Down(message), .. } => {
-                self.take(now, UeInput::Air(message), out)
-            }
+            Input::Frame { payload: Payload::Down(frame), .. } => self.take(now, UeInput::Air(frame), out),
             Input::Timer => self.take(now, UeInput::Timer, out),
             _ => Ok(()),
         }

@@ -60,7 +60,7 @@ impl Raw {
 
     pub fn initial_from(&mut self, tac: u16, enb: u32, id: u32, nas: Vec<u8>) {
         let location = Some(Location { plmn: PLMN.parse().unwrap(), tac, enb, cell: 1 });
-        let message = InitialUeMessage { enb: id, nas, location };
+        let message = InitialUeMessage { enb: id, nas, location, cause: Default::default(), s_tmsi: None };
         self.give(EpcInput::S1 { enb, bytes: &message.build().unwrap().encode().unwrap() });
     }
 

@@ -1,14 +1,15 @@
 //! What messages that nothing protects do to a UE that attaches, where they do not refuse it (see `forged`).
 
 use cellbed::kernel::{Duration, Instant};
-use cellbed::ran::{Downlink, UeInput};
+use cellbed::ran::UeInput;
 
+use crate::air;
 use crate::bench::Bench;
 use crate::forged::waiting;
 
 fn rejected(nas: &str) -> Bench {
     let mut bench = waiting();
-    bench.ue(1, UeInput::Air(Downlink::Information { nas: hex::decode(nas).unwrap() }));
+    bench.ue(1, UeInput::Air(air::down(hex::decode(nas).unwrap())));
     bench
 }
 
@@ -47,7 +48,7 @@ fn three_wrong_challenges_are_enough() {
     let mut bench = waiting();
     let challenge = hex::decode(format!("075200{}10{}", "23".repeat(16), "80".repeat(16))).unwrap();
     for _ in 0..3 {
-        bench.ue(1, UeInput::Air(Downlink::Information { nas: challenge.clone() }));
+        bench.ue(1, UeInput::Air(air::down(challenge.clone())));
     }
     assert_eq!(bench.sent("ue1 > Authentication Failure cause=20"), 3);
     assert_eq!(bench.failure(1), Some(("mac-failure", true)));

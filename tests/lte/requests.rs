@@ -129,7 +129,9 @@ fn a_message_without_tracking_area_is_an_error_and_one_of_a_foreign_area_is_sent
     let mut raw = Raw::new(config(), 1);
     let nas = octets(Emm::AttachRequest(attach_request(0)));
     let location = Some(Location { plmn: crate::bench::PLMN.parse().unwrap(), tac: TAC, enb: 1, cell: 1 });
-    let whole = InitialUeMessage { enb: 1, nas: nas.clone(), location }.build().unwrap().encode().unwrap();
+    let cause = cellbed::wire::rrc::connection::EstablishmentCause::MoSignalling;
+    let whole = InitialUeMessage { enb: 1, nas: nas.clone(), location, cause, s_tmsi: None };
+    let whole = whole.build().unwrap().encode().unwrap();
     // The TAI, element 67 with criticality reject, becomes an element that nobody knows and may ignore.
     let at = whole.windows(3).position(|window| window == [0x00, 0x43, 0x00]).unwrap();
     let mut without = whole.clone();

@@ -2,12 +2,13 @@
 
 use cellbed::corenet::EpcInput;
 use cellbed::event::Actor;
-use cellbed::ran::{Downlink, EnbInput, ReleaseCause, UeInput, Uplink};
+use cellbed::ran::{EnbInput, UeInput};
 use cellbed::wire::gtpu;
+use cellbed::wire::rrc::{DlDcch, UlDcch};
 use cellbed::wire::s1ap::{ContextSetupRequest, Pdu};
-use cellbed::world::Payload;
 use oxirush_s1ap::{build_s1ap, build_s1ap_ie, s1ap::*};
 
+use crate::air;
 use crate::bench::{Bench, SERVER, config, packet};
 use crate::log::Fact;
 
@@ -70,7 +71,7 @@ fn a_reset_by_the_base_station_leaves_registrations_idle() {
 fn a_lost_radio_connection_leaves_the_registration_idle() {
     let mut bench = attached(1);
     let ip = bench.ip_of(1).unwrap();
-    bench.ue(1, UeInput::Air(Downlink::Release { cause: ReleaseCause::Network }));
+    bench.ue(1, UeInput::RadioLinkFailure);
     // The device wants to send: it attaches again, its base station reports the old connection lost.
     bench.ue(1, UeInput::SendIp(packet(ip, SERVER, b"hello")));
     bench.run(20);
@@ -128,26 +129,29 @@ fn erabs_are_released_by_number() {
 fn a_ue_without_the_key_fails_the_context_setup() {
     let mut bench = Bench::new(config(), 1);
     bench.run(1);
-    // The UE's answer is lost and a failure comes instead.
-    bench.lose_if(|_, _, frame| matches!(frame, Payload::Up(Uplink::SecurityModeComplete)));
+    // The UE's answer is lost and a failure comes instead. The UE, which has secured its radio, does not hear that it is over.
+    bench.lose_if(|_, _, frame| matches!(air::of_ue(frame), Some(UlDcch::SecurityModeComplete(_))));
     bench.ue(1, UeInput::PowerOn);
     bench.run(2);
-    bench.enb(1, EnbInput::Air { ue: 1, message: Uplink::SecurityModeFailure });
+    bench.enb(1, EnbInput::Air { ue: 1, frame: air::security_mode_failure() });
     bench.run(3);
     assert_eq!(bench.sent("enb1 > InitialContextSetupFailure"), 1);
-    assert_eq!(bench.failure(1), Some(("lower-layer-failure", true)));
     assert!(bench.facts.iter().any(|fact| matches!(fact, Fact::SessionDown(_))));
-    assert_eq!(bench.contexts(), 0);
+    assert_eq!((bench.contexts(), bench.failure(1)), (0, None));
+    bench.lose_if(|_, _, _| false);
+    bench.run(30);
+    assert_eq!(bench.failure(1), Some(("timeout-t3410", true)));
+    assert_eq!(bench.contexts(), 1);
 }
 
 #[test]
 fn a_wrong_integrity_code_fails_the_security_mode() {
     let mut bench = Bench::new(config(), 1);
     bench.run(1);
-    bench.lose_if(|_, _, frame| matches!(frame, Payload::Down(Downlink::SecurityMode { .. })));
+    bench.lose_if(|_, _, frame| matches!(air::for_ue(frame), Some(DlDcch::SecurityModeCommand(_))));
     bench.ue(1, UeInput::PowerOn);
     bench.run(2);
-    bench.ue(1, UeInput::Air(Downlink::SecurityMode { eia: 2, eea: 2, mac_i: [0; 4] }));
+    bench.ue(1, UeInput::Air(air::security_mode_command()));
     bench.run(3);
     assert_eq!(bench.sent("enb1 > InitialContextSetupFailure"), 1);
 }
@@ -156,11 +160,11 @@ fn a_wrong_integrity_code_fails_the_security_mode() {
 fn a_forged_resynchronisation_ends_in_a_reject() {
     let mut bench = Bench::new(config(), 1);
     bench.run(1);
-    bench.lose_if(|_, _, frame| matches!(frame, Payload::Up(Uplink::Information { .. })));
+    bench.lose_if(|_, _, frame| matches!(air::of_ue(frame), Some(UlDcch::UlInformationTransfer(_))));
     bench.ue(1, UeInput::PowerOn);
     bench.run(2);
     let nas = hex::decode(format!("075c15300e{}", "00".repeat(14))).unwrap();
-    bench.enb(1, EnbInput::Air { ue: 1, message: Uplink::Information { nas } });
+    bench.enb(1, EnbInput::Air { ue: 1, frame: air::up(nas) });
     bench.run(3);
     assert_eq!(bench.sent("result=AUTHENTICATION_DATA_UNAVAILABLE"), 1);
     assert_eq!(bench.failure(1), Some(("authentication-reject", false)));
@@ -174,9 +178,9 @@ fn service_requests_and_updates_are_told_to_attach() {
     {
         let mut bench = Bench::new(config(), 0);
         bench.run(1);
-        bench.enb(1, EnbInput::Air { ue: 3, message: Uplink::ConnectionRequest });
+        bench.enb(1, EnbInput::Air { ue: 3, frame: air::request() });
         let nas = hex::decode(nas).unwrap();
-        bench.enb(1, EnbInput::Air { ue: 3, message: Uplink::ConnectionSetupComplete { nas } });
+        bench.enb(1, EnbInput::Air { ue: 3, frame: air::setup_complete(nas) });
         bench.run(20);
         let expected = hex::decode(name).unwrap();
         assert!(bench.bytes.iter().any(|bytes| bytes.windows(3).any(|w| w == expected)), "{:?}", bench.facts);

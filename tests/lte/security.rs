@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use cellbed::ran::{Downlink, EnbInput, EnbOutput, ReleaseCause, UeInput, Uplink};
+use cellbed::ran::{Bearer, EnbInput, EnbOutput, UeInput};
 use cellbed::wire::nas::{Emm, Identity, Message, SecurityHeader};
+use cellbed::wire::rrc::UlDcch;
 use cellbed::wire::s1ap::{ContextSetupRequest, Kind, Pdu};
 use cellbed::world::Payload;
 
+use crate::air;
 use crate::bench::{Bench, SERVER, config, imsi, packet};
 use crate::log::{EEA0, Fact};
 use crate::raw::{Phone, Raw, attach_request, gummei, octets};
@@ -24,7 +26,7 @@ fn a_connection_that_is_secured_stays_so() {
     bench.run(5);
     let (one, two) = (bench.ip_of(1).unwrap(), bench.ip_of(2).unwrap());
     // UE 1 loses its connection and comes back.
-    bench.ue(1, UeInput::Air(Downlink::Release { cause: ReleaseCause::Network }));
+    bench.ue(1, UeInput::RadioLinkFailure);
     bench.ue(1, UeInput::SendIp(packet(one, SERVER, b"again")));
     let mut plain: Vec<Vec<u8>> = vec![detach_of(0), detach_of(1)];
     plain.push(octets(Emm::AttachRequest(attach_request(1))));
@@ -37,7 +39,10 @@ fn a_connection_that_is_secured_stays_so() {
             continue;
         }
         let nas = plain[round % plain.len()].clone();
-        bench.enb(1, EnbInput::Air { ue: 1, message: Uplink::Information { nas } });
+        bench.enb(1, EnbInput::Air { ue: 1, frame: air::up(nas.clone()) });
+        if let Some(connection) = bench.last_connection() {
+            bench.mme_hears(connection, nas);
+        }
     }
     bench.run(60);
     let again = bench.ip_of(1).unwrap();
@@ -134,7 +139,7 @@ fn the_context_of_a_subscriber_that_detached_is_kept_for_a_while() {
 
 /// A UE that has detached and whose next ATTACH REQUEST does not arrive: a test has it instead.
 fn intercepted(mut bench: Bench, input: UeInput) -> (Bench, Vec<u8>) {
-    bench.lose_if(|_, _, frame| matches!(frame, Payload::Up(Uplink::ConnectionSetupComplete { .. })));
+    bench.lose_if(|_, _, frame| matches!(air::of_ue(frame), Some(UlDcch::RrcConnectionSetupComplete(_))));
     bench.ue(1, input);
     let end = bench.now() + cellbed::kernel::Duration::from_secs(1);
     bench.run_until(end);
@@ -144,7 +149,7 @@ fn intercepted(mut bench: Bench, input: UeInput) -> (Bench, Vec<u8>) {
 }
 
 fn arrives(bench: &mut Bench, nas: Vec<u8>) {
-    bench.enb(1, EnbInput::Air { ue: 1, message: Uplink::ConnectionSetupComplete { nas } });
+    bench.enb(1, EnbInput::Air { ue: 1, frame: air::setup_complete(nas) });
     let end = bench.now() + cellbed::kernel::Duration::from_secs(5);
     bench.run_until(end);
 }
@@ -174,8 +179,8 @@ fn a_request_of_before_proves_nothing() {
     let (mut bench, nas) = intercepted(bench, UeInput::Attach);
     arrives(&mut bench, nas.clone());
     let ip = bench.ip_of(1).unwrap();
-    bench.enb(1, EnbInput::Air { ue: 9, message: Uplink::ConnectionRequest });
-    bench.enb(1, EnbInput::Air { ue: 9, message: Uplink::ConnectionSetupComplete { nas } });
+    bench.enb(1, EnbInput::Air { ue: 9, frame: air::request() });
+    bench.enb(1, EnbInput::Air { ue: 9, frame: air::setup_complete(nas) });
     bench.run(120);
     assert!(bench.attestation(ip).is_some());
     assert_eq!((bench.contexts(), bench.connections(1)), (1, 1));
@@ -219,7 +224,7 @@ fn every_context_setup_has_a_key_of_its_own() {
     bench.ue(1, UeInput::Attach);
     bench.run(15);
     let ip = bench.ip_of(1).unwrap();
-    bench.ue(1, UeInput::Air(Downlink::Release { cause: ReleaseCause::Network }));
+    bench.ue(1, UeInput::RadioLinkFailure);
     bench.ue(1, UeInput::SendIp(packet(ip, SERVER, b"again")));
     bench.run(20);
     let keys: Vec<[u8; 32]> = bench
@@ -235,10 +240,8 @@ fn every_context_setup_has_a_key_of_its_own() {
 fn an_accept_that_is_not_answered_is_sent_again_alone() {
     let mut bench = Bench::new(config(), 1);
     bench.run(1);
-    // ATTACH COMPLETE is the only message with this header.
-    bench.lose_if(
-        |_, _, frame| matches!(frame, Payload::Up(Uplink::Information { nas }) if nas.first() == Some(&0x27)),
-    );
+    // ATTACH COMPLETE is the only message on this bearer.
+    bench.lose_if(|_, _, frame| matches!(frame, Payload::Up(frame) if frame.bearer == Bearer::Srb2));
     bench.ue(1, UeInput::PowerOn);
     bench.run(1 + 20);
     assert_eq!(bench.sent("mme > InitialContextSetupRequest"), 1);
@@ -253,7 +256,10 @@ fn an_accept_that_is_not_answered_is_sent_again_alone() {
 fn a_context_setup_without_an_answer_ends_the_connection_and_not_the_registration() {
     let mut bench = Bench::new(config(), 1);
     bench.run(1);
-    bench.lose_if(|_, _, frame| matches!(frame, Payload::Down(Downlink::SecurityMode { .. })));
+    // RRCConnectionReconfigurationComplete is the first ciphered message of the UE.
+    bench.lose_if(|_, _, payload| {
+        matches!(payload, Payload::Up(frame) if frame.bearer == Bearer::Srb1) && air::of_ue(payload).is_none()
+    });
     bench.ue(1, UeInput::PowerOn);
     bench.run(30);
     let ip = bench.ip_of(1).unwrap();
@@ -288,17 +294,13 @@ fn security_of_the_radio_begins_once_in_a_connection() {
     let response = cellbed::wire::s1ap::S1SetupResponse { name: None, served: vec![gummei()], capacity: 1 };
     let response = response.build().unwrap().encode().unwrap();
     enb.handle(at, EnbInput::S1(&response), &mut out).unwrap();
-    enb.handle(at, EnbInput::Air { ue: 1, message: Uplink::ConnectionRequest }, &mut out).unwrap();
+    enb.handle(at, EnbInput::Air { ue: 1, frame: air::request() }, &mut out).unwrap();
     let nas = vec![0x07, 0x41];
-    enb.handle(at, EnbInput::Air { ue: 1, message: Uplink::ConnectionSetupComplete { nas } }, &mut out)
-        .unwrap();
+    enb.handle(at, EnbInput::Air { ue: 1, frame: air::setup_complete(nas) }, &mut out).unwrap();
     out.clear();
     for expected in [1, 1, 1] {
         enb.handle(at, EnbInput::S1(&setup), &mut out).unwrap();
-        let begun = out
-            .iter()
-            .filter(|one| matches!(one, EnbOutput::Air { message: Downlink::SecurityMode { .. }, .. }))
-            .count();
+        let begun = out.iter().filter(|one| air::begins_security(one)).count();
         assert_eq!(begun, expected);
     }
     let failure = out.iter().find_map(|one| match one {

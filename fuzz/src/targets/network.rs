@@ -9,7 +9,10 @@ use cellbed::card::{CardSlot, Personalisation, SharedDiary, SimProfile, Uicc};
 use cellbed::corenet::{AddressPool, Epc, EpcConfig, EpcInput, EpcOutput, HssFault, Policy, Subscriber};
 use cellbed::event::Actor;
 use cellbed::kernel::{Duration, Instant, RngTree};
-use cellbed::ran::{Downlink, Enb, EnbConfig, EnbInput, EnbOutput, Ue, UeConfig, UeInput, UeOutput, Uplink};
+use cellbed::ran::{Bearer, Enb, EnbConfig, EnbInput, EnbOutput, Frame, Ue, UeConfig, UeInput, UeOutput};
+use cellbed::wire::rrc::connection::{RrcConnectionRequest, RrcConnectionSetupComplete};
+use cellbed::wire::rrc::security::{DedicatedInfo, UlInformationTransfer};
+use cellbed::wire::rrc::{Octets, UlCcch, UlDcch};
 
 use super::frames::frames;
 
@@ -26,7 +29,7 @@ pub const KINDS: [&str; 7] = ["s1ap", "initial-nas", "nas", "gtp-u", "gtp-u-enb"
 enum Job {
     Core(Vec<u8>, u32),
     Station(Vec<u8>),
-    Air(u32, Downlink),
+    Air(u32, Frame),
     Tunnel(Vec<u8>),
     TunnelDown(Vec<u8>),
 }
@@ -38,6 +41,8 @@ struct Net {
     ue: Ue,
     jobs: VecDeque<Job>,
     ip: Option<Ipv4Addr>,
+    /// The system information of the cell.
+    system: Vec<Vec<u8>>,
     /// IP packets that reached the service network.
     reached: Vec<Vec<u8>>,
 }
@@ -75,6 +80,7 @@ impl Net {
             ),
             jobs: VecDeque::new(),
             ip: None,
+            system: Vec::new(),
             reached: Vec::new(),
         };
         net.core(EpcInput::S1Connected { enb: 1 });
@@ -107,7 +113,8 @@ impl Net {
         for output in out {
             match output {
                 EnbOutput::S1 { bytes, .. } => self.jobs.push_back(Job::Core(bytes, 1)),
-                EnbOutput::Air { ue, message } => self.jobs.push_back(Job::Air(ue, message)),
+                EnbOutput::Air { ue, frame } => self.jobs.push_back(Job::Air(ue, frame)),
+                EnbOutput::System { messages } => self.system = messages,
                 EnbOutput::GtpU { bytes, to, .. } if to == Actor::GATEWAY.transport_address() => {
                     self.jobs.push_back(Job::Tunnel(bytes));
                 }
@@ -121,7 +128,11 @@ impl Net {
         self.ue.handle(self.now, input, &mut out).expect("the device goes on");
         for output in out {
             match output {
-                UeOutput::Air(message) => self.station(EnbInput::Air { ue: 1, message }),
+                UeOutput::Air(frame) => self.station(EnbInput::Air { ue: 1, frame }),
+                UeOutput::SelectCell => {
+                    let heard = self.system.iter().map(|octets| Frame::new(Bearer::Bcch, octets.clone()));
+                    self.jobs.extend(heard.map(|frame| Job::Air(1, frame)));
+                }
                 UeOutput::Attached { ip, .. } => self.ip = Some(ip),
                 UeOutput::Detached => self.ip = None,
                 _ => {}
@@ -137,7 +148,7 @@ impl Net {
             match job {
                 Job::Core(bytes, enb) => self.core(EpcInput::S1 { enb, bytes: &bytes }),
                 Job::Station(bytes) => self.station(EnbInput::S1(&bytes)),
-                Job::Air(1, message) => self.device(UeInput::Air(message)),
+                Job::Air(1, frame) => self.device(UeInput::Air(frame)),
                 Job::Air(..) => {}
                 Job::Tunnel(bytes) => self.core(EpcInput::GtpU { from, bytes: &bytes }),
                 Job::TunnelDown(bytes) => {
@@ -185,6 +196,12 @@ impl Net {
     }
 }
 
+/// An RRC message of a UE without security.
+fn srb1(message: impl Into<UlDcch>) -> Frame {
+    let octets = message.into().encode().unwrap_or_default();
+    Frame::new(Bearer::Srb1, [&[0][..], &octets, &[0; 4]].concat())
+}
+
 /// An empty UDP datagram in an IPv4 packet.
 fn udp(from: Ipv4Addr, to: Ipv4Addr) -> Vec<u8> {
     let mut packet = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0];
@@ -199,14 +216,23 @@ pub fn run(bytes: &[u8]) {
     let mut net = Net::new();
     assert!(net.serves(), "the device is served before anybody comes");
     for (kind, message) in frames(bytes).take(MESSAGES_MAX) {
-        let air = |message| EnbInput::Air { ue: 9, message };
+        let air = |frame| EnbInput::Air { ue: 9, frame };
         match KINDS[usize::from(kind) % KINDS.len()] {
             "s1ap" => net.core(EpcInput::S1 { enb: 2, bytes: message }),
             "initial-nas" => {
-                net.station(air(Uplink::ConnectionRequest));
-                net.station(air(Uplink::ConnectionSetupComplete { nas: message.to_vec() }));
+                let request = UlCcch::from(RrcConnectionRequest::default()).encode().unwrap_or_default();
+                net.station(air(Frame::new(Bearer::Ccch, request)));
+                let nas = Octets(message.to_vec());
+                net.station(air(srb1(RrcConnectionSetupComplete { nas, ..Default::default() })));
             }
-            "nas" => net.station(air(Uplink::Information { nas: message.to_vec() })),
+            "nas" => {
+                let info = DedicatedInfo::Nas(Octets(message.to_vec()));
+                net.station(air(srb1(UlInformationTransfer { info, later: Default::default() })));
+                // The same as anything else on the radio.
+                for bearer in [Bearer::Ccch, Bearer::Srb1, Bearer::Srb2, Bearer::Drb(1)] {
+                    net.station(air(Frame::new(bearer, message.to_vec())));
+                }
+            }
             "gtp-u" => net.core(EpcInput::GtpU { from: STRANGER, bytes: message }),
             "gtp-u-enb" => net.station(EnbInput::GtpU { from: STRANGER, bytes: message }),
             "sgi" => net.core(EpcInput::Sgi(message)),

@@ -11,9 +11,7 @@ pub fn run(octets: &[u8]) {
     if let Ok(message) = plain.receive(octets) {
         assert_eq!(Signalling::look(octets), Some(&message[..]));
     }
-    let mut secured = Signalling::new(1, End::Ue);
-    secured.protect(keys.clone());
-    secured.cipher();
+    let mut secured = Signalling::secured(1, End::Ue, keys.clone());
     let before = secured.send(b"message").ok();
     let _ = secured.receive(octets);
     assert_ne!(secured.send(b"message").ok(), before);

@@ -22,6 +22,7 @@ use crate::wire::nas::{
     AlgorithmSet, AttachRequest, AttachType, Emm, Esm, EsmMessage, Guti, Identity, Message,
     NetworkCapability, PdnType,
 };
+use crate::wire::rrc::connection::EstablishmentCause;
 use crate::wire::s1ap::{InitialUeMessage, Location, S1SetupRequest, label_of};
 use crate::world::setup::{StationSetup, TAC};
 use crate::world::{Iface, Outbound, Payload, Port, To, World, WorldError};
@@ -250,6 +251,7 @@ impl Strangers {
         let location = Location { plmn: Plmn::test(), tac: TAC, enb: STATION, cell: 1 };
         // The eNB UE S1AP ID has 24 bits.
         let enb = u32::try_from(self.sent & 0x00ff_ffff).unwrap_or(0);
-        InitialUeMessage { enb, nas, location: Some(location) }.build()?.encode()
+        let (location, cause) = (Some(location), EstablishmentCause::MoSignalling);
+        InitialUeMessage { enb, nas, location, cause, s_tmsi: None }.build()?.encode()
     }
 }

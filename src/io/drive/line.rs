@@ -1,4 +1,4 @@
-//! What a world and a node in another process say to each other: lines of JSON, version 1.
+//! What a world and a node in another process say to each other: lines of JSON, version 2.
 //!
 //! The node begins with `join`, the world answers `welcome` or `refused`. Then the world tells of associations and
 //! both send frames. Octets are hex, ports are called as in `enb1.s1-mme`.
@@ -6,11 +6,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::Actor;
-use crate::ran::{Downlink, Uplink};
+use crate::ran::Frame;
 use crate::world::{Payload, Port, To};
 
 /// The version of what is said.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// The longest line, in bytes: an IP packet or S1AP PDU of 64 kB in hex, with room for what is around it.
 pub const LINE_MAX: usize = 256 << 10;
 
@@ -53,18 +53,24 @@ pub enum Line {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Carried {
     Bytes(#[serde(with = "hex")] Vec<u8>),
-    Up(Uplink),
-    Down(Downlink),
-    System { barred: bool },
+    Up(Frame),
+    Down(Frame),
+    System(Vec<Octets>),
+    Search,
 }
+
+/// Octets as hex.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Octets(#[serde(with = "hex")] pub Vec<u8>);
 
 impl From<Payload> for Carried {
     fn from(payload: Payload) -> Self {
         match payload {
             Payload::Bytes(bytes) => Self::Bytes(bytes),
-            Payload::Up(message) => Self::Up(message),
-            Payload::Down(message) => Self::Down(message),
-            Payload::System { barred } => Self::System { barred },
+            Payload::Up(frame) => Self::Up(frame),
+            Payload::Down(frame) => Self::Down(frame),
+            Payload::System(messages) => Self::System(messages.into_iter().map(Octets).collect()),
+            Payload::Search => Self::Search,
         }
     }
 }
@@ -73,9 +79,10 @@ impl From<Carried> for Payload {
     fn from(carried: Carried) -> Self {
         match carried {
             Carried::Bytes(bytes) => Self::Bytes(bytes),
-            Carried::Up(message) => Self::Up(message),
-            Carried::Down(message) => Self::Down(message),
-            Carried::System { barred } => Self::System { barred },
+            Carried::Up(frame) => Self::Up(frame),
+            Carried::Down(frame) => Self::Down(frame),
+            Carried::System(messages) => Self::System(messages.into_iter().map(|Octets(m)| m).collect()),
+            Carried::Search => Self::Search,
         }
     }
 }
@@ -188,6 +195,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ran::Bearer;
     use crate::world::Iface;
 
     fn samples() -> Vec<Line> {
@@ -197,13 +205,12 @@ mod tests {
         vec![
             Line::Join { actor: "enb1".into(), version: VERSION },
             Line::Linked { own: "enb1.s1-mme".into(), peer: "mme.s1-mme".into() },
-            Line::frame(from, To::Cells, Payload::System { barred: true }),
+            Line::frame(from, To::Cells, Payload::System(vec![vec![0x40, 0x48], vec![]])),
             Line::frame(from, To::Address([10, 53, 1, 2].into()), Payload::Bytes(vec![0, 0xff])),
-            Line::frame(from, To::Serving, Payload::Up(Uplink::ConnectionSetupComplete { nas: vec![7] })),
-            down(Downlink::SecurityMode { eia: 2, eea: 0, mac_i: [1, 2, 3, 4] }),
-            down(Downlink::Reconfiguration { bearer: Some(true), nas: Some(vec![7, 8]) }),
-            down(Downlink::Reconfiguration { bearer: None, nas: None }),
-            down(Downlink::ConnectionSetup { plmn: "00101".parse().unwrap(), tac: 1 }),
+            Line::frame(from, To::Serving, Payload::Up(Frame::new(Bearer::Ccch, vec![7]))),
+            Line::frame(from, To::Cells, Payload::Search),
+            down(Frame::new(Bearer::Srb1, vec![1, 2, 3, 4])),
+            down(Frame::new(Bearer::Drb(1), vec![])),
         ]
     }
 
@@ -240,7 +247,7 @@ mod tests {
             r#"{"frame":{"from":"a","to":"b","payload":{"bytes":"0"}}}"#,
         ] {
             let error = Line::parse(text.as_bytes()).unwrap_err().to_string();
-            assert!(error.starts_with("the line is not one of version 1: "), "{error}");
+            assert!(error.starts_with("the line is not one of version 2: "), "{error}");
         }
         let mut endless = Lines::default();
         endless.push(&vec![b' '; LINE_MAX + 1]);

@@ -76,6 +76,8 @@ fn used_for(name: &str) -> Option<Use> {
         // TCP, transaction identities of ESM, ends of tunnels; and which packets are lost.
         "serial" | "ca-serial" | "challenge" | "random" | "rand" | "m-tmsi" | "tcp" | "pti" | "loss"
         | "teid" => Use::Public,
+        // Who a UE says that it is before the network knows it.
+        _ if branches.ends_with("/rrc/identity") => Use::Public,
         "rogue" if branches.starts_with("esim/") => Use::KeysAmongOthers,
         _ => return None,
     })

@@ -1,8 +1,8 @@
 //! What the base station does with each S1AP message of the MME (TS 36.413 clause 8).
 
-use super::{Bearer, Context, Enb, EnbOutput, S1State, Stage};
+use super::{Bearer, Context, Enb, EnbOutput, S1State};
 use crate::kernel::{Duration, Instant};
-use crate::ran::{Downlink, RanError, ReleaseCause};
+use crate::ran::RanError;
 use crate::wire::gtpu::FarEnd;
 use crate::wire::s1ap::{
     Cause, Connection, ContextReleaseCommand, ContextReleaseComplete, ContextSetupFailure,
@@ -29,10 +29,7 @@ impl Enb {
             return self.send_s1("ErrorIndication", error.build(), out);
         };
         match pdu.kind() {
-            Kind::S1SetupResponse => {
-                self.set_up_done(out);
-                Ok(())
-            }
+            Kind::S1SetupResponse => self.set_up_done(out),
             Kind::S1SetupFailure => {
                 self.set_up_refused(now, S1SetupFailure::read(&pdu), out);
                 Ok(())
@@ -57,10 +54,7 @@ impl Enb {
                 Ok(reset) => self.reset(reset, out),
                 Err(_) => self.not_understood(&pdu, out),
             },
-            Kind::ErrorIndication => {
-                self.error_indicated(&ErrorIndication::read(&pdu), out);
-                Ok(())
-            }
+            Kind::ErrorIndication => self.error_indicated(&ErrorIndication::read(&pdu), out),
             Kind::OverloadStart => match OverloadStart::read(&pdu) {
                 Ok(OverloadStart { action }) => {
                     self.overload(action == OverloadAction::RejectSignalling, out);
@@ -116,13 +110,14 @@ impl Enb {
         self.send_s1("ErrorIndication", ErrorIndication::unknown_ue(ids.mme, ids.enb, cause).build(), out)
     }
 
-    fn set_up_done(&mut self, out: &mut Vec<EnbOutput>) {
-        if self.s1 == S1State::SettingUp {
-            self.s1 = S1State::Ready;
-            self.setup_at = None;
-            Self::note("s1", "READY", out);
-            out.push(EnbOutput::Access { barred: false });
+    fn set_up_done(&mut self, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
+        if self.s1 != S1State::SettingUp {
+            return Ok(());
         }
+        self.s1 = S1State::Ready;
+        self.setup_at = None;
+        Self::note("s1", "READY", out);
+        self.broadcast(false, out)
     }
 
     fn set_up_refused(&mut self, now: Instant, refusal: S1SetupFailure, out: &mut Vec<EnbOutput>) {
@@ -144,11 +139,10 @@ impl Enb {
         DownlinkNasTransport { ids, nas }: DownlinkNasTransport,
         out: &mut Vec<EnbOutput>,
     ) -> Result<(), RanError> {
-        let Some(ue) = self.adopt(ids) else { return self.unknown_ids(ids, out) };
-        if let Some(ue) = ue {
-            out.push(EnbOutput::Air { ue, message: Downlink::Information { nas } });
+        match self.adopt(ids) {
+            Some(_) => self.transfer(ids.enb, nas, out),
+            None => self.unknown_ids(ids, out),
         }
-        Ok(())
     }
 
     /// The device of a context, where the two identifiers name one. The first message of the MME gives it the
@@ -170,9 +164,9 @@ impl Enb {
     ) -> Result<(), RanError> {
         let enb_id = setup.ids.enb;
         let Some(ue) = self.adopt(setup.ids) else { return self.unknown_ids(setup.ids, out) };
-        let Some(ue) = ue else {
+        if ue.is_none() {
             return self.fail_context_setup(enb_id, Cause::RADIO_CONNECTION_LOST, out);
-        };
+        }
         // Security of the radio begins once in a connection (TS 36.331 clause 5.3.1.2): beginning again would send other
         // messages under the same key and COUNT 0. What is there stays.
         if self.contexts.get(&enb_id).is_some_and(|context| context.secured) {
@@ -181,21 +175,17 @@ impl Enb {
         let Some(gateway) = setup.tunnel.address.ipv4() else {
             return self.fail_context_setup(enb_id, Cause::TRANSPORT_UNAVAILABLE, out);
         };
-        let Some((eia, eea)) = self.choose(setup.capabilities) else {
+        let Some(algorithms) = self.choose(setup.capabilities) else {
             return self.fail_context_setup(enb_id, Cause::ALGORITHMS_NOT_SUPPORTED, out);
         };
-        let Some(mac_i) = setup.kenb.security_mode_mac(eia, eea) else { return Ok(()) };
         self.drop_bearer(enb_id);
         let teid = self.tunnels.open(enb_id);
         self.tunnels.connect(teid, FarEnd { address: gateway, teid: setup.tunnel.teid });
         if let Some(context) = self.contexts.get_mut(&enb_id) {
-            context.secured = true;
-            context.nas = setup.nas;
+            context.nas = setup.nas.clone();
             context.bearer = Some(Bearer { erab: setup.erab, teid });
-            context.stage = Stage::Securing;
         }
-        out.push(EnbOutput::Air { ue, message: Downlink::SecurityMode { eia, eea, mac_i } });
-        Ok(())
+        self.secure(enb_id, &setup, algorithms, out)
     }
 
     /// The best algorithms that the UE supports too.
@@ -251,7 +241,7 @@ impl Enb {
         if command.enb.is_none_or(|id| !self.contexts.contains_key(&id)) {
             return self.unknown_ids(ids, out);
         }
-        self.release(ids.enb, ReleaseCause::Network, out);
+        self.release(ids.enb, out)?;
         self.send_s1("UEContextReleaseComplete", ContextReleaseComplete { ids }.build(), out)
     }
 
@@ -260,17 +250,16 @@ impl Enb {
         ErabReleaseCommand { ids, erabs, nas, .. }: ErabReleaseCommand,
         out: &mut Vec<EnbOutput>,
     ) -> Result<(), RanError> {
-        let Some(ue) = self.adopt(ids) else { return self.unknown_ids(ids, out) };
+        if self.adopt(ids).is_none() {
+            return self.unknown_ids(ids, out);
+        }
         let held = self.contexts.get(&ids.enb).and_then(|context| context.bearer).map(|bearer| bearer.erab);
         let (released, unknown): (Vec<u64>, Vec<u64>) =
             erabs.into_iter().partition(|erab| Some(*erab) == held);
-        let bearer = (!released.is_empty()).then_some(false);
-        if bearer.is_some() {
+        if !released.is_empty() {
             self.drop_bearer(ids.enb);
         }
-        if let Some(ue) = ue {
-            out.push(EnbOutput::Air { ue, message: Downlink::Reconfiguration { bearer, nas } });
-        }
+        self.reconfigure(ids.enb, !released.is_empty(), nas, out)?;
         let response = ErabReleaseResponse { ids, released, unknown };
         self.send_s1("E-RABReleaseResponse", response.build(), out)
     }
@@ -280,9 +269,7 @@ impl Enb {
             Some(named) => named.iter().filter_map(|connection| self.connection_of(*connection)).collect(),
             None => self.contexts.keys().copied().collect(),
         };
-        for id in ids {
-            self.release(id, ReleaseCause::Network, out);
-        }
+        ids.into_iter().try_for_each(|id| self.release(id, out))?;
         let acknowledge = ResetAcknowledge { connections: reset.connections.unwrap_or_default() };
         self.send_s1("ResetAcknowledge", acknowledge.build(), out)
     }
@@ -306,14 +293,15 @@ impl Enb {
     }
 
     /// The MME does not know a UE that this base station serves: its connection leads nowhere.
-    fn error_indicated(&mut self, error: &ErrorIndication, out: &mut Vec<EnbOutput>) {
+    fn error_indicated(&mut self, error: &ErrorIndication, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
         let unknown = [Cause::UNKNOWN_MME_UE_ID, Cause::UNKNOWN_PAIR];
         if let (Some(enb), Some(cause)) = (error.enb, &error.cause)
             && unknown.contains(cause)
             // An error about another pair of identifiers is none of this connection.
             && let Some(enb_id) = self.connection_of(Connection { mme: error.mme, enb: Some(enb) })
         {
-            self.release(enb_id, ReleaseCause::Network, out);
+            return self.release(enb_id, out);
         }
+        Ok(())
     }
 }

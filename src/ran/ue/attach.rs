@@ -3,12 +3,13 @@
 use super::refusals::{Refused, T3346};
 use super::{ATTACH_ATTEMPTS, BARRED, Emm, NO_KEY, Rrc, Substate, T3402, T3410, T3411, Timer, Ue, UeOutput};
 use crate::kernel::{Duration, Instant};
-use crate::ran::{RanError, Uplink};
+use crate::ran::RanError;
 use crate::wire::Reason;
 use crate::wire::nas::{
     AttachAccept, AttachReject, AttachRequest, Emm as Mobility, EmmCause, Esm, EsmCause, EsmProcedure,
     Message,
 };
+use crate::wire::rrc::connection::EstablishmentCause;
 
 impl Ue {
     pub(super) fn start_attach(&mut self, now: Instant, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
@@ -22,12 +23,9 @@ impl Ue {
         self.enter_with(Emm::RegisteredInitiated, fields, out);
         if self.rrc == Rrc::Connected {
             let nas = self.protect_initial(&request, out)?;
-            out.push(UeOutput::Air(Uplink::Information { nas }));
-        } else {
-            self.pending = Some(request);
-            self.rrc = Rrc::Connecting;
-            out.push(UeOutput::Air(Uplink::ConnectionRequest));
+            return self.transfer(nas, out);
         }
+        self.connect(request, EstablishmentCause::MoSignalling, out);
         Ok(())
     }
 

@@ -59,7 +59,7 @@ impl Ue {
         }
         match self.with_card(out, |card| usim::authenticate(card, &rand, &autn))? {
             Outcome::Success { res, ck, ik, .. } => {
-                let Some(serving) = self.plmn else { return Ok(()) };
+                let Some(serving) = self.radio.cell().map(|cell| cell.plmn) else { return Ok(()) };
                 let kasme = Kasme::derive(&ck, &ik, serving, &autn).map_err(|e| fault("KASME", &e))?;
                 self.nas.authenticated(ksi, kasme);
                 self.authentication.failures = 0;

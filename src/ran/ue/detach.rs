@@ -2,9 +2,10 @@
 
 use super::{Emm, NO_KEY, Rrc, Substate, T3421, Timer, Ue, UeOutput};
 use crate::kernel::Instant;
-use crate::ran::{RanError, Uplink};
+use crate::ran::RanError;
 use crate::wire::Reason;
 use crate::wire::nas::{Emm as Mobility, Message, NetworkDetach};
+use crate::wire::rrc::connection::EstablishmentCause;
 
 /// How often T3421 may expire before the UE detaches without an answer.
 const ATTEMPTS: u8 = 5;
@@ -37,9 +38,7 @@ impl Ue {
             return self.send(&request, out);
         }
         // The request is the first message of a connection of its own.
-        self.pending = Some(request);
-        self.rrc = Rrc::Connecting;
-        out.push(UeOutput::Air(Uplink::ConnectionRequest));
+        self.connect(request, EstablishmentCause::MoSignalling, out);
         Ok(())
     }
 

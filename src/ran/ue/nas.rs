@@ -3,7 +3,7 @@
 
 use super::{Ue, UeOutput, fault};
 use crate::kernel::Instant;
-use crate::ran::{RanError, Uplink};
+use crate::ran::RanError;
 use crate::wire::Reason;
 use crate::wire::nas::{
     Count, Direction, Emm, EmmCause, Encoded, Error, Identity, IdentityKind, Kasme, Message, SecurityContext,
@@ -95,8 +95,7 @@ impl Ue {
         };
         let Encoded { octets: nas, label } = encoded.map_err(|e| fault("NAS message", &e))?;
         out.push(UeOutput::Nas { to_network: true, label, bytes: nas.clone() });
-        out.push(UeOutput::Air(Uplink::Information { nas }));
-        Ok(())
+        self.transfer(nas, out)
     }
 
     pub(super) fn receive_nas(

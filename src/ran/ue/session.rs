@@ -16,8 +16,6 @@ pub(super) struct Session {
     bearer: Option<Bearer>,
     /// The ESM part of the ATTACH COMPLETE, in case the network asks for it again.
     pub(super) complete: Option<EsmMessage>,
-    /// Whether the data radio bearer stands.
-    pub(super) radio_bearer: bool,
     /// Attach again once the connection is released.
     pub(super) reattach: bool,
 }
@@ -33,13 +31,12 @@ struct Bearer {
 
 impl Session {
     pub(super) fn new(first_pti: u8) -> Self {
-        Self { pti: first_pti, bearer: None, complete: None, radio_bearer: false, reattach: false }
+        Self { pti: first_pti, bearer: None, complete: None, reattach: false }
     }
 
     pub(super) fn clear(&mut self) {
         self.bearer = None;
         self.complete = None;
-        self.radio_bearer = false;
     }
 
     /// PDN CONNECTIVITY REQUEST under the next transaction identity. An access point name travels ciphered

@@ -4,9 +4,10 @@
 use super::refusals::Refused;
 use super::{ATTACH_ATTEMPTS, Emm, NO_KEY, Rrc, Substate, T3402, T3411, T3430, Timer, Ue, UeOutput};
 use crate::kernel::{Duration, Instant};
-use crate::ran::{RanError, Uplink};
+use crate::ran::RanError;
 use crate::wire::Reason;
 use crate::wire::nas::{Emm as Mobility, EmmCause, Guti, Message, TrackingAreaUpdateRequest};
+use crate::wire::rrc::connection::EstablishmentCause;
 
 impl Ue {
     /// T3412 as the network has told it; zero: no periodic update.
@@ -33,9 +34,11 @@ impl Ue {
         self.timers.insert(Timer::T3430, now + T3430);
         let fields = vec![("T3430", format!("{}s", T3430.as_secs()))];
         self.enter_with(Emm::UpdatingInitiated, fields, out);
-        self.pending = Some(Message::Emm(Mobility::TrackingAreaUpdateRequest(request)));
-        self.rrc = Rrc::Connecting;
-        out.push(UeOutput::Air(Uplink::ConnectionRequest));
+        self.connect(
+            Message::Emm(Mobility::TrackingAreaUpdateRequest(request)),
+            EstablishmentCause::MoSignalling,
+            out,
+        );
         Ok(())
     }
 

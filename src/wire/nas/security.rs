@@ -4,8 +4,8 @@
 use oxirush_nas::nas_eps::{
     CipheringAlgorithm, IntegrityAlgorithm, NasCount, NasEpsSecurityHeaderType, NasError, NasSecurityContext,
 };
-use oxirush_security::nas_eps::{KAsme, KEnb, compute_hash_mme, derive_kasme, derive_kenb, derive_krrc_int};
-use oxirush_security::{Autn, Bearer, nia_mac};
+use oxirush_security::Autn;
+use oxirush_security::nas_eps::{KAsme, KEnb, compute_hash_mme, derive_kasme, derive_kenb};
 
 use super::identity::codec_plmn;
 use super::{Direction, Encoded, Error, Message, label, malformed};
@@ -87,17 +87,6 @@ impl Kenb {
     /// The 32 octets.
     pub fn octets(&self) -> &[u8; 32] {
         self.0.as_octets()
-    }
-
-    /// The MAC-I of an RRC SecurityModeCommand that selects EIA`eia` and EEA`eea` (TS 33.401 clause 7.4); `None` for
-    /// a reserved algorithm. It is the first downlink PDCP PDU under these keys, so COUNT is 0.
-    pub fn security_mode_mac(&self, eia: u8, eea: u8) -> Option<[u8; 4]> {
-        /// SRB1 is radio bearer 0 of the integrity algorithm (TS 36.323: identity minus 1).
-        const SRB1: Bearer = Bearer::ZERO;
-        let algorithm = oxirush_security::IntegrityAlgorithm::try_from(eia).ok()?;
-        let key = derive_krrc_int(&self.0, algorithm);
-        let downlink = oxirush_security::Direction::Downlink;
-        Some(nia_mac(&key, 0, SRB1, downlink, &[eia, eea], algorithm).to_be_bytes())
     }
 }
 
@@ -229,11 +218,8 @@ mod tests {
     }
 
     #[test]
-    fn the_two_ends_agree_on_the_integrity_code_of_rrc() {
+    fn a_key_has_32_octets_and_is_not_shown() {
         let kenb = Kenb::from_slice(&[5; 32]).unwrap();
-        assert_eq!(kenb.security_mode_mac(2, 2), Kenb::from_slice(&[5; 32]).unwrap().security_mode_mac(2, 2));
-        assert_ne!(kenb.security_mode_mac(2, 2), kenb.security_mode_mac(2, 1));
-        assert_eq!(kenb.security_mode_mac(9, 0), None);
         assert_eq!(Kenb::from_slice(&[5; 31]), None);
         assert!(!format!("{kenb:?}").contains("5, 5"));
     }

@@ -38,14 +38,30 @@ macro_rules! channels {
             }
         }
 
-        /// The label of what may be a message of `channel`.
+        /// The label of what may be a message of `channel`, which it names.
         pub fn label_of(channel: Channel, octets: &[u8]) -> Label {
             let label = match channel {
                 $(Channel::$channel => $channel::decode(octets).map(|message| message.label()),)*
             };
-            label.unwrap_or_else(|error| named("Malformed Message").with("why", error))
+            channel.named_in(label.unwrap_or_else(|error| named("Malformed Message").with("why", error)))
         }
     };
+}
+
+/// The field of a label that says on which channel a message was.
+const FIELD: &str = "channel";
+
+impl Channel {
+    /// The same label with this channel.
+    pub fn named_in(self, label: Label) -> Label {
+        label.with(FIELD, self.name())
+    }
+
+    /// The channel that a label names.
+    pub fn of(label: &Label) -> Option<Self> {
+        let (_, name) = label.fields.iter().find(|(field, _)| *field == FIELD)?;
+        Self::ALL.iter().copied().find(|channel| channel.name() == name)
+    }
 }
 
 channels! {

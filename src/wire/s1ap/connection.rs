@@ -1,8 +1,9 @@
 //! The messages that carry NAS messages (TS 36.413 clauses 8.6 and 9.1.7).
 
-use oxirush_s1ap::{build_s1ap, extract_s1ap_ies, ie, s1ap::*};
+use oxirush_s1ap::{build_s1ap, build_s1ap_ie, extract_s1ap_ies, ie, s1ap::*};
 
 use super::{Error, Location, Pdu, UeIds};
+use crate::wire::rrc::connection::EstablishmentCause;
 
 /// INITIAL UE MESSAGE (clause 9.1.7.1). A UE that has something to say asks for a signalling connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,23 +14,30 @@ pub struct InitialUeMessage {
     pub nas: Vec<u8>,
     /// `None` where the digits of its network are none.
     pub location: Option<Location>,
+    /// What the UE asked for the connection for (clause 9.2.1.3a).
+    pub cause: EstablishmentCause,
+    /// The S-TMSI that the UE asked with, as MME code and M-TMSI (clause 9.2.3.6).
+    pub s_tmsi: Option<(u8, u32)>,
 }
 
 impl InitialUeMessage {
     /// Fails without a location.
     pub fn build(&self) -> Result<Pdu<'static>, Error> {
         let location = whereabouts(self.location.as_ref())?;
-        let pdu = build_s1ap!(
-            InitiatingMessage,
-            initialUEMessage,
-            InitialUEMessage,
-            eNB_UE_S1AP_ID(self.enb),
-            NAS_PDU(self.nas.clone()),
-            TAI(location.tai()),
-            EUTRAN_CGI(location.cgi()?),
-            RRC_Establishment_Cause(RRCEstablishmentCause::mo_Signalling),
-        );
-        Ok(Pdu(pdu?))
+        let cause = establishment_cause(self.cause);
+        let mut ies = vec![
+            build_s1ap_ie!(InitialUEMessage, eNB_UE_S1AP_ID(self.enb))?,
+            build_s1ap_ie!(InitialUEMessage, NAS_PDU(self.nas.clone()))?,
+            build_s1ap_ie!(InitialUEMessage, TAI(location.tai()))?,
+            build_s1ap_ie!(InitialUEMessage, EUTRAN_CGI(location.cgi()?))?,
+            build_s1ap_ie!(InitialUEMessage, RRC_Establishment_Cause(cause))?,
+        ];
+        if let Some((code, tmsi)) = self.s_tmsi {
+            let s_tmsi = STMSI::new(MMECode([code]), MTMSI(tmsi.to_be_bytes()), None);
+            ies.push(build_s1ap_ie!(InitialUEMessage, S_TMSI(s_tmsi))?);
+        }
+        let message = InitialUEMessage::new(ProtocolIEContainer(ies));
+        Ok(Pdu(S1AP_PDU::of_message(&message, Criticality::ignore)?))
     }
 
     /// Reads the message. Fails where an identifier, the NAS-PDU or the TAI, which have the criticality reject, is missing
@@ -43,8 +51,37 @@ impl InitialUeMessage {
         extract_s1ap_ies!(pdu, InitialUEMessage,
             req enb: u32 = eNB_UE_S1AP_ID(id),
             req nas: Vec<u8> = NAS_PDU(nas) => nas.0.to_vec(),
+            lax cause: EstablishmentCause = RRC_Establishment_Cause(cause) => read_cause(cause),
+            lax s_tmsi: (u8, u32) = S_TMSI(id) => (id.mmec.0[0], u32::from_be_bytes(id.m_tmsi.0)),
         );
-        Ok(Self { enb, nas, location })
+        Ok(Self { enb, nas, location, cause: cause.unwrap_or(EstablishmentCause::MoSignalling), s_tmsi })
+    }
+}
+
+/// RRC Establishment Cause (clause 9.2.1.3a) of what the UE has said (TS 36.331 clause 6.2.2).
+fn establishment_cause(cause: EstablishmentCause) -> RRCEstablishmentCause {
+    use EstablishmentCause as C;
+    match cause {
+        C::Emergency => RRCEstablishmentCause::emergency,
+        C::HighPriorityAccess => RRCEstablishmentCause::highPriorityAccess,
+        C::MtAccess => RRCEstablishmentCause::mt_Access,
+        C::MoSignalling | C::Spare1 => RRCEstablishmentCause::mo_Signalling,
+        C::MoData => RRCEstablishmentCause::mo_Data,
+        C::DelayTolerantAccess => RRCEstablishmentCause::delay_TolerantAccess,
+        C::MoVoiceCall => RRCEstablishmentCause::mo_VoiceCall,
+    }
+}
+
+fn read_cause(cause: RRCEstablishmentCause) -> EstablishmentCause {
+    use EstablishmentCause as C;
+    match cause {
+        RRCEstablishmentCause::emergency => C::Emergency,
+        RRCEstablishmentCause::highPriorityAccess => C::HighPriorityAccess,
+        RRCEstablishmentCause::mt_Access => C::MtAccess,
+        RRCEstablishmentCause::mo_Data | RRCEstablishmentCause::mo_ExceptionData => C::MoData,
+        RRCEstablishmentCause::delay_TolerantAccess => C::DelayTolerantAccess,
+        RRCEstablishmentCause::mo_VoiceCall => C::MoVoiceCall,
+        _ => C::MoSignalling,
     }
 }
 
@@ -139,12 +176,16 @@ mod tests {
         let ids = UeIds { mme: u32::MAX, enb: 0x00ff_ffff };
         let location = Location { plmn: "310-410".parse().unwrap(), tac: 0x1234, enb: 0xf_ffff, cell: 1 };
 
-        let initial = InitialUeMessage { enb: 7, nas: nas.clone(), location: Some(location) };
-        let octets = sent(initial.build(), Kind::InitialUeMessage);
-        assert_eq!(InitialUeMessage::read(&Pdu::decode(&octets).unwrap()).unwrap(), initial);
+        let (location, cause) = (Some(location), EstablishmentCause::MtAccess);
+        for s_tmsi in [None, Some((0xfe, 0xc000_0001))] {
+            let initial = InitialUeMessage { enb: 7, nas: nas.clone(), location, cause, s_tmsi };
+            let octets = sent(initial.build(), Kind::InitialUeMessage);
+            assert_eq!(InitialUeMessage::read(&Pdu::decode(&octets).unwrap()).unwrap(), initial);
+        }
+        let initial = InitialUeMessage { enb: 7, nas: nas.clone(), location, cause, s_tmsi: None };
         assert!(InitialUeMessage { location: None, ..initial }.build().is_err());
 
-        let uplink = UplinkNasTransport { ids, nas: nas.clone(), location: Some(location) };
+        let uplink = UplinkNasTransport { ids, nas: nas.clone(), location };
         let octets = sent(uplink.build(), Kind::UplinkNasTransport);
         assert_eq!(UplinkNasTransport::read(&Pdu::decode(&octets).unwrap()).unwrap(), uplink);
 

@@ -81,14 +81,8 @@ impl DeviceNode {
         let mut outputs = std::mem::take(&mut self.scratch);
         for output in outputs.drain(..) {
             match output {
-                DeviceOutput::Air(message) => out.push(Output::Send {
-                    at,
-                    from: Port::new(Actor::ue(self.number), Iface::Uu),
-                    to: To::Serving,
-                    payload: Payload::Up(message),
-                    label: None,
-                    session: None,
-                }),
+                DeviceOutput::Air(frame) => out.push(self.radio(at, To::Serving, Payload::Up(frame))),
+                DeviceOutput::SelectCell => out.push(self.radio(at, To::Cells, Payload::Search)),
                 DeviceOutput::Event(body) => out.push(Output::Tell { at, body, session: None }),
                 DeviceOutput::Subscriber(imsi) => {
                     let (key, session) = (SessionKey::Subscriber(imsi), SessionKey::Device(self.number));
@@ -114,6 +108,12 @@ impl DeviceNode {
             self.busy_until = at;
             out.push(Output::Resume { at });
         }
+    }
+
+    /// What the device does on its radio.
+    fn radio(&self, at: Instant, to: To, payload: Payload) -> Output {
+        let from = Port::new(Actor::ue(self.number), Iface::Uu);
+        Output::Send { at, from, to, payload, label: None, session: None }
     }
 
     /// A card exchange that begins at `at`; returns when the card is through.
@@ -145,8 +145,8 @@ impl Node for DeviceNode {
     fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) -> Result<(), WorldError> {
         match input {
             Input::Start => self.inbox.push_back(DeviceInput::PowerOn),
-            Input::Frame { at: Iface::Uu, payload: Payload::Down(message), .. } => {
-                self.inbox.push_back(DeviceInput::Air(message));
+            Input::Frame { at: Iface::Uu, payload: Payload::Down(frame), .. } => {
+                self.inbox.push_back(DeviceInput::Air(frame));
             }
             Input::Timer => self.inbox.push_back(DeviceInput::Timer),
             Input::Told(Told::Met) => self.inbox.push_back(DeviceInput::GoOn),

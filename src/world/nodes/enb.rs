@@ -52,11 +52,11 @@ impl EnbNode {
                 Output::frame(now, port(Iface::S1U), To::Address(to), bytes, label)
                     .about(ue.map(SessionKey::Device))
             }
-            EnbOutput::Air { ue, message } => Output::Send {
+            EnbOutput::Air { ue, frame } => Output::Send {
                 at: now,
                 from: port(Iface::Uu),
                 to: To::Port(Port::new(Actor::ue(ue), Iface::Uu)),
-                payload: Payload::Down(message),
+                payload: Payload::Down(frame),
                 label: None,
                 session: None,
             },
@@ -64,11 +64,11 @@ impl EnbNode {
                 let change = StateChange { actor: self.actor, machine, change, fields };
                 Output::Tell { at: now, body: Body::State(change), session: None }
             }
-            EnbOutput::Access { barred } => Output::Send {
+            EnbOutput::System { messages } => Output::Send {
                 at: now,
                 from: port(Iface::Uu),
                 to: To::Cells,
-                payload: Payload::System { barred },
+                payload: Payload::System(messages),
                 label: None,
                 session: None,
             },
@@ -91,8 +91,8 @@ impl Node for EnbNode {
                 bytes = datagram;
                 EnbInput::GtpU { from: from.who.transport_address(), bytes: &bytes }
             }
-            Input::Frame { at: Iface::Uu, from, payload: Payload::Up(message) } => {
-                EnbInput::Air { ue: from.who.number, message }
+            Input::Frame { at: Iface::Uu, from, payload: Payload::Up(frame) } => {
+                EnbInput::Air { ue: from.who.number, frame }
             }
             Input::Timer => EnbInput::Timer,
             // Being switched on changes nothing until the MME is there; nothing else comes its way.

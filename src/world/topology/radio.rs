@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::event::Actor;
 use crate::kernel::Instant;
-use crate::ran::{AirModel, Downlink, Lane, Uplink};
+use crate::ran::{AirModel, Bearer, Frame, Lane};
 
 /// The radio link of one device.
 #[derive(Debug, Default)]
@@ -18,26 +18,28 @@ pub(super) struct Radio {
 }
 
 impl Radio {
-    /// When `message`, sent at `at`, reaches the base station.
-    pub fn up(&mut self, air: &AirModel, at: Instant, message: &Uplink) -> Instant {
-        let (occupied, delay) = match message {
-            Uplink::Data(packet) => (air.serialise_up(packet.len()), air.data),
-            Uplink::ConnectionRequest if self.camped == self.serving => {
-                (Duration::ZERO, air.connection_setup)
-            }
-            Uplink::ConnectionRequest => {
-                self.camped = self.serving;
-                (Duration::ZERO, air.cell_search + air.connection_setup)
-            }
+    /// The device listens for `cell`, from `at` on. Returns when it has heard its system information.
+    pub fn select(&mut self, air: &AirModel, at: Instant, cell: Actor) -> Instant {
+        let is_known = self.camped == Some(cell);
+        (self.serving, self.camped) = (Some(cell), Some(cell));
+        let delay = if is_known { Duration::ZERO } else { air.cell_search };
+        self.downlink.send(at, Duration::ZERO, delay)
+    }
+
+    /// When `frame`, sent at `at`, reaches the base station.
+    pub fn up(&mut self, air: &AirModel, at: Instant, frame: &Frame) -> Instant {
+        let (occupied, delay) = match frame.bearer {
+            Bearer::Drb(_) => (air.serialise_up(frame.octets.len()), air.data),
+            Bearer::Ccch => (Duration::ZERO, air.connection_setup),
             _ => (Duration::ZERO, air.signalling),
         };
         self.uplink.send(at, occupied, delay)
     }
 
-    /// When `message`, sent at `at`, reaches the device.
-    pub fn down(&mut self, air: &AirModel, at: Instant, message: &Downlink) -> Instant {
-        let (occupied, delay) = match message {
-            Downlink::Data(packet) => (air.serialise_down(packet.len()), air.data),
+    /// When `frame`, sent at `at`, reaches the device.
+    pub fn down(&mut self, air: &AirModel, at: Instant, frame: &Frame) -> Instant {
+        let (occupied, delay) = match frame.bearer {
+            Bearer::Drb(_) => (air.serialise_down(frame.octets.len()), air.data),
             _ => (Duration::ZERO, air.signalling),
         };
         self.downlink.send(at, occupied, delay)

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ran::{Downlink, Rat, ReleaseCause};
+use crate::ran::Rat;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -29,6 +29,26 @@ fn send(topology: &mut Topology, ms: u64, from: Port, to: To, payload: Payload) 
     let mut out = Vec::new();
     topology.carry(at(ms), from, to, payload, &mut out).unwrap();
     out
+}
+
+fn frame() -> Frame {
+    Frame::new(Bearer::Srb1, vec![0; 8])
+}
+
+/// Base station `number` says whether its cell is barred.
+fn says(topology: &mut Topology, ms: u64, number: u32, barred: bool) {
+    let cell = Heard { plmn: "001-01".parse().unwrap(), tac: 7, station: Actor::enb(number), barred };
+    let said = Payload::System(cell.system_information(0).unwrap());
+    assert!(send(topology, ms, enb(number, Iface::Uu), To::Cells, said).is_empty());
+}
+
+/// The cell that a device selects, where a frame of it arrives then.
+fn select(topology: &mut Topology, ms: u64, ue: Port) -> Vec<Port> {
+    let heard = send(topology, ms, ue, To::Cells, Payload::Search);
+    let to: Vec<Port> =
+        send(topology, ms, ue, To::Serving, Payload::Up(frame())).iter().map(|one| one.to).collect();
+    assert!(heard.iter().all(|one| [one.from] == to[..] && one.to == ue));
+    to
 }
 
 fn octets(length: usize) -> Payload {
@@ -67,7 +87,7 @@ fn what_has_no_way_is_a_fault_that_says_so() {
     // The MME has an address, but not on this interface.
     let mme_address = To::Address(Actor::MME.transport_address());
     carry(Port::new(Actor::GATEWAY, Iface::S1U), mme_address, octets(1));
-    let to_device = Payload::Down(Downlink::Release { cause: ReleaseCause::Network });
+    let to_device = Payload::Down(frame());
     carry(mme(), To::Address(Actor::enb(1).transport_address()), to_device);
     carry(Port::new(Actor::ue(1), Iface::Uu), To::Serving, octets(1));
 }
@@ -126,21 +146,20 @@ fn a_cut_association_takes_with_it_what_was_under_way() {
 fn a_device_takes_the_first_cell_that_is_not_barred_and_hears_no_other() {
     let mut topology = topology([]);
     let ue = |n| Port::new(Actor::ue(n), Iface::Uu);
-    let connect = |topology: &mut Topology, n, ms| -> Vec<Port> {
-        let request = Payload::Up(Uplink::ConnectionRequest);
-        send(topology, ms, ue(n), To::Serving, request).iter().map(|frame| frame.to).collect()
-    };
-    let release = || Payload::Down(Downlink::Release { cause: ReleaseCause::S1Lost });
+    let connect = |topology: &mut Topology, n, ms| select(topology, ms, ue(n));
+    says(&mut topology, 0, 1, false);
+    says(&mut topology, 0, 2, false);
+    let release = || Payload::Down(frame());
     assert_eq!(connect(&mut topology, 1, 0), [enb(1, Iface::Uu)]);
     assert_eq!(connect(&mut topology, 11, 0), [enb(2, Iface::Uu)], "it does not hear the first");
     assert!(connect(&mut topology, 21, 0).is_empty(), "it hears none");
     assert_eq!(send(&mut topology, 1, enb(1, Iface::Uu), To::Port(ue(1)), release()).len(), 1);
     assert!(send(&mut topology, 1, enb(2, Iface::Uu), To::Port(ue(1)), release()).is_empty());
 
-    send(&mut topology, 2, enb(1, Iface::Uu), To::Cells, Payload::System { barred: true });
+    says(&mut topology, 2, 1, true);
     assert_eq!(connect(&mut topology, 1, 3), [enb(2, Iface::Uu)]);
     assert!(send(&mut topology, 4, enb(1, Iface::Uu), To::Port(ue(1)), release()).is_empty());
-    send(&mut topology, 5, enb(2, Iface::Uu), To::Cells, Payload::System { barred: true });
+    says(&mut topology, 5, 2, true);
     assert_eq!(connect(&mut topology, 1, 6), [enb(1, Iface::Uu)], "where all are barred, the first says so");
     topology.leave(1);
     assert!(send(&mut topology, 7, enb(1, Iface::Uu), To::Port(ue(1)), release()).is_empty());
@@ -150,25 +169,39 @@ fn a_device_takes_the_first_cell_that_is_not_barred_and_hears_no_other() {
 fn a_device_that_leaves_a_cell_is_served_there_no_more() {
     let mut topology = topology([]);
     let [ue, stayed] = [1, 2].map(|n| Port::new(Actor::ue(n), Iface::Uu));
-    let up = |message| Payload::Up(message);
+    says(&mut topology, 0, 1, false);
+    says(&mut topology, 0, 2, false);
     let arrives_at = |frames: Vec<Arrival>| -> Vec<Port> { frames.iter().map(|frame| frame.to).collect() };
-    let request = || up(Uplink::ConnectionRequest);
     for ue in [ue, stayed] {
-        assert_eq!(arrives_at(send(&mut topology, 0, ue, To::Serving, request())), [enb(1, Iface::Uu)]);
+        assert_eq!(select(&mut topology, 0, ue), [enb(1, Iface::Uu)]);
     }
     topology.cover(Actor::enb(1), 2..=10);
-    let message = || up(Uplink::SecurityModeComplete);
+    let message = || Payload::Up(frame());
     assert!(send(&mut topology, 1, ue, To::Serving, message()).is_empty());
-    let release = || Payload::Down(Downlink::Release { cause: ReleaseCause::Network });
+    let release = || Payload::Down(frame());
     assert!(send(&mut topology, 1, enb(1, Iface::Uu), To::Port(ue), release()).is_empty());
     assert_eq!(arrives_at(send(&mut topology, 1, stayed, To::Serving, message())), [enb(1, Iface::Uu)]);
 
-    assert_eq!(arrives_at(send(&mut topology, 2, ue, To::Serving, request())), [enb(2, Iface::Uu)]);
+    assert_eq!(select(&mut topology, 2, ue), [enb(2, Iface::Uu)]);
     topology.cover(Actor::enb(1), 1..=10);
     assert_eq!(
         arrives_at(send(&mut topology, 3, ue, To::Serving, message())),
         [enb(2, Iface::Uu)],
         "it stays"
     );
-    assert_eq!(arrives_at(send(&mut topology, 4, ue, To::Serving, request())), [enb(1, Iface::Uu)]);
+    assert_eq!(select(&mut topology, 4, ue), [enb(1, Iface::Uu)]);
+}
+
+#[test]
+fn a_device_listens_until_a_cell_speaks() {
+    let mut topology = topology([]);
+    let ue = Port::new(Actor::ue(1), Iface::Uu);
+    assert!(select(&mut topology, 0, ue).is_empty());
+    let cell = Heard { plmn: "001-01".parse().unwrap(), tac: 7, station: Actor::enb(2), barred: false };
+    let said = || Payload::System(cell.system_information(0).unwrap());
+    let heard = send(&mut topology, 5, enb(2, Iface::Uu), To::Cells, said());
+    assert_eq!(heard.iter().map(|one| one.to).collect::<Vec<_>>(), [ue, ue]);
+    assert_eq!(heard[0].at, at(5) + AirModel::of(Rat::Lte).cell_search);
+    // What it has heard once it is not told again.
+    assert!(send(&mut topology, 6, enb(2, Iface::Uu), To::Cells, said()).is_empty());
 }
