@@ -158,7 +158,6 @@ fn rrc_is_read_message_by_message() {
         "SecurityModeComplete",
         "RRCConnectionReconfiguration",
         "RRCConnectionReconfigurationComplete",
-        "RRCConnectionRelease",
     ] {
         assert!(text.contains(name.trim_end()), "no {name} in {text}");
     }

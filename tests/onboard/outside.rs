@@ -186,13 +186,13 @@ fn who_may_not_join_is_told_why_and_disturbs_nobody() {
             answer
         };
         let mut answers: Vec<String> = [
-            &b"{\"join\":{\"actor\":\"mme\",\"version\":1}}\n"[..],
-            b"{\"join\":{\"actor\":\"enb1\",\"version\":2}}\n",
-            b"{\"join\":{\"actor\":\"nobody\",\"version\":1}}\n",
+            &b"{\"join\":{\"actor\":\"mme\",\"version\":2}}\n"[..],
+            b"{\"join\":{\"actor\":\"enb1\",\"version\":1}}\n",
+            b"{\"join\":{\"actor\":\"nobody\",\"version\":2}}\n",
             b"GET / HTTP/1.1\r\n\r\n",
             // It joins, and then speaks for another.
-            b"{\"join\":{\"actor\":\"enb1\",\"version\":1}}\n{\"frame\":{\"from\":\"mme.s1-mme\",\"to\":\"enb1.s1-mme\",\"payload\":{\"bytes\":\"00\"}}}\n",
-            b"{\"join\":{\"actor\":\"enb1\",\"version\":1}}\n{\"frame\":{\"from\":\"enb1.s1-u\",\"to\":\"address:192.0.2.1\",\"payload\":{\"bytes\":\"00\"}}}\n",
+            b"{\"join\":{\"actor\":\"enb1\",\"version\":2}}\n{\"frame\":{\"from\":\"mme.s1-mme\",\"to\":\"enb1.s1-mme\",\"payload\":{\"bytes\":\"00\"}}}\n",
+            b"{\"join\":{\"actor\":\"enb1\",\"version\":2}}\n{\"frame\":{\"from\":\"enb1.s1-u\",\"to\":\"address:192.0.2.1\",\"payload\":{\"bytes\":\"00\"}}}\n",
         ]
         .into_iter()
         .map(ask)
@@ -209,7 +209,7 @@ fn who_may_not_join_is_told_why_and_disturbs_nobody() {
     let answers = strangers.join().unwrap();
     let says = |n: usize, text: &str| assert!(answers[n].contains(text), "{n}: {}", answers[n]);
     says(0, "mme is not played from outside");
-    says(1, "this is version 1, not 2");
+    says(1, "this is version 2, not 1");
     says(2, "is not an actor");
     assert_eq!(answers[3], "");
     says(4, "enb1 sends in the name of mme");
