@@ -11,6 +11,10 @@ use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
+mod ask;
+
+pub use ask::{Answered, Question};
+
 use super::index::{Index, Status};
 use super::revocation::Revocation;
 use super::x509::{self, Serial};

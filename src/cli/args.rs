@@ -273,6 +273,10 @@ pub struct IsolateArgs {
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub rate: u32,
 
+    /// How many packets a second all other sessions send together, one after the other; 0: they are silent
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub others: u32,
+
     /// End with exit code 99 where the controller takes more than so many times what ovs-ofctl takes, at p50 or p99
     #[arg(long, value_name = "RATIO")]
     pub max_ratio: Option<f64>,

@@ -101,7 +101,7 @@ fn at(times: &[f64], share: f64) -> f64 {
 
 fn measure(args: &IsolateArgs) -> Result<Exit, IsolateError> {
     let clock = Stopwatch::start();
-    let plant = Plant::start(args.rate, clock)?;
+    let plant = Plant::start(args, clock)?;
     let config = ControllerConfig {
         devices: 1,
         services: 2,
@@ -156,6 +156,7 @@ fn report(args: &IsolateArgs, installed: Duration, own: &Times, theirs: Option<&
             "sessions": args.sessions,
             "rounds": args.rounds,
             "rate_per_s": args.rate,
+            "others_per_s": args.others,
             "installed_s": installed.as_secs_f64(),
             "controller": in_json(own),
             "ovs_ofctl": theirs.map_or(Value::Null, in_json),
@@ -171,8 +172,8 @@ fn report(args: &IsolateArgs, installed: Duration, own: &Times, theirs: Option<&
             terminal::line(format_args!("  {name:10} {last}   {dropped}"));
         };
         terminal::line(format_args!(
-            "isolate one of {} sessions at the embedded switch, {} rounds, the device sends {} packets/s",
-            args.sessions, args.rounds, args.rate
+            "isolate one of {} sessions at the embedded switch, {} rounds, the device sends {} packets/s, the others {}",
+            args.sessions, args.rounds, args.rate, args.others
         ));
         terminal::line("  p50 / p99, ms    until the last passes  until the first is dropped");
         row("controller", own);
@@ -221,7 +222,7 @@ struct Plant {
 }
 
 impl Plant {
-    fn start(rate: u32, clock: Stopwatch) -> Result<Self, IsolateError> {
+    fn start(args: &IsolateArgs, clock: Stopwatch) -> Result<Self, IsolateError> {
         let bind = || UdpSocket::bind("127.0.0.1:0").map_err(io("no socket for the ports of the switch"));
         let local = |socket: &UdpSocket| socket.local_addr().map_err(io("a socket without an address"));
         let (device, services) = (bind()?, bind()?);
@@ -248,6 +249,13 @@ impl Plant {
             (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let sent: Arc<[AtomicU64]> = (0..SENT).map(|_| AtomicU64::new(0)).collect();
         services.set_read_timeout(Some(BEFORE)).map_err(io("a socket without a time limit"))?;
+        let others = device.try_clone().map_err(io("no second hold of a socket"))?;
+        let others = (args.others > 0).then(|| {
+            let (stop, sender) = (stop.clone(), sender.clone());
+            let (sessions, rate) = (args.sessions, args.others);
+            thread::spawn(move || send_of_all(&others, into, &stop, &sender, (sessions, rate)))
+        });
+        let rate = args.rate;
         let sending = thread::spawn({
             let (stop, sender, sent) = (stop.clone(), sender.clone(), sent.clone());
             move || send(&device, into, &stop, &sender, (rate, clock, &sent))
@@ -256,7 +264,7 @@ impl Plant {
             let (stop, sender, seen, last) = (stop.clone(), sender.clone(), seen.clone(), last.clone());
             move || receive(&services, clock, &stop, &sender, (&seen, &last))
         });
-        let threads = vec![switch, sending, receiving];
+        let threads = [switch, sending, receiving].into_iter().chain(others).collect();
         Ok(Self { controllers, clock, stop, sender, seen, last, sent, threads })
     }
 
@@ -315,6 +323,33 @@ fn send(
         number += 1;
         sent[number as usize % SENT].store(nanoseconds(clock), SeqCst);
         let _ = socket.send_to(&frame(address, number), into);
+    }
+}
+
+/// Sends a frame of each session in its turn, but for the one that is measured, `rate` a second.
+fn send_of_all(
+    socket: &UdpSocket,
+    into: SocketAddr,
+    stop: &AtomicBool,
+    sender: &AtomicU32,
+    (sessions, rate): (u32, u32),
+) {
+    let watch = Stopwatch::start();
+    let (mut sent, mut number) = (0_u64, 0);
+    while !stop.load(SeqCst) {
+        let now = (watch.elapsed().as_secs_f64() * f64::from(rate)) as u64;
+        // Who was late does not send more at once than a few.
+        sent = sent.max(now.saturating_sub(16));
+        if sent >= now {
+            sleep(Duration::from_micros(100));
+            continue;
+        }
+        sent += 1;
+        number = number % sessions + 1;
+        let from = address(number).into();
+        if from != sender.load(SeqCst) {
+            let _ = socket.send_to(&frame(from, sent), into);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use super::exit::Exit;
 use super::{interrupt, terminal};
 use crate::event::{Body, Event, Step, Verdict};
 use crate::io::files::write_bytes;
-use crate::lab::scenario::{Assault, AttackKind, Between, Entry, Expectation, ExpectedOutcome};
+use crate::lab::scenario::{Assault, AttackKind, Between, Entry, Expectation, ExpectedOutcome, Peer};
 use crate::lab::{LabError, Run};
 use crate::ledger::MemoryStore;
 use crate::report::loops::{LoopRow, STAGES};
@@ -38,6 +38,8 @@ const CLASSES: [(AttackKind, &str, u32); 8] = [
     (AttackKind::Beacon, "beacon", 900),
 ];
 
+/// How often a peer asks by OCSP whether the certificate of the bad one still stands, in virtual milliseconds.
+const PEER_ASKS_MS: u32 = 50;
 /// How long a run may take in virtual time beside the attack itself.
 const AROUND: Duration = Duration::from_secs(300);
 
@@ -173,6 +175,7 @@ fn one(
     let scenario = &mut run.scenario;
     scenario.steps = steps;
     scenario.expect = Vec::new();
+    scenario.peer = Some(Peer { device: 1, every_ms: PEER_ASKS_MS });
     for group in &mut scenario.device {
         group.count = beside + 1;
     }

@@ -9,7 +9,7 @@ use super::plan::Assault;
 use crate::guard::generator::{Content, Flight};
 use crate::kernel::{Instant, RngTree};
 use crate::net::endpoint::BROKER;
-use crate::wire::inet::{ACK, FIN, RST, SYN};
+use crate::wire::inet::{ACK, FIN, Ipv4, RST, SYN, Tcp};
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -125,22 +125,19 @@ struct Answer {
 
 impl Answer {
     fn read(packet: &[u8]) -> Option<Self> {
-        let header: &[u8; 20] = packet.first_chunk()?;
-        let content = packet.get(usize::from(header[0] & 0x0f) * 4..)?;
-        let ports: &[u8; 4] = content.first_chunk()?;
-        let peer = Ipv4Addr::new(header[12], header[13], header[14], header[15]);
+        let ip = Ipv4::read(packet)?;
+        let ports: &[u8; 4] = ip.content.first_chunk()?;
         let (peer_port, own_port) =
             (u16::from_be_bytes([ports[0], ports[1]]), u16::from_be_bytes([ports[2], ports[3]]));
-        let segment = match header[9] {
+        let segment = match ip.protocol {
             TCP => {
-                let tcp: &[u8; 20] = content.first_chunk()?;
-                let data = content.get(usize::from(tcp[12] >> 4) * 4..)?;
-                Some((tcp[13], u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]), data.len() as u32))
+                let tcp = Tcp::read(ip.content)?;
+                Some((tcp.flags, tcp.sequence, tcp.data.len() as u32))
             }
             UDP => None,
             _ => return None,
         };
-        Some(Self { ends: (peer, own_port, peer_port), segment })
+        Some(Self { ends: (ip.source, own_port, peer_port), segment })
     }
 }
 

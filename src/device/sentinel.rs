@@ -15,6 +15,7 @@ use crate::kernel::{Duration, Instant};
 use crate::net::endpoint::{BROKER, ESIM_SERVERS, EST, REGISTRAR, UPDATES};
 use crate::wire::Fields;
 use crate::wire::alarm::{Alarm, Level, Witness};
+use crate::wire::inet::Ipv4;
 
 /// How long the device has to be silent after onboarding before it judges itself.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -145,9 +146,9 @@ impl Sentinel {
 
 /// Whether a packet is for a service that every device of the lab knows.
 fn is_known(packet: &[u8]) -> bool {
-    let Some(to) = packet.get(16..20) else { return false };
+    let Some(to) = Ipv4::read(packet).map(|ip| ip.destination) else { return false };
     let services = [REGISTRAR, EST, BROKER, UPDATES];
-    services.iter().chain(&ESIM_SERVERS).any(|service| service.actor.transport_address().octets() == to)
+    services.iter().chain(&ESIM_SERVERS).any(|service| service.actor.transport_address() == to)
 }
 
 #[cfg(test)]

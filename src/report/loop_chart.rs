@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::axis::LogAxis;
 use super::loops::STAGES;
 use crate::kernel::Duration;
 
@@ -32,13 +33,12 @@ const DECADES: [(f64, &str); 8] = [
 ];
 
 /// The colours of the stages, in the order of [`STAGES`]: told apart without colour vision by their order as well.
-const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#cc79a7", "#009e73", "#f0e442", "#56b4e9"];
+const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#cc79a7", "#000000", "#009e73", "#f0e442", "#56b4e9"];
 
 /// Where a time stands on the axis.
 fn x(seconds: f64) -> f64 {
-    let (first, last) = (DECADES[0].0.log10(), DECADES[DECADES.len() - 1].0.log10());
-    let at = seconds.max(DECADES[0].0).log10().min(last);
-    LEFT + (WIDTH - LEFT - 30.0) * (at - first) / (last - first)
+    let (low, high) = (DECADES[0].0, DECADES[DECADES.len() - 1].0);
+    LogAxis { from: LEFT, to: WIDTH - 30.0, low, high }.place(seconds)
 }
 
 /// The chart of `rows`.
@@ -54,7 +54,7 @@ pub fn svg(rows: &[ChartRow]) -> String {
         bottom + 30.0
     );
     for ((stage, colour), place) in STAGES.iter().zip(COLOURS).zip(0..) {
-        let left = LEFT + 95.0 * f64::from(place);
+        let left = LEFT + 86.0 * f64::from(place);
         let _ = writeln!(
             out,
             "<circle cx=\"{left:.1}\" cy=\"16\" r=\"5\" fill=\"{colour}\" stroke=\"#333\"/><text x=\"{:.1}\" y=\"20\">{stage}</text>",

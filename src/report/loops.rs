@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Actor, Body, Event, Message, StateChange, TURNS_BAD};
 use crate::kernel::{Duration, Instant};
 use crate::services::guard::{ALARM_TAKEN, OPERATOR_ACTS};
+use crate::services::relying::PEER_REFUSES;
 use crate::wire::Proto;
 
 /// What follows, in the words of [`LoopRow::after_ns`], in the order in which it is told of.
-pub const STAGES: [&str; 6] = ["alarm", "ledger", "certificate", "session", "flow", "detach"];
+pub const STAGES: [&str; 7] = ["alarm", "ledger", "certificate", "peer", "session", "flow", "detach"];
 
 /// How a device was cut off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +25,8 @@ pub struct LoopRow {
     /// When that was, in nanoseconds of virtual time since the start of the run.
     pub began_ns: u64,
     /// What followed, each with how many nanoseconds after: `alarm`, an alarm was taken in; `ledger`, the ledger had it in a
-    /// sealed block; `certificate`, the CA called the certificate revoked; `session`, the broker ended the session; `flow`,
+    /// sealed block; `certificate`, the CA called the certificate revoked; `peer`, a peer that asks OCSP refused it; `session`,
+    /// the broker ended the session; `flow`,
     /// the switch had isolated the device; `detach`, the network had told it to detach.
     pub after_ns: BTreeMap<String, u64>,
 }
@@ -68,6 +70,7 @@ impl LoopWatch {
             (Actor::CA, "certificate on hold" | "certificate revoked") => {
                 self.mark(device, at, "certificate")
             }
+            (Actor::CLOUD, PEER_REFUSES) => self.mark(device, at, "peer"),
             (Actor::CLOUD, "client sent away") => self.mark(device, at, "session"),
             (_, "policy stands") if said("policy") == Some("isolated") => self.mark(device, at, "flow"),
             _ => {}
@@ -142,6 +145,7 @@ mod tests {
             at(30, 1, Body::note(Actor::CLOUD, "client sent away", Vec::new())),
             at(30, 1, order("Isolate")),
             at(30, 1, order("Isolate")),
+            at(31, 1, Body::note(Actor::CLOUD, PEER_REFUSES, Vec::new())),
             at(33, 1, Body::note(Actor::CA, "certificate on hold", Vec::new())),
             // A device that is only suspected has no row.
             at(40, 2, Body::note(Actor::GUARD, ALARM_TAKEN, Vec::new())),
@@ -163,7 +167,7 @@ mod tests {
         assert_eq!(
             told,
             [
-                ("operator", 10, vec![("ledger", 20), ("certificate", 20), ("session", 20)]),
+                ("operator", 10, vec![("ledger", 20), ("certificate", 20), ("session", 20), ("peer", 21)]),
                 ("flood", 41, vec![("alarm", 4), ("ledger", 24)]),
                 ("ledger", 99, vec![("ledger", 0)]),
             ]

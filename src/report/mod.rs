@@ -8,6 +8,7 @@ use std::io;
 
 use crate::event::Event;
 
+pub mod axis;
 mod events;
 mod html;
 mod junit;

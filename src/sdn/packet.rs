@@ -1,5 +1,6 @@
 //! What a switch sees of a packet: one key with a place for each field that a flow may match.
 
+use crate::wire::inet::Ipv4;
 use crate::wire::openflow::{ARP, Field, ICMP, IPV4, Match, TCP, UDP, VLAN_PRESENT};
 
 /// A packet as a port carries it.
@@ -156,27 +157,21 @@ impl Key {
 
     /// IPv4 (RFC 791). Ports and ICMP are those of the first fragment; a later one has none.
     fn ip(&mut self, packet: &[u8]) {
-        let Some(header) = packet.first_chunk::<20>() else { return };
-        if header[0] >> 4 != 4 {
+        let Some(ip) = Ipv4::read(packet) else { return };
+        self.set(Field::Ipv4Src, u32::from(ip.source).into());
+        self.set(Field::Ipv4Dst, u32::from(ip.destination).into());
+        self.set(Field::IpProto, ip.protocol.into());
+        self.set(Field::IpDscp, u64::from(ip.service >> 2));
+        self.set(Field::IpEcn, ip.service.into());
+        if ip.offset != 0 {
             return;
         }
         let number = |from: usize, count: usize| {
-            let octets = packet.get(from..from + count)?;
+            let octets = ip.content.get(from..from + count)?;
             Some(octets.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet)))
         };
         let mut put = |field, from, count| self.set(field, number(from, count).unwrap_or_default());
-        put(Field::Ipv4Src, 12, 4);
-        put(Field::Ipv4Dst, 16, 4);
-        put(Field::IpProto, 9, 1);
-        self.set(Field::IpDscp, u64::from(header[1] >> 2));
-        self.set(Field::IpEcn, u64::from(header[1]));
-        let later = (u16::from(header[6]) << 8 | u16::from(header[7])) & 0x1fff != 0;
-        let at = usize::from(header[0] & 0xf) * 4;
-        if later || at < 20 {
-            return;
-        }
-        let mut put = |field, from, count| self.set(field, number(at + from, count).unwrap_or_default());
-        match header[9] {
+        match ip.protocol {
             TCP => {
                 put(Field::TcpSrc, 0, 2);
                 put(Field::TcpDst, 2, 2);

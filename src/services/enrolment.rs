@@ -10,12 +10,14 @@ use super::guard::{Cause, Deed};
 use super::inventory::Entry;
 use super::office::{Answer, Caller, Context, Notice, Office, Request, Response};
 use super::orders::Change;
+use super::relying::{Relying, RelyingSetup};
 use super::{ServiceError, short};
 use crate::ca::est::{self, EstResponse, Linking, Operation, Refusal, Wanted};
 use crate::ca::{Authority, CaError, Csr, Prepared, RevocationReason, Subject, status};
 use crate::crypto::key::halves;
-use crate::event::Actor;
+use crate::event::{Actor, Body};
 use crate::id::DeviceName;
+use crate::kernel::Instant;
 use crate::ledger::{Account, Status, device_id};
 use crate::wire::Reason;
 use crate::wire::order::Verdict;
@@ -35,6 +37,8 @@ pub struct Enrolment {
     pending: BTreeMap<Ticket, Agreed>,
     /// Devices whose first request is put off on purpose, by their numbers.
     put_off: BTreeMap<u32, EstFault>,
+    /// A peer of devices that asks the authority about one of them.
+    relying: Option<Relying>,
 }
 
 /// What EST answers to the first request of a device on purpose. Both say when to come again.
@@ -66,7 +70,14 @@ struct Identified {
 impl Enrolment {
     /// A service in front of `authority` that signs its transactions with `account`.
     pub fn new(authority: Authority, account: Account) -> Self {
-        Self { authority, account, central: None, pending: BTreeMap::new(), put_off: BTreeMap::new() }
+        Self {
+            authority,
+            account,
+            central: None,
+            pending: BTreeMap::new(),
+            put_off: BTreeMap::new(),
+            relying: None,
+        }
     }
 
     /// The same, where a central server decides by the secrets of devices.
@@ -79,6 +90,42 @@ impl Enrolment {
     pub fn putting_off(mut self, devices: impl IntoIterator<Item = (u32, EstFault)>) -> Self {
         self.put_off.extend(devices);
         self
+    }
+
+    /// The same, where a peer asks by OCSP about the certificate of a device.
+    #[must_use]
+    pub fn asked_by(self, peer: Option<RelyingSetup>) -> Self {
+        Self { relying: peer.map(Relying::new), ..self }
+    }
+
+    /// When the peer asks next.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.relying.as_ref().and_then(Relying::deadline)
+    }
+
+    /// A device has shown its certificate to the cloud, and so to the peer.
+    ///
+    /// # Errors
+    /// Where the authority's own certificate cannot be read.
+    pub(super) fn shown(&mut self, now: Instant, who: &Caller<'_>) -> Result<(), ServiceError> {
+        match (&mut self.relying, who.certificate) {
+            (Some(peer), Some(certificate)) => peer.met(now, who.device, certificate.der(), &self.authority),
+            _ => Ok(()),
+        }
+    }
+
+    /// Has the peer ask, where it is time; which device that is about, where there is something to tell.
+    ///
+    /// # Errors
+    /// Where the authority cannot answer.
+    pub(super) fn let_ask(
+        &mut self,
+        now: Instant,
+        events: &mut Vec<Body>,
+    ) -> Result<Option<u32>, ServiceError> {
+        let Some(peer) = &mut self.relying else { return Ok(None) };
+        peer.ask(now, &mut self.authority, events)?;
+        Ok((!events.is_empty()).then(|| peer.device()))
     }
 
     /// The authority, to be read.

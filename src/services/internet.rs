@@ -14,7 +14,7 @@ use std::net::Ipv4Addr;
 
 use crate::guard::generator::RESOLVER;
 use crate::kernel::Instant;
-use crate::wire::inet::{ACK, FIN, PSH, RST, SYN, fold, sum};
+use crate::wire::inet::{ACK, FIN, Ipv4, PSH, RST, SYN, Tcp, fold, sum};
 
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
@@ -61,18 +61,11 @@ impl Internet {
 
     /// What comes back for a packet of a device, if anything does.
     pub fn answer(&mut self, now: Instant, packet: &[u8]) -> Option<Vec<u8>> {
-        let header: &[u8; 20] = packet.first_chunk()?;
-        let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
-        let begin = usize::from(header[0] & 0x0f) * 4;
-        let content = packet.get(begin..length)?;
-        let is_first = u16::from_be_bytes([header[6], header[7]]) & 0x3fff == 0;
-        if header[0] >> 4 != 4 || begin < 20 || !is_first {
-            return None;
-        }
-        let address = |at: usize| Ipv4Addr::new(header[at], header[at + 1], header[at + 2], header[at + 3]);
-        let (device, stranger) = (address(12), address(16));
+        let ip = Ipv4::read(packet).filter(|ip| ip.is_whole)?;
+        let content = ip.payload()?;
+        let (device, stranger) = (ip.source, ip.destination);
         let place = Place::of(stranger)?;
-        let (protocol, answer) = match header[9] {
+        let (protocol, answer) = match ip.protocol {
             TCP => (TCP, segment(place, stranger, content)?),
             UDP if place == Place::Resolver => (UDP, resolved(content)?),
             UDP if place == Place::Willing => (ICMP, self.no_port(now, device, packet)?),
@@ -102,16 +95,12 @@ impl Internet {
 
 /// What answers a segment, without its check sum.
 fn segment(place: Place, stranger: Ipv4Addr, segment: &[u8]) -> Option<Vec<u8>> {
-    let header: &[u8; 20] = segment.first_chunk()?;
-    let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-    let port = u16::from_be_bytes([header[2], header[3]]);
-    let flags = header[13] & 0x3f;
-    let data = segment.get(usize::from(header[12] >> 4) * 4..)?;
+    let Tcp { source, destination: port, sequence: begin, acknowledged, flags, data } = Tcp::read(segment)?;
     if flags & RST != 0 {
         return None;
     }
     let ended = u32::from(flags & FIN != 0);
-    let behind = number(4).wrapping_add(data.len() as u32).wrapping_add(ended);
+    let behind = begin.wrapping_add(data.len() as u32).wrapping_add(ended);
     let (flags, sequence, acknowledged, answer): (u8, u32, u32, Vec<u8>) = if flags & (SYN | ACK) == SYN {
         let who = u32::from(stranger).wrapping_mul(0x9e37_79b1) >> 8;
         let chance = (who ^ u32::from(port)) % 20;
@@ -122,21 +111,21 @@ fn segment(place: Place, stranger: Ipv4Addr, segment: &[u8]) -> Option<Vec<u8>> 
             _ => return None,
         };
         let sequence = if flags & RST == 0 { who } else { 0 };
-        (flags, sequence, number(4).wrapping_add(1), Vec::new())
+        (flags, sequence, begin.wrapping_add(1), Vec::new())
     } else if flags & ACK == 0 || (data.is_empty() && ended == 0) {
         return None;
     } else if ended == 1 {
-        (FIN | ACK, number(8), behind, Vec::new())
+        (FIN | ACK, acknowledged, behind, Vec::new())
     } else if GUESSED.contains(&port) {
-        (PSH | ACK, number(8), behind, b"Permission denied, please try again.\r\n".to_vec())
+        (PSH | ACK, acknowledged, behind, b"Permission denied, please try again.\r\n".to_vec())
     } else if flags & PSH != 0 && data.len() < ANSWER_MAX {
-        (PSH | ACK, number(8), behind, vec![0; data.len()])
+        (PSH | ACK, acknowledged, behind, vec![0; data.len()])
     } else {
-        (ACK, number(8), behind, Vec::new())
+        (ACK, acknowledged, behind, Vec::new())
     };
     let mut out = Vec::with_capacity(20 + answer.len());
-    out.extend_from_slice(&header[2..4]);
-    out.extend_from_slice(&header[..2]);
+    out.extend_from_slice(&port.to_be_bytes());
+    out.extend_from_slice(&source.to_be_bytes());
     out.extend(sequence.to_be_bytes());
     out.extend(acknowledged.to_be_bytes());
     out.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);

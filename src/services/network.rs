@@ -23,6 +23,7 @@ use crate::event::{Actor, Body, Message};
 use crate::guard::watch::why;
 use crate::kernel::{Gone, Instant, RngTree};
 use crate::ledger::device_id;
+use crate::wire::inet::Ipv4;
 use crate::wire::order::Verdict;
 use crate::wire::{Fields, Label, Proto};
 
@@ -337,6 +338,9 @@ impl Services {
             }
         }
         changes.into_iter().try_for_each(|followed| self.follow(now, followed, out))?;
+        let mut asked = Vec::new();
+        let about = self.offices.enrolment.let_ask(now, &mut asked)?;
+        out.extend(asked.into_iter().map(|body| ServiceOutput::Event(body, about)));
         out.extend(self.orders.expire(now).into_iter().map(ServiceOutput::Order));
         // Whoever asks for more at this moment is woken again: the world sees to it that this comes to an end.
         let due = self.schedule.iter().map_while(|&(at, ip)| (at <= now).then_some(ip)).collect::<Vec<_>>();
@@ -433,12 +437,10 @@ fn note(change: &'static str, fields: Fields) -> ServiceOutput {
 
 /// The destination address of an IPv4 packet.
 fn destination(packet: &[u8]) -> Option<Ipv4Addr> {
-    let octets: [u8; 4] = packet.get(16..20)?.try_into().ok()?;
-    Some(octets.into())
+    Some(Ipv4::read(packet)?.destination)
 }
 
 /// The source address of an IPv4 packet (RFC 791 clause 3.1).
 fn source(packet: &[u8]) -> Option<Ipv4Addr> {
-    let octets: [u8; 4] = packet.get(12..16)?.try_into().ok()?;
-    (packet[0] >> 4 == 4).then(|| octets.into())
+    Some(Ipv4::read(packet)?.source)
 }

@@ -133,6 +133,9 @@ impl Offices {
             return Ok(self.accuse(now, who, request, events).into());
         }
         let Self { registrar, enrolment, cloud, esim, updates, inventory, chain, .. } = self;
+        if let (Actor::CLOUD, Request::Connect { .. }) = (who.at, request) {
+            enrolment.shown(now, who)?;
+        }
         let office: &mut dyn Office = match who.at {
             Actor::CA => enrolment,
             Actor::CLOUD => cloud,
@@ -229,7 +232,8 @@ impl Offices {
     /// When something happens by itself.
     pub fn deadline(&self) -> Option<Instant> {
         let updates = self.updates.as_ref().and_then(Updates::deadline);
-        [self.chain.deadline(), self.registrar.deadline(), updates].into_iter().flatten().min()
+        let own = [self.chain.deadline(), self.registrar.deadline(), self.enrolment.deadline(), updates];
+        own.into_iter().flatten().min()
     }
 
     /// Lets happen what is due, and returns the answers that waited for it and what has changed for devices.

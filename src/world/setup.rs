@@ -45,8 +45,8 @@ use crate::services::sentry::Sentry;
 use crate::services::servers::Servers;
 use crate::services::updates::Delivered;
 use crate::services::{
-    Central, Cloud, Enrolment, Guard, Holders, Offices, Registrar, RegistrationPolicy, ServiceError,
-    Sessions, UpdateFault, UpdateSetup, Updates, Vouched, Way,
+    Central, Cloud, Enrolment, Guard, Holders, Offices, Registrar, RegistrationPolicy, RelyingSetup,
+    ServiceError, Sessions, UpdateFault, UpdateSetup, Updates, Vouched, Way,
 };
 use crate::wire::ota::Counter;
 
@@ -188,6 +188,8 @@ pub struct Setup {
     pub slices: BTreeMap<String, SliceReach>,
     /// Whether the network's guard is alive.
     pub guarded: bool,
+    /// A peer that asks by OCSP about the certificate of a device, where there is one.
+    pub relying: Option<RelyingSetup>,
     /// Whether the ledger vouches for the cloud's certificate, and devices take no other cloud.
     pub servers_on_ledger: bool,
     /// What operators do in the course of the run.
@@ -308,7 +310,10 @@ impl World {
             (1..).zip(&setup.devices).filter_map(|(number, device)| Some((number, device.est_fault?)));
         let offices = Offices {
             registrar: Registrar::new(operators.registrar, ota, setup.registration, nonces).vouching(vouched),
-            enrolment: Enrolment::new(authority, operators.ca).putting_off(put_off).central(central),
+            enrolment: Enrolment::new(authority, operators.ca)
+                .putting_off(put_off)
+                .central(central)
+                .asked_by(setup.relying),
             cloud: Cloud::new(setup.way),
             guard: Guard::new(operators.guard).believing(SENTRY, sentry(&rng).public()),
             esim,

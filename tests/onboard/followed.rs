@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use cellbed::ca::ocsp::{Answered, Question};
 use cellbed::corenet::Quarantine;
 use cellbed::crypto::SoftKey;
 use cellbed::crypto::key::verify;
@@ -480,6 +481,9 @@ fn openssl_hears_of_the_hold_its_end_and_of_a_revocation() {
     }
     assert!(openssl(folder, "ocsp -issuer root.pem -cert device.pem -reqout request.der -no_nonce").0);
     let request = std::fs::read(folder.join("request.der")).unwrap();
+    // A peer of ours asks as OpenSSL does, and reads what OpenSSL reads.
+    let question = Question::new(&scene.certificate, &scene.line.root).unwrap();
+    assert_eq!(hex::encode(question.request().unwrap()), hex::encode(&request));
     let ask = |scene: &mut Scene| {
         std::fs::write(folder.join("response.der"), scene.pki("/ocsp", Some(request.clone()))).unwrap();
         std::fs::write(folder.join("list.der"), scene.pki("/ca.crl", None)).unwrap();
@@ -492,6 +496,9 @@ fn openssl_hears_of_the_hold_its_end_and_of_a_revocation() {
             ),
         );
         assert!(status.contains("Response verify OK"), "{status}");
+        let ours = question.read(&std::fs::read(folder.join("response.der")).unwrap(), at).unwrap();
+        assert_eq!(ours == Answered::Revoked, status.contains("device.pem: revoked"), "{status}");
+        assert_eq!(ours == Answered::Good, status.contains("device.pem: good"), "{status}");
         assert!(openssl(folder, "crl -inform DER -in list.der -out list.pem").0);
         let verify = format!("verify -crl_check -CAfile root.pem -CRLfile list.pem -attime {at} device.pem");
         (openssl(folder, &verify), status)

@@ -122,6 +122,23 @@ fn a_device_of_a_run_that_goes_on_is_cut_off_with_the_guard_dead() {
     assert!(transcript.contains("not reproducible: operator outside"), "{}", &transcript[..400]);
 }
 
+/// Every other device says and hears what it does where nobody turns bad, and a peer that asks OCSP refuses the certificate
+/// as soon as it asks after the authority has revoked it.
+#[test]
+fn nobody_else_notices_that_a_device_is_cut_off_and_a_peer_refuses_its_certificate() {
+    let output = cellbed(&["bench", "loop", "--class", "flood", "--beside", "3", "--json"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let row = &rows[0];
+    assert_eq!(
+        (row["cut_off"].as_bool(), row["touched"].as_array().map(Vec::len)),
+        (Some(true), Some(0)),
+        "{row}"
+    );
+    let after = |stage: &str| row["after_ns"][stage].as_u64().unwrap();
+    assert!((after("certificate")..=after("certificate") + 100_000_000).contains(&after("peer")), "{row}");
+}
+
 #[test]
 fn the_ledger_that_a_run_has_left_is_gone_on_with() {
     let folder = tempfile::tempdir().unwrap();

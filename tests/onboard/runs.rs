@@ -84,6 +84,7 @@ pub fn setup(devices: u32) -> Setup {
         slices: BTreeMap::new(),
         guarded: true,
         servers_on_ledger: false,
+        relying: None,
         acts: Vec::new(),
         works: Vec::new(),
         staff: Vec::new(),

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::Sample;
 use super::comparison::{Comparison, time};
+use crate::report::axis::LogAxis;
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 400.0;
@@ -28,22 +29,6 @@ const TICKS: [(f64, &str); 10] = [
     (360_000.0, "100 h"),
 ];
 
-/// A logarithmic axis from one place of the picture to another.
-struct Axis {
-    from: f64,
-    to: f64,
-    low: f64,
-    high: f64,
-}
-
-impl Axis {
-    fn place(&self, value: f64) -> f64 {
-        let span = (self.high / self.low).ln();
-        let share = if span > 0.0 { (value / self.low).ln() / span } else { 0.5 };
-        self.from + share * (self.to - self.from)
-    }
-}
-
 impl Comparison {
     /// The picture, as an SVG document. Names are those of files of the lab: letters, digits and dashes.
     pub fn svg(&self) -> String {
@@ -55,14 +40,14 @@ impl Comparison {
         let values = || medians.iter().flatten().copied().filter(|value| value.is_finite() && *value > 0.0);
         let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
         let devices = || self.pairs.iter().map(|pair| f64::from(pair.first.devices));
-        let x = Axis {
+        let x = LogAxis {
             from: LEFT,
             to: WIDTH - RIGHT,
             low: devices().fold(f64::INFINITY, f64::min),
             high: devices().fold(0.0, f64::max),
         };
         let floor = 10_f64.powf(low.log10().floor());
-        let y = Axis { from: HEIGHT - BOTTOM, to: TOP, low: floor, high: high.max(floor * 10.0) };
+        let y = LogAxis { from: HEIGHT - BOTTOM, to: TOP, low: floor, high: high.max(floor * 10.0) };
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"13\">\n\
              <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"white\"/>\n\

@@ -105,6 +105,7 @@ impl Run {
             quarantine: self.bench.quarantine,
             slices: self.bench.slice.iter().map(|slice| (slice.apn.clone(), slice.reach)).collect(),
             guarded: scenario.guard,
+            relying: scenario.peer.as_ref().map(Into::into),
             servers_on_ledger: scenario.servers_on_ledger,
             acts: scenario.operator.iter().map(Operation::planned).collect(),
             works: scenario.works(),

@@ -10,6 +10,7 @@ mod names;
 mod network;
 mod operator;
 mod order;
+mod peer;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ pub use esim::{EsimDownload, EsimPlan, EumPlan};
 pub use guard::{Assault, AttackKind, DeviceKind};
 pub use network::{Ciphering, Integrity, Network};
 pub use operator::Operation;
+pub use peer::Peer;
 pub use update::{CampaignSection, UpdatePlan};
 pub use work::{StaffSection, WorkSection};
 
@@ -94,6 +96,8 @@ pub struct Scenario {
     /// Whether the network's guard is alive. Where it is dead nobody looks at packets, and devices of a `kind` live as before.
     #[serde(default = "DeviceGroup::default_true")]
     pub guard: bool,
+    /// A peer of a device that asks by OCSP whether its certificate still stands.
+    pub peer: Option<Peer>,
     /// What goes wrong on purpose.
     #[serde(default)]
     pub fault: Vec<Fault>,

@@ -34,6 +34,10 @@ pub(super) fn check(
         identities(scenario, document, profiles);
         clone_profiles(scenario, document);
     }
+    if let Some(peer) = &scenario.peer {
+        let span = document.root().key("peer").key("device").span();
+        device_exists(scenario, document, span, peer.device);
+    }
     faults(scenario, document);
     operator::check(scenario, document);
     guard::check(scenario, document);

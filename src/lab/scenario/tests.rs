@@ -206,7 +206,7 @@ fn unknown_keys_are_named_all_at_once_with_their_nearest() {
       ╰────
      help: did you mean `seed`? known here: `summary`, `rat`, `way`, `seed`,
            `time_limit_s`, `steps`, `network`, `esim`, `update`, `servers_on_ledger`,
-           `device`, `guard`, `fault`, `operator`, `staff`, `work`, `expect`
+           `device`, `guard`, `peer`, `fault`, `operator`, `staff`, `work`, `expect`
      × the device has no `profile`
       ╭─[lab/scenarios/trial.toml:4:1]
     3 │ 
