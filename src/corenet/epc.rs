@@ -115,7 +115,10 @@ impl Epc {
                 Ok(())
             }
             EpcInput::GtpU { from, bytes } => core.gateway.receive_gtpu(now, from, bytes, core.out),
-            EpcInput::Sgi(packet) => core.gateway.receive_sgi(now, packet, core.out),
+            EpcInput::Sgi(packet) => {
+                core.gateway.receive_sgi(now, packet, core.out)?;
+                self.mme.notified(&mut core)
+            }
             EpcInput::Order(token) => self.orders.take(token, &mut self.mme, &mut core),
             EpcInput::Withdraw { imsi } => self.mme.withdraw(imsi, &mut core),
             EpcInput::Timer => self.mme.expire(&mut core),

@@ -128,6 +128,8 @@ pub(super) struct Gateway {
     tunnels: Endpoint<Ipv4Addr>,
     drops: Drops<Ipv4Addr>,
     last_session: u64,
+    /// The subscribers for whom packets have come that wait.
+    notified: Vec<Imsi>,
 }
 
 impl Gateway {
@@ -150,6 +152,7 @@ impl Gateway {
             tunnels: Endpoint::new(Actor::GATEWAY.transport_address(), rng.stream("teid"), peers),
             drops: Drops::default(),
             last_session: 0,
+            notified: Vec::new(),
         }
     }
 
@@ -240,6 +243,21 @@ impl Gateway {
             }
         }
         Ok(())
+    }
+
+    /// The subscribers for whom packets have come since the last call that wait for a bearer.
+    pub(super) fn take_notified(&mut self) -> Vec<Imsi> {
+        std::mem::take(&mut self.notified)
+    }
+
+    /// Drops what waits for a UE that was not reached.
+    pub(super) fn discard(&mut self, now: Instant, teid: u32, out: &mut Vec<EpcOutput>) {
+        let Some(ip) = self.tunnels.key(teid) else { return };
+        let waiting = self.sessions.get_mut(&ip).map(|session| std::mem::take(&mut session.waiting));
+        for packet in waiting.unwrap_or_default() {
+            let bytes = ("bytes", packet.len().to_string());
+            self.dropped(now, (DropCause::NoBearer, Some(ip)), bytes, out);
+        }
     }
 
     /// Release Access Bearers: the session stays, its tunnel to the base station goes.
@@ -359,6 +377,7 @@ impl Gateway {
             session.waiting.pop_front();
         }
         session.waiting.push_back(packet.to_vec());
+        self.notified.push(session.attestation.imsi.clone());
         if full {
             let held = ("held", BUFFERED.to_string());
             self.dropped(now, (DropCause::BufferFull, Some(destination)), held, out);

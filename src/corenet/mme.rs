@@ -2,7 +2,7 @@
 //! the orders to HSS and gateway.
 //!
 //! A UE whose initial message is authentic under the context of its last authentication needs no other. Not built:
-//! service request (rejected, so that the UE attaches), tracking area update with bearers, paging, handover.
+//! tracking area update with bearers, handover.
 
 mod attach;
 mod authentication;
@@ -13,6 +13,7 @@ mod initial;
 mod nas;
 mod pending;
 mod s1;
+mod service;
 mod stored;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -236,6 +237,10 @@ impl Mme {
         match timer {
             Timer::Release => {
                 self.connection_lost(ue, core);
+                return Ok(());
+            }
+            Timer::T3413 => {
+                self.paging_failed(ue, core);
                 return Ok(());
             }
             // The base station has not answered, and the registration is none the worse for it.

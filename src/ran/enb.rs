@@ -1,6 +1,7 @@
 //! The protocol base station: S1AP towards the MME (TS 36.413), GTP-U towards the gateway (TS 29.281), and the
 //! modelled radio towards its UEs.
 
+mod paging;
 mod radio;
 mod s1;
 
@@ -43,6 +44,8 @@ pub struct EnbConfig {
     pub eia: Vec<u8>,
     /// Access stratum ciphering algorithms, best first.
     pub eea: Vec<u8>,
+    /// After how long without a user packet a connection is given up; `None`: never.
+    pub inactivity: Option<Duration>,
     /// Gateways that send user packets from more than one address, with all the addresses of each.
     pub peer_groups: PeerGroups,
 }
@@ -51,7 +54,7 @@ impl EnbConfig {
     /// Base station `number` of tracking area `tac`, which prefers AES, then SNOW 3G, then ZUC.
     pub fn new(number: u32, plmn: Plmn, tac: u16) -> Self {
         let peer_groups = PeerGroups::default();
-        Self { number, plmn, tac, eia: vec![2, 1, 3], eea: vec![2, 1, 3, 0], peer_groups }
+        Self { number, plmn, tac, eia: vec![2, 1, 3], eea: vec![2, 1, 3, 0], inactivity: None, peer_groups }
     }
 }
 
@@ -88,6 +91,8 @@ pub enum EnbOutput {
     /// What the cell says to everybody from now on: system information, as messages on BCCH. It is barred while there is no
     /// core network behind it.
     System { messages: Vec<Vec<u8>> },
+    /// A message on PCCH, for whoever listens in the cell.
+    Page { message: Vec<u8> },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +129,8 @@ struct Context {
     /// Security of the radio has begun.
     secured: bool,
     bearer: Option<Bearer>,
+    /// When the last user packet passed.
+    active: Instant,
     /// The NAS message that travels with the next reconfiguration.
     nas: Option<Vec<u8>>,
 }
@@ -157,6 +164,10 @@ pub struct Enb {
     /// Until when the MME may say something of a connection that it was told of, the oldest first.
     unanswered: VecDeque<(Instant, u32)>,
     /// The tunnels of the contexts, by eNB UE S1AP ID.
+    /// When the connections with a bearer are to be looked at for whether anything passes, the oldest first.
+    idling: VecDeque<(Instant, u32)>,
+    /// Who is paged when, by the frame in which the UE listens.
+    pages: VecDeque<(Instant, paging::Page)>,
     tunnels: Endpoint<u32>,
     drops: Drops<u32>,
     next_id: u32,
@@ -179,6 +190,8 @@ impl Enb {
             by_ue: BTreeMap::new(),
             awaited: VecDeque::new(),
             unanswered: VecDeque::new(),
+            idling: VecDeque::new(),
+            pages: VecDeque::new(),
             tunnels,
             drops: Drops::default(),
             next_id: 1,
@@ -207,13 +220,17 @@ impl Enb {
             },
         };
         self.give_up_connecting(now);
-        handled.and(self.give_up_unanswered(now, out))
+        handled.and(self.give_up_unanswered(now, out))?;
+        self.give_up_idle(now, out)?;
+        self.page(now, out)
     }
 
     /// When the next timer expires.
     pub fn deadline(&self) -> Option<Instant> {
         let first = |queue: &VecDeque<(Instant, u32)>| queue.front().map(|(until, _)| *until);
-        [self.setup_at, first(&self.awaited), first(&self.unanswered)].into_iter().flatten().min()
+        let queues = [&self.awaited, &self.unanswered, &self.idling];
+        let page = self.pages.iter().map(|(at, _)| *at).min();
+        queues.into_iter().map(first).chain([self.setup_at, page]).flatten().min()
     }
 
     /// What was dropped of the user plane, by reason, with how often.
@@ -316,6 +333,7 @@ impl Enb {
 
     fn uplink(
         &mut self,
+        now: Instant,
         ue: u32,
         identity: u8,
         pdu: &[u8],
@@ -328,6 +346,7 @@ impl Enb {
         else {
             return Ok(());
         };
+        context.active = now;
         let sent = self.tunnels.send(bearer.teid, &packet).map_err(|e| fault("G-PDU", &e))?;
         if let Some(Datagram { to, bytes, label }) = sent {
             out.push(EnbOutput::GtpU { to, bytes, label, ue: Some(ue) });
@@ -335,8 +354,15 @@ impl Enb {
         Ok(())
     }
 
-    fn downlink(&mut self, id: u32, packet: &[u8], out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
+    fn downlink(
+        &mut self,
+        now: Instant,
+        id: u32,
+        packet: &[u8],
+        out: &mut Vec<EnbOutput>,
+    ) -> Result<(), RanError> {
         let Some(context) = self.contexts.get_mut(&id) else { return Ok(()) };
+        context.active = now;
         match (context.ue, context.radio.send_packet(radio::DRB, packet)) {
             (Some(ue), Some(Ok(frame))) => {
                 out.push(EnbOutput::Air { ue, frame });
@@ -355,7 +381,7 @@ impl Enb {
         out: &mut Vec<EnbOutput>,
     ) -> Result<(), RanError> {
         match self.tunnels.receive(from, bytes).map_err(|e| fault("GTP-U answer", &e))? {
-            gtpu::Event::Deliver { key, packet } => self.downlink(key, packet, out),
+            gtpu::Event::Deliver { key, packet } => self.downlink(now, key, packet, out),
             gtpu::Event::Answer { bytes, label } => {
                 out.push(EnbOutput::GtpU { to: from, bytes, label, ue: None });
                 Ok(())

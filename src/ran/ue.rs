@@ -2,8 +2,8 @@
 //! card behind it.
 //!
 //! It attaches with a PDN connection, keeps it, and detaches; without a connection it updates its tracking area from time
-//! to time. Not built: tracking area update for another reason, service request (a UE that lost its connection and has
-//! something to send attaches again), paging, dedicated bearers.
+//! to time, asks for service when it has something to send, and answers when it is paged. Not built: tracking area update for
+//! another reason, dedicated bearers.
 
 mod attach;
 mod authentication;
@@ -11,13 +11,14 @@ mod detach;
 mod nas;
 mod radio;
 mod refusals;
+mod service;
 mod session;
 mod update;
 
 pub use refusals::{FORGIVEN_MAX, T3247};
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 
 use rand_core::RngCore;
@@ -29,7 +30,7 @@ use crate::event::Actor;
 use crate::id::{Imei, Imsi};
 use crate::kernel::{Duration, Instant, RngTree};
 use crate::wire::Reason;
-use crate::wire::nas::{AlgorithmSet, AttachType, Guti, Identity, Kenb, Message, NetworkCapability, PdnType};
+use crate::wire::nas::{AlgorithmSet, AttachType, Guti, Identity, Kenb, NetworkCapability, PdnType};
 use crate::wire::{Fields, Label};
 
 /// Guards the attach procedure (TS 24.301 table 10.2.1).
@@ -46,6 +47,8 @@ pub const T3418: Duration = Duration::from_secs(20);
 pub const T3420: Duration = Duration::from_secs(15);
 /// Time to the next detach request.
 pub const T3421: Duration = Duration::from_secs(15);
+/// How long the network has to answer a service request.
+pub const T3417: Duration = Duration::from_secs(5);
 /// How long the network has to answer a tracking area update.
 pub const T3430: Duration = Duration::from_secs(15);
 /// How long a cell stays barred whose network failed authentication (TS 36.304 clause 5.3.1).
@@ -149,6 +152,7 @@ enum Emm {
     RegisteredInitiated,
     Registered,
     UpdatingInitiated,
+    ServiceRequestInitiated,
     DeregisteredInitiated,
 }
 
@@ -173,6 +177,7 @@ impl Emm {
             Self::RegisteredInitiated => "REGISTERED_INITIATED",
             Self::Registered => "REGISTERED",
             Self::UpdatingInitiated => "TRACKING_AREA_UPDATING_INITIATED",
+            Self::ServiceRequestInitiated => "SERVICE_REQUEST_INITIATED",
             Self::DeregisteredInitiated => "DEREGISTERED_INITIATED",
         }
     }
@@ -199,6 +204,7 @@ enum Timer {
     T3421,
     T3346,
     T3412,
+    T3417,
     T3430,
     T3247,
     Barred,
@@ -217,7 +223,9 @@ pub struct Ue {
     attempts: u8,
     guti: Option<Guti>,
     /// The initial NAS message that waits for the radio connection.
-    pending: Option<Message>,
+    pending: Option<radio::Initial>,
+    /// The packets that wait for a bearer.
+    waiting: VecDeque<Vec<u8>>,
     nas: nas::Security,
     kenb: Option<Kenb>,
     authentication: authentication::Progress,
@@ -243,6 +251,7 @@ impl Ue {
             attempts: 0,
             guti: None,
             pending: None,
+            waiting: VecDeque::new(),
             nas: nas::Security::default(),
             kenb: None,
             authentication: authentication::Progress::default(),
@@ -354,27 +363,16 @@ impl Ue {
                 self.idle(now);
                 Ok(())
             }
+            Emm::ServiceRequestInitiated => {
+                self.service_failed(now, why, out);
+                Ok(())
+            }
             _ if self.session.reattach => {
                 self.session.reattach = false;
                 self.start_attach(now, out)
             }
             _ => Ok(()),
         }
-    }
-
-    fn send_ip(&mut self, now: Instant, packet: Vec<u8>, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
-        if self.emm != Emm::Registered {
-            return Ok(());
-        }
-        match self.rrc {
-            Rrc::Connected if self.radio.has_data() => self.send_packet(&packet, out),
-            Rrc::Idle => {
-                self.session.clear();
-                self.start_attach(now, out)?;
-            }
-            _ => {}
-        }
-        Ok(())
     }
 
     fn expire(&mut self, now: Instant, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
@@ -388,6 +386,7 @@ impl Ue {
                 Timer::T3402 | Timer::T3411 if self.emm == Emm::Registered => self.start_update(now, out)?,
                 Timer::T3402 | Timer::T3411 | Timer::T3346 | Timer::Barred => self.start_attach(now, out)?,
                 Timer::T3412 => self.start_update(now, out)?,
+                Timer::T3417 => self.service_failed(now, "the network did not answer in 5 s", out),
                 Timer::T3430 => self.update_failed(now, "the network did not answer in 15 s", out),
                 Timer::T3247 => {
                     if self.forgives() {

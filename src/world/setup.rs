@@ -156,6 +156,8 @@ pub struct Setup {
     pub air: AirModel,
     /// The network's identity.
     pub plmn: Plmn,
+    /// After how long without a user packet base stations give a connection up.
+    pub inactivity: Option<Duration>,
     /// EIA and EEA numbers that the MME allows, the most wanted first.
     pub integrity: Vec<u8>,
     /// Ciphering algorithms that the MME allows, by number, the most wanted first.
@@ -344,7 +346,9 @@ impl World {
             match station.outside {
                 true => world.add_outside(&[actor]),
                 false => {
-                    let enb = Enb::new(EnbConfig::new(number, setup.plmn, TAC), &rng.branch(actor));
+                    let mut config = EnbConfig::new(number, setup.plmn, TAC);
+                    config.inactivity = setup.inactivity;
+                    let enb = Enb::new(config, &rng.branch(actor));
                     world.add(&[actor], Box::new(EnbNode::new(number, enb)));
                 }
             }

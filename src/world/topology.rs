@@ -212,6 +212,7 @@ impl Topology {
         match (to, payload) {
             (To::Serving, Payload::Up(frame)) => self.uplink(at, from, frame, out),
             (To::Cells, Payload::Search) => self.search(at, from, out),
+            (To::Cells, Payload::Down(frame)) => self.page(at, from, &frame, out),
             (To::Port(to), Payload::Down(frame)) => {
                 let device = to.who.number;
                 let serving = self.radios.get_mut(&device).filter(|radio| radio.serving == Some(from.who));
@@ -312,6 +313,16 @@ impl Topology {
         for octets in said {
             let payload = Payload::Down(Frame::new(Bearer::Bcch, octets));
             self.arrive(Arrival { at, from: station, to: from, payload, on: None }, out);
+        }
+    }
+
+    /// Whoever was in the cell last hears what is sent to everybody there.
+    fn page(&mut self, at: Instant, from: Port, frame: &Frame, out: &mut Vec<Arrival>) {
+        let here = self.radios.iter().filter(|(_, radio)| radio.serving == Some(from.who));
+        let devices: Vec<u32> = here.map(|(device, _)| *device).collect();
+        for device in devices {
+            let to = Port::new(Actor::ue(device), Iface::Uu);
+            self.arrive(Arrival { at, from, to, payload: Payload::Down(frame.clone()), on: None }, out);
         }
     }
 

@@ -2,12 +2,13 @@
 
 use cellbed::ran::{Bearer, EnbOutput, Frame};
 use cellbed::wire::pdcp::Signalling;
-use cellbed::wire::rrc::connection::{RrcConnectionRequest, RrcConnectionSetupComplete};
+use cellbed::wire::rrc::connection::{InitialUeIdentity, RrcConnectionRequest, RrcConnectionSetupComplete};
 use cellbed::wire::rrc::security::{
     CipheringAlgorithm, DedicatedInfo, DlInformationTransfer, IntegrityAlgorithm, SecurityAlgorithmConfig,
     SecurityConfigSmc, SecurityModeCommand, SecurityModeFailure, UlInformationTransfer,
 };
-use cellbed::wire::rrc::{DlCcch, DlDcch, Octets, UlCcch, UlDcch};
+use cellbed::wire::rrc::system::STmsi;
+use cellbed::wire::rrc::{Bits, DlCcch, DlDcch, Octets, UlCcch, UlDcch};
 use cellbed::world::Payload;
 
 /// An RRC message on SRB1 without integrity, as the first of its bearer.
@@ -18,6 +19,14 @@ fn srb1(octets: &[u8]) -> Frame {
 /// A UE that asks for a connection.
 pub fn request() -> Frame {
     Frame::new(Bearer::Ccch, UlCcch::from(RrcConnectionRequest::default()).encode().unwrap())
+}
+
+/// A UE that asks for a connection by this S-TMSI, as MME code and M-TMSI.
+pub fn request_of((code, tmsi): (u8, u32)) -> Frame {
+    let s_tmsi = STmsi { mmec: Bits::of(code.into()), m_tmsi: Bits::of(tmsi.into()) };
+    let ue_identity = InitialUeIdentity::STmsi(s_tmsi);
+    let request = RrcConnectionRequest { ue_identity, ..Default::default() };
+    Frame::new(Bearer::Ccch, UlCcch::from(request).encode().unwrap())
 }
 
 /// The first NAS message of a connection.

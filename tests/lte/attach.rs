@@ -291,12 +291,12 @@ fn a_lost_association_leaves_the_registration_and_the_ue_comes_back() {
     bench.core(EpcInput::S1Connected { enb: 1 });
     bench.enb(1, EnbInput::S1Connected);
     bench.run(7);
-    bench.ue(1, UeInput::SendIp(packet(ip, SERVER, b"still there?")));
+    let still = packet(ip, SERVER, b"still there?");
+    bench.ue(1, UeInput::SendIp(still.clone()));
     bench.run(15);
-    let again = bench.ip_of(1).unwrap();
-    assert_ne!(again, ip);
-    assert!(bench.facts.contains(&Fact::SessionDown(ip)));
-    assert_eq!(bench.contexts(), 1);
+    assert!(bench.facts.contains(&Fact::Sgi(still)));
+    assert!(!bench.facts.contains(&Fact::SessionDown(ip)));
+    assert_eq!((bench.contexts(), bench.sent("ue1 > Service Request")), (1, 1));
 }
 
 #[test]

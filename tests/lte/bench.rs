@@ -11,7 +11,9 @@ use cellbed::crypto::aka::AlgorithmSet;
 use cellbed::event::Actor;
 use cellbed::id::{Iccid, Imsi, Plmn};
 use cellbed::kernel::{Duration, Instant, RngTree};
-use cellbed::ran::{AirModel, Enb, EnbConfig, EnbInput, Frame, Rat, UeConfig, UeInput};
+use cellbed::ran::{AirModel, Bearer, Enb, EnbConfig, EnbInput, Frame, Rat, UeConfig, UeInput};
+use cellbed::wire::rrc::UlCcch;
+use cellbed::wire::rrc::connection::InitialUeIdentity;
 use cellbed::wire::s1ap::{DownlinkNasTransport, Location, Pdu, UeIds, UplinkNasTransport};
 use cellbed::world::nodes::{CoreNode, EnbNode};
 use cellbed::world::topology::{CellSpec, LinkSpec, lte_links};
@@ -109,6 +111,15 @@ impl Bench {
 
     pub fn with(config: EpcConfig, ues: u32, adjust: impl Fn(&mut UeConfig)) -> Self {
         Self::on(|_| {}, config, ues, adjust)
+    }
+
+    /// One UE, and base stations that give a connection up on which nothing passes for this long.
+    pub fn with_inactivity(config: EpcConfig, inactivity: Duration) -> Self {
+        let mut bench = Self::new(config, 1);
+        let mut station = EnbConfig::new(1, PLMN.parse().unwrap(), TAC);
+        station.inactivity = Some(inactivity);
+        bench.replace_enb(1, Enb::new(station, &RngTree::new(7).branch(Actor::enb(1))));
+        bench
     }
 
     /// UEs 1 to `ues`, each with the card of a subscriber, on links that `link` may change.
@@ -260,6 +271,30 @@ impl Bench {
         let location = Some(Location { plmn: PLMN.parse().unwrap(), tac: TAC, enb: 1, cell: 1 });
         let pdu = UplinkNasTransport { ids, nas, location }.build().unwrap().encode().unwrap();
         self.core(EpcInput::S1 { enb: 1, bytes: &pdu });
+    }
+
+    /// The S-TMSI by which UE `number` asks for its next connection, as MME code and M-TMSI; that one is lost.
+    pub fn s_tmsi(&mut self, number: u32) -> (u8, u32) {
+        let caught = Rc::new(RefCell::new(None));
+        let net = caught.clone();
+        self.world.topology().meddle(Some(Box::new(move |_, _, payload| match payload {
+            Payload::Up(Frame { bearer: Bearer::Ccch, octets }) => {
+                if let Ok(UlCcch::RrcConnectionRequest(request)) = UlCcch::decode(octets)
+                    && let InitialUeIdentity::STmsi(s_tmsi) = request.ue_identity
+                {
+                    let (code, tmsi) = (s_tmsi.mmec.get() as u8, s_tmsi.m_tmsi.get() as u32);
+                    *net.borrow_mut() = Some((code, tmsi));
+                }
+                true
+            }
+            _ => false,
+        })));
+        let ip = self.ip_of(number).unwrap();
+        self.ue(number, UeInput::SendIp(packet(ip, SERVER, b"lost")));
+        let end = self.now() + Duration::from_secs(10);
+        self.run_until(end);
+        self.world.topology().meddle(None);
+        caught.take().unwrap()
     }
 
     /// The connection that S1 was last about.

@@ -58,10 +58,137 @@ fn a_living_ue_updates_its_area_and_stays() {
     assert_eq!((bench.contexts(), bench.connections(1)), (1, 0));
     assert!(bench.attestation(ip).is_some());
     // It has kept its session, and comes back with a proof when it has something to send.
-    bench.ue(1, UeInput::SendIp(packet(ip, SERVER, b"still here")));
+    let still = packet(ip, SERVER, b"still here");
+    bench.ue(1, UeInput::SendIp(still.clone()));
     bench.run(3_610);
+    assert_eq!((bench.sent("ue1 > Service Request"), bench.sent("ue1 > Attach Request")), (1, 1));
     assert_eq!(bench.sent("Authentication-Information-Request"), 1);
-    assert!(bench.ip_of(1).is_some());
+    assert!(bench.facts.contains(&Fact::Sgi(still)));
+}
+
+#[test]
+fn what_comes_for_a_ue_without_connection_has_it_paged() {
+    let mut bench = idle(3_240);
+    let ip = bench.ip_of(1).unwrap();
+    let news = [b"one".as_slice(), b"two"].map(|text| packet(SERVER, ip, text));
+    for packet in &news {
+        bench.core(EpcInput::Sgi(packet));
+    }
+    // Once for both, in every base station of the area, at the moment at which it listens.
+    assert_eq!(bench.sent("mme > Paging"), 2);
+    bench.run(8);
+    assert_eq!((bench.sent("ue1 > Service Request"), bench.sent("mme > Paging")), (1, 2));
+    for packet in news {
+        assert!(bench.facts.contains(&Fact::ReceivedIp { ue: 1, packet }));
+    }
+    assert_eq!((bench.contexts(), bench.connections(1), bench.sent("ue1 > Attach Request")), (1, 1, 1));
+    // The keys of the radio are others than those of the connection before.
+    let keys: std::collections::BTreeSet<[u8; 32]> = bench
+        .bytes
+        .iter()
+        .filter_map(|bytes| {
+            let pdu = cellbed::wire::s1ap::Pdu::decode(bytes).ok()?;
+            Some(*cellbed::wire::s1ap::ContextSetupRequest::read(&pdu).ok()?.kenb.octets())
+        })
+        .collect();
+    assert_eq!(keys.len(), 2);
+}
+
+#[test]
+fn whoever_does_not_answer_a_page_is_paged_thrice_and_what_waited_is_dropped() {
+    let mut bench = idle(60);
+    let ip = bench.ip_of(1).unwrap();
+    bench.lose_if(|_, _, frame| matches!(frame, cellbed::world::Payload::Down(_)));
+    for second in 0..600 {
+        // That somebody looks for it all the time is no sign of life.
+        bench.core(EpcInput::Sgi(&packet(SERVER, ip, b"anybody?")));
+        bench.run(6 + second);
+        if second == 17 {
+            // T3413 is six seconds, three times, and there are two base stations.
+            assert_eq!(bench.sent("mme > Paging"), 2 * 3);
+        }
+    }
+    assert_eq!((bench.attestation(ip), bench.contexts()), (None, 0));
+    assert!(!bench.facts.iter().any(|fact| matches!(fact, Fact::ReceivedIp { .. })));
+}
+
+#[test]
+fn a_service_request_of_somebody_else_changes_nothing() {
+    let mut bench = idle(3_240);
+    let ip = bench.ip_of(1).unwrap();
+    // Somebody who knows the S-TMSI, and has no key: any SERVICE REQUEST, by the name of the UE.
+    let tmsi = bench.s_tmsi(1);
+    for nas in [[0xc7, 0x03, 0, 0], [0xc7, 0x00, 0x12, 0x34], [0xc7, 0xe0, 0, 0]] {
+        bench.enb(1, cellbed::ran::EnbInput::Air { ue: 9, frame: air::request_of(tmsi) });
+        bench.enb(1, cellbed::ran::EnbInput::Air { ue: 9, frame: air::setup_complete(nas.to_vec()) });
+        let end = bench.now() + Duration::from_secs(2);
+        bench.run_until(end);
+    }
+    assert_eq!(bench.sent("mme > InitialContextSetupRequest"), 1);
+    // EMM cause 9, in the clear.
+    assert_eq!(
+        bench.bytes.iter().filter(|bytes| bytes.windows(3).any(|w| w == [0x07, 0x4e, 0x09])).count(),
+        3
+    );
+    assert!(bench.attestation(ip).is_some());
+    let still = packet(ip, SERVER, b"mine");
+    bench.ue(1, UeInput::SendIp(still.clone()));
+    bench.run(40);
+    assert!(bench.facts.contains(&Fact::Sgi(still)));
+    assert_eq!(bench.sent("ue1 > Attach Request"), 1);
+}
+
+#[test]
+fn a_service_request_of_before_proves_nothing() {
+    let mut bench = idle(3_240);
+    let ip = bench.ip_of(1).unwrap();
+    let tmsi = bench.s_tmsi(1);
+    bench.ue(1, UeInput::SendIp(packet(ip, SERVER, b"once")));
+    bench.run(20);
+    let request = bench.bytes.iter().rfind(|bytes| bytes.len() == 4 && bytes[0] == 0xc7).unwrap().clone();
+    assert_eq!(bench.sent("mme > InitialContextSetupRequest"), 2);
+    bench.enb(1, cellbed::ran::EnbInput::Air { ue: 9, frame: air::request_of(tmsi) });
+    bench.enb(1, cellbed::ran::EnbInput::Air { ue: 9, frame: air::setup_complete(request) });
+    bench.run(30);
+    // The UE keeps its connection, and the copy gets none.
+    assert_eq!((bench.sent("mme > InitialContextSetupRequest"), bench.connections(1)), (2, 1));
+}
+
+#[test]
+fn a_network_that_knows_nothing_of_the_ue_has_it_attach() {
+    let mut bench = idle(3_240);
+    let ip = bench.ip_of(1).unwrap();
+    bench.restart_core(config(), 1);
+    bench.run(20);
+    bench.ue(1, UeInput::SendIp(packet(ip, SERVER, b"who is there?")));
+    bench.run(40);
+    assert_eq!(bench.sent("ue1 < Service Reject cause=9"), 1);
+    assert_eq!(bench.sent("ue1 > Attach Request"), 2);
+    assert_eq!((bench.contexts(), bench.connections(1)), (1, 1));
+}
+
+#[test]
+fn a_connection_on_which_nothing_passes_is_given_up() {
+    let mut bench = Bench::with_inactivity(config(), Duration::from_secs(10));
+    bench.power_on(1, 100);
+    bench.run(8);
+    let ip = bench.ip_of(1).unwrap();
+    bench.ue(1, UeInput::SendIp(packet(ip, SERVER, b"up")));
+    bench.run(14);
+    bench.core(EpcInput::Sgi(&packet(SERVER, ip, b"down")));
+    bench.run(23);
+    assert_eq!((bench.connections(1), bench.sent("enb1 > UEContextReleaseRequest")), (1, 0));
+    bench.run(25);
+    assert_eq!((bench.connections(1), bench.contexts()), (0, 1));
+    assert_eq!(bench.sent("enb1 > UEContextReleaseRequest"), 1);
+    bench.core(EpcInput::Sgi(&packet(SERVER, ip, b"again")));
+    bench.run(27);
+    assert_eq!((bench.connections(1), bench.sent("ue1 > Service Request")), (1, 1));
+    // What it says on that connection is secured.
+    bench.ue(1, UeInput::Detach);
+    bench.run(30);
+    assert!(bench.facts.contains(&Fact::Detached { ue: 1 }));
+    assert_eq!((bench.contexts(), bench.sent("ue1 > Detach Request")), (0, 1));
 }
 
 #[test]

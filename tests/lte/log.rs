@@ -130,7 +130,10 @@ fn check_nas_of(bytes: &[u8]) {
         check_nas(&nas.0);
     }
     for item in pdu.items::<oxirush_s1ap::ie::E_RABToBeSetupListCtxtSUReq>() {
-        check_nas(&item.unwrap().nas_pdu.unwrap().0);
+        // A UE that is served again gets no message with it.
+        if let Some(nas) = item.unwrap().nas_pdu {
+            check_nas(&nas.0);
+        }
     }
 }
 

@@ -72,12 +72,13 @@ fn a_lost_radio_connection_leaves_the_registration_idle() {
     let mut bench = attached(1);
     let ip = bench.ip_of(1).unwrap();
     bench.ue(1, UeInput::RadioLinkFailure);
-    // The device wants to send: it attaches again, its base station reports the old connection lost.
-    bench.ue(1, UeInput::SendIp(packet(ip, SERVER, b"hello")));
+    // The device wants to send: it asks for service, its base station reports the old connection lost.
+    let hello = packet(ip, SERVER, b"hello");
+    bench.ue(1, UeInput::SendIp(hello.clone()));
     bench.run(20);
     assert_eq!(bench.sent("enb1 > UEContextReleaseRequest"), 1);
-    assert_ne!(bench.ip_of(1), Some(ip));
-    assert!(bench.facts.contains(&Fact::SessionDown(ip)));
+    assert!(bench.facts.contains(&Fact::Sgi(hello)));
+    assert!(!bench.facts.contains(&Fact::SessionDown(ip)));
     assert_eq!((bench.contexts(), bench.connections(1)), (1, 1));
 }
 

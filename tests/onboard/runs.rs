@@ -67,6 +67,7 @@ pub fn setup(devices: u32) -> Setup {
         hiding: None,
         air: AirModel::of(Rat::Lte),
         plmn: "00101".parse().unwrap(),
+        inactivity: None,
         integrity: vec![2, 1, 3],
         ciphering: vec![2, 1, 3, 0],
         plan: plain_steps().into_iter().map(Act::Step).collect(),

@@ -209,7 +209,7 @@ impl Mme {
         let accept = self.attach_accept(tmsi, &request, created.ip, apn, cause);
         ue.retransmissions = 0;
         self.start_timer(ue, Timer::T3450, core.now);
-        self.set_up_context(ue, &accept, core)?;
+        self.set_up_context(ue, Some(&accept), core)?;
         ue.guarded = Some((accept, SecurityHeader::Ciphered));
         Ok(())
     }
@@ -240,20 +240,21 @@ impl Mme {
         }))
     }
 
-    /// INITIAL CONTEXT SETUP REQUEST with the ATTACH ACCEPT in it.
-    fn set_up_context(
+    /// INITIAL CONTEXT SETUP REQUEST, with an ATTACH ACCEPT in it where there is one.
+    pub(super) fn set_up_context(
         &mut self,
         ue: &mut UeContext,
-        accept: &Message,
+        accept: Option<&Message>,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
-        let nas = self.encode(ue, accept, SecurityHeader::Ciphered)?;
-        let (Some(enb), Some(teid), Some(kenb), Some(request)) =
-            (ue.enb_id, ue.session, &ue.kenb, &ue.request)
+        let nas = accept.map(|accept| self.encode(ue, accept, SecurityHeader::Ciphered)).transpose()?;
+        let native = ue.imsi.as_ref().and_then(|imsi| self.natives.get(imsi));
+        let asked = ue.request.as_ref().map(|request| &request.capability);
+        let (Some(enb), Some(teid), Some(kenb), Some(capability)) =
+            (ue.enb_id, ue.session, &ue.kenb, asked.or(native.map(|native| &native.capability)))
         else {
             return Ok(());
         };
-        let capability = &request.capability;
         let setup = ContextSetupRequest {
             ids: UeIds { mme: ue.mme_id, enb },
             ambr_bps: UE_AMBR_BPS,
@@ -265,7 +266,7 @@ impl Mme {
             erab: DEFAULT_BEARER.into(),
             qci: DEFAULT_QCI,
             tunnel: Tunnel::new(core.gateway.address(), teid),
-            nas: Some(nas),
+            nas,
         };
         ue.set_up = true;
         self.send_s1(ue.enb, "InitialContextSetupRequest", setup.build(), core)

@@ -39,6 +39,8 @@ pub(super) enum Phase {
 /// The guard that runs (TS 24.301 tables 10.2.2 and 10.3.2). At most one does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Timer {
+    /// Paging.
+    T3413,
     /// Detach.
     T3422,
     /// Attach accept.
@@ -74,7 +76,7 @@ impl Timer {
     /// How often the message is sent again.
     pub(super) fn retransmissions(self) -> u8 {
         match self {
-            Self::T3489 | Self::Release => 2,
+            Self::T3489 | Self::Release | Self::T3413 => 2,
             Self::ContextSetup | Self::MobileReachable | Self::ImplicitDetach => 0,
             _ => 4,
         }
@@ -82,6 +84,7 @@ impl Timer {
 
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::T3413 => "T3413",
             Self::T3422 => "T3422",
             Self::T3450 => "T3450",
             Self::T3460 => "T3460",
@@ -142,6 +145,8 @@ pub(super) struct UeContext {
     pub session: Option<u32>,
     pub bearer_up: bool,
     pub timer: Option<(Instant, Timer)>,
+    /// While the UE is paged: what ran before, by which it is to show itself.
+    pub reachable: Option<Option<(Instant, Timer)>>,
     pub retransmissions: u8,
     /// What the running guard sends again.
     pub guarded: Option<(Message, SecurityHeader)>,
@@ -178,6 +183,7 @@ impl UeContext {
             session: None,
             bearer_up: false,
             timer: None,
+            reachable: None,
             retransmissions: 0,
             guarded: None,
             release_cause: None,

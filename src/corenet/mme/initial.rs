@@ -11,12 +11,13 @@ use crate::wire::nas::{
 use crate::wire::s1ap::Cause;
 
 impl Mme {
-    /// `served`: whether the message came out of a tracking area of this MME.
+    /// `served`: whether the message came out of a tracking area of this MME; `s_tmsi`: by what the UE asked for its
+    /// connection.
     pub(super) fn receive_initial(
         &mut self,
         ue: &mut UeContext,
         nas: &[u8],
-        served: bool,
+        (served, s_tmsi): (bool, Option<(u8, u32)>),
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
         let message = match Message::decode(nas, Direction::Uplink) {
@@ -42,7 +43,8 @@ impl Mme {
                 let proof = self.proof_of(&request.identity, nas);
                 return self.update_from_idle(ue, &request, proof, core);
             }
-            Message::ServiceRequest | Message::Emm(Emm::ServiceRequest) => {
+            Message::ServiceRequest => return self.service_requested(ue, s_tmsi, nas, core),
+            Message::Emm(Emm::ServiceRequest) => {
                 Some(Emm::ServiceReject { cause: EmmCause::UE_IDENTITY_CANNOT_BE_DERIVED })
             }
             _ => None,

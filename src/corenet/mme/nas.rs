@@ -200,8 +200,10 @@ impl Mme {
         timer: Timer,
         core: &mut Core<'_>,
     ) -> Result<(), CorenetError> {
-        if timer == Timer::Release {
-            return self.command_release(ue, core);
+        match timer {
+            Timer::Release => return self.command_release(ue, core),
+            Timer::T3413 => return self.page(ue, core),
+            _ => {}
         }
         let Some((message, header)) = ue.guarded.take() else { return Ok(()) };
         let sent = self.send_nas_as(ue, &message, header, core);

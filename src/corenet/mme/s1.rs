@@ -1,6 +1,6 @@
 //! What the MME does with each S1AP message of a base station (TS 36.413 clause 8).
 
-use super::context::{Phase, UeContext};
+use super::context::{Phase, Timer, UeContext};
 use super::{Core, Mme};
 use crate::corenet::CorenetError;
 use crate::id::Plmn;
@@ -87,7 +87,13 @@ impl Mme {
                 }
             }
             Kind::InitialContextSetupFailure => match ContextSetupFailure::read(pdu) {
-                Ok(failure) => self.for_ue(enb, failure.ids, core, |mme, ue, core| mme.abort(ue, core)),
+                Ok(failure) => self.for_ue(enb, failure.ids, core, |mme, ue, core| match ue.phase {
+                    // A registration is none the worse for it.
+                    Phase::Registered if ue.timer.is_some_and(|(_, timer)| timer == Timer::ContextSetup) => {
+                        mme.release(ue, Cause::RADIO_PROCEDURE_FAILURE, core)
+                    }
+                    _ => mme.abort(ue, core),
+                }),
                 Err(_) => self.not_understood(enb, pdu, core),
             },
             Kind::UeContextReleaseRequest => match ContextReleaseRequest::read(pdu) {
@@ -227,8 +233,9 @@ impl Mme {
         }
         let area = message.location.map(|location| (location.plmn, location.tac));
         let served = area == Some((self.config.plmn, self.config.tac));
+        let about = (served, message.s_tmsi);
         let id = self.new_context(enb, message.enb);
-        self.with(id, |mme, ue| mme.receive_initial(ue, &message.nas, served, core)).unwrap_or(Ok(()))
+        self.with(id, |mme, ue| mme.receive_initial(ue, &message.nas, about, core)).unwrap_or(Ok(()))
     }
 
     fn reset(&mut self, enb: u32, reset: Reset, core: &mut Core<'_>) -> Result<(), CorenetError> {

@@ -40,6 +40,12 @@ impl Gutis {
         self.by_tmsi.get(&tmsi)
     }
 
+    /// The M-TMSI that a subscriber's UE is known to have, or was given.
+    pub(super) fn current(&self, imsi: &Imsi) -> Option<u32> {
+        let assigned = self.of.get(imsi)?;
+        assigned.confirmed.or(assigned.offered)
+    }
+
     /// A new M-TMSI of a subscriber: 32 bits of which the first two are set, as a P-TMSI's are (TS 23.003 clause 2.4),
     /// never given to another. `shown` is the one by which the UE, which has proved who it is, has come: it has that.
     pub(super) fn offer(&mut self, imsi: &Imsi, shown: Option<u32>, random: &mut impl RngCore) -> u32 {

@@ -89,6 +89,10 @@ impl Run {
                 AirVendor::Model => AirModel::of(scenario.rat),
             },
             plmn: scenario.network.plmn,
+            inactivity: scenario
+                .network
+                .inactivity_ms
+                .map(|time| std::time::Duration::from_millis(u64::from(time.get()))),
             integrity: scenario.network.integrity.iter().map(|one| integrity(*one)).collect(),
             ciphering: scenario.network.ciphering.iter().map(|one| ciphering(*one)).collect(),
             plan: scenario.plan(),

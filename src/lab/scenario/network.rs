@@ -1,5 +1,7 @@
 //! The mobile network of a scenario.
 
+use std::num::NonZeroU32;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,11 +20,20 @@ pub struct Network {
     /// Ciphering algorithms that the MME allows, the most wanted first (TS 33.401 clause 5.1.3.2).
     #[schemars(length(min = 1))]
     pub ciphering: Vec<Ciphering>,
+    /// After how many milliseconds without a user packet base stations give a connection up, so that the device is
+    /// registered without one; never where this is left out.
+    #[schemars(range(min = 1))]
+    pub inactivity_ms: Option<NonZeroU32>,
 }
 
 impl Default for Network {
     fn default() -> Self {
-        Self { plmn: Plmn::test(), integrity: vec![Integrity::Eia2], ciphering: vec![Ciphering::Eea2] }
+        Self {
+            plmn: Plmn::test(),
+            integrity: vec![Integrity::Eia2],
+            ciphering: vec![Ciphering::Eea2],
+            inactivity_ms: None,
+        }
     }
 }
 

@@ -48,7 +48,7 @@ impl Enb {
                 Err(error) => self.ignored(ue, &error.to_string(), out),
             },
             uu::Bearer::Srb1 | uu::Bearer::Srb2 => self.dcch(now, ue, frame, out),
-            uu::Bearer::Drb(identity) => self.uplink(ue, identity, &frame.octets, out),
+            uu::Bearer::Drb(identity) => self.uplink(now, ue, identity, &frame.octets, out),
             uu::Bearer::Bcch | uu::Bearer::Pcch => Ok(()),
         }
     }
@@ -84,6 +84,7 @@ impl Enb {
             transaction: 0,
             secured: false,
             bearer: None,
+            active: now,
             nas: None,
         };
         self.contexts.insert(id, context);
@@ -164,6 +165,8 @@ impl Enb {
             }
             (UlDcch::RrcConnectionReconfigurationComplete(_), Stage::Reconfiguring) => {
                 context.stage = Stage::Active;
+                context.active = now;
+                self.watch_idle(now, id);
                 self.confirm_context_setup(id, out)
             }
             _ => Ok(()),

@@ -7,8 +7,8 @@ use crate::wire::gtpu::FarEnd;
 use crate::wire::s1ap::{
     Cause, Connection, ContextReleaseCommand, ContextReleaseComplete, ContextSetupFailure,
     ContextSetupRequest, ContextSetupResponse, DownlinkNasTransport, ErabReleaseCommand, ErabReleaseResponse,
-    ErrorIndication, Kind, OverloadAction, OverloadStart, Pdu, Reset, ResetAcknowledge, S1SetupFailure,
-    SecurityCapabilities, Tunnel, UeIds,
+    ErrorIndication, Kind, OverloadAction, OverloadStart, Paging, Pdu, Reset, ResetAcknowledge,
+    S1SetupFailure, SecurityCapabilities, Tunnel, UeIds,
 };
 
 /// How long to wait after a refused S1 SETUP REQUEST where the MME does not say.
@@ -74,7 +74,14 @@ impl Enb {
                 }
                 _ => self.refuse(&pdu, &Cause::RADIO_UNSPECIFIED, out),
             },
-            Kind::ResetAcknowledge | Kind::Paging => Ok(()),
+            // What cannot be read pages nobody (clause 10.3.5: the message is ignored).
+            Kind::Paging => {
+                if let Ok(paging) = Paging::read(&pdu) {
+                    self.paging_requested(now, &paging);
+                }
+                Ok(())
+            }
+            Kind::ResetAcknowledge => Ok(()),
             _ => self.not_understood(&pdu, out),
         }
     }

@@ -1,5 +1,6 @@
 //! Attach (TS 24.301 clause 5.5.1.2): request, acceptance, and every way it fails.
 
+use super::radio::Initial;
 use super::refusals::{Refused, T3346};
 use super::{ATTACH_ATTEMPTS, BARRED, Emm, NO_KEY, Rrc, Substate, T3402, T3410, T3411, Timer, Ue, UeOutput};
 use crate::kernel::{Duration, Instant};
@@ -25,7 +26,7 @@ impl Ue {
             let nas = self.protect_initial(&request, out)?;
             return self.transfer(nas, out);
         }
-        self.connect(request, EstablishmentCause::MoSignalling, out);
+        self.connect(Initial::Message(request), EstablishmentCause::MoSignalling, out);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Detach (TS 24.301 clause 5.5.2), by the UE and by the network.
 
+use super::radio::Initial;
 use super::{Emm, NO_KEY, Rrc, Substate, T3421, Timer, Ue, UeOutput};
 use crate::kernel::Instant;
 use crate::ran::RanError;
@@ -13,7 +14,7 @@ const ATTEMPTS: u8 = 5;
 impl Ue {
     pub(super) fn detach(&mut self, now: Instant, out: &mut Vec<UeOutput>) -> Result<(), RanError> {
         match self.emm {
-            Emm::Registered | Emm::UpdatingInitiated => {
+            Emm::Registered | Emm::UpdatingInitiated | Emm::ServiceRequestInitiated => {
                 self.stop_timers();
                 self.attempts = 0;
                 self.enter(Emm::DeregisteredInitiated, out);
@@ -38,7 +39,7 @@ impl Ue {
             return self.send(&request, out);
         }
         // The request is the first message of a connection of its own.
-        self.connect(request, EstablishmentCause::MoSignalling, out);
+        self.connect(Initial::Message(request), EstablishmentCause::MoSignalling, out);
         Ok(())
     }
 

@@ -47,6 +47,11 @@ impl Security {
         *self = Self::default();
     }
 
+    /// The radio is secured by a key of the context in use: so is what passes on it (clause 4.4.2.5).
+    pub(super) fn established(&mut self) {
+        self.exchanged = self.current.is_some();
+    }
+
     pub(super) fn connection_ended(&mut self) {
         self.exchanged = false;
         self.initial.clear();
@@ -71,6 +76,17 @@ impl Ue {
         };
         self.nas.initial = plain.octets;
         let Encoded { octets, label } = encoded.map_err(|e| fault("initial NAS message", &e))?;
+        out.push(UeOutput::Nas { to_network: true, label, bytes: octets.clone() });
+        Ok(octets)
+    }
+
+    /// The octets of a SERVICE REQUEST. KeNB comes from its NAS COUNT (TS 33.401 annex A.3).
+    pub(super) fn protect_service_request(&mut self, out: &mut Vec<UeOutput>) -> Result<Vec<u8>, RanError> {
+        let what = "SERVICE REQUEST";
+        let Some(context) = &mut self.nas.current else { return Err(fault(what, &"there is no key")) };
+        self.kenb = context.nas.uplink_count().map(|count| context.kasme.kenb(count));
+        let sent = context.nas.service_request(context.ksi).map_err(|e| fault(what, &e))?;
+        let Encoded { octets, label } = sent;
         out.push(UeOutput::Nas { to_network: true, label, bytes: octets.clone() });
         Ok(octets)
     }
@@ -276,6 +292,7 @@ impl Ue {
             Emm::DetachAccept => self.detach_accepted(out),
             Emm::NetworkDetachRequest { kind } => self.detach_requested(now, kind, out)?,
             Emm::TrackingAreaUpdateAccept { t3412_s } => self.update_accepted(t3412_s, out),
+            Emm::ServiceReject { cause } => self.service_rejected(now, cause, proved, out),
             Emm::TrackingAreaUpdateReject { cause } => self.update_rejected(now, cause, proved, out),
             Emm::GutiReallocationCommand { guti } => self.guti_reallocated(guti, out)?,
             Emm::Information | Emm::Status { .. } => {}

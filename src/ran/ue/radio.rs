@@ -13,8 +13,17 @@ use crate::wire::nas::Message;
 use crate::wire::pdcp::{End, RadioKeys, Signalling};
 use crate::wire::rrc::connection::*;
 use crate::wire::rrc::security::*;
-use crate::wire::rrc::system::{PlmnIdentity, STmsi};
-use crate::wire::rrc::{BcchDlSch, Bits, Channel, DlCcch, DlDcch, Int, Later, Octets, UlCcch, UlDcch};
+use crate::wire::rrc::system::{PagingUeIdentity, PlmnIdentity, STmsi};
+use crate::wire::rrc::{BcchDlSch, Bits, Channel, DlCcch, DlDcch, Int, Later, Octets, Pcch, UlCcch, UlDcch};
+
+/// The NAS message that begins a connection.
+#[derive(Debug)]
+pub(super) enum Initial {
+    /// One that is protected as others are, where there is a context.
+    Message(Message),
+    /// SERVICE REQUEST, which has a form of its own.
+    ServiceRequest,
+}
 
 /// The radio of a UE.
 #[derive(Debug)]
@@ -63,7 +72,7 @@ const DEFAULT_DRB: u8 = 1;
 
 impl Ue {
     /// Asks for a connection to say `message` on: a cell is looked for first.
-    pub(super) fn connect(&mut self, message: Message, cause: EstablishmentCause, out: &mut Vec<UeOutput>) {
+    pub(super) fn connect(&mut self, message: Initial, cause: EstablishmentCause, out: &mut Vec<UeOutput>) {
         self.pending = Some(message);
         self.rrc = Rrc::Searching;
         self.radio.cause = cause;
@@ -93,7 +102,10 @@ impl Ue {
     ) -> Result<(), RanError> {
         match frame.bearer {
             Bearer::Bcch => self.system_information(now, &frame.octets, out),
-            Bearer::Pcch => Ok(()),
+            Bearer::Pcch => {
+                self.paging(now, &frame.octets, out);
+                Ok(())
+            }
             Bearer::Ccch => match DlCcch::decode(&frame.octets) {
                 Ok(message) => self.answered(now, &message, &frame.octets, out),
                 Err(error) => self.ignored(&error.to_string(), out),
@@ -130,6 +142,22 @@ impl Ue {
         match message {
             BcchDlSch::SystemInformation(_) if self.rrc == Rrc::Searching => self.request(now, out),
             _ => Ok(()),
+        }
+    }
+
+    /// What is on PCCH is for this UE where it names it.
+    fn paging(&mut self, now: Instant, octets: &[u8], out: &mut Vec<UeOutput>) {
+        let Some(guti) = self.guti.filter(|_| self.rrc == Rrc::Idle && self.is_registered()) else { return };
+        let Ok(message @ Pcch::Paging(_)) = Pcch::decode(octets) else { return };
+        let Pcch::Paging(paging) = &message;
+        let own = PagingUeIdentity::STmsi(STmsi {
+            mmec: Bits::of(guti.mme_code.into()),
+            m_tmsi: Bits::of(guti.tmsi.into()),
+        });
+        let records = paging.records.iter().flat_map(|list| list.iter());
+        if records.map(|record| &record.ue_identity).any(|identity| *identity == own) {
+            self.tell(false, message.label(), (Channel::Pcch, octets), out);
+            self.paged(now, out);
         }
     }
 
@@ -183,7 +211,10 @@ impl Ue {
         self.radio.leave();
         self.timers.remove(&Timer::T3412);
         let Some(message) = self.pending.take() else { return Ok(()) };
-        let nas = self.protect_initial(&message, out)?;
+        let nas = match message {
+            Initial::Message(message) => self.protect_initial(&message, out)?,
+            Initial::ServiceRequest => self.protect_service_request(out)?,
+        };
         let registered_mme = self.guti.map(|guti| RegisteredMme {
             plmn: Some(PlmnIdentity::of(guti.plmn)),
             mmegi: Bits::of(guti.mme_group.into()),
@@ -284,6 +315,7 @@ impl Ue {
         }
         let (transaction, later) = (message.transaction, Later::default());
         self.signal(RrcConnectionReconfigurationComplete { transaction, later }, out)?;
+        self.served(out);
         let messages = message.nas.iter().flat_map(|list| list.iter());
         messages.map(|nas| &nas.0).try_for_each(|nas| self.receive_nas(now, nas, out))
     }
@@ -302,7 +334,13 @@ impl Ue {
 
     /// Whether the network knows the UE by its GUTI.
     fn is_registered(&self) -> bool {
-        matches!(self.emm, Emm::Registered | Emm::UpdatingInitiated | Emm::DeregisteredInitiated)
+        matches!(
+            self.emm,
+            Emm::Registered
+                | Emm::UpdatingInitiated
+                | Emm::ServiceRequestInitiated
+                | Emm::DeregisteredInitiated
+        )
     }
 
     /// Tells of an RRC message.

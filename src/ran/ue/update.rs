@@ -1,6 +1,7 @@
 //! The periodic tracking area update (TS 24.301 clauses 5.3.5 and 5.5.3), by which a UE without a connection shows that it
 //! is there, and the reallocation of its GUTI (clause 5.4.1).
 
+use super::radio::Initial;
 use super::refusals::Refused;
 use super::{ATTACH_ATTEMPTS, Emm, NO_KEY, Rrc, Substate, T3402, T3411, T3430, Timer, Ue, UeOutput};
 use crate::kernel::{Duration, Instant};
@@ -34,11 +35,8 @@ impl Ue {
         self.timers.insert(Timer::T3430, now + T3430);
         let fields = vec![("T3430", format!("{}s", T3430.as_secs()))];
         self.enter_with(Emm::UpdatingInitiated, fields, out);
-        self.connect(
-            Message::Emm(Mobility::TrackingAreaUpdateRequest(request)),
-            EstablishmentCause::MoSignalling,
-            out,
-        );
+        let message = Message::Emm(Mobility::TrackingAreaUpdateRequest(request));
+        self.connect(Initial::Message(message), EstablishmentCause::MoSignalling, out);
         Ok(())
     }
 

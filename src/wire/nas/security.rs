@@ -2,7 +2,8 @@
 //! context that protects and verifies messages.
 
 use oxirush_nas::nas_eps::{
-    CipheringAlgorithm, IntegrityAlgorithm, NasCount, NasEpsSecurityHeaderType, NasError, NasSecurityContext,
+    CipheringAlgorithm, IntegrityAlgorithm, NasCount, NasEpsMessage, NasEpsSecurityHeaderType, NasError,
+    NasSecurityContext,
 };
 use oxirush_security::Autn;
 use oxirush_security::nas_eps::{KAsme, KEnb, compute_hash_mme, derive_kasme, derive_kenb};
@@ -165,6 +166,24 @@ impl SecurityContext {
         Ok(Encoded { octets, label: label::label(&message) })
     }
 
+    /// The SERVICE REQUEST of a UE whose key set is `ksi` (TS 24.301 clause 8.2.25): four octets with a code of sixteen bits,
+    /// under the next count.
+    pub fn service_request(&mut self, ksi: u8) -> Result<Encoded, Error> {
+        let request = NasEpsMessage::ServiceRequest(self.0.protect_service_request(ksi).map_err(refused)?);
+        let octets = request.encode().map_err(refused)?;
+        Ok(Encoded { octets, label: label::label(&request) })
+    }
+
+    /// The uplink NAS COUNT of a SERVICE REQUEST that is authentic. Fails with [`Error::NotAuthentic`], and on what is none.
+    pub fn verify_service_request(&mut self, octets: &[u8]) -> Result<Count, Error> {
+        let not = |error: NasError| Error::NotAuthentic(error.to_string());
+        let message = NasEpsMessage::decode_with_direction(octets, Direction::Uplink.codec()).map_err(not)?;
+        let NasEpsMessage::ServiceRequest(request) = message else {
+            return Err(Error::NotAuthentic("no SERVICE REQUEST".to_owned()));
+        };
+        self.0.unprotect_service_request(&request).map(Count).map_err(not)
+    }
+
     /// Verifies and deciphers a message. Fails with [`Error::NotAuthentic`], and with [`Error::Malformed`] on
     /// what is authentic and no message.
     pub fn unprotect(&mut self, octets: &[u8], direction: Direction) -> Result<Verified, Error> {
@@ -215,6 +234,27 @@ mod tests {
         assert_eq!((verified.message, verified.count), (message, first));
         assert!(matches!(mme.unprotect(&sent, Direction::Uplink), Err(Error::NotAuthentic(_))));
         assert_ne!(kasme.kenb(first), kasme.kenb(ue.uplink_count().unwrap()));
+    }
+
+    #[test]
+    fn a_service_request_passes_once() {
+        let kasme = Kasme::derive(&Ck::new(&[1; 16]), &Ik::new(&[2; 16]), Plmn::test(), &[3; 16]).unwrap();
+        let (mut ue, mut mme) =
+            (SecurityContext::new(&kasme, 2, 2).unwrap(), SecurityContext::new(&kasme, 2, 2).unwrap());
+        // Beyond the five bits of its sequence number.
+        for number in 0..70_u8 {
+            let count = ue.uplink_count().unwrap();
+            let sent = ue.service_request(3).unwrap();
+            assert_eq!((sent.octets.len(), sent.octets[0]), (4, 0xc7));
+            assert_eq!(sent.octets[1], (3 << 5) | (number % 32));
+            let mut forged = sent.octets.clone();
+            forged[3] ^= 1;
+            assert!(matches!(mme.verify_service_request(&forged), Err(Error::NotAuthentic(_))));
+            assert_eq!(mme.verify_service_request(&sent.octets).unwrap(), count);
+            assert!(mme.verify_service_request(&sent.octets).is_err());
+        }
+        assert!(mme.verify_service_request(&[0x07, 0x60, 0x02]).is_err());
+        assert!(ue.service_request(7).is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod context;
 mod failure;
 mod interface;
 mod overload;
+mod paging;
 mod values;
 
 use oxirush_s1ap::{ErrorKind, S1apPduKind, ie, s1ap::*};
@@ -26,6 +27,7 @@ pub use interface::{
     ErrorIndication, Gummei, Reset, ResetAcknowledge, S1SetupFailure, S1SetupRequest, S1SetupResponse,
 };
 pub use overload::{OverloadAction, OverloadStart, OverloadStop};
+pub use paging::Paging;
 pub use values::{
     Cause, Connection, Diagnostics, Location, SecurityCapabilities, TransportAddress, Tunnel, UeIds,
 };

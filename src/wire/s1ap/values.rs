@@ -57,6 +57,8 @@ macro_rules! causes {
 causes! {
     /// A cause of the radio network layer that no other value names.
     RADIO_UNSPECIFIED = radioNetwork(CauseRadioNetwork::unspecified),
+    /// Nothing has passed for a while.
+    USER_INACTIVITY = radioNetwork(CauseRadioNetwork::user_inactivity),
     /// The radio connection to the UE is gone.
     RADIO_CONNECTION_LOST = radioNetwork(CauseRadioNetwork::radio_connection_with_ue_lost),
     /// A procedure on the radio, such as RRC security mode, has failed.

@@ -2,7 +2,7 @@
 
 use crate::event::{Actor, Body, SessionKey, StateChange};
 use crate::kernel::{Gone, Instant};
-use crate::ran::{Enb, EnbInput, EnbOutput};
+use crate::ran::{Bearer, Enb, EnbInput, EnbOutput, Frame};
 use crate::world::WorldError;
 use crate::world::node::{Input, Node, Output};
 use crate::world::port::{Iface, Payload, Port, To};
@@ -64,6 +64,14 @@ impl EnbNode {
                 let change = StateChange { actor: self.actor, machine, change, fields };
                 Output::Tell { at: now, body: Body::State(change), session: None }
             }
+            EnbOutput::Page { message } => Output::Send {
+                at: now,
+                from: port(Iface::Uu),
+                to: To::Cells,
+                payload: Payload::Down(Frame::new(Bearer::Pcch, message)),
+                label: None,
+                session: None,
+            },
             EnbOutput::System { messages } => Output::Send {
                 at: now,
                 from: port(Iface::Uu),
