@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -200,6 +200,12 @@ impl Actor {
         Ipv4Addr::from(u32::from(Ipv4Addr::from(self.role.row().address)).wrapping_add(self.number))
     }
 
+    /// The same in IPv6: a network of the documentation prefix (RFC 3849), with the IPv4 address as the last 32 bits.
+    pub fn transport_address_v6(self) -> Ipv6Addr {
+        let [a, b, c, d] = self.transport_address().octets().map(u16::from);
+        Ipv6Addr::new(0x2001, 0xdb8, 0x99, 0, 0, 0, a << 8 | b, c << 8 | d)
+    }
+
     /// The number of the device that this actor is part of.
     pub fn part_of(self) -> Option<u32> {
         self.role.row().in_device.then_some(self.number)
@@ -247,8 +253,8 @@ pub enum SessionKey {
         /// The eNB UE S1AP ID (TS 36.413 clause 9.2.3.4).
         id: u32,
     },
-    /// The address of its IP session.
-    Address(Ipv4Addr),
+    /// The address of its IP session; of IPv6 the first 64 bits, and nothing behind them.
+    Address(IpAddr),
 }
 
 /// A message between two actors.

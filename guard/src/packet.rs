@@ -1,4 +1,4 @@
-//! What the headers of a packet say: IPv4 (RFC 791), TCP, UDP, ICMP, and the question and addresses of DNS (RFC 1035).
+//! What the headers of a packet say: IPv4 (RFC 791), IPv6 (RFC 8200), TCP, UDP, ICMP, and the question and addresses of DNS (RFC 1035).
 
 use crate::fixed::{log2_q8, mark_of};
 
@@ -10,6 +10,7 @@ const ANSWERS: usize = 4;
 const RECORDS: usize = 8;
 
 const ICMP: u8 = 1;
+const ICMP6: u8 = 58;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const PORT_DNS: u16 = 53;
@@ -19,15 +20,15 @@ const PORT_DNS: u16 = 53;
 pub struct Packet {
     /// From the device.
     pub up: bool,
-    /// The IPv4 address of the other end.
+    /// The IPv4 address of the other end, or what stands for its IPv6 address ([`mark_of`] its octets).
     pub peer: u32,
-    /// The protocol in the IPv4 header.
+    /// The protocol in the IPv4 header, or the next header in that of IPv6; ICMP has one number in both.
     pub protocol: u8,
     /// The port of the device; 0 without ports.
     pub local_port: u16,
     /// The port of the other end; 0 without ports.
     pub peer_port: u16,
-    /// Total length in the IPv4 header, in bytes.
+    /// The length of the whole packet, in bytes.
     pub length: u16,
     /// The flags of a TCP segment; 0 of everything else.
     pub flags: u8,
@@ -93,6 +94,44 @@ impl Packet {
         };
         // The transport header is in the first fragment.
         if u16::from_be_bytes([header[6], header[7]]) & 0x1fff == 0 {
+            packet.transport(body);
+        }
+        Ok(packet)
+    }
+
+    /// The same of IPv6, of the device whose addresses have the first 64 bits `prefix`. Behind a header of an extension is
+    /// nothing that is looked at.
+    ///
+    /// # Errors
+    /// Where it is no IPv6 packet of the device.
+    pub fn parse_v6(bytes: &[u8], prefix: [u8; 8]) -> Result<Self, PacketError> {
+        let header: &[u8; 40] = bytes.first_chunk().ok_or(PacketError::Malformed)?;
+        let payload = u16::from_be_bytes([header[4], header[5]]);
+        let length = payload.checked_add(40).ok_or(PacketError::Malformed)?;
+        let body = bytes.get(40..usize::from(length)).ok_or(PacketError::Malformed)?;
+        if header[0] >> 4 != 6 {
+            return Err(PacketError::Malformed);
+        }
+        let up = header[8..16] == prefix;
+        if !up && header[24..32] != prefix {
+            return Err(PacketError::OfOthers);
+        }
+        let peer = if up { &header[24..40] } else { &header[8..24] };
+        let mut packet = Self {
+            up,
+            peer: mark_of(peer.iter().copied()),
+            protocol: header[6],
+            local_port: 0,
+            peer_port: 0,
+            length,
+            flags: 0,
+            unreachable: false,
+            dns: None,
+        };
+        if packet.protocol == ICMP6 {
+            packet.protocol = ICMP;
+            packet.unreachable = body.first() == Some(&1);
+        } else if packet.protocol != ICMP {
             packet.transport(body);
         }
         Ok(packet)
@@ -266,6 +305,32 @@ mod tests {
         abcd 8180 0001 0003 0000 0000 07 6578616d706c65 03 636f6d 00 0001 0001
         c00c 0005 0001 00000e10 0002 c00c
         c00c 0001 0001 00000e10 0004 5db8d822 c00c 0001 0001 00000e10 0004 5db8d823";
+
+    #[test]
+    fn a_packet_of_ipv6_is_read_as_one_of_ipv4() {
+        let (own, far) = ([0x20, 1, 0xd, 0xb8, 0x40, 0, 0, 7], [0x20, 1, 0xd, 0xb8, 0, 0x99, 0, 0]);
+        let mut bytes = [0u8; 60];
+        (bytes[0], bytes[5], bytes[6], bytes[7]) = (0x60, 20, TCP, 64);
+        bytes[8..16].copy_from_slice(&own);
+        bytes[24..32].copy_from_slice(&far);
+        bytes[39] = 0x1e;
+        bytes[40..44].copy_from_slice(&[0xc3, 0x50, 0x01, 0xbb]);
+        bytes[53] = 0x02;
+        let packet = Packet::parse_v6(&bytes, own).unwrap();
+        assert_eq!((packet.up, packet.protocol, packet.length), (true, TCP, 60));
+        assert_eq!((packet.local_port, packet.peer_port, packet.opens()), (50_000, 443, true));
+        assert_eq!(packet.peer, mark_of(bytes[24..40].iter().copied()));
+        // The other end sees it the other way round.
+        let other = Packet::parse_v6(&bytes, far).unwrap();
+        assert_eq!((other.up, other.peer_port), (false, 50_000));
+        assert_eq!(Packet::parse_v6(&bytes, [1; 8]), Err(PacketError::OfOthers));
+        assert_eq!(Packet::parse_v6(&bytes[..59], own), Err(PacketError::Malformed));
+        assert_eq!(Packet::parse(&bytes, 0), Err(PacketError::Malformed));
+        // Destination unreachable (RFC 4443 clause 3.1).
+        (bytes[6], bytes[40]) = (ICMP6, 1);
+        let packet = Packet::parse_v6(&bytes, own).unwrap();
+        assert_eq!((packet.protocol, packet.unreachable, packet.local_port), (ICMP, true, 0));
+    }
 
     #[test]
     fn a_question_and_its_answer_are_read() {

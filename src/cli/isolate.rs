@@ -23,6 +23,7 @@ use super::args::IsolateArgs;
 use super::exit::Exit;
 use super::limits::judge;
 use super::terminal;
+use crate::corenet::UE_PREFIXES;
 use crate::io::clock::Stopwatch;
 use crate::io::files::told;
 use crate::io::openflow::{ControllerLink, DatagramPort, Serving, SocketError, SwitchAddress, serve};
@@ -106,6 +107,7 @@ fn measure(args: &IsolateArgs) -> Result<Exit, IsolateError> {
         devices: 1,
         services: 2,
         pool: (Ipv4Addr::new(10, 44, 0, 0), 14),
+        pool_v6: UE_PREFIXES,
         echo_after: None,
     };
     let to = SwitchAddress::Tcp(plant.controllers);
@@ -202,7 +204,13 @@ fn address(number: u32) -> Ipv4Addr {
 
 fn session(number: u32) -> Session {
     let holder = Arc::from(number.to_string());
-    Session { number: number.into(), address: address(number), holder, policy: Policy::Service }
+    Session {
+        number: number.into(),
+        address: address(number).into(),
+        prefix: None,
+        holder,
+        policy: Policy::Service,
+    }
 }
 
 /// A switch in a thread, a device that sends into it, and somebody who looks at what comes out.

@@ -71,7 +71,7 @@ impl Epc {
         Ok(Self {
             orders: Followed::new(config.quarantine),
             hss: Hss::new(config.hss_fault, rng.branch(Actor::HSS)),
-            gateway: Gateway::new(config.plmn, config.ue_pool, key, peers, &of_gateway),
+            gateway: Gateway::new(config.plmn, config.ue_pool, key, peers, config.mtu, &of_gateway),
             mme: Mme::new(config, &rng.branch(Actor::MME)),
         })
     }

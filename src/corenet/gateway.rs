@@ -6,9 +6,13 @@
 //! where the UE might have asked for it. What does not is dropped, counted, and told.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use rand_chacha::ChaCha20Rng;
+use rand_core::RngCore;
+
+use super::pdn::PdnAddresses;
 use super::session::{Attestation, PdnAddress, RatType, SessionChange, SessionId, Statement, UNRESTRICTED};
 use super::{CorenetError, EpcOutput};
 use crate::crypto::SoftKey;
@@ -16,6 +20,8 @@ use crate::event::{Actor, SessionKey};
 use crate::id::{Iccid, Imei, Imsi, Plmn};
 use crate::kernel::{Duration, Instant, RngTree};
 use crate::wire::gtpu::{self, Datagram, DropCause, Drops, Endpoint, FarEnd, PeerGroups};
+use crate::wire::inet::{addresses, link_local, prefix_address, session_address};
+use crate::wire::ndp::{self, ALL_NODES, Advertisement, Message};
 use crate::wire::{Label, Proto};
 
 /// How many downlink packets wait for a tunnel towards the base station before the oldest are dropped.
@@ -34,12 +40,12 @@ pub enum Policy {
     #[default]
     Unrestricted,
     /// Onboarding only: these addresses and no other.
-    Only(Arc<[Ipv4Addr]>),
+    Only(Arc<[IpAddr]>),
 }
 
 impl Policy {
     /// Whether packets pass to this address of the service network, and from it.
-    fn permits(&self, far: Ipv4Addr) -> bool {
+    fn permits(&self, far: IpAddr) -> bool {
         match self {
             Self::Unrestricted => true,
             Self::Only(addresses) => addresses.contains(&far),
@@ -82,6 +88,34 @@ impl AddressPool {
     }
 }
 
+/// The network of which UEs get 64 bits each, of the documentation prefix (RFC 3849), and how many bits of it count.
+pub const UE_PREFIXES: (Ipv6Addr, u8) = (Ipv6Addr::new(0x2001, 0xdb8, 0x4000, 0, 0, 0, 0, 0), 34);
+/// How many UEs have room there.
+const PREFIXES: u32 = 1 << 30;
+/// The gateway's own address on the link to a UE, and how long it says that it is there: for as long as it can say.
+const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+const ROUTER_S: u16 = u16::MAX;
+
+/// Prefixes of UEs.
+#[derive(Debug, Default)]
+struct Prefixes {
+    /// How many were ever given out.
+    used: u32,
+    /// Those that came back, the one that rested longest first.
+    free: VecDeque<[u8; 8]>,
+}
+
+impl Prefixes {
+    fn allocate(&mut self) -> Option<[u8; 8]> {
+        if self.used < PREFIXES {
+            self.used += 1;
+            let network = (u128::from(UE_PREFIXES.0) >> 64) as u64;
+            return Some((network + u64::from(self.used)).to_be_bytes());
+        }
+        self.free.pop_front()
+    }
+}
+
 /// What the MME asks for with Create Session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CreateSession {
@@ -92,18 +126,33 @@ pub(super) struct CreateSession {
     pub apn: String,
     pub policy: Policy,
     pub rat: RatType,
+    /// The versions of IP that it is to have.
+    pub versions: PdnAddresses,
 }
 
-/// A session that was created: the gateway's end of its tunnel, and the address of the UE.
+/// A session that was created: the gateway's end of its tunnel, the IPv4 address of the UE, and the interface identifier of
+/// its link-local address in IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Created {
     pub teid: u32,
-    pub ip: Ipv4Addr,
+    pub ip: Option<Ipv4Addr>,
+    pub interface: Option<[u8; 8]>,
+}
+
+/// What a session has of IPv6.
+#[derive(Debug, Clone, Copy)]
+struct Six {
+    prefix: [u8; 8],
+    /// The identifier of its link-local address.
+    interface: [u8; 8],
+    /// Whether the UE was told its prefix.
+    advertised: bool,
 }
 
 struct Session {
     /// The gateway's end of its tunnel.
     teid: u32,
+    six: Option<Six>,
     attestation: Attestation,
     policy: Policy,
     /// The number of the last statement on it.
@@ -123,10 +172,15 @@ pub(super) struct Gateway {
     used: u32,
     /// Addresses that came back, the one that rested longest first.
     free: VecDeque<Ipv4Addr>,
-    /// By the address of the UE.
-    sessions: BTreeMap<Ipv4Addr, Session>,
-    tunnels: Endpoint<Ipv4Addr>,
-    drops: Drops<Ipv4Addr>,
+    prefixes: Prefixes,
+    interfaces: ChaCha20Rng,
+    /// By the IPv4 address of the UE, or by its prefix where it has none.
+    sessions: BTreeMap<IpAddr, Session>,
+    /// The prefixes of sessions that have an IPv4 address as well, with that.
+    dual: BTreeMap<IpAddr, IpAddr>,
+    tunnels: Endpoint<IpAddr>,
+    drops: Drops<IpAddr>,
+    mtu: u16,
     last_session: u64,
     /// The subscribers for whom packets have come that wait.
     notified: Vec<Imsi>,
@@ -134,12 +188,13 @@ pub(super) struct Gateway {
 
 impl Gateway {
     /// A gateway that states sessions under `key`. Base stations have one address each, but for those of `peers`; TEIDs are
-    /// drawn from `rng`.
+    /// drawn from `rng`, and so are interface identifiers. UEs send packets of up to `mtu` bytes.
     pub(super) fn new(
         network: Plmn,
         pool: AddressPool,
         key: SoftKey,
         peers: PeerGroups,
+        mtu: u16,
         rng: &RngTree,
     ) -> Self {
         Self {
@@ -148,9 +203,13 @@ impl Gateway {
             pool,
             used: 0,
             free: VecDeque::new(),
+            prefixes: Prefixes::default(),
+            interfaces: rng.stream("interface"),
             sessions: BTreeMap::new(),
+            dual: BTreeMap::new(),
             tunnels: Endpoint::new(Actor::GATEWAY.transport_address(), rng.stream("teid"), peers),
             drops: Drops::default(),
+            mtu,
             last_session: 0,
             notified: Vec::new(),
         }
@@ -165,24 +224,32 @@ impl Gateway {
         self.key.public()
     }
 
-    /// Create Session: an address and a tunnel end; `None` where the pool is empty.
+    /// Create Session: addresses and a tunnel end; `None` where the pool is empty.
     pub(super) fn create(
         &mut self,
         now: Instant,
         request: CreateSession,
         out: &mut Vec<EpcOutput>,
     ) -> Option<Created> {
-        let ip = self.allocate()?;
-        let teid = self.tunnels.open(ip);
+        let CreateSession { imsi, iccid, imei, apn, policy, rat, versions } = request;
+        let ip = if versions.has_ipv4() { Some(self.allocate()?) } else { None };
+        let six = if versions.has_ipv6() { Some(self.six()?) } else { None };
+        let prefix = six.map(|six| IpAddr::V6(prefix_address(six.prefix)));
+        let key = ip.map(IpAddr::V4).or(prefix)?;
+        if let (Some(ip), Some(prefix)) = (ip, prefix) {
+            self.dual.insert(prefix, ip.into());
+        }
+        let teid = self.tunnels.open(key);
         self.last_session += 1;
-        let CreateSession { imsi, iccid, imei, apn, policy, rat } = request;
+        let addresses = ip.map(PdnAddress::Ipv4).into_iter();
+        let addresses = addresses.chain(six.map(|six| PdnAddress::Ipv6Prefix(six.prefix))).collect();
         let attestation = Attestation {
             session: SessionId(self.last_session),
             imsi,
             iccid,
             imei,
             apn,
-            addresses: vec![PdnAddress::Ipv4(ip)],
+            addresses,
             policy: policy.name().to_owned(),
             rat,
             // To the microsecond, as it is written.
@@ -191,19 +258,38 @@ impl Gateway {
         let up = SessionChange::Up(attestation.clone());
         out.push(state(self.network, &self.key, now, (&attestation, 1), up));
         if let Policy::Only(addresses) = &policy {
-            let addresses: Vec<_> = addresses.iter().map(Ipv4Addr::to_string).collect();
+            let has = |far: &&IpAddr| if far.is_ipv6() { six.is_some() } else { ip.is_some() };
+            let addresses: Vec<_> = addresses.iter().filter(has).map(IpAddr::to_string).collect();
             out.push(EpcOutput::State {
                 actor: Actor::GATEWAY,
                 machine: "",
                 change: "session is for onboarding only".into(),
-                fields: vec![("session", ip.to_string()), ("permitted", addresses.join(","))],
-                session: Some(SessionKey::Address(ip)),
+                fields: vec![("session", key.to_string()), ("permitted", addresses.join(","))],
+                session: Some(SessionKey::Address(key)),
             });
         }
         let (waiting, early) = Default::default();
-        let session = Session { teid, attestation, policy, sequence: 1, waiting, early };
-        self.sessions.insert(ip, session);
-        Some(Created { teid, ip })
+        let session = Session { teid, six, attestation, policy, sequence: 1, waiting, early };
+        self.sessions.insert(key, session);
+        Some(Created { teid, ip, interface: six.map(|six| six.interface) })
+    }
+
+    fn six(&mut self) -> Option<Six> {
+        let prefix = self.prefixes.allocate()?;
+        // That of the router is its own.
+        let interface = loop {
+            let drawn = self.interfaces.next_u64();
+            if drawn > 1 {
+                break drawn.to_be_bytes();
+            }
+        };
+        Some(Six { prefix, interface, advertised: false })
+    }
+
+    /// The session that has this address, by what it is kept under.
+    fn holder(&self, address: IpAddr) -> Option<IpAddr> {
+        let known = session_address(address);
+        self.dual.get(&known).copied().or_else(|| self.sessions.contains_key(&known).then_some(known))
     }
 
     /// Those who are told of sessions are there, and may have missed something: states every session that is up.
@@ -239,10 +325,14 @@ impl Gateway {
             } else if now > at + EARLY_KEPT {
                 self.dropped(now, (DropCause::NoBearer, Some(ip)), peer, out);
             } else {
-                self.uplink(now, ip, &packet, out);
+                self.uplink(now, ip, &packet, out)?;
             }
         }
-        Ok(())
+        // A UE need not ask (TS 29.061 clause 11.2.1.3.2).
+        match self.sessions.get(&ip).and_then(|session| session.six) {
+            Some(Six { advertised: false, .. }) => self.advertise(ip, out),
+            _ => Ok(()),
+        }
     }
 
     /// The subscribers for whom packets have come since the last call that wait for a bearer.
@@ -274,7 +364,13 @@ impl Gateway {
             self.dropped(now, (DropCause::NoBearer, Some(ip)), ("peer", from.to_string()), out);
         }
         if let Some(session) = self.sessions.remove(&ip) {
-            self.free.push_back(ip);
+            if let IpAddr::V4(ip) = ip {
+                self.free.push_back(ip);
+            }
+            if let Some(Six { prefix, .. }) = session.six {
+                self.dual.remove(&prefix_address(prefix).into());
+                self.prefixes.free.push_back(prefix);
+            }
             self.drops.forget(ip);
             let about = (&session.attestation, session.sequence + 1);
             let down = SessionChange::Down(session.attestation.session);
@@ -296,7 +392,7 @@ impl Gateway {
         out: &mut Vec<EpcOutput>,
     ) -> Result<(), CorenetError> {
         match self.tunnels.receive(from, bytes).map_err(|e| fault("GTP-U answer", &e))? {
-            gtpu::Event::Deliver { key, packet } => self.uplink(now, key, packet, out),
+            gtpu::Event::Deliver { key, packet } => self.uplink(now, key, packet, out)?,
             gtpu::Event::Early { key, packet } => self.early(now, key, from, packet, out),
             gtpu::Event::Answer { bytes, label } => {
                 out.push(EpcOutput::GtpU { to: from, bytes, label, session: None });
@@ -315,7 +411,7 @@ impl Gateway {
     }
 
     /// Keeps a packet of a session without a bearer for a moment.
-    fn early(&mut self, now: Instant, ip: Ipv4Addr, from: Ipv4Addr, packet: &[u8], out: &mut Vec<EpcOutput>) {
+    fn early(&mut self, now: Instant, ip: IpAddr, from: Ipv4Addr, packet: &[u8], out: &mut Vec<EpcOutput>) {
         if let Some(session) = self.sessions.get_mut(&ip) {
             session.early.push_back((now, from, packet.to_vec()));
         }
@@ -329,21 +425,52 @@ impl Gateway {
         }
     }
 
-    /// A UE may use its own address only, and send to where its policy lets it.
-    fn uplink(&mut self, now: Instant, ip: Ipv4Addr, packet: &[u8], out: &mut Vec<EpcOutput>) {
-        let Some(session) = self.sessions.get(&ip) else { return };
-        let (why, field) = match gtpu::ipv4_addresses(packet) {
-            Some((source, _)) if source != ip => (DropCause::InnerSource, ("source", source.to_string())),
+    /// A UE may use its own addresses only, and send to where its policy lets it. What it says on the link between it and the
+    /// gateway goes no further, and neither does anything from its link-local address (RFC 4291 clause 2.5.6).
+    fn uplink(
+        &mut self,
+        now: Instant,
+        ip: IpAddr,
+        packet: &[u8],
+        out: &mut Vec<EpcOutput>,
+    ) -> Result<(), CorenetError> {
+        let Some(session) = self.sessions.get(&ip) else { return Ok(()) };
+        let own = session.six.map(|six| link_local(six.interface));
+        let (why, field) = match addresses(packet) {
+            Some((IpAddr::V6(source), _)) if Some(source) == own => match ndp::read(packet) {
+                Some((_, Message::Solicitation)) => return self.advertise(ip, out),
+                // Whether an address is taken, and what else hosts ask one another: nobody else is there.
+                _ => (DropCause::LinkLocal, ("source", source.to_string())),
+            },
+            Some((source, _)) if self.holder(source) != Some(ip) => {
+                (DropCause::InnerSource, ("source", source.to_string()))
+            }
+            Some((_, IpAddr::V6(to))) if to.is_multicast() || to.is_unicast_link_local() => {
+                (DropCause::LinkLocal, ("destination", to.to_string()))
+            }
             Some((_, destination)) if !session.policy.permits(destination) => {
                 (DropCause::PolicyUplink, ("destination", destination.to_string()))
             }
             Some(_) => {
                 out.push(EpcOutput::Sgi(packet.to_vec()));
-                return;
+                return Ok(());
             }
-            None => (DropCause::NotIpv4, ("bytes", packet.len().to_string())),
+            None => (DropCause::NotIp, ("bytes", packet.len().to_string())),
         };
         self.dropped(now, (why, Some(ip)), field, out);
+        Ok(())
+    }
+
+    /// Tells a UE its prefix, with a Router Advertisement on its bearer (TS 29.061 clause 11.2.1.3.4).
+    fn advertise(&mut self, ip: IpAddr, out: &mut Vec<EpcOutput>) -> Result<(), CorenetError> {
+        let Some(session) = self.sessions.get_mut(&ip) else { return Ok(()) };
+        let Some(six) = &mut session.six else { return Ok(()) };
+        six.advertised = true;
+        let (prefix, mtu) = (Some(six.prefix), Some(self.mtu.into()));
+        let advertisement = Advertisement { lifetime_s: ROUTER_S, prefix, mtu };
+        let packet = ndp::packet(ROUTER, ALL_NODES, &Message::Advertisement(advertisement));
+        let teid = session.teid;
+        self.downlink(teid, &packet, out).map(drop)
     }
 
     /// A packet of the service network: for whoever has its address, if that one's policy leads to its sender.
@@ -353,12 +480,13 @@ impl Gateway {
         packet: &[u8],
         out: &mut Vec<EpcOutput>,
     ) -> Result<(), CorenetError> {
-        let Some((source, destination)) = gtpu::ipv4_addresses(packet) else {
+        let Some((source, destination)) = addresses(packet) else {
             let bytes = ("bytes", packet.len().to_string());
-            self.dropped(now, (DropCause::NotIpv4, None), bytes, out);
+            self.dropped(now, (DropCause::NotIp, None), bytes, out);
             return Ok(());
         };
-        let Some(session) = self.sessions.get(&destination) else {
+        let holder = self.holder(destination);
+        let Some((destination, session)) = holder.and_then(|ip| Some((ip, self.sessions.get(&ip)?))) else {
             // Nothing to be told: the last segments of a connection are on their way when a device has left.
             self.drops.count(now, DropCause::NoSession, None);
             return Ok(());
@@ -389,7 +517,7 @@ impl Gateway {
     fn dropped(
         &mut self,
         now: Instant,
-        (why, ip): (DropCause, Option<Ipv4Addr>),
+        (why, ip): (DropCause, Option<IpAddr>),
         field: (&'static str, String),
         out: &mut Vec<EpcOutput>,
     ) {

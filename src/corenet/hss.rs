@@ -9,6 +9,7 @@ use zeroize::Zeroize;
 
 use super::CorenetError;
 use super::gateway::Policy;
+use super::pdn::SubscribedPdn;
 use crate::crypto::aka::{self, AlgorithmSet};
 use crate::id::{Iccid, Imsi};
 use crate::kernel::RngTree;
@@ -49,6 +50,8 @@ pub struct Subscriber {
     pub sqn: u64,
     /// The access point name of the subscription; `None` for the network's default.
     pub apn: Option<String>,
+    /// The versions of IP that it may have.
+    pub pdn: SubscribedPdn,
     /// What it may reach.
     pub policy: Policy,
     /// Overrides the fault of the network where it is not `None`.
@@ -87,6 +90,7 @@ impl S6aError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Subscription {
     pub apn: Option<String>,
+    pub pdn: SubscribedPdn,
     pub iccid: Iccid,
     pub policy: Policy,
     /// Whether the operator has barred it from packet services (TS 23.015).
@@ -135,7 +139,7 @@ impl Hss {
     }
 
     pub(super) fn provision(&mut self, subscriber: Subscriber) -> Result<(), CorenetError> {
-        let Subscriber { imsi, iccid, mut k, algorithm, amf, sqn, apn, policy, fault } = subscriber;
+        let Subscriber { imsi, iccid, mut k, algorithm, amf, sqn, apn, pdn, policy, fault } = subscriber;
         if sqn > SQN_MAX {
             return Err(CorenetError::Sqn { imsi });
         }
@@ -153,7 +157,7 @@ impl Hss {
             sqn,
             challenges: 0,
             fault,
-            subscription: Subscription { apn, iccid, policy, barred: false },
+            subscription: Subscription { apn, pdn, iccid, policy, barred: false },
         };
         self.records.insert(imsi, record);
         Ok(())
@@ -263,6 +267,7 @@ mod tests {
             amf: [0, 0],
             sqn: 5 << IND_BITS | 31,
             apn: None,
+            pdn: SubscribedPdn::Ipv4,
             policy: Policy::Unrestricted,
             fault,
         }

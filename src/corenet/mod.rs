@@ -7,14 +7,16 @@ mod hss;
 mod mme;
 mod orders;
 mod output;
+mod pdn;
 pub mod session;
 
 pub use config::{EpcConfig, Quarantine};
 pub use epc::{Epc, EpcInput};
-pub use gateway::{AddressPool, Policy};
+pub use gateway::{AddressPool, Policy, UE_PREFIXES};
 pub use hss::{HssFault, Subscriber};
 pub use mme::PendingLimits;
 pub use output::EpcOutput;
+pub use pdn::{PdnAddresses, SubscribedPdn};
 pub use session::{Attestation, PdnAddress, RatType, SessionChange, SessionId, Statement, StatementError};
 
 use crate::id::Imsi;

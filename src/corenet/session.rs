@@ -27,7 +27,7 @@
 //! ```
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::crypto::SoftKey;
 use crate::crypto::key::verify;
@@ -35,6 +35,7 @@ use crate::id::{Iccid, Imei, Imsi, Plmn};
 use crate::kernel::{Blame, Instant};
 use crate::wire::cbor::{CborError, Value};
 use crate::wire::cose::{CoseError, Sign1};
+use crate::wire::inet::prefix_address;
 
 /// The policy of a session that leads everywhere, as an attestation names it.
 pub const UNRESTRICTED: &str = "unrestricted";
@@ -145,6 +146,14 @@ impl Attestation {
     /// gets.
     pub fn is_restricted(&self) -> bool {
         self.policy != UNRESTRICTED
+    }
+
+    /// What its packets come from and go to: IPv4 addresses, and of IPv6 the first 64 bits with nothing behind them.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.addresses.iter().map(|address| match address {
+            PdnAddress::Ipv4(address) => IpAddr::V4(*address),
+            PdnAddress::Ipv6Prefix(prefix) => prefix_address(*prefix).into(),
+        })
     }
 
     /// The IPv4 addresses of the session.

@@ -1,5 +1,6 @@
 //! A device's TLS connection to one service, with HTTP or MQTT inside.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use rustls::ClientConfig;
@@ -39,7 +40,10 @@ impl Link {
         config: Arc<ClientConfig>,
         application: &Application,
     ) -> Result<Self, DeviceError> {
-        let connection = host.connect(endpoint.socket()).map_err(refusal)?;
+        // A host that has both takes IPv6 (RFC 6724 clause 2.1).
+        let six = host.addresses().find(|own| matches!(own, IpAddr::V6(six) if !six.is_unicast_link_local()));
+        let like = six.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+        let connection = host.connect(endpoint.socket_like(like)).map_err(refusal)?;
         let tls = TlsStream::client(config, endpoint.name, connection).map_err(refusal)?;
         Ok(Self {
             tls,

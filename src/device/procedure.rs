@@ -220,8 +220,8 @@ impl Procedure {
     }
 
     /// The modem has an IP session: the first one, or another in place of one that was lost.
-    pub fn attached(&mut self, now: Instant, ip: Ipv4Addr, apn: &str, out: &mut Vec<DeviceOutput>) {
-        let told = format!("{ip} on APN {apn}");
+    pub fn attached(&mut self, now: Instant, addresses: &str, apn: &str, out: &mut Vec<DeviceOutput>) {
+        let told = format!("{addresses} on APN {apn}");
         if let Some(assistant) = &mut self.assistant {
             assistant.attached(&told);
         }

@@ -5,7 +5,7 @@
 //! Whoever owns the device owns this guard: what it says is one voice, and the network decides for itself.
 
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use cellbed_guard::Model;
@@ -15,7 +15,7 @@ use crate::kernel::{Duration, Instant};
 use crate::net::endpoint::{BROKER, ESIM_SERVERS, EST, REGISTRAR, UPDATES};
 use crate::wire::Fields;
 use crate::wire::alarm::{Alarm, Level, Witness};
-use crate::wire::inet::Ipv4;
+use crate::wire::inet::addresses;
 
 /// How long the device has to be silent after onboarding before it judges itself.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -57,7 +57,7 @@ impl Sentinel {
 
     /// A packet is to leave the device, which has this address; `is_onboarded` says whether it has a certificate. Says whether
     /// it may leave.
-    pub fn leaves(&mut self, now: Instant, address: Ipv4Addr, packet: &[u8], is_onboarded: bool) -> bool {
+    pub fn leaves(&mut self, now: Instant, address: IpAddr, packet: &[u8], is_onboarded: bool) -> bool {
         self.packet(now, address, packet, is_onboarded);
         let may = !self.shut || is_known(packet);
         self.kept_back += u64::from(!may);
@@ -65,11 +65,11 @@ impl Sentinel {
     }
 
     /// A packet has come in.
-    pub fn arrives(&mut self, now: Instant, address: Ipv4Addr, packet: &[u8], is_onboarded: bool) {
+    pub fn arrives(&mut self, now: Instant, address: IpAddr, packet: &[u8], is_onboarded: bool) {
         self.packet(now, address, packet, is_onboarded);
     }
 
-    fn packet(&mut self, now: Instant, address: Ipv4Addr, packet: &[u8], is_onboarded: bool) {
+    fn packet(&mut self, now: Instant, address: IpAddr, packet: &[u8], is_onboarded: bool) {
         if !self.watch.watches(address) {
             let before = self.heard.replace(now);
             if before.is_some_and(|before| now.since(before) < SETTLED) || !is_onboarded {
@@ -97,7 +97,7 @@ impl Sentinel {
     }
 
     /// The session of the device is over.
-    pub fn session_over(&mut self, address: Ipv4Addr) {
+    pub fn session_over(&mut self, address: IpAddr) {
         self.watch.end(address);
         self.heard = None;
     }
@@ -146,9 +146,9 @@ impl Sentinel {
 
 /// Whether a packet is for a service that every device of the lab knows.
 fn is_known(packet: &[u8]) -> bool {
-    let Some(to) = Ipv4::read(packet).map(|ip| ip.destination) else { return false };
+    let Some((_, to)) = addresses(packet) else { return false };
     let services = [REGISTRAR, EST, BROKER, UPDATES];
-    services.iter().chain(&ESIM_SERVERS).any(|service| service.actor.transport_address() == to)
+    services.iter().chain(&ESIM_SERVERS).any(|service| service.addresses().contains(&to))
 }
 
 #[cfg(test)]
@@ -159,7 +159,8 @@ mod tests {
     use crate::kernel::RngTree;
     use sha2::{Digest, Sha256};
 
-    const DEVICE: Ipv4Addr = Ipv4Addr::new(10, 45, 0, 2);
+    const FOUR: std::net::Ipv4Addr = std::net::Ipv4Addr::new(10, 45, 0, 2);
+    const DEVICE: IpAddr = IpAddr::V4(FOUR);
 
     /// The packets of a fast scan, from second 10 to 15.
     fn scan() -> Vec<(Instant, Vec<u8>)> {
@@ -167,7 +168,7 @@ mod tests {
             Attack::Scan { every_ms: 50, port: 23 }.flights(&RngTree::new(2), (RESOLVER, 53), 10_000, 15_000);
         let packet = |flight: &crate::guard::generator::Flight| {
             let mut bytes = Vec::new();
-            flight.write(DEVICE, &mut bytes);
+            flight.write(FOUR, &mut bytes);
             (Instant::from_nanos(flight.at_ms * 1_000_000), bytes)
         };
         flights.iter().filter(|flight| flight.up).map(packet).collect()

@@ -1,6 +1,8 @@
 //! A device: modem, card and the application above the modem, with its own IP stack.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use rand_core::RngCore;
 
 use super::DeviceError;
 use super::output::DeviceOutput;
@@ -10,8 +12,9 @@ use super::sentinel::Sentinel;
 use crate::card::CardHandle;
 use crate::event::{Actor, Body, Message, StateChange};
 use crate::kernel::{Instant, Restless, RngTree};
-use crate::net::Host;
+use crate::net::{Host, Slaac};
 use crate::ran::{Frame, Ue, UeConfig, UeInput, UeOutput};
+use crate::wire::inet::{addresses, session_address};
 
 /// How often application, IP stack and modem may take turns at one moment. A device takes a handful.
 const TURNS_MAX: u32 = 10_000;
@@ -41,8 +44,12 @@ pub struct Device {
     /// Whether the modem is switched on.
     is_on: bool,
     host: Option<Host>,
-    /// Of its IP session.
-    address: Option<Ipv4Addr>,
+    /// What it is known by: the IPv4 address of its IP session, or the first 64 bits of its IPv6 address.
+    address: Option<IpAddr>,
+    /// How it comes to its IPv6 address, where its session has that version.
+    slaac: Option<Slaac>,
+    /// The access point name of its session, until it has all of its addresses.
+    joining: Option<String>,
     procedure: Procedure,
     battery: Battery,
     /// The guard that it carries, if it does.
@@ -71,6 +78,8 @@ impl Device {
             is_on: false,
             host: None,
             address: None,
+            slaac: None,
+            joining: None,
             procedure,
             battery,
             sentinel: None,
@@ -107,7 +116,8 @@ impl Device {
     pub fn deadline(&mut self, now: Instant) -> Option<Instant> {
         let host = self.host.as_mut().and_then(|host| host.deadline(now));
         let sentinel = self.sentinel.as_ref().and_then(|sentinel| sentinel.deadline());
-        [host, self.ue.deadline(), self.procedure.deadline(), sentinel].into_iter().flatten().min()
+        let slaac = self.slaac.as_ref().and_then(Slaac::deadline);
+        [host, self.ue.deadline(), self.procedure.deadline(), sentinel, slaac].into_iter().flatten().min()
     }
 
     /// Takes one input and everything that follows from it without time passing.
@@ -146,6 +156,7 @@ impl Device {
             self.heed(now, out);
         }
         self.procedure.check_deadline(now, self.host.as_mut(), out);
+        packets.extend(self.slaac.as_mut().and_then(|slaac| slaac.poll(now)));
         for _ in 0..TURNS_MAX {
             let turn = self.work(now, &mut packets, out)?;
             let mut idle = turn == Turn::Idle && packets.is_empty();
@@ -192,7 +203,7 @@ impl Device {
             host.poll(now, packets);
         }
         let turn = self.procedure.poll(now, self.host.as_mut(), &mut steps);
-        let address = self.address.filter(|_| self.host.is_some());
+        let address = self.ipv4().filter(|_| self.host.is_some());
         packets.append(&mut self.procedure.assault(now, &self.rng, address));
         if let Some(host) = &mut self.host {
             host.poll(now, &mut sent);
@@ -240,7 +251,7 @@ impl Device {
         self.battery.restore();
         self.card.lock().map_err(|_| DeviceError::Slot)?.reset()?;
         self.ue = Ue::new(self.modem.0.clone(), self.card.clone(), self.modem.1.clone());
-        self.host = None;
+        (self.host, self.slaac, self.joining) = (None, None, None);
         if let Some(sentinel) = &mut self.sentinel {
             sentinel.restarted(now);
         }
@@ -258,7 +269,8 @@ impl Device {
         packet: Vec<u8>,
         out: &mut Vec<DeviceOutput>,
     ) -> Result<(), DeviceError> {
-        if let (Some(sentinel), Some(address)) = (&mut self.sentinel, self.address) {
+        let known = self.known(&packet, true);
+        if let (Some(sentinel), Some(address)) = (&mut self.sentinel, known) {
             let may = sentinel.leaves(now, address, &packet, self.procedure.is_onboarded());
             self.heed(now, out);
             if !may {
@@ -304,6 +316,41 @@ impl Device {
         if lost { Ok(()) } else { Ok(result?) }
     }
 
+    /// Its IPv4 address, where its session has that version.
+    fn ipv4(&self) -> Option<Ipv4Addr> {
+        match self.address {
+            Some(IpAddr::V4(address)) => Some(address),
+            _ => None,
+        }
+    }
+
+    /// The first 64 bits of its IPv6 address, where it has one.
+    fn prefix(&self) -> Option<IpAddr> {
+        let six = self.slaac.as_ref().and_then(Slaac::address)?;
+        Some(session_address(six.into()))
+    }
+
+    /// Which of the device's addresses a packet comes from, or is for where it does not go `up`: its guard has them apart. What
+    /// has none of them counts as of the first.
+    fn known(&self, packet: &[u8], up: bool) -> Option<IpAddr> {
+        let own = addresses(packet).map(|(from, to)| session_address(if up { from } else { to }));
+        own.filter(|own| Some(*own) == self.prefix()).or(self.address)
+    }
+
+    /// The device has made its IPv6 address: with it the session has all that it will have.
+    fn joined(&mut self, now: Instant, address: Ipv6Addr, out: &mut Vec<DeviceOutput>) {
+        let Some(host) = &mut self.host else { return };
+        host.add_address(address);
+        let told = match self.ipv4() {
+            Some(four) => format!("{four} and {address}"),
+            None => address.to_string(),
+        };
+        self.address = self.address.or(Some(session_address(address.into())));
+        if let Some(apn) = self.joining.take() {
+            self.procedure.attached(now, &told, &apn, out);
+        }
+    }
+
     fn carry(&mut self, now: Instant, answer: UeOutput, out: &mut Vec<DeviceOutput>) {
         let actor = Actor::ue(self.number);
         match answer {
@@ -322,13 +369,27 @@ impl Device {
             UeOutput::State { machine, change, fields } => {
                 out.push(DeviceOutput::Event(Body::State(StateChange { actor, machine, change, fields })));
             }
-            UeOutput::Attached { ip, mtu, apn, .. } => {
-                self.host = Some(Host::new(ip, mtu, self.rng.branch("ip")));
-                self.address = Some(ip);
-                self.procedure.attached(now, ip, &apn, out);
+            UeOutput::Attached { ip, interface, mtu, apn, .. } => {
+                self.slaac = interface.map(|given| {
+                    let own = self.rng.stream("ipv6/interface").next_u64();
+                    Slaac::new(now, given, own.to_be_bytes())
+                });
+                let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+                let address = ip.map_or(unspecified, IpAddr::V4);
+                self.host = Some(Host::new(address, mtu, self.rng.branch("ip")));
+                self.address = ip.map(IpAddr::V4);
+                match (ip, interface) {
+                    (Some(ip), None) => self.procedure.attached(now, &ip.to_string(), &apn, out),
+                    _ => self.joining = Some(apn),
+                }
             }
             UeOutput::ReceiveIp(packet) => {
-                if let (Some(sentinel), Some(address)) = (&mut self.sentinel, self.address) {
+                if let Some(address) = self.slaac.as_mut().and_then(|slaac| slaac.receive(&packet)) {
+                    self.joined(now, address, out);
+                    return;
+                }
+                let known = self.known(&packet, false);
+                if let (Some(sentinel), Some(address)) = (&mut self.sentinel, known) {
                     sentinel.arrives(now, address, &packet, self.procedure.is_onboarded());
                     self.heed(now, out);
                 }
@@ -343,9 +404,10 @@ impl Device {
                 self.procedure.attach_failed(reason, detail, retry, out);
             }
             UeOutput::Detached => {
-                self.host = None;
-                if let (Some(sentinel), Some(address)) = (&mut self.sentinel, self.address) {
-                    sentinel.session_over(address);
+                let prefix = self.prefix();
+                (self.host, self.slaac, self.joining) = (None, None, None);
+                if let Some(sentinel) = &mut self.sentinel {
+                    [self.address, prefix].into_iter().flatten().for_each(|one| sentinel.session_over(one));
                 }
                 self.card_changed = self.procedure.is_refreshing();
                 self.procedure.detached(now, out);

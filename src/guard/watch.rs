@@ -5,15 +5,18 @@
 //! judged while it is being onboarded: what is then normal is not what it does later.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use cellbed_guard::{FEATURES_NAMES, Finding, Guard, INSTANT_NAMES, Level as Found, Model, Packet};
+use cellbed_guard::{
+    FEATURES_NAMES, Finding, Guard, INSTANT_NAMES, Level as Found, Model, Packet, PacketError,
+};
 use sha2::{Digest, Sha256};
 
 use crate::kernel::{Duration, Instant};
 use crate::wire::alarm::{Alarm, Level, Witness};
 use crate::wire::cbor::Value;
+use crate::wire::inet::prefix_of;
 
 /// More sessions than a run can have are not watched.
 const SESSIONS_MAX: usize = 200_000;
@@ -48,9 +51,9 @@ pub struct Watch {
     name: String,
     witness: Witness,
     sequence: u64,
-    sessions: BTreeMap<Ipv4Addr, Watched>,
+    sessions: BTreeMap<IpAddr, Watched>,
     /// When the window of which session is over.
-    due: BTreeSet<(u64, Ipv4Addr)>,
+    due: BTreeSet<(u64, IpAddr)>,
 }
 
 impl Watch {
@@ -68,13 +71,7 @@ impl Watch {
 
     /// Watches the session with this address from `now` on, by a model of its device. A model that is not armed judges
     /// nobody: the session is not watched. Says whether it is.
-    pub fn begin(
-        &mut self,
-        now: Instant,
-        address: Ipv4Addr,
-        session: Option<u64>,
-        model: Arc<Model>,
-    ) -> bool {
+    pub fn begin(&mut self, now: Instant, address: IpAddr, session: Option<u64>, model: Arc<Model>) -> bool {
         self.end(address);
         if !model.is_armed() || self.sessions.len() >= SESSIONS_MAX {
             return false;
@@ -85,7 +82,7 @@ impl Watch {
     }
 
     /// Watches the session with this address no more.
-    pub fn end(&mut self, address: Ipv4Addr) {
+    pub fn end(&mut self, address: IpAddr) {
         if let Some(watched) = self.sessions.remove(&address)
             && let Some(due_ms) = watched.guard.deadline_ms()
         {
@@ -94,26 +91,26 @@ impl Watch {
     }
 
     /// Whether the session with this address is watched.
-    pub fn watches(&self, address: Ipv4Addr) -> bool {
+    pub fn watches(&self, address: IpAddr) -> bool {
         self.sessions.contains_key(&address)
     }
 
-    /// Takes an IPv4 packet to or from the device with this address. What is no such packet, or of nobody who is watched,
+    /// Takes an IP packet to or from the device with this address. What is no such packet, or of nobody who is watched,
     /// is passed over.
-    pub fn packet(&mut self, now: Instant, address: Ipv4Addr, bytes: &[u8], out: &mut Vec<Raised>) {
-        if let Ok(packet) = Packet::parse(bytes, address.into()) {
+    pub fn packet(&mut self, now: Instant, address: IpAddr, bytes: &[u8], out: &mut Vec<Raised>) {
+        if let Ok(packet) = parse(bytes, address) {
             self.take(now, address, &packet, out);
         }
     }
 
     /// Likewise one that the network has dropped: the guard knows what its sender may only guess.
-    pub fn dropped(&mut self, now: Instant, address: Ipv4Addr, bytes: &[u8], out: &mut Vec<Raised>) {
-        if let Ok(packet) = Packet::parse(bytes, address.into()) {
+    pub fn dropped(&mut self, now: Instant, address: IpAddr, bytes: &[u8], out: &mut Vec<Raised>) {
+        if let Ok(packet) = parse(bytes, address) {
             self.take(now, address, &packet.dropped(), out);
         }
     }
 
-    fn take(&mut self, now: Instant, address: Ipv4Addr, packet: &Packet, out: &mut Vec<Raised>) {
+    fn take(&mut self, now: Instant, address: IpAddr, packet: &Packet, out: &mut Vec<Raised>) {
         let Some(watched) = self.sessions.get_mut(&address) else { return };
         let mut found = Vec::new();
         let before = watched.guard.deadline_ms();
@@ -142,7 +139,7 @@ impl Watch {
         }
     }
 
-    fn reschedule(&mut self, address: Ipv4Addr, before: Option<u64>, after: Option<u64>) {
+    fn reschedule(&mut self, address: IpAddr, before: Option<u64>, after: Option<u64>) {
         if before != after {
             before.map(|due_ms| self.due.remove(&(due_ms, address)));
             self.due.extend(after.map(|due_ms| (due_ms, address)));
@@ -150,7 +147,7 @@ impl Watch {
     }
 
     /// Raises what was found, where it is new or worse than what was raised.
-    fn raise(&mut self, now: Instant, address: Ipv4Addr, finding: &Finding, out: &mut Vec<Raised>) {
+    fn raise(&mut self, now: Instant, address: IpAddr, finding: &Finding, out: &mut Vec<Raised>) {
         let Some(watched) = self.sessions.get_mut(&address) else { return };
         let only_residuals = finding.features == 0 && finding.instant == 0;
         if only_residuals && now.since(watched.since) < COLD {
@@ -194,15 +191,30 @@ pub fn why(alarm: &Alarm) -> String {
     seconds.chain(features).collect::<Vec<_>>().join(", ")
 }
 
+fn parse(bytes: &[u8], device: IpAddr) -> Result<Packet, PacketError> {
+    match device {
+        IpAddr::V4(address) => Packet::parse(bytes, address.into()),
+        IpAddr::V6(address) => Packet::parse_v6(bytes, prefix_of(address)),
+    }
+}
+
+/// The octets of an address.
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
 fn millis(at: Instant) -> u64 {
     at.as_micros() / 1_000
 }
 
 /// What an alarm rests on, in deterministic CBOR.
-fn record(address: Ipv4Addr, finding: &Finding, model: &Model) -> Vec<u8> {
+fn record(address: IpAddr, finding: &Finding, model: &Model) -> Vec<u8> {
     let numbers = |numbers: &[i16]| Value::Array(numbers.iter().map(|n| Value::int((*n).into())).collect());
     let pairs = [
-        Value::Bytes(address.octets().to_vec()),
+        Value::Bytes(octets(address)),
         Value::Array(vec![Value::Unsigned(finding.begin_ms), Value::Unsigned(finding.end_ms)]),
         numbers(&finding.values),
         numbers(&model.limits),
@@ -219,7 +231,8 @@ mod tests {
     use crate::guard::learn;
     use crate::kernel::RngTree;
 
-    const DEVICE: Ipv4Addr = Ipv4Addr::new(10, 45, 0, 2);
+    const FOUR: std::net::Ipv4Addr = std::net::Ipv4Addr::new(10, 45, 0, 2);
+    const DEVICE: IpAddr = IpAddr::V4(FOUR);
     const HOUR_MS: u64 = 3_600_000;
 
     fn model(hours: u64) -> Arc<Model> {
@@ -243,7 +256,7 @@ mod tests {
             while let Some(due) = watch.deadline().filter(|due| *due <= at(&flight)) {
                 watch.tick(due, &mut out);
             }
-            flight.write(DEVICE, &mut bytes);
+            flight.write(FOUR, &mut bytes);
             watch.packet(at(&flight), DEVICE, &bytes, &mut out);
         }
         watch.end(DEVICE);
@@ -280,7 +293,7 @@ mod tests {
         for bytes in [&[][..], &[0x45; 10], &[0x60; 40]] {
             watch.packet(Instant::ZERO, DEVICE, bytes, &mut out);
         }
-        watch.packet(Instant::ZERO, Ipv4Addr::new(10, 45, 0, 3), &[0x45; 40], &mut out);
+        watch.packet(Instant::ZERO, IpAddr::V4(std::net::Ipv4Addr::new(10, 45, 0, 3)), &[0x45; 40], &mut out);
         assert_eq!((out, watch.deadline()), (Vec::new(), None));
     }
 }

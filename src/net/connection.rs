@@ -1,6 +1,6 @@
 //! One TCP connection of a host as its owner sees it (RFC 9293, clause 3.3.2).
 
-use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use smoltcp::iface::{SocketHandle, SocketSet};
@@ -50,7 +50,7 @@ impl ConnState {
 }
 
 /// An address and a port.
-pub type Endpoint = (Ipv4Addr, u16);
+pub type Endpoint = SocketAddr;
 
 /// The record behind a [`ConnId`].
 pub(super) struct Connection {
@@ -171,7 +171,7 @@ impl Connection {
 
     /// The error that a failed connection stands for.
     pub fn failure(&self) -> Option<NetError> {
-        let (address, port) = self.remote;
+        let (address, port) = (self.remote.ip(), self.remote.port());
         match self.state {
             ConnState::Refused => Some(NetError::Refused { address, port }),
             ConnState::Reset => Some(NetError::Reset { address, port }),

@@ -1,6 +1,6 @@
 //! Where the services of the lab are: their names, addresses and ports on the service network.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::event::Actor;
 
@@ -44,6 +44,17 @@ impl ServiceAddress {
     /// Its address and port.
     pub fn socket(&self) -> (Ipv4Addr, u16) {
         (self.actor.transport_address(), self.port)
+    }
+
+    /// Its addresses: of IPv4, and of IPv6.
+    pub fn addresses(&self) -> [IpAddr; 2] {
+        [self.actor.transport_address().into(), self.actor.transport_address_v6().into()]
+    }
+
+    /// The same as [`socket`](Self::socket), in the version of IP that `like` is of.
+    pub fn socket_like(&self, like: IpAddr) -> SocketAddr {
+        let [four, six] = self.addresses();
+        SocketAddr::new(if like.is_ipv6() { six } else { four }, self.port)
     }
 
     /// The eSIM server that goes by `name`, where it is one of the lab's.

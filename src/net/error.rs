@@ -1,6 +1,6 @@
 //! What can go wrong between two hosts, and whose fault it is.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::ConnId;
 use crate::kernel::Blame;
@@ -15,26 +15,26 @@ pub enum NetError {
     #[error("tcp: no connection {0}: it was removed, or belongs to another host")]
     NoConnection(ConnId),
     /// The host was made without a usable address.
-    #[error("ip: the host has no unicast IPv4 address; give it the one that the network assigned")]
+    #[error("ip: the host has no unicast address; give it the one that the network assigned")]
     NoAddress,
     /// More addresses than a host can have.
     #[error("ip: a host has at most {limit} addresses, not {found}; let services share one")]
     TooManyAddresses { found: usize, limit: usize },
     /// Nothing can be sent there.
-    #[error("tcp: {address}:{port} is no place to connect to; it takes a unicast address and a port above 0")]
-    Unaddressable { address: Ipv4Addr, port: u16 },
+    #[error("tcp: {} is no place to connect to; it takes a unicast address and a port above 0", SocketAddr::new(*address, *port))]
+    Unaddressable { address: IpAddr, port: u16 },
     /// The host has no room for another connection.
     #[error("tcp: {limit} connections are open, which is the limit; remove one first")]
     TooManyConnections { limit: usize },
     /// The peer answered SYN with RST.
-    #[error("tcp: {address}:{port} refused the connection: nothing listens there")]
-    Refused { address: Ipv4Addr, port: u16 },
+    #[error("tcp: {} refused the connection: nothing listens there", SocketAddr::new(*address, *port))]
+    Refused { address: IpAddr, port: u16 },
     /// The peer reset the connection.
-    #[error("tcp: {address}:{port} reset the connection")]
-    Reset { address: Ipv4Addr, port: u16 },
+    #[error("tcp: {} reset the connection", SocketAddr::new(*address, *port))]
+    Reset { address: IpAddr, port: u16 },
     /// The peer fell silent.
-    #[error("tcp: {address}:{port} did not answer for 30 s; is the path to it up?")]
-    TimedOut { address: Ipv4Addr, port: u16 },
+    #[error("tcp: {} did not answer for 30 s; is the path to it up?", SocketAddr::new(*address, *port))]
+    TimedOut { address: IpAddr, port: u16 },
     /// Our direction of the connection is ended.
     #[error("tcp: connection {0} is closed on this side; open another")]
     Closed(ConnId),

@@ -1,13 +1,13 @@
-//! An IPv4 host without an operating system: addresses, TCP connections, answers to ICMP echo requests.
+//! An IP host without an operating system: addresses, TCP connections, answers to ICMP echo requests.
 //!
-//! The stack is smoltcp (RFC 791, RFC 792, RFC 9293) behind our own virtual time. A host costs little while
+//! The stack is smoltcp (RFC 791, RFC 792, RFC 8200, RFC 4443, RFC 9293) behind our own virtual time. A host costs little while
 //! it is idle: a listening port is a table entry, and a socket with its buffers exists only from the SYN to
 //! the end of a connection. Sequence numbers and ephemeral ports (RFC 6335, clause 6) are drawn from the
 //! host's branch of the random tree.
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 
 use rand_core::RngCore;
 use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
@@ -15,7 +15,8 @@ use smoltcp::phy::{self, DeviceCapabilities, Medium};
 use smoltcp::socket::tcp;
 use smoltcp::time::Instant as WireInstant;
 use smoltcp::wire::{
-    HardwareAddress, IPV4_HEADER_LEN, IpAddress, IpCidr, IpProtocol, Ipv4Packet, TCP_HEADER_LEN, TcpPacket,
+    HardwareAddress, IPV4_HEADER_LEN, IpAddress, IpCidr, IpProtocol, Ipv4Packet, Ipv6Packet, TCP_HEADER_LEN,
+    TcpPacket,
 };
 
 use super::NetError;
@@ -32,7 +33,7 @@ const MIN_MTU: u16 = 576;
 /// The first of the dynamic ports (RFC 6335, clause 6).
 const FIRST_EPHEMERAL: u16 = 49_152;
 
-/// An IPv4 host and its TCP connections.
+/// An IP host and its TCP connections.
 ///
 /// Its owner gives it packets with [`receive`](Self::receive), then lets it work with
 /// [`poll`](Self::poll), and comes back at its [`deadline`](Self::deadline).
@@ -55,8 +56,8 @@ impl Host {
     /// A host with one address, on a link that carries packets of up to `mtu` bytes.
     ///
     /// An address that no host can have (multicast, broadcast, unspecified) is left out.
-    pub fn new(address: Ipv4Addr, mtu: u16, rng: RngTree) -> Self {
-        Self::of(&[address], mtu, rng)
+    pub fn new(address: impl Into<IpAddr>, mtu: u16, rng: RngTree) -> Self {
+        Self::of(&[address.into()], mtu, rng)
     }
 
     /// A host that answers for each of `addresses`.
@@ -64,14 +65,19 @@ impl Host {
     /// # Errors
     ///
     /// [`NetError::TooManyAddresses`] where they are more than a host can have.
-    pub fn with_addresses(addresses: &[Ipv4Addr], mtu: u16, rng: RngTree) -> Result<Self, NetError> {
+    pub fn with_addresses<A: Into<IpAddr> + Copy>(
+        addresses: &[A],
+        mtu: u16,
+        rng: RngTree,
+    ) -> Result<Self, NetError> {
+        let addresses: Vec<IpAddr> = addresses.iter().map(|address| (*address).into()).collect();
         match addresses.len() {
             found if found > MAX_ADDRESSES => Err(NetError::TooManyAddresses { found, limit: MAX_ADDRESSES }),
-            _ => Ok(Self::of(addresses, mtu, rng)),
+            _ => Ok(Self::of(&addresses, mtu, rng)),
         }
     }
 
-    fn of(addresses: &[Ipv4Addr], mtu: u16, rng: RngTree) -> Self {
+    fn of(addresses: &[IpAddr], mtu: u16, rng: RngTree) -> Self {
         let mtu = usize::from(mtu.max(MIN_MTU));
         let mut stream = rng.stream("tcp");
         let mut config = Config::new(HardwareAddress::Ip);
@@ -82,7 +88,7 @@ impl Host {
         interface.update_ip_addrs(|known| {
             for address in addresses.iter().filter(|a| is_unicast(**a)) {
                 // The capacity is checked where there is more than one.
-                let _ = known.push(IpCidr::new(IpAddress::Ipv4(*address), 32));
+                let _ = known.push(alone(*address));
             }
         });
         Self {
@@ -124,8 +130,24 @@ impl Host {
         if self.disturbed || !self.inbound.is_empty() { Some(now) } else { self.due.map(|due| due.max(now)) }
     }
 
+    /// Answers for one more address from now on; what no host can have, or one too many, is left out.
+    pub fn add_address(&mut self, address: impl Into<IpAddr>) {
+        let address = address.into();
+        if is_unicast(address) {
+            self.interface.update_ip_addrs(|known| {
+                let _ = known.push(alone(address));
+            });
+        }
+    }
+
+    /// What it answers for, in the order in which it came.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.interface.ip_addrs().iter().map(|known| known.address().into())
+    }
+
     /// Accepts connections to `local` from now on.
-    pub fn listen(&mut self, local: Endpoint) {
+    pub fn listen(&mut self, local: impl Into<Endpoint>) {
+        let local = local.into();
         if !self.listening.contains(&local) {
             self.listening.push(local);
         }
@@ -143,19 +165,20 @@ impl Host {
     /// # Errors
     ///
     /// Where this host has no address, the remote end is none, or too many connections are open.
-    pub fn connect(&mut self, remote: Endpoint) -> Result<ConnId, NetError> {
+    pub fn connect(&mut self, remote: impl Into<Endpoint>) -> Result<ConnId, NetError> {
+        let remote: Endpoint = remote.into();
         if self.live_connections() >= MAX_CONNECTIONS {
             return Err(NetError::TooManyConnections { limit: MAX_CONNECTIONS });
         }
-        let address = self.interface.ipv4_addr().ok_or(NetError::NoAddress)?;
-        if !is_unicast(remote.0) || remote.1 == 0 {
-            return Err(NetError::Unaddressable { address: remote.0, port: remote.1 });
+        let own = self.addresses().find(|own| own.is_ipv6() == remote.is_ipv6());
+        let address = own.ok_or(NetError::NoAddress)?;
+        let unaddressable = || NetError::Unaddressable { address: remote.ip(), port: remote.port() };
+        if !is_unicast(remote.ip()) || remote.port() == 0 {
+            return Err(unaddressable());
         }
-        let local = (address, self.ephemeral_port());
+        let local = Endpoint::new(address, self.ephemeral_port());
         let mut socket = self.new_socket();
-        socket
-            .connect(self.interface.context(), remote, local)
-            .map_err(|_| NetError::Unaddressable { address: remote.0, port: remote.1 })?;
+        socket.connect(self.interface.context(), remote, local).map_err(|_| unaddressable())?;
         let handle = self.sockets.add(socket);
         Ok(self.track(handle, local, remote, true))
     }
@@ -436,7 +459,7 @@ impl Host {
         loop {
             let port = self.next_port;
             self.next_port = self.next_port.checked_add(1).unwrap_or(FIRST_EPHEMERAL);
-            if !self.connections.iter().any(|c| c.local.1 == port) {
+            if !self.connections.iter().any(|c| c.local.port() == port) {
                 return port;
             }
         }
@@ -488,14 +511,23 @@ struct Segment {
 
 impl Segment {
     fn peek(packet: &[u8]) -> Option<Self> {
-        let ip = Ipv4Packet::new_checked(packet).ok()?;
-        if ip.next_header() != IpProtocol::Tcp {
+        let (from, to, protocol, payload) = match packet.first()? >> 4 {
+            6 => {
+                let ip = Ipv6Packet::new_checked(packet).ok()?;
+                (ip.src_addr().into(), ip.dst_addr().into(), ip.next_header(), ip.payload())
+            }
+            _ => {
+                let ip = Ipv4Packet::new_checked(packet).ok()?;
+                (ip.src_addr().into(), ip.dst_addr().into(), ip.next_header(), ip.payload())
+            }
+        };
+        if protocol != IpProtocol::Tcp {
             return None;
         }
-        let tcp = TcpPacket::new_checked(ip.payload()).ok()?;
+        let tcp = TcpPacket::new_checked(payload).ok()?;
         Some(Self {
-            from: (ip.src_addr(), tcp.src_port()),
-            to: (ip.dst_addr(), tcp.dst_port()),
+            from: SocketAddr::new(from, tcp.src_port()),
+            to: SocketAddr::new(to, tcp.dst_port()),
             opens: tcp.syn() && !tcp.ack() && !tcp.rst(),
         })
     }
@@ -557,8 +589,14 @@ fn wire_instant(now: Instant) -> WireInstant {
     WireInstant::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
 }
 
-fn is_unicast(address: Ipv4Addr) -> bool {
-    !(address.is_unspecified() || address.is_multicast() || address.is_broadcast())
+/// An address with nobody else on the link.
+fn alone(address: IpAddr) -> IpCidr {
+    IpCidr::new(IpAddress::from(address), if address.is_ipv6() { 128 } else { 32 })
+}
+
+fn is_unicast(address: IpAddr) -> bool {
+    let broadcast = matches!(address, IpAddr::V4(four) if four.is_broadcast());
+    !(address.is_unspecified() || address.is_multicast() || broadcast)
 }
 
 #[cfg(test)]

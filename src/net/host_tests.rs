@@ -138,9 +138,9 @@ fn a_connection_opens_in_one_round_trip_and_half() {
         accepted.is_some()
     });
     let (_, local, remote) = accepted.unwrap();
-    assert_eq!(local, (SERVICE, PORT));
-    assert_eq!(remote.0, DEVICE);
-    assert!(remote.1 >= 49_152);
+    assert_eq!(local, Endpoint::from((SERVICE, PORT)));
+    assert_eq!(remote.ip(), IpAddr::V4(DEVICE));
+    assert!(remote.port() >= 49_152);
     assert_eq!(pair.now, Instant::ZERO + Duration::from_millis(30));
     assert_eq!(pair.carried, 3);
     assert_eq!(pair.service.accept(), None);
@@ -178,7 +178,7 @@ fn a_port_where_nothing_listens_refuses() {
     let client = pair.device.connect((SERVICE, 80)).unwrap();
     pair.settle();
     assert_eq!(pair.device.state(client), ConnState::Refused);
-    let refused = NetError::Refused { address: SERVICE, port: 80 };
+    let refused = NetError::Refused { address: SERVICE.into(), port: 80 };
     assert_eq!(pair.device.recv(client, &mut Vec::new()), Err(refused.clone()));
     assert_eq!(pair.device.send(client, b"x"), Err(refused));
     assert_eq!(pair.now, Instant::ZERO + Duration::from_millis(20));
@@ -212,7 +212,10 @@ fn a_peer_that_dies_times_out_only_when_it_owes_something() {
     assert_eq!(pair.device.state(client), ConnState::TimedOut);
     assert_eq!(pair.now.since(died), Duration::from_secs(30));
     let mut late = Vec::new();
-    assert_eq!(pair.device.recv(client, &mut late), Err(NetError::TimedOut { address: SERVICE, port: PORT }));
+    assert_eq!(
+        pair.device.recv(client, &mut late),
+        Err(NetError::TimedOut { address: SERVICE.into(), port: PORT })
+    );
 }
 
 #[test]
@@ -366,8 +369,11 @@ fn connecting_needs_an_address_and_a_destination() {
     assert_eq!(homeless.connect((SERVICE, PORT)), Err(NetError::NoAddress));
     let mut host = Host::new(DEVICE, 0, RngTree::new(1));
     let nowhere = Ipv4Addr::UNSPECIFIED;
-    assert_eq!(host.connect((nowhere, PORT)), Err(NetError::Unaddressable { address: nowhere, port: PORT }));
-    assert_eq!(host.connect((SERVICE, 0)), Err(NetError::Unaddressable { address: SERVICE, port: 0 }));
+    assert_eq!(
+        host.connect((nowhere, PORT)),
+        Err(NetError::Unaddressable { address: nowhere.into(), port: PORT })
+    );
+    assert_eq!(host.connect((SERVICE, 0)), Err(NetError::Unaddressable { address: SERVICE.into(), port: 0 }));
 }
 
 #[test]
@@ -486,4 +492,32 @@ proptest! {
         prop_assert_eq!(pair.transfer(client, server, b"some data afterwards"), b"some data afterwards");
         prop_assert!(pair.device.memory() < 1 << 20 && pair.service.memory() < 1 << 20);
     }
+}
+
+#[test]
+fn a_connection_over_ipv6_carries_what_one_over_ipv4_does() {
+    let (device, service): (IpAddr, IpAddr) =
+        ("2001:db8:4000:7::2".parse().unwrap(), "2001:db8:99::a63:14".parse().unwrap());
+    let mut pair = Pair::new();
+    assert_eq!(
+        pair.device.connect((service, PORT)),
+        Err(NetError::NoAddress),
+        "it has none of that version yet"
+    );
+    pair.device.add_address(device);
+    assert_eq!(pair.device.addresses().collect::<Vec<_>>(), [IpAddr::V4(DEVICE), device]);
+    pair.service.add_address(service);
+    pair.service.listen((service, PORT));
+    let client = pair.device.connect((service, PORT)).unwrap();
+    while pair.step(Instant::ZERO + Duration::from_secs(1)) {}
+    assert_eq!(pair.device.state(client), ConnState::Open);
+    let (server, local, remote) = pair.service.accept().unwrap();
+    assert_eq!((local, remote.ip()), (Endpoint::from((service, PORT)), device));
+    let sent: Vec<u8> = (0..3_000).map(|n| n as u8).collect();
+    assert_eq!(pair.device.send(client, &sent), Ok(3_000));
+    let mut received = Vec::new();
+    while pair.step(pair.now + Duration::from_secs(1)) {
+        pair.service.recv(server, &mut received).unwrap();
+    }
+    assert_eq!(received, sent);
 }

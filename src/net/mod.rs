@@ -11,6 +11,7 @@ mod error;
 mod host;
 pub mod mqtt;
 mod plain;
+mod slaac;
 mod stream;
 mod tls;
 
@@ -20,5 +21,6 @@ pub use endpoint::ServiceAddress;
 pub use error::{MqttFault, NetError, TlsFault};
 pub use host::{ConnStream, Host};
 pub use plain::PlainStream;
+pub use slaac::Slaac;
 pub use stream::Stream;
 pub use tls::{Handshake, TlsStream};

@@ -393,7 +393,7 @@ fn an_end_without_close_notify_is_a_truncation() {
     session.handshake();
     session.pair.service.abort(session.server.connection());
     session.run(|s| s.client_error.is_some());
-    assert_eq!(session.client_error, Some(NetError::Reset { address: SERVICE, port: 443 }));
+    assert_eq!(session.client_error, Some(NetError::Reset { address: SERVICE.into(), port: 443 }));
 }
 
 #[test]
@@ -407,7 +407,7 @@ fn a_refused_connection_fails_the_session() {
         error = client.pump(&mut pair.device).err();
         error.is_some()
     });
-    assert_eq!(error, Some(NetError::Refused { address: SERVICE, port: 444 }));
+    assert_eq!(error, Some(NetError::Refused { address: SERVICE.into(), port: 444 }));
     assert!(TlsStream::client(authority.client(None), "not a name", id).is_err());
 }
 

@@ -71,7 +71,7 @@ pub struct UeConfig {
     pub eea: AlgorithmSet,
     /// The access point name to ask for, sent ciphered; `None` leaves the choice to the subscription.
     pub apn: Option<String>,
-    /// The addresses to ask for. It can use IPv4.
+    /// The addresses to ask for.
     pub pdn_type: PdnType,
     /// What to be attached for.
     pub attach_type: AttachType,
@@ -133,8 +133,14 @@ pub enum UeOutput {
     Card(Exchange),
     /// A change of state.
     State { machine: &'static str, change: Cow<'static, str>, fields: Fields },
-    /// Registered, with an IP session.
-    Attached { ip: Ipv4Addr, dns: Option<Ipv4Addr>, mtu: u16, apn: String },
+    /// Registered, with an IP session: its IPv4 address, and the identifier of its link-local address of IPv6.
+    Attached {
+        ip: Option<Ipv4Addr>,
+        interface: Option<[u8; 8]>,
+        dns: Option<Ipv4Addr>,
+        mtu: u16,
+        apn: String,
+    },
     /// An IP packet for the device.
     ReceiveIp(Vec<u8>),
     /// An attempt to attach failed. `retry` says whether the UE tries again by itself; after a refusal without proof it does

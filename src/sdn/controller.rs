@@ -6,7 +6,7 @@
 //! |---|---|---|---|
 //! | 0 | 1000 | direction and address of an isolated session | its class is `isolated`, or drop |
 //! | 0 | 100 | direction and address of a session | its class and number into the metadata, on to table 1 |
-//! | 1 | 200 | from devices, to the devices' network | drop: nobody reaches another device |
+//! | 1 | 200 | from devices, to the devices' network | drop: nobody reaches another device; of IPv6 from the first session on that has it |
 //! | 1 | 100 | class and direction, and an address of its list where it has one | out |
 //!
 //! A session costs two flows however long the lists are. Isolating adds two, and takes none away, so that counters and policy
@@ -18,7 +18,7 @@ mod flows;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ pub struct ControllerConfig {
     pub services: u32,
     /// The network of the devices, and how many bits of it count.
     pub pool: (Ipv4Addr, u8),
+    /// The same in IPv6: every device has 64 bits of its own in it.
+    pub pool_v6: (Ipv6Addr, u8),
     /// After how long a silence the switch is asked whether it is there; it is given up after as long again. `None`
     /// where the connection itself says so.
     pub echo_after: Option<Duration>,
@@ -71,8 +73,10 @@ pub enum ControllerInput<'a> {
 pub struct Session {
     /// Its number, which is given once.
     pub number: u64,
-    /// Its address.
-    pub address: Ipv4Addr,
+    /// What it is known by: its IPv4 address, or the first 64 bits of its IPv6 addresses.
+    pub address: IpAddr,
+    /// The first 64 bits of its IPv6 addresses, where it has an IPv4 address as well.
+    pub prefix: Option<Ipv6Addr>,
     /// Who holds it, by whatever stays the same when it attaches again. Isolation is of the holder.
     pub holder: Arc<str>,
     /// What it may reach while nobody says otherwise.
@@ -84,7 +88,7 @@ pub struct Session {
 #[allow(missing_docs, reason = "what a variant is says what its fields are")]
 pub enum ControllerOutput {
     /// Sends a message to the switch, about the session with this address where it is about one.
-    Message { octets: Vec<u8>, label: Label, about: Option<Ipv4Addr> },
+    Message { octets: Vec<u8>, label: Label, about: Option<IpAddr> },
     /// Ends the connection, which is of no use.
     Close,
     /// The switch does what was wanted of a session, as the barrier after it says.
@@ -99,7 +103,7 @@ pub enum ControllerOutput {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
     /// Of which session.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Which.
     pub policy: Policy,
     /// When it was wanted.
@@ -124,6 +128,26 @@ enum Barrier {
     Synchronised(usize),
 }
 
+impl Session {
+    /// All that its packets come from, as far as there is any.
+    fn addresses(&self) -> [Option<IpAddr>; 2] {
+        [Some(self.address), self.prefix.map(IpAddr::V6)]
+    }
+}
+
+/// A version of IP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Version {
+    Four,
+    Six,
+}
+
+impl Version {
+    fn of(address: IpAddr) -> Self {
+        if address.is_ipv6() { Self::Six } else { Self::Four }
+    }
+}
+
 struct Known {
     session: Session,
     /// The policy that is written.
@@ -138,13 +162,15 @@ pub struct Controller {
     xid: u32,
     /// By number.
     sessions: BTreeMap<u64, Known>,
-    by_address: BTreeMap<Ipv4Addr, u64>,
+    by_address: BTreeMap<IpAddr, u64>,
     /// What was set for holders, and stays when they attach again.
     held: BTreeMap<Arc<str>, Policy>,
     /// The class of each policy that a session has or had.
     classes: BTreeMap<Policy, u8>,
     /// Those whose flows the switch has.
-    written: BTreeSet<u8>,
+    written: BTreeSet<(u8, Version)>,
+    /// Whether a session has brought IPv6, so that the switch knows the devices' network in it.
+    apart_v6: bool,
     barriers: BTreeMap<u32, Barrier>,
     /// When something came last, and whether it is asked since.
     heard: Instant,
@@ -166,6 +192,7 @@ impl Controller {
             held: BTreeMap::new(),
             classes: BTreeMap::new(),
             written: BTreeSet::new(),
+            apart_v6: false,
             barriers: BTreeMap::new(),
             heard: Instant::ZERO,
             asked: false,
@@ -179,7 +206,7 @@ impl Controller {
     }
 
     /// The policy of the session with this address, where one is up.
-    pub fn policy(&self, address: Ipv4Addr) -> Option<&Policy> {
+    pub fn policy(&self, address: IpAddr) -> Option<&Policy> {
         Some(&self.sessions.get(self.by_address.get(&address)?)?.policy)
     }
 
@@ -238,7 +265,7 @@ impl Controller {
     pub fn set(
         &mut self,
         now: Instant,
-        address: Ipv4Addr,
+        address: IpAddr,
         policy: Policy,
         out: &mut Vec<ControllerOutput>,
     ) -> Result<(), SdnError> {
@@ -261,7 +288,7 @@ impl Controller {
     pub fn release(
         &mut self,
         now: Instant,
-        address: Ipv4Addr,
+        address: IpAddr,
         out: &mut Vec<ControllerOutput>,
     ) -> Result<(), SdnError> {
         let number = self.by_address.get(&address).ok_or(SdnError::NoSession { address })?;
@@ -385,6 +412,7 @@ impl Controller {
         // A generation is never 0 again, which no controller writes in.
         self.generation = self.generation.checked_add(1).unwrap_or(1);
         self.written.clear();
+        self.apart_v6 = false;
         // Classes that nobody has any more are forgotten here.
         let both = |known: &Known| [known.policy.clone(), known.session.policy.clone()];
         let in_use: BTreeSet<Policy> = self.sessions.values().flat_map(both).collect();
@@ -414,11 +442,13 @@ impl Controller {
             return Ok(());
         }
         // The network gives an address again when its session is over, whether or not that is known here.
-        let holders = [Some(number), self.by_address.get(&address).copied()];
+        let prefix = session.prefix.map(IpAddr::V6);
+        let of = |address: &IpAddr| self.by_address.get(address).copied();
+        let holders = [Some(number), of(&address), prefix.as_ref().and_then(of)];
         for before in holders.into_iter().flatten() {
             self.down(before, out)?;
         }
-        self.by_address.insert(address, number);
+        self.by_address.extend([Some(address), prefix].into_iter().flatten().map(|one| (one, number)));
         self.sessions.insert(number, Known { session, policy });
         if self.stage == Stage::Ready { self.write_session(number, out) } else { Ok(()) }
     }
@@ -427,6 +457,7 @@ impl Controller {
         let Some(known) = self.sessions.remove(&number) else { return Ok(()) };
         let address = known.session.address;
         self.by_address.remove(&address);
+        known.session.prefix.map(|prefix| self.by_address.remove(&IpAddr::V6(prefix)));
         if self.stage != Stage::Ready {
             return Ok(());
         }
@@ -447,6 +478,7 @@ impl Controller {
     ) -> Result<(), SdnError> {
         let Some(known) = self.sessions.get_mut(&number) else { return Ok(()) };
         let address = known.session.address;
+        let known_prefix = known.session.prefix.is_some();
         let before = std::mem::replace(&mut known.policy, policy.clone());
         if self.stage != Stage::Ready {
             return Ok(());
@@ -462,7 +494,7 @@ impl Controller {
                 self.say(Body::FlowMod(delete), Some(address), out)?;
             }
         }
-        let flows = if policy.is_isolated() { 4 } else { 2 };
+        let flows = if policy.is_isolated() { 4 } else { 2 } * (1 + u32::from(known_prefix));
         self.barrier(Barrier::Applied(Applied { address, policy, wanted: now, flows }), Some(address), out)
     }
 
@@ -471,7 +503,7 @@ impl Controller {
     fn barrier(
         &mut self,
         barrier: Barrier,
-        about: Option<Ipv4Addr>,
+        about: Option<IpAddr>,
         out: &mut Vec<ControllerOutput>,
     ) -> Result<(), SdnError> {
         self.say(Body::BarrierRequest, about, out)?;
@@ -486,7 +518,7 @@ impl Controller {
     fn say(
         &mut self,
         body: Body,
-        about: Option<Ipv4Addr>,
+        about: Option<IpAddr>,
         out: &mut Vec<ControllerOutput>,
     ) -> Result<(), SdnError> {
         self.xid = self.xid.wrapping_add(1);
@@ -494,7 +526,7 @@ impl Controller {
     }
 }
 
-fn send(message: &Message, about: Option<Ipv4Addr>, out: &mut Vec<ControllerOutput>) -> Result<(), SdnError> {
+fn send(message: &Message, about: Option<IpAddr>, out: &mut Vec<ControllerOutput>) -> Result<(), SdnError> {
     let octets = message.encode().map_err(|cause| SdnError::Encode { place: "controller", cause })?;
     out.push(ControllerOutput::Message { octets, label: message.label(), about });
     Ok(())

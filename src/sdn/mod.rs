@@ -34,7 +34,7 @@ pub enum SdnError {
     )]
     Policies { max: usize },
     #[error("no session has the address {address}; the policy of a session can be set while it is up")]
-    NoSession { address: std::net::Ipv4Addr },
+    NoSession { address: std::net::IpAddr },
 }
 
 impl SdnError {

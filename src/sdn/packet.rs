@@ -1,14 +1,14 @@
 //! What a switch sees of a packet: one key with a place for each field that a flow may match.
 
 use crate::wire::inet::Ipv4;
-use crate::wire::openflow::{ARP, Field, ICMP, IPV4, Match, TCP, UDP, VLAN_PRESENT};
+use crate::wire::openflow::{ARP, Field, ICMP, IPV4, IPV6, Match, TCP, UDP, VLAN_PRESENT};
 
 /// A packet as a port carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frame<'a> {
     /// An Ethernet frame, from its destination to the end of its content.
     Ethernet(&'a [u8]),
-    /// An IPv4 packet without a frame, as SGi carries it.
+    /// An IP packet without a frame, as SGi carries it.
     Ip(&'a [u8]),
 }
 
@@ -25,13 +25,13 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The IPv4 packet in it, where there is one.
+    /// The IP packet in it, where there is one.
     pub fn ip(self) -> Option<&'a [u8]> {
         match self {
             Self::Ip(packet) => Some(packet),
             Self::Ethernet(frame) => {
                 let (kind, at) = ether_type(frame)?;
-                (kind == IPV4).then(|| &frame[at..])
+                matches!(kind, IPV4 | IPV6).then(|| &frame[at..])
             }
         }
     }
@@ -46,12 +46,21 @@ fn ether_type(frame: &[u8]) -> Option<(u16, usize)> {
     }
 }
 
-/// Eight words with a place for each field. What cannot be in one packet shares its place: IPv4 with ARP, ports of TCP with
-/// those of UDP.
+/// Nine words with a place for each field. What cannot be in one packet shares its place: IPv4, IPv6 and ARP, ports of TCP
+/// and those of UDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Key(pub [u64; 8]);
+pub struct Key(pub [u64; 9]);
 
-/// The word of a field, and how far up its lowest bit stands.
+/// The words of an IPv6 address: its first half and its second.
+fn halves(field: Field) -> Option<[usize; 2]> {
+    match field {
+        Field::Ipv6Src => Some([4, 6]),
+        Field::Ipv6Dst => Some([7, 8]),
+        _ => None,
+    }
+}
+
+/// The word of a field, and how far up its lowest bit stands; of an IPv6 address, of its first half.
 fn place(field: Field) -> (usize, u32) {
     match field {
         Field::InPort => (0, 32),
@@ -64,6 +73,8 @@ fn place(field: Field) -> (usize, u32) {
         Field::VlanVid => (2, 0),
         Field::EthSrc => (3, 16),
         Field::VlanPcp => (3, 0),
+        Field::Ipv6Src => (4, 0),
+        Field::Ipv6Dst => (7, 0),
         Field::Ipv4Src | Field::ArpSpa => (4, 32),
         Field::Ipv4Dst | Field::ArpTpa => (4, 0),
         Field::TcpSrc | Field::UdpSrc => (5, 48),
@@ -83,6 +94,10 @@ impl Key {
         let mut key = Self::default();
         key.set(Field::InPort, port.into());
         match frame {
+            Frame::Ip(packet) if packet.first().is_some_and(|first| first >> 4 == 6) => {
+                key.set(Field::EthType, IPV6.into());
+                key.ipv6(packet);
+            }
             Frame::Ip(packet) => {
                 key.set(Field::EthType, IPV4.into());
                 key.ip(packet);
@@ -93,15 +108,28 @@ impl Key {
     }
 
     /// Puts a value into its place, which is empty.
-    pub fn set(&mut self, field: Field, value: u64) {
-        let (word, shift) = place(field);
-        self.0[word] |= (value & field.full()) << shift;
+    pub fn set(&mut self, field: Field, value: u128) {
+        match halves(field) {
+            Some([first, second]) => {
+                self.0[first] |= (value >> 64) as u64;
+                self.0[second] |= value as u64;
+            }
+            None => {
+                let (word, shift) = place(field);
+                self.0[word] |= ((value & field.full()) as u64) << shift;
+            }
+        }
     }
 
     /// What stands in the place of a field.
-    pub fn get(&self, field: Field) -> u64 {
-        let (word, shift) = place(field);
-        self.0[word] >> shift & field.full()
+    pub fn get(&self, field: Field) -> u128 {
+        match halves(field) {
+            Some([first, second]) => u128::from(self.0[first]) << 64 | u128::from(self.0[second]),
+            None => {
+                let (word, shift) = place(field);
+                u128::from(self.0[word] >> shift) & field.full()
+            }
+        }
     }
 
     /// Changes the metadata where `mask` has ones.
@@ -127,7 +155,7 @@ impl Key {
     fn ethernet(&mut self, frame: &[u8]) {
         let number = |from: usize, count: usize| {
             let octets = frame.get(from..from + count)?;
-            Some(octets.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet)))
+            Some(octets.iter().fold(0, |sum, octet| sum << 8 | u128::from(*octet)))
         };
         let (Some(to), Some(from)) = (number(0, 6), number(6, 6)) else { return };
         self.set(Field::EthDst, to);
@@ -137,11 +165,12 @@ impl Key {
         if at > ETHERNET
             && let Some(tag) = number(14, 2)
         {
-            self.set(Field::VlanVid, tag & 0xfff | u64::from(VLAN_PRESENT));
+            self.set(Field::VlanVid, tag & 0xfff | u128::from(VLAN_PRESENT));
             self.set(Field::VlanPcp, tag >> 13);
         }
         match kind {
             IPV4 => self.ip(&frame[at..]),
+            IPV6 => self.ipv6(&frame[at..]),
             ARP => {
                 let mut put =
                     |field, from, count| self.set(field, number(at + from, count).unwrap_or_default());
@@ -161,17 +190,38 @@ impl Key {
         self.set(Field::Ipv4Src, u32::from(ip.source).into());
         self.set(Field::Ipv4Dst, u32::from(ip.destination).into());
         self.set(Field::IpProto, ip.protocol.into());
-        self.set(Field::IpDscp, u64::from(ip.service >> 2));
+        self.set(Field::IpDscp, u128::from(ip.service >> 2));
         self.set(Field::IpEcn, ip.service.into());
-        if ip.offset != 0 {
+        if ip.offset == 0 {
+            self.transport(ip.protocol, ip.content);
+        }
+    }
+
+    /// IPv6 (RFC 8200). Behind a header of an extension is nothing that is looked at.
+    fn ipv6(&mut self, packet: &[u8]) {
+        let Some(header) = packet.first_chunk::<40>() else { return };
+        if header[0] >> 4 != 6 {
             return;
         }
+        let address =
+            |at: usize| header[at..at + 16].iter().fold(0, |sum, octet| sum << 8 | u128::from(*octet));
+        self.set(Field::Ipv6Src, address(8));
+        self.set(Field::Ipv6Dst, address(24));
+        self.set(Field::IpProto, header[6].into());
+        let class = header[0] << 4 | header[1] >> 4;
+        self.set(Field::IpDscp, u128::from(class >> 2));
+        self.set(Field::IpEcn, u128::from(class));
+        self.transport(header[6], &packet[40..]);
+    }
+
+    /// What stands behind the header of IP.
+    fn transport(&mut self, protocol: u8, body: &[u8]) {
         let number = |from: usize, count: usize| {
-            let octets = ip.content.get(from..from + count)?;
-            Some(octets.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet)))
+            let octets = body.get(from..from + count)?;
+            Some(octets.iter().fold(0, |sum, octet| sum << 8 | u128::from(*octet)))
         };
         let mut put = |field, from, count| self.set(field, number(from, count).unwrap_or_default());
-        match ip.protocol {
+        match protocol {
             TCP => {
                 put(Field::TcpSrc, 0, 2);
                 put(Field::TcpDst, 2, 2);
@@ -202,6 +252,7 @@ mod tests {
                 Field::TcpSrc | Field::TcpDst => "tcp",
                 Field::UdpSrc | Field::UdpDst => "udp",
                 Field::Ipv4Src | Field::Ipv4Dst => "ip",
+                Field::Ipv6Src | Field::Ipv6Dst => "ipv6",
                 _ => "",
             };
             let (left, right) = (kinds(left), kinds(right));
@@ -209,10 +260,17 @@ mod tests {
         };
         for left in Field::ALL {
             for right in Field::ALL {
-                let taken = |field: &Field| place(*field).0 * 64 + place(*field).1 as usize;
-                let width = |field: &Field| field.full().count_ones() as usize;
-                let apart =
-                    taken(left) + width(left) <= taken(right) || taken(right) + width(right) <= taken(left);
+                let bits = |field: &Field| {
+                    let mut key = Key::default();
+                    key.set(*field, field.full());
+                    key.0
+                };
+                let both = bits(left).into_iter().zip(bits(right));
+                let apart = both.into_iter().all(|(one, other)| one & other == 0);
+                assert_eq!(
+                    bits(left).iter().map(|word| word.count_ones()).sum::<u32>(),
+                    left.full().count_ones()
+                );
                 assert!(left == right || apart || !together(*left, *right), "{left:?} and {right:?}");
             }
         }
@@ -248,6 +306,34 @@ mod tests {
     }
 
     #[test]
+    fn fields_of_an_ipv6_packet() {
+        // Traffic class of DSCP 46 and ECN 1, TCP.
+        let packet = hex::decode(
+            concat!(
+                "6b900000",
+                "0014",
+                "06",
+                "40",
+                "20010db8400000070000000000000002",
+                "20010db80099000000000000 0a63001e",
+                "c35001bb0000000000000000500200000000 0000",
+            )
+            .replace(' ', ""),
+        )
+        .unwrap();
+        let key = Key::of(1, Frame::Ip(&packet));
+        let seen = |field| key.get(field);
+        assert_eq!((seen(Field::EthType), seen(Field::IpProto)), (0x86dd, 6));
+        assert_eq!(seen(Field::Ipv6Src), 0x2001_0db8_4000_0007_0000_0000_0000_0002);
+        assert_eq!(seen(Field::Ipv6Dst), 0x2001_0db8_0099_0000_0000_0000_0a63_001e);
+        assert_eq!((seen(Field::IpDscp), seen(Field::IpEcn)), (46, 1));
+        assert_eq!((seen(Field::TcpSrc), seen(Field::TcpDst)), (50_000, 443));
+        let framed = [&[2; 12][..], &[0x86, 0xdd], &packet].concat();
+        assert_eq!(Key::of(1, Frame::Ethernet(&framed)).get(Field::Ipv6Src), seen(Field::Ipv6Src));
+        assert_eq!(Frame::Ethernet(&framed).ip(), Some(&packet[..]));
+    }
+
+    #[test]
     fn metadata_is_written_where_the_mask_has_ones() {
         let mut key = Key::default();
         key.write_metadata(0x0123_4567_89ab_cdef, u64::MAX);
@@ -275,7 +361,7 @@ mod tests {
         fn any_octets_have_a_key(octets in proptest::collection::vec(any::<u8>(), 0..80), port: u32) {
             for frame in [Frame::Ethernet(&octets), Frame::Ip(&octets)] {
                 let key = Key::of(port, frame);
-                prop_assert_eq!(key.get(Field::InPort), u64::from(port));
+                prop_assert_eq!(key.get(Field::InPort), u128::from(port));
                 prop_assert!(frame.ip().is_none_or(|packet| octets.ends_with(packet)));
             }
         }

@@ -1,19 +1,19 @@
 //! What a session may reach.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What a session may reach behind the gateway. Nobody reaches another device.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Policy {
     /// What it takes to get an operational subscription.
-    Onboarding(Arc<[Ipv4Addr]>),
+    Onboarding(Arc<[IpAddr]>),
     /// Services that are known, and no others.
-    Restricted(Arc<[Ipv4Addr]>),
+    Restricted(Arc<[IpAddr]>),
     /// Every service.
     Service,
     /// Nothing but what helps: with no address, nothing at all.
-    Isolated(Arc<[Ipv4Addr]>),
+    Isolated(Arc<[IpAddr]>),
 }
 
 impl Policy {
@@ -42,7 +42,7 @@ impl Policy {
     }
 
     /// The addresses that it leads to; `None` where it leads everywhere.
-    pub fn list(&self) -> Option<&[Ipv4Addr]> {
+    pub fn list(&self) -> Option<&[IpAddr]> {
         match self {
             Self::Onboarding(list) | Self::Restricted(list) | Self::Isolated(list) => Some(list),
             Self::Service => None,

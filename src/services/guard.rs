@@ -2,7 +2,7 @@
 //! ledger; what follows from that is for those to do who follow the ledger. An alarm alone does nothing that stays.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -257,7 +257,7 @@ impl Guard {
     pub fn alarm(
         &mut self,
         token: &[u8],
-        who: impl FnOnce(Ipv4Addr, &Context<'_>) -> Option<(u32, [u8; 32])>,
+        who: impl FnOnce(IpAddr, &Context<'_>) -> Option<(u32, [u8; 32])>,
         device: &mut Option<u32>,
         cx: &mut Context<'_>,
     ) -> Result<Option<Restriction>, ServiceError> {
@@ -289,7 +289,7 @@ impl Guard {
         }
     }
 
-    /// Takes in what device `number`, which the ledger knows by `id` and this key, states of itself at `address`. It has one
+    /// Takes in what device `number`, which the ledger knows by `id` and this key, states of itself in a session with these `addresses`. It has one
     /// voice and proves nothing: what is believed becomes a restriction.
     ///
     /// # Errors
@@ -298,14 +298,14 @@ impl Guard {
         &mut self,
         token: &[u8],
         (number, id, public): (u32, [u8; 32], [u8; 64]),
-        (name, address): (&str, Ipv4Addr),
+        (name, addresses): (&str, &[IpAddr]),
         cx: &mut Context<'_>,
     ) -> Result<Option<Restriction>, &'static str> {
         let alarm = Alarm::decode(token, |issuer, message, signature| {
             issuer == name && verify(&public, message, signature).is_ok()
         });
         let alarm = alarm.map_err(|error| error.word())?;
-        if alarm.witness != Witness::Device || alarm.address != address {
+        if alarm.witness != Witness::Device || !addresses.contains(&alarm.address) {
             return Err("not-of-itself");
         }
         let last = self.own.entry(id).or_default();

@@ -10,7 +10,7 @@
 //! Nothing is remembered of a connection: whoever answers takes its numbers from the segment that it answers (RFC 9293).
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::guard::generator::RESOLVER;
 use crate::kernel::Instant;
@@ -55,7 +55,8 @@ impl Place {
 
 impl Internet {
     /// Whether somebody out there is meant, and no service.
-    pub fn is_there(address: Ipv4Addr) -> bool {
+    pub fn is_there(address: IpAddr) -> bool {
+        let IpAddr::V4(address) = address else { return false };
         Place::of(address).is_some()
     }
 
@@ -75,7 +76,8 @@ impl Internet {
     }
 
     /// The session of a device is over.
-    pub fn forget(&mut self, device: Ipv4Addr) {
+    pub fn forget(&mut self, device: IpAddr) {
+        let IpAddr::V4(device) = device else { return };
         self.told.remove(&device);
     }
 
@@ -264,7 +266,7 @@ mod tests {
         assert!(answered(&mut internet, 2, [203, 0, 113, 9], 80, flood.clone()).is_some());
         assert_eq!(answered(&mut internet, 3, [198, 51, 100, 9], 80, flood.clone()), None);
         assert_eq!(answered(&mut internet, 3, [192, 0, 2, 9], 80, flood), None, "a service");
-        internet.forget(DEVICE);
+        internet.forget(DEVICE.into());
         assert!(internet.told.is_empty());
         let question = Content::Dns { name: "abc.t.evil.example".into(), answers: None };
         let answer = answered(&mut internet, 3, RESOLVER.octets(), 53, question).unwrap();

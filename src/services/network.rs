@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::ServiceError;
@@ -23,7 +23,7 @@ use crate::event::{Actor, Body, Message};
 use crate::guard::watch::why;
 use crate::kernel::{Gone, Instant, RngTree};
 use crate::ledger::device_id;
-use crate::wire::inet::Ipv4;
+use crate::wire::inet::{addresses, session_address};
 use crate::wire::order::Verdict;
 use crate::wire::{Fields, Label, Proto};
 
@@ -57,10 +57,10 @@ pub struct Services {
     clock: VirtualClock,
     rng: RngTree,
     mtu: u16,
-    peers: BTreeMap<Ipv4Addr, Peer>,
-    schedule: BTreeSet<(Instant, Ipv4Addr)>,
+    peers: BTreeMap<IpAddr, Peer>,
+    schedule: BTreeSet<(Instant, IpAddr)>,
     /// Whose answers wait for what.
-    waiting: BTreeMap<Ticket, Ipv4Addr>,
+    waiting: BTreeMap<Ticket, IpAddr>,
     /// The network's guard, where it knows somebody.
     sentry: Option<Sentry>,
     /// Whoever is no service.
@@ -190,7 +190,7 @@ impl Services {
     ) -> Result<(), ServiceError> {
         let source = source(&packet);
         let Some((ip, session)) = source.and_then(|ip| Some((ip, self.sessions.at(ip)?))) else {
-            let source = source.map_or("not IPv4".to_owned(), |ip| ip.to_string());
+            let source = source.map_or("not IP".to_owned(), |ip| ip.to_string());
             let change = "packet dropped: no attested session";
             out.push(note(change, vec![("source", source)]));
             return Ok(());
@@ -212,7 +212,7 @@ impl Services {
     }
 
     /// Shows the guard a packet of the session at `ip`, which was passed on or `dropped`.
-    fn seen(&mut self, now: Instant, ip: Ipv4Addr, packet: &[u8], dropped: bool) {
+    fn seen(&mut self, now: Instant, ip: IpAddr, packet: &[u8], dropped: bool) {
         let (Some(sentry), Some(session)) = (&mut self.sentry, self.sessions.at(ip)) else { return };
         let Offices { inventory, chain, .. } = &self.offices;
         let is_onboarded = || {
@@ -293,7 +293,7 @@ impl Services {
     ) -> Result<(), ServiceError> {
         let sessions = &self.sessions;
         let who =
-            |ip: Ipv4Addr| sessions.at(ip).map(|session| (session.device, session.attestation.iccid.clone()));
+            |ip: IpAddr| sessions.at(ip).map(|session| (session.device, session.attestation.iccid.clone()));
         let mut events = Vec::new();
         let (device, decided) = self.offices.alarm(now, token, who, &mut events)?;
         out.extend(events.into_iter().map(|body| ServiceOutput::Event(body, device)));
@@ -316,7 +316,7 @@ impl Services {
     }
 
     /// Drops what is kept for an address whose session has ended.
-    fn forget(&mut self, ip: Ipv4Addr) {
+    fn forget(&mut self, ip: IpAddr) {
         if let Some(sentry) = &mut self.sentry {
             sentry.forget(ip);
         }
@@ -402,19 +402,14 @@ impl Services {
         for session in live {
             device = device.or(Some(session.device));
             let number = session.attestation.session.0;
-            sessions.extend(session.attestation.ipv4().map(|address| (number, address)));
+            sessions.extend(session.attestation.addresses().map(|address| (number, address)));
         }
         let given = || subscriptions.iter().find_map(|iccid| self.sessions.holders().of(iccid));
         Subject { device: device.or_else(given), sessions, subscriptions }
     }
 
     /// Lets one peer's connections do what they can.
-    fn serve(
-        &mut self,
-        now: Instant,
-        ip: Ipv4Addr,
-        out: &mut Vec<ServiceOutput>,
-    ) -> Result<(), ServiceError> {
+    fn serve(&mut self, now: Instant, ip: IpAddr, out: &mut Vec<ServiceOutput>) -> Result<(), ServiceError> {
         let (Some(peer), Some(session)) = (self.peers.get_mut(&ip), self.sessions.at(ip)) else {
             return Ok(());
         };
@@ -435,12 +430,12 @@ fn note(change: &'static str, fields: Fields) -> ServiceOutput {
     ServiceOutput::Event(Body::note(Actor::REGISTRAR, change, fields), None)
 }
 
-/// The destination address of an IPv4 packet.
-fn destination(packet: &[u8]) -> Option<Ipv4Addr> {
-    Some(Ipv4::read(packet)?.destination)
+/// What the session that an IP packet is for is known by.
+fn destination(packet: &[u8]) -> Option<IpAddr> {
+    addresses(packet).map(|(_, to)| session_address(to))
 }
 
-/// The source address of an IPv4 packet (RFC 791 clause 3.1).
-fn source(packet: &[u8]) -> Option<Ipv4Addr> {
-    Some(Ipv4::read(packet)?.source)
+/// What the session that an IP packet comes from is known by.
+fn source(packet: &[u8]) -> Option<IpAddr> {
+    addresses(packet).map(|(from, _)| session_address(from))
 }

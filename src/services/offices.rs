@@ -1,6 +1,6 @@
 //! All offices of a run, and what they share: who is asked, and who learns what has happened.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
@@ -80,13 +80,14 @@ impl Offices {
         };
         let (id, name) = (device_id(&entry.salt, entry.eid.as_str()), entry.name.to_string());
         let record = cx.chain.ledger().device(&id);
-        let result = match (record, who.attestation.ipv4().next()) {
-            (Some(record), Some(address)) => {
+        let addresses: Vec<_> = who.attestation.addresses().collect();
+        let result = match record {
+            Some(record) => {
                 let public = whole(&record.x, &record.y);
                 let device = (who.device, id, public);
-                guard.own_alarm(&request.body, device, (&name, address), &mut cx)
+                guard.own_alarm(&request.body, device, (&name, &addresses), &mut cx)
             }
-            _ => Err("not-on-the-ledger"),
+            None => Err("not-on-the-ledger"),
         };
         match result {
             Ok(restriction) => {
@@ -214,7 +215,7 @@ impl Offices {
         &mut self,
         now: Instant,
         token: &[u8],
-        who: impl Fn(Ipv4Addr) -> Option<(u32, Iccid)>,
+        who: impl Fn(IpAddr) -> Option<(u32, Iccid)>,
         events: &mut Vec<Body>,
     ) -> Result<(Option<u32>, Option<Restriction>), ServiceError> {
         let Self { guard, inventory, chain, .. } = self;

@@ -5,7 +5,7 @@
 //! not as it should be.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::crypto::SoftKey;
 use crate::id::Iccid;
@@ -74,7 +74,7 @@ pub struct Subject {
     /// The subscriptions that it holds.
     pub subscriptions: Vec<Iccid>,
     /// The sessions that it has, each with its address.
-    pub sessions: Vec<(u64, Ipv4Addr)>,
+    pub sessions: Vec<(u64, IpAddr)>,
 }
 
 /// A signed order.
@@ -251,7 +251,7 @@ mod tests {
         Subject {
             device: Some(1),
             subscriptions: vec!["8988211000000000011".parse().unwrap()],
-            sessions: vec![(9, Ipv4Addr::new(10, 44, 0, 2))],
+            sessions: vec![(9, IpAddr::V4(std::net::Ipv4Addr::new(10, 44, 0, 2)))],
         }
     }
 

@@ -1,6 +1,6 @@
 //! One device's address as the service network sees it: an IP host, and the connections that it has open.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::ServiceError;
@@ -37,7 +37,7 @@ const TURNS_MAX: u32 = 10_000;
 /// The far end of one device address.
 pub struct Peer {
     device: u32,
-    ip: Ipv4Addr,
+    ip: IpAddr,
     host: Host,
     servers: Arc<Servers>,
     connections: Vec<Connection>,
@@ -75,7 +75,7 @@ impl Peer {
     /// Where the services have more addresses than a host can.
     pub fn new(
         device: u32,
-        ip: Ipv4Addr,
+        ip: IpAddr,
         servers: Arc<Servers>,
         mtu: u16,
         rng: RngTree,
@@ -83,14 +83,14 @@ impl Peer {
         // Services may share an address.
         let mut addresses = Vec::new();
         for service in servers.endpoints() {
-            let address = service.actor.transport_address();
+            let address = service.socket_like(ip).ip();
             if !addresses.contains(&address) {
                 addresses.push(address);
             }
         }
         let mut host = Host::with_addresses(&addresses, mtu, rng)?;
         for service in servers.endpoints() {
-            host.listen(service.socket());
+            host.listen(service.socket_like(ip));
         }
         Ok(Self { device, ip, host, servers, connections: Vec::new(), scheduled: None })
     }

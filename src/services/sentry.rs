@@ -5,11 +5,12 @@
 //! been silent for a second.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use cellbed_guard::Model;
+use cellbed_guard::{Model, mark_of};
 
+use crate::corenet::UE_PREFIXES;
 use crate::crypto::SoftKey;
 use crate::guard::generator::Kind;
 use crate::guard::watch::{Raised, Watch};
@@ -17,6 +18,7 @@ use crate::guard::{GuardError, learn};
 use crate::kernel::{Duration, Instant, RngTree};
 use crate::net::endpoint::{BROKER, EST, REGISTRAR};
 use crate::wire::alarm::{Alarm, Witness};
+use crate::wire::inet::addresses;
 
 /// How many hours of generated life a kind of device is learned from: two weeks, so that a window may make certain.
 const BASELINE_HOURS: u64 = 336;
@@ -35,7 +37,7 @@ pub struct Sentry {
     pool: (Ipv4Addr, u8),
     models: BTreeMap<u32, Arc<Model>>,
     /// When somebody who is not judged yet was heard last.
-    heard: BTreeMap<Ipv4Addr, Instant>,
+    heard: BTreeMap<IpAddr, Instant>,
     /// What has been found and not been taken yet.
     raised: Vec<Raised>,
 }
@@ -49,21 +51,22 @@ impl Sentry {
     }
 
     /// The guard of devices by their numbers and kinds, with a model for each kind, learned from generated life, to which the
-    /// services of the run are known besides. None where no device has a kind: nothing is drawn then.
+    /// services of the run are known besides, with their IPv6 addresses where the device may have that version. None where no
+    /// device has a kind: nothing is drawn then.
     ///
     /// # Errors
     /// Where a kind does too little to learn from, or for its model to judge anybody.
     pub fn of_kinds(
-        kinds: impl Iterator<Item = (u32, Kind)>,
+        kinds: impl Iterator<Item = (u32, Kind, bool)>,
         issuer: &str,
         key: impl FnOnce() -> SoftKey,
         pool: (Ipv4Addr, u8),
         rng: &RngTree,
     ) -> Result<Option<Self>, GuardError> {
-        let mut learned: BTreeMap<&str, Arc<Model>> = BTreeMap::new();
+        let mut learned: BTreeMap<(&str, bool), Arc<Model>> = BTreeMap::new();
         let mut models = BTreeMap::new();
-        for (number, kind) in kinds {
-            let model = match learned.get(kind.name) {
+        for (number, kind, has_ipv6) in kinds {
+            let model = match learned.get(&(kind.name, has_ipv6)) {
                 Some(model) => model.clone(),
                 None => {
                     let mut model = learn::of_kind(kind, &rng.branch(kind.name), BASELINE_HOURS)?;
@@ -74,11 +77,14 @@ impl Sentry {
                             least: WINDOWS_MIN,
                         });
                     }
-                    for (address, port) in [BROKER, REGISTRAR, EST].map(|service| service.socket()) {
-                        model.known.add_peer(address.into());
-                        model.known.add_service(TCP, port);
+                    for service in [BROKER, REGISTRAR, EST] {
+                        model.known.add_peer(service.actor.transport_address().into());
+                        if has_ipv6 {
+                            model.known.add_peer(mark_of(service.actor.transport_address_v6().octets()));
+                        }
+                        model.known.add_service(TCP, service.port);
                     }
-                    learned.entry(kind.name).or_insert(Arc::new(model)).clone()
+                    learned.entry((kind.name, has_ipv6)).or_insert(Arc::new(model)).clone()
                 }
             };
             models.insert(number, model);
@@ -91,7 +97,7 @@ impl Sentry {
     pub fn packet(
         &mut self,
         now: Instant,
-        whose: (Ipv4Addr, u64, u32),
+        whose: (IpAddr, u64, u32),
         packet: &[u8],
         is_onboarded: impl FnOnce() -> bool,
     ) {
@@ -105,14 +111,22 @@ impl Sentry {
     pub fn dropped(
         &mut self,
         now: Instant,
-        whose: (Ipv4Addr, u64, u32),
+        whose: (IpAddr, u64, u32),
         packet: &[u8],
         is_onboarded: impl FnOnce() -> bool,
     ) {
-        let Some(to) = packet.get(16..20).and_then(|octets| <[u8; 4]>::try_from(octets).ok()) else { return };
-        let (pool, prefix) = self.pool;
-        let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
-        let is_device = (u32::from_be_bytes(to) ^ u32::from(pool)) & mask == 0;
+        let Some((_, to)) = addresses(packet) else { return };
+        let is_device = match to {
+            IpAddr::V4(to) => {
+                let (pool, prefix) = self.pool;
+                let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
+                (u32::from(to) ^ u32::from(pool)) & mask == 0
+            }
+            IpAddr::V6(to) => {
+                let (pool, prefix) = UE_PREFIXES;
+                (u128::from(to) ^ u128::from(pool)) >> (128 - u32::from(prefix)) == 0
+            }
+        };
         if is_device && self.watches(now, whose, is_onboarded) {
             self.watch.dropped(now, whose.0, packet, &mut self.raised);
         }
@@ -122,7 +136,7 @@ impl Sentry {
     fn watches(
         &mut self,
         now: Instant,
-        (address, session, number): (Ipv4Addr, u64, u32),
+        (address, session, number): (IpAddr, u64, u32),
         is_onboarded: impl FnOnce() -> bool,
     ) -> bool {
         if self.watch.watches(address) {
@@ -138,7 +152,7 @@ impl Sentry {
     }
 
     /// The session at `address` is over.
-    pub fn forget(&mut self, address: Ipv4Addr) {
+    pub fn forget(&mut self, address: IpAddr) {
         self.heard.remove(&address);
         self.watch.end(address);
     }
@@ -172,7 +186,8 @@ mod tests {
     use crate::guard::watch::why;
     use crate::wire::alarm::Level;
 
-    const DEVICE: Ipv4Addr = Ipv4Addr::new(10, 45, 0, 2);
+    const FOUR: std::net::Ipv4Addr = std::net::Ipv4Addr::new(10, 45, 0, 2);
+    const DEVICE: IpAddr = IpAddr::V4(FOUR);
 
     fn sentry() -> Sentry {
         let tree = RngTree::new(1);
@@ -187,7 +202,7 @@ mod tests {
         let flights = attack.flights(&RngTree::new(2), (RESOLVER, 53), 10_000, 15_000);
         let mut bytes = Vec::new();
         for flight in &flights {
-            flight.write(DEVICE, &mut bytes);
+            flight.write(FOUR, &mut bytes);
             let now = Instant::from_nanos(flight.at_ms * 1_000_000);
             sentry.packet(now, (DEVICE, 7, number), &bytes, || is_onboarded);
         }
@@ -218,7 +233,7 @@ mod tests {
             for flight in flights.into_iter().filter(|flight| flight.up && flight.is_syn()) {
                 let peer = if stranger { Ipv4Addr::new(198, 51, 100, 7) } else { flight.peer };
                 let now = Instant::from_nanos(flight.at_ms * 1_000_000);
-                Flight { peer, ..flight }.write(DEVICE, &mut bytes);
+                Flight { peer, ..flight }.write(FOUR, &mut bytes);
                 sentry.dropped(now, (DEVICE, 7, 3), &bytes, || true);
                 found.extend(sentry.found(now).into_iter().map(|(alarm, _)| alarm.level));
             }
@@ -233,7 +248,8 @@ mod tests {
     fn a_kind_whose_model_would_judge_nobody_is_refused() {
         let pool = (Ipv4Addr::new(10, 44, 0, 0), 14);
         let key = || SoftKey::from_stream(&mut RngTree::new(1).stream("guard"));
-        let of = |kind| Sentry::of_kinds([(1, kind)].into_iter(), "guard", key, pool, &RngTree::new(1));
+        let of =
+            |kind| Sentry::of_kinds([(1, kind, false)].into_iter(), "guard", key, pool, &RngTree::new(1));
         let wearable = of(kinds::WEARABLE).unwrap().unwrap();
         assert!(wearable.models()[&1].is_armed() && wearable.models()[&1].is_seasoned());
         const RARE: Habit = Habit::Datagram {

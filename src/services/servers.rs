@@ -1,6 +1,6 @@
 //! The servers of the services, and what each of them shows of itself in TLS.
 
-use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -90,8 +90,9 @@ impl Servers {
     }
 
     /// The server that listens on `local`, and its configuration where it speaks TLS.
-    pub fn at(&self, local: (Ipv4Addr, u16)) -> Option<(Actor, Option<&Arc<ServerConfig>>)> {
-        let (endpoint, config) = self.at.iter().find(|(endpoint, _)| endpoint.socket() == local)?;
+    pub fn at(&self, local: SocketAddr) -> Option<(Actor, Option<&Arc<ServerConfig>>)> {
+        let (endpoint, config) =
+            self.at.iter().find(|(endpoint, _)| endpoint.socket_like(local.ip()) == local)?;
         Some((endpoint.actor, config.as_ref()))
     }
 }

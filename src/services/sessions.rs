@@ -2,11 +2,12 @@
 //! under its key, and never what the device itself says.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::corenet::{Attestation, PdnAddress, SessionChange, SessionId, Statement, StatementError};
 use crate::crypto::{Op, Tally};
 use crate::id::{Iccid, Imei, Plmn};
+use crate::wire::inet::prefix_of;
 
 /// A session of a network.
 type Key = (Plmn, SessionId);
@@ -87,9 +88,9 @@ pub struct Session {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Taken {
     /// The addresses that have lost their session.
-    pub lost: Vec<Ipv4Addr>,
-    /// The address of the session that is up, or has changed.
-    pub stated: Option<Ipv4Addr>,
+    pub lost: Vec<IpAddr>,
+    /// The address of the session that is up, or has changed, one of several; of IPv6 the first 64 bits.
+    pub stated: Option<IpAddr>,
 }
 
 /// All that networks have stated and that still holds.
@@ -126,8 +127,12 @@ impl Sessions {
     }
 
     /// The session of `ip`, where one is up.
-    pub fn at(&self, ip: Ipv4Addr) -> Option<&Session> {
-        self.live.get(self.by_address.get(&PdnAddress::Ipv4(ip))?)
+    pub fn at(&self, ip: IpAddr) -> Option<&Session> {
+        let address = match ip {
+            IpAddr::V4(four) => PdnAddress::Ipv4(four),
+            IpAddr::V6(six) => PdnAddress::Ipv6Prefix(prefix_of(six)),
+        };
+        self.live.get(self.by_address.get(&address)?)
     }
 
     /// The sessions under the subscription, of every network.
@@ -162,7 +167,7 @@ impl Sessions {
             SessionChange::Up(attestation) | SessionChange::Changed(attestation) => {
                 let unknown = || SessionRefusal::UnknownSubscriber { iccid: attestation.iccid.clone() };
                 let device = self.holders.find(&attestation).ok_or_else(unknown)?;
-                let stated = attestation.ipv4().next();
+                let stated = attestation.addresses().next();
                 let lost = self.begin(key, Session { device, attestation, sequence, until_unix_s })?;
                 Ok(Taken { lost, stated })
             }
@@ -170,7 +175,7 @@ impl Sessions {
         }
     }
 
-    fn begin(&mut self, key: Key, mut session: Session) -> Result<Vec<Ipv4Addr>, SessionRefusal> {
+    fn begin(&mut self, key: Key, mut session: Session) -> Result<Vec<IpAddr>, SessionRefusal> {
         let mut others = BTreeSet::new();
         for &address in &session.attestation.addresses {
             // The network gives an address again when its session is over, whether or not that is known here.
@@ -185,8 +190,8 @@ impl Sessions {
         let mut lost: Vec<_> = others.into_iter().flat_map(|other| self.end(other, 0)).collect();
         if let Some(before) = self.live.remove(&key) {
             session.until_unix_s = session.until_unix_s.max(before.until_unix_s);
-            let now = &session.attestation.addresses;
-            let given_up = |ip: &Ipv4Addr| !now.contains(&PdnAddress::Ipv4(*ip));
+            let now: Vec<_> = session.attestation.addresses().collect();
+            let given_up = |ip: &IpAddr| !now.contains(ip);
             lost.extend(self.free(&before.attestation).into_iter().filter(given_up));
         }
         self.by_address.extend(session.attestation.addresses.iter().map(|address| (*address, key)));
@@ -196,7 +201,7 @@ impl Sessions {
 
     /// The session of `key` is over, which was said by a statement that can be fresh until `until_unix_s`. Returns the
     /// addresses that it had.
-    fn end(&mut self, key: Key, until_unix_s: u64) -> Vec<Ipv4Addr> {
+    fn end(&mut self, key: Key, until_unix_s: u64) -> Vec<IpAddr> {
         let session = self.live.remove(&key);
         let until = session.as_ref().map_or(0, |session| session.until_unix_s).max(until_unix_s);
         self.ended.insert(key);
@@ -204,11 +209,11 @@ impl Sessions {
         session.map(|session| self.free(&session.attestation)).unwrap_or_default()
     }
 
-    fn free(&mut self, attestation: &Attestation) -> Vec<Ipv4Addr> {
+    fn free(&mut self, attestation: &Attestation) -> Vec<IpAddr> {
         for address in &attestation.addresses {
             self.by_address.remove(address);
         }
-        attestation.ipv4().collect()
+        attestation.addresses().collect()
     }
 
     fn forget_ended(&mut self, now_unix_s: u64) {

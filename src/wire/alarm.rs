@@ -14,7 +14,7 @@
 //!   2: 1 / 2 / 3,             ; from the network, from the device itself, from a peer of it
 //!   3: 1 / 2,                 ; suspect, certain
 //!   ? 4: uint,                ; session, the number that the network gave
-//!   5: #6.52(bstr .size 4),   ; address (RFC 9164)
+//!   5: address,               ; of the session; of IPv6 its first 64 bits (RFC 9164)
 //!   6: bstr .size 32,         ; SHA-256 of the record of the evidence
 //!   7: uint,                  ; begin of the window, microseconds of the issuer's clock
 //!   8: uint,                  ; its end
@@ -22,13 +22,14 @@
 //!   10: uint,                 ; residuals of the model above theirs, in the same order
 //!   11: uint                  ; counters of one second above theirs: bit n is counter n
 //! }
+//! address = #6.52(bstr .size 4) / #6.54(bstr .size 16)
 //! ```
 //!
 //! An alarm never says what was sent: the record stays with whoever raised it, and its digest binds it.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use super::cbor::{CborError, Value};
+use super::cbor::{self, CborError, Value};
 use super::cose::{CoseError, Sign1};
 
 /// Where a device POSTs an alarm of its own, at the registrar.
@@ -51,9 +52,6 @@ const END: i64 = 8;
 const FEATURES: i64 = 9;
 const RESIDUALS: i64 = 10;
 const INSTANT: i64 = 11;
-
-/// The tag of an IPv4 address (RFC 9164 clause 5).
-const IPV4: u64 = 52;
 
 /// Who has seen it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,7 +110,7 @@ pub struct Alarm {
     /// The session by the number that the network gave it, where the issuer knows it.
     pub session: Option<u64>,
     /// The address of the device.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// SHA-256 of the record of the evidence, which the issuer keeps.
     pub evidence: [u8; 32],
     /// Begin and end of the window, in microseconds of the issuer's clock.
@@ -176,7 +174,7 @@ impl Alarm {
     }
 
     fn claims(&self) -> Value {
-        let address = Value::Tag(IPV4, Box::new(Value::Bytes(self.address.octets().to_vec())));
+        let address = cbor::address(self.address);
         let mut subject = vec![
             (SEQUENCE, Value::Unsigned(self.sequence)),
             (WITNESS, Value::Unsigned(self.witness as u64)),
@@ -214,11 +212,7 @@ impl Alarm {
             _ => return Err(claim("level")),
         };
         let session = subject.get(SESSION).map(|_| number(subject, SESSION, "session")).transpose()?;
-        let octets = match subject.get(ADDRESS) {
-            Some(Value::Tag(IPV4, octets)) => octets.as_bytes().and_then(|octets| octets.try_into().ok()),
-            _ => None,
-        };
-        let octets: [u8; 4] = octets.ok_or(claim("address"))?;
+        let address = subject.get(ADDRESS).and_then(cbor::read_address).ok_or(claim("address"))?;
         let evidence = subject.get(EVIDENCE).and_then(Value::as_bytes);
         let window_us = (number(subject, BEGIN, "begin")?, number(subject, END, "end")?);
         if window_us.1 < window_us.0 {
@@ -231,7 +225,7 @@ impl Alarm {
             witness,
             level,
             session,
-            address: octets.into(),
+            address,
             evidence: evidence.and_then(|digest| digest.try_into().ok()).ok_or(claim("evidence"))?,
             window_us,
             features: number(subject, FEATURES, "features")?,
@@ -269,7 +263,7 @@ mod tests {
             witness: Witness::Network,
             level: Level::Certain,
             session: Some(7),
-            address: Ipv4Addr::new(10, 45, 0, 2),
+            address: IpAddr::V4(std::net::Ipv4Addr::new(10, 45, 0, 2)),
             evidence: [0xee; 32],
             window_us: (10_000_000, 20_000_000),
             features: 1 << 24 | 1,
@@ -361,7 +355,7 @@ mod tests {
     }
 
     fn alarms() -> impl Strategy<Value = Alarm> {
-        let whose = (".{0,20}", any::<u64>(), any::<u64>(), any::<Option<u64>>(), any::<[u8; 4]>());
+        let whose = (".{0,20}", any::<u64>(), any::<u64>(), any::<Option<u64>>(), any::<IpAddr>());
         let what = (any::<[u8; 32]>(), any::<(u64, u64)>(), any::<[u64; 3]>(), 0..3usize, any::<bool>());
         (whose, what).prop_map(|((issuer, issued_unix_s, sequence, session, address), what)| {
             let (evidence, (a, b), [features, residuals, instant], witness, certain) = what;
@@ -372,7 +366,7 @@ mod tests {
                 witness: [Witness::Network, Witness::Device, Witness::Peer][witness],
                 level: if certain { Level::Certain } else { Level::Suspect },
                 session,
-                address: address.into(),
+                address,
                 evidence,
                 window_us: (a.min(b), a.max(b)),
                 features,

@@ -3,6 +3,8 @@
 //! signature covers all that there is to it. Floats and simple values other than true, false and null are not taken:
 //! nothing here has any.
 
+use std::net::IpAddr;
+
 /// How deep data items may stand in each other: more than any message here needs.
 const DEPTH_MAX: usize = 16;
 
@@ -263,6 +265,28 @@ impl<'a> Reader<'a> {
             pairs.push((key, self.item(depth)?));
         }
         Ok(pairs)
+    }
+}
+
+/// Tags of an IPv4 and of an IPv6 address (RFC 9164 clause 5).
+const IPV4: u64 = 52;
+const IPV6: u64 = 54;
+
+/// An IP address (RFC 9164 clause 3.1.1).
+pub fn address(address: IpAddr) -> Value {
+    match address {
+        IpAddr::V4(four) => Value::Tag(IPV4, Box::new(Value::Bytes(four.octets().to_vec()))),
+        IpAddr::V6(six) => Value::Tag(IPV6, Box::new(Value::Bytes(six.octets().to_vec()))),
+    }
+}
+
+/// Reads an IP address; `None` where it is none.
+pub fn read_address(value: &Value) -> Option<IpAddr> {
+    let Value::Tag(tag, octets) = value else { return None };
+    match (*tag, octets.as_bytes()?) {
+        (IPV4, octets) => Some(<[u8; 4]>::try_from(octets).ok()?.into()),
+        (IPV6, octets) => Some(<[u8; 16]>::try_from(octets).ok()?.into()),
+        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the Internet's protocols have in common: the check sum of IPv4, TCP, UDP and ICMP (RFC 1071), the flags of TCP
 //! (RFC 9293 clause 3.1), and the headers of IPv4 (RFC 791 clause 3.1) and TCP as whoever looks at packets reads them.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// No more data from the sender.
 pub const FIN: u8 = 0x01;
@@ -116,6 +116,57 @@ impl<'a> Tcp<'a> {
     }
 }
 
+/// The source address of an IP packet of either version, and its destination (RFC 791 clause 3.1, RFC 8200 clause 3). `None`
+/// for anything that is no IP packet.
+pub fn addresses(packet: &[u8]) -> Option<(IpAddr, IpAddr)> {
+    match packet.first()? >> 4 {
+        4 => {
+            let header = packet.first_chunk::<20>()?;
+            let at = |i: usize| Ipv4Addr::new(header[i], header[i + 1], header[i + 2], header[i + 3]);
+            Some((at(12).into(), at(16).into()))
+        }
+        6 => {
+            let header = packet.first_chunk::<40>()?;
+            let at = |i: usize| Some(Ipv6Addr::from(*header.get(i..)?.first_chunk::<16>()?));
+            Some((at(8)?.into(), at(24)?.into()))
+        }
+        _ => None,
+    }
+}
+
+/// What the session with this address is known by: a session of IPv6 has 64 bits, and whatever is behind them (TS 23.401
+/// clause 5.3.1.2.2).
+pub fn session_address(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(six) => prefix_address(prefix_of(six)).into(),
+    }
+}
+
+/// The first 64 bits.
+pub fn prefix_of(address: Ipv6Addr) -> [u8; 8] {
+    let [a, b, c, d, e, f, g, h, ..] = address.octets();
+    [a, b, c, d, e, f, g, h]
+}
+
+/// The address of which the first 64 bits are `prefix`, and the others zero.
+pub fn prefix_address(prefix: [u8; 8]) -> Ipv6Addr {
+    with_interface(prefix, [0; 8])
+}
+
+/// The address of which the first 64 bits are `prefix` and the others `interface`.
+pub fn with_interface(prefix: [u8; 8], interface: [u8; 8]) -> Ipv6Addr {
+    let mut octets = [0; 16];
+    octets[..8].copy_from_slice(&prefix);
+    octets[8..].copy_from_slice(&interface);
+    octets.into()
+}
+
+/// The link-local address with this interface identifier (RFC 4291 clause 2.5.6).
+pub fn link_local(interface: [u8; 8]) -> Ipv6Addr {
+    with_interface([0xfe, 0x80, 0, 0, 0, 0, 0, 0], interface)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +213,44 @@ mod tests {
             for (flag, is_set) in flags {
                 prop_assert_eq!(tcp.flags & flag != 0, is_set);
             }
+        }
+    }
+
+    #[test]
+    fn addresses_of_both_versions() {
+        let mut four = [0u8; 20];
+        four[0] = 0x45;
+        four[12..20].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
+        assert_eq!(addresses(&four), Some(([10, 0, 0, 1].into(), [10, 0, 0, 2].into())));
+        assert_eq!(addresses(&four[..19]), None);
+        four[0] = 0x65;
+        assert_eq!(addresses(&four), None, "too short for a header of IPv6");
+        let mut six = [0u8; 40];
+        six[0] = 0x60;
+        let (from, to): (Ipv6Addr, Ipv6Addr) = ("2001:db8::1".parse().unwrap(), "fe80::2".parse().unwrap());
+        six[8..24].copy_from_slice(&from.octets());
+        six[24..].copy_from_slice(&to.octets());
+        assert_eq!(addresses(&six), Some((from.into(), to.into())));
+        assert_eq!(addresses(&six[..39]), None);
+    }
+
+    #[test]
+    fn a_session_of_ipv6_is_known_by_half_of_an_address() {
+        let of = |text: &str| session_address(text.parse().unwrap()).to_string();
+        assert_eq!(of("2001:db8:4000:7:1:2:3:4"), "2001:db8:4000:7::");
+        assert_eq!(of("10.44.0.2"), "10.44.0.2");
+        assert_eq!(link_local([2, 0, 0, 0, 0, 0, 0, 9]).to_string(), "fe80::200:0:0:9");
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_have_addresses_or_none(octets in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let least = match octets.first().map(|first| first >> 4) {
+                Some(4) => 20,
+                Some(6) => 40,
+                _ => usize::MAX,
+            };
+            prop_assert_eq!(addresses(&octets).is_some(), octets.len() >= least);
         }
     }
 }

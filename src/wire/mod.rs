@@ -17,6 +17,7 @@ mod namer;
 mod namer_es10;
 mod namer_ota;
 pub mod nas;
+pub mod ndp;
 pub mod openflow;
 pub mod order;
 pub mod ota;

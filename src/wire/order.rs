@@ -15,9 +15,10 @@
 //!     4: bstr .size 32,       ; the identity of the device on the ledger
 //!     5: event / bstr .size 32,  ; the ledger's event; of `restrict` alone, the digest of the evidence
 //!     6: [1*16 tstr],         ; ICCIDs of the subscriptions that the device holds
-//!     7: [*32 [uint, #6.52(bstr .size 4)]]  ; its sessions, each with its number and address (RFC 9164)
+//!     7: [*32 [uint, address]]               ; its sessions, each with its number and address (RFC 9164)
 //!   }
 //! }
+//! address = #6.52(bstr .size 4) / #6.54(bstr .size 16)
 //! event = [uint, bstr .size 32, uint]  ; number of the block, hash of the transaction, sequence of the record
 //! ```
 //!
@@ -26,10 +27,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::Reason;
-use super::cbor::{CborError, Value};
+use super::cbor::{self, CborError, Value};
 use super::cose::{CoseError, Sign1};
 use crate::id::Iccid;
 use crate::kernel::Blame;
@@ -55,9 +56,6 @@ const DEVICE: i64 = 4;
 const GROUNDS: i64 = 5;
 const SUBSCRIPTIONS: i64 = 6;
 const SESSIONS: i64 = 7;
-
-/// The tag of an IPv4 address (RFC 9164 clause 5).
-const IPV4: u64 = 52;
 
 /// What is to become of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -130,7 +128,7 @@ pub struct Order {
     /// The subscriptions that the device holds, at least one.
     pub subscriptions: Vec<Iccid>,
     /// The sessions that it has as far as the issuer knows, by the network's number, each with its address.
-    pub sessions: Vec<(u64, Ipv4Addr)>,
+    pub sessions: Vec<(u64, IpAddr)>,
 }
 
 /// Why an order is not followed.
@@ -197,9 +195,8 @@ impl Order {
             ]),
             Grounds::Evidence(digest) => Value::Bytes(digest.to_vec()),
         };
-        let session = |(number, address): &(u64, Ipv4Addr)| {
-            let address = Value::Tag(IPV4, Box::new(Value::Bytes(address.octets().to_vec())));
-            Value::Array(vec![Value::Unsigned(*number), address])
+        let session = |(number, address): &(u64, IpAddr)| {
+            Value::Array(vec![Value::Unsigned(*number), cbor::address(*address)])
         };
         let subscriptions = self.subscriptions.iter().map(|iccid| Value::text(iccid.as_str())).collect();
         let order = map([
@@ -268,10 +265,9 @@ fn grounds(value: &Value) -> Option<Grounds> {
     }
 }
 
-fn session(value: &Value) -> Option<(u64, Ipv4Addr)> {
-    let Some([Value::Unsigned(number), Value::Tag(IPV4, address)]) = value.as_array() else { return None };
-    let octets: [u8; 4] = address.as_bytes()?.try_into().ok()?;
-    Some((*number, octets.into()))
+fn session(value: &Value) -> Option<(u64, IpAddr)> {
+    let Some([Value::Unsigned(number), address]) = value.as_array() else { return None };
+    Some((*number, cbor::read_address(address)?))
 }
 
 fn digest(value: &Value) -> Option<[u8; 32]> {
@@ -400,7 +396,7 @@ mod tests {
             device: [0xd1; 32],
             grounds: Grounds::Ledger { block: 5, transaction: [0x7a; 32], sequence: 3 },
             subscriptions: vec!["8988211000000000011".parse().unwrap()],
-            sessions: vec![(4, Ipv4Addr::new(10, 44, 0, 2))],
+            sessions: vec![(4, IpAddr::V4(std::net::Ipv4Addr::new(10, 44, 0, 2)))],
         }
     }
 
@@ -496,7 +492,7 @@ mod tests {
             verdict in 0..4_usize,
             device: [u8; 32],
             block: u64,
-            addresses in prop::collection::vec(any::<(u64, [u8; 4])>(), 0..SESSIONS_MAX),
+            addresses in prop::collection::vec(any::<(u64, IpAddr)>(), 0..SESSIONS_MAX),
             subscriptions in 1..=SUBSCRIPTIONS_MAX,
         ) {
             let order = Order {
@@ -505,7 +501,7 @@ mod tests {
                 device,
                 grounds: Grounds::Ledger { block, transaction: device, sequence: block },
                 subscriptions: vec![order().subscriptions[0].clone(); subscriptions],
-                sessions: addresses.into_iter().map(|(number, octets)| (number, octets.into())).collect(),
+                sessions: addresses,
                 ..order()
             };
             prop_assert_eq!(inbox().take(NOW, &order.sign(seal(1))), Ok(order));

@@ -32,6 +32,7 @@ use crate::services::esim::Eum;
 use crate::services::updates::Delivered;
 use crate::services::{ServiceError, Way};
 use crate::update::{Firmware, Trust};
+use crate::wire::nas::PdnType;
 
 /// What is not as it should be inside a device, on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -76,6 +77,8 @@ pub struct Blueprint {
     pub card_of: Option<u32>,
     /// The access point name that its modem asks for, where it is not that of its profile.
     pub apn: Option<String>,
+    /// The versions of IP that its modem asks for.
+    pub pdn_type: PdnType,
 }
 
 /// What makes cards eUICCs, and what their devices know of the eSIM side.
@@ -206,7 +209,12 @@ impl Factory {
             || self.esim.is_none().then(|| personalisation.apn.clone()).flatten().map(String::from);
         let apn = blueprint.apn.clone().or_else(of_profile);
         let modem = (
-            UeConfig { apn, imei: Imei::of_model(blueprint.tac, number), ..UeConfig::new(number) },
+            UeConfig {
+                apn,
+                pdn_type: blueprint.pdn_type,
+                imei: Imei::of_model(blueprint.tac, number),
+                ..UeConfig::new(number)
+            },
             self.rng.branch(Actor::ue(number)),
         );
         let assistant = self.esim.as_ref().map(|issue| {

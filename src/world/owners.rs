@@ -4,7 +4,7 @@
 //! which device it hears on a connection, the gateway which subscriber holds an address. Later word replaces earlier.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::event::SessionKey;
 use crate::id::Imsi;
@@ -14,7 +14,7 @@ use crate::id::Imsi;
 pub(super) struct Owners {
     by_subscriber: HashMap<Imsi, u32>,
     by_connection: HashMap<(u32, u32), u32>,
-    by_address: HashMap<Ipv4Addr, u32>,
+    by_address: HashMap<IpAddr, u32>,
 }
 
 impl Owners {

@@ -1,7 +1,7 @@
 //! Sets the virtual bench up: network, services, ledger and authority, and the devices that will use them.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,9 @@ use super::{Fleet, Topology, World};
 use crate::ca::index::IndexStore;
 use crate::ca::{Authority, Publication};
 use crate::card::{CardPort, Personalisation, SimProfile};
-use crate::corenet::{AddressPool, Epc, EpcConfig, HssFault, Policy, Quarantine, Subscriber};
+use crate::corenet::{
+    AddressPool, Epc, EpcConfig, HssFault, Policy, Quarantine, SubscribedPdn, Subscriber, UE_PREFIXES,
+};
 use crate::crypto::tls::{KeyLogSink, Providers, VirtualClock};
 use crate::crypto::{Op, SoftKey, Tally};
 use crate::device::iot_safe::Dialect;
@@ -31,6 +33,7 @@ use crate::kernel::{EPOCH_UNIX_S, RngTree};
 use crate::ledger::{
     Account, Genesis, Ledger, LedgerError, LedgerKeys, LedgerOp, LightAnchors, Model, Operators, Place,
 };
+use crate::net::ServiceAddress;
 use crate::net::endpoint::{BROKER, ESIM_SERVERS, EST, PKI, REGISTRAR, UPDATES};
 use crate::ran::{AirModel, Enb, EnbConfig};
 use crate::sdn::{Controller, ControllerConfig, Switch, SwitchConfig};
@@ -48,6 +51,7 @@ use crate::services::{
     Central, Cloud, Enrolment, Guard, Holders, Offices, Registrar, RegistrationPolicy, RelyingSetup,
     ServiceError, Sessions, UpdateFault, UpdateSetup, Updates, Vouched, Way,
 };
+use crate::wire::nas::PdnType;
 use crate::wire::ota::Counter;
 
 /// The name under which the guard of the network raises alarms.
@@ -114,6 +118,10 @@ pub struct DeviceSetup {
     pub own_guard: bool,
     /// The access point name that its modem asks for, where it is not that of its profile.
     pub apn: Option<String>,
+    /// The versions of IP that its modem asks for.
+    pub pdn_type: PdnType,
+    /// Those that its subscription may have.
+    pub pdn: SubscribedPdn,
 }
 
 /// Somebody else's cloud, in the place of the operator's.
@@ -285,7 +293,9 @@ impl World {
             }
             None => (None, None),
         };
-        let kinds = (1..).zip(&setup.devices).filter_map(|(number, device)| Some((number, device.kind?)));
+        let kinds = (1..)
+            .zip(&setup.devices)
+            .filter_map(|(number, device)| Some((number, device.kind?, device.pdn != SubscribedPdn::Ipv4)));
         let key = || sentry(&rng).counted(&tally);
         let watcher = Sentry::of_kinds(kinds, SENTRY, key, UE_POOL, &rng.branch("guard"))?;
         let factory = Factory {
@@ -422,16 +432,21 @@ fn switching(
         devices: SwitchConfig::DEVICES,
         services: SwitchConfig::SERVICES,
         pool: UE_POOL,
+        pool_v6: UE_PREFIXES,
         // The association says whether the switch is there.
         echo_after: None,
     };
-    let esim = ESIM_SERVERS.map(|server| server.actor.transport_address());
-    let services = [REGISTRAR, EST, BROKER, UPDATES].map(|service| service.actor.transport_address());
+    // First those of IPv4, then those of IPv6.
+    let of = |services: &[ServiceAddress]| -> Vec<IpAddr> {
+        [0, 1].into_iter().flat_map(|at| services.iter().map(move |one| one.addresses()[at])).collect()
+    };
+    let esim = of(&ESIM_SERVERS);
+    let services = of(&[REGISTRAR, EST, BROKER, UPDATES]);
     let reach = Reach {
-        onboarding: esim.into(),
         restricted: [&esim[..], &services].concat().into(),
+        onboarding: esim.into(),
         // Who is cut off may be repaired.
-        isolated: [UPDATES.actor.transport_address()].into(),
+        isolated: UPDATES.addresses().into(),
     };
     let controller = ControllerNode::new(Controller::new(config), networks.clone(), reach, tally);
     (controller, SwitchNode::new(Switch::new(SwitchConfig::behind_gateway(DATAPATH)), mirrors))
@@ -472,6 +487,7 @@ fn blueprint(device: &DeviceSetup) -> Blueprint {
         secret_of: device.secret_of,
         card_of: device.card_of,
         apn: device.apn.clone(),
+        pdn_type: device.pdn_type,
     }
 }
 
@@ -556,7 +572,7 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory, Holders, Ota
     let mut ota = OtaServer::default();
     // A bootstrap subscription reaches what it takes to get another one.
     let policy = match &setup.esim {
-        Some(_) => Policy::Only(ESIM_SERVERS.map(|server| server.actor.transport_address()).into()),
+        Some(_) => Policy::Only(ESIM_SERVERS.iter().flat_map(|server| server.addresses()).collect()),
         None => Policy::Unrestricted,
     };
     let hiding = setup.hiding.as_ref().unwrap_or(rng).branch(Actor::REGISTRAR);
@@ -567,7 +583,7 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory, Holders, Ota
             continue;
         }
         if device.subscribed {
-            epc.provision(subscriber(&card, policy.clone(), device.fault))?;
+            epc.provision(subscriber(&card, device.pdn, policy.clone(), device.fault))?;
         }
         if let Some(keys) = card.ota {
             ota.provision(card.iccid.clone(), keys.set, keys.counter.max(setup.ota_counter));
@@ -586,7 +602,7 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory, Holders, Ota
     Ok((epc, inventory, holders, ota))
 }
 
-fn subscriber(card: &Personalisation, policy: Policy, fault: HssFault) -> Subscriber {
+fn subscriber(card: &Personalisation, pdn: SubscribedPdn, policy: Policy, fault: HssFault) -> Subscriber {
     Subscriber {
         imsi: card.imsi.clone(),
         iccid: card.iccid.clone(),
@@ -595,6 +611,7 @@ fn subscriber(card: &Personalisation, policy: Policy, fault: HssFault) -> Subscr
         amf: card.amf,
         sqn: card.sqn,
         apn: card.apn.clone().map(String::from),
+        pdn,
         policy,
         fault,
     }

@@ -75,6 +75,7 @@ pub fn epc(config: EpcConfig, subscribers: u32) -> Epc {
             amf: [0x80, 0],
             sqn: SQN,
             apn: None,
+            pdn: Default::default(),
             policy: Policy::Unrestricted,
             fault: HssFault::None,
         };
@@ -360,7 +361,7 @@ impl Bench {
 
     pub fn ip_of(&self, wanted: u32) -> Option<Ipv4Addr> {
         self.facts.iter().rev().find_map(|fact| match fact {
-            Fact::Attached { ue, ip } if *ue == wanted => Some(*ip),
+            Fact::Attached { ue, ip, .. } if *ue == wanted => *ip,
             _ => None,
         })
     }

@@ -16,7 +16,8 @@ use oxirush_s1ap::s1ap::S1AP_PDU;
 pub enum Fact {
     Attached {
         ue: u32,
-        ip: Ipv4Addr,
+        ip: Option<Ipv4Addr>,
+        interface: Option<[u8; 8]>,
     },
     Failed {
         ue: u32,

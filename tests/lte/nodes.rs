@@ -92,9 +92,9 @@ impl UeNode {
                 let body = Body::State(StateChange { actor, machine, change, fields });
                 return out.push(Output::Tell { at: now, body, session: None });
             }
-            UeOutput::Attached { ip, dns, mtu, apn } => {
+            UeOutput::Attached { ip, interface, dns, mtu, apn } => {
                 assert_eq!((dns.is_some(), mtu, apn.as_str()), (true, 1400, "internet"));
-                Fact::Attached { ue, ip }
+                Fact::Attached { ue, ip, interface }
             }
             UeOutput::ReceiveIp(packet) => Fact::ReceivedIp { ue, packet },
             UeOutput::AttachFailed { reason, retry, .. } => {

@@ -1,6 +1,6 @@
 //! What the services believe of who is behind an address: what a network states under its key, and nothing else.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use cellbed::corenet::{Attestation, PdnAddress, SessionChange, SessionId, Statement};
 use cellbed::crypto::tls::VirtualClock;
@@ -78,9 +78,10 @@ impl Site {
     }
 
     /// Whether a first packet of `ip` is answered, and what is told of it.
-    fn knock(&mut self, ip: Ipv4Addr) -> (bool, Vec<String>) {
+    fn knock(&mut self, ip: impl Into<IpAddr>) -> (bool, Vec<String>) {
+        let ip = ip.into();
         let mut host = Host::new(ip, MTU, RngTree::new(3).branch(ip));
-        host.connect(REGISTRAR.socket()).unwrap();
+        host.connect(REGISTRAR.socket_like(ip)).unwrap();
         let mut packets = Vec::new();
         host.poll(self.now, &mut packets);
         let out = self.take(ServiceInput::Packet(packets.remove(0)));
@@ -141,11 +142,11 @@ fn an_address_is_not_had_by_claiming_it() {
     // The other device has a subscription and no session; it sends all the same.
     assert_eq!(site.knock(other.ip), dropped(other.ip));
     assert_eq!(site.knock(subject.ip), served());
-    let mut nonsense = vec![0x60; 40];
+    let mut nonsense = vec![0x50; 40];
     nonsense[12..16].copy_from_slice(&subject.ip.octets());
     assert_eq!(
         told(&site.take(ServiceInput::Packet(nonsense))),
-        ["registrar packet dropped: no attested session source=not IPv4"]
+        ["registrar packet dropped: no attested session source=not IP"]
     );
 }
 
@@ -261,6 +262,27 @@ fn copies_of_a_card_are_told_apart_by_their_equipment() {
         let attestation = Attestation { imei, ..copy.attestation.clone() };
         let token = network.states(Instant::ZERO, 1, SessionChange::Up(attestation));
         assert_eq!(sessions.take(EPOCH_UNIX_S, &token).map(|taken| taken.lost), Ok(vec![]));
-        assert_eq!(sessions.at(subject.ip).unwrap().device, device);
+        assert_eq!(sessions.at(subject.ip.into()).unwrap().device, device);
     }
+}
+
+/// Who is behind an address of IPv6 says its first 64 bits, whatever a device puts behind them.
+#[test]
+fn every_address_of_an_attested_prefix_is_served_and_no_other() {
+    let subject = Subject::new(1);
+    let mut site = Site::new(&[&subject]);
+    let prefix = PdnAddress::Ipv6Prefix([0x20, 1, 0xd, 0xb8, 0x40, 0, 0, 1]);
+    let attestation = Attestation { addresses: vec![prefix], ..subject.attestation.clone() };
+    assert!(site.attest(1, SessionChange::Up(attestation)).is_empty());
+    for own in ["2001:db8:4000:1::2", "2001:db8:4000:1:ffff:ffff:ffff:ffff"] {
+        assert_eq!(site.knock(own.parse::<Ipv6Addr>().unwrap()), served(), "{own}");
+    }
+    for foreign in ["2001:db8:4000:2::2", "fe80::2"] {
+        let (passed, told) = site.knock(foreign.parse::<Ipv6Addr>().unwrap());
+        let known = if foreign.starts_with("fe80") { "fe80::" } else { "2001:db8:4000:2::" };
+        let expected = format!("registrar packet dropped: no attested session source={known}");
+        assert_eq!((passed, told), (false, vec![expected]));
+    }
+    assert!(site.attest(2, down(&subject)).is_empty());
+    assert!(!site.knock("2001:db8:4000:1::2".parse::<Ipv6Addr>().unwrap()).0, "its session is over");
 }

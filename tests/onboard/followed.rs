@@ -208,7 +208,7 @@ fn alarm(scene: &Scene, sequence: u64, witness: Witness, level: Level) -> Alarm 
         witness,
         level,
         session: None,
-        address: scene.subject.ip,
+        address: scene.subject.ip.into(),
         evidence: [0xee; 32],
         window_us: (0, 10_000_000),
         features: 1,
@@ -333,7 +333,7 @@ fn a_device_accuses_itself_and_nobody_else() {
         witness: Witness::Device,
         level: Level::Certain,
         session: None,
-        address: subject.ip,
+        address: subject.ip.into(),
         evidence: [0xee; 32],
         window_us: (0, 10_000_000),
         features: 0,
@@ -353,7 +353,7 @@ fn a_device_accuses_itself_and_nobody_else() {
     assert_eq!(told(&subject, &of_other, &subject.key), refused, "under another name");
     for bent in [
         Alarm { witness: Witness::Network, ..own.clone() },
-        Alarm { address: other.ip, ..own.clone() },
+        Alarm { address: other.ip.into(), ..own.clone() },
         Alarm { sequence: 0, ..own.clone() },
     ] {
         assert_eq!(told(&subject, &bent, &subject.key), refused, "{bent:?}");

@@ -60,6 +60,8 @@ pub fn setup(devices: u32) -> Setup {
         kind: None,
         own_guard: false,
         apn: None,
+        pdn_type: Default::default(),
+        pdn: Default::default(),
     };
     Setup {
         name: "test".into(),
@@ -285,6 +287,7 @@ fn a_step_is_given_up_at_its_time_limit() {
             secret_of: 1,
             card_of: None,
             apn: None,
+            pdn_type: Default::default(),
         }],
         plan: plain_steps().into_iter().map(Act::Step).collect(),
         way: Way::ZeroTouch,

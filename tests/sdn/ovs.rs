@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use cellbed::corenet::UE_PREFIXES;
 use cellbed::io::openflow::{ControllerLink, SwitchAddress};
 use cellbed::sdn::{ControllerConfig, Policy, Session};
 
@@ -16,7 +17,7 @@ const WITHIN: Duration = Duration::from_secs(20);
 
 pub fn config() -> ControllerConfig {
     let pool = (Ipv4Addr::new(10, 44, 0, 0), 14);
-    ControllerConfig { devices: 1, services: 2, pool, echo_after: None }
+    ControllerConfig { devices: 1, services: 2, pool, pool_v6: UE_PREFIXES, echo_after: None }
 }
 
 /// Open vSwitch with a bridge in user space, devices 10.44.0.2 and 10.44.0.3 at port 1 and services 10.99.0.30 and .70 at
@@ -138,7 +139,8 @@ impl Drop for Lab {
 }
 
 fn session(number: u64, address: [u8; 4], policy: Policy) -> Session {
-    Session { number, address: address.into(), holder: format!("holder-{number}").into(), policy }
+    let address = std::net::IpAddr::from(address);
+    Session { number, address, prefix: None, holder: format!("holder-{number}").into(), policy }
 }
 
 #[test]
@@ -156,7 +158,7 @@ fn our_controller_cuts_a_device_off_behind_open_vswitch_and_releases_it() {
     assert!(lab.pings(bad, cloud) && lab.pings(good, cloud));
 
     let address = Ipv4Addr::new(10, 44, 0, 2);
-    link.set(address, Policy::Isolated([Ipv4Addr::new(10, 99, 0, 70)].into())).unwrap();
+    link.set(address, Policy::Isolated([Ipv4Addr::new(10, 99, 0, 70).into()].into())).unwrap();
     link.applied(address, WITHIN).unwrap();
     assert!(!lab.pings(bad, cloud), "it is isolated");
     assert!(lab.pings(bad, help), "what helps is there");

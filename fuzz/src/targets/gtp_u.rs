@@ -4,9 +4,9 @@
 use std::net::Ipv4Addr;
 
 use cellbed::kernel::RngTree;
-use cellbed::wire::gtpu::{
-    Endpoint, Event, FarEnd, PeerGroups, Received, decode, ipv4_addresses, label_of, user,
-};
+use cellbed::wire::gtpu::{Endpoint, Event, FarEnd, PeerGroups, Received, decode, label_of, user};
+use cellbed::wire::inet::addresses;
+use cellbed::wire::ndp;
 
 const HERE: Ipv4Addr = Ipv4Addr::new(10, 53, 1, 2);
 const THERE: Ipv4Addr = Ipv4Addr::new(10, 53, 2, 1);
@@ -14,7 +14,7 @@ const STRANGER: Ipv4Addr = Ipv4Addr::new(10, 53, 2, 2);
 
 /// Octets.
 pub fn run(octets: &[u8]) {
-    let _ = (label_of(octets), ipv4_addresses(octets));
+    let _ = (label_of(octets), addresses(octets), ndp::read(octets));
     if let Ok(Received::User { teid, packet }) = decode(octets) {
         let (built, _) = user(teid, packet).expect("a packet that came in goes out");
         assert_eq!(decode(&built), Ok(Received::User { teid, packet }));

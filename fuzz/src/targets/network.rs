@@ -65,6 +65,7 @@ impl Net {
             amf: [0x80, 0],
             sqn: 0,
             apn: None,
+            pdn: Default::default(),
             policy: Policy::Unrestricted,
             fault: HssFault::None,
         })
@@ -133,7 +134,7 @@ impl Net {
                     let heard = self.system.iter().map(|octets| Frame::new(Bearer::Bcch, octets.clone()));
                     self.jobs.extend(heard.map(|frame| Job::Air(1, frame)));
                 }
-                UeOutput::Attached { ip, .. } => self.ip = Some(ip),
+                UeOutput::Attached { ip, .. } => self.ip = ip,
                 UeOutput::Detached => self.ip = None,
                 _ => {}
             }

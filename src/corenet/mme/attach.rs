@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::context::{AttachRequest as Request, Phase, Timer, UeContext};
 use super::{Core, Mme};
-use crate::corenet::gateway::CreateSession;
+use crate::corenet::gateway::{CreateSession, Created};
 use crate::corenet::{CorenetError, EpcConfig};
 use crate::id::Imsi;
 use crate::wire::nas::{
@@ -178,16 +178,10 @@ impl Mme {
         if subscription.barred {
             return self.refuse_session(ue, EsmCause::OPERATOR_DETERMINED_BARRING, core);
         }
-        let (cause, refused) = match request.pdn_type {
-            PdnType::Ipv4 => (None, None),
-            PdnType::Ipv4v6 => (Some(EsmCause::PDN_TYPE_IPV4_ONLY_ALLOWED), None),
-            PdnType::Reserved => (None, Some(EsmCause::UNKNOWN_PDN_TYPE)),
-            // Clause 6.5.1.4.
-            _ => (None, Some(EsmCause::PDN_TYPE_IPV4_ONLY_ALLOWED)),
+        let (versions, cause) = match subscription.pdn.grant(request.pdn_type) {
+            Ok(granted) => granted,
+            Err(cause) => return self.refuse_session(ue, cause, core),
         };
-        if let Some(refused) = refused {
-            return self.refuse_session(ue, refused, core);
-        }
         let apn = subscription.apn.unwrap_or_else(|| self.config.apn.clone());
         if request.apn.as_ref().is_some_and(|asked| !asked.eq_ignore_ascii_case(&apn)) {
             return self.refuse_session(ue, EsmCause::MISSING_OR_UNKNOWN_APN, core);
@@ -199,6 +193,7 @@ impl Mme {
             apn: apn.clone(),
             policy: subscription.policy,
             rat: self.config.rat,
+            versions,
         };
         let Some(created) = core.gateway.create(core.now, session, core.out) else {
             return self.refuse_session(ue, EsmCause::INSUFFICIENT_RESOURCES, core);
@@ -206,7 +201,7 @@ impl Mme {
         ue.session = Some(created.teid);
         ue.phase = Phase::ContextSetup;
         let tmsi = self.gutis.offer(&imsi, request.tmsi, &mut self.tmsi_stream);
-        let accept = self.attach_accept(tmsi, &request, created.ip, apn, cause);
+        let accept = self.attach_accept(tmsi, &request, created, apn, cause);
         ue.retransmissions = 0;
         self.start_timer(ue, Timer::T3450, core.now);
         self.set_up_context(ue, Some(&accept), core)?;
@@ -218,14 +213,15 @@ impl Mme {
         &self,
         tmsi: u32,
         request: &Request,
-        ip: Ipv4Addr,
+        Created { ip, interface, .. }: Created,
         apn: String,
         cause: Option<EsmCause>,
     ) -> Message {
         let bearer = DefaultBearer {
             qci: DEFAULT_QCI,
             apn,
-            ip: Some(ip),
+            ip,
+            interface,
             dns: self.config.dns,
             mtu: Some(self.config.mtu),
             cause,

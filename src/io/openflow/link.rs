@@ -1,7 +1,7 @@
 //! A controller and the switch that it is connected to.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -122,9 +122,9 @@ impl ControllerLink {
     ///
     /// # Errors
     /// Where no session has the address, or the connection ends.
-    pub fn set(&mut self, address: Ipv4Addr, policy: Policy) -> Result<(), SocketError> {
+    pub fn set(&mut self, address: impl Into<IpAddr>, policy: Policy) -> Result<(), SocketError> {
         let mut out = Vec::new();
-        self.controller.set(self.now(), address, policy, &mut out)?;
+        self.controller.set(self.now(), address.into(), policy, &mut out)?;
         self.put(out).map(drop)
     }
 
@@ -132,9 +132,9 @@ impl ControllerLink {
     ///
     /// # Errors
     /// As [`set`](Self::set).
-    pub fn release(&mut self, address: Ipv4Addr) -> Result<(), SocketError> {
+    pub fn release(&mut self, address: impl Into<IpAddr>) -> Result<(), SocketError> {
         let mut out = Vec::new();
-        self.controller.release(self.now(), address, &mut out)?;
+        self.controller.release(self.now(), address.into(), &mut out)?;
         self.put(out).map(drop)
     }
 
@@ -142,7 +142,8 @@ impl ControllerLink {
     ///
     /// # Errors
     /// Where it does not within `within`, or the connection ends.
-    pub fn applied(&mut self, address: Ipv4Addr, within: Duration) -> Result<(), SocketError> {
+    pub fn applied(&mut self, address: impl Into<IpAddr>, within: Duration) -> Result<(), SocketError> {
+        let address = address.into();
         self.wait(
             within,
             |output| matches!(output, ControllerOutput::Applied(applied) if applied.address == address),

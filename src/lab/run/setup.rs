@@ -79,6 +79,8 @@ impl Run {
                 kind: device.kind.map(DeviceKind::life),
                 own_guard: device.own_guard,
                 apn: device.apn.map(String::from),
+                pdn_type: device.pdn_type.pdn_type(),
+                pdn: device.subscribed_pdn,
             })
         });
         Setup {

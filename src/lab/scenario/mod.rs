@@ -29,6 +29,7 @@ use super::catalogue::{self, ProfileInfo};
 use super::diagnostic::Diagnostic;
 use super::document::Document;
 use super::{FileKind, LabError};
+use crate::corenet::SubscribedPdn;
 use crate::device::iot_safe::Dialect;
 use crate::device::plan::{Act, Condition, Counted, Cut};
 use crate::event::{Step, StepId};
@@ -40,7 +41,7 @@ use crate::services::{UpdateFault, Way};
 pub use entry::{Between, Entry, Until};
 pub use esim::{EsimDownload, EsimPlan, EumPlan};
 pub use guard::{Assault, AttackKind, DeviceKind};
-pub use network::{Ciphering, Integrity, Network};
+pub use network::{AskedPdn, Ciphering, Integrity, Network};
 pub use operator::Operation;
 pub use peer::Peer;
 pub use update::{CampaignSection, UpdatePlan};
@@ -193,6 +194,13 @@ pub struct DeviceGroup {
     /// profile has it.
     #[schemars(with = "Option<String>")]
     pub apn: Option<Apn>,
+    /// The versions of IP that their modems ask for.
+    #[serde(default)]
+    pub pdn_type: AskedPdn,
+    /// The versions of IP that their subscriptions may have (TS 29.272 clause 7.3.62). The subscription to an operational profile
+    /// has IPv4.
+    #[serde(default)]
+    pub subscribed_pdn: SubscribedPdn,
 }
 
 impl DeviceGroup {
@@ -399,6 +407,10 @@ pub struct Device {
     pub own_guard: bool,
     /// The access point name that its modem asks for, where it is not that of its profile.
     pub apn: Option<Apn>,
+    /// The versions of IP that its modem asks for.
+    pub pdn_type: AskedPdn,
+    /// Those that its subscription may have.
+    pub subscribed_pdn: SubscribedPdn,
 }
 
 impl Device {
@@ -468,6 +480,8 @@ impl Scenario {
                     kind: group.kind,
                     own_guard: group.own_guard,
                     apn: group.apn.clone(),
+                    pdn_type: group.pdn_type,
+                    subscribed_pdn: group.subscribed_pdn,
                 });
             }
         }

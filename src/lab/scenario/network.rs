@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::Plmn;
+use crate::wire::nas::PdnType;
 
 /// The mobile network of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -64,4 +65,28 @@ pub enum Ciphering {
     Eea2,
     /// ZUC.
     Eea3,
+}
+
+/// The versions of IP that a modem asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AskedPdn {
+    /// IPv4.
+    #[default]
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+    /// Both on one connection.
+    Ipv4v6,
+}
+
+impl AskedPdn {
+    /// The same in NAS (TS 24.301 clause 9.9.4.10).
+    pub fn pdn_type(self) -> PdnType {
+        match self {
+            Self::Ipv4 => PdnType::Ipv4,
+            Self::Ipv6 => PdnType::Ipv6,
+            Self::Ipv4v6 => PdnType::Ipv4v6,
+        }
+    }
 }

@@ -226,7 +226,7 @@ fn unknown_keys_are_named_all_at_once_with_their_nearest() {
       ╰────
      help: did you mean `profile`? known here: `profile`, `count`, `allow`, `subscribed`,
            `start_ms`, `interval_ms`, `clone_of`, `card_of`, `eum`, `model`, `tac`,
-           `iot_safe`, `kind`, `own_guard`, `apn`
+           `iot_safe`, `kind`, `own_guard`, `apn`, `pdn_type`, `subscribed_pdn`
      × unknown key `cont` in `device` 1
       ╭─[lab/scenarios/trial.toml:6:1]
     5 │ profil = "lte-test"
@@ -236,7 +236,7 @@ fn unknown_keys_are_named_all_at_once_with_their_nearest() {
       ╰────
      help: did you mean `count`? known here: `profile`, `count`, `allow`, `subscribed`,
            `start_ms`, `interval_ms`, `clone_of`, `card_of`, `eum`, `model`, `tac`,
-           `iot_safe`, `kind`, `own_guard`, `apn`
+           `iot_safe`, `kind`, `own_guard`, `apn`, `pdn_type`, `subscribed_pdn`
     "##);
 }
 

@@ -167,6 +167,8 @@ impl Ue {
             | C::MISSING_OR_UNKNOWN_APN
             | C::UNKNOWN_PDN_TYPE
             | C::PDN_TYPE_IPV4_ONLY_ALLOWED
+            | C::PDN_TYPE_IPV6_ONLY_ALLOWED
+            | C::PDN_TYPE_IPV4V6_ONLY_ALLOWED
             | C::USER_AUTHENTICATION_FAILED
             | C::SERVICE_OPTION_NOT_SUPPORTED
             | C::SERVICE_OPTION_NOT_SUBSCRIBED => {

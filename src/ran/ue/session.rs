@@ -23,7 +23,8 @@ pub(super) struct Session {
 #[derive(Debug, Clone)]
 struct Bearer {
     ebi: u8,
-    ip: Ipv4Addr,
+    ip: Option<Ipv4Addr>,
+    interface: Option<[u8; 8]>,
     dns: Option<Ipv4Addr>,
     mtu: u16,
     apn: String,
@@ -47,17 +48,22 @@ impl Session {
     }
 
     /// Takes the default bearer of an ATTACH ACCEPT and returns the answer to it; `None` where it is not for
-    /// this UE's transaction or has no IPv4 address.
+    /// this UE's transaction or has no address.
     pub(super) fn activate(&mut self, ebi: u8, pti: u8, bearer: DefaultBearer) -> Option<EsmMessage> {
-        let ip = bearer.ip.filter(|_| pti == self.pti && ebi >= 5)?;
+        let DefaultBearer { ip, interface, .. } = bearer;
+        let usable = ip.is_some() || interface.is_some();
+        if !usable || pti != self.pti || ebi < 5 {
+            return None;
+        }
         let mtu = bearer.mtu.unwrap_or(DEFAULT_MTU);
-        self.bearer = Some(Bearer { ebi, ip, dns: bearer.dns, mtu, apn: bearer.apn });
+        self.bearer = Some(Bearer { ebi, ip, interface, dns: bearer.dns, mtu, apn: bearer.apn });
         Some(EsmMessage::new(ebi, 0, Esm::DefaultBearerAccept))
     }
 
     pub(super) fn attached(&self) -> Option<UeOutput> {
         let bearer = self.bearer.clone()?;
-        Some(UeOutput::Attached { ip: bearer.ip, dns: bearer.dns, mtu: bearer.mtu, apn: bearer.apn })
+        let Bearer { ip, interface, dns, mtu, apn, .. } = bearer;
+        Some(UeOutput::Attached { ip, interface, dns, mtu, apn })
     }
 }
 

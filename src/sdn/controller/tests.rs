@@ -5,28 +5,41 @@ use crate::sdn::switch::{Switch, SwitchConfig, SwitchInput, SwitchOutput, Tap};
 use crate::wire::openflow::FlowFilter;
 use proptest::prelude::*;
 
-const ESIM: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 60);
-const HELP: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 70);
-const CLOUD: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 30);
+const ESIM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 99, 0, 60));
+const HELP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 99, 0, 70));
+const CLOUD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 99, 0, 30));
 
-fn device(number: u8) -> Ipv4Addr {
-    Ipv4Addr::new(10, 44, 0, number)
+fn device(number: u8) -> IpAddr {
+    IpAddr::V4(std::net::Ipv4Addr::new(10, 44, 0, number))
 }
 
-fn session(number: u64, address: Ipv4Addr, policy: Policy) -> Session {
-    Session { number, address, holder: format!("holder-{}", address.octets()[3]).into(), policy }
+fn session(number: u64, address: IpAddr, policy: Policy) -> Session {
+    let last = match address {
+        IpAddr::V4(four) => four.octets()[3],
+        IpAddr::V6(six) => six.octets()[7],
+    };
+    Session { number, address, prefix: None, holder: format!("holder-{last}").into(), policy }
 }
 
 fn onboarding() -> Policy {
     Policy::Onboarding([ESIM].into())
 }
 
-fn packet(from: Ipv4Addr, to: Ipv4Addr) -> Vec<u8> {
-    let mut packet = vec![0; 20];
-    packet[0] = 0x45;
-    packet[12..16].copy_from_slice(&from.octets());
-    packet[16..20].copy_from_slice(&to.octets());
-    packet
+/// A header alone, of the version that both addresses are of.
+fn packet(from: IpAddr, to: IpAddr) -> Vec<u8> {
+    match (from, to) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => {
+            [&[0x45; 1][..], &[0; 11], &from.octets(), &to.octets()].concat()
+        }
+        (IpAddr::V6(from), IpAddr::V6(to)) => {
+            [&[0x60; 1][..], &[0; 5], &[6, 64], &from.octets(), &to.octets()].concat()
+        }
+        _ => panic!("two versions in one packet"),
+    }
+}
+
+fn six(text: &str) -> IpAddr {
+    text.parse().unwrap()
 }
 
 struct Pair {
@@ -44,7 +57,8 @@ impl Pair {
         let config = ControllerConfig {
             devices: SwitchConfig::DEVICES,
             services: SwitchConfig::SERVICES,
-            pool: (Ipv4Addr::new(10, 44, 0, 0), 14),
+            pool: (std::net::Ipv4Addr::new(10, 44, 0, 0), 14),
+            pool_v6: ("2001:db8:4000::".parse().unwrap(), 34),
             echo_after: Some(Duration::from_secs(5)),
         };
         let switch = Switch::new(SwitchConfig::behind_gateway(1));
@@ -102,13 +116,13 @@ impl Pair {
         self.exchange(says, Vec::new());
     }
 
-    fn set(&mut self, address: Ipv4Addr, policy: Policy) {
+    fn set(&mut self, address: IpAddr, policy: Policy) {
         let mut says = Vec::new();
         self.controller.set(self.now, address, policy, &mut says).unwrap();
         self.exchange(says, Vec::new());
     }
 
-    fn release(&mut self, address: Ipv4Addr) {
+    fn release(&mut self, address: IpAddr) {
         let mut says = Vec::new();
         self.controller.release(self.now, address, &mut says).unwrap();
         self.exchange(says, Vec::new());
@@ -119,7 +133,7 @@ impl Pair {
     }
 
     /// Whether a packet of a device reaches `far`, and one of it the device.
-    fn passes(&mut self, device: Ipv4Addr, far: Ipv4Addr) -> (bool, bool) {
+    fn passes(&mut self, device: IpAddr, far: IpAddr) -> (bool, bool) {
         let mut passes = |port, from, to| {
             let mut out = Vec::new();
             let input = SwitchInput::Packet { port, octets: packet(from, to) };
@@ -375,7 +389,8 @@ fn a_statement_that_says_nothing_new_is_no_message() {
 #[test]
 fn policies_have_numbers_while_there_are_some() {
     let mut pair = Pair::new();
-    let list = |number: u8| Policy::Restricted([Ipv4Addr::new(10, 99, 1, number)].into());
+    let list =
+        |number: u8| Policy::Restricted([IpAddr::V4(std::net::Ipv4Addr::new(10, 99, 1, number))].into());
     for number in 0..u8::MAX {
         pair.take(ControllerInput::Up(session(number.into(), device(number), list(number))));
     }
@@ -498,4 +513,76 @@ proptest! {
         prop_assert_eq!(pair.switch.flows().in_table(0), flows);
         prop_assert_eq!(pair.controller.refusals().count(), 0);
     }
+}
+
+/// The services in IPv6, and two addresses of the session whose first 64 bits are `2001:db8:4000:7`.
+const CLOUD_6: &str = "2001:db8:99::a63:1e";
+const HELP_6: &str = "2001:db8:99::a63:46";
+const PREFIX_6: &str = "2001:db8:4000:7::";
+
+#[test]
+fn a_session_of_ipv6_is_all_addresses_of_its_prefix_and_no_other() {
+    let mut pair = Pair::new();
+    pair.take(ControllerInput::Up(session(7, six(PREFIX_6), Policy::Service)));
+    pair.take(ControllerInput::Up(session(8, six("2001:db8:4000:8::"), Policy::Service)));
+    for own in ["2001:db8:4000:7::1", "2001:db8:4000:7:ffff:ffff:ffff:ffff"] {
+        assert_eq!(pair.passes(six(own), six(CLOUD_6)), (true, true), "{own}");
+        assert!(!pair.passes(six(own), six("2001:db8:4000:8::1")).0, "nobody reaches another device");
+        assert!(!pair.passes(six(own), six("2001:db8:7fff:ffff::1")).0, "nor one that is not there yet");
+    }
+    for foreign in ["2001:db8:4000:9::1", "fe80::1", "2001:db8:4000:6:ffff::", "::", "2001:db8:99::a63:1e"] {
+        assert_eq!(pair.passes(six(foreign), six(CLOUD_6)), (false, false), "{foreign}");
+    }
+    // Neither has it anything of the other version.
+    assert_eq!(pair.passes(device(7), CLOUD), (false, false));
+}
+
+#[test]
+fn who_is_isolated_gets_nothing_out_over_ipv6() {
+    let tries = |pair: &mut Pair, far: &str| {
+        ["2001:db8:4000:7::1", "2001:db8:4000:7:1:2:3:4", "2001:db8:4000:8::1", "fe80::1"]
+            .map(|own| pair.passes(six(own), six(far)))
+    };
+    let no = (false, false);
+    // IPv6 alone, and both versions in one session: set by its address, or by its prefix.
+    for (address, prefix) in [(six(PREFIX_6), None), (device(7), Some(PREFIX_6.parse().unwrap()))] {
+        for by in [address, six(PREFIX_6)] {
+            let mut pair = Pair::new();
+            let one = Session { prefix, ..session(7, address, Policy::Service) };
+            pair.take(ControllerInput::Up(one.clone()));
+            assert_eq!(tries(&mut pair, CLOUD_6), [(true, true), (true, true), no, no]);
+            pair.set(by, Policy::Isolated([].into()));
+            assert_eq!(tries(&mut pair, CLOUD_6), [no; 4]);
+            assert_eq!(tries(&mut pair, HELP_6), [no; 4]);
+            assert_eq!(pair.passes(device(7), CLOUD), no);
+            pair.set(by, Policy::Isolated([HELP, six(HELP_6)].into()));
+            assert_eq!(tries(&mut pair, CLOUD_6), [no; 4]);
+            assert_eq!(tries(&mut pair, HELP_6), [(true, true), (true, true), no, no]);
+            assert_eq!(pair.passes(device(7), HELP), (prefix.is_some(), prefix.is_some()));
+            assert_eq!(pair.passes(device(7), CLOUD), no);
+            // It stays so when it attaches again, and when the switch comes back.
+            pair.set(by, Policy::Isolated([].into()));
+            let again = Session { number: 9, ..one };
+            pair.take(ControllerInput::Up(again));
+            assert_eq!((tries(&mut pair, CLOUD_6), pair.passes(device(7), CLOUD)), ([no; 4], no));
+            pair.release(by);
+            assert_eq!(tries(&mut pair, CLOUD_6), [(true, true), (true, true), no, no]);
+            pair.take(ControllerInput::Down { session: 9 });
+            assert_eq!((tries(&mut pair, CLOUD_6), pair.flows_of(9)), ([no; 4], 0));
+        }
+    }
+}
+
+#[test]
+fn a_list_leads_nowhere_else_in_either_version() {
+    let mut pair = Pair::new();
+    let policy = Policy::Onboarding([ESIM, six("2001:db8:99::a63:3c")].into());
+    let prefix = Some(PREFIX_6.parse().unwrap());
+    pair.take(ControllerInput::Up(Session { prefix, ..session(7, device(7), policy.clone()) }));
+    pair.take(ControllerInput::Up(session(8, six("2001:db8:4000:8::"), policy)));
+    for own in ["2001:db8:4000:7::1", "2001:db8:4000:8::1"] {
+        assert_eq!(pair.passes(six(own), six("2001:db8:99::a63:3c")), (true, true));
+        assert_eq!(pair.passes(six(own), six(CLOUD_6)), (false, false));
+    }
+    assert_eq!((pair.passes(device(7), ESIM), pair.passes(device(7), CLOUD)), ((true, true), (false, false)));
 }

@@ -1,14 +1,16 @@
 //! A packet through the tables: which flows take it, and where it goes (clause 5.1).
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::{Direction, SdnError, Side, Switch, SwitchOutput, Tap, TapVerdict, Watch, framed, say};
 use crate::kernel::Instant;
 use crate::sdn::packet::{Frame, Key};
 use crate::sdn::table::Flow;
-use crate::wire::gtpu::{DropCause, ipv4_addresses};
+use crate::wire::gtpu::DropCause;
+use crate::wire::inet::{addresses, session_address};
 use crate::wire::openflow::{
-    Action, Body, Field, IPV4, Instruction, Match, Message, NO_BUFFER, PacketIn, PacketInReason, WHOLE, port,
+    Action, Body, Field, IPV4, IPV6, Instruction, Match, Message, NO_BUFFER, PacketIn, PacketInReason, WHOLE,
+    port,
 };
 
 /// No flow: what PACKET_OUT sends to the controllers (clause 7.4.1).
@@ -65,8 +67,8 @@ impl Switch {
         };
         let direction = if side == Side::Devices { Direction::Up } else { Direction::Down };
         let address = frame.ip().and_then(|packet| {
-            let (from, to) = ipv4_addresses(packet)?;
-            let address = if direction == Direction::Up { from } else { to };
+            let (from, to) = addresses(packet)?;
+            let address = session_address(if direction == Direction::Up { from } else { to });
             watch(Tap { port: number, direction, address, packet, verdict });
             Some(address)
         });
@@ -166,7 +168,7 @@ impl Switch {
                 (true, false) => enframed(&whole, state.hardware()),
                 (false, true) => match Frame::Ethernet(&whole).ip() {
                     Some(packet) => packet.to_vec(),
-                    // A port that carries IPv4 alone has no room for it.
+                    // A port that carries IP alone has no room for it.
                     None => {
                         state.stats.tx_dropped += 1;
                         continue;
@@ -214,7 +216,7 @@ impl Switch {
         &mut self,
         now: Instant,
         number: u32,
-        (direction, address): (Direction, Option<Ipv4Addr>),
+        (direction, address): (Direction, Option<IpAddr>),
         (why, flow): (DropCause, Option<u64>),
         out: &mut Vec<SwitchOutput>,
     ) {
@@ -247,7 +249,8 @@ fn output(
     }
 }
 
-/// An IPv4 packet in an Ethernet frame, from `hardware` to it.
+/// An IP packet in an Ethernet frame, from `hardware` to it.
 fn enframed(packet: &[u8], hardware: [u8; 6]) -> Vec<u8> {
-    [&hardware[..], &hardware, &IPV4.to_be_bytes(), packet].concat()
+    let kind = if packet.first().is_some_and(|first| first >> 4 == 6) { IPV6 } else { IPV4 };
+    [&hardware[..], &hardware, &kind.to_be_bytes(), packet].concat()
 }

@@ -10,7 +10,7 @@ mod forward;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::SdnError;
@@ -99,7 +99,7 @@ pub enum SwitchOutput {
     /// Sends a packet, or a frame, out of a port.
     Packet { port: u32, octets: Vec<u8> },
     /// A packet was dropped: told once a second of a session, with how many there were.
-    Dropped { address: Option<Ipv4Addr>, direction: Direction, why: DropCause, count: u64 },
+    Dropped { address: Option<IpAddr>, direction: Direction, why: DropCause, count: u64 },
 }
 
 /// Where a packet goes, seen from the devices.
@@ -138,7 +138,7 @@ pub struct Tap<'a> {
     /// Where it goes.
     pub direction: Direction,
     /// The device's address: its source on the way up, its destination on the way down.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// The IPv4 packet.
     pub packet: &'a [u8],
     /// What has become of it.

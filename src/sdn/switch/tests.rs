@@ -1,5 +1,7 @@
 //! A switch, spoken to in OpenFlow and given packets.
 
+use std::net::Ipv4Addr;
+
 use super::*;
 use crate::wire::openflow::{
     Action, Code, Config, ControllerRole, Field, FlowFilter, FlowMod, IPV4, Instruction, Match,
@@ -27,7 +29,7 @@ fn packet(from: Ipv4Addr, to: Ipv4Addr) -> Vec<u8> {
 struct Lab {
     switch: Switch,
     /// What was seen of packets: the address, and whether it passed.
-    seen: Vec<(Direction, Ipv4Addr, TapVerdict)>,
+    seen: Vec<(Direction, IpAddr, TapVerdict)>,
 }
 
 impl Lab {
@@ -117,7 +119,7 @@ fn without_a_flow_nothing_passes_and_everything_is_counted() {
     }
     assert_eq!(lab.packet(0, 9, packet(DEVICE, SERVER)), []);
     assert_eq!(lab.switch.drops().collect::<Vec<_>>(), [(DropCause::NoFlow, 3)]);
-    let seen = (Direction::Up, DEVICE, TapVerdict::Dropped(DropCause::NoFlow));
+    let seen = (Direction::Up, DEVICE.into(), TapVerdict::Dropped(DropCause::NoFlow));
     assert_eq!(lab.seen, [seen; 3]);
 }
 
@@ -134,7 +136,7 @@ fn a_flow_in_each_direction_lets_packets_pass_as_they_are() {
     assert_eq!(lab.packet(0, 1, up.clone()), [(2, up.clone())]);
     assert_eq!(lab.packet(0, 2, down.clone()), [(1, down)]);
     let passed = TapVerdict::Passed;
-    assert_eq!(lab.seen, [(Direction::Up, DEVICE, passed), (Direction::Down, DEVICE, passed)]);
+    assert_eq!(lab.seen, [(Direction::Up, DEVICE.into(), passed), (Direction::Down, DEVICE.into(), passed)]);
     // Cleared in the later table; nothing is left to be done.
     lab.flow(FlowMod::add(1, 200, class, vec![Instruction::ClearActions]));
     let stay = vec![Instruction::WriteActions(vec![Action::output(2)]), Instruction::GotoTable(2)];
@@ -157,9 +159,14 @@ fn what_a_flow_drops_is_told_once_a_second() {
         let out = lab.take(ms, SwitchInput::Packet { port: 1, octets: packet(DEVICE, SERVER) });
         match &out[..] {
             [] => None,
-            [SwitchOutput::Dropped { address: Some(DEVICE), direction: Direction::Up, count, .. }] => {
-                Some(*count)
-            }
+            [
+                SwitchOutput::Dropped {
+                    address: Some(IpAddr::V4(DEVICE)),
+                    direction: Direction::Up,
+                    count,
+                    ..
+                },
+            ] => Some(*count),
             other => panic!("{other:?}"),
         }
     });

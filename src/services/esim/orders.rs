@@ -249,6 +249,7 @@ impl Orders {
                     amf: made.amf,
                     sqn: made.sqn,
                     apn: setup.profile.apn.clone().map(String::from),
+                    pdn: Default::default(),
                     policy: Policy::Unrestricted,
                     fault: HssFault::None,
                 };

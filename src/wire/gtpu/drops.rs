@@ -22,8 +22,10 @@ pub enum DropCause {
     ForgedErrorIndication,
     /// An inner packet that is not from the address of the session.
     InnerSource,
-    /// An inner packet that is no IPv4 packet.
-    NotIpv4,
+    /// An inner packet that is no IP packet.
+    NotIp,
+    /// An inner packet of IPv6 that is for the link between UE and gateway alone.
+    LinkLocal,
     /// A packet to where the policy of the session does not lead.
     PolicyUplink,
     /// A packet from where the policy of the session does not lead.
@@ -39,13 +41,14 @@ pub enum DropCause {
 }
 
 impl DropCause {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::NotGtpU,
         Self::NoBearer,
         Self::ForeignPeer,
         Self::ForgedErrorIndication,
         Self::InnerSource,
-        Self::NotIpv4,
+        Self::NotIp,
+        Self::LinkLocal,
         Self::PolicyUplink,
         Self::PolicyDownlink,
         Self::NoSession,
@@ -62,7 +65,8 @@ impl DropCause {
             Self::ForeignPeer => "foreign-peer",
             Self::ForgedErrorIndication => "forged-error-indication",
             Self::InnerSource => "foreign-inner-source",
-            Self::NotIpv4 => "not-ipv4",
+            Self::NotIp => "not-ip",
+            Self::LinkLocal => "link-local",
             Self::PolicyUplink => "policy-uplink",
             Self::PolicyDownlink => "policy-downlink",
             Self::NoSession => "no-session",

@@ -122,16 +122,6 @@ pub fn label_of(bytes: &[u8]) -> Label {
     Label::new(Proto::GtpU, name)
 }
 
-/// The source address of an IPv4 packet, and its destination. `None` for anything that is no IPv4 packet.
-pub fn ipv4_addresses(packet: &[u8]) -> Option<(Ipv4Addr, Ipv4Addr)> {
-    let header = packet.first_chunk::<20>()?;
-    if header[0] >> 4 != 4 {
-        return None;
-    }
-    let at = |i: usize| Ipv4Addr::new(header[i], header[i + 1], header[i + 2], header[i + 3]);
-    Some((at(12), at(16)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,18 +146,6 @@ mod tests {
         let own = Ipv4Addr::new(10, 53, 1, 2);
         let (bytes, _) = error_indication(9, own).unwrap();
         assert_eq!(decode(&bytes).unwrap(), Received::ErrorIndication { teid: 9, address: own });
-    }
-
-    #[test]
-    fn addresses_of_ipv4_alone() {
-        let mut packet = [0u8; 20];
-        packet[0] = 0x45;
-        packet[12..20].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
-        let expected = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
-        assert_eq!(ipv4_addresses(&packet), Some(expected));
-        packet[0] = 0x65;
-        assert_eq!(ipv4_addresses(&packet), None);
-        assert_eq!(ipv4_addresses(&packet[..19]), None);
     }
 
     proptest::proptest! {
@@ -201,10 +179,6 @@ mod tests {
                     prop_assert!(!error.to_string().is_empty());
                 }
             }
-            let is_ipv4 = bytes.len() >= 20 && bytes[0] >> 4 == 4;
-            let addresses = is_ipv4.then(|| bytes[12..20].to_vec());
-            let read = ipv4_addresses(&bytes).map(|(from, to)| [from.octets(), to.octets()].concat());
-            prop_assert_eq!(read, addresses);
         }
     }
 }

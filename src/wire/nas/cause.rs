@@ -109,6 +109,12 @@ impl EsmCause {
     pub const INVALID_EPS_BEARER_IDENTITY: Self = Self(43);
     /// The network gives IPv4 only, whatever else was asked for (clause 6.5.1.3).
     pub const PDN_TYPE_IPV4_ONLY_ALLOWED: Self = Self(50);
+    /// The network gives IPv6 only, whatever else was asked for.
+    pub const PDN_TYPE_IPV6_ONLY_ALLOWED: Self = Self(51);
+    /// The network gives one version of IP on a connection: the UE may ask for the other on a second one.
+    pub const SINGLE_ADDRESS_BEARERS_ONLY_ALLOWED: Self = Self(52);
+    /// The network gives IP only.
+    pub const PDN_TYPE_IPV4V6_ONLY_ALLOWED: Self = Self(57);
     /// ESM INFORMATION REQUEST was not answered (clause 6.6.1.2.6).
     pub const ESM_INFORMATION_NOT_RECEIVED: Self = Self(53);
     /// The procedure transaction identity is reserved, or names no transaction (clause 7.3.1).

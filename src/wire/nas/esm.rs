@@ -143,6 +143,8 @@ pub struct DefaultBearer {
     pub apn: String,
     /// The address of the UE; `None` where it gets none of IPv4.
     pub ip: Option<Ipv4Addr>,
+    /// The identifier of its link-local address of IPv6 (clause 9.9.4.9); `None` where it gets none of IPv6.
+    pub interface: Option<[u8; 8]>,
     /// The DNS server in the protocol configuration options.
     pub dns: Option<Ipv4Addr>,
     /// In bytes.
@@ -153,9 +155,12 @@ pub struct DefaultBearer {
 
 impl DefaultBearer {
     fn codec(&self) -> Result<NasActivateDefaultEpsBearerContextRequest, Error> {
-        let ip = self
-            .ip
-            .ok_or_else(|| Error::Value("a default bearer is sent with an IPv4 address".to_owned()))?;
+        let address = match (self.ip, self.interface) {
+            (Some(ip), None) => NasPdnAddress::from_ipv4(ip.octets()),
+            (None, Some(interface)) => NasPdnAddress::from_ipv6_iid(interface),
+            (Some(ip), Some(interface)) => NasPdnAddress::from_ipv4v6(interface, ip.octets()),
+            (None, None) => return Err(Error::Value("a default bearer is sent with an address".to_owned())),
+        };
         let mut options = Vec::new();
         if let Some(dns) = self.dns {
             options.push(PcoEntry { identifier: PCO_DNS, contents: dns.octets().to_vec() });
@@ -166,8 +171,7 @@ impl DefaultBearer {
         let qos =
             NasEpsQualityOfService::from_qos(EpsQos::new(self.qci, None, None, None)).map_err(refused)?;
         let apn = NasAccessPointName::from_string(&self.apn).map_err(refused)?;
-        let mut request =
-            NasActivateDefaultEpsBearerContextRequest::new(qos, apn, NasPdnAddress::from_ipv4(ip.octets()));
+        let mut request = NasActivateDefaultEpsBearerContextRequest::new(qos, apn, address);
         if !options.is_empty() {
             let options = Pco::new(0, options);
             let options = NasProtocolConfigurationOptions::from_pco(&options, PcoDirection::Downlink);
@@ -189,6 +193,7 @@ impl DefaultBearer {
             qci: request.eps_qos.qos().map_or(0, |qos| qos.qci),
             apn: request.access_point_name.as_string().unwrap_or_default(),
             ip: request.pdn_address.ipv4().map(Ipv4Addr::from),
+            interface: request.pdn_address.ipv6_interface_id(),
             dns: dns.map(Ipv4Addr::from),
             mtu: mtu.map(u16::from_be_bytes),
             cause: request.esm_cause.as_ref().map(EsmCause::of),
@@ -326,12 +331,15 @@ mod tests {
             qci: 9,
             apn: "iot.example".into(),
             ip: Some(Ipv4Addr::new(10, 45, 0, 2)),
+            interface: None,
             dns: Some(Ipv4Addr::new(10, 99, 0, 10)),
             mtu: Some(1400),
             cause: Some(EsmCause::PDN_TYPE_IPV4_ONLY_ALLOWED),
         };
         let bare = DefaultBearer { dns: None, mtu: None, cause: None, ..bearer.clone() };
-        for bearer in [bearer, bare] {
+        let both = DefaultBearer { interface: Some([2, 0, 0, 0, 0, 0, 0, 9]), ..bearer.clone() };
+        let six = DefaultBearer { ip: None, ..both.clone() };
+        for bearer in [bearer, bare, both, six] {
             survives(&EsmMessage::new(5, 1, Esm::DefaultBearerRequest(bearer)), Direction::Downlink);
         }
         survives(&EsmMessage::new(0, 9, Esm::InformationRequest), Direction::Downlink);

@@ -105,6 +105,14 @@ fn esm_fields(message: &NasEsmMessage, label: Label) -> Label {
                 Some(ip) => label.with("ip", std::net::Ipv4Addr::from(ip)),
                 None => label,
             };
+            let label = match m.pdn_address.ipv6_interface_id() {
+                Some(interface) => label.with("interface", hex::encode(interface)),
+                None => label,
+            };
+            let label = match &m.esm_cause {
+                Some(cause) => label.with("esm-cause", cause.cause_raw()),
+                None => label,
+            };
             label.with("apn", m.access_point_name.as_string().unwrap_or_default())
         }
         M::EsmInformationResponse(m) => match m.access_point_name.as_ref().and_then(|apn| apn.as_string()) {

@@ -2,7 +2,7 @@
 //! be wider than it was meant.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::code::{Code, OpenflowError};
 use super::octets::{Reader, Writer};
@@ -18,6 +18,8 @@ const FIELDS_MAX: usize = Field::ALL.len();
 pub const VLAN_PRESENT: u16 = 0x1000;
 /// The EtherType of IPv4.
 pub const IPV4: u16 = 0x0800;
+/// The EtherType of IPv6.
+pub const IPV6: u16 = 0x86dd;
 /// The EtherType of ARP.
 pub const ARP: u16 = 0x0806;
 /// IP protocol numbers.
@@ -42,7 +44,8 @@ struct Row {
 /// Declares the fields with their rows.
 macro_rules! fields {
     ($($(#[$what:meta])* $field:ident = $number:literal, $name:literal, $bits:literal, $maskable:literal, $needs:expr;)*) => {
-        /// A field that a flow may match (table 11 of clause 7.2.3.7). IPv6, SCTP, MPLS and PBB are not matched here.
+        /// A field that a flow may match (table 11 of clause 7.2.3.7). Of IPv6 there are the addresses; SCTP, MPLS and
+        /// PBB are not matched here.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Field {
             $($(#[$what])* $field,)*
@@ -60,9 +63,13 @@ macro_rules! fields {
 }
 
 const IS_IPV4: &[(Field, &[u64])] = &[(Field::EthType, &[IPV4 as u64])];
+const IS_IPV6: &[(Field, &[u64])] = &[(Field::EthType, &[IPV6 as u64])];
+/// Of either version.
+const IP: &[u64] = &[IPV4 as u64, IPV6 as u64];
+const IS_IP: &[(Field, &[u64])] = &[(Field::EthType, IP)];
 const IS_ARP: &[(Field, &[u64])] = &[(Field::EthType, &[ARP as u64])];
-const IS_TCP: &[(Field, &[u64])] = &[(Field::EthType, &[IPV4 as u64]), (Field::IpProto, &[TCP as u64])];
-const IS_UDP: &[(Field, &[u64])] = &[(Field::EthType, &[IPV4 as u64]), (Field::IpProto, &[UDP as u64])];
+const IS_TCP: &[(Field, &[u64])] = &[(Field::EthType, IP), (Field::IpProto, &[TCP as u64])];
+const IS_UDP: &[(Field, &[u64])] = &[(Field::EthType, IP), (Field::IpProto, &[UDP as u64])];
 const IS_ICMP: &[(Field, &[u64])] = &[(Field::EthType, &[IPV4 as u64]), (Field::IpProto, &[ICMP as u64])];
 const HAS_VLAN: &[(Field, &[u64])] = &[(Field::VlanVid, &[])];
 
@@ -82,11 +89,11 @@ fields! {
     /// VLAN priority.
     VlanPcp = 7, "vlan_pcp", 3, false, HAS_VLAN;
     /// Differentiated services code point.
-    IpDscp = 8, "ip_dscp", 6, false, IS_IPV4;
+    IpDscp = 8, "ip_dscp", 6, false, IS_IP;
     /// Explicit congestion notification.
-    IpEcn = 9, "ip_ecn", 2, false, IS_IPV4;
+    IpEcn = 9, "ip_ecn", 2, false, IS_IP;
     /// IP protocol number.
-    IpProto = 10, "ip_proto", 8, false, IS_IPV4;
+    IpProto = 10, "ip_proto", 8, false, IS_IP;
     /// IPv4 source.
     Ipv4Src = 11, "ipv4_src", 32, true, IS_IPV4;
     /// IPv4 destination.
@@ -113,6 +120,10 @@ fields! {
     ArpSha = 24, "arp_sha", 48, true, IS_ARP;
     /// ARP target's hardware address.
     ArpTha = 25, "arp_tha", 48, true, IS_ARP;
+    /// IPv6 source.
+    Ipv6Src = 26, "ipv6_src", 128, true, IS_IPV6;
+    /// IPv6 destination.
+    Ipv6Dst = 27, "ipv6_dst", 128, true, IS_IPV6;
 }
 
 impl Field {
@@ -137,8 +148,8 @@ impl Field {
     }
 
     /// All of its bits.
-    pub fn full(self) -> u64 {
-        u64::MAX >> (64 - self.row().bits)
+    pub fn full(self) -> u128 {
+        u128::MAX >> (128 - self.row().bits)
     }
 
     /// How many octets it has on the wire.
@@ -163,9 +174,9 @@ pub struct Oxm {
     /// Which field.
     pub field: Field,
     /// What it has to be, where the mask has ones.
-    pub value: u64,
+    pub value: u128,
     /// Which bits count.
-    pub mask: u64,
+    pub mask: u128,
 }
 
 /// What packets a flow is for: all of `fields`. No field is there twice, and what a field depends on stands before it.
@@ -186,7 +197,7 @@ impl Match {
     }
 
     /// What `field` has to be, and the bits that count.
-    pub fn get(&self, field: Field) -> Option<(u64, u64)> {
+    pub fn get(&self, field: Field) -> Option<(u128, u128)> {
         self.fields.iter().find(|oxm| oxm.field == field).map(|oxm| (oxm.value, oxm.mask))
     }
 
@@ -194,7 +205,7 @@ impl Match {
     ///
     /// # Errors
     /// See [`with_masked`](Self::with_masked).
-    pub fn with(self, field: Field, value: impl Into<u64>) -> Result<Self, OpenflowError> {
+    pub fn with(self, field: Field, value: impl Into<u128>) -> Result<Self, OpenflowError> {
         self.with_masked(field, value.into(), field.full())
     }
 
@@ -203,7 +214,7 @@ impl Match {
     /// # Errors
     /// What a switch would answer: a value that the field cannot have, a mask where none may be, a field twice, or one
     /// whose prerequisites are not there yet.
-    pub fn with_masked(mut self, field: Field, value: u64, mask: u64) -> Result<Self, OpenflowError> {
+    pub fn with_masked(mut self, field: Field, value: u128, mask: u128) -> Result<Self, OpenflowError> {
         let refused = |code, what| Err(OpenflowError::refused(code, what));
         if value & !field.full() != 0 || mask & !field.full() != 0 {
             return refused(Code::MATCH_VALUE, "a field has bits that it does not have");
@@ -222,8 +233,8 @@ impl Match {
         }
         let met = field.row().needs.iter().all(|(needed, values)| match self.get(*needed) {
             // A tag has to be there.
-            Some((value, mask)) if values.is_empty() => value & mask & u64::from(VLAN_PRESENT) != 0,
-            Some((value, _)) => values.contains(&value),
+            Some((value, mask)) if values.is_empty() => value & mask & u128::from(VLAN_PRESENT) != 0,
+            Some((value, _)) => values.iter().any(|one| u128::from(*one) == value),
             None => false,
         });
         if !met {
@@ -260,8 +271,9 @@ impl Match {
             if octets != field.octets() << u32::from(masked) {
                 return refused(Code::MATCH_LEN, "a field of a match has a length that it does not have");
             }
-            let mut number =
-                || Ok(fields.take(field.octets())?.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet)));
+            let mut number = || {
+                Ok(fields.take(field.octets())?.iter().fold(0, |sum, octet| sum << 8 | u128::from(*octet)))
+            };
             let value = number()?;
             let mask = if masked { number()? } else { field.full() };
             found = found.with_masked(field, value, mask)?;
@@ -278,9 +290,9 @@ impl Match {
             let masked = *mask != field.full();
             out.u32(field.header(masked));
             let octets = field.octets();
-            out.bytes(&value.to_be_bytes()[8 - octets..]);
+            out.bytes(&value.to_be_bytes()[16 - octets..]);
             if masked {
-                out.bytes(&mask.to_be_bytes()[8 - octets..]);
+                out.bytes(&mask.to_be_bytes()[16 - octets..]);
             }
         }
         out.set_length(start, start + 2)?;
@@ -302,6 +314,7 @@ impl fmt::Display for Match {
                 Field::Ipv4Src | Field::Ipv4Dst | Field::ArpSpa | Field::ArpTpa => {
                     write!(f, "{}", Ipv4Addr::from(*value as u32))?;
                 }
+                Field::Ipv6Src | Field::Ipv6Dst => write!(f, "{}", Ipv6Addr::from(*value))?,
                 Field::Metadata | Field::EthDst | Field::EthSrc | Field::EthType => write!(f, "{value:#x}")?,
                 _ => write!(f, "{value}")?,
             }
@@ -323,7 +336,9 @@ mod tests {
             assert_eq!(row.field as usize, place);
             assert_eq!(Field::of(row.number), Some(row.field));
         }
-        assert_eq!(Field::of(26), None);
+        assert_eq!(Field::of(28), None);
+        // OXM_OF_IPV6_SRC, OXM_OF_IPV6_DST_W.
+        assert_eq!((Field::Ipv6Src.header(false), Field::Ipv6Dst.header(true)), (0x8000_3410, 0x8000_3720));
         // From openflow.h of the specification: OXM_OF_IPV4_SRC_W, OXM_OF_IN_PORT.
         assert_eq!((Field::Ipv4Src.header(true), Field::InPort.header(false)), (0x8000_1708, 0x8000_0004));
     }
@@ -344,6 +359,10 @@ mod tests {
         assert_eq!(code(Match::any().with(Field::VlanPcp, 1_u64)), Code::MATCH_PREREQUISITE);
         let untagged = Match::any().with(Field::VlanVid, 0_u64).unwrap();
         assert_eq!(code(untagged.with(Field::VlanPcp, 1_u64)), Code::MATCH_PREREQUISITE);
+        let six = Match::any().with(Field::EthType, IPV6).unwrap();
+        assert_eq!(code(ip().with(Field::Ipv6Src, 1_u64)), Code::MATCH_PREREQUISITE);
+        assert_eq!(code(six.clone().with(Field::Ipv4Src, 1_u64)), Code::MATCH_PREREQUISITE);
+        assert!(six.with(Field::IpProto, TCP).and_then(|m| m.with(Field::TcpDst, 443_u64)).is_ok());
         // A mask without ones is no field.
         assert_eq!(ip().with_masked(Field::Ipv4Src, 0, 0), Ok(ip()));
     }

@@ -21,7 +21,7 @@ pub use flow::{
     flag,
 };
 pub use framer::Framer;
-pub use matching::{ARP, Field, ICMP, IPV4, Match, Oxm, TCP, UDP, VLAN_PRESENT};
+pub use matching::{ARP, Field, ICMP, IPV4, IPV6, Match, Oxm, TCP, UDP, VLAN_PRESENT};
 pub use multipart::{
     Description, MultipartReply, MultipartRequest, PortStats, TableFeatures, TableStats, property,
 };

@@ -260,15 +260,15 @@ fn codes_are_told_apart_by_their_names() {
 
 fn matches() -> impl Strategy<Value = Match> {
     let fields = subsequence(Field::ALL.to_vec(), 0..Field::ALL.len());
-    let kinds = select(vec![(IPV4, TCP), (IPV4, UDP), (IPV4, ICMP), (ARP, 0)]);
-    (fields, kinds, vec((any::<u64>(), any::<u64>()), Field::ALL.len())).prop_map(
+    let kinds = select(vec![(IPV4, TCP), (IPV4, UDP), (IPV4, ICMP), (IPV6, TCP), (ARP, 0)]);
+    (fields, kinds, vec((any::<u128>(), any::<u128>()), Field::ALL.len())).prop_map(
         |(fields, kind, numbers)| {
             let mut found = Match::any();
             for (field, (value, mask)) in fields.into_iter().zip(numbers) {
                 let (value, mask) = match field {
                     Field::EthType => (kind.0.into(), field.full()),
                     Field::IpProto => (kind.1.into(), field.full()),
-                    Field::VlanVid => (value & field.full() | u64::from(VLAN_PRESENT), field.full()),
+                    Field::VlanVid => (value & field.full() | u128::from(VLAN_PRESENT), field.full()),
                     _ if field.is_maskable() => (value & mask & field.full(), mask & field.full()),
                     _ => (value & field.full(), field.full()),
                 };

@@ -2,7 +2,7 @@
 //! are cut off by the registrar's signed orders.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -23,11 +23,11 @@ use crate::world::port::{Iface, Payload, Port, To};
 #[derive(Debug, Clone)]
 pub struct Reach {
     /// What a session reaches that is for onboarding only.
-    pub onboarding: Arc<[Ipv4Addr]>,
+    pub onboarding: Arc<[IpAddr]>,
     /// What one that is suspected reaches.
-    pub restricted: Arc<[Ipv4Addr]>,
+    pub restricted: Arc<[IpAddr]>,
     /// What one that is cut off reaches.
-    pub isolated: Arc<[Ipv4Addr]>,
+    pub isolated: Arc<[IpAddr]>,
 }
 
 /// What the sessions of a slice may reach.
@@ -174,14 +174,19 @@ impl ControllerNode {
             (_, SliceReach::Remediation) => Policy::Isolated(self.reach.isolated.clone()),
         };
         let holder = Arc::from(attestation.iccid.as_str());
-        let address = attestation.ipv4().next()?;
-        Some(Session { number: attestation.session.0, address, holder, policy })
+        let mut addresses = attestation.addresses();
+        let address = addresses.next()?;
+        let prefix = addresses.find_map(|address| match address {
+            IpAddr::V6(prefix) => Some(prefix),
+            IpAddr::V4(_) => None,
+        });
+        Some(Session { number: attestation.session.0, address, prefix, holder, policy })
     }
 }
 
 /// What a controller says, as a node says it.
 fn say(now: Instant, output: ControllerOutput) -> Option<Output> {
-    let note = |change: &'static str, fields, address: Option<Ipv4Addr>| {
+    let note = |change: &'static str, fields, address: Option<IpAddr>| {
         let body = Body::note(Actor::CONTROLLER, change, fields);
         Output::Tell { at: now, body, session: address.map(SessionKey::Address) }
     };
@@ -234,7 +239,7 @@ impl Node for ControllerNode {
                     SessionChange::Down(session) => ControllerInput::Down { session: session.0 },
                     change => match self.session(&change) {
                         Some(session) => ControllerInput::Up(session),
-                        // A session without IPv4 passes no switch.
+                        // A session without IP passes no switch.
                         None => return Ok(()),
                     },
                 }
@@ -272,7 +277,7 @@ mod tests {
     use crate::wire::Reason;
     use crate::wire::order::{Order, VALIDITY_S};
 
-    const HELP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
+    const HELP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 9));
     const ICCID: &str = "8988211000000000011";
 
     fn node(key: &SoftKey) -> ControllerNode {
@@ -281,7 +286,8 @@ mod tests {
         let config = ControllerConfig {
             devices: 1,
             services: 2,
-            pool: (Ipv4Addr::new(10, 44, 0, 0), 16),
+            pool: (std::net::Ipv4Addr::new(10, 44, 0, 0), 16),
+            pool_v6: ("2001:db8:4000::".parse().unwrap(), 34),
             echo_after: None,
         };
         let mut node = ControllerNode::new(Controller::new(config), BTreeMap::new(), reach, &Tally::new());
@@ -354,7 +360,7 @@ mod tests {
                 iccid: ICCID.parse().unwrap(),
                 imei: None,
                 apn: apn.to_owned(),
-                addresses: vec![PdnAddress::Ipv4(Ipv4Addr::new(10, 44, 0, 2))],
+                addresses: vec![PdnAddress::Ipv4(std::net::Ipv4Addr::new(10, 44, 0, 2))],
                 policy: policy.to_owned(),
                 rat: RatType::Eutran,
                 since: Instant::ZERO,

@@ -57,7 +57,7 @@ impl CoreNode {
             }
             EpcOutput::Session { change, token, label, session } => {
                 if let SessionChange::Up(attestation) | SessionChange::Changed(attestation) = &change {
-                    out.extend(attestation.ipv4().map(|address| Output::Known {
+                    out.extend(attestation.addresses().map(|address| Output::Known {
                         key: SessionKey::Address(address),
                         session: session.clone(),
                     }));

@@ -36,6 +36,7 @@ fn attach_survives() {
         qci: 9,
         apn: "internet".into(),
         ip: Some(Ipv4Addr::new(10, 45, 0, 2)),
+        interface: None,
         dns: None,
         mtu: Some(1400),
         cause: Some(EsmCause::PDN_TYPE_IPV4_ONLY_ALLOWED),
