@@ -76,6 +76,8 @@ fn used_for(name: &str) -> Option<Use> {
         // TCP, transaction identities of ESM, ends of tunnels; and which packets are lost.
         "serial" | "ca-serial" | "challenge" | "random" | "rand" | "m-tmsi" | "tcp" | "pti" | "loss"
         | "teid" => Use::Public,
+        // What a UE is called on its own link (TS 23.401 clause 5.3.1.2.2).
+        "interface" if branches == "gw" => Use::Public,
         // Who a UE says that it is before the network knows it.
         _ if branches.ends_with("/rrc/identity") => Use::Public,
         "rogue" if branches.starts_with("esim/") => Use::KeysAmongOthers,

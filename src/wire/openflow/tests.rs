@@ -201,7 +201,9 @@ fn what_is_not_its_own_length_inside_is_refused_with_its_own_code() {
         ("0001000980000004", Code::MATCH_LEN),
         ("0001000c800000030000000100000000", Code::MATCH_LEN),
         ("0001000c000000040000000100000000", Code::MATCH_FIELD),
-        ("0001000a800034020006000000000000", Code::MATCH_FIELD),
+        ("0001000a80004e020006000000000000", Code::MATCH_FIELD),
+        // IPV6_SRC of two octets.
+        ("0001000a800034020006000000000000", Code::MATCH_LEN),
         ("00010010800001080000000100000001", Code::MATCH_MASK),
     ] {
         assert_eq!(flow(matching, "").unwrap_err(), code, "{matching}");
