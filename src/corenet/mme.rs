@@ -220,6 +220,8 @@ impl Mme {
 
     /// A UE without a connection is to be heard of in time, where it has been told when.
     fn await_update(&mut self, ue: &mut UeContext, now: Instant) {
+        // It has just been heard of: whoever pages it was answered.
+        ue.reachable = None;
         if self.config.t3412.is_zero() {
             self.stop_timer(ue);
         } else {

@@ -1,8 +1,8 @@
-//! The TUAK algorithm set (3GPP TS 35.231): f1, f1*, f2 to f5 and f5* on the Keccak-f[1600] permutation.
+//! The TUAK algorithm set (3GPP TS 35.231): f1, f1*, f2 to f5 and f5* on the Keccak-f\[1600\] permutation.
 
 use zeroize::Zeroize;
 
-/// Octets of the state of Keccak-f[1600].
+/// Octets of the state of Keccak-f\[1600\].
 const STATE: usize = 200;
 /// Octets that take part in TUAK before the padding: TOPc, INSTANCE, ALGONAME, RAND, AMF, SQN, K.
 const INPUT: usize = 32 + 1 + 7 + 16 + 2 + 6 + 32;

@@ -2,7 +2,9 @@
 
 use cellbed::ran::{Bearer, EnbOutput, Frame};
 use cellbed::wire::pdcp::Signalling;
-use cellbed::wire::rrc::connection::{InitialUeIdentity, RrcConnectionRequest, RrcConnectionSetupComplete};
+use cellbed::wire::rrc::connection::{
+    EstablishmentCause, InitialUeIdentity, RrcConnectionRequest, RrcConnectionSetupComplete,
+};
 use cellbed::wire::rrc::security::{
     CipheringAlgorithm, DedicatedInfo, DlInformationTransfer, IntegrityAlgorithm, SecurityAlgorithmConfig,
     SecurityConfigSmc, SecurityModeCommand, SecurityModeFailure, UlInformationTransfer,
@@ -16,9 +18,15 @@ fn srb1(octets: &[u8]) -> Frame {
     Frame::new(Bearer::Srb1, [&[0][..], octets, &[0; 4]].concat())
 }
 
-/// A UE that asks for a connection.
+/// A UE that asks for a connection to signal.
 pub fn request() -> Frame {
-    Frame::new(Bearer::Ccch, UlCcch::from(RrcConnectionRequest::default()).encode().unwrap())
+    request_for(EstablishmentCause::MoSignalling)
+}
+
+/// A UE that asks for a connection for this.
+pub fn request_for(cause: EstablishmentCause) -> Frame {
+    let request = RrcConnectionRequest { cause, ..Default::default() };
+    Frame::new(Bearer::Ccch, UlCcch::from(request).encode().unwrap())
 }
 
 /// A UE that asks for a connection by this S-TMSI, as MME code and M-TMSI.

@@ -6,6 +6,8 @@ use cellbed::ran::{Enb, EnbConfig, EnbInput, UeInput};
 use cellbed::wire::nas::{Emm, EmmCause, Message};
 use cellbed::wire::s1ap::{ContextReleaseComplete, Kind, OverloadAction, OverloadStart, OverloadStop, UeIds};
 
+use cellbed::wire::rrc::connection::EstablishmentCause;
+
 use crate::air;
 use crate::bench::{Bench, PLMN, TAC, at, config, imsi};
 use crate::raw::{Raw, attach_request, gummei, octets};
@@ -137,6 +139,18 @@ fn a_base_station_lets_nobody_in_while_the_mme_has_too_much_to_do() {
     give(&mut enb, EnbInput::S1(&start(OverloadAction::RejectSignalling)));
     give(&mut enb, EnbInput::S1(&stop));
     assert!(!give(&mut enb, ask.clone()).iter().any(air::rejects));
+    // Who is called is let in all the same.
+    give(&mut enb, EnbInput::S1(&start(OverloadAction::RejectSignalling)));
+    for (cause, expected) in [
+        (EstablishmentCause::MoSignalling, true),
+        (EstablishmentCause::MoData, true),
+        (EstablishmentCause::MtAccess, false),
+        (EstablishmentCause::Emergency, false),
+    ] {
+        let ask = EnbInput::Air { ue: 1, frame: air::request_for(cause) };
+        assert_eq!(give(&mut enb, ask).iter().any(air::rejects), expected, "{cause:?}");
+    }
+    give(&mut enb, EnbInput::S1(&stop));
     // Nor does it outlast the association.
     give(&mut enb, EnbInput::S1(&start(OverloadAction::RejectSignalling)));
     give(&mut enb, EnbInput::S1Lost);

@@ -113,6 +113,26 @@ fn whoever_does_not_answer_a_page_is_paged_thrice_and_what_waited_is_dropped() {
 }
 
 #[test]
+fn a_ue_that_updates_its_area_while_it_is_paged_can_be_paged_again() {
+    let mut bench = idle(60);
+    let ip = bench.ip_of(1).unwrap();
+    bench.lose_if(|_, _, payload| {
+        matches!(payload, cellbed::world::Payload::Down(frame) if frame.bearer == cellbed::ran::Bearer::Pcch)
+    });
+    bench.run(64);
+    bench.core(EpcInput::Sgi(&packet(SERVER, ip, b"unheard")));
+    bench.run(70);
+    assert_eq!((bench.sent("ue1 < Tracking Area Update Accept"), bench.sent("mme > Paging")), (1, 2));
+    bench.lose_if(|_, _, _| false);
+    bench.core(EpcInput::Sgi(&packet(SERVER, ip, b"heard")));
+    bench.run(73);
+    assert_eq!(bench.sent("ue1 > Service Request"), 1);
+    for text in [b"unheard".as_slice(), b"heard"] {
+        assert!(bench.facts.contains(&Fact::ReceivedIp { ue: 1, packet: packet(SERVER, ip, text) }));
+    }
+}
+
+#[test]
 fn a_service_request_of_somebody_else_changes_nothing() {
     let mut bench = idle(3_240);
     let ip = bench.ip_of(1).unwrap();

@@ -60,8 +60,10 @@ impl Enb {
         request: &RrcConnectionRequest,
         out: &mut Vec<EnbOutput>,
     ) -> Result<(), RanError> {
-        // What a UE has to signal is what the MME has too much of (TS 36.413 clause 9.2.3.20).
-        if self.s1 != S1State::Ready || self.overloaded {
+        // An MME with too much to do lets in who is called, and what cannot wait (TS 36.413 clause 9.2.3.20).
+        use EstablishmentCause as C;
+        let comes_first = matches!(request.cause, C::Emergency | C::HighPriorityAccess | C::MtAccess);
+        if self.s1 != S1State::Ready || self.overloaded && !comes_first {
             let reject = RrcConnectionReject { wait_time: Int::clamped(REJECT_WAIT_S), v8a0: None };
             return Self::ccch(ue, reject, out);
         }

@@ -3,7 +3,7 @@
 
 use super::radio::Initial;
 use super::refusals::Refused;
-use super::{Emm, Rrc, Substate, T3417, Timer, Ue, UeOutput};
+use super::{Emm, Rrc, T3417, Timer, Ue, UeOutput};
 use crate::kernel::Instant;
 use crate::ran::RanError;
 use crate::wire::Reason;
@@ -96,15 +96,7 @@ impl Ue {
         let detail = format!("SERVICE REJECT: {}", cause.description());
         use EmmCause as C;
         match cause.as_received() {
-            C::UE_IDENTITY_CANNOT_BE_DERIVED | C::IMPLICITLY_DETACHED => {
-                if cause == C::UE_IDENTITY_CANNOT_BE_DERIVED {
-                    self.guti = None;
-                    self.nas.forget();
-                }
-                self.end_attach(Substate::NormalService, out);
-                // The network releases the connection first.
-                self.session.reattach = true;
-            }
+            C::UE_IDENTITY_CANNOT_BE_DERIVED | C::IMPLICITLY_DETACHED => self.forgotten(cause, out),
             other => match Refused::by(other) {
                 Some(what) => self.refused(now, (what, proved), &reason, &detail, out),
                 None => self.service_failed(now, &detail, out),

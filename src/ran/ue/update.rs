@@ -68,22 +68,24 @@ impl Ue {
         let detail = format!("TRACKING AREA UPDATE REJECT: {}", cause.description());
         use EmmCause as C;
         let refused = match cause.as_received() {
-            C::UE_IDENTITY_CANNOT_BE_DERIVED | C::IMPLICITLY_DETACHED => {
-                if cause == C::UE_IDENTITY_CANNOT_BE_DERIVED {
-                    self.guti = None;
-                    self.nas.forget();
-                }
-                self.end_attach(Substate::NormalService, out);
-                // The network releases the connection first.
-                self.session.reattach = true;
-                return;
-            }
+            C::UE_IDENTITY_CANNOT_BE_DERIVED | C::IMPLICITLY_DETACHED => return self.forgotten(cause, out),
             other => Refused::by(other),
         };
         match refused {
             Some(what) => self.refused(now, (what, proved), &reason, &detail, out),
             None => self.update_failed(now, &detail, out),
         }
+    }
+
+    /// The network does not know the UE, or its registration, any more: it attaches anew.
+    pub(super) fn forgotten(&mut self, cause: EmmCause, out: &mut Vec<UeOutput>) {
+        if cause == EmmCause::UE_IDENTITY_CANNOT_BE_DERIVED {
+            self.guti = None;
+            self.nas.forget();
+        }
+        self.end_attach(Substate::NormalService, out);
+        // The network releases the connection first.
+        self.session.reattach = true;
     }
 
     /// An update that failed and is repeated (clause 5.5.3.2.6): T3411 up to the fifth, then T3402.
