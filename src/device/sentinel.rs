@@ -36,6 +36,8 @@ pub struct Sentinel {
     /// Whether it lets packets to known services pass and no others.
     shut: bool,
     kept_back: u64,
+    /// How many packets were kept back when that is told next: 1, 2, 4 and so on.
+    told_at: u64,
     /// Records of what was found: they outlive a cut of the power, as what is in a flash does.
     evidence: VecDeque<Vec<u8>>,
     raised: Vec<Raised>,
@@ -52,7 +54,7 @@ impl Sentinel {
     fn judging_by(model: Arc<Model>) -> Self {
         let watch = Watch::new("", Witness::Device);
         let (evidence, raised) = Default::default();
-        Self { watch, model, heard: None, shut: false, kept_back: 0, evidence, raised }
+        Self { watch, model, heard: None, shut: false, kept_back: 0, told_at: 1, evidence, raised }
     }
 
     /// A packet is to leave the device, which has this address; `is_onboarded` says whether it has a certificate. Says whether
@@ -130,10 +132,9 @@ impl Sentinel {
             self.evidence.push_back(evidence);
             alarms.push(alarm);
         }
-        if self.kept_back.is_power_of_two() {
+        if self.kept_back >= self.told_at {
             told.push((KEPT_BACK, vec![("count", self.kept_back.to_string())]));
-            // Told once: the next power of two is at least one packet away.
-            self.kept_back += 1;
+            self.told_at = self.told_at.saturating_mul(2);
         }
         (alarms, told)
     }
