@@ -164,6 +164,8 @@ pub struct Setup {
     pub air: AirModel,
     /// The network's identity.
     pub plmn: Plmn,
+    /// How long a device may be without a connection before it shows itself (T3412), where that is not the usual time.
+    pub t3412: Option<Duration>,
     /// After how long without a user packet base stations give a connection up.
     pub inactivity: Option<Duration>,
     /// EIA and EEA numbers that the MME allows, the most wanted first.
@@ -559,7 +561,7 @@ fn central(setup: &Setup, inventory: &Inventory, rng: &RngTree) -> Result<Option
 /// to cards over the air.
 fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory, Holders, OtaServer), WorldError> {
     let (address, prefix) = UE_POOL;
-    let config = EpcConfig {
+    let mut config = EpcConfig {
         eia: setup.integrity.clone(),
         eea: setup.ciphering.clone(),
         mtu: MTU,
@@ -567,9 +569,9 @@ fn network(setup: &Setup, rng: &RngTree) -> Result<(Epc, Inventory, Holders, Ota
         tally: setup.tally.clone(),
         ..EpcConfig::new(setup.plmn, TAC, APN, AddressPool::new(address, prefix)?)
     };
+    config.t3412 = setup.t3412.unwrap_or(config.t3412);
     let mut epc = Epc::new(config, rng.clone())?;
-    let (mut inventory, mut holders) = (Inventory::default(), Holders::default());
-    let mut ota = OtaServer::default();
+    let (mut inventory, mut holders, mut ota): (Inventory, Holders, OtaServer) = Default::default();
     // A bootstrap subscription reaches what it takes to get another one.
     let policy = match &setup.esim {
         Some(_) => Policy::Only(ESIM_SERVERS.iter().flat_map(|server| server.addresses()).collect()),

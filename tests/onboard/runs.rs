@@ -70,6 +70,7 @@ pub fn setup(devices: u32) -> Setup {
         air: AirModel::of(Rat::Lte),
         plmn: "00101".parse().unwrap(),
         inactivity: None,
+        t3412: None,
         integrity: vec![2, 1, 3],
         ciphering: vec![2, 1, 3, 0],
         plan: plain_steps().into_iter().map(Act::Step).collect(),

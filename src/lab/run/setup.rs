@@ -95,6 +95,7 @@ impl Run {
                 .network
                 .inactivity_ms
                 .map(|time| std::time::Duration::from_millis(u64::from(time.get()))),
+            t3412: scenario.network.t3412_s.map(|time| std::time::Duration::from_secs(u64::from(time.get()))),
             integrity: scenario.network.integrity.iter().map(|one| integrity(*one)).collect(),
             ciphering: scenario.network.ciphering.iter().map(|one| ciphering(*one)).collect(),
             plan: scenario.plan(),

@@ -87,6 +87,14 @@ fn null_integrity_is_refused_with_its_reason() {
 }
 
 #[test]
+fn t3412_has_a_field_with_an_end() {
+    let with = |seconds: u32| read(&VALID.replace("[network]", &format!("[network]\nt3412_s = {seconds}")));
+    assert!(with(11_160).is_ok());
+    let problems = with(11_161).unwrap_err();
+    assert!(problems[0].to_string().contains("11161 s has no place in its field"), "{problems:?}");
+}
+
+#[test]
 fn a_valid_file_is_read_with_its_defaults() {
     let scenario = read(VALID).unwrap();
     assert_eq!(scenario.name, "trial");
