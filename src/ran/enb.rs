@@ -110,7 +110,7 @@ enum Stage {
     /// NAS messages pass.
     Connected,
     /// SecurityModeCommand was sent.
-    Securing(Box<RadioKeys>),
+    Securing(RadioKeys),
     /// RRCConnectionReconfiguration was sent.
     Reconfiguring,
     /// The bearer stands.

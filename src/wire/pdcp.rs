@@ -3,6 +3,8 @@
 //! RLC below it delivers in order and may lose. There is no header compression, no status report and no retransmission after
 //! handover.
 
+use std::sync::Arc;
+
 use oxirush_security::nas_eps::{KEnb, derive_krrc_enc, derive_krrc_int, derive_kup_enc};
 use oxirush_security::{
     Bearer, CipheringAlgorithm, CipheringContext, Direction, IntegrityAlgorithm, IntegrityContext,
@@ -57,9 +59,11 @@ impl End {
     }
 }
 
-/// The keys of the radio under one KeNB (TS 33.401 clause 6.2): KRRCint, KRRCenc and KUPenc.
+/// The keys of the radio under one KeNB (TS 33.401 clause 6.2): KRRCint, KRRCenc and KUPenc, which all bearers share.
 #[derive(Clone)]
-pub struct RadioKeys {
+pub struct RadioKeys(Arc<Keys>);
+
+struct Keys {
     integrity: IntegrityContext,
     signalling: CipheringContext,
     user: CipheringContext,
@@ -77,11 +81,11 @@ impl RadioKeys {
         let integrity = IntegrityAlgorithm::try_from(eia).ok().filter(|_| algorithm_exists(eia))?;
         let ciphering = CipheringAlgorithm::try_from(eea).ok().filter(|_| algorithm_exists(eea))?;
         let kenb = KEnb::from_slice(kenb.octets()).ok()?;
-        Some(Self {
+        Some(Self(Arc::new(Keys {
             integrity: IntegrityContext::new(&derive_krrc_int(&kenb, integrity), integrity),
             signalling: CipheringContext::new(&derive_krrc_enc(&kenb, ciphering), ciphering),
             user: CipheringContext::new(&derive_kup_enc(&kenb, ciphering), ciphering),
-        })
+        })))
     }
 }
 
@@ -120,12 +124,12 @@ struct Way {
 impl Way {
     /// The integrity code of a PDU without it, in clear; zero before security.
     fn mac(&self, count: u32, bearer: Bearer, direction: Direction, pdu: &[u8]) -> [u8; MAC_LEN] {
-        self.keys.as_ref().map_or(0, |keys| keys.integrity.mac(count, bearer, direction, pdu)).to_be_bytes()
+        self.keys.as_ref().map_or(0, |keys| keys.0.integrity.mac(count, bearer, direction, pdu)).to_be_bytes()
     }
 
     fn cipher(&self, count: u32, bearer: Bearer, direction: Direction, octets: &mut [u8]) {
         if let Some(keys) = self.keys.as_ref().filter(|_| self.ciphered) {
-            keys.signalling.cipher(count, bearer, direction, octets);
+            keys.0.signalling.cipher(count, bearer, direction, octets);
         }
     }
 
@@ -320,7 +324,7 @@ impl Data {
         };
         let header = pdu.len();
         pdu.extend_from_slice(packet);
-        self.keys.user.cipher(count, self.bearer, self.end.sends(), &mut pdu[header..]);
+        self.keys.0.user.cipher(count, self.bearer, self.end.sends(), &mut pdu[header..]);
         self.sent = Next::after(count);
         Ok(pdu)
     }
@@ -346,7 +350,7 @@ impl Data {
         }
         let count = self.awaited.count(ahead)?;
         let mut packet = packet.to_vec();
-        self.keys.user.cipher(count, self.bearer, self.end.hears(), &mut packet);
+        self.keys.0.user.cipher(count, self.bearer, self.end.hears(), &mut packet);
         self.awaited = Next::after(count);
         Ok(Received::Packet(packet))
     }

@@ -119,7 +119,7 @@ impl Enb {
             && let Some(Ok(UlDcch::SecurityModeComplete(_))) =
                 Signalling::look(&frame.octets).map(UlDcch::decode)
         {
-            let keys = RadioKeys::clone(keys);
+            let keys = keys.clone();
             return match context.radio.srb1().begin(keys.clone(), &frame.octets) {
                 Ok(_) => self.secured(id, keys, out),
                 Err(error) => self.ignored(ue, &error.to_string(), out),
@@ -190,7 +190,7 @@ impl Enb {
         };
         let Some(context) = self.contexts.get_mut(&id) else { return Ok(()) };
         context.secured = true;
-        context.stage = Stage::Securing(Box::new(keys.clone()));
+        context.stage = Stage::Securing(keys.clone());
         // The command has integrity; what follows it is ciphered too (TS 36.331 clause 5.3.4.2).
         context.radio.srb1().protect_sending(keys);
         let config = SecurityConfigSmc { algorithms: SecurityAlgorithmConfig { ciphering, integrity } };
