@@ -133,6 +133,23 @@ fn a_ue_that_updates_its_area_while_it_is_paged_can_be_paged_again() {
 }
 
 #[test]
+fn a_ue_answers_a_page_of_its_own_and_no_other() {
+    let mut bench = idle(3_240);
+    let (code, tmsi) = bench.s_tmsi(1);
+    let asked = bench.sent("ue1 > Service Request");
+    for other in [(code, tmsi ^ 1), (code ^ 1, tmsi)] {
+        bench.ue(1, UeInput::Air(air::page(other)));
+        let end = bench.now() + Duration::from_secs(1);
+        bench.run_until(end);
+        assert_eq!((bench.connections(1), bench.sent("ue1 > Service Request")), (0, asked));
+    }
+    bench.ue(1, UeInput::Air(air::page((code, tmsi))));
+    let end = bench.now() + Duration::from_secs(1);
+    bench.run_until(end);
+    assert_eq!((bench.connections(1), bench.sent("ue1 > Service Request")), (1, asked + 1));
+}
+
+#[test]
 fn a_service_request_of_somebody_else_changes_nothing() {
     let mut bench = idle(3_240);
     let ip = bench.ip_of(1).unwrap();
