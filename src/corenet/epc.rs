@@ -38,7 +38,7 @@ pub enum EpcInput<'a> {
 }
 
 /// The longest T3412 that an ATTACH ACCEPT can tell (TS 24.008 clause 10.5.7.3).
-pub const T3412_S_MAX: u64 = 31 * 360;
+const T3412_S_MAX: u64 = 31 * 360;
 
 /// A core network.
 pub struct Epc {

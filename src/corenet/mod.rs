@@ -11,7 +11,7 @@ mod pdn;
 pub mod session;
 
 pub use config::{EpcConfig, Quarantine};
-pub use epc::{Epc, EpcInput, T3412_S_MAX};
+pub use epc::{Epc, EpcInput};
 pub use gateway::{AddressPool, Policy, UE_PREFIXES};
 pub use hss::{HssFault, Subscriber};
 pub use mme::PendingLimits;

@@ -5,10 +5,7 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Scenario;
-use crate::corenet::T3412_S_MAX;
 use crate::id::Plmn;
-use crate::lab::document::Document;
 use crate::wire::nas::PdnType;
 
 /// The mobile network of a scenario.
@@ -43,16 +40,6 @@ impl Default for Network {
             inactivity_ms: None,
             t3412_s: None,
         }
-    }
-}
-
-/// Checks what the form of a scenario does not say.
-pub(super) fn check(scenario: &Scenario, document: &mut Document<'_>) {
-    if let Some(seconds) = scenario.network.t3412_s.filter(|seconds| u64::from(seconds.get()) > T3412_S_MAX) {
-        let span = document.root().key("network").key("t3412_s").span();
-        let message = format!("T3412 of {seconds} s has no place in its field (TS 24.008 clause 10.5.7.3)");
-        let help = format!("the longest is {T3412_S_MAX} s");
-        document.problem(span, message, "31 times six minutes are the most", Some(help));
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::names::{device_exists, step_is_run};
 use super::{
     DEVICES_MAX, DeviceGroup, Entry, Expectation, ExpectedOutcome, Fault, FaultKind, Scenario, carried,
-    guard, makers, network, operator, order, work,
+    guard, makers, operator, order, work,
 };
 use crate::event::{Step, StepId};
 use crate::id::Imsi;
@@ -39,7 +39,6 @@ pub(super) fn check(
         device_exists(scenario, document, span, peer.device);
     }
     faults(scenario, document);
-    network::check(scenario, document);
     operator::check(scenario, document);
     guard::check(scenario, document);
     work::check(scenario, document);
