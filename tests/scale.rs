@@ -79,7 +79,8 @@ fn messages_between_network_nodes_name_the_device_that_they_are_about() {
     for event in &events {
         let Body::Message(message) = &event.body else { continue };
         let name = message.label.name.as_ref();
-        if let (Role::Ue, Some(device)) = (message.from.role, event.device) {
+        // A NAS message; in RRC, where it is again, octets begin anywhere.
+        if let (Role::Ue, Role::Mme, Some(device)) = (message.from.role, message.to.role, event.device) {
             sent.insert(device, &message.bytes);
         }
         // Between switch and controller what all sessions share is of nobody; the flows of a session are of its device.

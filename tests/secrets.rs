@@ -12,7 +12,7 @@ const NAMES: &str = "k ki op opc top topc ck ik kc kasme kenb key keys secret se
     shared shared_secret otpk confirmation_code";
 
 /// Fields that are called as a secret is and are none: type, field, and what it is.
-const NO_SECRETS: [(&str, &str, &str); 11] = [
+const NO_SECRETS: [(&str, &str, &str); 12] = [
     ("LedgerVerifyArgs", "key", "public keys, by which a ledger is verified"),
     ("LedgerWitnessArgs", "key", "a public verifier key"),
     ("Brought", "keys", "public keys, by which a ledger is verified"),
@@ -24,6 +24,7 @@ const NO_SECRETS: [(&str, &str, &str); 11] = [
     ("OrderArg", "confirmation_code", "the same"),
     ("UpdateVerifyArgs", "key", "the public key of an author, by which a manifest is verified"),
     ("SuitError", "key", "a key of a map in CBOR"),
+    ("Question", "key", "the public key of an authority that is asked"),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
