@@ -6,7 +6,7 @@ mod radio;
 mod s1;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 
 use super::RanError;
@@ -164,10 +164,10 @@ pub struct Enb {
     /// Until when the MME may say something of a connection that it was told of, the oldest first.
     unanswered: VecDeque<(Instant, u32)>,
     /// The tunnels of the contexts, by eNB UE S1AP ID.
-    /// When the connections with a bearer are to be looked at for whether anything passes, the oldest first.
-    idling: VecDeque<(Instant, u32)>,
-    /// Who is paged when, by the frame in which the UE listens.
-    pages: VecDeque<(Instant, paging::Page)>,
+    /// When the connections with a bearer are to be looked at for whether anything passes.
+    idling: BTreeSet<(Instant, u32)>,
+    /// Who is paged when, by MME code and M-TMSI, in the frame in which the UE listens.
+    pages: VecDeque<(Instant, (u8, u32))>,
     tunnels: Endpoint<u32>,
     drops: Drops<u32>,
     next_id: u32,
@@ -190,7 +190,7 @@ impl Enb {
             by_ue: BTreeMap::new(),
             awaited: VecDeque::new(),
             unanswered: VecDeque::new(),
-            idling: VecDeque::new(),
+            idling: BTreeSet::new(),
             pages: VecDeque::new(),
             tunnels,
             drops: Drops::default(),
@@ -228,9 +228,10 @@ impl Enb {
     /// When the next timer expires.
     pub fn deadline(&self) -> Option<Instant> {
         let first = |queue: &VecDeque<(Instant, u32)>| queue.front().map(|(until, _)| *until);
-        let queues = [&self.awaited, &self.unanswered, &self.idling];
+        let queues = [&self.awaited, &self.unanswered];
+        let idling = self.idling.first().map(|(until, _)| *until);
         let page = self.pages.iter().map(|(at, _)| *at).min();
-        queues.into_iter().map(first).chain([self.setup_at, page]).flatten().min()
+        queues.into_iter().map(first).chain([self.setup_at, page, idling]).flatten().min()
     }
 
     /// What was dropped of the user plane, by reason, with how often.

@@ -62,17 +62,17 @@ struct Cell {
     spec: CellSpec,
     /// Its system information; nothing before its base station has spoken.
     said: Vec<Vec<u8>>,
+    /// Whether that bars everybody from it.
+    barred: bool,
 }
 
-impl Cell {
-    /// Whether its system information bars everybody from it.
-    fn is_barred(&self) -> bool {
-        let mut blocks = self.said.iter().filter_map(|octets| match BcchDlSch::decode(octets) {
-            Ok(BcchDlSch::SystemInformationBlockType1(sib1)) => Heard::read(&sib1),
-            _ => None,
-        });
-        blocks.next().is_none_or(|heard| heard.barred)
-    }
+/// Whether system information bars everybody from its cell, as it does where it says nothing of it.
+fn bars(said: &[Vec<u8>]) -> bool {
+    let mut blocks = said.iter().filter_map(|octets| match BcchDlSch::decode(octets) {
+        Ok(BcchDlSch::SystemInformationBlockType1(sib1)) => Heard::read(&sib1),
+        _ => None,
+    });
+    blocks.next().is_none_or(|heard| heard.barred)
 }
 
 /// What may happen to frames on their way besides what the links do: says which are lost.
@@ -128,7 +128,7 @@ impl Topology {
 
     /// Adds a cell.
     pub fn cell(&mut self, spec: CellSpec) {
-        self.cells.push(Cell { spec, said: Vec::new() });
+        self.cells.push(Cell { spec, said: Vec::new(), barred: true });
     }
 
     /// From now on the cells of `station` are heard by `devices` and nobody else. A device that was served there and
@@ -224,7 +224,8 @@ impl Topology {
             }
             (To::Cells, Payload::System(said)) => {
                 let own = self.cells.iter_mut().filter(|cell| cell.spec.station == from.who);
-                own.for_each(|cell| cell.said.clone_from(&said));
+                let barred = bars(&said);
+                own.for_each(|cell| (cell.said, cell.barred) = (said.clone(), barred));
                 // Whoever has heard nothing yet still listens.
                 for (device, since) in std::mem::take(&mut self.listening) {
                     self.search(at.max(since), Port::new(Actor::ue(device), Iface::Uu), out);
@@ -331,7 +332,7 @@ impl Topology {
     fn select_cell(&self, device: u32) -> Option<&Cell> {
         let reaches = |cell: &&Cell| !cell.said.is_empty() && cell.spec.devices.contains(&device);
         let heard = || self.cells.iter().filter(reaches);
-        heard().find(|cell| !cell.is_barred()).or_else(|| heard().next())
+        heard().find(|cell| !cell.barred).or_else(|| heard().next())
     }
 
     fn arrive(&mut self, arrival: Arrival, out: &mut Vec<Arrival>) {

@@ -10,7 +10,7 @@ use cellbed::wire::rrc::security::{
     SecurityConfigSmc, SecurityModeCommand, SecurityModeFailure, UlInformationTransfer,
 };
 use cellbed::wire::rrc::system::{Paging, PagingRecord, PagingUeIdentity, STmsi};
-use cellbed::wire::rrc::{Bits, DlCcch, DlDcch, List, Octets, Pcch, UlCcch, UlDcch};
+use cellbed::wire::rrc::{DlCcch, DlDcch, List, Octets, Pcch, UlCcch, UlDcch};
 use cellbed::world::Payload;
 
 /// An RRC message on SRB1 without integrity, as the first of its bearer.
@@ -30,17 +30,16 @@ pub fn request_for(cause: EstablishmentCause) -> Frame {
 }
 
 /// A UE that asks for a connection by this S-TMSI, as MME code and M-TMSI.
-pub fn request_of((code, tmsi): (u8, u32)) -> Frame {
-    let s_tmsi = STmsi { mmec: Bits::of(code.into()), m_tmsi: Bits::of(tmsi.into()) };
-    let ue_identity = InitialUeIdentity::STmsi(s_tmsi);
+pub fn request_of(s_tmsi: (u8, u32)) -> Frame {
+    let ue_identity = InitialUeIdentity::STmsi(STmsi::of(s_tmsi));
     let request = RrcConnectionRequest { ue_identity, ..Default::default() };
     Frame::new(Bearer::Ccch, UlCcch::from(request).encode().unwrap())
 }
 
 /// A page of the UE with this S-TMSI, as MME code and M-TMSI.
-pub fn page((code, tmsi): (u8, u32)) -> Frame {
-    let s_tmsi = STmsi { mmec: Bits::of(code.into()), m_tmsi: Bits::of(tmsi.into()) };
-    let record = PagingRecord { ue_identity: PagingUeIdentity::STmsi(s_tmsi), ..Default::default() };
+pub fn page(s_tmsi: (u8, u32)) -> Frame {
+    let ue_identity = PagingUeIdentity::STmsi(STmsi::of(s_tmsi));
+    let record = PagingRecord { ue_identity, ..Default::default() };
     let paging = Paging { records: Some(List::one(record)), ..Default::default() };
     Frame::new(Bearer::Pcch, Pcch::from(paging).encode().unwrap())
 }

@@ -283,8 +283,7 @@ impl Bench {
                 if let Ok(UlCcch::RrcConnectionRequest(request)) = UlCcch::decode(octets)
                     && let InitialUeIdentity::STmsi(s_tmsi) = request.ue_identity
                 {
-                    let (code, tmsi) = (s_tmsi.mmec.get() as u8, s_tmsi.m_tmsi.get() as u32);
-                    *net.borrow_mut() = Some((code, tmsi));
+                    *net.borrow_mut() = Some(s_tmsi.parts());
                 }
                 true
             }

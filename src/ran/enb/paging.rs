@@ -4,7 +4,7 @@ use super::{Enb, EnbOutput, Stage, fault};
 use crate::kernel::{Duration, Instant};
 use crate::ran::RanError;
 use crate::wire::rrc::system::{CnDomain, Paging as RrcPaging, PagingRecord, PagingUeIdentity, STmsi};
-use crate::wire::rrc::{Bits, List, Pcch};
+use crate::wire::rrc::{List, Pcch};
 use crate::wire::s1ap::{Cause, Paging, UeIds};
 
 /// How long a frame is.
@@ -17,12 +17,6 @@ const SUBFRAME: Duration = Duration::from_millis(9);
 const RECORDS: usize = 16;
 /// How many pages wait at most. One more takes the place of the oldest.
 const PAGES_MAX: usize = 4096;
-
-/// Whom to page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Page {
-    s_tmsi: (u8, u32),
-}
 
 /// When a UE with this index listens next, from `now` on (TS 36.304 clause 7.1): in the frames whose number is the index
 /// modulo the cycle, which all base stations of a run count from its start.
@@ -43,19 +37,17 @@ impl Enb {
         if self.pages.len() == PAGES_MAX {
             self.pages.pop_front();
         }
-        self.pages.push_back((occasion(now, paging.index), Page { s_tmsi: paging.s_tmsi }));
+        self.pages.push_back((occasion(now, paging.index), paging.s_tmsi));
     }
 
     /// Pages whoever listens now.
     pub(super) fn page(&mut self, now: Instant, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
-        let due: Vec<Page> = self.pages.iter().filter(|(at, _)| *at <= now).map(|(_, page)| *page).collect();
+        let due: Vec<(u8, u32)> =
+            self.pages.iter().filter(|(at, _)| *at <= now).map(|(_, s_tmsi)| *s_tmsi).collect();
         self.pages.retain(|(at, _)| *at > now);
         for some in due.chunks(RECORDS) {
-            let record = |page: &Page| PagingRecord {
-                ue_identity: PagingUeIdentity::STmsi(STmsi {
-                    mmec: Bits::of(page.s_tmsi.0.into()),
-                    m_tmsi: Bits::of(page.s_tmsi.1.into()),
-                }),
+            let record = |s_tmsi: &(u8, u32)| PagingRecord {
+                ue_identity: PagingUeIdentity::STmsi(STmsi::of(*s_tmsi)),
                 cn_domain: CnDomain::Ps,
             };
             let records = List::new(some.iter().map(record).collect());
@@ -69,21 +61,19 @@ impl Enb {
     /// From now on the connection is given up when nothing passes for as long as the configuration says.
     pub(super) fn watch_idle(&mut self, now: Instant, id: u32) {
         if let Some(inactivity) = self.config.inactivity {
-            self.idling.push_back((now + inactivity, id));
+            self.idling.insert((now + inactivity, id));
         }
     }
 
     /// Asks the MME to release the connections on which nothing has passed (TS 23.401 clause 5.3.5).
     pub(super) fn give_up_idle(&mut self, now: Instant, out: &mut Vec<EnbOutput>) -> Result<(), RanError> {
         let Some(inactivity) = self.config.inactivity else { return Ok(()) };
-        while let Some(&(until, id)) = self.idling.front().filter(|(until, _)| *until <= now) {
-            self.idling.pop_front();
+        while let Some(&(until, id)) = self.idling.first().filter(|(until, _)| *until <= now) {
+            self.idling.pop_first();
             let Some(context) = self.contexts.get(&id) else { continue };
             let (Stage::Active, Some(mme)) = (&context.stage, context.mme_id) else { continue };
             if context.active + inactivity > until {
-                self.idling.push_back((context.active + inactivity, id));
-                // The queue stays in the order of time.
-                self.idling.make_contiguous().sort_unstable();
+                self.idling.insert((context.active + inactivity, id));
                 continue;
             }
             self.request_release(UeIds { mme, enb: id }, Cause::USER_INACTIVITY, out)?;

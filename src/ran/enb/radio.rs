@@ -5,7 +5,7 @@ use crate::kernel::Instant;
 use crate::ran::RanError;
 use crate::ran::cell::Cell;
 use crate::ran::uu::{self, Bearers, Frame};
-use crate::wire::pdcp::{End, RadioKeys, Signalling};
+use crate::wire::pdcp::{self, End, RadioKeys, Signalling};
 use crate::wire::rrc::connection::*;
 use crate::wire::rrc::radio::*;
 use crate::wire::rrc::security::*;
@@ -75,7 +75,7 @@ impl Enb {
         // The eNB UE S1AP ID has 24 bits (TS 36.413 clause 9.2.3.4).
         self.next_id = (self.next_id + 1) & 0x00ff_ffff;
         let s_tmsi = match &request.ue_identity {
-            InitialUeIdentity::STmsi(s_tmsi) => Some((s_tmsi.mmec.get() as u8, s_tmsi.m_tmsi.get() as u32)),
+            InitialUeIdentity::STmsi(s_tmsi) => Some(s_tmsi.parts()),
             InitialUeIdentity::Random(_) => None,
         };
         let context = Context {
@@ -256,15 +256,9 @@ impl Enb {
         out: &mut Vec<EnbOutput>,
     ) -> Result<(), RanError> {
         let Some(context) = self.contexts.get_mut(&id) else { return Ok(()) };
-        let Some(ue) = context.ue else { return Ok(()) };
         let (transaction, info) = (context.next_transaction(), DedicatedInfo::Nas(Octets(nas)));
-        let message = DlDcch::from(DlInformationTransfer { transaction, info, later: Later::default() });
-        let octets = message.encode().map_err(|e| fault("DLInformationTransfer", &e))?;
-        match context.radio.send_nas(&octets) {
-            Ok(frame) => out.push(EnbOutput::Air { ue, frame }),
-            Err(error) => return self.exhausted(id, &error.to_string(), out),
-        }
-        Ok(())
+        let message = DlInformationTransfer { transaction, info, later: Later::default() };
+        self.send_by(id, message, Bearers::send_nas, out)
     }
 
     /// Tells the UE that its connection is over.
@@ -286,10 +280,21 @@ impl Enb {
         message: impl Into<DlDcch>,
         out: &mut Vec<EnbOutput>,
     ) -> Result<(), RanError> {
+        self.send_by(id, message, Bearers::send, out)
+    }
+
+    /// Sends a message to the UE of a context, on the bearer that `send` takes; nothing where it has left.
+    fn send_by(
+        &mut self,
+        id: u32,
+        message: impl Into<DlDcch>,
+        send: fn(&mut Bearers, &[u8]) -> Result<Frame, pdcp::Error>,
+        out: &mut Vec<EnbOutput>,
+    ) -> Result<(), RanError> {
         let Some(context) = self.contexts.get_mut(&id) else { return Ok(()) };
         let Some(ue) = context.ue else { return Ok(()) };
         let octets = message.into().encode().map_err(|e| fault("RRC message", &e))?;
-        match context.radio.send(&octets) {
+        match send(&mut context.radio, &octets) {
             Ok(frame) => out.push(EnbOutput::Air { ue, frame }),
             Err(error) => return self.exhausted(id, &error.to_string(), out),
         }

@@ -150,10 +150,7 @@ impl Ue {
         let Some(guti) = self.guti.filter(|_| self.rrc == Rrc::Idle && self.is_registered()) else { return };
         let Ok(message @ Pcch::Paging(_)) = Pcch::decode(octets) else { return };
         let Pcch::Paging(paging) = &message;
-        let own = PagingUeIdentity::STmsi(STmsi {
-            mmec: Bits::of(guti.mme_code.into()),
-            m_tmsi: Bits::of(guti.tmsi.into()),
-        });
+        let own = PagingUeIdentity::STmsi(STmsi::of((guti.mme_code, guti.tmsi)));
         let records = paging.records.iter().flat_map(|list| list.iter());
         if records.map(|record| &record.ue_identity).any(|identity| *identity == own) {
             self.tell(false, message.label(), (Channel::Pcch, octets), out);
@@ -169,10 +166,7 @@ impl Ue {
         }
         self.rrc = Rrc::Connecting;
         let ue_identity = match self.guti.filter(|_| self.is_registered()) {
-            Some(guti) => InitialUeIdentity::STmsi(STmsi {
-                mmec: Bits::of(guti.mme_code.into()),
-                m_tmsi: Bits::of(guti.tmsi.into()),
-            }),
+            Some(guti) => InitialUeIdentity::STmsi(STmsi::of((guti.mme_code, guti.tmsi))),
             None => {
                 let mut stream = self.rng.stream(&format!("rrc/identity/{}", self.radio.drawn));
                 self.radio.drawn = self.radio.drawn.wrapping_add(1);

@@ -228,6 +228,18 @@ sequence! {
     }
 }
 
+impl STmsi {
+    /// That of an MME code and an M-TMSI.
+    pub fn of((code, tmsi): (u8, u32)) -> Self {
+        Self { mmec: Bits::of(code.into()), m_tmsi: Bits::of(tmsi.into()) }
+    }
+
+    /// Its MME code and M-TMSI.
+    pub fn parts(&self) -> (u8, u32) {
+        (self.mmec.get() as u8, self.m_tmsi.get() as u32)
+    }
+}
+
 choice! {
     /// PagingUE-Identity.
     PagingUeIdentity extensible { STmsi(STmsi), Imsi(List<Int<0, 9>, 6, 21>) }

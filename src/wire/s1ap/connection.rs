@@ -2,6 +2,7 @@
 
 use oxirush_s1ap::{build_s1ap, build_s1ap_ie, extract_s1ap_ies, ie, s1ap::*};
 
+use super::values::{s_tmsi, s_tmsi_of};
 use super::{Error, Location, Pdu, UeIds};
 use crate::wire::rrc::connection::EstablishmentCause;
 
@@ -32,9 +33,8 @@ impl InitialUeMessage {
             build_s1ap_ie!(InitialUEMessage, EUTRAN_CGI(location.cgi()?))?,
             build_s1ap_ie!(InitialUEMessage, RRC_Establishment_Cause(cause))?,
         ];
-        if let Some((code, tmsi)) = self.s_tmsi {
-            let s_tmsi = STMSI::new(MMECode([code]), MTMSI(tmsi.to_be_bytes()), None);
-            ies.push(build_s1ap_ie!(InitialUEMessage, S_TMSI(s_tmsi))?);
+        if let Some(id) = self.s_tmsi {
+            ies.push(build_s1ap_ie!(InitialUEMessage, S_TMSI(s_tmsi(id)))?);
         }
         let message = InitialUEMessage::new(ProtocolIEContainer(ies));
         Ok(Pdu(S1AP_PDU::of_message(&message, Criticality::ignore)?))
@@ -52,7 +52,7 @@ impl InitialUeMessage {
             req enb: u32 = eNB_UE_S1AP_ID(id),
             req nas: Vec<u8> = NAS_PDU(nas) => nas.0.to_vec(),
             lax cause: EstablishmentCause = RRC_Establishment_Cause(cause) => read_cause(cause),
-            lax s_tmsi: (u8, u32) = S_TMSI(id) => (id.mmec.0[0], u32::from_be_bytes(id.m_tmsi.0)),
+            lax s_tmsi: (u8, u32) = S_TMSI(id) => s_tmsi_of(&id),
         );
         Ok(Self { enb, nas, location, cause: cause.unwrap_or(EstablishmentCause::MoSignalling), s_tmsi })
     }

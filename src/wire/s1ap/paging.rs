@@ -5,7 +5,7 @@ use oxirush_s1ap::helpers::tai;
 use oxirush_s1ap::s1ap::Paging as AsnPaging;
 use oxirush_s1ap::{build_s1ap_ie, ie, s1ap::*};
 
-use super::values::{network, plmn_of};
+use super::values::{network, plmn_of, s_tmsi, s_tmsi_of};
 use super::{Error, Pdu};
 use crate::id::Plmn;
 
@@ -24,8 +24,7 @@ impl Paging {
     /// Fails on an index of more than ten bits.
     pub fn build(&self) -> Result<Pdu<'static>, Error> {
         let index = Bits::new(self.index.into(), 10).map_err(|error| Error::Value(error.to_string()))?;
-        let (code, tmsi) = self.s_tmsi;
-        let s_tmsi = STMSI::new(MMECode([code]), MTMSI(tmsi.to_be_bytes()), None);
+        let identity = UEPagingID::s_TMSI(s_tmsi(self.s_tmsi));
         let mut areas = Vec::new();
         for (plmn, code) in &self.areas {
             let item = TAIItem::new(tai(network(*plmn), code.to_be_bytes()), None);
@@ -33,7 +32,7 @@ impl Paging {
         }
         let ies = vec![
             build_s1ap_ie!(Paging, UEIdentityIndexValue(UEIdentityIndexValue(index)))?,
-            build_s1ap_ie!(Paging, UEPagingID(UEPagingID::s_TMSI(s_tmsi)))?,
+            build_s1ap_ie!(Paging, UEPagingID(identity))?,
             build_s1ap_ie!(Paging, CNDomain(CNDomain::ps))?,
             build_s1ap_ie!(Paging, TAIList(TAIList(areas)))?,
         ];
@@ -47,7 +46,7 @@ impl Paging {
         let Some(Ok(UEIdentityIndexValue(index))) = pdu.ie::<ie::UEIdentityIndexValue>() else {
             return Err(missing("UE Identity Index value"));
         };
-        let Some(Ok(UEPagingID::s_TMSI(s_tmsi))) = pdu.ie::<ie::UEPagingID>() else {
+        let Some(Ok(UEPagingID::s_TMSI(identity))) = pdu.ie::<ie::UEPagingID>() else {
             return Err(missing("S-TMSI to page by"));
         };
         let items = pdu.items::<ie::TAIList>().collect::<Result<Vec<_>, _>>()?;
@@ -55,7 +54,7 @@ impl Paging {
             |item: &TAIItem| Some((plmn_of(&item.tai.plmn_identity)?, u16::from_be_bytes(item.tai.tac.0)));
         Ok(Self {
             index: index.value() as u16,
-            s_tmsi: (s_tmsi.mmec.0[0], u32::from_be_bytes(s_tmsi.m_tmsi.0)),
+            s_tmsi: s_tmsi_of(&identity),
             areas: items.iter().filter_map(area).collect(),
         })
     }

@@ -165,6 +165,16 @@ impl Location {
     }
 }
 
+/// An S-TMSI (clause 9.2.3.6) of MME code and M-TMSI.
+pub(super) fn s_tmsi((code, tmsi): (u8, u32)) -> STMSI {
+    STMSI::new(MMECode([code]), MTMSI(tmsi.to_be_bytes()), None)
+}
+
+/// Its MME code and M-TMSI.
+pub(super) fn s_tmsi_of(id: &STMSI) -> (u8, u32) {
+    (id.mmec.0[0], u32::from_be_bytes(id.m_tmsi.0))
+}
+
 /// A PLMN identity (clause 9.2.3.8).
 pub(super) fn network(plmn: Plmn) -> PLMNidentity {
     PLMNidentity(TBCDSTRING(bcd::ran_plmn(plmn)))

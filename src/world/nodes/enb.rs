@@ -38,6 +38,14 @@ impl EnbNode {
 
     fn put(&self, now: Instant, output: EnbOutput, out: &mut Vec<Output>) {
         let port = |at| Port::new(self.actor, at);
+        let radio = |to, payload| Output::Send {
+            at: now,
+            from: port(Iface::Uu),
+            to,
+            payload,
+            label: None,
+            session: None,
+        };
         let output = match output {
             EnbOutput::S1 { bytes, label, about } => {
                 let key = about.map(|(id, _)| SessionKey::Connection { enb: self.actor.number, id });
@@ -52,34 +60,15 @@ impl EnbNode {
                 Output::frame(now, port(Iface::S1U), To::Address(to), bytes, label)
                     .about(ue.map(SessionKey::Device))
             }
-            EnbOutput::Air { ue, frame } => Output::Send {
-                at: now,
-                from: port(Iface::Uu),
-                to: To::Port(Port::new(Actor::ue(ue), Iface::Uu)),
-                payload: Payload::Down(frame),
-                label: None,
-                session: None,
-            },
+            EnbOutput::Air { ue, frame } => {
+                radio(To::Port(Port::new(Actor::ue(ue), Iface::Uu)), Payload::Down(frame))
+            }
             EnbOutput::State { machine, change, fields } => {
                 let change = StateChange { actor: self.actor, machine, change, fields };
                 Output::Tell { at: now, body: Body::State(change), session: None }
             }
-            EnbOutput::Page { message } => Output::Send {
-                at: now,
-                from: port(Iface::Uu),
-                to: To::Cells,
-                payload: Payload::Down(Frame::new(Bearer::Pcch, message)),
-                label: None,
-                session: None,
-            },
-            EnbOutput::System { messages } => Output::Send {
-                at: now,
-                from: port(Iface::Uu),
-                to: To::Cells,
-                payload: Payload::System(messages),
-                label: None,
-                session: None,
-            },
+            EnbOutput::Page { message } => radio(To::Cells, Payload::Down(Frame::new(Bearer::Pcch, message))),
+            EnbOutput::System { messages } => radio(To::Cells, Payload::System(messages)),
         };
         out.push(output);
     }
